@@ -1,0 +1,59 @@
+# The whole developer manual is `make help`. Every target sets up what it needs by itself.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check generate lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(VENV)/.product ## Make .venv with the fenceline command and its locked dependencies
+
+demo: setup ## Run a simulated city here, e.g. make demo ARGS="--for 60 --json"
+	@$(BIN)/fenceline demo $(ARGS)
+
+test: $(VENV)/.dev ## Run every test; sets up Mosquitto, InfluxDB and MicroPython where it can
+	@$(BIN)/python -m tests.stack
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev ## Lint, formatting, strict types, and that generated files are current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file edge/mypy.ini
+	$(BIN)/python -m schemas.generate --check
+	$(BIN)/fenceline grafana build --check
+
+generate: $(VENV)/.dev ## Write the generated files again (catalogue for the board, dashboards)
+	$(BIN)/python -m schemas.generate
+	$(BIN)/fenceline grafana build
+
+lock: $(VENV)/.dev ## Choose the newest dependencies and pin them again
+	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements-dev.lock
+	$(LOCK) --extra build --extra board --extra grafana --extra sim -c requirements-dev.lock pyproject.toml -o requirements.lock
+
+clean: ## Remove .venv, caches and what the demo left
+	rm -rf $(VENV) .cache .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"fenceline needs Python 3.11 or newer, this is {sys.version.split()[0]}: name another with make PYTHON=python3.12")'
+	@echo "Setting up .venv (once) ..." >&2
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing: install it with 'apt install python3-venv' and run make again" >&2; exit 2; }
+	@touch $@
+
+$(VENV)/.product: $(VENV)/.venv requirements.lock pyproject.toml
+	@echo "Installing the locked dependencies ..." >&2
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.product requirements-dev.lock
+	@echo "Installing what the checks and tests need ..." >&2
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

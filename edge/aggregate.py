@@ -1,0 +1,90 @@
+"""Makes one interval's values of its samples, each quantity in the way the catalogue says."""
+
+from math import atan2, cos, log10, pi, sin
+
+from edge.quantities import QUANTITIES
+
+# Share of good samples that an interval needs to count as normal: HJ 212-2017 appendix D asks for 45 of 60 minutes.
+LEAST_VALID = 0.75
+
+
+def energy_mean(levels):
+    """Return the level of the mean energy of `levels`, dB (ISO 1996-1: levels are never averaged arithmetically)."""
+    return 10 * log10(sum([10 ** (level / 10) for level in levels]) / len(levels))
+
+
+def mean(values):
+    """Return the arithmetic mean."""
+    return sum(values) / len(values)
+
+
+def vector_mean(directions):
+    """Return the direction of the sum of unit vectors, 0 <= degrees < 360."""
+    east = sum([sin(d * pi / 180) for d in directions])
+    north = sum([cos(d * pi / 180) for d in directions])
+    return (atan2(east, north) * 180 / pi) % 360
+
+
+AGGREGATES = {
+    "energy_mean": energy_mean,
+    "mean": mean,
+    "max": max,
+    "min": min,
+    "vector_mean": vector_mean,
+    "last": lambda values: values[-1],
+}
+
+
+class Aggregator:
+    """Collects the samples of the interval under way.
+
+    `channels` are the sample channels that the board's sensors give (`laf`, `pm10`, ...). A quantity is reported when
+    one of its channels is among them.
+    """
+
+    def __init__(self, channels):
+        self._quantities = []
+        for key, (sources, aggregate, _) in QUANTITIES.items():
+            for channel in sources:
+                if channel in channels:
+                    self._quantities.append((key, channel, AGGREGATES[aggregate]))
+                    break
+        self._samples = {channel: [] for channel in channels}
+        self._misses = {channel: {} for channel in channels}
+
+    def add(self, channel, value):
+        """Take one good sample of a channel, in the catalogue's unit."""
+        self._samples[channel].append(value)
+
+    def miss(self, channel, flag):
+        """Note a sample that could not be had, with the HJ 212 letter that says why (B, D, M, C, ...)."""
+        misses = self._misses[channel]
+        misses[flag] = misses.get(flag, 0) + 1
+
+    def close(self):
+        """Return `(values, flags)` of the interval and begin the next.
+
+        `flags` names only what is not normal. A channel from which nothing came at all is flagged B.
+        """
+        values = {}
+        flags = {}
+        for key, channel, aggregate in self._quantities:
+            samples = self._samples[channel]
+            flag = self._flag(channel)
+            if samples:
+                values[key] = aggregate(samples)
+            if flag != "N":
+                flags[key] = flag
+        for channel in self._samples:
+            self._samples[channel] = []
+            self._misses[channel] = {}
+        return values, flags
+
+    def _flag(self, channel):
+        good = len(self._samples[channel])
+        misses = self._misses[channel]
+        if not good and not misses:
+            return "B"
+        if good >= LEAST_VALID * (good + sum(misses.values())):
+            return "N"
+        return max(misses, key=lambda flag: misses[flag])

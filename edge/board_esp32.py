@@ -1,0 +1,107 @@
+"""The board that is an ESP32-class chip: Wi-Fi, clock by NTP, UARTs.
+
+Configuration beyond the agent's: `wifi` = `{"ssid", "password_file"}`, `ntp` (host, default pool.ntp.org).
+A serial line is `uart:NUMBER:BAUD:rx=PIN:tx=PIN[:de=PIN]`; `de` drives the transmit-enable of an RS-485 transceiver
+that does not switch by itself.
+"""
+
+import asyncio
+import sys
+import time
+
+import machine
+import network
+import ntptime
+
+_EPOCH = 946684800  # 2000-01-01, where the chip counts from, in Unix s
+_UNSET = 1704067200  # 2024-01-01: a clock before it was never set
+
+
+class _HalfDuplex:
+    """A UART whose transceiver must be told when to talk."""
+
+    def __init__(self, uart, pin):
+        self._uart = uart
+        self._pin = machine.Pin(pin, machine.Pin.OUT, value=0)
+
+    def write(self, data):
+        """Send all of `data` with the transmitter on."""
+        self._pin(1)
+        self._uart.write(data)
+        self._uart.flush()
+        self._pin(0)
+
+    async def drain(self):
+        """Nothing left to send: `write` waits for the last stop bit."""
+
+    def close(self):
+        """Switch the transmitter off."""
+        self._pin(0)
+
+    async def wait_closed(self):
+        """Nothing to wait for."""
+
+
+class Board:
+    """What the agent needs of its surroundings; board_host.Board is the same for a process."""
+
+    def __init__(self, config):
+        self._wifi = config["wifi"]
+        self._ntp = config.get("ntp", "pool.ntp.org")
+        self._synchronised = 0
+        self.clock_quality = "none"
+
+    def now(self):
+        """Return Unix time in s, UTC."""
+        return time.time() + _EPOCH
+
+    async def sleep_until(self, t):
+        """Return when the clock has reached `t` (Unix s)."""
+        while self.now() < t:
+            await asyncio.sleep(min(0.2, t - self.now()))
+
+    async def start(self):
+        """Begin to join the network; return when the clock has been set once, since records need its time."""
+        asyncio.create_task(self._keep_network())  # noqa: RUF006 (the loop keeps its tasks on MicroPython)
+        asyncio.create_task(self._keep_time())  # noqa: RUF006
+        while self.now() < _UNSET:
+            await asyncio.sleep(0.5)
+
+    async def open_serial(self, spec):
+        """Return `(reader, writer)` of a UART."""
+        parts = spec.split(":")
+        if parts[0] != "uart" or len(parts) < 3:
+            raise ValueError("port '%s': expected uart:NUMBER:BAUD:rx=PIN:tx=PIN" % spec)
+        pins = {part.split("=")[0]: int(part.split("=")[1]) for part in parts[3:]}
+        uart = machine.UART(int(parts[1]), baudrate=int(parts[2]), rx=pins["rx"], tx=pins["tx"], rxbuf=512)
+        stream = asyncio.StreamReader(uart)
+        return stream, _HalfDuplex(uart, pins["de"]) if "de" in pins else stream
+
+    async def stop_asked(self):
+        """Never return: a board measures until its power goes."""
+        await asyncio.Event().wait()
+
+    def runtime(self):
+        """Return the interpreter's name and version."""
+        return sys.implementation.name + " " + ".".join([str(part) for part in sys.implementation.version[:3]])
+
+    async def _keep_network(self):
+        wlan = network.WLAN(network.STA_IF)
+        wlan.active(True)
+        with open(self._wifi["password_file"]) as file:
+            password = file.read().strip()
+        while True:
+            if not wlan.isconnected():
+                wlan.connect(self._wifi["ssid"], password)
+            await asyncio.sleep(20)
+
+    async def _keep_time(self):
+        ntptime.host = self._ntp
+        while True:
+            try:
+                ntptime.settime()
+                self.clock_quality = "ntp"
+                await asyncio.sleep(3600)
+            except OSError:
+                self.clock_quality = "rtc" if self.now() > _UNSET else "none"
+                await asyncio.sleep(10)

@@ -1,0 +1,26 @@
+"""Starts the agent from its configuration file; the board's main.py calls `run()`."""
+
+import asyncio
+import json
+import os
+from binascii import unhexlify
+
+from edge.agent import Agent
+from edge.board import Board
+
+
+def run(path="config.json"):
+    """Run the agent with the configuration in the JSON file `path`.
+
+    The key stands alone in the file that `key_file` names (64 hexadecimal digits), so that the configuration can be
+    shown to anybody.
+    """
+    with open(path) as file:
+        config = json.load(file)
+    with open(config["key_file"]) as file:
+        key = unhexlify(file.read().strip())
+    try:
+        os.mkdir(config["folder"])
+    except OSError:
+        pass  # it is there
+    asyncio.run(Agent(config, key, Board(config)).run())

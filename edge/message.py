@@ -1,0 +1,105 @@
+"""Writes what the board says and reads what the hub says: the contract of schemas/messages/.
+
+JSON is written by hand where its bytes must be the same on every interpreter: numbers have the catalogue's decimals
+whatever the width of the board's floats, and `mac` is the last member and covers every byte before it.
+"""
+
+import hashlib
+import json
+
+from edge.quantities import QUANTITIES
+
+_BLOCK = 64  # bytes, of SHA-256
+
+
+class Signer:
+    """HMAC-SHA256 (RFC 2104) under the board's own key; MicroPython has no hmac module."""
+
+    def __init__(self, key):
+        if len(key) > _BLOCK:
+            key = hashlib.sha256(key).digest()
+        key = key + bytes(_BLOCK - len(key))
+        self._inner = bytes([byte ^ 0x36 for byte in key])
+        self._outer = bytes([byte ^ 0x5C for byte in key])
+
+    def mac(self, data):
+        """Return the MAC of `data` as 64 hexadecimal digits."""
+        inner = hashlib.sha256(self._inner)
+        inner.update(data)
+        outer = hashlib.sha256(self._outer)
+        outer.update(inner.digest())
+        return "".join(["%02x" % byte for byte in outer.digest()])
+
+    def seal(self, text):
+        """Return the JSON object `text` as bytes, with its `mac` added as the last member."""
+        body = text[:-1].encode()
+        return body + b',"mac":"' + self.mac(body).encode() + b'"}'
+
+    def unseal(self, payload):
+        """Return the sealed object as a dict, without its `mac`.
+
+        Raises ValueError when it is not a JSON object or its MAC is not right.
+        """
+        cut = payload.rfind(b',"mac":"')
+        if cut < 0 or payload[cut:] != b',"mac":"' + self.mac(payload[:cut]).encode() + b'"}':
+            raise ValueError("bad MAC")
+        message = json.loads(payload)
+        if not isinstance(message, dict):
+            raise ValueError("not an object")
+        del message["mac"]
+        return message
+
+
+def record(t, dt, values, flags):
+    """Return one record as JSON text: interval start (Unix s), length (s), values and flags by quantity key."""
+    parts = ['"%s":%.*f' % (key, QUANTITIES[key][2], values[key]) for key in values]
+    text = '{"t":%d,"dt":%d,"v":{%s}' % (t, dt, ",".join(parts))
+    if flags:
+        text += ',"f":{%s}' % ",".join(['"%s":"%s"' % (key, flags[key]) for key in flags])
+    return text + "}"
+
+
+def telemetry(stream, seq, oldest, cal, clock, records):
+    """Return the unsealed text of a telemetry message; `records` are the texts of consecutive records as bytes."""
+    return '{"stream":"%s","seq":%d,"oldest":%d,"cal":%d,"records":[%s],"clock":"%s"}' % (
+        stream,
+        seq,
+        oldest,
+        cal,
+        b",".join(records).decode(),
+        clock,
+    )
+
+
+def status(online, t, agent, runtime, stream, depth, dropped, rejected):
+    """Return the unsealed text of a status message; `rejected` counts refused frames by sensor name."""
+    return ('{"online":%s,"t":%d,"agent":"%s","runtime":"%s","stream":"%s","depth":%d,"dropped":%d,"rejected":%s}') % (
+        "true" if online else "false",
+        t,
+        agent,
+        runtime,
+        stream,
+        depth,
+        dropped,
+        json.dumps(rejected),
+    )
+
+
+def dropped(t, stream, first, last, reason):
+    """Return the unsealed text of the event that the outbox gave up the records `first` to `last`."""
+    return '{"t":%d,"event":"dropped","stream":"%s","from":%d,"to":%d,"reason":"%s"}' % (t, stream, first, last, reason)
+
+
+def reply(command, t, ok, detail):
+    """Return the unsealed text of the reply to the command with id `command`."""
+    return json.dumps({"id": command, "t": t, "ok": ok, "detail": detail})
+
+
+def acknowledged(message):
+    """Return `(stream, seq)` if the unsealed message is an acknowledgement and nothing else, or None.
+
+    Nothing else: a board's own telemetry has a good MAC too, and played back to it must not make it forget.
+    """
+    if len(message) == 2 and isinstance(message.get("stream"), str) and isinstance(message.get("seq"), int):
+        return message["stream"], message["seq"]
+    return None

@@ -1,0 +1,61 @@
+"""The `fenceline` command: mounts each room's sub-commands and loads only the room that is called.
+
+A user's mistake is a `UserError`: one sentence on standard error and exit code 2, never a traceback.
+"""
+
+import difflib
+import importlib
+import sys
+from importlib.metadata import version
+
+COMMANDS = {
+    "demo": ("sim.cli", "Run a simulated city on this machine: sensors, boards, broker and hub."),
+    "run": ("hub.cli", "Run the hub: take the boards' messages, keep, judge and pass on."),
+    "board": ("firmware.cli", "The technician's toolkit: find boards, build their bundle."),
+    "grafana": ("dashboards.cli", "Dashboards as code, in English and Chinese."),
+}
+
+
+class UserError(Exception):
+    """A mistake that the user can mend; the text names the thing, the value, what was expected and what to do."""
+
+
+def main() -> None:
+    """Run the sub-command that the command line names."""
+    arguments = sys.argv[1:]
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        print(_help())
+    elif name == "--version":
+        print(f"fenceline {version('fenceline')}")
+    elif name in COMMANDS:
+        sys.exit(_run(name, arguments[1:]))
+    else:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f"expected one of: {', '.join(COMMANDS)}."
+        sys.exit(_refuse(f"there is no command '{name}'; {hint} See 'fenceline --help'."))
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    from typer.main import get_command
+
+    command = get_command(importlib.import_module(COMMANDS[name][0]).app)
+    try:
+        return int(command(args=arguments, prog_name=f"fenceline {name}") or 0)
+    except UserError as error:
+        return _refuse(str(error))
+
+
+def _refuse(sentence: str) -> int:
+    print(f"fenceline: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _help() -> str:
+    rows = "\n".join(f"  {name:<9} {text}" for name, (_, text) in COMMANDS.items())
+    return (
+        "Fenceline: noise, dust and emissions at the fence, from the sensor's bytes to the law's clause.\n\n"
+        f"Usage: fenceline COMMAND [OPTIONS]\n\n{rows}\n\n"
+        "Try:\n  fenceline demo                 a simulated city, here, now\n"
+        "  fenceline run --config FILE    the hub\n  fenceline COMMAND --help       everything about one command"
+    )

@@ -1,0 +1,139 @@
+"""Decides on one message: admitted, or refused with a reason. Looks only at the message, the registry and the clock."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from hub.config import Registry
+from hub.messages import DECODERS, KINDS, Message, Telemetry
+from schemas import Quantity
+
+PREFIX = "fenceline/1/"
+MOST_AHEAD = 300
+"""How far a record may lie in the future before its clock is called wrong, s."""
+
+_SEAL = len(',"mac":"') + 64 + len('"}')
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A message that counts. `findings` are `[index of the record, quantity, flag]` where a value is implausible."""
+
+    topic: str
+    payload: bytes
+    district: str
+    site: str
+    device: str
+    kind: str
+    message: Message
+    findings: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message for quarantine.
+
+    `reason`: topic, unknown_board, not_json, bad_mac, wrong_topic, schema, unknown_quantity, interval or future.
+    `span` is `(stream, first, count)` of the records it says it holds, when its MAC is good: those are done with.
+    """
+
+    topic: str
+    payload: bytes
+    device: str | None
+    reason: str
+    detail: str
+    span: tuple[str, int, int] | None = None
+
+
+def seal(body: bytes, key: bytes) -> bytes:
+    """Return a JSON object with its MAC added as the last member (RFC 2104, SHA-256)."""
+    open_ = body[:-1]
+    return open_ + b',"mac":"' + hmac.digest(key, open_, "sha256").hex().encode() + b'"}'
+
+
+def authentic(payload: bytes, key: bytes) -> bool:
+    """Tell whether the message ends with the MAC of every byte before it."""
+    body, tail = payload[:-_SEAL], payload[-_SEAL:]
+    right = b',"mac":"' + hmac.digest(key, body, "sha256").hex().encode() + b'"}'
+    return hmac.compare_digest(tail, right)
+
+
+class Admission:
+    """Judges messages against one registry and one catalogue; `clock` gives Unix time in s."""
+
+    def __init__(self, registry: Registry, quantities: dict[str, Quantity], clock: Callable[[], float]) -> None:
+        self._registry = registry
+        self._ranges = {key: quantity.range for key, quantity in quantities.items()}
+        self._clock = clock
+
+    def judge(self, topic: str, payload: bytes) -> Admitted | Refused:
+        """Return what becomes of the message."""
+        parts = topic[len(PREFIX) :].split("/") if topic.startswith(PREFIX) else []
+        if len(parts) != 4 or parts[3] not in KINDS:
+            return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
+        district, site, device, kind = parts
+        key = self._registry.keys.get(device)
+        if key is None:
+            return Refused(topic, payload, device, "unknown_board", f"board {device!r} is not in the registry")
+        if not authentic(payload, key):
+            reason, detail = _why_not_authentic(payload)
+            return Refused(topic, payload, device, reason, detail)
+        home = self._registry.site_of(device)
+        if (district, site) != (home.district, home.id):
+            detail = f"the board belongs to {home.district}/{home.id}"
+            return Refused(topic, payload, device, "wrong_topic", detail, _span(payload))
+        try:
+            message = DECODERS[kind].decode(payload)
+        except msgspec.DecodeError as error:
+            return Refused(topic, payload, device, "schema", str(error), _span(payload))
+        findings: list[tuple[int, str, str]] = []
+        if isinstance(message, Telemetry):
+            problem = self._check(message, findings)
+            if problem:
+                return Refused(topic, payload, device, *problem, _span(payload))
+        return Admitted(topic, payload, district, site, device, kind, message, findings)
+
+    def _check(self, message: Telemetry, findings: list[tuple[int, str, str]]) -> tuple[str, str] | None:
+        latest = self._clock() + MOST_AHEAD
+        for index, record in enumerate(message.records):
+            number = message.seq + index
+            if record.t % 60 + record.dt > 60:
+                return "interval", f"record {number}: t = {record.t}, dt = {record.dt} straddles a full minute"
+            if record.t + record.dt > latest:
+                return "future", f"record {number}: t = {record.t} is more than {MOST_AHEAD} s ahead of the hub's clock"
+            for key, value in record.v.items():
+                limits = self._ranges.get(key)
+                if limits is None:
+                    return "unknown_quantity", f"record {number}: {key!r} is not in the catalogue of quantities"
+                if not limits[0] <= value <= limits[1]:
+                    findings.append((index, key, "T" if value > limits[1] else "D"))
+            for key in record.f:
+                if key not in self._ranges:
+                    return "unknown_quantity", f"record {number}: {key!r} is not in the catalogue of quantities"
+        return None
+
+
+def _why_not_authentic(payload: bytes) -> tuple[str, str]:
+    try:
+        msgspec.json.decode(payload)
+    except msgspec.DecodeError as error:
+        return "not_json", str(error)
+    return "bad_mac", "the MAC is missing, not the last member, or not made with this board's key"
+
+
+def _span(payload: bytes) -> tuple[str, int, int] | None:
+    """Return which records an authentic but unusable message stands for, as far as that can be read."""
+
+    class Outline(msgspec.Struct):
+        stream: str
+        seq: int
+        records: list[msgspec.Raw]
+
+    try:
+        outline = msgspec.json.decode(payload, type=Outline)
+    except msgspec.DecodeError:
+        return None
+    count = len(outline.records)
+    return (outline.stream, outline.seq, count) if outline.seq >= 1 and count else None

@@ -1,0 +1,42 @@
+"""What a simulated sensor measures, and when: the two things that every part of the simulator shares."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+
+class Source(Protocol):
+    """A place where something can be measured: a working day made up here, or a recording."""
+
+    def value(self, channel: str, t: float) -> float | None:
+        """Return what ``channel`` is at simulated time ``t``, or None while the sensor is silent.
+
+        Args:
+            channel: ``laf`` in dB(A), time weighting F; ``pm1``, ``pm25``, ``pm10`` in µg/m3; ``stack_nox``,
+                ``stack_co`` in mg/m3; ``stack_o2`` in %.
+            t: Unix seconds UTC of the simulated clock.
+        """
+
+
+@dataclass(frozen=True)
+class SimClock:
+    """A clock that may run faster than real time, so that a working day fits into a few minutes.
+
+    It has no state: two processes that are given the same three numbers agree on the time.
+    ``SimClock(**clock.to_json())`` is the same clock again.
+    """
+
+    start: float
+    """Simulated time, Unix seconds UTC, at the real time ``at``."""
+    at: float
+    """Real time, Unix seconds UTC."""
+    speed: float = 1.0
+    """Simulated seconds in a real second."""
+
+    def now(self) -> float:
+        """Return the simulated time, Unix seconds UTC."""
+        return self.start + (time.time() - self.at) * self.speed
+
+    def to_json(self) -> dict[str, float]:
+        """Return the clock as JSON can carry it."""
+        return asdict(self)

@@ -1,0 +1,61 @@
+"""One interval's values: by the catalogue's rule, normal samples only, and a reason where there is no value."""
+
+from edge.aggregate import Aggregator, energy_mean, vector_mean
+
+
+def near(value, expected, within=0.001):
+    return abs(value - expected) < within
+
+
+def test_levels_are_averaged_by_energy():
+    # Half the time 60 dB and half 70 dB: 10 lg((10^6 + 10^7) / 2) = 67.404 dB, where the arithmetic mean says 65
+    assert near(energy_mean([60, 70]), 67.404)
+    assert near(energy_mean([55.5] * 7), 55.5)
+
+
+def test_directions_are_averaged_as_vectors():
+    north = vector_mean([350, 10])
+    assert near(north, 0, 0.01) or near(north, 360, 0.01)
+    assert near(vector_mean([80, 100]), 90, 0.01)
+
+
+def test_one_channel_gives_every_quantity_made_from_it():
+    box = Aggregator(("laf",))
+    for level in (60.0, 70.0, 50.0):
+        box.add("laf", level)
+    values, flags = box.close()
+    assert sorted(values) == ["laeq", "lafmax", "lafmin"]
+    assert (values["lafmax"], values["lafmin"]) == (70, 50)
+    assert flags == {}
+
+
+def test_a_level_of_unknown_time_weighting_gives_no_lafmax():
+    box = Aggregator(("la",))
+    box.add("la", 60.0)
+    assert sorted(box.close()[0]) == ["laeq"]
+
+
+def test_a_silent_sensor_is_flagged_and_has_no_value():
+    box = Aggregator(("pm10", "laf"))
+    box.add("laf", 50.0)
+    values, flags = box.close()
+    assert "pm10" not in values
+    assert flags == {"pm10": "B"}
+
+
+def test_the_flag_is_normal_with_three_quarters_of_the_samples():
+    box = Aggregator(("pm10",))
+    for good, flags in ((6, {}), (5, {"pm10": "D"})):
+        for _ in range(good):
+            box.add("pm10", 80)
+        box.miss("pm10", "D")
+        box.miss("pm10", "D")
+        assert box.close() == ({"pm10": 80}, flags)
+
+
+def test_each_interval_begins_empty():
+    box = Aggregator(("pm10",))
+    box.add("pm10", 80)
+    box.miss("pm10", "B")
+    box.close()
+    assert box.close() == ({}, {"pm10": "B"})
