@@ -155,9 +155,15 @@ def _load_keys(path: Path, boards: dict[str, Board]) -> dict[str, bytes]:
     return keys
 
 
+def _path(type_: type, value: object) -> Path:
+    if type_ is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"Expected a path, got {value!r}")
+
+
 def _read(path: Path, type_: type[T]) -> T:
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type_, strict=True)
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type_, dec_hook=_path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -64,7 +64,7 @@ def runs(registers):
         words = WORDS[entry.get("kind", "u16")]
         if groups and groups[-1][0] + groups[-1][1] == entry["register"]:
             first, length, entries = groups.pop()
-            groups.append((first, length + words, [*entries, entry]))
+            groups.append((first, length + words, entries + [entry]))
         else:
             groups.append((entry["register"], words, [entry]))
     return groups

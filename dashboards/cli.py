@@ -1,0 +1,44 @@
+"""`fenceline grafana`: writes the dashboards and tells whether the written ones are current."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dashboards import generate
+from dashboards.texts import Lang
+from fenceline import UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def grafana() -> None:
+    """Dashboards as code, in English and Chinese."""
+
+
+@app.command()
+def build(
+    lang: Annotated[Lang | None, typer.Option(help="Only this language; without it, all.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that gets en/ and zh/.", show_default=False)] = generate.FOLDER,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 names what is not current.")
+    ] = False,
+) -> None:
+    """Write the dashboards as JSON files for Grafana's provisioning."""
+    texts = {out / path: text for one in ([lang] if lang else Lang) for path, text in generate.files(one).items()}
+    try:
+        stale = [path for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
+        if not check:
+            for path in stale:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(texts[path], "utf-8")
+    except OSError as error:
+        raise UserError(f"{error.filename}: {error.strerror}; give --out a folder that can be written.") from error
+    for path in stale:
+        if check:
+            typer.echo(f"{path} is not what the code gives: run `fenceline grafana build`", err=True)
+        else:
+            typer.echo(f"{path} written")
+    if check and stale:
+        raise typer.Exit(1)

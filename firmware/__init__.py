@@ -1,0 +1,1 @@
+"""The technician's toolkit: finds boards and builds what is put on them."""

@@ -1,0 +1,50 @@
+"""Finds the serial ports of this computer and names the USB chips behind them, so that a technician spots the board."""
+
+from dataclasses import dataclass
+
+from serial.tools.list_ports import comports  # type: ignore[import-untyped]  # pyserial ships no types
+
+CHIPS = {
+    # drivers/usb/serial/cp210x.c in the Linux kernel
+    (0x10C4, 0xEA60): "Silicon Labs CP210x USB bridge",
+    # drivers/usb/serial/ch341.c in the Linux kernel
+    (0x1A86, 0x5523): "WCH CH341 USB bridge",
+    (0x1A86, 0x7523): "WCH CH340 USB bridge",
+    # device lists of several flashing tools for ESP32 boards; the chips are standard CDC-ACM devices
+    (0x1A86, 0x55D3): "WCH CH343 USB bridge",
+    (0x1A86, 0x55D4): "WCH CH9102 USB bridge",
+    # drivers/usb/serial/ftdi_sio_ids.h in the Linux kernel
+    (0x0403, 0x6001): "FTDI FT232R USB bridge",
+    (0x0403, 0x6010): "FTDI FT2232 USB bridge",
+    (0x0403, 0x6015): "FTDI FT-X USB bridge",
+    # USB_JTAG_SERIAL_PID in esptool, and the device lists of several flashing tools for the other three
+    (0x303A, 0x1001): "Espressif ESP32 USB-Serial/JTAG",
+    (0x303A, 0x0002): "Espressif ESP32-S2 in download mode",
+    (0x303A, 0x0009): "Espressif ESP32-S3 in download mode",
+    (0x303A, 0x4001): "Espressif ESP32-S2/S3 running firmware with its own USB port, such as MicroPython",
+}
+"""Vendor and product numbers of USB bridges and chips found on ESP32 boards, with where they are from."""
+
+
+@dataclass(frozen=True)
+class SerialPort:
+    """One serial port; ``usb`` is vendor and product as ``10C4:EA60``, ``chip`` a name from ``CHIPS``."""
+
+    device: str
+    description: str
+    usb: str | None
+    chip: str | None
+
+
+def serial_ports() -> list[SerialPort]:
+    """Return the serial ports of this computer, those of known chips first, then by name."""
+    found = [
+        SerialPort(
+            device=port.device,
+            description=port.description,
+            usb=None if port.vid is None else f"{port.vid:04X}:{port.pid:04X}",
+            chip=CHIPS.get((port.vid, port.pid)),
+        )
+        for port in sorted(comports())
+    ]
+    return sorted(found, key=lambda port: port.chip is None)

@@ -1,0 +1,75 @@
+"""Counts what became of every record: what the boards made against what the series store holds.
+
+What a board made stands in its outbox's segments, kept after the hub's acknowledgement for this purpose.
+"""
+
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.outbox import KEPT, SEGMENT, parse, segments
+
+Made = tuple[str, int, int, tuple[tuple[str, float], ...]]
+"""A record as it can be compared: device, start (Unix s), length (s), values by quantity."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """`lost`: made and not stored. `duplicated`: stored more often than made, or never made at all."""
+
+    made: int
+    stored: int
+    lost: int
+    duplicated: int
+
+
+def account(board_folders: dict[str, Path], series: Path) -> Account:
+    """Compare the boards' outboxes (by board id) with the embedded series store."""
+    made = Counter(record for device, folder in board_folders.items() for record in made_by(device, folder))
+    stored = stored_in(series)
+    return Account(made.total(), stored.total(), (made - stored).total(), (stored - made).total())
+
+
+def made_by(device: str, folder: Path) -> list[Made]:
+    """Return the records a board made; `folder` is its outbox's."""
+    found: dict[int, Made] = {}
+    for suffix in (KEPT, SEGMENT):
+        for _, _, path in segments(str(folder), suffix):
+            for line in Path(path).read_bytes().splitlines(keepends=True):
+                entry = parse(line)
+                if entry:
+                    record = json.loads(entry[1])
+                    found[entry[0]] = (device, record["t"], record["dt"], tuple(sorted(record["v"].items())))
+    return list(found.values())
+
+
+def stored_in(series: Path) -> Counter[Made]:
+    """Return the records in the embedded series store, each put together again from its readings."""
+    records: dict[tuple[str, str, int], tuple[int, int, dict[str, float]]] = {}
+    with read_only(series) as db:
+        for device, stream, seq, t, dt, quantity, value in db.execute(
+            "SELECT device, stream, seq, t, dt, quantity, value FROM reading"
+        ):
+            values = records.setdefault((device, stream, seq), (t, dt, {}))[2]
+            if value is not None:
+                values[quantity] = value
+    return Counter(
+        (device, t, dt, tuple(sorted(values.items()))) for (device, _, _), (t, dt, values) in records.items()
+    )
+
+
+def made_count(folder: Path) -> int:
+    """Return how many records a board has made so far, as quickly as that can be told."""
+    found = segments(str(folder)) if folder.exists() else []
+    if not found:
+        return 0
+    first, _, path = found[-1]
+    return int(first) - 1 + Path(path).read_bytes().count(b"\n")
+
+
+def read_only(path: Path) -> closing[sqlite3.Connection]:
+    """Open a database that another process writes; use it in a `with` statement."""
+    return closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True))

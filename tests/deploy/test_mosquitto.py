@@ -1,0 +1,248 @@
+"""The files of deploy/mosquitto on a real Mosquitto: who gets in, and what each may do."""
+
+import contextlib
+import getpass
+import queue
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import CallbackAPIVersion, Client
+
+from tests import stack
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "mosquitto"
+GRACE = 20  # s after which a missing answer is a failure
+CONNECT = bytes([16, 15, 0, 4, *b"MQTT", 4, 2, 0, 60, 0, 3, *b"b-1"])
+
+
+def certificates(folder, *arguments):
+    """Make certificates with the script that operators use."""
+    script = DEPLOY / "certificates.sh"
+    return subprocess.run(["sh", script, folder, *arguments], capture_output=True, text=True, check=False)
+
+
+class Broker:
+    """The deployed configuration, with other paths and on a free port of this computer."""
+
+    def __init__(self, program, folder):
+        self.certificates = folder / "certs"
+        made = certificates(self.certificates, "broker", "127.0.0.1")
+        assert made.returncode == 0, made.stderr
+        assert certificates(self.certificates, "client", "hub", "b-1", "b-2").returncode == 0
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.port = server.getsockname()[1]
+        text = (DEPLOY / "mosquitto.conf").read_text()
+        for deployed, here in (
+            ("/mosquitto/certs", self.certificates),
+            ("/mosquitto/config", DEPLOY),
+            ("/mosquitto/data", folder),
+            ("listener 8883", f"listener {self.port} 127.0.0.1"),
+        ):
+            assert deployed in text
+            text = text.replace(deployed, str(here))
+        # Started by root, Mosquitto would become a user who may not read the test's folder.
+        (folder / "mosquitto.conf").write_text(f"{text}\nuser {getpass.getuser()}\n")
+        self._log = folder / "log"
+        with self._log.open("w") as log:
+            command = [program, "-c", folder / "mosquitto.conf"]
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+    def wait(self):
+        for _ in range(GRACE * 10):
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            assert self._process.poll() is None, self._log.read_text()
+            time.sleep(0.1)
+        pytest.fail(self._log.read_text())
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait()
+
+    def tls(self, name=None):
+        context = ssl.create_default_context(cafile=self.certificates / "ca.crt")
+        if name:
+            context.load_cert_chain(self.certificates / f"{name}.crt", self.certificates / f"{name}.key")
+        return context
+
+    @contextlib.contextmanager
+    def client(self, name, client_id=None):
+        client = Peer(self, name, client_id or f"{name}-client")
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+class Peer:
+    """An MQTT client with a certificate; each call returns once the broker has confirmed it."""
+
+    def __init__(self, broker, name, client_id):
+        self.heard = queue.Queue()
+        self.lost = threading.Event()
+        self._confirmed = queue.Queue()
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, reconnect_on_failure=False)
+        self._client.tls_set_context(broker.tls(name))
+        self._client.on_connect = lambda *_: self._confirmed.put("connect")
+        self._client.on_subscribe = lambda *_: self._confirmed.put("subscribe")
+        self._client.on_message = lambda *arguments: self.heard.put((arguments[2].topic, arguments[2].payload))
+        self._client.on_disconnect = lambda *_: self.lost.set()
+        self._client.connect("127.0.0.1", broker.port)
+        self._client.loop_start()
+        self._confirm("connect")
+
+    def subscribe(self, topic):
+        self._client.subscribe(topic, qos=1)
+        self._confirm("subscribe")
+
+    def publish(self, topic, payload, retain=False):
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(GRACE)
+
+    def hears(self):
+        return self.heard.get(timeout=GRACE)
+
+    def close(self):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _confirm(self, what):
+        assert self._confirmed.get(timeout=GRACE) == what
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    found = stack.find_mosquitto()
+    if found is None:
+        (pytest.fail if stack.required() else pytest.skip)("no Mosquitto 2 here; `python -m tests.stack` says why")
+    if shutil.which("openssl") is None:
+        (pytest.fail if stack.required() else pytest.skip)("no openssl command here")
+    broker = Broker(found.path, tmp_path_factory.mktemp("mosquitto"))
+    try:
+        broker.wait()
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.mark.parametrize("kind", ["telemetry", "status", "event", "reply"])
+def test_the_hub_hears_what_a_board_says(broker, kind):
+    with broker.client("hub") as hub, broker.client("b-1") as board:
+        hub.subscribe(f"fenceline/1/+/+/+/{kind}")
+        board.publish(f"fenceline/1/north/gate-7/b-1/{kind}", kind)
+        assert hub.hears() == (f"fenceline/1/north/gate-7/b-1/{kind}", kind.encode())
+
+
+@pytest.mark.parametrize("kind", ["ack", "config", "command"])
+def test_a_board_hears_what_the_hub_says_to_it(broker, kind):
+    with broker.client("hub") as hub, broker.client("b-1") as board:
+        board.subscribe(f"fenceline/1/north/gate-7/b-1/{kind}")
+        hub.publish(f"fenceline/1/north/gate-7/b-1/{kind}", kind)
+        assert board.hears() == (f"fenceline/1/north/gate-7/b-1/{kind}", kind.encode())
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "fenceline/1/north/gate-7/b-2/telemetry",
+        "fenceline/1/north/gate-7/b-1/ack",
+        "fenceline/1/north/gate-7/b-2/ack",
+        "fenceline/1/north/b-1/telemetry",
+        "elsewhere",
+    ],
+)
+def test_a_board_cannot_speak_for_another_or_for_the_hub(broker, topic):
+    own = "fenceline/1/north/gate-7/b-1/telemetry"
+    with broker.client("hub") as hub, broker.client("b-1") as board, broker.client("b-2") as other:
+        hub.subscribe("fenceline/1/#")
+        hub.subscribe("elsewhere")
+        other.subscribe("fenceline/1/+/+/b-2/ack")
+        board.publish(topic, "forged")
+        board.publish(own, "own")
+        hub.publish("fenceline/1/north/gate-7/b-2/ack", "end")
+        # The broker keeps the order, so a forged message would have come first.
+        assert hub.hears() == (own, b"own")
+        assert other.hears() == ("fenceline/1/north/gate-7/b-2/ack", b"end")
+
+
+@pytest.mark.parametrize("wanted", ["fenceline/1/+/+/b-2/ack", "fenceline/1/north/gate-7/b-2/telemetry", "#"])
+def test_a_board_cannot_listen_to_another(broker, wanted):
+    with broker.client("hub") as hub, broker.client("b-1") as board, broker.client("b-2") as other:
+        board.subscribe(wanted)
+        board.subscribe("fenceline/1/+/+/b-1/ack")
+        other.publish("fenceline/1/north/gate-7/b-2/telemetry", "secret")
+        hub.publish("fenceline/1/north/gate-7/b-2/ack", "secret")
+        hub.publish("fenceline/1/north/gate-7/b-1/ack", "own")
+        assert board.hears() == ("fenceline/1/north/gate-7/b-1/ack", b"own")
+
+
+def test_a_board_cannot_throw_the_hub_out_by_taking_its_client_id(broker):
+    with broker.client("hub", client_id="hub") as hub, broker.client("b-1", client_id="hub") as board:
+        hub.subscribe("fenceline/1/+/+/+/event")
+        board.publish("fenceline/1/north/gate-7/b-1/event", "here")
+        assert hub.hears()[1] == b"here"
+        assert not hub.lost.is_set()
+
+
+def test_a_board_gets_the_configuration_that_was_sent_while_it_was_away(broker):
+    with broker.client("hub") as hub:
+        hub.publish("fenceline/1/north/gate-7/b-2/config", "interval=10", retain=True)
+    with broker.client("b-2") as board:
+        board.subscribe("fenceline/1/north/gate-7/b-2/config")
+        assert board.hears()[1] == b"interval=10"
+
+
+def answer_to_connect(broker, context):
+    """Return what the broker says to an MQTT CONNECT; nothing if it closes or breaks off."""
+    with socket.create_connection(("127.0.0.1", broker.port), GRACE) as plain:
+        try:
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+                secure.sendall(CONNECT)
+                return secure.recv(4)
+        except (ssl.SSLError, ConnectionError):
+            return b""
+
+
+def test_a_client_with_a_certificate_gets_in(broker):
+    assert answer_to_connect(broker, broker.tls("b-1")) == bytes([32, 2, 0, 0])
+
+
+def test_a_client_without_a_certificate_is_refused(broker):
+    assert answer_to_connect(broker, broker.tls()) == b""
+
+
+def test_a_certificate_of_another_authority_is_refused(broker, tmp_path):
+    assert certificates(tmp_path, "client", "b-1").returncode == 0
+    context = broker.tls()
+    context.load_cert_chain(tmp_path / "b-1.crt", tmp_path / "b-1.key")
+    assert answer_to_connect(broker, context) == b""
+
+
+def test_a_client_without_tls_is_refused(broker):
+    with socket.create_connection(("127.0.0.1", broker.port), GRACE) as plain, contextlib.suppress(ConnectionError):
+        plain.sendall(CONNECT)
+        assert plain.recv(4) != bytes([32, 2, 0, 0])
+
+
+def test_a_boards_certificate_cannot_pass_for_the_brokers(broker):
+    purpose = ["openssl", "verify", "-purpose", "sslserver", "-CAfile", broker.certificates / "ca.crt"]
+    assert (
+        subprocess.run([*purpose, broker.certificates / "broker.crt"], capture_output=True, check=False).returncode == 0
+    )
+    assert subprocess.run([*purpose, broker.certificates / "b-1.crt"], capture_output=True, check=False).returncode != 0
+
+
+def test_certificates_are_never_made_twice_and_ids_are_checked(broker):
+    before = (broker.certificates / "b-1.crt").read_bytes()
+    assert certificates(broker.certificates, "client", "b-1").returncode == 0
+    assert (broker.certificates / "b-1.crt").read_bytes() == before
+    for wrong in ("B1", "a b", "x" * 33, "broker"):
+        refused = certificates(broker.certificates, "client", wrong)
+        assert refused.returncode == 2
+        assert re.search("is no id: expected", refused.stderr)
