@@ -5,6 +5,7 @@ A user's mistake is a `UserError`: one sentence on standard error and exit code 
 
 import difflib
 import importlib
+import itertools
 import sys
 from importlib.metadata import version
 
@@ -37,13 +38,32 @@ def main() -> None:
 
 
 def _run(name: str, arguments: list[str]) -> int:
+    import typer
     from typer.main import get_command
 
     command = get_command(importlib.import_module(COMMANDS[name][0]).app)
     try:
-        return int(command(args=arguments, prog_name=f"fenceline {name}") or 0)
+        return int(command(args=arguments, prog_name=f"fenceline {name}", standalone_mode=False) or 0)
     except UserError as error:
         return _refuse(str(error))
+    except typer.TyperException as error:
+        if not error.format_message():
+            return 2  # a command group called without a command has shown its help
+        given = _value_given(error, arguments)
+        return _refuse(f"{name}: {error.format_message().rstrip('.')}{given}; see 'fenceline {name} --help'.")
+    except typer.Abort:
+        return 130
+
+
+def _value_given(error: Exception, arguments: list[str]) -> str:
+    """Return what the user wrote behind the option that is wrong, since the parser's message may leave it out."""
+    for option in getattr(getattr(error, "param", None), "opts", ()):
+        for argument, following in itertools.pairwise([*arguments, ""]):
+            if argument == option:
+                return f" (given: {following})"
+            if argument.startswith(f"{option}="):
+                return f" (given: {argument[len(option) + 1 :]})"
+    return ""
 
 
 def _refuse(sentence: str) -> int:

@@ -7,7 +7,7 @@ the connection. Sampling never waits for the network: between them stands the ou
 import asyncio
 from time import time
 
-from edge import VERSION, drivers, message
+from edge import VERSION, drivers, message, secure
 from edge.aggregate import Aggregator
 from edge.mqtt import Client
 from edge.outbox import Outbox
@@ -47,8 +47,11 @@ class Agent:
         self._ready = False  # connected, and listening for acknowledgements
         self._progress = 0
         broker = config["broker"]
+        secured = {}
+        if "tls" in broker:
+            secured = {"ssl": secure.context(**broker["tls"]), "server_hostname": broker["host"]}
         self._client = Client(
-            lambda: asyncio.open_connection(broker["host"], broker["port"]),
+            lambda: asyncio.open_connection(broker["host"], broker["port"], **secured),
             config["device"],
             KEEPALIVE,
             (self._topic + "status", self._status(False)),
@@ -163,6 +166,8 @@ class Agent:
         self._wake.set()
 
     def _hear(self, topic, payload):
+        if not topic.startswith(self._topic):
+            return  # not asked for: brokers have been seen to hand out others' retained messages
         try:
             heard = self._signer.unseal(payload)
         except ValueError as error:

@@ -32,7 +32,7 @@ AGGREGATES = {
     "min": min,
     "vector_mean": vector_mean,
     "last": lambda values: values[-1],
-}
+}  # type: dict
 
 
 class Aggregator:

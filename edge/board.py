@@ -5,6 +5,6 @@ try:
 
     from edge.board_esp32 import Board
 except ImportError:
-    from edge.board_host import Board
+    from edge.board_host import Board  # type: ignore[assignment]
 
 __all__ = ["Board"]

@@ -95,7 +95,7 @@ class Client:
                 print("mqtt:", error.__class__.__name__, error)
             finally:
                 await self._hang_up()
-            pause = 1 if time() - began > 60 else min(pause * 2, 60)
+            pause = 1 if time() - began > 10 else min(pause * 2, 60)
             await asyncio.sleep(pause * (1 + urandom(1)[0] / 255) / 2)
 
     async def publish(self, topic, payload, retain=False):

@@ -12,13 +12,8 @@ the power cut is never written behind.
 import os
 from binascii import crc32, hexlify
 
-try:
-    from os import fsync
-except ImportError:  # MicroPython's flush() writes through to the medium
-
-    def fsync(_fd):
-        """Do nothing."""
-
+# MicroPython has none: there flush() writes through to the medium.
+fsync = getattr(os, "fsync", lambda _file: None)
 
 SEGMENT = ".seg"
 KEPT = ".old"

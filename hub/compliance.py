@@ -173,11 +173,11 @@ class Compliance:
         site = self._registry.site_of(device)
         outcome, value = window.outcome(rule.limit), window.value(rule.limit)
         share = min(1.0, window.seconds / rule.limit.window)
+        place = (site.district, site.id, device, rule_id, start, end)
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
             "revision, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (site.district, site.id, device, rule_id, start, end)
-            + (outcome, value, rule.limit.value, share, revision, now),
+            (*place, outcome, value, rule.limit.value, share, revision, now),
         )
         if revision > 1 or now - end > NEWS:
             return

@@ -126,6 +126,8 @@ def load_registry(config: Config) -> Registry:
         twice = next(name for name in ids if ids.count(name) > 1)
         raise ConfigError(f"{path}: id {twice!r} stands there twice; give each site and each board its own")
     for board in content.board:
+        if board.id == "hub":
+            raise ConfigError(f"{path}: board 'hub': that is the hub's own name at the broker; give the board another")
         if board.site not in sites:
             raise ConfigError(f"{path}: board {board.id!r}: there is no site {board.site!r}; add it or mend the name")
     try:
@@ -165,7 +167,7 @@ def _read(path: Path, type_: type[T]) -> T:
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type_, dec_hook=_path)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); README.md shows what stands in it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
     except msgspec.ValidationError as error:

@@ -28,8 +28,8 @@ from sim.view import View, elapsed, numbers
 
 app = typer.Typer(add_completion=False)
 
-BEGIN = timedelta(hours=5, minutes=39)
-"""Local time at which a demo begins: a site works at night, the day's limits come soon, the first shift after them."""
+BEGIN = timedelta(hours=5, minutes=19)
+"""Local time at which a demo begins: one site still works at night, the stacks start up, at seven come the piles."""
 PLAIN_EVERY = 5.0  # s between plain lines
 
 

@@ -83,6 +83,7 @@ class Demo:
     async def finish(self) -> None:
         """Let the boards stop measuring, and return when what they made has reached the series store."""
         for board in self.boards:
+            self.outbox(board).mkdir(exist_ok=True)  # a board that has only just begun has none yet
             (self.outbox(board) / "stop").touch()
         await asyncio.gather(*[agent.wait() for agent in self._agents])
         deadline = time.monotonic() + 30

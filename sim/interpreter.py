@@ -40,7 +40,7 @@ def _probe(path: Path) -> tuple[str, tuple[int, ...], int] | None:
     """Ask an interpreter for its name, its version and the bits in its word; None if it doesn't answer."""
     try:
         answer = subprocess.run([path, "-c", _PROBE], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
+        name, *version, bits = answer.stdout.split()
+        return name, tuple(int(number) for number in version), int(bits)
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    name, *version, bits = answer.stdout.split()
-    return name, tuple(int(number) for number in version), int(bits)

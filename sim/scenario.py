@@ -74,8 +74,8 @@ PROFILES = {
         "Foundation slab, poured without a break: above both night limits",
         (
             Activity("07:00", "18:00", "formwork and reinforcement", 63, 30),
-            Activity("20:00", "05:00", "concrete pump and vibrators", 64, 10),
-            Activity("20:00", "05:00", "mixer lorries", 77, 15, "passages"),
+            Activity("20:00", "06:30", "concrete pump and vibrators", 64, 10),
+            Activity("20:00", "06:30", "mixer lorries", 77, 15, "passages"),
         ),
     ),
     "fit_out": Profile(

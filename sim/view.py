@@ -26,6 +26,7 @@ TEXTS = {
         "compliant": "● within limit",
         "exceeded": "▲ exceeded",
         "invalid": "○ too little data",
+        "unbound": "– no limit applies",
         "alerts": "Alerts",
         "none": "none yet",
         "firing": "firing",
@@ -45,6 +46,7 @@ TEXTS = {
         "compliant": "● 达标",
         "exceeded": "▲ 超标",
         "invalid": "○ 数据不足",
+        "unbound": "– 无适用限值",
         "alerts": "告警",
         "none": "暂无",
         "firing": "持续中",
@@ -112,7 +114,7 @@ class View:
         """Return `(id, text)` of the alerts behind the id `after`, in this view's language."""
         with read_only(self._demo.data / "compliance.db") as db:
             rows = db.execute("SELECT id, text FROM alert WHERE id > ? ORDER BY id", (after,)).fetchall()
-        return [(id_, text.splitlines()[self._lang == "zh"]) for id_, text in rows]
+        return [(id_, self._own_language(text)) for id_, text in rows]
 
     def screen(self) -> Group:
         """Return the whole picture."""
@@ -145,7 +147,7 @@ class View:
                 shown = "…" if value is None else f"{value:.{self._quantities[key].resolution}f}"
                 cells.append(Text(f"{t['above']} {shown}" if above else shown, style="bold red" if above else ""))
                 cells.append(Text("–" if limit is None else f"{limit:g}", style="dim"))
-            outcome = verdicts.get(site.id)
+            outcome = verdicts.get(site.id) if self._binding(site) else "unbound"
             cells.append(Text(t[outcome] if outcome else "…", style=STYLES.get(outcome or "", "dim")))
             table.add_row(*row, *cells)
         return table
@@ -153,12 +155,18 @@ class View:
     def _alert_lines(self) -> Text:
         with read_only(self._demo.data / "compliance.db") as db:
             rows = db.execute("SELECT state, opened, text FROM alert ORDER BY id DESC LIMIT 5").fetchall()
-        lines = Text(overflow="ellipsis", no_wrap=True)
-        for state, opened, text in rows:
-            moment = datetime.fromtimestamp(opened, SHANGHAI)
-            style = "bold red" if state == "firing" else "dim"
-            lines.append(f"{moment:%H:%M} {self._texts[state]}: {text.splitlines()[self._lang == 'zh']}\n", style=style)
-        return lines if rows else Text(self._texts["none"], style="dim")
+        if not rows:
+            return Text(self._texts["none"], style="dim")
+        return Text("\n", overflow="ellipsis", no_wrap=True).join(
+            Text(
+                f"{datetime.fromtimestamp(opened, SHANGHAI):%H:%M} {self._texts[state]}: {self._own_language(text)}",
+                style="bold red" if state == "firing" else "dim",
+            )
+            for state, opened, text in rows
+        )
+
+    def _own_language(self, text: str) -> str:
+        return text.splitlines()[self._lang == "zh"]
 
     def _latest(self) -> dict[tuple[str, str], float]:
         """Return the latest normal value by (site, quantity); of several boards at a site, the highest."""

@@ -30,7 +30,7 @@ WRAPPER = """\
 #!/bin/sh
 # Starts the unpacked program with the libraries it was built for, wherever this folder lies.
 here=$(CDPATH= cd "$(dirname "$0")/.." && pwd)
-exec "$here/{loader}" --library-path "$here/{libraries}" "$here/{program}" "$@"
+exec "$here/{loader}" --library-path "{libraries}" "$here/{program}" "$@"
 """
 
 
@@ -187,7 +187,7 @@ class Archive:
         try:
             _run("apt-get", "install", "--yes", "--download-only", part.name, environment=self._environment)
         except UnavailableError as error:
-            raise UnavailableError(self._trouble or str(error)) from error
+            raise UnavailableError(f"{error}{self._trouble and ', after '}{self._trouble}") from error
         with tempfile.TemporaryDirectory(prefix=f"{part.name}-", dir=CACHE) as folder:
             new = Path(folder) / "new"
             new.mkdir()
@@ -201,18 +201,24 @@ class Archive:
 
 
 def _write_wrapper(folder: Path, program: str) -> None:
-    loader = _find_file(folder, "tree/usr/lib/*-linux-gnu*/ld-linux*.so.*")
-    executable = _find_file(folder, f"tree/usr/*bin/{program}")
+    def find(*patterns: str) -> list[Path]:
+        found = [path for pattern in patterns for path in sorted(folder.glob(pattern)) if not path.is_symlink()]
+        if not found:
+            raise UnavailableError(f"the unpacked packages hold no {patterns[0]}")
+        return [path.relative_to(folder) for path in found]
+
+    # Older releases keep the loader and some libraries in /lib.
+    libraries = find("tree/usr/lib/*-linux-gnu*", "tree/lib/*-linux-gnu*")
     wrapper = folder / "bin" / program
     wrapper.parent.mkdir()
-    wrapper.write_text(WRAPPER.format(loader=loader, libraries=loader.parent, program=executable))
+    wrapper.write_text(
+        WRAPPER.format(
+            loader=find("tree/usr/lib/*/ld-linux*.so.*", "tree/lib/*/ld-linux*.so.*")[0],
+            libraries=":".join(f"$here/{library}" for library in libraries),
+            program=find(f"tree/usr/*bin/{program}")[0],
+        )
+    )
     wrapper.chmod(0o755)
-
-
-def _find_file(folder: Path, pattern: str) -> Path:
-    for path in folder.glob(pattern):
-        return path.relative_to(folder)
-    raise UnavailableError(f"the unpacked packages hold no {pattern}")
 
 
 def _source(architecture: str) -> str:

@@ -1,7 +1,6 @@
 """The files of deploy/mosquitto on a real Mosquitto: who gets in, and what each may do."""
 
 import contextlib
-import getpass
 import queue
 import re
 import shutil
@@ -9,76 +8,23 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
-from pathlib import Path
 
 import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client
 
 from tests import stack
+from tests.deployed_broker import GRACE, DeployedBroker, certificates
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "mosquitto"
-GRACE = 20  # s after which a missing answer is a failure
 CONNECT = bytes([16, 15, 0, 4, *b"MQTT", 4, 2, 0, 60, 0, 3, *b"b-1"])
 
 
-def certificates(folder, *arguments):
-    """Make certificates with the script that operators use."""
-    script = DEPLOY / "certificates.sh"
-    return subprocess.run(["sh", script, folder, *arguments], capture_output=True, text=True, check=False)
-
-
-class Broker:
-    """The deployed configuration, with other paths and on a free port of this computer."""
-
-    def __init__(self, program, folder):
-        self.certificates = folder / "certs"
-        made = certificates(self.certificates, "broker", "127.0.0.1")
-        assert made.returncode == 0, made.stderr
-        assert certificates(self.certificates, "client", "hub", "b-1", "b-2").returncode == 0
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self.port = server.getsockname()[1]
-        text = (DEPLOY / "mosquitto.conf").read_text()
-        for deployed, here in (
-            ("/mosquitto/certs", self.certificates),
-            ("/mosquitto/config", DEPLOY),
-            ("/mosquitto/data", folder),
-            ("listener 8883", f"listener {self.port} 127.0.0.1"),
-        ):
-            assert deployed in text
-            text = text.replace(deployed, str(here))
-        # Started by root, Mosquitto would become a user who may not read the test's folder.
-        (folder / "mosquitto.conf").write_text(f"{text}\nuser {getpass.getuser()}\n")
-        self._log = folder / "log"
-        with self._log.open("w") as log:
-            command = [program, "-c", folder / "mosquitto.conf"]
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-
-    def wait(self):
-        for _ in range(GRACE * 10):
-            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
-                return
-            assert self._process.poll() is None, self._log.read_text()
-            time.sleep(0.1)
-        pytest.fail(self._log.read_text())
-
-    def stop(self):
-        self._process.terminate()
-        self._process.wait()
-
-    def tls(self, name=None):
-        context = ssl.create_default_context(cafile=self.certificates / "ca.crt")
-        if name:
-            context.load_cert_chain(self.certificates / f"{name}.crt", self.certificates / f"{name}.key")
-        return context
-
-    @contextlib.contextmanager
-    def client(self, name, client_id=None):
-        client = Peer(self, name, client_id or f"{name}-client")
-        try:
-            yield client
-        finally:
-            client.close()
+@contextlib.contextmanager
+def client(broker, name, client_id=None):
+    client = Peer(broker, name, client_id or f"{name}-client")
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 class Peer:
@@ -123,7 +69,7 @@ def broker(tmp_path_factory):
         (pytest.fail if stack.required() else pytest.skip)("no Mosquitto 2 here; `python -m tests.stack` says why")
     if shutil.which("openssl") is None:
         (pytest.fail if stack.required() else pytest.skip)("no openssl command here")
-    broker = Broker(found.path, tmp_path_factory.mktemp("mosquitto"))
+    broker = DeployedBroker(found.path, tmp_path_factory.mktemp("mosquitto"), ("hub", "b-1", "b-2"))
     try:
         broker.wait()
         yield broker
@@ -133,7 +79,7 @@ def broker(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["telemetry", "status", "event", "reply"])
 def test_the_hub_hears_what_a_board_says(broker, kind):
-    with broker.client("hub") as hub, broker.client("b-1") as board:
+    with client(broker, "hub") as hub, client(broker, "b-1") as board:
         hub.subscribe(f"fenceline/1/+/+/+/{kind}")
         board.publish(f"fenceline/1/north/gate-7/b-1/{kind}", kind)
         assert hub.hears() == (f"fenceline/1/north/gate-7/b-1/{kind}", kind.encode())
@@ -141,7 +87,7 @@ def test_the_hub_hears_what_a_board_says(broker, kind):
 
 @pytest.mark.parametrize("kind", ["ack", "config", "command"])
 def test_a_board_hears_what_the_hub_says_to_it(broker, kind):
-    with broker.client("hub") as hub, broker.client("b-1") as board:
+    with client(broker, "hub") as hub, client(broker, "b-1") as board:
         board.subscribe(f"fenceline/1/north/gate-7/b-1/{kind}")
         hub.publish(f"fenceline/1/north/gate-7/b-1/{kind}", kind)
         assert board.hears() == (f"fenceline/1/north/gate-7/b-1/{kind}", kind.encode())
@@ -159,7 +105,7 @@ def test_a_board_hears_what_the_hub_says_to_it(broker, kind):
 )
 def test_a_board_cannot_speak_for_another_or_for_the_hub(broker, topic):
     own = "fenceline/1/north/gate-7/b-1/telemetry"
-    with broker.client("hub") as hub, broker.client("b-1") as board, broker.client("b-2") as other:
+    with client(broker, "hub") as hub, client(broker, "b-1") as board, client(broker, "b-2") as other:
         hub.subscribe("fenceline/1/#")
         hub.subscribe("elsewhere")
         other.subscribe("fenceline/1/+/+/b-2/ack")
@@ -173,7 +119,7 @@ def test_a_board_cannot_speak_for_another_or_for_the_hub(broker, topic):
 
 @pytest.mark.parametrize("wanted", ["fenceline/1/+/+/b-2/ack", "fenceline/1/north/gate-7/b-2/telemetry", "#"])
 def test_a_board_cannot_listen_to_another(broker, wanted):
-    with broker.client("hub") as hub, broker.client("b-1") as board, broker.client("b-2") as other:
+    with client(broker, "hub") as hub, client(broker, "b-1") as board, client(broker, "b-2") as other:
         board.subscribe(wanted)
         board.subscribe("fenceline/1/+/+/b-1/ack")
         other.publish("fenceline/1/north/gate-7/b-2/telemetry", "secret")
@@ -183,7 +129,7 @@ def test_a_board_cannot_listen_to_another(broker, wanted):
 
 
 def test_a_board_cannot_throw_the_hub_out_by_taking_its_client_id(broker):
-    with broker.client("hub", client_id="hub") as hub, broker.client("b-1", client_id="hub") as board:
+    with client(broker, "hub", client_id="hub") as hub, client(broker, "b-1", client_id="hub") as board:
         hub.subscribe("fenceline/1/+/+/+/event")
         board.publish("fenceline/1/north/gate-7/b-1/event", "here")
         assert hub.hears()[1] == b"here"
@@ -191,9 +137,9 @@ def test_a_board_cannot_throw_the_hub_out_by_taking_its_client_id(broker):
 
 
 def test_a_board_gets_the_configuration_that_was_sent_while_it_was_away(broker):
-    with broker.client("hub") as hub:
+    with client(broker, "hub") as hub:
         hub.publish("fenceline/1/north/gate-7/b-2/config", "interval=10", retain=True)
-    with broker.client("b-2") as board:
+    with client(broker, "b-2") as board:
         board.subscribe("fenceline/1/north/gate-7/b-2/config")
         assert board.hears()[1] == b"interval=10"
 

@@ -1,0 +1,65 @@
+"""The deployed Mosquitto configuration, with other paths and on a free port of this computer."""
+
+import contextlib
+import getpass
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+DEPLOY = Path(__file__).resolve().parent.parent / "deploy" / "mosquitto"
+GRACE = 20  # s after which a missing answer is a failure
+
+
+def certificates(folder, *arguments):
+    """Make certificates with the script that operators use."""
+    script = DEPLOY / "certificates.sh"
+    return subprocess.run(["sh", script, folder, *arguments], capture_output=True, text=True, check=False)
+
+
+class DeployedBroker:
+    """Mosquitto with the very files of deploy/mosquitto, and a certificate for each of `clients`."""
+
+    def __init__(self, program, folder, clients):
+        self.certificates = folder / "certs"
+        made = certificates(self.certificates, "broker", "127.0.0.1")
+        assert made.returncode == 0, made.stderr
+        assert certificates(self.certificates, "client", *clients).returncode == 0
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.port = server.getsockname()[1]
+        text = (DEPLOY / "mosquitto.conf").read_text()
+        for deployed, here in (
+            ("/mosquitto/certs", self.certificates),
+            ("/mosquitto/config", DEPLOY),
+            ("/mosquitto/data", folder),
+            ("listener 8883", f"listener {self.port} 127.0.0.1"),
+        ):
+            assert deployed in text
+            text = text.replace(deployed, str(here))
+        # Started by root, Mosquitto would become a user who may not read the test's folder.
+        (folder / "mosquitto.conf").write_text(f"{text}\nuser {getpass.getuser()}\n")
+        self._log = folder / "log"
+        with self._log.open("w") as log:
+            command = [program, "-c", folder / "mosquitto.conf"]
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+    def wait(self):
+        for _ in range(GRACE * 10):
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            assert self._process.poll() is None, self._log.read_text()
+            time.sleep(0.1)
+        pytest.fail(self._log.read_text())
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait()
+
+    def tls(self, name=None):
+        context = ssl.create_default_context(cafile=self.certificates / "ca.crt")
+        if name:
+            context.load_cert_chain(self.certificates / f"{name}.crt", self.certificates / f"{name}.key")
+        return context

@@ -1,0 +1,288 @@
+"""What the hub takes from a board, and the reason it gives for what it does not take."""
+
+import json
+
+import pytest
+
+from edge import message
+from hub.admission import MOST_AHEAD, Admission, Admitted, Refused, seal
+from tests.hub.helpers import CITY, NOON, QUANTITIES, Speaker, record
+
+ADMISSION = Admission(CITY, QUANTITIES, lambda: NOON)
+BEFORE_NOON = NOON - 60
+
+
+def judge(said):
+    return ADMISSION.judge(*said)
+
+
+def refusal(said):
+    refused = judge(said)
+    assert isinstance(refused, Refused)
+    assert (refused.topic, refused.payload) == said
+    return refused
+
+
+def test_what_the_agent_says_is_admitted():
+    board = Speaker("fence-1")
+    said = board.telemetry(
+        record(BEFORE_NOON, laeq=67.2, pm10=81), record(BEFORE_NOON + 10, flags={"pm10": "D"}, laeq=66.0)
+    )
+    admitted = judge(said)
+    assert isinstance(admitted, Admitted)
+    assert (admitted.district, admitted.site, admitted.device, admitted.kind) == (
+        "north",
+        "tower",
+        "fence-1",
+        "telemetry",
+    )
+    assert admitted.payload == said[1]
+    assert admitted.findings == []
+    assert [one.v for one in admitted.message.records] == [{"laeq": 67.2, "pm10": 81}, {"laeq": 66.0}]
+    assert admitted.message.records[1].f == {"pm10": "D"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("status", message.status(True, NOON, "0.1.0", "CPython 3.11.7", "9f3a12c4", 0, 0, {"noise": 0})),
+        ("status", '{"online":false,"t":0}'),
+        ("event", message.dropped(NOON, "9f3a12c4", 1, 64, "full")),
+        ("reply", message.reply("c-1", NOON, True, "pong")),
+    ],
+)
+def test_every_other_kind_is_admitted_too(kind, text):
+    admitted = judge(Speaker().say(kind, text))
+    assert isinstance(admitted, Admitted)
+    assert admitted.kind == kind
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "",
+        "telemetry",
+        "fenceline/1/north/tower/fence-1",
+        "fenceline/1/north/tower/fence-1/telemetry/more",
+        "fenceline/1/north/tower/fence-1/ack",
+        "fenceline/1/north/tower/fence-1/command",
+        "fenceline/1/north/tower/fence-1/Telemetry",
+        "fenceline/2/north/tower/fence-1/telemetry",
+        "/fenceline/1/north/tower/fence-1/telemetry",
+    ],
+)
+def test_a_topic_that_no_board_has(topic):
+    _, payload = Speaker().batch(1, 1)
+    refused = refusal((topic, payload))
+    assert refused.reason == "topic"
+    assert "fenceline/1/DISTRICT/SITE/DEVICE" in refused.detail
+    assert "telemetry" in refused.detail
+    assert refused.span is None
+
+
+def test_a_board_that_is_not_registered():
+    _, payload = Speaker("fence-1").batch(1, 1)
+    refused = refusal(("fenceline/1/north/tower/fence-9/telemetry", payload))
+    assert (refused.reason, refused.device, refused.span) == ("unknown_board", "fence-9", None)
+    assert "'fence-9'" in refused.detail
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"67.2",
+        b'{"stream":',
+        b"online",
+        b"\x00\x01\x02",
+        b'"\xff"',
+        b'{"reason":"\xc3\x28"}',
+        b"[" * 100_000,
+        b'{"v":' * 100_000,
+    ],
+    ids=[
+        "nothing",
+        "number",
+        "cut off",
+        "word",
+        "binary",
+        "not UTF-8",
+        "not UTF-8 in a member",
+        "deep list",
+        "deep object",
+    ],
+)
+def test_rubbish_is_quarantined_whatever_it_is(payload):
+    refused = refusal((Speaker().topic + "telemetry", payload))
+    assert refused.reason in ("not_json", "bad_mac")
+    assert refused.detail
+    assert refused.span is None
+
+
+def test_what_is_not_json_says_where():
+    refused = refusal((Speaker().topic + "telemetry", b'{"stream":"9f3a12c4",seq'))
+    assert refused.reason == "not_json"
+    assert "21" in refused.detail
+
+
+@pytest.mark.parametrize("bit", [0x01, 0x20, 0x80])
+def test_a_message_with_any_byte_flipped_is_not_authentic(bit):
+    topic, payload = Speaker().telemetry(record(BEFORE_NOON, flags={"pm10": "D"}, laeq=67.2))
+    for place in range(len(payload)):
+        flipped = payload[:place] + bytes([payload[place] ^ bit]) + payload[place + 1 :]
+        refused = refusal((topic, flipped))
+        assert refused.reason in ("bad_mac", "not_json")
+        assert refused.span is None
+
+
+def test_the_mac_must_be_made_with_the_boards_own_key():
+    topic, _ = Speaker("fence-1").batch(1, 1)
+    _, of_another = Speaker("fence-2").batch(1, 1)
+    refused = refusal((topic, of_another))
+    assert (refused.reason, refused.span) == ("bad_mac", None)
+    assert "key" in refused.detail
+
+
+@pytest.mark.parametrize("cut", [1, 66, 74, 75])
+def test_a_message_cut_short_or_drawn_out_is_not_authentic(cut):
+    topic, payload = Speaker().batch(1, 1)
+    assert refusal((topic, payload[:-cut])).reason in ("bad_mac", "not_json")
+    assert refusal((topic, payload + b" " * cut)).reason == "bad_mac"
+
+
+def test_the_mac_must_be_the_last_member():
+    topic, payload = Speaker().batch(1, 1)
+    said = json.loads(payload)
+    first = json.dumps({"mac": said.pop("mac")} | said, separators=(",", ":")).encode()
+    assert refusal((topic, first)).reason == "bad_mac"
+
+
+@pytest.mark.parametrize("home", ["south/tower", "north/mill", "south/mill"])
+def test_an_authentic_message_under_another_site(home):
+    _, payload = Speaker("fence-1").batch(5, 7)
+    refused = refusal((f"fenceline/1/{home}/fence-1/telemetry", payload))
+    assert refused.reason == "wrong_topic"
+    assert "north/tower" in refused.detail
+    assert refused.span == ("9f3a12c4", 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"cal":3', '"cal":"3"', "$.cal"),
+        ('"cal":3', '"cal":3,"firmware":"0.1"', "firmware"),
+        ('"cal":3,', "", "cal"),
+        ('"dt":10', '"dt":0', "$.records[0].dt"),
+        ('"clock":"ntp"', '"clock":"gps"', "gps"),
+        ('"laeq":60.0', '"laeq":"60"', "$.records[0].v"),
+        ('"laeq":60.0', '"LAeq":60.0', "$.records[0].v"),
+    ],
+)
+def test_a_message_against_the_schema_stands_for_its_records(old, new, told):
+    board = Speaker()
+    _, payload = board.batch(5, 7)
+    text = payload.decode().split(',"mac"')[0] + "}"
+    assert old in text
+    refused = refusal(board.say("telemetry", text.replace(old, new, 1)))
+    assert refused.reason == "schema"
+    assert told in refused.detail
+    assert refused.span == ("9f3a12c4", 5, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "[]",
+        '{"stream":"9f3a12c4"}',
+        '{"stream":"9f3a12c4","seq":"5","records":[{}]}',
+        '{"stream":"9f3a12c4","seq":0,"records":[{}]}',
+        '{"stream":"9f3a12c4","seq":5,"records":[]}',
+        '{"stream":9,"seq":5,"records":[{}]}',
+        "not JSON}",
+    ],
+)
+def test_an_authentic_message_that_does_not_tell_its_records_stands_for_none(text):
+    refused = refusal(Speaker().say("telemetry", text))
+    assert (refused.reason, refused.span) == ("schema", None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"stream":"\xff\xfe"}', b'{"stream":"9f3a12c4","seq":' + b"[" * 100_000 + b"}"],
+    ids=["not UTF-8", "deep"],
+)
+def test_authentic_rubbish_is_quarantined_too(body):
+    """A board with a torn flash signs whatever it reads there."""
+    refused = refusal((Speaker().topic + "telemetry", seal(body, CITY.keys["fence-1"])))
+    assert refused.reason == "schema"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"t":%d,"dt":10,"v":{"phlogiston":1}}' % BEFORE_NOON,
+        '{"t":%d,"dt":10,"v":{},"f":{"phlogiston":"D"}}' % BEFORE_NOON,
+    ],
+)
+def test_a_quantity_that_is_not_in_the_catalogue(text):
+    refused = refusal(Speaker().telemetry(record(BEFORE_NOON, laeq=60.0), text, seq=7))
+    assert refused.reason == "unknown_quantity"
+    assert "record 8" in refused.detail
+    assert "'phlogiston'" in refused.detail
+    assert refused.span == ("9f3a12c4", 7, 2)
+
+
+@pytest.mark.parametrize(("into", "length", "taken"), [(0, 60, True), (50, 10, True), (55, 10, False), (1, 60, False)])
+def test_an_interval_lies_within_a_minute(into, length, taken):
+    judged = judge(Speaker().telemetry(record(BEFORE_NOON + into, length, laeq=60.0), seq=7))
+    assert isinstance(judged, Admitted) is taken
+    if not taken:
+        assert judged.reason == "interval"
+        for words in ("record 7", f"t = {BEFORE_NOON + into}", f"dt = {length}"):
+            assert words in judged.detail
+        assert judged.span == ("9f3a12c4", 7, 1)
+
+
+def test_a_record_from_the_future():
+    latest = NOON + MOST_AHEAD - 10
+    assert isinstance(judge(Speaker().telemetry(record(latest, laeq=60.0))), Admitted)
+    refused = refusal(Speaker().telemetry(record(NOON, laeq=60.0), record(latest + 1, laeq=60.0), seq=7))
+    assert refused.reason == "future"
+    for words in ("record 8", f"t = {latest + 1}", f"{MOST_AHEAD} s"):
+        assert words in refused.detail
+    assert refused.span == ("9f3a12c4", 7, 2)
+
+
+def test_a_record_from_long_ago_is_admitted():
+    """A board that had no connection for months sends what it has."""
+    assert isinstance(judge(Speaker().telemetry(record(NOON - 200 * 86_400, laeq=60.0))), Admitted)
+
+
+def test_an_implausible_value_is_found_and_kept():
+    said = Speaker().telemetry(
+        record(BEFORE_NOON, laeq=140.1, lafmax=140.0, pm10=-1),
+        record(BEFORE_NOON + 10, laeq=20.0, lafmax=80.0),
+        record(BEFORE_NOON + 20, laeq=19.9, temperature=-50.1),
+    )
+    admitted = judge(said)
+    assert isinstance(admitted, Admitted)
+    assert sorted(admitted.findings) == [
+        (0, "laeq", "T"),
+        (0, "pm10", "D"),
+        (2, "laeq", "D"),
+        (2, "temperature", "D"),
+    ]
+    assert admitted.payload == said[1]
+
+
+def test_a_number_that_no_record_can_have_is_against_the_schema():
+    """Numbers go into 64-bit columns; a board counts to 2^53 in a billion years."""
+    for text in ('"seq":1,"oldest":%d' % 2**64, '"seq":%d,"oldest":1' % 2**64):
+        said = Speaker().say(
+            "telemetry",
+            '{"stream":"9f3a12c4",%s,"cal":0,"records":[%s],"clock":"ntp"}' % (text, record(BEFORE_NOON, laeq=60.0)),
+        )
+        assert refusal(said).reason == "schema"
+    said = Speaker().say("event", message.dropped(NOON, "9f3a12c4", 1, 2**64, "full"))
+    assert refusal(said).reason == "schema"
