@@ -44,6 +44,7 @@ class Link:
         )
         self._client.reconnect_delay_set(1, 30)
         self._client.on_connect = self._connected
+        self._client.on_connect_fail = self._unreachable
         self._client.on_disconnect = self._disconnected
         self._client.on_message = self._received
         if broker.user is not None:
@@ -86,6 +87,9 @@ class Link:
         self._session += 1
         client.subscribe([(f"{PREFIX}+/+/+/{kind}", 1) for kind in KINDS])
         log.info("connected to the broker at %s", where)
+
+    def _unreachable(self, _client: Any, _data: Any) -> None:
+        log.warning("no broker answers at %s:%d; trying again", self._broker.host, self._broker.port)
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._session += 1

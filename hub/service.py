@@ -1,5 +1,6 @@
 """Puts the hub together: link -> admission -> log -> acknowledgement, and the log's consumers beside it."""
 
+import fcntl
 import json
 import logging
 import os
@@ -8,6 +9,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import IO
 
 from hub.admission import PREFIX, Admission, seal
 from hub.compliance import Compliance
@@ -33,6 +36,7 @@ class Hub:
         quantities = load_quantities()
         limits = load_limits(quantities=quantities)
         data = config.data
+        self._claim = claim(data)
         self._log = Log(data / "log.db")
         self._inbox: queue.Queue[Incoming] = queue.Queue(INBOX)
         self._link = Link(config.broker, self._inbox)
@@ -70,10 +74,29 @@ class Hub:
         self._compliance.close()
         for part in (self._log, *self._readers):
             part.close()
+        self._claim.close()
 
     def _wake(self) -> None:
         for consumer in self._consumers:
             consumer.wake()
+
+
+def claim(folder: Path) -> IO[str]:
+    """Take a data folder for this process until the returned file is closed, or the process ends however it ends.
+
+    Raises:
+        ConfigError: another hub works there, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ConfigError(f"data = {folder}: another hub works in this folder; stop it, or name another") from None
+    except OSError as error:
+        raise ConfigError(f"data = {folder}: cannot be written ({error.strerror}); mend it, or name another") from error
+    return file
 
 
 def open_store(config: Config, quantities: dict[str, Quantity]) -> Store:

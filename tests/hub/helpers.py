@@ -65,8 +65,8 @@ class Speaker:
         return self.say("telemetry", message.telemetry(self.stream, seq, oldest, 3, "ntp", texts))
 
     def batch(self, first, last, oldest=1):
-        """Say the records number `first` to `last`, one for each 10 s of the hour before noon."""
-        records = (record(NOON - 3600 + 10 * seq, laeq=60.0) for seq in range(first, last + 1))
+        """Say the records number `first` to `last`, one for each 10 s since the noon before."""
+        records = (record(NOON - 86_400 + 10 * (seq % 8640), laeq=60.0) for seq in range(first, last + 1))
         return self.telemetry(*records, seq=first, oldest=oldest)
 
     def unusable(self, first, last):

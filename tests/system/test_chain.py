@@ -1,13 +1,16 @@
 """From the sensor's bytes to the store, through real parts that are killed on the way: every record exactly once."""
 
+import subprocess
+import sys
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from dashboards import Lang, queries
-from hub.admission import seal
+from hub.admission import authentic, seal
 from schemas import load_quantities
 from sim.account import stored_in
 from tests.system.chain import Chain, until
@@ -92,6 +95,39 @@ def assert_dashboards_answer(server, made):
         rows = server.query(query.statement, "fenceline")
         shown += '"laeq"' in query.statement and len(rows) > 0
     assert shown
+
+
+def test_a_board_answers_a_command_with_its_key_and_no_other(mosquitto, micropython, tmp_path):
+    with Chain(tmp_path, mosquitto.port, micropython) as chain:
+        board = chain.boards[0]
+        key = bytes.fromhex(chain._keys[board.id])
+        topic = f"fenceline/1/nanhai/pit/{board.id}/"
+        heard = []
+        client = paho.Client(CallbackAPIVersion.VERSION2)
+        client.on_message = lambda _client, _data, message: heard.append((message.topic, message.payload))
+        client.connect("127.0.0.1", mosquitto.port)
+        client.loop_start()
+        client.subscribe([(topic + "reply", 1), (topic + "status", 1)])
+        chain.start_board(board.id)
+        until(lambda: heard, f"the board's first status\n{chain.log(board.id)}")
+        for id_, by in (("forged", bytes(32)), ("right", key)):
+            client.publish(topic + "command", seal(f'{{"id":"{id_}","do":"ping"}}'.encode(), by), qos=1)
+        until(lambda: topic + "reply" in dict(heard), f"a reply\n{chain.log(board.id)}")
+        replies = [payload for where, payload in heard if where == topic + "reply"]
+        client.disconnect()
+        client.loop_stop()
+        assert len(replies) == 1
+        assert authentic(replies[0], key)
+        assert b'"id": "right"' in replies[0]
+        assert "bad MAC" in chain.log(board.id)
+
+
+def test_two_hubs_never_work_in_one_folder(chain_without_boards):
+    chain, _ = chain_without_boards
+    command = [Path(sys.executable).parent / "fenceline", "run", "--config", chain.folder / "fenceline.toml"]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 2
+    assert "another hub works in this folder" in second.stderr
 
 
 def publish(port, *messages):
