@@ -21,7 +21,7 @@ test: $(VENV)/.dev ## Run every test; sets up Mosquitto, InfluxDB and MicroPytho
 	@$(BIN)/python -m tests.stack
 	$(BIN)/pytest $(ARGS)
 
-check: $(VENV)/.dev ## Lint, formatting, strict types, and that generated files are current
+check: $(VENV)/.dev .cache/stubs/.done ## Lint, formatting, strict types, and that generated files are current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -51,6 +51,12 @@ $(VENV)/.product: $(VENV)/.venv requirements.lock pyproject.toml
 	@echo "Installing the locked dependencies ..." >&2
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What the board's API looks like to mypy. Apart from .venv, because it describes MicroPython's standard library too.
+.cache/stubs/.done: requirements-dev.lock | $(VENV)/.dev
+	@rm -rf $(@D)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(@D) --constraints requirements-dev.lock micropython-esp32-stubs
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.product requirements-dev.lock

@@ -18,6 +18,7 @@ MOST_BYTES = 3000  # of records in one message
 WINDOW = 120  # records that may be on their way without the hub's acknowledgement
 ACK_TIMEOUT = 15  # s without progress before all that is unacknowledged is sent again
 KEEPALIVE = 30  # s
+LINGER = 30  # s to send what is left when asked to stop
 
 
 class Agent:
@@ -62,24 +63,45 @@ class Agent:
         )
 
     async def run(self):
-        """Work until the board is asked to stop; then send what is left for at most 30 s."""
+        """Work until the board is asked to stop; then send what is left for at most LINGER seconds.
+
+        Raises what made one of its tasks end: a board that goes on without measuring or sending would be worse than one
+        that starts again.
+        """
         await self._board.start()
-        sampling = [asyncio.create_task(self._sample(name, driver)) for name, driver in self._sensors.items()]
-        sampling.append(asyncio.create_task(self._record()))
-        sending = [asyncio.create_task(self._client.run()), asyncio.create_task(self._send())]
-        await self._board.stop_asked()
+        over = asyncio.Event()
+        trouble = []
+
+        async def guarded(work):
+            try:
+                await work
+            except Exception as error:
+                trouble.append(error)
+            over.set()
+
+        sampling = [asyncio.create_task(guarded(self._sample(name, driver))) for name, driver in self._sensors.items()]
+        sampling.append(asyncio.create_task(guarded(self._record())))
+        sending = [asyncio.create_task(guarded(self._client.run())), asyncio.create_task(guarded(self._send()))]
+        waiting = asyncio.create_task(guarded(self._board.stop_asked()))
+        await over.wait()
         for task in sampling:
             task.cancel()
-        for _ in range(300):
+        if not trouble:
+            await self._send_the_rest()
+        for task in sending + [waiting]:
+            task.cancel()
+        self._outbox.close()
+        if trouble:
+            raise trouble[0]
+
+    async def _send_the_rest(self):
+        for _ in range(LINGER * 10):
             if self._outbox.oldest == self._outbox.next:
                 break
             await asyncio.sleep(0.1)
         if self._client.connected:
             await self._client.publish(self._topic + "status", self._status(False), retain=True)
         await self._client.disconnect()
-        for task in sending:
-            task.cancel()
-        self._outbox.close()
 
     async def _sample(self, name, driver):
         due = self._board.now()
@@ -95,7 +117,7 @@ class Agent:
                 # One sensor's trouble, whatever it is, must not stop the others.
                 print("sensor %s: %s %s" % (name, error.__class__.__name__, error))
                 self._miss(driver, "D")
-                await asyncio.sleep(1)
+                await self._board.sleep_until(self._board.now() + 1)
             if not driver.PACED:
                 due = max(due + self._period, self._board.now())
                 await self._board.sleep_until(due)

@@ -81,6 +81,10 @@ class Board:
         """Never return: a board measures until its power goes."""
         await asyncio.Event().wait()
 
+    def reset(self):
+        """Start again from power-up."""
+        machine.reset()
+
     def runtime(self):
         """Return the interpreter's name and version."""
         return sys.implementation.name + " " + ".".join([str(part) for part in sys.implementation.version[:3]])

@@ -5,6 +5,11 @@ import json
 import os
 from binascii import unhexlify
 
+try:
+    from sys import print_exception
+except ImportError:
+    from traceback import print_exception  # type: ignore[import-not-found, no-redef] # CPython
+
 from edge.agent import Agent
 from edge.board import Board
 
@@ -23,4 +28,9 @@ def run(path="config.json"):
         os.mkdir(config["folder"])
     except OSError:
         pass  # it is there
-    asyncio.run(Agent(config, key, Board(config)).run())
+    board = Board(config)
+    try:
+        asyncio.run(Agent(config, key, board).run())
+    except Exception as error:
+        print_exception(error)
+        board.reset()

@@ -1,4 +1,4 @@
-"""A small city and the parts of its hub. Its boards speak with the agent's own code: nothing here imitates a message."""
+"""A small city and the parts of its hub. Its boards speak with the agent's own code: no message is imitated."""
 
 import datetime as dt
 import sqlite3
@@ -71,7 +71,7 @@ class Speaker:
 
     def unusable(self, first, last):
         """Say the records number `first` to `last`, authentic but of a quantity that no catalogue has."""
-        text = '{"t":%d,"dt":10,"v":{"phlogiston":1}}' % (NOON - 60)
+        text = record(NOON - 60, laeq=60.0).replace("laeq", "phlogiston")
         return self.telemetry(*[text] * (last - first + 1), seq=first)
 
     def dropped(self, first, last, reason="full"):

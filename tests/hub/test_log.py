@@ -159,7 +159,7 @@ def test_a_message_under_the_wrong_topic_is_done_with_for_its_own_board(hub, boa
 
 def test_a_message_with_a_bad_mac_never_makes_a_board_forget(hub, board):
     hub.hear(board.batch(1, 3))
-    topic, forged = Speaker("fence-2", STREAM).batch(4, 6)
+    _, forged = Speaker("fence-2", STREAM).batch(4, 6)
     assert hub.hear((board.topic + "telemetry", forged)) == {}
     assert hub.hear((board.topic + "telemetry", board.batch(4, 6)[1].replace(b'"cal":3', b'"cal":4'))) == {}
     assert [refused["reason"] for refused in hub.quarantine()] == ["bad_mac", "bad_mac"]

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -91,7 +92,8 @@ def assert_dashboards_answer(server, made):
     """Every query of every panel runs on the engine, and the noise panel shows what the board measured."""
     times = [t for device, t, _, _ in made if device == "pit-1"]
     shown = 0
-    for query in queries(Lang.ZH, "nanhai", "pit", "pit-1", min(times), max(times) + 1):
+    begin, end = (datetime.fromtimestamp(t, UTC) for t in (min(times), max(times) + 1))
+    for query in queries(Lang.ZH, "nanhai", "pit", "pit-1", begin, end):
         rows = server.query(query.statement, "fenceline")
         shown += '"laeq"' in query.statement and len(rows) > 0
     assert shown

@@ -1,0 +1,396 @@
+"""From the boards' messages to verdicts and alerts, through the real admission, log and databases."""
+
+import datetime as dt
+import re
+import sqlite3
+
+import msgspec
+import pytest
+
+from hub.compliance import GRACE, NEWS
+from tests.hub.helpers import CITY, LIMITS, Hub, Speaker, at, execute, record
+
+STANDARD = LIMITS[0][0]
+LAEQ_DAY, LAEQ_NIGHT, LAFMAX_NIGHT = (limit for _, limit in LIMITS)
+NINE = at("2026-03-02 09:00")
+ELEVEN_PM = at("2026-03-02 23:00")
+WINDOW = 1200
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with Hub(tmp_path) as hub:
+        yield hub
+
+
+@pytest.fixture
+def board():
+    return Speaker("fence-1")
+
+
+def minutes(start, count, flags=None, **values):
+    """Return a record for each of `count` minutes from `start` on."""
+    return [record(start + 60 * minute, 60, flags, **values) for minute in range(count)]
+
+
+def hear(hub, *messages, now):
+    """Let the hub hear messages at the time `now`, and judge."""
+    hub.now = now
+    hub.hear(*messages)
+    hub.judge()
+
+
+def outcomes(hub, rule=""):
+    return [(verdict["start"], verdict["outcome"]) for verdict in hub.verdicts(rule)]
+
+
+def test_half_the_time_60_db_and_half_70_db_is_a_verdict_of_67_4_db(hub, board):
+    said = board.telemetry(*minutes(NINE, 10, laeq=60.0), *minutes(NINE + 600, 10, laeq=70.0))
+    hear(hub, said, now=NINE + WINDOW + 5)
+    (verdict,) = hub.verdicts()
+    assert verdict["value"] == pytest.approx(67.4, abs=0.051)
+    assert verdict | {"id": 0, "value": 67.4} == {
+        "id": 0,
+        "district": "north",
+        "site": "tower",
+        "device": "fence-1",
+        "rule": "GB 12523-2025 laeq-day",
+        "start": NINE,
+        "end": NINE + WINDOW,
+        "outcome": "compliant",
+        "value": 67.4,
+        "limit_value": 70,
+        "valid_share": 1,
+        "revision": 1,
+        "judged": NINE + WINDOW + 5,
+    }
+    assert hub.alerts() == []
+
+
+def test_a_window_is_judged_when_it_is_over_and_not_before(hub, board):
+    hear(hub, board.telemetry(*minutes(NINE, 19, laeq=80.0)), now=NINE + WINDOW + 5)
+    assert hub.verdicts() == []
+    hear(hub, board.telemetry(*minutes(NINE + 1140, 1, laeq=80.0)), now=NINE + WINDOW + 5)
+    assert outcomes(hub) == [(NINE, "exceeded")]
+
+
+def test_a_window_of_a_board_gone_silent_is_judged_a_while_later(hub, board):
+    hear(hub, board.telemetry(*minutes(NINE, 16, laeq=80.0)), now=NINE + 960)
+    hear(hub, now=NINE + WINDOW + GRACE - 1)
+    assert hub.verdicts() == []
+    hear(hub, now=NINE + WINDOW + GRACE)
+    (verdict,) = hub.verdicts()
+    assert (verdict["outcome"], verdict["valid_share"]) == ("exceeded", 0.8)
+
+
+def test_day_and_night_are_judged_by_their_own_limits(hub, board):
+    for start in ("2026-03-02 05:40", "2026-03-02 06:00", "2026-03-02 21:40", "2026-03-02 22:00"):
+        hear(hub, board.telemetry(*minutes(at(start), 20, laeq=60.0)), now=at(start) + WINDOW)
+    assert [(verdict["rule"].split()[-1], verdict["outcome"]) for verdict in hub.verdicts()] == [
+        ("laeq-night", "exceeded"),
+        ("laeq-day", "compliant"),
+        ("laeq-day", "compliant"),
+        ("laeq-night", "exceeded"),
+    ]
+
+
+@pytest.mark.parametrize("flag", "FMCDTSB")
+def test_flagged_readings_do_not_count(hub, board, flag):
+    loud = minutes(NINE + 900, 5, {"laeq": flag}, laeq=120.0)
+    hear(hub, board.telemetry(*minutes(NINE, 15, laeq=60.0), *loud), now=NINE + WINDOW)
+    (verdict,) = hub.verdicts()
+    assert (verdict["outcome"], verdict["valid_share"]) == ("compliant", 0.75)
+    assert verdict["value"] == pytest.approx(60)
+
+
+def test_implausible_readings_do_not_count(hub, board):
+    hear(hub, board.telemetry(*minutes(NINE, 15, laeq=60.0), *minutes(NINE + 900, 5, laeq=141.0)), now=NINE + WINDOW)
+    (verdict,) = hub.verdicts()
+    assert (verdict["outcome"], verdict["valid_share"]) == ("compliant", 0.75)
+
+
+@pytest.mark.parametrize("level", [60.0, 80.0])
+def test_too_little_data_is_neither_compliant_nor_exceeded(hub, board, level):
+    said = board.telemetry(*minutes(NINE, 14, laeq=level), *minutes(NINE + 840, 6, {"laeq": "D"}))
+    hear(hub, said, now=NINE + WINDOW)
+    (verdict,) = hub.verdicts()
+    assert (verdict["outcome"], verdict["valid_share"]) == ("invalid", 0.7)
+    assert hub.alerts() == []
+
+
+def test_a_window_in_which_nothing_counts_is_invalid_too(hub, board):
+    """The microphone is faulty all morning: whoever looks for the verdicts must see that there is none to rely on."""
+    hear(hub, board.telemetry(*minutes(NINE, 20, {"laeq": "D"})), now=NINE + WINDOW)
+    assert outcomes(hub) == [(NINE, "invalid")]
+    (verdict,) = hub.verdicts()
+    assert (verdict["value"], verdict["valid_share"]) == (None, 0)
+
+
+def test_one_peak_at_night_is_an_exceedance_even_with_little_data(hub, board):
+    hear(hub, board.telemetry(*minutes(ELEVEN_PM, 1, laeq=50.0, lafmax=70.1)), now=ELEVEN_PM + 60)
+    hear(hub, now=ELEVEN_PM + WINDOW + GRACE)
+    assert outcomes(hub, "lafmax-night") == [(ELEVEN_PM, "exceeded")]
+    assert outcomes(hub, "laeq-night") == [(ELEVEN_PM, "invalid")]
+    (alert,) = hub.alerts()
+    assert (alert["rule"], alert["value"]) == ("GB 12523-2025 lafmax-night", 70.1)
+
+
+def test_a_peak_by_day_is_not_judged(hub, board):
+    hear(hub, board.telemetry(*minutes(NINE, 20, lafmax=99.0)), now=NINE + WINDOW)
+    assert hub.verdicts() == []
+
+
+def test_consecutive_exceedances_are_one_alert_which_ends_with_the_first_compliant_window(hub, board):
+    for number, level in enumerate((75.0, 78.0, 76.0)):
+        start = NINE + number * WINDOW
+        hear(hub, board.telemetry(*minutes(start, 20, laeq=level)), now=start + WINDOW + 2)
+        (alert,) = hub.alerts()
+        assert (alert["state"], alert["resolved"]) == ("firing", None)
+    assert (alert["site"], alert["device"], alert["rule"]) == ("tower", "fence-1", "GB 12523-2025 laeq-day")
+    assert (alert["first"], alert["last"], alert["opened"]) == (NINE, NINE + 3 * WINDOW, NINE + WINDOW + 2)
+    assert (alert["value"], alert["limit_value"]) == (pytest.approx(78), 70)
+
+    hear(hub, board.telemetry(*minutes(NINE + 3 * WINDOW, 20, laeq=60.0)), now=NINE + 4 * WINDOW + 2)
+    (alert,) = hub.alerts()
+    assert (alert["state"], alert["resolved"]) == ("resolved", NINE + 4 * WINDOW + 2)
+
+    hear(hub, board.telemetry(*minutes(NINE + 4 * WINDOW, 20, laeq=80.0)), now=NINE + 5 * WINDOW + 2)
+    assert [alert["state"] for alert in hub.alerts()] == ["resolved", "firing"]
+
+
+def test_a_window_without_enough_data_does_not_end_an_alert(hub, board):
+    for number, count in enumerate((20, 5, 20)):
+        start = NINE + number * WINDOW
+        hear(hub, board.telemetry(*minutes(start, count, laeq=80.0)), now=start + WINDOW)
+    assert [outcome for _, outcome in outcomes(hub)] == ["exceeded", "invalid", "exceeded"]
+    (alert,) = hub.alerts()
+    assert (alert["state"], alert["last"]) == ("firing", NINE + 3 * WINDOW)
+
+
+def test_an_alert_of_the_night_ends_though_no_window_of_the_night_follows(hub, board):
+    last = at("2026-03-03 05:40")
+    hear(hub, board.telemetry(*minutes(last, 20, laeq=60.0)), now=last + WINDOW)
+    hear(hub, board.telemetry(*minutes(last + WINDOW, 20, laeq=60.0)), now=last + 2 * WINDOW)
+    assert [alert["state"] for alert in hub.alerts()] == ["firing"]
+    hear(hub, now=last + WINDOW + 2 * WINDOW + GRACE + 1)
+    assert [alert["state"] for alert in hub.alerts()] == ["resolved"]
+
+
+def test_each_board_has_its_own_windows_and_alerts(hub):
+    first, second = Speaker("fence-1"), Speaker("fence-2")
+    said = [
+        first.telemetry(*minutes(NINE, 20, laeq=80.0)),
+        second.telemetry(*minutes(NINE, 20, laeq=60.0)),
+    ]
+    hear(hub, *said, now=NINE + WINDOW)
+    assert {(v["device"], v["outcome"]) for v in hub.verdicts()} == {("fence-1", "exceeded"), ("fence-2", "compliant")}
+    assert [alert["device"] for alert in hub.alerts()] == ["fence-1"]
+
+
+def test_late_data_amends_the_verdict_and_alarms_nobody(hub, board):
+    hear(hub, board.telemetry(*minutes(NINE, 15, laeq=60.0)), now=NINE + 900)
+    hear(hub, board.telemetry(*minutes(NINE + WINDOW, 1, laeq=60.0), seq=21), now=NINE + WINDOW + 60)
+    hear(hub, board.telemetry(*minutes(NINE + 900, 5, laeq=90.0), seq=16), now=NINE + WINDOW + 90)
+    first, second = hub.verdicts()
+    assert (first["outcome"], first["valid_share"], first["revision"]) == ("compliant", 0.75, 1)
+    assert (second["outcome"], second["valid_share"], second["revision"]) == ("exceeded", 1, 2)
+    assert first["start"] == second["start"] == NINE
+    assert second["value"] == pytest.approx(84, abs=0.1)
+    assert hub.alerts() == []
+
+
+def test_data_that_come_piece_by_piece_end_in_the_verdict_on_all_of_them(hub, board):
+    hear(hub, board.telemetry(*minutes(NINE, 10, laeq=60.0)), now=NINE + 600)
+    hear(hub, now=NINE + WINDOW + GRACE)
+    for number in range(10):
+        hear(hub, board.telemetry(*minutes(NINE + 600 + 60 * number, 1, laeq=60.0)), now=NINE + 3600)
+    verdicts = hub.verdicts()
+    assert [verdict["revision"] for verdict in verdicts] == list(range(1, len(verdicts) + 1))
+    assert (verdicts[0]["outcome"], verdicts[0]["valid_share"]) == ("invalid", 0.5)
+    assert (verdicts[-1]["outcome"], verdicts[-1]["valid_share"]) == ("compliant", 1)
+
+
+def test_a_record_sent_again_amends_nothing(hub, board):
+    said = board.telemetry(*minutes(NINE, 20, laeq=60.0))
+    for _ in range(3):
+        hear(hub, said, now=NINE + WINDOW)
+    assert len(hub.verdicts()) == 1
+
+
+def test_an_exceedance_during_a_short_outage_still_raises_its_alert(hub, board):
+    """After ten minutes without a connection the records come in several messages, and may be taken one by one."""
+    back = NINE + WINDOW + 600
+    for start in (NINE, NINE + 600, NINE + 1200):
+        hear(hub, board.telemetry(*minutes(start, 10, laeq=80.0)), now=back)
+    (alert,) = hub.alerts()
+    assert (alert["first"], alert["state"]) == (NINE, "firing")
+
+
+@pytest.mark.parametrize(("age", "alerts"), [(0, 1), (NEWS, 1), (NEWS + 1, 0), (6 * 3600, 0)])
+def test_what_a_board_catches_up_with_hours_later_is_judged_but_is_no_news(hub, board, age, alerts):
+    hear(hub, board.telemetry(*minutes(NINE, 20, laeq=90.0)), now=NINE + WINDOW + age)
+    assert outcomes(hub) == [(NINE, "exceeded")]
+    assert len(hub.alerts()) == alerts
+
+
+def test_a_standard_binds_from_the_local_day_on_which_it_is_in_force(hub, board):
+    last_night_of_2025, new_year = at("2025-12-31 23:40"), at("2026-01-01 00:00")
+    for start in (at("2025-12-31 09:00"), last_night_of_2025, new_year):
+        hear(hub, board.telemetry(*minutes(start, 20, laeq=90.0, lafmax=99.0)), now=start + WINDOW)
+    assert outcomes(hub) == [(new_year, "exceeded"), (new_year, "exceeded")]
+    assert {alert["first"] for alert in hub.alerts()} == {new_year}
+
+
+def test_a_standard_binds_no_longer_on_the_day_on_which_it_ends(tmp_path, board):
+    ends = msgspec.structs.replace(STANDARD, ends=dt.date(2026, 3, 2))
+    with Hub(tmp_path, limits=[(ends, LAEQ_DAY)]) as hub:
+        for start in (at("2026-03-01 09:00"), at("2026-03-02 09:00")):
+            hear(hub, board.telemetry(*minutes(start, 20, laeq=90.0)), now=start + WINDOW)
+        assert outcomes(hub) == [(at("2026-03-01 09:00"), "exceeded")]
+
+
+def test_a_factory_is_not_judged_by_the_limits_of_a_construction_site(hub):
+    mill = Speaker("stack-1")
+    hear(hub, mill.telemetry(*minutes(ELEVEN_PM, 20, laeq=90.0, lafmax=99.0)), now=ELEVEN_PM + WINDOW)
+    assert hub.verdicts() == []
+    assert hub.alerts() == []
+
+
+@pytest.mark.parametrize(("zone_class", "judged"), [("2", True), ("3", False), (None, False)])
+def test_a_limit_for_a_zone_class_binds_only_the_sites_in_it(tmp_path, board, zone_class, judged):
+    tower = msgspec.structs.replace(CITY.sites["tower"], zone_class=zone_class)
+    registry = msgspec.structs.replace(CITY, sites=CITY.sites | {"tower": tower})
+    limit = msgspec.structs.replace(LAEQ_DAY, zone_classes=("1", "2"))
+    with Hub(tmp_path, [(STANDARD, limit)], registry) as hub:
+        hear(hub, board.telemetry(*minutes(NINE, 20, laeq=90.0)), now=NINE + WINDOW)
+        assert bool(hub.verdicts()) is judged
+
+
+def a_morning(board):
+    """Return (time, message) of a morning with everything: two loud windows, a quiet one, late data, a silent end."""
+    return [
+        (NINE + 600, board.telemetry(*minutes(NINE, 10, laeq=80.0))),
+        (NINE + 1800, board.telemetry(*minutes(NINE + 600, 20, laeq=80.0))),
+        (NINE + 2400, board.telemetry(*minutes(NINE + 1800, 10, laeq=80.0))),
+        (NINE + 3600, board.telemetry(*minutes(NINE + 2400, 15, laeq=60.0))),
+        (NINE + 3900, board.telemetry(*minutes(NINE + 3600, 5, laeq=60.0), seq=61)),
+        (NINE + 3910, board.telemetry(*minutes(NINE + 3300, 5, laeq=90.0), seq=56)),
+        (NINE + 9000, board.say("status", '{"online":false,"t":0}')),
+    ]
+
+
+def test_a_crash_between_takes_changes_no_verdict(tmp_path):
+    def run(folder, *, crash):
+        folder.mkdir()
+        with Hub(folder) as hub:
+            for now, message in a_morning(Speaker("fence-1")):
+                hub.now = now
+                hub.hear(message)
+                if crash:
+                    hub.restart()
+                hub.judge()
+                if crash:
+                    hub.restart()
+            return hub.verdicts(), hub.alerts()
+
+    verdicts, alerts = run(tmp_path / "without", crash=False)
+    assert [(v["outcome"], v["revision"]) for v in verdicts] == [
+        ("exceeded", 1),
+        ("exceeded", 1),
+        ("compliant", 1),
+        ("exceeded", 2),
+        ("invalid", 1),
+    ]
+    assert [alert["state"] for alert in alerts] == ["resolved"]
+    assert run(tmp_path / "with", crash=True) == (verdicts, alerts)
+
+
+@pytest.mark.parametrize("table", ["verdict", "alert", "window", "latest"])
+@pytest.mark.parametrize("how", ["ABORT", "ROLLBACK"])
+def test_a_take_that_fails_leaves_nothing_behind_and_is_taken_again(hub, board, tmp_path, table, how):
+    hub.now = NINE + WINDOW
+    hub.hear(*(board.telemetry(*minutes(NINE + 600 * half, 10, laeq=80.0)) for half in (0, 1)))
+    path = tmp_path / "compliance.db"
+    execute(path, f"CREATE TRIGGER trouble BEFORE INSERT ON {table} BEGIN SELECT RAISE({how}, 'trouble'); END")
+    with pytest.raises(sqlite3.Error, match="trouble"):
+        hub.judge()
+    assert (hub.compliance.position(), hub.verdicts(), hub.alerts()) == (0, [], [])
+
+    execute(path, "DROP TRIGGER trouble")
+    hub.restart()
+    hub.judge()
+    assert hub.compliance.position() == 2
+    (verdict,) = hub.verdicts()
+    assert (verdict["outcome"], verdict["valid_share"], verdict["revision"]) == ("exceeded", 1, 1)
+    assert len(hub.alerts()) == 1
+
+
+def test_a_log_taken_entry_by_entry_gives_the_verdicts_of_one_taken_whole(tmp_path):
+    def run(folder, most):
+        folder.mkdir()
+        board = Speaker("fence-1")
+        with Hub(folder) as hub:
+            hub.now = NINE + 2 * WINDOW
+            for number, level in enumerate((80.0, 80.0, 60.0, 60.0)):
+                hub.hear(board.telemetry(*minutes(NINE + 600 * number, 10, laeq=level)))
+            while hub.compliance.position() < 4:
+                hub.judge(most)
+                hub.restart()
+            in_the_end = {v["start"]: (v["outcome"], v["value"], v["valid_share"]) for v in hub.verdicts()}
+            return in_the_end, hub.alerts()
+
+    verdicts, alerts = run(tmp_path / "whole", 1000)
+    assert [outcome for outcome, _, _ in verdicts.values()] == ["exceeded", "compliant"]
+    assert [alert["state"] for alert in alerts] == ["resolved"]
+    assert run(tmp_path / "entries", 1) == (verdicts, alerts)
+
+
+def alert_texts(folder, records, limit=LAEQ_DAY):
+    with Hub(folder, limits=[(STANDARD, limit)]) as hub:
+        hear(hub, Speaker("fence-1").telemetry(*records), now=NINE + WINDOW)
+        return [alert["text"] for alert in hub.alerts()]
+
+
+def test_an_alert_says_who_what_when_and_by_which_law_in_both_languages(tmp_path):
+    (text,) = alert_texts(tmp_path, minutes(NINE, 20, laeq=75.3))
+    english, chinese = text.splitlines()
+    for words in (
+        "Clock Tower",
+        "north/tower",
+        "fence-1",
+        "75.3 dB(A)",
+        "limit 70 dB(A)",
+        "Day, 20 min LAeq",
+        "2026-03-02 09:00 to 09:20",
+        "GB 12523-2025",
+        "laeq-day",
+        "verified: S",
+    ):
+        assert words in english
+    for words in (
+        "钟楼",
+        "north/tower",
+        "fence-1",
+        "75.3 dB(A)",
+        "限值70 dB(A)",
+        "昼间20分钟等效声级",
+        "2026-03-02 09:00至09:20",
+        "GB 12523-2025《建筑施工噪声排放标准》",
+        "laeq-day",
+        "核实程度：S",
+    ):
+        assert words in chinese
+
+
+def test_an_alert_cites_the_clause_where_the_catalogue_names_it(tmp_path):
+    limit = msgspec.structs.replace(LAEQ_DAY, clause="5.1.2")
+    (text,) = alert_texts(tmp_path, minutes(NINE, 20, laeq=75.3), limit)
+    assert all("5.1.2" in line for line in text.splitlines())
+
+
+@pytest.mark.parametrize("loudest_minute", [70.1, 70.5, 71.0, 73.0])
+def test_an_alert_never_tells_a_value_that_looks_like_the_limit(tmp_path, loudest_minute):
+    """No officer can defend "70.0 dB(A), limit 70 dB(A)" as an exceedance."""
+    records = [*minutes(NINE, 19, laeq=70.0), *minutes(NINE + 1140, 1, laeq=loudest_minute)]
+    for text in alert_texts(tmp_path, records):
+        assert float(re.search(r": ([\d.]+) dB\(A\), limit 70 dB\(A\)", text)[1]) > 70
