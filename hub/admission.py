@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 import msgspec
 
 from hub.config import Registry
-from hub.messages import DECODERS, KINDS, Message, Telemetry
+from hub.messages import DECODERS, KINDS, MOST, Message, Telemetry
 from schemas import Quantity
 
 PREFIX = "fenceline/1/"
 MOST_AHEAD = 300
 """How far a record may lie in the future before its clock is called wrong, s."""
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are no message: not JSON, against the schema, not UTF-8, nested without end."""
 
 _SEAL = len(',"mac":"') + 64 + len('"}')
 
@@ -35,7 +38,8 @@ class Admitted:
 class Refused:
     """A message for quarantine.
 
-    `reason`: topic, unknown_board, not_json, bad_mac, wrong_topic, schema, unknown_quantity, interval or future.
+    `reason`: topic, unknown_board, not_json, bad_mac, wrong_topic, schema, unknown_quantity, interval, future or
+    internal (a mistake of the hub's own).
     `span` is `(stream, first, count)` of the records it says it holds, when its MAC is good: those are done with.
     """
 
@@ -86,7 +90,7 @@ class Admission:
             return Refused(topic, payload, device, "wrong_topic", detail, _span(payload))
         try:
             message = DECODERS[kind].decode(payload)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             return Refused(topic, payload, device, "schema", str(error), _span(payload))
         findings: list[tuple[int, str, str]] = []
         if isinstance(message, Telemetry):
@@ -118,22 +122,24 @@ class Admission:
 def _why_not_authentic(payload: bytes) -> tuple[str, str]:
     try:
         msgspec.json.decode(payload)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return "not_json", str(error)
     return "bad_mac", "the MAC is missing, not the last member, or not made with this board's key"
 
 
+class _Outline(msgspec.Struct):
+    """As much of a telemetry message as tells which records it stands for."""
+
+    stream: str
+    seq: int
+    records: list[msgspec.Raw]
+
+
 def _span(payload: bytes) -> tuple[str, int, int] | None:
     """Return which records an authentic but unusable message stands for, as far as that can be read."""
-
-    class Outline(msgspec.Struct):
-        stream: str
-        seq: int
-        records: list[msgspec.Raw]
-
     try:
-        outline = msgspec.json.decode(payload, type=Outline)
-    except msgspec.DecodeError:
+        outline = msgspec.json.decode(payload, type=_Outline)
+    except UNREADABLE:
         return None
     count = len(outline.records)
-    return (outline.stream, outline.seq, count) if outline.seq >= 1 and count else None
+    return (outline.stream, outline.seq, count) if count and 1 <= outline.seq <= MOST - count else None

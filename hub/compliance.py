@@ -4,7 +4,6 @@ A consumer of the log. Open windows, verdicts, alerts and the position in the lo
 at any moment gives the same verdicts in the end.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,7 +17,7 @@ from hub.windows import Window, window_of
 from schemas import Limit, Quantity, Standard
 
 GRACE = 300
-"""How long a window waits for a board that is silent, s after its end."""
+"""How long a window waits after its end for a board from which nothing comes any more, s."""
 NEWS = 1800
 """A verdict on a window that ended longer ago is recorded, but is no news: it raises no alert, s."""
 
@@ -54,7 +53,11 @@ CREATE TABLE alert (
     told INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX alert_by_state ON alert (state, device, rule);
-CREATE TABLE latest (device TEXT PRIMARY KEY, t INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE latest (
+    device TEXT PRIMARY KEY,
+    t INTEGER NOT NULL,           -- end of its latest record
+    heard REAL NOT NULL           -- when a record of it was last taken
+) WITHOUT ROWID;
 CREATE TABLE position (offset INTEGER NOT NULL);
 INSERT INTO position VALUES (0)
 """
@@ -69,6 +72,8 @@ class Rule:
     limit: Limit
     unit: str
     """As people write it."""
+    decimals: int
+    """To which the value is rounded, judged and told."""
 
     def binds(self, site: Site, day: date) -> bool:
         """Tell whether it binds a site on a local day."""
@@ -79,6 +84,11 @@ class Rule:
             and s.in_force <= day
             and (s.ends is None or day < s.ends)
         )
+
+
+def rule_of(standard: Standard, limit: Limit, quantity: Quantity) -> Rule:
+    """Return the rule that a limit of a standard makes."""
+    return Rule(f"{standard.id} {limit.id}", standard, limit, quantity.label, quantity.resolution)
 
 
 class Compliance:
@@ -95,7 +105,7 @@ class Compliance:
         self._db = open_database(path, SCHEMA, VERSION)
         self._registry = registry
         self._clock = clock
-        self._rules = {f"{s.id} {n.id}": Rule(f"{s.id} {n.id}", s, n, quantities[n.quantity].label) for s, n in limits}
+        self._rules = {rule.id: rule for rule in (rule_of(s, n, quantities[n.quantity]) for s, n in limits)}
         self._by_quantity: dict[str, list[Rule]] = {}
         for rule in self._rules.values():
             self._by_quantity.setdefault(rule.limit.quantity, []).append(rule)
@@ -126,10 +136,11 @@ class Compliance:
 
     def _add(self, r: Reading) -> None:
         self._db.execute(
-            "INSERT INTO latest VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET t = max(t, excluded.t)",
-            (r.device, r.t + r.dt),
+            "INSERT INTO latest VALUES (?, ?, ?) "
+            "ON CONFLICT (device) DO UPDATE SET t = max(t, excluded.t), heard = excluded.heard",
+            (r.device, r.t + r.dt, self._clock()),
         )
-        if r.flag != "N" or r.value is None or r.device not in self._registry.boards:
+        if r.device not in self._registry.boards:
             return
         zone = self._registry.zone
         site = self._registry.site_of(r.device)
@@ -142,7 +153,8 @@ class Compliance:
                 "SELECT seconds, total, highest, revision FROM window WHERE device = ? AND rule = ? AND start = ?", key
             ).fetchone()
             window = Window(*row[:3]) if row else Window()
-            window.add(rule.limit, r.value, r.dt)
+            if r.flag == "N" and r.value is not None:
+                window.add(rule.limit, r.value, r.dt)
             revision = row[3] if row else 0
             self._db.execute(
                 "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -154,7 +166,7 @@ class Compliance:
         rows = self._db.execute(
             "SELECT w.device, w.rule, w.start, w.end, w.seconds, w.total, w.highest, w.revision FROM window w "
             "LEFT JOIN latest USING (device) "
-            "WHERE w.revision <= 0 AND (w.end <= latest.t OR w.end <= ?) ORDER BY w.end",
+            "WHERE w.revision <= 0 AND (w.end <= latest.t OR max(w.end, latest.heard) <= ?) ORDER BY w.end",
             (self._clock() - GRACE,),
         ).fetchall()
         for device, rule_id, start, end, seconds, total, highest, revision in rows:
@@ -171,7 +183,7 @@ class Compliance:
             return  # taken out of the catalogue or the registry since
         now = self._clock()
         site = self._registry.site_of(device)
-        outcome, value = window.outcome(rule.limit), window.value(rule.limit)
+        outcome, value = window.outcome(rule.limit, rule.decimals), window.value(rule.limit)
         share = min(1.0, window.seconds / rule.limit.window)
         place = (site.district, site.id, device, rule_id, start, end)
         self._db.execute(
@@ -222,11 +234,12 @@ def alert_text(rule: Rule, site: Site, device: str, start: int, end: int, value:
     """Return what people are told of an exceedance: site, value, limit, window, clause and how well it is verified."""
     from_, to = (datetime.fromtimestamp(t, registry.zone).strftime("%Y-%m-%d %H:%M") for t in (start, end))
     unit = rule.unit
-    shown = f"{math.floor(value * 10 + 0.5) / 10:.1f}"
+    shown = f"{round(value, rule.decimals):.{rule.decimals}f}"
     standard, limit = rule.standard, rule.limit
+    clause = limit.clause or limit.id
     return (
         f"{site.en} ({site.district}/{site.id}, board {device}): {shown} {unit}, limit {limit.value:g} {unit}. "
-        f"{limit.en}, {from_} to {to[-5:]}. {standard.id}, {limit.id}; limit verified: {limit.verified}.\n"
+        f"{limit.en}, {from_} to {to[-5:]}. {standard.id}, {clause}; limit verified: {limit.verified}.\n"
         f"{site.zh}（{site.district}/{site.id}，设备{device}）：{shown} {unit}，限值{limit.value:g} {unit}。"
-        f"{limit.zh}，{from_}至{to[-5:]}。{standard.id}《{standard.zh}》{limit.id}；限值核实程度：{limit.verified}。"
+        f"{limit.zh}，{from_}至{to[-5:]}。{standard.id}《{standard.zh}》{clause}；限值核实程度：{limit.verified}。"
     )

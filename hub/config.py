@@ -3,12 +3,12 @@
 import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}$")]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 """Identifier of a district, site or board, as it stands in topics."""
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ def load_registry(config: Config) -> Registry:
             raise ConfigError(f"{path}: board {board.id!r}: there is no site {board.site!r}; add it or mend the name")
     try:
         zone = ZoneInfo(content.timezone)
-    except (ValueError, OSError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigError(
             f"{path}: timezone = {content.timezone!r} is not an IANA zone such as Asia/Shanghai"
         ) from error
@@ -140,13 +140,13 @@ def load_registry(config: Config) -> Registry:
 
 
 def _load_keys(path: Path, boards: dict[str, Board]) -> dict[str, bytes]:
-    texts = _read(path, dict[str, str])
+    texts = _read(path, dict[str, Any])
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{path}: the boards' keys can be read by other users; run: chmod 600 {path}")
     keys = {}
     for board in boards:
         try:
-            key = bytes.fromhex(texts[board])
+            key = bytes.fromhex(str(texts[board]))
         except KeyError:
             raise ConfigError(f"{path}: board {board!r} has no key; add {board} = '<64 hexadecimal digits>'") from None
         except ValueError:

@@ -97,7 +97,11 @@ class Link:
             log.warning("connection to the broker lost: %s", reason)
 
     def _received(self, _client: Any, _data: Any, m: paho.MQTTMessage) -> None:
-        self._inbox.put(Incoming(m.topic, bytes(m.payload), m.retain, m.mid, m.qos, self._session))
+        try:
+            topic = m.topic
+        except UnicodeDecodeError:
+            topic = "(not UTF-8)"
+        self._inbox.put(Incoming(topic, bytes(m.payload), m.retain, m.mid, m.qos, self._session))
 
 
 def _password(broker: Broker) -> str | None:

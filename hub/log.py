@@ -129,10 +129,11 @@ class Log:
             return
         message = outcome.message
         if isinstance(message, Telemetry):
-            for first, after in self._done(batch, outcome.device, message.stream, 1, message.oldest):
-                batch.gaps.append((outcome.device, message.stream, first, after - 1, "", batch.now))
             after = message.seq + len(message.records)
             fresh = self._done(batch, outcome.device, message.stream, message.seq, after)
+            # After the records: the board may have dropped these very ones since it read them for sending.
+            for first, after in self._done(batch, outcome.device, message.stream, 1, message.oldest):
+                batch.gaps.append((outcome.device, message.stream, first, after - 1, "", batch.now))
             if fresh:
                 batch.message(outcome, fresh)
             else:
@@ -197,11 +198,25 @@ class _Batch:
             self._quarantine,
         )
         db.executemany("INSERT OR IGNORE INTO gap VALUES (?, ?, ?, ?, ?, ?)", self.gaps)
-        db.executemany(
-            "UPDATE gap SET reason = ? WHERE device = ? AND stream = ? AND first >= ? AND last <= ? AND reason = ''",
-            self.reasons,
-        )
+        for reason in self.reasons:
+            _explain(db, *reason)
         db.executemany(
             "INSERT OR REPLACE INTO stream VALUES (?, ?, ?)",
             [(device, stream, json.dumps(entry.ranges)) for (device, stream), entry in numbers.items()],
+        )
+
+
+def _explain(db: sqlite3.Connection, reason: str, device: str, stream: str, first: int, last: int) -> None:
+    """Write the board's reason to the part `first`..`last` of the gaps that were noted without one."""
+    unexplained = db.execute(
+        "SELECT first, last, noted FROM gap "
+        "WHERE device = ? AND stream = ? AND first <= ? AND last >= ? AND reason = ''",
+        (device, stream, last, first),
+    ).fetchall()
+    for begin, end, noted in unexplained:
+        low, high = max(begin, first), min(end, last)
+        parts = [(begin, low - 1, ""), (low, high, reason), (high + 1, end, "")]
+        db.executemany(
+            "INSERT OR REPLACE INTO gap VALUES (?, ?, ?, ?, ?, ?)",
+            [(device, stream, a, b, why, noted) for a, b, why in parts if a <= b],
         )

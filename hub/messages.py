@@ -7,11 +7,13 @@ import msgspec
 KINDS = ("telemetry", "status", "event", "reply")
 """Kinds of messages that boards publish."""
 
-Mac = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-Stream = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}$")]
-Seq = Annotated[int, msgspec.Meta(ge=1)]
-Natural = Annotated[int, msgspec.Meta(ge=0)]
-Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Mac = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Stream = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}\Z")]
+MOST = 2**53 - 1
+"""Largest integer that every reader of JSON holds exactly (RFC 8259, section 6)."""
+Seq = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Flag = Literal["F", "M", "C", "D", "T", "S", "B"]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from hub.admission import PREFIX, Admission, seal
+from hub.admission import PREFIX, Admission, Admitted, Refused, seal
 from hub.compliance import Compliance
 from hub.config import Config, ConfigError, Registry, load_registry
 from hub.consumer import Consumer, StoreSink
@@ -188,7 +188,7 @@ class Ingest(threading.Thread):
         return group
 
     def _commit(self, group: list[Incoming]) -> bool:
-        outcomes = [self._admission.judge(m.topic, m.payload) for m in group if not self._known_status(m)]
+        outcomes = [self._judge(m) for m in group if not self._known_status(m)]
         while not self._stop_asked.is_set():
             try:
                 self._acknowledgements.owe(self._log.commit(outcomes, time.time()))
@@ -198,6 +198,14 @@ class Ingest(threading.Thread):
             else:
                 return True
         return False
+
+    def _judge(self, message: Incoming) -> Admitted | Refused:
+        try:
+            return self._admission.judge(message.topic, message.payload)
+        except Exception as error:
+            # One message that shows a mistake of ours must not keep all the others from being heard.
+            log.exception("a message on %s could not be judged; it is in quarantine", message.topic)
+            return Refused(message.topic, message.payload, None, "internal", repr(error))
 
     def _known_status(self, message: Incoming) -> bool:
         """Tell whether it is a retained status that has been seen: the broker repeats them at each connection."""

@@ -52,13 +52,15 @@ class Window:
         mean = self.total / self.seconds
         return 10 * math.log10(mean) if limit.statistic == "energy_mean" else mean
 
-    def outcome(self, limit: Limit) -> str:
+    def outcome(self, limit: Limit, decimals: int = 1) -> str:
         """Return "compliant", "exceeded" or "invalid".
 
-        Too little data is never compliant. A single level above a maximum is an exceedance whatever else is missing.
+        The value is rounded to the quantity's `decimals` before it is compared, so that what is told is what was
+        judged. Too little data is never compliant. A single level above a maximum is an exceedance whatever else is
+        missing.
         """
         value = self.value(limit)
         enough = self.seconds >= limit.least_valid * limit.window
-        if value is not None and value > limit.value and (enough or limit.statistic == "max"):
+        if value is not None and round(value, decimals) > limit.value and (enough or limit.statistic == "max"):
             return "exceeded"
         return "compliant" if enough else "invalid"

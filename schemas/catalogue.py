@@ -1,6 +1,8 @@
 """Reads the catalogues, whole or not at all: an error names the file, the entry, the field and what was expected."""
 
 import datetime as dt
+import math
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -14,10 +16,11 @@ Family = Literal["noise", "dust", "gas", "stack", "weather", "device"]
 Verified = Literal["P", "S", "U"]
 """P: read in the standard's own text. S: secondary source. U: unverified."""
 
-TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z")]
 """Local time of day, ``HH:MM``."""
 
 DAY = 86_400
+KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 T = TypeVar("T")
 
@@ -94,11 +97,19 @@ def load_quantities(path: Path = HERE / "quantities.toml") -> dict[str, Quantity
     Raises:
         CatalogueError: the file cannot be read or an entry is wrong.
     """
-    quantities = _read(path, dict[str, Quantity])
-    for key, quantity in quantities.items():
+    quantities = {}
+    for key, entry in _read(path, dict[str, dict[str, object]]).items():
+        if not KEY.fullmatch(key):
+            raise CatalogueError(f"{path}: [{key}]: a key is a letter and then letters, digits or _, all small")
+        try:
+            quantity = quantities[key] = msgspec.convert(entry, Quantity)
+        except msgspec.ValidationError as error:
+            raise CatalogueError(f"{path}: [{key}]: {error}") from error
         low, high = quantity.range
-        if low >= high:
-            raise CatalogueError(f"{path}: [{key}] range = [{low}, {high}]: the lowest value must come first")
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise CatalogueError(
+                f"{path}: [{key}] range = [{low}, {high}]: expected the lowest, then the highest value"
+            )
     return quantities
 
 
@@ -113,8 +124,15 @@ def load_limits(
     """
     known = load_quantities() if quantities is None else quantities
     limits: list[tuple[Standard, Limit]] = []
+    standards: dict[str, Path] = {}
     for path in sorted(folder.glob("*.toml")):
         content = _read(path, _LimitFile)
+        id_ = content.standard.id
+        if id_ in standards:
+            raise CatalogueError(
+                f"{path}: standard {id_!r} stands in {standards[id_]} already; one file for each standard"
+            )
+        standards[id_] = path
         seen: set[str] = set()
         for limit in content.limit:
             _check(path, limit, known)
@@ -122,6 +140,8 @@ def load_limits(
                 raise CatalogueError(f"{path}: limit {limit.id!r} stands there twice; give each its own id")
             seen.add(limit.id)
             limits.append((content.standard, limit))
+    if not limits:
+        raise CatalogueError(f"{folder}: there is no limit in it, so nothing could be judged; is it the right folder?")
     return limits
 
 
@@ -134,6 +154,8 @@ def _check(path: Path, limit: Limit, known: dict[str, Quantity]) -> None:
         raise CatalogueError(
             f"{where}: statistic = {limit.statistic!r}, but {limit.quantity} is aggregated as {quantity.aggregate!r}"
         )
+    if not math.isfinite(limit.value):
+        raise CatalogueError(f"{where}: value = {limit.value}: nothing can be compared with it; expected a number")
     if DAY % limit.window:
         raise CatalogueError(f"{where}: window = {limit.window} s does not divide a day of {DAY} s")
 
