@@ -109,10 +109,8 @@ class Agent:
             try:
                 for channel, value in (await driver.sample()).items():
                     self._aggregator.add(channel, value)
-            except drivers.Silent:
-                self._miss(driver, "B")
-            except drivers.Faulty:
-                self._miss(driver, "D")
+            except drivers.NoSample as reason:
+                self._miss(driver, reason.flag)
             except Exception as error:
                 # One sensor's trouble, whatever it is, must not stop the others.
                 print("sensor %s: %s %s" % (name, error.__class__.__name__, error))

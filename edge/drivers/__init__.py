@@ -3,19 +3,32 @@
 A driver is a class `Driver(port, settings)` with
 
 - `channels`: names of the sample channels it gives (`laf`, `pm10`, ...), in the catalogue's units;
-- `async sample()`: the next sample as `{channel: value}`. It raises `Silent` when nothing (or nothing whole) came and
-  `Faulty` when the sensor itself says that it cannot measure or what it says makes no sense;
+- `async sample()`: the next sample as `{channel: value}`, or a `NoSample` that says why there is none;
 - `rejected`: how many frames were refused since the start (bad checksum, wrong length);
 - `PACED`: True when the sensor sets the pace by sending on its own, False when the agent asks.
 """
 
 
-class Silent(Exception):
-    """No whole answer came from the sensor: flag B."""
+class NoSample(Exception):
+    """There is no sample; `flag` is the HJ 212 letter that says why."""
+
+    flag = "D"
 
 
-class Faulty(Exception):
-    """The sensor answered, but not with a measurement: flag D."""
+class Silent(NoSample):
+    """No whole answer came from the sensor."""
+
+    flag = "B"
+
+
+class Faulty(NoSample):
+    """The sensor itself says that it cannot measure, or what it says makes no sense."""
+
+
+class Warming(NoSample):
+    """The sensor is warming up, or asleep because it was told to be."""
+
+    flag = "M"
 
 
 def make(settings, port):
