@@ -1,22 +1,21 @@
-"""The agent: samples sensors, makes a record of each interval, keeps it, sends it until the hub has it.
+"""The agent: puts recorder, courier and connection together, says who the board is, and does as the hub orders.
 
-Four kinds of task run beside each other: one for each sensor, one that closes intervals, one that sends, one that keeps
-the connection. Sampling never waits for the network: between them stands the outbox.
+Its tasks run beside each other: one for each sensor, one that closes intervals, one that sends, one that keeps the
+connection. Between measuring and sending stands the outbox, so neither waits for the other.
 """
 
 import asyncio
-from time import time
+import gc
 
 from edge import VERSION, drivers, message, secure
-from edge.aggregate import Aggregator
+from edge.calibration import Calibration
+from edge.courier import Courier
 from edge.mqtt import Client
 from edge.outbox import Outbox
 from edge.port import Port
+from edge.recorder import Recorder
+from edge.timeline import Timeline
 
-MOST_RECORDS = 30  # in one message
-MOST_BYTES = 3000  # of records in one message
-WINDOW = 120  # records that may be on their way without the hub's acknowledgement
-ACK_TIMEOUT = 15  # s without progress before all that is unacknowledged is sent again
 KEEPALIVE = 30  # s
 LINGER = 30  # s to send what is left when asked to stop
 
@@ -29,24 +28,32 @@ class Agent:
     """
 
     def __init__(self, config, key, board):
+        folder = config["folder"]
         self._board = board
-        self._interval = config.get("interval", 10)
-        self._period = config.get("period", 1)
-        self._calibration = config.get("calibration", 0)
         self._signer = message.Signer(key)
         self._topic = "fenceline/1/%s/%s/%s/" % (config["district"], config["site"], config["device"])
         ports = {}
         self._sensors = {}
         for settings in config["sensors"]:
-            port = ports.setdefault(settings["port"], Port(board, settings["port"]))
-            self._sensors[settings["name"]] = drivers.make(settings, port)
-        channels = [channel for driver in self._sensors.values() for channel in driver.channels]
-        self._aggregator = Aggregator(channels)
-        self._outbox = Outbox(config["folder"], **config.get("outbox", {}))
-        self._losses = []
-        self._wake = asyncio.Event()
-        self._ready = False  # connected, and listening for acknowledgements
-        self._progress = 0
+            spec = settings["port"]
+            if spec not in ports:
+                ports[spec] = board.open_bus(spec) if spec.startswith("i2") else Port(board, spec)
+            self._sensors[settings["name"]] = drivers.make(settings, ports[spec])
+        self._outbox = Outbox(folder, **config.get("outbox", {}))
+        last = self._outbox.last
+        self._timeline = Timeline(board, folder, message.made(last) if last else None)
+        self._courier = Courier(self._outbox, self._timeline, self._publish)
+        self._calibration = Calibration(folder + "/calibration.json")
+        self._recorder = Recorder(
+            board,
+            self._timeline,
+            self._outbox,
+            self._sensors,
+            config.get("interval", 10),
+            config.get("period", 1),
+            self._calibration,
+            self._courier.made,
+        )
         broker = config["broker"]
         secured = {}
         if "tls" in broker:
@@ -55,7 +62,7 @@ class Agent:
             lambda: asyncio.open_connection(broker["host"], broker["port"], **secured),
             config["device"],
             KEEPALIVE,
-            (self._topic + "status", self._status(False)),
+            (self._topic + "status", self._signer.seal(self._status(False))),
             self._greet,
             self._hear,
             broker.get("user"),
@@ -79,16 +86,18 @@ class Agent:
                 trouble.append(error)
             over.set()
 
-        sampling = [asyncio.create_task(guarded(self._sample(name, driver))) for name, driver in self._sensors.items()]
-        sampling.append(asyncio.create_task(guarded(self._record())))
-        sending = [asyncio.create_task(guarded(self._client.run())), asyncio.create_task(guarded(self._send()))]
-        waiting = asyncio.create_task(guarded(self._board.stop_asked()))
+        def start(*works):
+            return [asyncio.create_task(guarded(work)) for work in works]
+
+        recorder = self._recorder
+        sampling = start(recorder.record(), *[recorder.sample(name, driver) for name, driver in self._sensors.items()])
+        sending = start(self._client.run(), self._courier.run(), self._board.stop_asked())
         await over.wait()
         for task in sampling:
             task.cancel()
         if not trouble:
             await self._send_the_rest()
-        for task in sending + [waiting]:
+        for task in sending:
             task.cancel()
         self._outbox.close()
         if trouble:
@@ -100,90 +109,18 @@ class Agent:
                 break
             await asyncio.sleep(0.1)
         if self._client.connected:
-            await self._client.publish(self._topic + "status", self._status(False), retain=True)
+            await self._publish("status", self._status(False), retain=True)
         await self._client.disconnect()
 
-    async def _sample(self, name, driver):
-        due = self._board.now()
-        while True:
-            try:
-                for channel, value in (await driver.sample()).items():
-                    self._aggregator.add(channel, value)
-            except drivers.NoSample as reason:
-                self._miss(driver, reason.flag)
-            except Exception as error:
-                # One sensor's trouble, whatever it is, must not stop the others.
-                print("sensor %s: %s %s" % (name, error.__class__.__name__, error))
-                self._miss(driver, "D")
-                await self._board.sleep_until(self._board.now() + 1)
-            if not driver.PACED:
-                due = max(due + self._period, self._board.now())
-                await self._board.sleep_until(due)
-
-    def _miss(self, driver, flag):
-        for channel in driver.channels:
-            self._aggregator.miss(channel, flag)
-
-    async def _record(self):
-        # What was sampled before the first whole interval belongs to none.
-        start = self._next_boundary()
-        await self._board.sleep_until(start)
-        self._aggregator.close()
-        while True:
-            await self._board.sleep_until(start + self._interval)
-            values, flags = self._aggregator.close()
-            self._outbox.append(message.record(start, self._interval, values, flags).encode())
-            self._wake.set()
-            # An interval that passed while the board could not run is missing, not made up.
-            start = max(start + self._interval, self._next_boundary() - self._interval)
-
-    def _next_boundary(self):
-        return (int(self._board.now()) // self._interval + 1) * self._interval
-
-    async def _send(self):
-        while True:
-            try:
-                await asyncio.wait_for(self._wake.wait(), 1)
-            except asyncio.TimeoutError:
-                pass
-            self._wake.clear()
-            try:
-                await self._send_what_is_due()
-            except OSError as error:
-                print("send:", error)  # after the next connection all begins again with the oldest
-
-    async def _send_what_is_due(self):
-        outbox = self._outbox
-        if outbox.cursor > outbox.oldest and time() - self._progress > ACK_TIMEOUT:
-            outbox.rewind()
-        while self._ready and self._client.connected and outbox.cursor - outbox.oldest < WINDOW:
-            if outbox.cursor == outbox.oldest:
-                self._progress = time()
-            seq, records = outbox.read(MOST_RECORDS, MOST_BYTES)
-            await self._tell_losses()
-            if not records:
-                break
-            text = message.telemetry(
-                outbox.stream, seq, outbox.oldest, self._calibration, self._board.clock_quality, records
-            )
-            await self._client.publish(self._topic + "telemetry", self._signer.seal(text))
-
-    async def _tell_losses(self):
-        self._losses += self._outbox.losses()
-        while self._losses:
-            first, last, reason = self._losses[0]
-            text = message.dropped(int(self._board.now()), self._outbox.stream, first, last, reason)
-            await self._client.publish(self._topic + "event", self._signer.seal(text))
-            self._losses.pop(0)
+    async def _publish(self, kind, text, retain=False):
+        await self._client.publish(self._topic + kind, self._signer.seal(text), retain)
 
     async def _greet(self):
-        self._ready = False
+        self._courier.ready = False
         for kind in ("ack", "command"):
             await self._client.subscribe(self._topic + kind)
-        await self._client.publish(self._topic + "status", self._status(True), retain=True)
-        self._outbox.rewind()
-        self._ready = True
-        self._wake.set()
+        await self._publish("status", self._status(True), retain=True)
+        self._courier.begin()
 
     def _hear(self, topic, payload):
         if not topic.startswith(self._topic):
@@ -197,35 +134,33 @@ class Agent:
         if kind == "ack":
             ack = message.acknowledged(heard)
             if ack:
-                self._outbox.acknowledge(*ack)
-                self._progress = time()
-                self._wake.set()
+                self._courier.acknowledged(*ack)
         elif kind == "command" and "id" in heard:
             asyncio.create_task(self._obey(heard))  # noqa: RUF006 (it ends with its reply)
 
     async def _obey(self, command):
         known = command.get("do") == "ping"
         detail = "pong" if known else "unknown command"
-        reply = message.reply(command["id"], int(self._board.now()), known, detail)
         try:
-            await self._client.publish(self._topic + "reply", self._signer.seal(reply))
+            await self._publish("reply", message.reply(command["id"], self._now(), known, detail))
             if known:
-                await self._client.publish(self._topic + "status", self._status(True), retain=True)
+                await self._publish("status", self._status(True), retain=True)
         except OSError as error:
             print("reply:", error)  # whoever asked sees no answer and asks again
 
+    def _now(self):
+        return 0 if self._board.clock_quality == "none" else self._board.now_ms() // 1000
+
     def _status(self, online):
+        gc.collect()
         outbox = self._outbox
-        rejected = {name: driver.rejected for name, driver in self._sensors.items()}
-        return self._signer.seal(
-            message.status(
-                online,
-                int(self._board.now()),
-                VERSION,
-                self._board.runtime(),
-                outbox.stream,
-                outbox.next - outbox.oldest,
-                outbox.dropped,
-                rejected,
-            )
+        return message.status(
+            online,
+            self._now(),
+            VERSION,
+            self._board.runtime(),
+            outbox.stream,
+            outbox.next - outbox.oldest,
+            outbox.dropped,
+            {name: driver.rejected for name, driver in self._sensors.items()},
         )

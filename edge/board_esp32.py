@@ -48,24 +48,29 @@ class Board:
     def __init__(self, config):
         self._wifi = config["wifi"]
         self._ntp = config.get("ntp", "pool.ntp.org")
-        self._synchronised = 0
+        self._last_ticks = time.ticks_ms()
+        self._ticks = 0
         self.clock_quality = "none"
 
-    def now(self):
-        """Return Unix time in s, UTC."""
-        return time.time() + _EPOCH
+    def ticks_ms(self):
+        """Return milliseconds since some moment; never set or stepped, and without the chip's wrap of 12 days."""
+        ticks = time.ticks_ms()
+        self._ticks += time.ticks_diff(ticks, self._last_ticks)
+        self._last_ticks = ticks
+        return self._ticks
 
-    async def sleep_until(self, t):
-        """Return when the clock has reached `t` (Unix s)."""
-        while self.now() < t:
-            await asyncio.sleep(min(0.2, t - self.now()))
+    def now_ms(self):
+        """Return Unix time in ms, UTC. Whole numbers: a float of the chip cannot hold it."""
+        return time.time_ns() // 1000000 + _EPOCH * 1000
+
+    async def sleep_ms(self, ms):
+        """Return after `ms` milliseconds."""
+        await asyncio.sleep_ms(max(0, ms))
 
     async def start(self):
-        """Begin to join the network; return when the clock has been set once, since records need its time."""
+        """Begin to join the network and to keep the time; neither is waited for."""
         asyncio.create_task(self._keep_network())  # noqa: RUF006 (the loop keeps its tasks on MicroPython)
         asyncio.create_task(self._keep_time())  # noqa: RUF006
-        while self.now() < _UNSET:
-            await asyncio.sleep(0.5)
 
     async def open_serial(self, spec):
         """Return `(reader, writer)` of a UART."""
@@ -76,6 +81,28 @@ class Board:
         uart = machine.UART(int(parts[1]), baudrate=int(parts[2]), rx=pins["rx"], tx=pins["tx"], rxbuf=512)
         stream = asyncio.StreamReader(uart)
         return stream, _HalfDuplex(uart, pins["de"]) if "de" in pins else stream
+
+    def open_bus(self, spec):
+        """Return the bus `i2c:NUMBER:sda=PIN:scl=PIN` or the input `i2s:NUMBER:sck=PIN:ws=PIN:sd=PIN:rate=HZ`."""
+        parts = spec.split(":")
+        pins = {part.split("=")[0]: int(part.split("=")[1]) for part in parts[2:]}
+        if parts[0] == "i2c":
+            return machine.I2C(int(parts[1]), sda=machine.Pin(pins["sda"]), scl=machine.Pin(pins["scl"]), freq=100000)
+        if parts[0] == "i2s":
+            return asyncio.StreamReader(
+                machine.I2S(
+                    int(parts[1]),
+                    sck=machine.Pin(pins["sck"]),
+                    ws=machine.Pin(pins["ws"]),
+                    sd=machine.Pin(pins["sd"]),
+                    mode=machine.I2S.RX,
+                    bits=32,
+                    format=machine.I2S.MONO,
+                    rate=pins["rate"],
+                    ibuf=32768,
+                )
+            )
+        raise ValueError("port '%s': expected uart:, i2c: or i2s:" % spec)
 
     async def stop_asked(self):
         """Never return: a board measures until its power goes."""
@@ -107,5 +134,5 @@ class Board:
                 self.clock_quality = "ntp"
                 await asyncio.sleep(3600)
             except OSError:
-                self.clock_quality = "rtc" if self.now() > _UNSET else "none"
+                self.clock_quality = "rtc" if self.now_ms() > _UNSET * 1000 else "none"
                 await asyncio.sleep(10)

@@ -1,7 +1,8 @@
 """A board that is a process: for tests and the demo, on MicroPython's unix port or on CPython.
 
 Its clock may run faster than real time (`clock` in the configuration: `{"start", "at", "speed"}`, simulated time is
-`start + (real time - at) * speed`), and a serial line is a TCP connection to a device server (`tcp:HOST:PORT`).
+`start + (real time - at) * speed`) and be wrong or not set for a time (`steps`). A serial line is a TCP connection to a
+device server (`tcp:HOST:PORT`).
 """
 
 import asyncio
@@ -25,18 +26,34 @@ class Board:
         self._clock = config.get("clock")
         self._folder = config["folder"]
 
-    clock_quality = "ntp"  # the host's own clock
+    @property
+    def clock_quality(self):
+        """How good the clock is: "ntp", "rtc", or "none" while it was never set."""
+        return "none" if self._offset_ms() is None else "ntp"
 
-    def now(self):
-        """Return Unix time in s, UTC."""
+    def ticks_ms(self):
+        """Return milliseconds since some moment; never set and never stepped."""
         if self._clock:
-            return self._clock["start"] + (time.time() - self._clock["at"]) * self._clock["speed"]
-        return time.time()
+            return int((self._clock["start"] + (time.time() - self._clock["at"]) * self._clock["speed"]) * 1000)
+        return int(time.time() * 1000)
 
-    async def sleep_until(self, t):
-        """Return when the clock has reached `t` (Unix s)."""
+    def now_ms(self):
+        """Return Unix time in ms, UTC."""
+        return self.ticks_ms() + (self._offset_ms() or 0)
+
+    async def sleep_ms(self, ms):
+        """Return after `ms` milliseconds of the board's time."""
         speed = self._clock["speed"] if self._clock else 1
-        await asyncio.sleep(max(0, (t - self.now()) / speed))
+        await asyncio.sleep(max(0, ms) / 1000 / speed)
+
+    def _offset_ms(self):
+        """Return by how much the clock is wrong, None while it is not set; `steps`: [[ticks in s, s or null], ...]."""
+        offset = 0
+        if self._clock:
+            for begin, seconds in self._clock.get("steps", ()):
+                if self.ticks_ms() >= begin * 1000:
+                    offset = None if seconds is None else seconds * 1000
+        return offset
 
     async def start(self):
         """Nothing to bring up: the host has its network and its clock."""
@@ -47,6 +64,10 @@ class Board:
         if kind != "tcp":
             raise ValueError("port '%s': expected tcp:HOST:PORT on this board" % spec)
         return await asyncio.open_connection(host, int(port))
+
+    def open_bus(self, spec):
+        """Refuse: a host has no I2C or I2S of its own."""
+        raise ValueError("port '%s': there is no such bus on this board" % spec)
 
     async def stop_asked(self):
         """Return when a file `stop` appears in the board's folder; a process cannot be switched off at a fence."""

@@ -59,6 +59,32 @@ def record(t, dt, values, flags):
     return text + "}"
 
 
+def keep(calibration, clock, text):
+    """Return a record as the outbox keeps it: id of its calibration, clock it was made by (see timeline.py), text."""
+    return b"%d %s %s" % (calibration, clock.encode(), text.encode())
+
+
+def placed(kept, timeline):
+    """Return `(calibration, clock, text)` of a kept record as it is sent, or None while its time is not known."""
+    calibration, clock, text = kept.split(b" ", 2)
+    clock = clock.decode()
+    if clock[0] == "-":
+        t, _, rest = text[5:].partition(b',"dt":')  # it begins with {"t":
+        there = timeline.place(clock, int(t), int(rest[: rest.index(b",")]))
+        if there is None:
+            return None
+        t, clock = there
+        text = b'{"t":%d,"dt":%s' % (t, rest)
+    return int(calibration), clock, text
+
+
+def made(kept):
+    """Return `(clock, t, dt)` of a kept record, as it was made."""
+    _, clock, text = kept.split(b" ", 2)
+    record_ = json.loads(text)
+    return clock.decode(), record_["t"], record_["dt"]
+
+
 def telemetry(stream, seq, oldest, cal, clock, records):
     """Return the unsealed text of a telemetry message; `records` are the texts of consecutive records as bytes."""
     return '{"stream":"%s","seq":%d,"oldest":%d,"cal":%d,"records":[%s],"clock":"%s"}' % (

@@ -55,7 +55,8 @@ class Outbox:
     arrived.
 
     `stream`: 8 hexadecimal digits. `next`: number of the next record. `oldest`: lowest number still held (`next` when
-    empty). `cursor`: number of the record that `read` gives next. `dropped`: records given up since the start.
+    empty). `cursor`: number of the record that `read` gives next. `last`: the last record found at the start, or None.
+    `dropped`: records given up since the start.
     """
 
     def __init__(self, folder, segment_records=128, max_bytes=512 * 1024, keep=False):
@@ -70,7 +71,13 @@ class Outbox:
         self.stream = found[-1][1] if found else hexlify(os.urandom(4)).decode()
         # Each segment: [number of its first record, path, bytes]
         self._segments = [[first, path, os.stat(path)[6]] for first, stream, path in found if stream == self.stream]
-        self.next = _next_number(*self._segments[-1][:2]) if self._segments else 1
+        self.last = None
+        self.next = 1
+        for i in range(len(self._segments) - 1, -1, -1):
+            following = self._recover(*self._segments[i][:2])
+            self.next = max(self.next, following)
+            if self.last:
+                break
         self.oldest = self._segments[0][0] if self._segments else 1
         self._open_segment()
         self.rewind()
@@ -130,6 +137,12 @@ class Outbox:
                 self.cursor = end
         return self.cursor - len(records), records
 
+    def unread(self, count):
+        """Go back by the last `count` records of what `read` gave: they are read again."""
+        if count:
+            self.cursor -= count
+            self._path, self._offset = "", 0
+
     def rewind(self):
         """Begin again with the oldest record: what was sent and not acknowledged is sent again."""
         self.cursor = self.oldest
@@ -153,6 +166,23 @@ class Outbox:
     def close(self):
         """Close the segment under way."""
         self._file.close()
+
+    def _recover(self, first, path):
+        """Return the number after the last record in a segment, and remember that record.
+
+        A torn last line was never promised, so its number is free. A whole line that is damaged may have been sent: its
+        number is not used again.
+        """
+        following = first
+        with open(path, "rb") as file:
+            for text in file:
+                entry = parse(text)
+                if entry:
+                    following = entry[0] + 1
+                    self.last = entry[1]
+                elif text.endswith(b"\n"):
+                    following += 1
+        return following
 
     def _segment_of(self, seq):
         end = self.next
@@ -196,20 +226,3 @@ class Outbox:
             os.rename(path, path[: -len(SEGMENT)] + KEPT)
         else:
             os.remove(path)
-
-
-def _next_number(first, path):
-    """Return the number after the last record in a segment.
-
-    A torn last line was never promised, so its number is free. A whole line that is damaged may have been sent: its
-    number is not used again.
-    """
-    following = first
-    with open(path, "rb") as file:
-        for text in file:
-            entry = parse(text)
-            if entry:
-                following = entry[0] + 1
-            elif text.endswith(b"\n"):
-                following += 1
-    return following

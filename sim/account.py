@@ -41,7 +41,7 @@ def made_by(device: str, folder: Path) -> list[Made]:
             for line in Path(path).read_bytes().splitlines(keepends=True):
                 entry = parse(line)
                 if entry:
-                    record = json.loads(entry[1])
+                    record = json.loads(entry[1].split(b" ", 2)[2])
                     found[entry[0]] = (device, record["t"], record["dt"], tuple(sorted(record["v"].items())))
     return list(found.values())
 

@@ -32,10 +32,11 @@ class Dust:
 class StoppedAfter(Board):
     """A host's board whose clock runs 40 times as fast, and which is asked to stop after some records."""
 
-    def __init__(self, folder, records):
+    def __init__(self, folder, records, steps=()):
         import time
 
-        super().__init__({"folder": folder, "clock": {"start": T0, "at": time.time(), "speed": 40}})
+        clock = {"start": T0, "at": time.time(), "speed": 40, "steps": steps}
+        super().__init__({"folder": folder, "clock": clock})
         self._records = records
 
     async def stop_asked(self):
@@ -43,16 +44,23 @@ class StoppedAfter(Board):
             await asyncio.sleep(0.05)
 
 
-def records_in(folder):
+def kept_in(folder):
+    """Return `[(seq, clock, record), ...]`: every record in an outbox."""
     found = []
     for _, _, path in segments(folder):
         with open(path, "rb") as file:
-            found += [json.loads(text.split(b" ", 2)[2]) for text in file]
+            for text in file:
+                seq, _, _, clock, record = text.split(b" ", 4)
+                found.append((int(seq), clock.decode(), json.loads(record)))
     return found
 
 
-def make(folder, driver):
-    """Return an agent with one sensor, no broker at the other end, and a way to make it stop after 3 records."""
+def records_in(folder):
+    return [record for _, _, record in kept_in(folder)]
+
+
+def make(folder, driver, records=3, steps=()):
+    """Return an agent with one sensor and no broker at the other end, which stops after some records."""
     drivers.make = lambda settings, port: driver
     config = {
         "district": "nanhai",
@@ -65,7 +73,7 @@ def make(folder, driver):
         "sensors": [{"name": "dust", "type": "any", "port": "tcp:127.0.0.1:1"}],
     }
     agent.LINGER = 0
-    return agent.Agent(config, bytes(32), StoppedAfter(folder, 3))
+    return agent.Agent(config, bytes(32), StoppedAfter(folder, records, steps))
 
 
 def records_made(driver):
@@ -107,5 +115,30 @@ def test_an_agent_that_can_no_longer_record_ends_so_that_the_board_starts_again(
             pass
 
     broken._outbox.close()
-    broken._outbox = NoOutbox()
+    broken._outbox = broken._recorder._outbox = broken._courier._outbox = NoOutbox()
     raises(MemoryError, lambda: asyncio.run(broken.run()))
+
+
+def test_a_clock_that_is_set_late_or_stepped_by_hours_costs_no_record_and_no_order():
+    begin = T0 + 60
+    for steps in ([[0, None], [begin, 0]], [[begin, 7200]], [[begin, -7200]]):
+        folder = tmp_dir()
+        asyncio.run(make(folder, Dust(), 12, steps).run())
+        made = kept_in(folder)
+        assert [seq for seq, _, _ in made] == list(range(1, len(made) + 1))
+        assert len({record["t"] for _, _, record in made}) == len(made)
+        assert all(record["t"] % 10 == 0 and record["v"] == {"pm10": 80} for _, _, record in made)
+        before = [record["t"] for _, clock, record in made if clock == made[0][1]]
+        assert before == sorted(before) or steps[0][1] == -7200
+    assert {clock for _, clock, _ in made} == {"ntp"}
+
+
+def test_calibration_corrects_the_samples_and_stands_beside_the_record():
+    folder = tmp_dir()
+    with open(folder + "/calibration.json", "w") as file:
+        json.dump({"id": 7, "channels": {"pm10": {"gain": 1.5, "offset": -20}}}, file)
+    asyncio.run(make(folder, Dust(), 1).run())
+    with open(segments(folder)[0][2], "rb") as file:
+        line = file.readline()
+    assert line.split(b" ")[2] == b"7"
+    assert b'"pm10":100' in line

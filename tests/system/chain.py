@@ -121,7 +121,8 @@ class Chain:
         if not path.exists():
             return 0
         with read_only(path) as db:
-            return db.execute("SELECT count(*) FROM message").fetchone()[0]
+            made = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'message'").fetchone()[0]
+            return db.execute("SELECT count(*) FROM message").fetchone()[0] if made else 0
 
     def quarantine(self):
         """Return `(device, reason)` of what is in quarantine."""

@@ -1,0 +1,93 @@
+"""Corrects samples by the board's calibration, a file that says under which id records are made.
+
+`calibration.json`, for example:
+
+    {"id": 3, "channels": {"pm10": {"gain": 1.08, "offset": -2}, "laf": {"points": [[94.6, 94.0]]}}}
+
+For each channel, in this order: `kappa` (humidity correction of optical dust sensors by kappa-Koehler theory, Crilley
+2018 [U]; needs a `humidity` channel), `points` (pairs of raw and true value with straight lines between them, which go
+on beyond the ends; a single pair is a shift), `gain` and `offset` (gain * raw + offset).
+"""
+
+import json
+
+DRIEST_DENSITY = 1.65  # g/cm3, of dry particles
+MOST_HUMID = 95  # %: above, the correction would grow without bounds
+
+
+def dry(value, kappa, humidity):
+    """Return the dry mass concentration of what an optical sensor saw at a relative humidity in %."""
+    activity = min(humidity, MOST_HUMID) / 100
+    return value / (1 + (kappa / DRIEST_DENSITY) * activity / (1 - activity))
+
+
+def through(points, value):
+    """Return the true value for a raw one by straight lines through `points`, sorted by raw value."""
+    if len(points) == 1:
+        return value + points[0][1] - points[0][0]
+    i = 1
+    while i < len(points) - 1 and value > points[i][0]:
+        i += 1
+    (x0, y0), (x1, y1) = points[i - 1], points[i]
+    return y0 + (value - x0) * (y1 - y0) / (x1 - x0)
+
+
+def problem(content):
+    """Return what is wrong with a calibration's content, as a sentence, or None."""
+    if not isinstance(content.get("id"), int) or content["id"] < 0:
+        return "id: expected a whole number, 0 or more"
+    if not isinstance(content.get("channels"), dict):
+        return "channels: expected an object"
+    for channel, how in content["channels"].items():
+        for key, value in how.items():
+            if key == "points":
+                raw = [point[0] for point in value]
+                if not raw or raw != sorted(set(raw)):
+                    return "%s: points: expected pairs with rising raw values" % channel
+            elif key not in ("gain", "offset", "kappa") or not isinstance(value, (int, float)):
+                return "%s: %s: expected gain, offset, kappa or points" % (channel, key)
+    return None
+
+
+class Calibration:
+    """The calibration in force; without a file, id 0, which corrects nothing."""
+
+    def __init__(self, path):
+        self._path = path
+        self.id = 0
+        self.channels = {}
+        try:
+            with open(path) as file:
+                self._use(json.load(file))
+        except OSError:
+            pass
+
+    def replace(self, content):
+        """Put another calibration in force and keep it; raise ValueError with the reason if it is not one."""
+        wrong = problem(content)
+        if wrong:
+            raise ValueError(wrong)
+        with open(self._path, "w") as file:
+            json.dump(content, file)
+        self._use(content)
+
+    def correct(self, values, latest):
+        """Return a sample's values corrected; `latest` are the last corrected values of all channels."""
+        if not self.channels:
+            return values
+        return {channel: self._correct(channel, values[channel], latest) for channel in values}
+
+    def _correct(self, channel, value, latest):
+        how = self.channels.get(channel)
+        if how is None:
+            return value
+        humidity = latest.get("humidity")
+        if "kappa" in how and humidity is not None:
+            value = dry(value, how["kappa"], humidity)
+        if "points" in how:
+            value = through(how["points"], value)
+        return how.get("gain", 1) * value + how.get("offset", 0)
+
+    def _use(self, content):
+        self.id = content["id"]
+        self.channels = content["channels"]

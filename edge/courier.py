@@ -1,0 +1,105 @@
+"""Brings the outbox's records to the hub: the newest at once, what piled up oldest first, all until acknowledged.
+
+Each record is sent as soon as it is made, even while older ones still wait: an inspector sees the present during a
+catch-up of days. What was sent that way is sent once more when its turn comes, and the hub drops what it has.
+"""
+
+import asyncio
+from time import time
+
+from edge import message
+
+MOST_RECORDS = 30  # in one message
+MOST_BYTES = 3000  # of records in one message
+WINDOW = 120  # records that may be on their way without the hub's acknowledgement
+ACK_TIMEOUT = 15  # s without progress before all that is unacknowledged is sent again
+
+
+class Courier:
+    """Sends for one board; `publish(kind, text, retain)` is the agent's, and raises OSError when it cannot."""
+
+    def __init__(self, outbox, timeline, publish):
+        self._outbox = outbox
+        self._timeline = timeline
+        self._publish = publish
+        self._wake = asyncio.Event()
+        self._progress = 0
+        self._newest = None
+        self._losses = []
+        self.ready = False  # connected, and listening for acknowledgements
+
+    def made(self, seq, kept):
+        """Take notice of a record that is now in the outbox."""
+        self._newest = (seq, kept)
+        self._wake.set()
+
+    def begin(self):
+        """Begin again with the oldest record: there is a new connection."""
+        self._outbox.rewind()
+        self.ready = True
+        self._wake.set()
+
+    def acknowledged(self, stream, seq):
+        """Take the hub's acknowledgement."""
+        self._outbox.acknowledge(stream, seq)
+        self._progress = time()
+        self._wake.set()
+
+    async def run(self):
+        """Send for ever."""
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), 1)
+            except asyncio.TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                while self.ready and await self._send_something():
+                    pass
+            except OSError as error:
+                self.ready = False
+                print("send:", error)  # the next connection begins again with the oldest
+
+    async def _send_something(self):
+        """Send one message; return whether there may be more to send."""
+        outbox = self._outbox
+        newest, self._newest = self._newest, None
+        if newest and newest[0] > outbox.cursor:
+            await self._send(newest[0], [newest[1]])
+        if outbox.cursor > outbox.oldest and time() - self._progress > ACK_TIMEOUT:
+            self._progress = time()
+            outbox.rewind()
+        if outbox.cursor - outbox.oldest >= WINDOW:
+            return False
+        if outbox.cursor == outbox.oldest:
+            self._progress = time()
+        seq, records = outbox.read(MOST_RECORDS, MOST_BYTES)
+        await self._tell_losses()
+        return bool(records) and await self._send(seq, records)
+
+    async def _send(self, seq, records):
+        """Send the first of these consecutive records that can share a message; the others are read again."""
+        head = None
+        texts = []
+        for kept in records:
+            placed = message.placed(kept, self._timeline)
+            if placed is None or (head and placed[:2] != head):
+                break
+            head = placed[:2]
+            texts.append(placed[2])
+        if seq + len(records) == self._outbox.cursor:
+            self._outbox.unread(len(records) - len(texts))
+        if not texts:
+            return False
+        outbox = self._outbox
+        await self._publish("telemetry", message.telemetry(outbox.stream, seq, outbox.oldest, head[0], head[1], texts))
+        return True
+
+    async def _tell_losses(self):
+        self._losses += self._outbox.losses()
+        while self._losses:
+            first, last, reason = self._losses[0]
+            now, clock = self._timeline.now()
+            t = 0 if clock[0] == "-" else now // 1000
+            await self._publish("event", message.dropped(t, self._outbox.stream, first, last, reason))
+            self._losses.pop(0)

@@ -1,0 +1,76 @@
+"""Measures: samples the sensors, closes an interval after the other, keeps each as a record in the outbox.
+
+Nothing here knows of the network: sampling neither stops nor slips while it is away.
+"""
+
+from edge import drivers, message
+from edge.aggregate import Aggregator
+
+
+class Recorder:
+    """Turns samples into records.
+
+    `sensors`: drivers by name. `interval`: length of a record, s, a divisor of 60; changed at the next boundary.
+    `period`: time between two samples of a sensor that is asked, s. `correct(values)`: turns a driver's sample into
+    corrected values. `made(record)`: called with each record's kept bytes once it is in the outbox.
+    """
+
+    def __init__(self, board, timeline, outbox, sensors, interval, period, calibration, made):
+        self._board = board
+        self._timeline = timeline
+        self._outbox = outbox
+        self._calibration = calibration
+        self._period_ms = int(period * 1000)
+        self._made = made
+        self._aggregator = Aggregator([channel for driver in sensors.values() for channel in driver.channels])
+        self.interval = interval
+        self.latest = {}  # corrected value of each channel's last sample
+
+    async def sample(self, name, driver):
+        """Sample one sensor for ever."""
+        due = self._board.ticks_ms()
+        while True:
+            try:
+                for channel, value in self._calibration.correct(await driver.sample(), self.latest).items():
+                    self._aggregator.add(channel, value)
+                    self.latest[channel] = value
+            except drivers.NoSample as reason:
+                self._miss(driver, reason.flag)
+            except Exception as error:
+                # One sensor's trouble, whatever it is, must not stop the others.
+                print("sensor %s: %s %s" % (name, error.__class__.__name__, error))
+                self._miss(driver, "D")
+                await self._board.sleep_ms(1000)
+            if not driver.PACED:
+                now = self._board.ticks_ms()
+                due = max(due + self._period_ms, now)
+                await self._board.sleep_ms(due - now)
+
+    async def record(self):
+        """Close one interval after the other for ever."""
+        while True:
+            step = self.interval * 1000
+            now, clock = self._timeline.now()
+            start = (now // step + 1) * step
+            await self._board.sleep_ms(start - now)
+            self._aggregator.close()  # what was sampled before a whole interval belongs to none
+            await self._record_from(start, step, clock)
+
+    async def _record_from(self, start, step, clock):
+        """Make records, until the clock is set or stepped, the board could not run in time, or the interval changes."""
+        while step == self.interval * 1000:
+            now, clock_now = self._timeline.now()
+            if clock_now != clock or not -1000 <= now - start < step:
+                return
+            await self._board.sleep_ms(start + step - now)
+            values, flags = self._aggregator.close()
+            text = message.record(start // 1000, step // 1000, values, flags)
+            kept = message.keep(self._calibration.id, clock, text)
+            seq = self._outbox.append(kept)
+            if seq is not None:
+                self._made(seq, kept)
+            start += step
+
+    def _miss(self, driver, flag):
+        for channel in driver.channels:
+            self._aggregator.miss(channel, flag)
