@@ -87,16 +87,16 @@ class Admission:
         home = self._registry.site_of(device)
         if (district, site) != (home.district, home.id):
             detail = f"the board belongs to {home.district}/{home.id}"
-            return Refused(topic, payload, device, "wrong_topic", detail, _span(payload))
+            return Refused(topic, payload, device, "wrong_topic", detail, _span(kind, payload))
         try:
             message = DECODERS[kind].decode(payload)
         except UNREADABLE as error:
-            return Refused(topic, payload, device, "schema", str(error), _span(payload))
+            return Refused(topic, payload, device, "schema", str(error), _span(kind, payload))
         findings: list[tuple[int, str, str]] = []
         if isinstance(message, Telemetry):
             problem = self._check(message, findings)
             if problem:
-                return Refused(topic, payload, device, *problem, _span(payload))
+                return Refused(topic, payload, device, *problem, _span(kind, payload))
         return Admitted(topic, payload, district, site, device, kind, message, findings)
 
     def _check(self, message: Telemetry, findings: list[tuple[int, str, str]]) -> tuple[str, str] | None:
@@ -135,8 +135,13 @@ class _Outline(msgspec.Struct):
     records: list[msgspec.Raw]
 
 
-def _span(payload: bytes) -> tuple[str, int, int] | None:
-    """Return which records an authentic but unusable message stands for, as far as that can be read."""
+def _span(kind: str, payload: bytes) -> tuple[str, int, int] | None:
+    """Return which records an authentic but unusable message stands for, as far as that can be read.
+
+    None under another kind's topic: telemetry played back there must not make its board forget.
+    """
+    if kind != "telemetry":
+        return None
     try:
         outline = msgspec.json.decode(payload, type=_Outline)
     except UNREADABLE:

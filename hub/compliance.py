@@ -55,7 +55,7 @@ CREATE TABLE alert (
 CREATE INDEX alert_by_state ON alert (state, device, rule);
 CREATE TABLE latest (
     device TEXT PRIMARY KEY,
-    t INTEGER NOT NULL,           -- end of its latest record
+    t INTEGER NOT NULL,           -- end of its latest record before which none is still to come
     heard REAL NOT NULL           -- when a record of it was last taken
 ) WITHOUT ROWID;
 CREATE TABLE position (offset INTEGER NOT NULL);
@@ -124,6 +124,7 @@ class Compliance:
         try:
             for entry in entries:
                 for reading in readings(entry):
+                    self._hear(reading, entry.settled)
                     self._add(reading)
             if entries:
                 self._db.execute("UPDATE position SET offset = ?", (entries[-1].offset,))
@@ -134,14 +135,18 @@ class Compliance:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _add(self, r: Reading) -> None:
+    def _hear(self, r: Reading, settled: bool) -> None:
+        # A board that is back sends its newest record first: it must not close the windows which older ones will fill.
         self._db.execute(
             "INSERT INTO latest VALUES (?, ?, ?) "
             "ON CONFLICT (device) DO UPDATE SET t = max(t, excluded.t), heard = excluded.heard",
-            (r.device, r.t + r.dt, self._clock()),
+            (r.device, r.t + r.dt if settled else 0, self._clock()),
         )
+
+    def _add(self, r: Reading) -> None:
         if r.device not in self._registry.boards:
             return
+        counts = r.flag == "N" and r.value is not None
         zone = self._registry.zone
         site = self._registry.site_of(r.device)
         for rule in self._by_quantity.get(r.quantity, ()):
@@ -152,8 +157,10 @@ class Compliance:
             row = self._db.execute(
                 "SELECT seconds, total, highest, revision FROM window WHERE device = ? AND rule = ? AND start = ?", key
             ).fetchone()
+            if row and not counts:
+                continue
             window = Window(*row[:3]) if row else Window()
-            if r.flag == "N" and r.value is not None:
+            if counts and r.value is not None:
                 window.add(rule.limit, r.value, r.dt)
             revision = row[3] if row else 0
             self._db.execute(
@@ -191,12 +198,21 @@ class Compliance:
             "revision, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*place, outcome, value, rule.limit.value, share, revision, now),
         )
-        if revision > 1 or now - end > NEWS:
+        if now - end > NEWS or self._was_conclusive(device, rule_id, start, revision):
             return
         if outcome == "exceeded" and value is not None:
             self._alert(rule, site, device, start, end, value)
         elif outcome == "compliant":
             self._resolve(device, rule_id, now)
+
+    def _was_conclusive(self, device: str, rule_id: str, start: int, revision: int) -> bool:
+        """Tell whether an earlier verdict on the window said more than "invalid": then this one amends, and is no news."""
+        earlier = self._db.execute(
+            "SELECT 1 FROM verdict "
+            "WHERE device = ? AND rule = ? AND start = ? AND revision < ? AND outcome <> 'invalid'",
+            (device, rule_id, start, revision),
+        )
+        return earlier.fetchone() is not None
 
     def _alert(self, rule: Rule, site: Site, device: str, start: int, end: int, value: float) -> None:
         open_ = self._db.execute(

@@ -23,7 +23,8 @@ CREATE TABLE message (
     topic TEXT NOT NULL,
     payload BLOB NOT NULL,        -- verbatim: its MAC can be checked for ever
     fresh TEXT,                   -- telemetry: [[first, after the last), ...] of the record numbers that are new
-    findings TEXT                 -- telemetry: [[index, quantity, flag], ...] of implausible values
+    findings TEXT,                -- telemetry: [[index, quantity, flag], ...] of implausible values
+    settled INTEGER NOT NULL      -- telemetry: 1 when no older record of the stream is still to come
 );
 CREATE TABLE stream (
     device TEXT, stream TEXT,
@@ -52,7 +53,7 @@ CREATE TABLE position (consumer TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHO
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message in the log; `fresh` and `findings` as in its table."""
+    """One message in the log; `fresh`, `findings` and `settled` as in its table."""
 
     offset: int
     received: float
@@ -60,6 +61,7 @@ class Entry:
     payload: bytes
     fresh: list[tuple[int, int]]
     findings: list[tuple[int, str, str]]
+    settled: bool
 
 
 class Log:
@@ -102,13 +104,15 @@ class Log:
     def read(self, after: int, most: int) -> list[Entry]:
         """Return up to `most` entries behind the offset `after`, in order."""
         rows = self._db.execute(
-            "SELECT offset, received, topic, payload, fresh, findings FROM message "
+            "SELECT offset, received, topic, payload, fresh, findings, settled FROM message "
             "WHERE offset > ? ORDER BY offset LIMIT ?",
             (after, most),
         )
         return [
-            Entry(offset, received, topic, payload, json.loads(fresh or "[]"), json.loads(findings or "[]"))
-            for offset, received, topic, payload, fresh, findings in rows
+            Entry(
+                offset, received, topic, payload, json.loads(fresh or "[]"), json.loads(findings or "[]"), bool(settled)
+            )
+            for offset, received, topic, payload, fresh, findings, settled in rows
         ]
 
     def position(self, consumer: str) -> int:
@@ -135,7 +139,8 @@ class Log:
             for first, after in self._done(batch, outcome.device, message.stream, 1, message.oldest):
                 batch.gaps.append((outcome.device, message.stream, first, after - 1, "", batch.now))
             if fresh:
-                batch.message(outcome, fresh)
+                settled = self._numbers[outcome.device, message.stream].complete >= after - 1
+                batch.message(outcome, fresh, settled)
             else:
                 batch.counts["duplicate"] += 1
             return
@@ -144,7 +149,7 @@ class Log:
             for first, after in lost:
                 batch.gaps.append((outcome.device, message.stream, first, after - 1, message.reason, batch.now))
             batch.reasons.append((message.reason, outcome.device, message.stream, message.from_, message.to))
-        batch.message(outcome, [])
+        batch.message(outcome, [], settled=True)
 
     def _done(self, batch: "_Batch", device: str, stream: str, first: int, after: int) -> list[tuple[int, int]]:
         key = (device, stream)
@@ -168,10 +173,10 @@ class _Batch:
         self.gaps: list[tuple[str, str, int, int, str, float]] = []
         self.reasons: list[tuple[str, str, str, int, int]] = []
         self.counts: Counter[str] = Counter()
-        self._messages: list[tuple[float, str, bytes, str | None, str | None]] = []
+        self._messages: list[tuple[float, str, bytes, str | None, str | None, bool]] = []
         self._quarantine: list[tuple[float, str, bytes, str | None, str, str]] = []
 
-    def message(self, outcome: Admitted, fresh: list[tuple[int, int]]) -> None:
+    def message(self, outcome: Admitted, fresh: list[tuple[int, int]], settled: bool) -> None:
         self.counts["accepted"] += 1
         self._messages.append(
             (
@@ -180,6 +185,7 @@ class _Batch:
                 outcome.payload,
                 json.dumps(fresh) if fresh else None,
                 json.dumps(outcome.findings) if outcome.findings else None,
+                settled,
             )
         )
 
@@ -191,7 +197,8 @@ class _Batch:
 
     def write(self, db: sqlite3.Connection, numbers: dict[tuple[str, str], Numbers]) -> None:
         db.executemany(
-            "INSERT INTO message (received, topic, payload, fresh, findings) VALUES (?, ?, ?, ?, ?)", self._messages
+            "INSERT INTO message (received, topic, payload, fresh, findings, settled) VALUES (?, ?, ?, ?, ?, ?)",
+            self._messages,
         )
         db.executemany(
             "INSERT INTO quarantine (received, topic, payload, device, reason, detail) VALUES (?, ?, ?, ?, ?, ?)",

@@ -154,6 +154,10 @@ def _check(path: Path, limit: Limit, known: dict[str, Quantity]) -> None:
         raise CatalogueError(
             f"{where}: statistic = {limit.statistic!r}, but {limit.quantity} is aggregated as {quantity.aggregate!r}"
         )
+    if limit.exceedances_permitted:
+        raise CatalogueError(
+            f"{where}: exceedances_permitted = {limit.exceedances_permitted}: not judged yet; expected 0"
+        )
     if not math.isfinite(limit.value):
         raise CatalogueError(f"{where}: value = {limit.value}: nothing can be compared with it; expected a number")
     if DAY % limit.window:

@@ -282,3 +282,10 @@ def test_a_number_that_no_record_can_have_is_against_the_schema():
     absurd = 2**64
     for said in (board.batch(1, 3, oldest=absurd), board.batch(absurd, absurd + 2), board.dropped(1, absurd)):
         assert refusal(said).reason == "schema"
+
+
+def test_telemetry_played_back_under_another_kind_makes_no_board_forget():
+    topic, payload = Speaker().batch(1, 3)
+    for kind in ("status", "event", "reply"):
+        refused = refusal((topic.replace("telemetry", kind), payload))
+        assert (refused.reason, refused.span) == ("schema", None)

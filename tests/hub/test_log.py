@@ -73,6 +73,7 @@ def test_overlapping_messages_give_each_record_once(hub, board):
     hub.hear(board.batch(3, 11))
     assert [entry.fresh for entry in hub.entries()] == [[[1, 6]], [[10, 13]], [[6, 10]]]
     hub.hear(board.batch(1, 20))
+    assert all(reading.t == NOON - 86_400 + 10 * reading.seq for entry in hub.entries() for reading in readings(entry))
     assert stored(hub) == [1, 2, 3, 4, 5, 10, 11, 12, 6, 7, 8, 9, 13, 14, 15, 16, 17, 18, 19, 20]
 
 
