@@ -206,7 +206,7 @@ class Compliance:
             self._resolve(device, rule_id, now)
 
     def _was_conclusive(self, device: str, rule_id: str, start: int, revision: int) -> bool:
-        """Tell whether an earlier verdict on the window said more than "invalid": then this one amends, and is no news."""
+        """Tell whether an earlier verdict on the window said more than "invalid": then this one only amends it."""
         earlier = self._db.execute(
             "SELECT 1 FROM verdict "
             "WHERE device = ? AND rule = ? AND start = ? AND revision < ? AND outcome <> 'invalid'",

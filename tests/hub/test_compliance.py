@@ -192,6 +192,7 @@ def test_late_data_amends_the_verdict_and_alarms_nobody(hub, board):
     hear(hub, board.telemetry(*minutes(NINE + WINDOW, 1, laeq=60.0), seq=21), now=NINE + WINDOW + 60)
     hear(hub, now=NINE + WINDOW + 60 + GRACE)
     hear(hub, board.telemetry(*minutes(NINE + 900, 2, laeq=90.0), seq=16), now=NINE + WINDOW + 90 + GRACE)
+    hear(hub, now=NINE + WINDOW + 90 + 2 * GRACE)
     first, second = hub.verdicts()
     assert (first["outcome"], first["valid_share"], first["revision"]) == ("compliant", 0.75, 1)
     assert (second["outcome"], second["valid_share"], second["revision"]) == ("exceeded", 0.85, 2)
