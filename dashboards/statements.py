@@ -41,7 +41,7 @@ _MINUTES_PER_DAY = 1440
 
 def is_raw(quantity: Quantity) -> bool:
     """Tell whether readings of this quantity are plotted one by one, because no InfluxQL function may merge them."""
-    return quantity.aggregate in ("energy_mean", "vector_mean")
+    return quantity.aggregate not in ("mean", "max", "min", "last")
 
 
 def readings(key: str, quantity: Quantity) -> str:

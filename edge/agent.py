@@ -10,14 +10,19 @@ import gc
 from edge import VERSION, drivers, message, secure
 from edge.calibration import Calibration
 from edge.courier import Courier
+from edge.journal import log
 from edge.mqtt import Client
+from edge.notes import Notes
+from edge.orders import Orders
 from edge.outbox import Outbox
 from edge.port import Port
 from edge.recorder import Recorder
+from edge.relay import Relay
 from edge.timeline import Timeline
 
 KEEPALIVE = 30  # s
 LINGER = 30  # s to send what is left when asked to stop
+STATUS_EVERY = 3600  # s
 
 
 class Agent:
@@ -52,7 +57,20 @@ class Agent:
             config.get("interval", 10),
             config.get("period", 1),
             self._calibration,
-            self._courier.made,
+            self._made,
+        )
+        self._notes = Notes(folder + "/events", self._now)
+        pin = config.get("relay_pin")
+        self._relay = Relay(lambda on: board.switch(pin, on), board.ticks_ms, self._switched)
+        self._relay.rule = config.get("relay")
+        self._orders = Orders(
+            board,
+            self._recorder,
+            self._relay,
+            self._calibration,
+            self._notes,
+            self._say_status,
+            folder + "/desired.json",
         )
         broker = config["broker"]
         secured = {}
@@ -91,7 +109,7 @@ class Agent:
 
         recorder = self._recorder
         sampling = start(recorder.record(), *[recorder.sample(name, driver) for name, driver in self._sensors.items()])
-        sending = start(self._client.run(), self._courier.run(), self._board.stop_asked())
+        sending = start(self._client.run(), self._courier.run(), self._keep_status_fresh(), self._board.stop_asked())
         await over.wait()
         for task in sampling:
             task.cancel()
@@ -117,10 +135,11 @@ class Agent:
 
     async def _greet(self):
         self._courier.ready = False
-        for kind in ("ack", "command"):
+        for kind in ("ack", "command", "config"):
             await self._client.subscribe(self._topic + kind)
-        await self._publish("status", self._status(True), retain=True)
+        await self._say_status()
         self._courier.begin()
+        await self._tell()
 
     def _hear(self, topic, payload):
         if not topic.startswith(self._topic):
@@ -128,25 +147,64 @@ class Agent:
         try:
             heard = self._signer.unseal(payload)
         except ValueError as error:
-            print("refused on %s: %s" % (topic, error))
+            log("refused on %s: %s" % (topic, error))
             return
         kind = topic.split("/")[-1]
         if kind == "ack":
             ack = message.acknowledged(heard)
             if ack:
                 self._courier.acknowledged(*ack)
+        elif kind == "config":
+            self._orders.configure(heard)
+            self._tell_soon()
         elif kind == "command" and "id" in heard:
             asyncio.create_task(self._obey(heard))  # noqa: RUF006 (it ends with its reply)
 
     async def _obey(self, command):
-        known = command.get("do") == "ping"
-        detail = "pong" if known else "unknown command"
+        if command.get("do") == "reboot":
+            await self._reply(command, True, "starting again")
+            self._board.reset()
         try:
-            await self._publish("reply", message.reply(command["id"], self._now(), known, detail))
-            if known:
-                await self._publish("status", self._status(True), retain=True)
+            ok, detail = True, await self._orders.obey(command)
+        except (ValueError, TypeError, AttributeError) as error:
+            ok, detail = False, str(error)
+        await self._reply(command, ok, detail)
+        self._tell_soon()
+
+    async def _reply(self, command, ok, detail):
+        try:
+            await self._publish("reply", message.reply(command["id"], self._now(), ok, detail))
         except OSError as error:
-            print("reply:", error)  # whoever asked sees no answer and asks again
+            log("reply: %s" % error)  # whoever asked sees no answer and asks again
+
+    def _made(self, seq, kept, values, flags):
+        self._courier.made(seq, kept)
+        self._relay.judge(values, flags)
+
+    def _switched(self, detail):
+        self._notes.add("relay", detail)
+        self._tell_soon()
+
+    def _tell_soon(self):
+        asyncio.create_task(self._tell())  # noqa: RUF006 (it ends when all is told)
+
+    async def _tell(self):
+        try:
+            await self._notes.send(self._publish)
+        except OSError as error:
+            log("event: %s" % error)  # it waits for the next connection
+
+    async def _say_status(self):
+        await self._publish("status", self._status(True), retain=True)
+
+    async def _keep_status_fresh(self):
+        while True:
+            await self._board.sleep_ms(STATUS_EVERY * 1000)
+            if self._client.connected:
+                try:
+                    await self._say_status()
+                except OSError as error:
+                    log("status: %s" % error)
 
     def _now(self):
         return 0 if self._board.clock_quality == "none" else self._board.now_ms() // 1000
@@ -154,13 +212,22 @@ class Agent:
     def _status(self, online):
         gc.collect()
         outbox = self._outbox
-        return message.status(
-            online,
-            self._now(),
-            VERSION,
-            self._board.runtime(),
-            outbox.stream,
-            outbox.next - outbox.oldest,
-            outbox.dropped,
-            {name: driver.rejected for name, driver in self._sensors.items()},
-        )
+        more = {
+            "agent": VERSION,
+            "runtime": self._board.runtime(),
+            "reset": self._board.reset_cause(),
+            "stream": outbox.stream,
+            "depth": outbox.next - outbox.oldest,
+            "dropped": outbox.dropped,
+            "rejected": {name: driver.rejected for name, driver in self._sensors.items()},
+            "sensors": self._recorder.state,
+            "cal": self._calibration.id,
+            "config": self._orders.revision,
+        }
+        rssi = self._board.rssi()
+        if rssi is not None:
+            more["rssi"] = rssi
+        if hasattr(gc, "mem_free"):
+            more["heap_free"] = gc.mem_free()
+            more["heap_used"] = gc.mem_alloc()
+        return message.status(online, self._now(), **more)

@@ -108,6 +108,27 @@ class Board:
         """Never return: a board measures until its power goes."""
         await asyncio.Event().wait()
 
+    def reset_cause(self):
+        """Return why the board started."""
+        causes = {
+            machine.PWRON_RESET: "power",
+            machine.HARD_RESET: "reset",
+            machine.WDT_RESET: "watchdog",
+            machine.DEEPSLEEP_RESET: "sleep",
+            machine.SOFT_RESET: "software",
+        }
+        return causes.get(machine.reset_cause(), "brownout")
+
+    def rssi(self):
+        """Return the radio's signal strength in dBm, None while it is not connected."""
+        wlan = network.WLAN(network.STA_IF)
+        return wlan.status("rssi") if wlan.isconnected() else None
+
+    def switch(self, pin, on):
+        """Move the contact of the relay at a pin; without a pin nothing moves."""
+        if pin is not None:
+            machine.Pin(pin, machine.Pin.OUT)(on)
+
     def reset(self):
         """Start again from power-up."""
         machine.reset()

@@ -74,6 +74,18 @@ class Board:
         while not _exists(self._folder + "/stop"):
             await asyncio.sleep(0.2)
 
+    def reset_cause(self):
+        """Return why the board started."""
+        return "process"
+
+    def rssi(self):
+        """Return the radio's signal strength in dBm, None where there is no radio."""
+
+    def switch(self, _pin, on):
+        """Move the contact of a relay; here a file `relay` holds 1 or 0."""
+        with open(self._folder + "/relay", "w") as file:
+            file.write("%d" % on)
+
     def reset(self):
         """End the process: whoever started it starts it again."""
         sys.exit(1)

@@ -8,6 +8,7 @@ import asyncio
 from time import time
 
 from edge import message
+from edge.journal import log
 
 MOST_RECORDS = 30  # in one message
 MOST_BYTES = 3000  # of records in one message
@@ -58,7 +59,7 @@ class Courier:
                     pass
             except OSError as error:
                 self.ready = False
-                print("send:", error)  # the next connection begins again with the oldest
+                log("send: %s" % error)  # the next connection begins again with the oldest
 
     async def _send_something(self):
         """Send one message; return whether there may be more to send."""

@@ -97,18 +97,10 @@ def telemetry(stream, seq, oldest, cal, clock, records):
     )
 
 
-def status(online, t, agent, runtime, stream, depth, dropped, rejected):
-    """Return the unsealed text of a status message; `rejected` counts refused frames by sensor name."""
-    return ('{"online":%s,"t":%d,"agent":"%s","runtime":"%s","stream":"%s","depth":%d,"dropped":%d,"rejected":%s}') % (
-        "true" if online else "false",
-        t,
-        agent,
-        runtime,
-        stream,
-        depth,
-        dropped,
-        json.dumps(rejected),
-    )
+def status(online, t, **more):
+    """Return the unsealed text of a status message; `more` are its other members, as the schema names them."""
+    more.update({"online": online, "t": t})
+    return json.dumps(more)
 
 
 def dropped(t, stream, first, last, reason):

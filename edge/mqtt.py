@@ -10,6 +10,7 @@ import struct
 from os import urandom
 from time import time
 
+from edge.journal import log
 from edge.port import close
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, DISCONNECT = 1, 2, 3, 4, 8, 9, 12, 14
@@ -92,7 +93,7 @@ class Client:
             try:
                 await self._serve()
             except (OSError, EOFError, asyncio.TimeoutError, ValueError) as error:
-                print("mqtt:", error.__class__.__name__, error)
+                log("mqtt: %s %s" % (error.__class__.__name__, error))
             finally:
                 await self._hang_up()
             pause = 1 if time() - began > 10 else min(pause * 2, 60)
@@ -170,7 +171,7 @@ class Client:
         try:
             await self._on_connect()
         except OSError as error:
-            print("mqtt: greeting:", error)
+            log("mqtt: greeting: %s" % error)
 
     def _next_mid(self):
         self._mid = self._mid % 65535 + 1

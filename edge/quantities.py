@@ -2,9 +2,12 @@
 
 # key: (sample channels it is made from, aggregate, decimals)
 QUANTITIES = {
-    "laeq": (("la", "laf"), "energy_mean", 1),
-    "lafmax": (("laf",), "max", 1),
-    "lafmin": (("laf",), "min", 1),
+    "laeq": (("laeq", "laf", "la"), "energy_mean", 1),
+    "lafmax": (("lafmax", "laf"), "max", 1),
+    "lafmin": (("lafmin", "laf"), "min", 1),
+    "l10": (("laf",), "l10", 1),
+    "l50": (("laf",), "l50", 1),
+    "l90": (("laf",), "l90", 1),
     "pm1": (("pm1",), "mean", 0),
     "pm25": (("pm25",), "mean", 0),
     "pm10": (("pm10",), "mean", 0),

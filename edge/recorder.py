@@ -5,6 +5,7 @@ Nothing here knows of the network: sampling neither stops nor slips while it is 
 
 from edge import drivers, message
 from edge.aggregate import Aggregator
+from edge.journal import log
 
 
 class Recorder:
@@ -12,7 +13,9 @@ class Recorder:
 
     `sensors`: drivers by name. `interval`: length of a record, s, a divisor of 60; changed at the next boundary.
     `period`: time between two samples of a sensor that is asked, s. `correct(values)`: turns a driver's sample into
-    corrected values. `made(record)`: called with each record's kept bytes once it is in the outbox.
+    corrected values. `made(seq, kept, values, flags)`: called with each record once it is in the outbox.
+
+    `latest`: corrected value of each channel's last sample. `state`: HJ 212 letter of each sensor's last sample.
     """
 
     def __init__(self, board, timeline, outbox, sensors, interval, period, calibration, made):
@@ -20,11 +23,13 @@ class Recorder:
         self._timeline = timeline
         self._outbox = outbox
         self._calibration = calibration
-        self._period_ms = int(period * 1000)
+        self.period_ms = int(period * 1000)
+        self.sensors = sensors
         self._made = made
         self._aggregator = Aggregator([channel for driver in sensors.values() for channel in driver.channels])
         self.interval = interval
-        self.latest = {}  # corrected value of each channel's last sample
+        self.latest = {}
+        self.state = {}
 
     async def sample(self, name, driver):
         """Sample one sensor for ever."""
@@ -34,16 +39,17 @@ class Recorder:
                 for channel, value in self._calibration.correct(await driver.sample(), self.latest).items():
                     self._aggregator.add(channel, value)
                     self.latest[channel] = value
+                self.state[name] = "N"
             except drivers.NoSample as reason:
-                self._miss(driver, reason.flag)
+                self._miss(name, driver, reason.flag)
             except Exception as error:
                 # One sensor's trouble, whatever it is, must not stop the others.
-                print("sensor %s: %s %s" % (name, error.__class__.__name__, error))
-                self._miss(driver, "D")
+                log("sensor %s: %s %s" % (name, error.__class__.__name__, error))
+                self._miss(name, driver, "D")
                 await self._board.sleep_ms(1000)
             if not driver.PACED:
                 now = self._board.ticks_ms()
-                due = max(due + self._period_ms, now)
+                due = max(due + self.period_ms, now)
                 await self._board.sleep_ms(due - now)
 
     async def record(self):
@@ -68,9 +74,10 @@ class Recorder:
             kept = message.keep(self._calibration.id, clock, text)
             seq = self._outbox.append(kept)
             if seq is not None:
-                self._made(seq, kept)
+                self._made(seq, kept, values, flags)
             start += step
 
-    def _miss(self, driver, flag):
+    def _miss(self, name, driver, flag):
+        self.state[name] = flag
         for channel in driver.channels:
             self._aggregator.miss(channel, flag)

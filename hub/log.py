@@ -144,11 +144,11 @@ class Log:
             else:
                 batch.counts["duplicate"] += 1
             return
-        if isinstance(message, Event):
-            lost = self._done(batch, outcome.device, message.stream, message.from_, message.to + 1)
-            for first, after in lost:
-                batch.gaps.append((outcome.device, message.stream, first, after - 1, message.reason, batch.now))
-            batch.reasons.append((message.reason, outcome.device, message.stream, message.from_, message.to))
+        if isinstance(message, Event) and message.dropped:
+            stream, begin, end, reason = message.dropped
+            for first, after in self._done(batch, outcome.device, stream, begin, end + 1):
+                batch.gaps.append((outcome.device, stream, first, after - 1, reason, batch.now))
+            batch.reasons.append((reason, outcome.device, stream, begin, end))
         batch.message(outcome, [], settled=True)
 
     def _done(self, batch: "_Batch", device: str, stream: str, first: int, after: int) -> list[tuple[int, int]]:

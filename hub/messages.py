@@ -1,6 +1,6 @@
 """What boards say, as types: the hub's reading of schemas/messages/ (a test proves that the two agree)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -50,18 +50,45 @@ class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     depth: Natural | msgspec.UnsetType = msgspec.UNSET
     dropped: Natural | msgspec.UnsetType = msgspec.UNSET
     rejected: dict[str, Natural] | msgspec.UnsetType = msgspec.UNSET
+    reset: str | msgspec.UnsetType = msgspec.UNSET
+    sensors: dict[str, Literal["N"] | Flag] | msgspec.UnsetType = msgspec.UNSET
+    cal: Natural | msgspec.UnsetType = msgspec.UNSET
+    config: Natural | msgspec.UnsetType = msgspec.UNSET
+    heap_free: Natural | msgspec.UnsetType = msgspec.UNSET
+    heap_used: Natural | msgspec.UnsetType = msgspec.UNSET
+    rssi: Annotated[int, msgspec.Meta(ge=-200, le=0)] | msgspec.UnsetType = msgspec.UNSET
 
 
-class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """The board gave up the records `from`..`to`."""
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"from_": "from"}):
+    """Something a reader of the records must know: "dropped" names the records given up, the others tell a `detail`."""
 
     t: Natural
-    event: Literal["dropped"]
-    stream: Stream
-    from_: Seq
-    to: Seq
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    event: Literal["dropped", "calibration", "relay", "config", "update"]
     mac: Mac
+    stream: Stream | msgspec.UnsetType = msgspec.UNSET
+    from_: Seq | msgspec.UnsetType = msgspec.UNSET
+    to: Seq | msgspec.UnsetType = msgspec.UNSET
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | msgspec.UnsetType = msgspec.UNSET
+    detail: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse an event whose members do not belong together."""
+        span = (self.stream, self.from_, self.to, self.reason)
+        given = [part is not msgspec.UNSET for part in (*span, self.detail)]
+        if given != [self.event == "dropped"] * 4 + [self.event != "dropped"]:
+            raise ValueError("dropped has stream, from, to and reason; the other events have detail, and nothing else")
+
+    @property
+    def dropped(self) -> tuple[str, int, int, str] | None:
+        """Stream, first and last number of the records given up, and why."""
+        if (
+            isinstance(self.stream, str)
+            and isinstance(self.from_, int)
+            and isinstance(self.to, int)
+            and isinstance(self.reason, str)
+        ):
+            return self.stream, self.from_, self.to, self.reason
+        return None
 
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ import msgspec
 
 HERE = Path(__file__).parent
 
-Aggregate = Literal["energy_mean", "mean", "max", "min", "vector_mean", "last"]
+Aggregate = Literal["energy_mean", "mean", "max", "min", "vector_mean", "last", "l10", "l50", "l90"]
 Family = Literal["noise", "dust", "gas", "stack", "weather", "device"]
 Verified = Literal["P", "S", "U"]
 """P: read in the standard's own text. S: secondary source. U: unverified."""

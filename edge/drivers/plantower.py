@@ -1,81 +1,79 @@
-"""Plantower PMS5003, PMS7003, PMSA003: dust by light scattering, active mode (PMS7003 manual V2.5, appendix A).
+"""Plantower PMS5003, PMS7003, PMSA003, PMS3003, PMS5003T: dust by light scattering (PMS7003 manual V2.5, appendix).
 
-9600 8N1. About once a second the sensor sends 32 bytes: `42 4D`, length (28), 13 words, sum of all bytes before; all
-words big-endian. Words 1-3 are PM1, PM2.5 and PM10 in ug/m3 with CF=1, words 4-6 the same "under atmospheric
-environment". The manual wants CF=1 in factories; outdoors the atmospheric words are the usual ones.
+9600 8N1. A report is `42 4D`, its length in bytes from here on, words, and the sum of all bytes before; all words
+big-endian. Words 1-3 are PM1, PM2.5 and PM10 in ug/m3 with CF=1, words 4-6 the same "under atmospheric environment".
+The manual wants CF=1 in factories; outdoors the atmospheric words are the usual ones. A PMS3003 sends 9 words, the
+others 13. A PMS5003T has in words 11 and 12 tenths of a degree (signed) and tenths of a percent: of the air in its own
+housing, which laser and fan warm. Give it `model` "PMSx003" to leave these two out.
 
-Settings: `cf1` (true: report words 1-3).
+A command is `42 4D`, number, two bytes of data, sum. The sensor answers some (`42 4D 00 04 ...`); nobody waits for it.
+
+Settings: `model` ("PMSx003", default: all with 13 words; "PMS3003"; "PMS5003T"), `cf1` (true: report words 1-3), `mode`
+and `warmup` as in `edge.drivers.frames`. At a fence set `warmup` to 30: in the first 30 s the fan has not settled
+(unverified).
 """
 
-from edge.drivers import Silent
+from edge.drivers.frames import FrameDriver, Parser, model
 
-FRAME = 32  # bytes
-_HEAD = b"\x42\x4d\x00\x1c"
-
-
-class Parser:
-    """Finds frames in a stream of bytes, whatever was lost or added on the way."""
-
-    def __init__(self):
-        self._buffer = b""
-        self.rejected = 0
-
-    def feed(self, data):
-        """Take received bytes; return the payloads (13 words as bytes) of the whole frames, oldest first."""
-        buffer = self._buffer + data
-        frames = []
-        while True:
-            start = buffer.find(_HEAD)
-            if start < 0:
-                # The beginning of a head may stand at the very end.
-                buffer = buffer[-(len(_HEAD) - 1) :]
-                break
-            if len(buffer) - start < FRAME:
-                buffer = buffer[start:]
-                break
-            frame = buffer[start : start + FRAME]
-            if sum(frame[:-2]) == (frame[-2] << 8) | frame[-1]:
-                frames.append(frame[4:-2])
-                buffer = buffer[start + FRAME :]
-            else:
-                # Not the frame it seemed: the true one may begin inside it.
-                self.rejected += 1
-                buffer = buffer[start + 1 :]
-        self._buffer = buffer
-        return frames
+# name: (head of a report, whether it has temperature and humidity)
+MODELS = {
+    "PMSx003": (b"\x42\x4d\x00\x1c", False),
+    "PMS3003": (b"\x42\x4d\x00\x14", False),
+    "PMS5003T": (b"\x42\x4d\x00\x1c", True),
+}
 
 
-def decode(payload, cf1=False):
-    """Return `{"pm1", "pm25", "pm10"}` in ug/m3 of a frame's payload."""
-    first = 0 if cf1 else 6
-    pm1, pm25, pm10 = [(payload[i] << 8) | payload[i + 1] for i in range(first, first + 6, 2)]
-    return {"pm1": pm1, "pm25": pm25, "pm10": pm10}
+def intact(frame):
+    """Return whether a frame's last word is the sum of the bytes before it."""
+    return sum(frame[:-2]) == (frame[-2] << 8) | frame[-1]
 
 
-class Driver:
-    """Waits for the sensor's frames."""
+def word(frame, number):
+    """Return word `number` of a frame; the first after the length is 1."""
+    return (frame[2 + 2 * number] << 8) | frame[3 + 2 * number]
 
-    PACED = True
-    TIMEOUT = 3  # s without a frame; the sensor sends one each 0.2 to 1.0 s
 
-    channels = ("pm1", "pm25", "pm10")
+def masses(frame, cf1=False):
+    """Return `{"pm1", "pm25", "pm10"}` in ug/m3 of a report."""
+    first = 1 if cf1 else 4
+    return {"pm1": word(frame, first), "pm25": word(frame, first + 1), "pm10": word(frame, first + 2)}
+
+
+def climate(frame):
+    """Return `{"temperature", "humidity"}` in degrees Celsius and % of a PMS5003T's report."""
+    tenths = word(frame, 11)
+    if tenths > 0x7FFF:
+        tenths -= 0x10000
+    return {"temperature": tenths / 10, "humidity": word(frame, 12) / 10}
+
+
+def command(number, data):
+    """Return the frame of a command."""
+    body = bytes((0x42, 0x4D, number, 0, data))
+    return body + bytes((sum(body) >> 8, sum(body) & 0xFF))
+
+
+class Driver(FrameDriver):
+    """Waits for the sensor's reports, or asks for them."""
+
+    READ = command(0xE2, 0)
+    PASSIVE = command(0xE1, 0)
+    ACTIVE = command(0xE1, 1)
+    SLEEP = command(0xE4, 0)
+    WAKE = command(0xE4, 1)
+
+    channels = ("pm1", "pm25", "pm10")  # type: tuple
 
     def __init__(self, port, settings):
-        self._port = port
+        head, self._has_climate = model(settings, MODELS, "PMSx003")
+        super().__init__(port, settings, Parser({head: 4 + head[3]}, intact))
         self._cf1 = settings.get("cf1", False)
-        self._parser = Parser()
-        self._waiting = []
+        if self._has_climate:
+            self.channels += ("temperature", "humidity")
 
-    @property
-    def rejected(self):
-        """Frames refused since the start."""
-        return self._parser.rejected
-
-    async def sample(self):
-        """Return the oldest frame not yet returned; see the package for errors."""
-        while not self._waiting:
-            rejected = self.rejected
-            self._waiting = self._parser.feed(await self._port.receive(FRAME, self.TIMEOUT))
-            if self.rejected > rejected and not self._waiting:
-                raise Silent("bad checksum")
-        return decode(self._waiting.pop(0), self._cf1)
+    def decode(self, frame):
+        """Return the values of a report."""
+        values = masses(frame, self._cf1)
+        if self._has_climate:
+            values.update(climate(frame))
+        return values

@@ -24,7 +24,7 @@ def test_one_channel_gives_every_quantity_made_from_it():
     for level in (60.0, 70.0, 50.0):
         box.add("laf", level)
     values, flags = box.close()
-    assert sorted(values) == ["laeq", "lafmax", "lafmin"]
+    assert sorted(values) == ["l10", "l50", "l90", "laeq", "lafmax", "lafmin"]
     assert (values["lafmax"], values["lafmin"]) == (70, 50)
     assert flags == {}
 
@@ -59,3 +59,20 @@ def test_each_interval_begins_empty():
     box.miss("pm10", "B")
     box.close()
     assert box.close() == ({}, {"pm10": "B"})
+
+
+def test_percentile_levels_are_those_exceeded_for_their_share_of_the_time():
+    box = Aggregator(("laf",))
+    for level in range(100):
+        box.add("laf", 30 + level / 10)
+    values, _ = box.close()
+    for key, level in (("l10", 38.9), ("l50", 34.9), ("l90", 30.9)):
+        assert near(values[key], level), key
+
+
+def test_what_the_sensor_integrated_itself_goes_before_sampled_levels():
+    box = Aggregator(("laeq", "laf"))
+    box.add("laeq", 61.0)
+    box.add("laf", 70.0)
+    values, _ = box.close()
+    assert (values["laeq"], values["lafmax"]) == (61, 70)

@@ -1,92 +1,164 @@
-"""Plantower frames as real sensors sent them, and everything a line can do to them.
-
-Frames and values: avaldebe/PyPMS, tests/captured_data (MIT), captured from a PMSx003.
-"""
+"""Plantower frames as real sensors sent them, and everything a line can do to them."""
 
 import asyncio
+import time
 from binascii import unhexlify
 
-from edge.drivers import Silent
-from edge.drivers.plantower import Driver, Parser, decode
+from edge.drivers import Silent, Warming
+from edge.drivers.frames import Parser
+from edge.drivers.plantower import Driver, climate, command, intact, masses
+from tests.edge.frames import PLANTOWER_COMMANDS, PMS3003, PMS5003T, PMSX003
 from tests.edge.helpers import raises
+from tests.edge.streams import Line, sampled, withstand
 
-CAPTURED = (
-    ("424d001c00000008000800000008000800d20046002d001e00000000970002c5", {"pm1": 0, "pm25": 8, "pm10": 8}),
-    ("424d001c00000007000700000007000700bd003f002a001b000000009700029f", {"pm1": 0, "pm25": 7, "pm10": 7}),
-    ("424d001c000000050005000000050005008a002e0017000f0000000097000234", {"pm1": 0, "pm25": 5, "pm10": 5}),
-)
-FRAMES = [unhexlify(text) for text, _ in CAPTURED]
-VALUES = [values for _, values in CAPTURED]
+SET_PASSIVE_DONE = unhexlify("424d0004e1000174")
+ASLEEP_DONE = unhexlify("424d0004e4000177")
+READ, PASSIVE, ACTIVE, SLEEP, WAKE = [unhexlify(text) for text, _ in PLANTOWER_COMMANDS]
 
 
-def decoded(parser, data):
-    return [decode(payload) for payload in parser.feed(data)]
+def named(row):
+    return {"pm1": row[0], "pm25": row[1], "pm10": row[2]}
 
 
-class Line:
-    """A serial line that gives the pieces it was made with, then nothing."""
+FRAMES = [unhexlify(row[0]) for row in PMSX003]
+VALUES = [named(row[2]) for row in PMSX003]
 
-    def __init__(self, *pieces):
-        self._pieces = list(pieces)
 
-    async def receive(self, _most, _timeout):
-        if not self._pieces:
-            raise Silent("end")
-        return self._pieces.pop(0)
+def parser(length=32):
+    return Parser({b"\x42\x4d\x00" + bytes((length - 4,)): length}, intact)
+
+
+def feeder(length, decode):
+    def fresh():
+        finder = parser(length)
+        return lambda data: [decode(frame) for frame in finder.feed(data)]
+
+    return fresh
+
+
+def near(got, expected):
+    assert set(got) == set(expected)
+    for channel, value in expected.items():
+        assert abs(got[channel] - value) < 1e-4, channel
 
 
 def test_captured_frames_decode_to_their_known_values():
-    assert decoded(Parser(), b"".join(FRAMES)) == VALUES
+    assert sampled(Driver(Line(b"".join(FRAMES)), {}), len(FRAMES)) == VALUES
+
+
+def test_a_pms3003_sends_shorter_frames():
+    for text, _, atmospheric in PMS3003:
+        assert sampled(Driver(Line(unhexlify(text)), {"model": "PMS3003"})) == [named(atmospheric)]
+
+
+def test_a_pms5003t_tells_temperature_and_humidity_of_its_housing():
+    for text, _, atmospheric, temperature, humidity in PMS5003T:
+        driver = Driver(Line(unhexlify(text)), {"model": "PMS5003T"})
+        expected = named(atmospheric)
+        expected.update({"temperature": temperature, "humidity": humidity})
+        assert set(driver.channels) == set(expected)
+        near(sampled(driver)[0], expected)
+        assert sampled(Driver(Line(unhexlify(text)), {})) == [named(atmospheric)]
+
+
+def test_frost_has_a_sign():
+    near(climate(bytes(24) + b"\xff\xce\x03\xe8" + bytes(4)), {"temperature": -5, "humidity": 100})
 
 
 def test_cf1_words_are_the_first_three():
-    payload = bytes([0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6] + [0] * 14)
-    assert decode(payload, cf1=True) == {"pm1": 1, "pm25": 2, "pm10": 3}
-    assert decode(payload) == {"pm1": 4, "pm25": 5, "pm10": 6}
+    for text, cf1, atmospheric in PMSX003 + PMS3003:
+        assert masses(unhexlify(text), cf1=True) == named(cf1)
+        assert masses(unhexlify(text)) == named(atmospheric)
+    frame = b"\x42\x4d\x00\x1c" + bytes([0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6] + [0] * 14)
+    frame += bytes((0, sum(frame)))
+    settings = {"cf1": True}
+    assert sampled(Driver(Line(frame), settings)) == [{"pm1": 1, "pm25": 2, "pm10": 3}]
+    assert sampled(Driver(Line(frame), {})) == [{"pm1": 4, "pm25": 5, "pm10": 6}]
 
 
-def test_frames_in_pieces_of_any_size():
-    for size in range(1, 40):
-        parser = Parser()
-        stream = b"".join(FRAMES)
-        got = []
-        for i in range(0, len(stream), size):
-            got += decoded(parser, stream[i : i + size])
-        assert got == VALUES, size
+def test_an_unknown_model_or_mode_is_told_with_what_there_is():
+    for settings, expected in (({"model": "PMS1"}, "PMSx003"), ({"mode": "query"}, "active or passive")):
+        settings["name"] = "dust"
+        told = str(raises(ValueError, Driver, Line(), settings))
+        assert "dust" in told
+        assert expected in told
 
 
-def test_a_lost_byte_costs_one_frame():
-    for lost in range(32):
-        parser = Parser()
-        assert decoded(parser, FRAMES[0][:lost] + FRAMES[0][lost + 1 :] + FRAMES[1] + FRAMES[2]) == VALUES[1:], lost
-
-
-def test_a_wrong_bit_costs_one_frame():
-    for byte in range(32):
-        parser = Parser()
-        bad = FRAMES[0][:byte] + bytes([FRAMES[0][byte] ^ 0x10]) + FRAMES[0][byte + 1 :]
-        assert decoded(parser, bad + FRAMES[1]) == VALUES[1:2], byte
+def test_whatever_a_line_does_to_frames():
+    withstand(feeder(32, masses), FRAMES[:1] + FRAMES[4:], VALUES[:1] + VALUES[4:])
+    rows = PMS5003T[:4]
+    withstand(feeder(32, masses), [unhexlify(row[0]) for row in rows], [named(row[2]) for row in rows])
+    rows = PMS3003 + PMS3003
+    withstand(feeder(24, masses), [unhexlify(row[0]) for row in rows], [named(row[2]) for row in rows])
 
 
 def test_garbage_that_looks_like_a_head_is_passed_over():
-    parser = Parser()
-    assert decoded(parser, b"\x42\x4d\x42\x42\x4d\x00\x1c\x01" + FRAMES[0] + FRAMES[1]) == VALUES[:2]
-    assert parser.rejected == 1
+    finder = parser()
+    assert len(finder.feed(b"\x42\x4d\x42\x42\x4d\x00\x1c\x01" + FRAMES[0] + FRAMES[1])) == 2
+    assert finder.rejected == 1
 
 
 def test_the_driver_gives_one_frame_at_a_time_and_counts_what_it_refused():
     bad = FRAMES[0][:-1] + b"\x00"
-    driver = Driver(Line(FRAMES[0] + FRAMES[1][:10], FRAMES[1][10:], bad, FRAMES[2]), {})
+    driver = Driver(Line(FRAMES[0] + FRAMES[1][:10], FRAMES[1][10:], bad, FRAMES[4]), {})
+    assert driver.PACED
+    assert sampled(driver, 3) == [VALUES[0], VALUES[1], Silent]
+    assert driver.rejected == 1
+    assert sampled(driver, 2) == [VALUES[4], Silent]
 
-    async def run():
-        assert await driver.sample() == VALUES[0]
-        assert await driver.sample() == VALUES[1]
-        try:
-            await driver.sample()
-            raise AssertionError("a bad checksum passed")
-        except Silent:
-            assert driver.rejected == 1
-        assert await driver.sample() == VALUES[2]
 
-    asyncio.run(run())
-    raises(Silent, lambda: asyncio.run(driver.sample()))
+def test_talk_without_frames_is_as_good_as_silence():
+    driver = Driver(Line(*[bytes(32)] * 9), {})
+    assert sampled(driver) == [Silent]
+    assert driver.rejected == 0
+
+
+def test_commands_are_those_of_the_manual():
+    ours = [command(*numbers) for numbers in ((0xE2, 0), (0xE1, 0), (0xE1, 1), (0xE4, 0), (0xE4, 1))]
+    assert ours == [READ, PASSIVE, ACTIVE, SLEEP, WAKE]
+
+
+def test_answers_to_commands_are_passed_over():
+    driver = Driver(Line(SET_PASSIVE_DONE + FRAMES[0], ASLEEP_DONE, FRAMES[1]), {})
+    assert sampled(driver, 2) == VALUES[:2]
+    assert driver.rejected == 0
+
+
+def test_a_passive_sensor_is_asked_for_each_sample():
+    line = Line(answers={"424de100000170": SET_PASSIVE_DONE, "424de200000171": [FRAMES[0], FRAMES[4], b"", FRAMES[6]]})
+    driver = Driver(line, {"mode": "passive"})
+    assert not driver.PACED
+    assert sampled(driver, 4) == [VALUES[0], VALUES[4], Silent, VALUES[6]]
+    # After the silence it is woken and told its mode again: it may have been without power.
+    assert line.sent == [WAKE, PASSIVE, READ, READ, READ, WAKE, PASSIVE, READ]
+
+
+def test_an_old_report_is_no_answer():
+    line = Line(FRAMES[0], answers={"424de200000171": FRAMES[4]})
+    assert sampled(Driver(line, {"mode": "passive"})) == [VALUES[4]]
+
+
+def test_an_active_sensor_that_fell_silent_is_woken():
+    line = Line(FRAMES[0], answers={"424de100010171": FRAMES[4]})
+    assert sampled(Driver(line, {}), 3) == [VALUES[0], Silent, VALUES[4]]
+    assert line.sent == [WAKE, ACTIVE]
+
+
+def test_samples_while_it_warms_up_say_so():
+    driver = Driver(Line(*FRAMES), {"warmup": 0.3})
+    assert sampled(driver, 2) == [Warming, Warming]
+    time.sleep(0.35)
+    assert sampled(driver) == [VALUES[2]]  # the frames of the warm-up are gone
+
+
+def test_asleep_until_woken_then_warming_up():
+    line = Line(answers={"424de100010171": FRAMES[4] + FRAMES[6]})
+    driver = Driver(line, {"warmup": 0.3})
+    asyncio.run(driver.sleep())
+    time.sleep(0.35)
+    assert sampled(driver) == [Warming]
+    asyncio.run(driver.wake())
+    assert sampled(driver) == [Warming]
+    time.sleep(0.35)
+    assert sampled(driver) == [VALUES[6]]
+    assert line.sent == [SLEEP, WAKE, ACTIVE]

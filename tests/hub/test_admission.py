@@ -45,7 +45,7 @@ def test_what_the_agent_says_is_admitted():
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("status", message.status(True, NOON, "0.1.0", "CPython 3.11.7", "9f3a12c4", 0, 0, {"noise": 0})),
+        ("status", message.status(True, NOON, agent="0.1.0", stream="9f3a12c4", depth=0, dropped=0)),
         ("status", '{"online":false,"t":0}'),
         ("event", message.dropped(NOON, "9f3a12c4", 1, 64, "full")),
         ("reply", message.reply("c-1", NOON, True, "pong")),

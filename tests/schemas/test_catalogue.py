@@ -95,7 +95,7 @@ def test_a_copy_that_is_not_current_is_found_and_written_again(tmp_path, monkeyp
         ("resolution = 1", "resolution = 7", "resolution"),
         ('aggregate = "energy_mean"', 'aggregate = "average"', "aggregate"),
         ('label = "dB(A)"\n', "", "label"),
-        ('samples = ["la", "laf"]', 'samples = ["la", 5]', "samples"),
+        ('samples = ["laeq", "laf", "la"]', 'samples = ["la", 5]', "samples"),
     ],
 )
 def test_a_wrong_quantity_is_refused_with_file_entry_and_field(tmp_path, old, new, field):

@@ -46,7 +46,23 @@ def telemetry(*records):
 
 
 def status(online):
-    return message.status(online, 1794999990, "0.1.0", "MicroPython 1.25.0", "9f3a12c4", 33, 0, {"noise": 2})
+    return message.status(
+        online,
+        1794999990,
+        agent="0.1.0",
+        runtime="MicroPython 1.25.0",
+        reset="watchdog",
+        stream="9f3a12c4",
+        depth=33,
+        dropped=0,
+        rejected={"noise": 2},
+        sensors={"noise": "N", "dust": "B"},
+        cal=3,
+        config=2,
+        heap_free=61000,
+        heap_used=50000,
+        rssi=-67,
+    )
 
 
 SAID_BY_THE_AGENT = {

@@ -1,0 +1,98 @@
+"""What the hub may order: commands, each answered, and the desired configuration, applied whole or refused with why."""
+
+import json
+
+from edge import journal, relay
+
+INTERVALS = (1, 2, 5, 10, 15, 20, 30, 60)  # s: divisors of a minute
+
+
+def problem(desired):
+    """Return what is wrong with a desired configuration, as a sentence, or None."""
+    for key in desired:
+        if key not in ("revision", "interval", "period", "relay"):
+            return "%s: not known here" % key
+    if desired.get("interval", 10) not in INTERVALS:
+        return "interval: expected one of %s s" % (INTERVALS,)
+    period = desired.get("period", 1)
+    if not isinstance(period, (int, float)) or not 0.1 <= period <= 60:
+        return "period: expected 0.1 to 60 s"
+    return relay.problem(desired["relay"]) if "relay" in desired else None
+
+
+class Orders:
+    """Carries them out on a board's parts; `status()` publishes one, `path` keeps the desired configuration."""
+
+    def __init__(self, board, recorder, relay_, calibration, notes, status, path):
+        self._board = board
+        self._recorder = recorder
+        self._relay = relay_
+        self._calibration = calibration
+        self._notes = notes
+        self._status = status
+        self._path = path
+        self._usual = recorder.interval
+        self.revision = 0
+        try:
+            with open(path) as file:
+                self._use(json.load(file))
+        except (OSError, ValueError):
+            pass  # none yet, or torn: the hub's retained one comes with the next connection
+
+    def configure(self, desired):
+        """Apply a desired configuration, or none of it; what came of it is told as an event."""
+        if desired.get("revision") == self.revision:
+            return
+        wrong = problem(desired)
+        if wrong:
+            self._notes.add("config", {"revision": desired.get("revision"), "problem": wrong})
+            return
+        with open(self._path, "w") as file:
+            json.dump(desired, file)
+        self._use(desired)
+        self._notes.add("config", {"revision": self.revision})
+
+    async def obey(self, command):
+        """Carry out a command; return what the reply says about it. Raises ValueError with why it is refused."""
+        what = command.get("do")
+        if what == "ping":
+            await self._status()
+            return "pong"
+        if what == "selftest":
+            self._recorder.state.clear()
+            await self._board.sleep_ms(5000)
+            state = self._recorder.state
+            return ", ".join(["%s %s" % (name, state.get(name, "B")) for name in sorted(self._recorder.sensors)])
+        if what == "live":
+            minutes = command.get("minutes", 5)
+            self._recorder.interval = 1
+            await self._board.sleep_ms(minutes * 60000)
+            self._recorder.interval = self._usual
+            return "%d minutes of records of 1 s" % minutes
+        if what == "relay":
+            if not isinstance(command.get("on"), bool):
+                raise ValueError("on: expected true or false")
+            self._relay.order(command["on"], command.get("minutes", 10) * 60)
+            return "relay %s" % ("on" if self._relay.on else "off")
+        if what == "log":
+            return "\n".join(journal.tail(command.get("lines", 20)))[-1000:]
+        if what == "calibrate":
+            return self._calibrate(command)
+        raise ValueError("do: %s is not known here" % what)
+
+    def _calibrate(self, command):
+        for key in ("calibration", "who", "reference"):
+            if not command.get(key):
+                raise ValueError("%s: missing; a calibration nobody can trace is refused" % key)
+        before = {"id": self._calibration.id, "channels": self._calibration.channels}
+        self._calibration.replace(command["calibration"])
+        detail = {"before": before, "after": command["calibration"]}
+        detail.update({"who": command["who"], "reference": command["reference"]})
+        self._notes.add("calibration", detail)
+        return "calibration %d in force" % self._calibration.id
+
+    def _use(self, desired):
+        self.revision = desired.get("revision", 0)
+        self._usual = self._recorder.interval = desired.get("interval", self._usual)
+        self._recorder.period_ms = int(desired.get("period", self._recorder.period_ms / 1000) * 1000)
+        self._relay.rule = desired.get("relay")
