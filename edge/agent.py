@@ -6,6 +6,7 @@ connection. Between measuring and sending stands the outbox, so neither waits fo
 
 import asyncio
 import gc
+import sys
 
 from edge import VERSION, drivers, message, secure
 from edge.calibration import Calibration
@@ -23,6 +24,23 @@ from edge.timeline import Timeline
 KEEPALIVE = 30  # s
 LINGER = 30  # s to send what is left when asked to stop
 STATUS_EVERY = 3600  # s
+FRESH = 300  # s: an older order to update may be an old version's, played back
+
+
+def ticks():
+    """Return monotonic time in s, as edge.update counts it."""
+    from edge import update
+
+    return update.monotonic()
+
+
+def trial():
+    """Return the trial of the version that runs, or None when boot.py did not start it."""
+    if not [path for path in sys.path if path.startswith("slots/")]:
+        return None
+    from edge import update
+
+    return update.Trial(update.monotonic())
 
 
 class Agent:
@@ -72,7 +90,9 @@ class Agent:
             self._say_status,
             folder + "/desired.json",
         )
-        broker = config["broker"]
+        self._trial = None
+        self._first = self._outbox.next
+        broker = self._broker = config["broker"]
         secured = {}
         if "tls" in broker:
             secured = {"ssl": secure.context(**broker["tls"]), "server_hostname": broker["host"]}
@@ -93,6 +113,7 @@ class Agent:
         Raises what made one of its tasks end: a board that goes on without measuring or sending would be worse than one
         that starts again.
         """
+        self._trial = trial()
         await self._board.start()
         over = asyncio.Event()
         trouble = []
@@ -109,7 +130,13 @@ class Agent:
 
         recorder = self._recorder
         sampling = start(recorder.record(), *[recorder.sample(name, driver) for name, driver in self._sensors.items()])
-        sending = start(self._client.run(), self._courier.run(), self._keep_status_fresh(), self._board.stop_asked())
+        sending = start(
+            self._client.run(),
+            self._courier.run(),
+            self._keep_status_fresh(),
+            self._watch(),
+            self._board.stop_asked(),
+        )
         await over.wait()
         for task in sampling:
             task.cancel()
@@ -127,11 +154,11 @@ class Agent:
                 break
             await asyncio.sleep(0.1)
         if self._client.connected:
-            await self._publish("status", self._status(False), retain=True)
+            await self._publish("status", [self._status(False).encode()], retain=True)
         await self._client.disconnect()
 
-    async def _publish(self, kind, text, retain=False):
-        await self._client.publish(self._topic + kind, self._signer.seal(text), retain)
+    async def _publish(self, kind, parts, retain=False):
+        await self._client.publish(self._topic + kind, self._signer.seal_parts(parts), retain)
 
     async def _greet(self):
         self._courier.ready = False
@@ -154,6 +181,8 @@ class Agent:
             ack = message.acknowledged(heard)
             if ack:
                 self._courier.acknowledged(*ack)
+                if self._trial and ack[1] >= self._first:
+                    self._trial.confirm()  # connected, and a record of this run has arrived
         elif kind == "config":
             self._orders.configure(heard)
             self._tell_soon()
@@ -161,19 +190,57 @@ class Agent:
             asyncio.create_task(self._obey(heard))  # noqa: RUF006 (it ends with its reply)
 
     async def _obey(self, command):
-        if command.get("do") == "reboot":
-            await self._reply(command, True, "starting again")
-            self._board.reset()
+        ends = command.get("do") in ("reboot", "update")
         try:
-            ok, detail = True, await self._orders.obey(command)
+            if command.get("do") == "update":
+                detail = await self._update(command)
+            elif ends:
+                detail = "starting again"
+            else:
+                detail = await self._orders.obey(command)
         except (ValueError, TypeError, AttributeError) as error:
-            ok, detail = False, str(error)
-        await self._reply(command, ok, detail)
+            ends = False
+            await self._reply(command, False, str(error))
+        else:
+            await self._reply(command, True, detail)
         self._tell_soon()
+        if ends:
+            self._board.reset()
+
+    async def _update(self, command):
+        from edge import update  # 7 KB of heap, needed once in a while
+
+        if abs(self._now() - command.get("t", 0)) > FRESH:
+            raise ValueError("t: missing, or not within %d s of the board's clock" % FRESH)
+
+        async def open_connection(host, port, secured):
+            tls = {}
+            if secured:
+                tls = {"ssl": secure.context(**self._broker["tls"]), "server_hostname": host}
+            return await asyncio.open_connection(host, port, **tls)
+
+        try:
+            version = await update.install(command["url"], command["sha256"], open_connection)
+        except (update.UpdateError, KeyError) as error:
+            raise ValueError("update: %s" % error) from None
+        if version is None:
+            raise ValueError("update: this version runs already")
+        self._notes.add("update", {"version": version})
+        return "%s is fetched and starts now, on trial" % version
+
+    async def _watch(self):
+        """Feed the watchdog while records are made, and give up a version on trial that does not become healthy."""
+        while True:
+            await asyncio.sleep(2)
+            patience = (3 * self._recorder.interval + 120) * 1000
+            if self._board.ticks_ms() - self._recorder.last_made < patience:
+                self._board.feed()
+            if self._trial and self._trial.check(ticks()):
+                self._board.reset()
 
     async def _reply(self, command, ok, detail):
         try:
-            await self._publish("reply", message.reply(command["id"], self._now(), ok, detail))
+            await self._publish("reply", [message.reply(command["id"], self._now(), ok, detail).encode()])
         except OSError as error:
             log("reply: %s" % error)  # whoever asked sees no answer and asks again
 
@@ -189,13 +256,16 @@ class Agent:
         asyncio.create_task(self._tell())  # noqa: RUF006 (it ends when all is told)
 
     async def _tell(self):
+        if self._trial and self._trial.why:
+            self._notes.add("update", {"problem": self._trial.why})
+            self._trial.reported()
         try:
             await self._notes.send(self._publish)
         except OSError as error:
             log("event: %s" % error)  # it waits for the next connection
 
     async def _say_status(self):
-        await self._publish("status", self._status(True), retain=True)
+        await self._publish("status", [self._status(True).encode()], retain=True)
 
     async def _keep_status_fresh(self):
         while True:

@@ -13,6 +13,7 @@ import machine
 import network
 import ntptime
 
+WATCHDOG = 60  # s
 _EPOCH = 946684800  # 2000-01-01, where the chip counts from, in Unix s
 _UNSET = 1704067200  # 2024-01-01: a clock before it was never set
 
@@ -50,6 +51,7 @@ class Board:
         self._ntp = config.get("ntp", "pool.ntp.org")
         self._last_ticks = time.ticks_ms()
         self._ticks = 0
+        self._watchdog = None
         self.clock_quality = "none"
 
     def ticks_ms(self):
@@ -107,6 +109,12 @@ class Board:
     async def stop_asked(self):
         """Never return: a board measures until its power goes."""
         await asyncio.Event().wait()
+
+    def feed(self):
+        """Feed the watchdog; the first time, set it to WATCHDOG instead of the time that boot.py gave it."""
+        if self._watchdog is None:
+            self._watchdog = machine.WDT(timeout=WATCHDOG * 1000)
+        self._watchdog.feed()
 
     def reset_cause(self):
         """Return why the board started."""

@@ -74,6 +74,9 @@ class Board:
         while not _exists(self._folder + "/stop"):
             await asyncio.sleep(0.2)
 
+    def feed(self):
+        """Nothing to feed: a process has no watchdog."""
+
     def reset_cause(self):
         """Return why the board started."""
         return "process"

@@ -10,14 +10,14 @@ from time import time
 from edge import message
 from edge.journal import log
 
-MOST_RECORDS = 30  # in one message
-MOST_BYTES = 3000  # of records in one message
+MOST_RECORDS = 20  # in one message
+MOST_BYTES = 2500  # of records in one message
 WINDOW = 120  # records that may be on their way without the hub's acknowledgement
 ACK_TIMEOUT = 15  # s without progress before all that is unacknowledged is sent again
 
 
 class Courier:
-    """Sends for one board; `publish(kind, text, retain)` is the agent's, and raises OSError when it cannot."""
+    """Sends for one board; `publish(kind, parts)` is the agent's, and raises OSError when it cannot."""
 
     def __init__(self, outbox, timeline, publish):
         self._outbox = outbox
@@ -102,5 +102,6 @@ class Courier:
             first, last, reason = self._losses[0]
             now, clock = self._timeline.now()
             t = 0 if clock[0] == "-" else now // 1000
-            await self._publish("event", message.dropped(t, self._outbox.stream, first, last, reason))
+            text = message.dropped(t, self._outbox.stream, first, last, reason)
+            await self._publish("event", [text.encode()])
             self._losses.pop(0)

@@ -1,14 +1,9 @@
-"""Starts the agent from its configuration file; the board's main.py calls `run()`."""
+"""Starts the agent from its configuration file; boot.py calls `run()`, and starts the board again when it ends."""
 
 import asyncio
 import json
 import os
 from binascii import unhexlify
-
-try:
-    from sys import print_exception
-except ImportError:
-    from traceback import print_exception  # type: ignore[import-not-found, no-redef] # CPython
 
 from edge.agent import Agent
 from edge.board import Board
@@ -18,7 +13,7 @@ def run(path="config.json"):
     """Run the agent with the configuration in the JSON file `path`.
 
     The key stands alone in the file that `key_file` names (64 hexadecimal digits), so that the configuration can be
-    shown to anybody.
+    shown to anybody. Raises what the agent ended by.
     """
     with open(path) as file:
         config = json.load(file)
@@ -28,9 +23,4 @@ def run(path="config.json"):
         os.mkdir(config["folder"])
     except OSError:
         pass  # it is there
-    board = Board(config)
-    try:
-        asyncio.run(Agent(config, key, board).run())
-    except Exception as error:
-        print_exception(error)
-        board.reset()
+    asyncio.run(Agent(config, key, Board(config)).run())

@@ -22,18 +22,27 @@ class Signer:
         self._inner = bytes([byte ^ 0x36 for byte in key])
         self._outer = bytes([byte ^ 0x5C for byte in key])
 
-    def mac(self, data):
-        """Return the MAC of `data` as 64 hexadecimal digits."""
+    def mac(self, *parts):
+        """Return the MAC of the joined `parts` as 64 hexadecimal digits."""
         inner = hashlib.sha256(self._inner)
-        inner.update(data)
+        for part in parts:
+            inner.update(part)
         outer = hashlib.sha256(self._outer)
         outer.update(inner.digest())
         return "".join(["%02x" % byte for byte in outer.digest()])
 
     def seal(self, text):
         """Return the JSON object `text` as bytes, with its `mac` added as the last member."""
-        body = text[:-1].encode()
-        return body + b',"mac":"' + self.mac(body).encode() + b'"}'
+        return b"".join(self.seal_parts([text.encode()]))
+
+    def seal_parts(self, parts):
+        """Return the JSON object that the bytes in `parts` are together, as parts, with its `mac` added.
+
+        In parts, since a heap of 100 KB soon has no room for the whole in one piece.
+        """
+        parts[-1] = parts[-1][:-1]
+        parts.append(b',"mac":"' + self.mac(*parts).encode() + b'"}')
+        return parts
 
     def unseal(self, payload):
         """Return the sealed object as a dict, without its `mac`.
@@ -86,15 +95,14 @@ def made(kept):
 
 
 def telemetry(stream, seq, oldest, cal, clock, records):
-    """Return the unsealed text of a telemetry message; `records` are the texts of consecutive records as bytes."""
-    return '{"stream":"%s","seq":%d,"oldest":%d,"cal":%d,"records":[%s],"clock":"%s"}' % (
-        stream,
-        seq,
-        oldest,
-        cal,
-        b",".join(records).decode(),
-        clock,
-    )
+    """Return an unsealed telemetry message as parts; `records` are the texts of consecutive records as bytes."""
+    head = '{"stream":"%s","seq":%d,"oldest":%d,"cal":%d,"records":[' % (stream, seq, oldest, cal)
+    parts = [head.encode()]
+    for record_ in records:
+        parts.append(record_)
+        parts.append(b",")
+    parts[-1] = b'],"clock":"%s"}' % clock.encode()
+    return parts
 
 
 def status(online, t, **more):

@@ -24,16 +24,20 @@ def text(value):
     return struct.pack(">H", len(data)) + data
 
 
-def packet(kind, flags, body):
-    """Return a control packet: fixed header, remaining length, body."""
+def header(kind, flags, length):
+    """Return a control packet's fixed header for `length` bytes behind it."""
     head = bytes([kind << 4 | flags])
-    length = len(body)
     while True:
         digit = length & 0x7F
         length >>= 7
         head += bytes([digit | 0x80 if length else digit])
         if not length:
-            return head + body
+            return head
+
+
+def packet(kind, flags, body):
+    """Return a control packet: fixed header, remaining length, body."""
+    return header(kind, flags, len(body)) + body
 
 
 def connect_packet(client_id, keepalive, will=None, user=None, password=None):
@@ -52,9 +56,11 @@ def connect_packet(client_id, keepalive, will=None, user=None, password=None):
     return packet(CONNECT, 0, text("MQTT") + bytes([4, flags]) + struct.pack(">H", keepalive) + body)
 
 
-def publish_packet(topic, payload, mid, retain=False):
-    """Return PUBLISH with QoS 1."""
-    return packet(PUBLISH, 0x02 | (1 if retain else 0), text(topic) + struct.pack(">H", mid) + payload)
+def publish_packet(topic, parts, mid, retain=False):
+    """Return PUBLISH with QoS 1 as parts, `parts` being the payload's."""
+    head = text(topic) + struct.pack(">H", mid)
+    length = len(head) + sum([len(part) for part in parts])
+    return [header(PUBLISH, 0x02 | (1 if retain else 0), length) + head] + parts
 
 
 def parse_publish(flags, body):
@@ -99,15 +105,18 @@ class Client:
             pause = 1 if time() - began > 10 else min(pause * 2, 60)
             await asyncio.sleep(pause * (1 + urandom(1)[0] / 255) / 2)
 
-    async def publish(self, topic, payload, retain=False):
-        """Publish with QoS 1; return when the broker has taken it, raise OSError when the connection went first."""
+    async def publish(self, topic, parts, retain=False):
+        """Publish the joined bytes in `parts` with QoS 1.
+
+        Returns when the broker has taken it, raises OSError when the connection went first.
+        """
         mid = self._next_mid()
-        await self._exchange(mid, publish_packet(topic, payload, mid, retain))
+        await self._exchange(mid, publish_packet(topic, parts, mid, retain))
 
     async def subscribe(self, topic):
         """Subscribe with QoS 1; return when the broker has taken it."""
         mid = self._next_mid()
-        await self._exchange(mid, packet(SUBSCRIBE, 0x02, struct.pack(">H", mid) + text(topic) + b"\x01"))
+        await self._exchange(mid, [packet(SUBSCRIBE, 0x02, struct.pack(">H", mid) + text(topic) + b"\x01")])
 
     async def disconnect(self):
         """Say goodbye, so that the broker doesn't publish the last will."""
@@ -177,21 +186,23 @@ class Client:
         self._mid = self._mid % 65535 + 1
         return self._mid
 
-    async def _exchange(self, mid, data):
+    async def _exchange(self, mid, parts):
         if not self.connected:
             raise OSError("not connected")
         exchange = self._waiting[mid] = [asyncio.Event(), False]
-        await self._send(data)
+        await self._send(*parts)
         await exchange[0].wait()
         if not exchange[1]:
             raise OSError("connection lost")
 
-    async def _send(self, data):
+    async def _send(self, *parts):
         async with self._lock:
-            if self._writer is None:
-                raise OSError("not connected")
-            self._writer.write(data)
-            await self._writer.drain()
+            writer = self._writer
+            for part in parts:
+                if writer is None or writer is not self._writer:
+                    raise OSError("not connected")
+                writer.write(part)
+                await writer.drain()
 
     async def _hang_up(self):
         self.connected = False

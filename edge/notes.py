@@ -30,7 +30,7 @@ class Notes:
         if not waiting:
             return
         for text in waiting:
-            await publish("event", text)
+            await publish("event", [text.encode()])
         if self._read() == waiting:
             os.remove(self._path)
 

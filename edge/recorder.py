@@ -15,7 +15,8 @@ class Recorder:
     `period`: time between two samples of a sensor that is asked, s. `correct(values)`: turns a driver's sample into
     corrected values. `made(seq, kept, values, flags)`: called with each record once it is in the outbox.
 
-    `latest`: corrected value of each channel's last sample. `state`: HJ 212 letter of each sensor's last sample.
+    `last_made`: ticks of the last record, or of the start. `latest`: corrected value of each channel's last sample.
+    `state`: HJ 212 letter of each sensor's last sample.
     """
 
     def __init__(self, board, timeline, outbox, sensors, interval, period, calibration, made):
@@ -28,6 +29,7 @@ class Recorder:
         self._made = made
         self._aggregator = Aggregator([channel for driver in sensors.values() for channel in driver.channels])
         self.interval = interval
+        self.last_made = board.ticks_ms()
         self.latest = {}
         self.state = {}
 
@@ -73,6 +75,7 @@ class Recorder:
             text = message.record(start // 1000, step // 1000, values, flags)
             kept = message.keep(self._calibration.id, clock, text)
             seq = self._outbox.append(kept)
+            self.last_made = self._board.ticks_ms()
             if seq is not None:
                 self._made(seq, kept, values, flags)
             start += step

@@ -42,9 +42,12 @@ class DeployedBroker:
         # Started by root, Mosquitto would become a user who may not read the test's folder.
         (folder / "mosquitto.conf").write_text(f"{text}\nuser {getpass.getuser()}\n")
         self._log = folder / "log"
-        with self._log.open("w") as log:
-            command = [program, "-c", folder / "mosquitto.conf"]
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        self._command = [program, "-c", folder / "mosquitto.conf"]
+        self.start()
+
+    def start(self):
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
 
     def wait(self):
         for _ in range(GRACE * 10):
@@ -54,8 +57,16 @@ class DeployedBroker:
             time.sleep(0.1)
         pytest.fail(self._log.read_text())
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def stop(self):
         self._process.terminate()
+        self._process.wait()
+
+    def kill(self):
+        self._process.kill()
         self._process.wait()
 
     def tls(self, name=None):

@@ -23,7 +23,7 @@ def test_remaining_length_takes_up_to_four_bytes():
 
 
 def test_publish_and_its_reading_agree():
-    sent = publish_packet("a/b", b"hello", 513, retain=True)
+    sent = b"".join(publish_packet("a/b", [b"hel", b"lo"], 513, retain=True))
     assert sent[0] == 0x33
     assert parse_publish(sent[0] & 0x0F, sent[2:]) == ("a/b", b"hello", 513)
     assert parse_publish(0, b"\x00\x03a/bhello") == ("a/b", b"hello", None)
@@ -82,7 +82,7 @@ def outcome_of_publishing(acknowledges):
         task = asyncio.create_task(client.run())
         await greeted.wait()
         try:
-            await client.publish("a/b", b"x")
+            await client.publish("a/b", [b"x"])
             outcome = "acknowledged"
         except OSError:
             outcome = "lost"

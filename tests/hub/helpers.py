@@ -62,7 +62,7 @@ class Speaker:
         seq = self.next if seq is None else seq
         self.next = max(self.next, seq + len(records))
         texts = [text.encode() for text in records]
-        return self.say("telemetry", message.telemetry(self.stream, seq, oldest, 3, "ntp", texts))
+        return self.say("telemetry", b"".join(message.telemetry(self.stream, seq, oldest, 3, "ntp", texts)).decode())
 
     def batch(self, first, last, oldest=1):
         """Say the records number `first` to `last`, one for each 10 s since the noon before."""

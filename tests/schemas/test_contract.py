@@ -42,7 +42,7 @@ def measured():
 
 
 def telemetry(*records):
-    return message.telemetry("9f3a12c4", 10423, 10390, 3, "ntp", list(records))
+    return b"".join(message.telemetry("9f3a12c4", 10423, 10390, 3, "ntp", list(records))).decode()
 
 
 def status(online):

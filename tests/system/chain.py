@@ -1,6 +1,7 @@
 """The whole chain out of real parts: sensors on their wires, boards on MicroPython, a broker, `fenceline run`.
 
-Everything runs in real time with records of one second. Each process can be killed and started again.
+Everything runs in real time with records of one second, unless a faster clock is given. Each process can be killed and
+started again.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from sim.account import made_by, made_count, read_only
 from sim.city import CitySite, board_config, boards, sensors_of, source_of, write_board, write_hub
+from sim.demo import pace
 from sim.source import SimClock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -36,14 +38,18 @@ def until(condition, what, seconds=60):
 class Chain:
     """Use it in a `with` statement: leaving it ends every process and every sensor."""
 
-    def __init__(self, folder, broker_port, micropython, store="sqlite", environment=None):
+    def __init__(self, folder, broker_port, micropython, store="sqlite", environment=None, sites=SITES, clock=None):
         self.folder = folder
-        self.boards = boards(SITES)
+        self.boards = boards(sites)
+        self.heap = "256k"
+        self.code = ROOT
+        self._interval, self._period = pace(clock.speed) if clock else (INTERVAL_S, PERIOD_S)
+        self._fast = clock
         self._micropython = micropython
         self._port = broker_port
         self._environment = environment or {}
-        self._clock = SimClock(time.time(), time.time())
-        self._keys = write_hub(folder, SITES, broker_port, store)
+        self._clock = clock or SimClock(time.time(), time.time())
+        self._keys = write_hub(folder, sites, broker_port, store)
         self._processes = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -53,8 +59,9 @@ class Chain:
         self._lines = {board.id: self._sensors(board) for board in self.boards}
         for board in self.boards:
             lines = self._lines[board.id]
-            config = board_config(board, lines, self._clock, self._port, INTERVAL_S, PERIOD_S)
-            del config["clock"]
+            config = board_config(board, lines, self._clock, self._port, self._interval, self._period)
+            if self._fast is None:
+                del config["clock"]
             write_board(self.folder / board.id, config, self._keys[board.id])
         return self
 
@@ -69,17 +76,21 @@ class Chain:
         self._loop.close()
 
     def _sensors(self, board):
-        lines = sensors_of(board, source_of(board, (), self._clock), self._clock, PERIOD_S)
+        lines = sensors_of(board, source_of(board, (), self._clock), self._clock, self._period)
         for line in lines.values():
             asyncio.run_coroutine_threadsafe(line.start(), self._loop).result(10)
         return lines
 
     def start_hub(self):
-        fenceline = Path(sys.executable).parent / "fenceline"
-        self._start("hub", [fenceline, "run", "--config", self.folder / "fenceline.toml"], self.folder)
+        config = self.folder / "fenceline.toml"
+        command = [Path(sys.executable).parent / "fenceline", "run", "--config", config]
+        if self._fast:
+            moment = [repr(part) for part in (self._fast.start, self._fast.at, self._fast.speed)]
+            command = [sys.executable, "-m", "sim.hub", config, *moment]
+        self._start("hub", command, self.folder)
 
     def start_board(self, name):
-        command = [self._micropython, "-X", "heapsize=256k", "-m", "edge", "config.json"]
+        command = [self._micropython, "-X", f"heapsize={self.heap}", "-m", "edge", "config.json"]
         self._start(name, command, self.folder / name)
 
     def kill(self, name):
@@ -87,6 +98,10 @@ class Chain:
         process = self._processes.pop(name)
         process.kill()
         process.wait()
+
+    def runs(self, name):
+        """Tell whether a process goes on running by itself."""
+        return self._processes[name].poll() is None
 
     def stop_boards(self):
         """Let the boards stop measuring and send what they have; return when all have ended by themselves."""
@@ -141,7 +156,7 @@ class Chain:
         return done is None or done[0] < end
 
     def _start(self, name, command, cwd):
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "MICROPYPATH": f"{ROOT}:.frozen"} | self._environment
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "MICROPYPATH": f"{self.code}:.frozen"} | self._environment
         with (self.folder / f"{name}.log").open("ab") as output:
             self._processes[name] = subprocess.Popen(
                 command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
