@@ -2,7 +2,8 @@
 
 Measurement = family of the quantity, tags district, site, device, fields = quantity keys, time = start of the interval.
 What is not flag N goes to measurement `flagged` with tags quantity and flag, so that no query averages it in. A point
-is identified by measurement, tags and time, so writing it again changes nothing.
+is identified by measurement, tags and time, so writing it again changes nothing. Behind the second stand the record's
+last digits as nanoseconds: a board whose clock was set back makes two records for one second, and both are kept.
 """
 
 from collections import defaultdict
@@ -28,15 +29,16 @@ def lines(readings: list[Reading], quantities: dict[str, Quantity]) -> list[str]
     """
     points: dict[tuple[str, int], list[str]] = defaultdict(list)
     for r in readings:
+        moment = r.t * 1_000_000_000 + r.seq % 1_000_000
         tags = f"device={r.device},district={r.district},site={r.site}"
         if r.flag == "N" and r.value is not None:
-            points[f"{quantities[r.quantity].family},{tags}", r.t].append(f"{r.quantity}={float(r.value)!r}")
+            points[f"{quantities[r.quantity].family},{tags}", moment].append(f"{r.quantity}={float(r.value)!r}")
         else:
-            fields = points[f"flagged,{tags},flag={r.flag},quantity={r.quantity}", r.t]
+            fields = points[f"flagged,{tags},flag={r.flag},quantity={r.quantity}", moment]
             fields.append(f"dt={float(r.dt)!r}")
             if r.value is not None:
                 fields.append(f"value={float(r.value)!r}")
-    return [f"{series} {','.join(fields)} {t}" for (series, t), fields in points.items()]
+    return [f"{series} {','.join(fields)} {moment}" for (series, moment), fields in points.items()]
 
 
 class InfluxStore:
@@ -61,7 +63,7 @@ class InfluxStore:
         batch = lines(readings, self._quantities)
         try:
             if batch:
-                self._api.write(self._bucket, record=batch, write_precision=WritePrecision.S)
+                self._api.write(self._bucket, record=batch, write_precision=WritePrecision.NS)
         except ApiException as error:
             raise StoreError(f"InfluxDB refused {len(batch)} points: {error.status} {error.message}") from error
         except (HTTPError, OSError) as error:

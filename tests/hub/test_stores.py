@@ -1,5 +1,7 @@
 """One suite for every series store: the embedded one and InfluxDB, on the real engine."""
 
+import dataclasses
+
 import pytest
 
 from hub.log import Log
@@ -25,6 +27,11 @@ class Sqlite:
     def flagged(self):
         rows = query(self.path, "SELECT * FROM reading WHERE flag != 'N'")
         return {(row["device"], row["quantity"], row["t"], row["flag"]): (row["value"], row["dt"]) for row in rows}
+
+    def levels(self):
+        return [
+            row["value"] for row in query(self.path, "SELECT value FROM reading WHERE quantity = 'laeq' ORDER BY 1")
+        ]
 
     def go_away(self):
         execute(self.path, "CREATE TRIGGER away BEFORE UPDATE ON position BEGIN SELECT RAISE(ABORT, 'disk full'); END")
@@ -57,6 +64,9 @@ class Influx:
         return {
             (row["device"], row["quantity"], row["time"], row["flag"]): (row.get("value"), row["dt"]) for row in rows
         }
+
+    def levels(self):
+        return sorted(row["laeq"] for row in self.server.query("SELECT laeq FROM noise", "city"))
 
     def go_away(self):
         self.server.engine.kill()
@@ -236,3 +246,12 @@ def test_a_wrong_token_is_refused_with_its_own_words(influx, monkeypatch):
     with pytest.raises(StoreError, match=r"401 .*unauthorized"):
         store.write(MORNING, 6)
     store.close()
+
+
+def test_two_records_for_one_second_are_both_kept(place, store):
+    """The board's clock was set back: a time comes twice, and neither record may replace the other."""
+    first, second = reading(7, "laeq", 60.0), reading(4007, "laeq", 61.0)
+    twice = [first, dataclasses.replace(second, t=first.t)]
+    for _ in range(2):
+        store.write(twice, 1)
+    assert place.levels() == [60.0, 61.0]
