@@ -76,6 +76,7 @@ class Agent:
             config.get("period", 1),
             self._calibration,
             self._made,
+            config.get("raw", False),
         )
         self._notes = Notes(folder + "/events", self._now)
         pin = config.get("relay_pin")
@@ -292,6 +293,7 @@ class Agent:
             "rejected": {name: driver.rejected for name, driver in self._sensors.items()},
             "sensors": self._recorder.state,
             "cal": self._calibration.id,
+            "cal_due": self._calibration.due,
             "config": self._orders.revision,
         }
         rssi = self._board.rssi()

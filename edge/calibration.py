@@ -2,7 +2,8 @@
 
 `calibration.json`, for example:
 
-    {"id": 3, "channels": {"pm10": {"gain": 1.08, "offset": -2}, "laf": {"points": [[94.6, 94.0]]}}}
+    {"id": 3, "due": "2027-05-01",
+     "channels": {"pm10": {"gain": 1.08, "offset": -2}, "laf": {"points": [[94.6, 94.0]]}}}
 
 For each channel, in this order: `kappa` (humidity correction of optical dust sensors by kappa-Koehler theory, Crilley
 2018 [U]; needs a `humidity` channel), `points` (pairs of raw and true value with straight lines between them, which go
@@ -36,6 +37,8 @@ def problem(content):
     """Return what is wrong with a calibration's content, as a sentence, or None."""
     if not isinstance(content.get("id"), int) or content["id"] < 0:
         return "id: expected a whole number, 0 or more"
+    if not isinstance(content.get("due", ""), str):
+        return "due: expected the date of the next calibration, YYYY-MM-DD"
     if not isinstance(content.get("channels"), dict):
         return "channels: expected an object"
     for channel, how in content["channels"].items():
@@ -55,6 +58,7 @@ class Calibration:
     def __init__(self, path):
         self._path = path
         self.id = 0
+        self.due = ""
         self.channels = {}
         try:
             with open(path) as file:
@@ -90,4 +94,5 @@ class Calibration:
 
     def _use(self, content):
         self.id = content["id"]
+        self.due = content.get("due", "")
         self.channels = content["channels"]

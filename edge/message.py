@@ -59,10 +59,19 @@ class Signer:
         return message
 
 
-def record(t, dt, values, flags):
-    """Return one record as JSON text: interval start (Unix s), length (s), values and flags by quantity key."""
-    parts = ['"%s":%.*f' % (key, QUANTITIES[key][2], values[key]) for key in values]
-    text = '{"t":%d,"dt":%d,"v":{%s}' % (t, dt, ",".join(parts))
+def numbers(values):
+    """Return values by quantity key as JSON text, with the catalogue's decimals."""
+    return "{%s}" % ",".join(['"%s":%.*f' % (key, QUANTITIES[key][2], values[key]) for key in values])
+
+
+def record(t, dt, values, flags, raw=None):
+    """Return one record as JSON text: interval start (Unix s), length (s), values and flags by quantity key.
+
+    `raw`: what the values were before the calibration, where that is to be reported.
+    """
+    text = '{"t":%d,"dt":%d,"v":%s' % (t, dt, numbers(values))
+    if raw:
+        text += ',"r":%s' % numbers(raw)
     if flags:
         text += ',"f":{%s}' % ",".join(['"%s":"%s"' % (key, flags[key]) for key in flags])
     return text + "}"

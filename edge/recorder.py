@@ -12,14 +12,15 @@ class Recorder:
     """Turns samples into records.
 
     `sensors`: drivers by name. `interval`: length of a record, s, a divisor of 60; changed at the next boundary.
-    `period`: time between two samples of a sensor that is asked, s. `correct(values)`: turns a driver's sample into
-    corrected values. `made(seq, kept, values, flags)`: called with each record once it is in the outbox.
+    `period`: time between two samples of a sensor that is asked, s. `calibration`: corrects each sample. `made(seq, kept,
+    values, flags)`: called with each record once it is in the outbox. `raw`: report also what the calibration changed as
+    it was before.
 
     `last_made`: ticks of the last record, or of the start. `latest`: corrected value of each channel's last sample.
     `state`: HJ 212 letter of each sensor's last sample.
     """
 
-    def __init__(self, board, timeline, outbox, sensors, interval, period, calibration, made):
+    def __init__(self, board, timeline, outbox, sensors, interval, period, calibration, made, raw=False):
         self._board = board
         self._timeline = timeline
         self._outbox = outbox
@@ -27,7 +28,9 @@ class Recorder:
         self.period_ms = int(period * 1000)
         self.sensors = sensors
         self._made = made
-        self._aggregator = Aggregator([channel for driver in sensors.values() for channel in driver.channels])
+        channels = [channel for driver in sensors.values() for channel in driver.channels]
+        self._aggregator = Aggregator(channels)
+        self._raw = Aggregator(channels) if raw else None
         self.interval = interval
         self.last_made = board.ticks_ms()
         self.latest = {}
@@ -38,9 +41,12 @@ class Recorder:
         due = self._board.ticks_ms()
         while True:
             try:
-                for channel, value in self._calibration.correct(await driver.sample(), self.latest).items():
+                sample = await driver.sample()
+                for channel, value in self._calibration.correct(sample, self.latest).items():
                     self._aggregator.add(channel, value)
                     self.latest[channel] = value
+                    if self._raw:
+                        self._raw.add(channel, sample[channel])
                 self.state[name] = "N"
             except drivers.NoSample as reason:
                 self._miss(name, driver, reason.flag)
@@ -61,7 +67,9 @@ class Recorder:
             now, clock = self._timeline.now()
             start = (now // step + 1) * step
             await self._board.sleep_ms(start - now)
-            self._aggregator.close()  # what was sampled before a whole interval belongs to none
+            for aggregator in (self._aggregator, self._raw):
+                if aggregator:
+                    aggregator.close()  # what was sampled before a whole interval belongs to none
             await self._record_from(start, step, clock)
 
     async def _record_from(self, start, step, clock):
@@ -72,7 +80,8 @@ class Recorder:
                 return
             await self._board.sleep_ms(start + step - now)
             values, flags = self._aggregator.close()
-            text = message.record(start // 1000, step // 1000, values, flags)
+            raw = self._raw and {key: value for key, value in self._raw.close()[0].items() if value != values.get(key)}
+            text = message.record(start // 1000, step // 1000, values, flags, raw)
             kept = message.keep(self._calibration.id, clock, text)
             seq = self._outbox.append(kept)
             self.last_made = self._board.ticks_ms()

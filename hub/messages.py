@@ -24,6 +24,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dt: Annotated[int, msgspec.Meta(ge=1, le=60)]
     v: dict[Key, float]
     f: dict[Key, Flag] = {}
+    r: dict[Key, float] = {}
+    """Values before the board's calibration, where it changed them and reports them."""
 
 
 class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +55,7 @@ class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     reset: str | msgspec.UnsetType = msgspec.UNSET
     sensors: dict[str, Literal["N"] | Flag] | msgspec.UnsetType = msgspec.UNSET
     cal: Natural | msgspec.UnsetType = msgspec.UNSET
+    cal_due: str | msgspec.UnsetType = msgspec.UNSET
     config: Natural | msgspec.UnsetType = msgspec.UNSET
     heap_free: Natural | msgspec.UnsetType = msgspec.UNSET
     heap_used: Natural | msgspec.UnsetType = msgspec.UNSET

@@ -9,6 +9,7 @@ from edge.outbox import segments
 from tests.edge.helpers import raises, tmp_dir
 
 T0 = 1794999990
+EXTRA = {}  # configuration of a single test
 
 
 class Dust:
@@ -72,6 +73,7 @@ def make(folder, driver, records=3, steps=()):
         "broker": {"host": "127.0.0.1", "port": 1},
         "sensors": [{"name": "dust", "type": "any", "port": "tcp:127.0.0.1:1"}],
     }
+    config.update(EXTRA)
     agent.LINGER = 0
     return agent.Agent(config, bytes(32), StoppedAfter(folder, records, steps))
 
@@ -135,10 +137,12 @@ def test_a_clock_that_is_set_late_or_stepped_by_hours_costs_no_record_and_no_ord
 
 def test_calibration_corrects_the_samples_and_stands_beside_the_record():
     folder = tmp_dir()
+    EXTRA["raw"] = True
     with open(folder + "/calibration.json", "w") as file:
         json.dump({"id": 7, "channels": {"pm10": {"gain": 1.5, "offset": -20}}}, file)
     asyncio.run(make(folder, Dust(), 1).run())
     with open(segments(folder)[0][2], "rb") as file:
         line = file.readline()
     assert line.split(b" ")[2] == b"7"
-    assert b'"pm10":100' in line
+    assert b'"v":{"pm10":100},"r":{"pm10":80}' in line
+    EXTRA.clear()

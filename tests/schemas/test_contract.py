@@ -91,6 +91,7 @@ def test_what_the_agent_says_is_valid_and_means_the_same_to_the_hub(kind, text):
     said = json.loads(payload)
     for one in said.get("records", []):
         one.setdefault("f", {})
+        one.setdefault("r", {})
     assert understood == said
 
 
