@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check generate lock clean
+.PHONY: help setup demo test bench-edge check generate lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,6 +20,10 @@ demo: setup ## Run a simulated city here, e.g. make demo ARGS="--for 60 --json"
 test: $(VENV)/.dev ## Run every test; sets up Mosquitto, InfluxDB and MicroPython where it can
 	@$(BIN)/python -m tests.stack
 	$(BIN)/pytest $(ARGS)
+
+bench-edge: $(VENV)/.dev ## Measure the board's code on MicroPython; one JSON line last
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.bench.edge
 
 check: $(VENV)/.dev .cache/stubs/.done ## Lint, formatting, strict types, and that generated files are current
 	$(BIN)/ruff check .

@@ -12,9 +12,9 @@ class Recorder:
     """Turns samples into records.
 
     `sensors`: drivers by name. `interval`: length of a record, s, a divisor of 60; changed at the next boundary.
-    `period`: time between two samples of a sensor that is asked, s. `calibration`: corrects each sample. `made(seq, kept,
-    values, flags)`: called with each record once it is in the outbox. `raw`: report also what the calibration changed as
-    it was before.
+    `period`: time between two samples of a sensor that is asked, s. `calibration`: corrects each sample.
+    `made(seq, kept, values, flags)`: called with each record once it is in the outbox. `raw`: report also what the
+    calibration changed, as it was before.
 
     `last_made`: ticks of the last record, or of the start. `latest`: corrected value of each channel's last sample.
     `state`: HJ 212 letter of each sensor's last sample.
