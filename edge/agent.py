@@ -199,9 +199,9 @@ class Agent:
                 detail = "starting again"
             else:
                 detail = await self._orders.obey(command)
-        except (ValueError, TypeError, AttributeError) as error:
+        except Exception as error:
             ends = False
-            await self._reply(command, False, str(error))
+            await self._reply(command, False, str(error)[:1000])
         else:
             await self._reply(command, True, detail)
         self._tell_soon()
@@ -246,7 +246,8 @@ class Agent:
             log("reply: %s" % error)  # whoever asked sees no answer and asks again
 
     def _made(self, seq, kept, values, flags):
-        self._courier.made(seq, kept)
+        if seq is not None:
+            self._courier.made(seq, kept)
         self._relay.judge(values, flags)
 
     def _switched(self, detail):

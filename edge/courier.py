@@ -5,10 +5,10 @@ catch-up of days. What was sent that way is sent once more when its turn comes, 
 """
 
 import asyncio
-from time import time
 
 from edge import message
 from edge.journal import log
+from edge.monotonic import ticks_diff, ticks_ms
 
 MOST_RECORDS = 20  # in one message
 MOST_BYTES = 2500  # of records in one message
@@ -24,7 +24,7 @@ class Courier:
         self._timeline = timeline
         self._publish = publish
         self._wake = asyncio.Event()
-        self._progress = 0
+        self._progress = ticks_ms()
         self._newest = None
         self._losses = []
         self.ready = False  # connected, and listening for acknowledgements
@@ -42,8 +42,10 @@ class Courier:
 
     def acknowledged(self, stream, seq):
         """Take the hub's acknowledgement."""
+        before = self._outbox.oldest
         self._outbox.acknowledge(stream, seq)
-        self._progress = time()
+        if self._outbox.oldest != before:  # the hub repeats itself while a record is missing
+            self._progress = ticks_ms()
         self._wake.set()
 
     async def run(self):
@@ -67,13 +69,13 @@ class Courier:
         newest, self._newest = self._newest, None
         if newest and newest[0] > outbox.cursor:
             await self._send(newest[0], [newest[1]])
-        if outbox.cursor > outbox.oldest and time() - self._progress > ACK_TIMEOUT:
-            self._progress = time()
+        if outbox.cursor > outbox.oldest and ticks_diff(ticks_ms(), self._progress) > ACK_TIMEOUT * 1000:
+            self._progress = ticks_ms()
             outbox.rewind()
         if outbox.cursor - outbox.oldest >= WINDOW:
             return False
         if outbox.cursor == outbox.oldest:
-            self._progress = time()
+            self._progress = ticks_ms()
         seq, records = outbox.read(MOST_RECORDS, MOST_BYTES)
         await self._tell_losses()
         return bool(records) and await self._send(seq, records)

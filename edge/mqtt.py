@@ -8,9 +8,9 @@ twice (QoS 1). The caller's `on_message` runs in the reading task, so it must be
 import asyncio
 import struct
 from os import urandom
-from time import time
 
 from edge.journal import log
+from edge.monotonic import ticks_diff, ticks_ms
 from edge.port import close
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, DISCONNECT = 1, 2, 3, 4, 8, 9, 12, 14
@@ -95,14 +95,14 @@ class Client:
         """Connect, serve, and connect again; waits 1 to 60 s between attempts, longer each time."""
         pause = 1
         while True:
-            began = time()
+            began = ticks_ms()
             try:
                 await self._serve()
             except (OSError, EOFError, asyncio.TimeoutError, ValueError) as error:
                 log("mqtt: %s %s" % (error.__class__.__name__, error))
             finally:
                 await self._hang_up()
-            pause = 1 if time() - began > 10 else min(pause * 2, 60)
+            pause = 1 if ticks_diff(ticks_ms(), began) > 10000 else min(pause * 2, 60)
             await asyncio.sleep(pause * (1 + urandom(1)[0] / 255) / 2)
 
     async def publish(self, topic, parts, retain=False):

@@ -2,13 +2,26 @@
 
 import json
 
-from edge import journal, relay
+from edge import files, journal, relay
 
 INTERVALS = (1, 2, 5, 10, 15, 20, 30, 60)  # s: divisors of a minute
 
 
+def _whole(command, key, usual, most):
+    """Return the whole number from 1 to `most` that a command gives; raise ValueError when it is none."""
+    value = command.get(key, usual)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ValueError("%s: expected 1 to %d" % (key, most))
+    return value
+
+
 def problem(desired):
     """Return what is wrong with a desired configuration, as a sentence, or None."""
+    if not isinstance(desired, dict):
+        return "configuration: expected an object"
+    revision = desired.get("revision")
+    if not isinstance(revision, int) or isinstance(revision, bool) or not 1 <= revision < 1 << 53:
+        return "revision: expected a whole number, 1 or more"
     for key in desired:
         if key not in ("revision", "interval", "period", "relay"):
             return "%s: not known here" % key
@@ -31,24 +44,35 @@ class Orders:
         self._notes = notes
         self._status = status
         self._path = path
+        self._own = (recorder.interval, recorder.period_ms, relay_.rule)  # for what a configuration does not name
         self._usual = recorder.interval
+        self._lives = 0  # orders to show records of 1 s that are not over
+        self._refused = None
         self.revision = 0
         try:
-            with open(path) as file:
-                self._use(json.load(file))
-        except (OSError, ValueError):
+            text = files.read(path)
+            desired = json.loads(text) if text is not None else None
+            if desired is not None and not problem(desired):
+                self._use(desired)
+        except ValueError:
             pass  # none yet, or torn: the hub's retained one comes with the next connection
 
     def configure(self, desired):
         """Apply a desired configuration, or none of it; what came of it is told as an event."""
-        if desired.get("revision") == self.revision:
-            return
         wrong = problem(desired)
+        if not wrong and desired["revision"] <= self.revision:
+            return  # in force, or an older one played back
+        if not wrong:
+            try:
+                files.replace(self._path, json.dumps(desired))
+            except OSError as error:
+                wrong = "not kept: %s" % error
         if wrong:
+            if (desired.get("revision"), wrong) == self._refused:
+                return  # told: the broker gives it again with each connection
+            self._refused = (desired.get("revision"), wrong)
             self._notes.add("config", {"revision": desired.get("revision"), "problem": wrong})
             return
-        with open(self._path, "w") as file:
-            json.dump(desired, file)
         self._use(desired)
         self._notes.add("config", {"revision": self.revision})
 
@@ -60,22 +84,25 @@ class Orders:
             return "pong"
         if what == "selftest":
             self._recorder.state.clear()
-            await self._board.sleep_ms(5000)
+            await self._board.sleep_ms(max(5000, self._recorder.period_ms + 2000))
             state = self._recorder.state
             return ", ".join(["%s %s" % (name, state.get(name, "B")) for name in sorted(self._recorder.sensors)])
         if what == "live":
-            minutes = command.get("minutes", 5)
+            minutes = _whole(command, "minutes", 5, 1440)
+            self._lives += 1
             self._recorder.interval = 1
             await self._board.sleep_ms(minutes * 60000)
-            self._recorder.interval = self._usual
+            self._lives -= 1
+            if not self._lives:
+                self._recorder.interval = self._usual
             return "%d minutes of records of 1 s" % minutes
         if what == "relay":
             if not isinstance(command.get("on"), bool):
                 raise ValueError("on: expected true or false")
-            self._relay.order(command["on"], command.get("minutes", 10) * 60)
+            self._relay.order(command["on"], _whole(command, "minutes", 10, 1440) * 60)
             return "relay %s" % ("on" if self._relay.on else "off")
         if what == "log":
-            return "\n".join(journal.tail(command.get("lines", 20)))[-1000:]
+            return "\n".join(journal.tail(_whole(command, "lines", 20, journal.MOST)))[-1000:]
         if what == "calibrate":
             return self._calibrate(command)
         raise ValueError("do: %s is not known here" % what)
@@ -93,6 +120,9 @@ class Orders:
 
     def _use(self, desired):
         self.revision = desired.get("revision", 0)
-        self._usual = self._recorder.interval = desired.get("interval", self._usual)
-        self._recorder.period_ms = int(desired.get("period", self._recorder.period_ms / 1000) * 1000)
-        self._relay.rule = desired.get("relay")
+        interval, period_ms, rule = self._own
+        self._usual = desired.get("interval", interval)
+        if not self._lives:
+            self._recorder.interval = self._usual
+        self._recorder.period_ms = int(desired["period"] * 1000) if "period" in desired else period_ms
+        self._relay.rule = desired.get("relay", rule)

@@ -66,6 +66,7 @@ class Outbox:
         self._keep = keep
         self._file = None
         self._losses = []
+        self._lost = 0  # the highest number ever lost: read again after a rewind, it is told again and counted once
         self.dropped = 0
         found = segments(folder)
         self.stream = found[-1][1] if found else hexlify(os.urandom(4)).decode()
@@ -218,7 +219,8 @@ class Outbox:
                 self.rewind()
 
     def _lose(self, first, last, reason):
-        self.dropped += last - first + 1
+        self.dropped += max(0, last - max(first - 1, self._lost))
+        self._lost = max(self._lost, last)
         self._losses.append((first, last, reason))
 
     def _delete(self, path):

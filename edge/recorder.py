@@ -13,8 +13,8 @@ class Recorder:
 
     `sensors`: drivers by name. `interval`: length of a record, s, a divisor of 60; changed at the next boundary.
     `period`: time between two samples of a sensor that is asked, s. `calibration`: corrects each sample.
-    `made(seq, kept, values, flags)`: called with each record once it is in the outbox. `raw`: report also what the
-    calibration changed, as it was before.
+    `made(seq, kept, values, flags)`: called with each record, `seq` None when the outbox did not take it. `raw`: report
+    also what the calibration changed, as it was before.
 
     `last_made`: ticks of the last record, or of the start. `latest`: corrected value of each channel's last sample.
     `state`: HJ 212 letter of each sensor's last sample.
@@ -78,15 +78,16 @@ class Recorder:
             now, clock_now = self._timeline.now()
             if clock_now != clock or not -1000 <= now - start < step:
                 return
+            calibration = self._calibration.id
             await self._board.sleep_ms(start + step - now)
             values, flags = self._aggregator.close()
             raw = self._raw and {key: value for key, value in self._raw.close()[0].items() if value != values.get(key)}
+            if calibration != self._calibration.id:
+                return  # half of it was measured under another calibration: it belongs to neither
             text = message.record(start // 1000, step // 1000, values, flags, raw)
-            kept = message.keep(self._calibration.id, clock, text)
-            seq = self._outbox.append(kept)
+            kept = message.keep(calibration, clock, text)
+            self._made(self._outbox.append(kept), kept, values, flags)
             self.last_made = self._board.ticks_ms()
-            if seq is not None:
-                self._made(seq, kept, values, flags)
             start += step
 
     def _miss(self, name, driver, flag):

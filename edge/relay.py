@@ -5,14 +5,24 @@ A rule: `{"quantity": "pm10", "on": 150, "off": 100, "least": 60, "most": 1800}`
 seconds, and then for `least` seconds at least. An order from the hub goes before the rule until its time is over.
 """
 
+from edge.quantities import QUANTITIES
+
 
 def problem(rule):
     """Return what is wrong with a rule, as a sentence, or None."""
-    if not isinstance(rule.get("quantity"), str):
+    if not isinstance(rule, dict):
+        return "relay: expected an object"
+    for key in rule:
+        if key not in ("quantity", "on", "off", "least", "most"):
+            return "relay: %s: not known here" % key
+    if rule.get("quantity") not in QUANTITIES:
         return "relay: quantity: expected the key of a quantity"
     for key in ("on", "off"):
         if not isinstance(rule.get(key), (int, float)):
             return "relay: %s: expected a number" % key
+    for key, low in (("least", 0), ("most", 1)):
+        if not isinstance(rule.get(key, low), int) or rule.get(key, low) < low:
+            return "relay: %s: expected whole seconds, %d or more" % (key, low)
     return "relay: off must be below on" if rule["off"] >= rule["on"] else None
 
 
@@ -27,6 +37,7 @@ class Relay:
         self._until = None  # ticks until which an order holds
         self.rule = None
         self.on = False
+        switch(False)  # a restart of the interpreter alone leaves the pin as it was
 
     def order(self, on, seconds):
         """Switch by order, and keep the rule from switching for so long."""
@@ -43,6 +54,7 @@ class Relay:
             if self.rule is None:
                 self._set(False, "the order is over")
         if self.rule is None:
+            self._set(False, "there is no rule")
             return
         quantity = self.rule["quantity"]
         value = None if quantity in flags else values.get(quantity)
@@ -50,13 +62,13 @@ class Relay:
         age = least if self._since is None else now - self._since
         if not self.on:
             if value is not None and value >= self.rule["on"] and age >= least:
-                self._set(True, "%s %d, on at %d" % (quantity, value, self.rule["on"]))
+                self._set(True, "%s %g, on at %g" % (quantity, value, self.rule["on"]))
         elif age >= self.rule.get("most", 1800) * 1000:
             self._set(False, "on for %d s" % (age // 1000))
         elif age >= least and value is None:
             self._set(False, "no normal value of %s" % quantity)
         elif age >= least and value < self.rule["off"]:
-            self._set(False, "%s %d, off below %d" % (quantity, value, self.rule["off"]))
+            self._set(False, "%s %g, off below %g" % (quantity, value, self.rule["off"]))
 
     def _set(self, on, why):
         if on != self.on:

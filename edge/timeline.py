@@ -6,6 +6,8 @@ same timeline goes on where its last record ended, so such records never overlap
 that is why they are sent with clock "none".
 """
 
+from edge import files
+
 
 class Timeline:
     """The board's time for records; `folder` holds the file, `last` is the last record kept, if any."""
@@ -17,6 +19,8 @@ class Timeline:
         try:
             with open(self._path) as file:
                 for text in file:
+                    if not text.endswith("\n"):
+                        break
                     number, place = text.split()
                     self._places[int(number)] = int(place)
         except (OSError, ValueError):
@@ -37,8 +41,8 @@ class Timeline:
         if self._number not in self._places:
             place = (self._board.now_ms() - self._board.ticks_ms() - self._shift) // 1000
             self._places[self._number] = place
-            with open(self._path, "a") as file:
-                file.write("%d %d\n" % (self._number, place))
+            lines = ["%d %d\n" % item for item in sorted(self._places.items())]
+            files.replace(self._path, "".join(lines))
         return self._board.now_ms(), quality
 
     def place(self, clock, t, dt):

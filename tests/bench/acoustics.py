@@ -1,4 +1,4 @@
-"""What the acoustics cost: `micropython tests/bench_acoustics.py` prints one line of JSON.
+"""What the acoustics cost: `micropython -m tests.bench.acoustics` prints one line of JSON.
 
 - `meter_us`, `bare_us`, `ratio`: microseconds for each sample of the meter, and of a viper loop that only sums squares,
   with the one shift that keeps a block's sum within 32 bits; both in turns, the best of many, so that other work on the
@@ -11,13 +11,10 @@
 
 import gc
 import json
-import sys
 import time
 from array import array
 
 import micropython
-
-sys.path.insert(0, __file__.rpartition("/")[0] + "/..")
 
 from edge.acoustics import RATE, Meter
 
