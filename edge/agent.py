@@ -35,9 +35,14 @@ def ticks():
 
 
 def trial():
-    """Return the trial of the version that runs, or None when boot.py did not start it."""
+    """Return the trial of the version that runs, or None when there is nothing to try and nothing to tell."""
     if not [path for path in sys.path if path.startswith("slots/")]:
         return None
+    from edge import boot
+
+    state = boot.read(boot.FOLDER) or {}
+    if not state.get("trial") and not state.get("why"):
+        return None  # the usual case, which needs no 11 KB of heap for edge.update
     from edge import update
 
     return update.Trial(update.monotonic())

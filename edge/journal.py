@@ -1,6 +1,6 @@
 """The agent's log: printed for whoever has a cable, and its last lines kept for whoever asks over the network."""
 
-MOST = 50  # lines
+MOST = 30  # lines
 
 _lines = []
 

@@ -256,7 +256,7 @@ def test_log_gives_the_last_lines():
 def test_log_fits_into_a_reply():
     for _ in range(60):
         journal.log("x" * 90)
-    assert len(Parts().obey({"do": "log", "lines": 50})) == 1000
+    assert len(Parts().obey({"do": "log", "lines": journal.MOST})) == 1000
 
 
 def test_log_of_a_wrong_number_of_lines_is_refused():
