@@ -75,16 +75,17 @@ class Aggregator:
         misses = self._misses[channel]
         misses[flag] = misses.get(flag, 0) + 1
 
-    def close(self):
+    def close(self, work=None):
         """Return `(values, flags)` of the interval and begin the next.
 
-        `flags` names only what is not normal. A channel from which nothing came at all is flagged B.
+        `flags` names only what is not normal. A channel from which nothing came at all is flagged B. `work`: the letter
+        of the technician's work by channel, which goes before all others.
         """
         values = {}
         flags = {}
         for key, channel, aggregate in self._quantities:
             samples = self._samples[channel]
-            flag = self._flag(channel)
+            flag = (work or {}).get(channel) or self._flag(channel)
             if samples:
                 values[key] = aggregate(samples)
             if flag != "N":

@@ -101,11 +101,24 @@ class Orders:
                 raise ValueError("on: expected true or false")
             self._relay.order(command["on"], _whole(command, "minutes", 10, 1440) * 60)
             return "relay %s" % ("on" if self._relay.on else "off")
+        if what == "flag":
+            return self._flag(command)
         if what == "log":
             return "\n".join(journal.tail(_whole(command, "lines", 20, journal.MOST)))[-1000:]
         if what == "calibrate":
             return self._calibrate(command)
         raise ValueError("do: %s is not known here" % what)
+
+    def _flag(self, command):
+        flag = command.get("flag")
+        if flag not in ("M", "C", "N"):
+            raise ValueError("flag: expected M (maintenance), C (calibration) or N (over)")
+        named = command.get("sensor")
+        if named is not None and named not in self._recorder.sensors:
+            raise ValueError("sensor: there is no %s; expected one of %s" % (named, sorted(self._recorder.sensors)))
+        minutes = _whole(command, "minutes", 30, 1440)
+        self._recorder.work(flag, [named] if named else list(self._recorder.sensors), minutes * 60)
+        return "%s: flag %s for %d minutes" % (named or "all sensors", flag, minutes)
 
     def _calibrate(self, command):
         for key in ("calibration", "who", "reference"):

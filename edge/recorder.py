@@ -35,6 +35,17 @@ class Recorder:
         self.last_made = board.ticks_ms()
         self.latest = {}
         self.state = {}
+        self._work = {}  # letter and ticks of its end, by sensor
+
+    def work(self, flag, sensors, seconds):
+        """Flag what these sensors (names) give for so long, M maintenance or C calibration; N ends it."""
+        until = self._board.ticks_ms() + seconds * 1000
+        for name in sensors:
+            if flag != "N":
+                self._work[name] = (flag, until)
+            elif name in self._work:
+                # The interval under way was still measured with somebody at the sensor.
+                self._work[name] = (self._work[name][0], self._board.ticks_ms())
 
     async def sample(self, name, driver):
         """Sample one sensor for ever."""
@@ -80,7 +91,7 @@ class Recorder:
                 return
             calibration = self._calibration.id
             await self._board.sleep_ms(start + step - now)
-            values, flags = self._aggregator.close()
+            values, flags = self._aggregator.close(self._work_since(self._board.ticks_ms() - step))
             raw = self._raw and {key: value for key, value in self._raw.close()[0].items() if value != values.get(key)}
             if calibration != self._calibration.id:
                 return  # half of it was measured under another calibration: it belongs to neither
@@ -89,6 +100,11 @@ class Recorder:
             self._made(self._outbox.append(kept), kept, values, flags)
             self.last_made = self._board.ticks_ms()
             start += step
+
+    def _work_since(self, begin):
+        """Return the letter of the work by channel, for sensors that were worked on after `begin` (ticks)."""
+        self._work = {name: work for name, work in self._work.items() if work[1] >= begin}
+        return {channel: work[0] for name, work in self._work.items() for channel in self.sensors[name].channels}
 
     def _miss(self, name, driver, flag):
         self.state[name] = flag

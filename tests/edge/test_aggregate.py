@@ -76,3 +76,12 @@ def test_what_the_sensor_integrated_itself_goes_before_sampled_levels():
     box.add("laf", 70.0)
     values, _ = box.close()
     assert (values["laeq"], values["lafmax"]) == (61, 70)
+
+
+def test_while_a_technician_works_on_a_sensor_its_values_are_flagged_so():
+    box = Aggregator(("laf", "pm10"))
+    box.add("laf", 94.0)
+    box.add("pm10", 80)
+    values, flags = box.close({"laf": "C"})
+    assert values["lafmax"] == 94
+    assert flags == dict.fromkeys(("laeq", "lafmax", "lafmin", "l10", "l50", "l90"), "C")

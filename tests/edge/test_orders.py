@@ -487,3 +487,28 @@ def test_a_torn_file_is_mended_by_the_hub_s_retained_configuration():
         except Exception as error:  # noqa: BLE001 - told below
             wrong.append((damaged, error.__class__.__name__))
     assert wrong == []
+
+
+def test_flag_marks_what_a_sensor_gives_while_somebody_works_on_it():
+    parts = Parts()
+    told = parts.obey({"do": "flag", "flag": "C", "sensor": "dust", "minutes": 2})
+    assert told == "dust: flag C for 2 minutes"
+    now = parts.clock.ms
+    for begin, work in ((now, {"pm10": "C"}), (now + 2 * MINUTE, {"pm10": "C"}), (now + 2 * MINUTE + 1, {})):
+        assert parts.recorder._work_since(begin) == work
+
+
+def test_flag_n_ends_the_work_with_the_interval_under_way():
+    parts = Parts()
+    parts.obey({"do": "flag", "flag": "M", "minutes": 60})
+    parts.clock.ms += 5000
+    parts.obey({"do": "flag", "flag": "N"})
+    assert parts.recorder._work_since(parts.clock.ms - 5000) == {"pm10": "M"}
+    assert parts.recorder._work_since(parts.clock.ms + 1) == {}
+
+
+def test_flag_of_an_unknown_letter_or_sensor_is_refused():
+    parts = Parts()
+    wrong = [("flag", {"do": "flag", "flag": flag}) for flag in ("D", "", None)]
+    wrong.append(("sensor", {"do": "flag", "flag": "M", "sensor": "nose"}))
+    assert not_refused(parts, wrong) == []
