@@ -43,6 +43,7 @@ class Chain:
         self.boards = boards(sites)
         self.heap = "256k"
         self.code = ROOT
+        self.starts = ("-m", "edge", "config.json")
         self._interval, self._period = pace(clock.speed) if clock else (INTERVAL_S, PERIOD_S)
         self._fast = clock
         self._micropython = micropython
@@ -90,7 +91,7 @@ class Chain:
         self._start("hub", command, self.folder)
 
     def start_board(self, name):
-        command = [self._micropython, "-X", f"heapsize={self.heap}", "-m", "edge", "config.json"]
+        command = [self._micropython, "-X", f"heapsize={self.heap}", *self.starts]
         self._start(name, command, self.folder / name)
 
     def kill(self, name):
