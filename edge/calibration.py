@@ -14,7 +14,6 @@ import json
 
 from edge import drivers, files
 from edge.journal import log
-from edge.quantities import QUANTITIES
 
 DRIEST_DENSITY = 1.65  # g/cm3, of dry particles
 MOST_HUMID = 95  # %: above, the correction would grow without bounds
@@ -37,55 +36,6 @@ def through(points, value):
     return y0 + (value - x0) * (y1 - y0) / (x1 - x0)
 
 
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9  # NaN is not
-
-
-def _are_points(value):
-    if not isinstance(value, list) or not value:
-        return False
-    for point in value:
-        if not isinstance(point, list) or len(point) != 2 or not _is_number(point[0]) or not _is_number(point[1]):
-            return False
-    raw = [point[0] for point in value]
-    return raw == sorted(set(raw))
-
-
-def problem(content):
-    """Return what is wrong with a calibration's content, as a sentence, or None."""
-    if not isinstance(content, dict):
-        return "calibration: expected an object"
-    id_ = content.get("id")
-    if not isinstance(id_, int) or isinstance(id_, bool) or not 0 <= id_ < 1 << 53:
-        return "id: expected a whole number, 0 or more"
-    if not isinstance(content.get("due", ""), str):
-        return "due: expected the date of the next calibration, YYYY-MM-DD"
-    if not isinstance(content.get("channels"), dict):
-        return "channels: expected an object"
-    if id_ == 0 and content["channels"]:
-        return "id: 0 says that nothing is corrected; expected 1 or more"
-    known = [channel for sources, _, _ in QUANTITIES.values() for channel in sources]
-    for channel, how in content["channels"].items():
-        if channel not in known:
-            return "%s: no sensor gives this channel" % channel
-        wrong = _wrong_correction(how)
-        if wrong:
-            return "%s: %s" % (channel, wrong)
-    return None
-
-
-def _wrong_correction(how):
-    if not isinstance(how, dict):
-        return "expected an object"
-    for key, value in how.items():
-        if key == "points":
-            if not _are_points(value):
-                return "points: expected pairs of numbers with rising raw values"
-        elif key not in ("gain", "offset", "kappa") or not _is_number(value) or (key == "kappa" and value < 0):
-            return "%s: expected a number, as gain, offset or kappa (0 or more), or points" % key
-    return None
-
-
 class Calibration:
     """The calibration in force; without a file, id 0, which corrects nothing."""
 
@@ -99,7 +49,9 @@ class Calibration:
             text = files.read(path)
             if text is not None:
                 content = json.loads(text)
-                wrong = problem(content)
+                from edge import checks
+
+                wrong = checks.calibration(content)
                 if wrong:
                     raise ValueError(wrong)
                 self._use(content)
@@ -109,7 +61,9 @@ class Calibration:
 
     def replace(self, content):
         """Put another calibration in force and keep it; raise ValueError with the reason if it is not one."""
-        wrong = problem(content)
+        from edge import checks
+
+        wrong = checks.calibration(content)
         if wrong:
             raise ValueError(wrong)
         if content["id"] == self.id and content["channels"] != self.channels:

@@ -2,9 +2,7 @@
 
 import json
 
-from edge import files, journal, relay
-
-INTERVALS = (1, 2, 5, 10, 15, 20, 30, 60)  # s: divisors of a minute
+from edge import files, journal
 
 
 def _whole(command, key, usual, most):
@@ -13,24 +11,6 @@ def _whole(command, key, usual, most):
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ValueError("%s: expected 1 to %d" % (key, most))
     return value
-
-
-def problem(desired):
-    """Return what is wrong with a desired configuration, as a sentence, or None."""
-    if not isinstance(desired, dict):
-        return "configuration: expected an object"
-    revision = desired.get("revision")
-    if not isinstance(revision, int) or isinstance(revision, bool) or not 1 <= revision < 1 << 53:
-        return "revision: expected a whole number, 1 or more"
-    for key in desired:
-        if key not in ("revision", "interval", "period", "relay"):
-            return "%s: not known here" % key
-    if desired.get("interval", 10) not in INTERVALS:
-        return "interval: expected one of %s s" % (INTERVALS,)
-    period = desired.get("period", 1)
-    if not isinstance(period, (int, float)) or not 0.1 <= period <= 60:
-        return "period: expected 0.1 to 60 s"
-    return relay.problem(desired["relay"]) if "relay" in desired else None
 
 
 class Orders:
@@ -52,14 +32,19 @@ class Orders:
         try:
             text = files.read(path)
             desired = json.loads(text) if text is not None else None
-            if desired is not None and not problem(desired):
-                self._use(desired)
+            if desired is not None:
+                from edge import checks
+
+                if not checks.desired(desired):
+                    self._use(desired)
         except ValueError:
             pass  # none yet, or torn: the hub's retained one comes with the next connection
 
     def configure(self, desired):
         """Apply a desired configuration, or none of it; what came of it is told as an event."""
-        wrong = problem(desired)
+        from edge import checks
+
+        wrong = checks.desired(desired)
         if not wrong and desired["revision"] <= self.revision:
             return  # in force, or an older one played back
         if not wrong:

@@ -5,26 +5,6 @@ A rule: `{"quantity": "pm10", "on": 150, "off": 100, "least": 60, "most": 1800}`
 seconds, and then for `least` seconds at least. An order from the hub goes before the rule until its time is over.
 """
 
-from edge.quantities import QUANTITIES
-
-
-def problem(rule):
-    """Return what is wrong with a rule, as a sentence, or None."""
-    if not isinstance(rule, dict):
-        return "relay: expected an object"
-    for key in rule:
-        if key not in ("quantity", "on", "off", "least", "most"):
-            return "relay: %s: not known here" % key
-    if rule.get("quantity") not in QUANTITIES:
-        return "relay: quantity: expected the key of a quantity"
-    for key in ("on", "off"):
-        if not isinstance(rule.get(key), (int, float)):
-            return "relay: %s: expected a number" % key
-    for key, low in (("least", 0), ("most", 1)):
-        if not isinstance(rule.get(key, low), int) or rule.get(key, low) < low:
-            return "relay: %s: expected whole seconds, %d or more" % (key, low)
-    return "relay: off must be below on" if rule["off"] >= rule["on"] else None
-
 
 class Relay:
     """`switch(on)` moves the contact; `tell(detail)` is called at each switching with what and why."""

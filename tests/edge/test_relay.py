@@ -1,6 +1,7 @@
 """The relay for dust suppression: by its own rule, on its own readings, with nothing of the network in sight."""
 
-from edge.relay import Relay, problem
+from edge.checks import relay as problem
+from edge.relay import Relay
 
 RULE = {"quantity": "pm10", "on": 150, "off": 100, "least": 60, "most": 600}
 
