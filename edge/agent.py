@@ -27,6 +27,14 @@ STATUS_EVERY = 3600  # s
 FRESH = 300  # s: an older order to update may be an old version's, played back
 
 
+async def end(tasks):
+    """End tasks for good: a wait_for of CPython 3.11 that is just over may swallow a cancellation."""
+    for task in tasks:
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+
+
 def ticks():
     """Return monotonic time in s, as edge.update counts it."""
     from edge import update
@@ -144,12 +152,10 @@ class Agent:
             self._board.stop_asked(),
         )
         await over.wait()
-        for task in sampling:
-            task.cancel()
+        await end(sampling)
         if not trouble:
             await self._send_the_rest()
-        for task in sending:
-            task.cancel()
+        await end(sending)
         self._outbox.close()
         if trouble:
             raise trouble[0]
@@ -160,7 +166,10 @@ class Agent:
                 break
             await asyncio.sleep(0.1)
         if self._client.connected:
-            await self._publish("status", [self._status(False).encode()], retain=True)
+            try:
+                await self._publish("status", [self._status(False).encode()], retain=True)
+            except OSError as error:
+                log("goodbye: %s" % error)  # the last will says it
         await self._client.disconnect()
 
     async def _publish(self, kind, parts, retain=False):
