@@ -85,7 +85,8 @@ class Demo:
         for board in self.boards:
             self.outbox(board).mkdir(exist_ok=True)  # a board that has only just begun has none yet
             (self.outbox(board) / "stop").touch()
-        await asyncio.gather(*[agent.wait() for agent in self._agents])
+        with contextlib.suppress(TimeoutError):  # what a board could not send by then is counted as lost
+            await asyncio.wait_for(asyncio.gather(*[agent.wait() for agent in self._agents]), 60)
         deadline = time.monotonic() + 30
         while self.waiting() and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
