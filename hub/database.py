@@ -25,5 +25,6 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise DatabaseError(f"{path}: cannot be opened: {error}") from error
     if found not in (0, version):
+        connection.close()
         raise DatabaseError(f"{path}: has schema version {found}, this hub works with {version}")
     return connection
