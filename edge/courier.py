@@ -11,7 +11,7 @@ from edge.journal import log
 from edge.monotonic import ticks_diff, ticks_ms
 
 MOST_RECORDS = 20  # in one message
-MOST_BYTES = 2500  # of records in one message
+MOST_BYTES = 1200  # of records in one message: while it is on its way, they stand in the heap
 WINDOW = 120  # records that may be on their way without the hub's acknowledgement
 ACK_TIMEOUT = 15  # s without progress before all that is unacknowledged is sent again
 
@@ -92,6 +92,7 @@ class Courier:
             texts.append(placed[2])
         if seq + len(records) == self._outbox.cursor:
             self._outbox.unread(len(records) - len(texts))
+        records.clear()  # while the message is on its way, its texts are enough
         if not texts:
             return False
         outbox = self._outbox

@@ -21,8 +21,9 @@ GRACE = 300
 NEWS = 1800
 """A verdict on a window that ended longer ago is recorded, but is no news: it raises no alert, s."""
 
-VERSION = 1
-SCHEMA = """
+
+STEPS = (
+    """
 CREATE TABLE window (
     device TEXT, rule TEXT, start INTEGER, end INTEGER NOT NULL,
     seconds REAL NOT NULL, total REAL NOT NULL, highest REAL NOT NULL,
@@ -60,7 +61,8 @@ CREATE TABLE latest (
 ) WITHOUT ROWID;
 CREATE TABLE position (offset INTEGER NOT NULL);
 INSERT INTO position VALUES (0)
-"""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Compliance:
         quantities: dict[str, Quantity],
         clock: Callable[[], float],
     ) -> None:
-        self._db = open_database(path, SCHEMA, VERSION)
+        self._db = open_database(path, STEPS)
         self._registry = registry
         self._clock = clock
         self._rules = {rule.id: rule for rule in (rule_of(s, n, quantities[n.quantity]) for s, n in limits)}

@@ -38,6 +38,22 @@ class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bucket: str = "fenceline"
 
 
+class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the log keeps what every consumer has done with."""
+
+    days: Annotated[float, msgspec.Meta(gt=0)] = 400.0
+    """Messages older than this are removed from the log (their readings stay in the store)."""
+    quarantined: Annotated[int, msgspec.Meta(ge=1000)] = 100_000
+    """Most messages in quarantine; beyond, the oldest go, and stay counted."""
+
+
+class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where /healthz, /readyz and /metrics are served; port 0 serves none."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8433
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``fenceline.toml``. Paths are relative to the file."""
 
@@ -46,8 +62,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Path = Path("data")
     acknowledge_every: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
     """Least time between two acknowledgements to one board, s."""
+    districts: tuple[Id, ...] = ()
+    """The districts this hub owns; none named: all."""
     broker: Broker = Broker()
     store: Store = Store()
+    keep: Keep = Keep()
+    http: Http = Http()
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

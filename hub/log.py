@@ -15,8 +15,9 @@ from hub.database import open_database
 from hub.messages import Event, Telemetry
 from hub.streams import Numbers
 
-VERSION = 1
-SCHEMA = """
+
+STEPS = (
+    """
 CREATE TABLE message (
     offset INTEGER PRIMARY KEY,   -- counts up by one; a consumer's position is the offset it has done
     received REAL NOT NULL,       -- Unix s
@@ -48,7 +49,8 @@ CREATE TABLE quarantine (
 );
 CREATE INDEX quarantine_by_device ON quarantine (device, reason);
 CREATE TABLE position (consumer TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID
-"""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Log:
     """The log in the file `path`."""
 
     def __init__(self, path: Path) -> None:
-        self._db = open_database(path, SCHEMA, VERSION)
+        self._db = open_database(path, STEPS)
         self._numbers: dict[tuple[str, str], Numbers] = {}
         self.counts: Counter[str] = Counter()
         """Since the start: accepted, duplicate and quarantined messages."""

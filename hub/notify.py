@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apprise
 
-from hub.compliance import SCHEMA, VERSION
+from hub.compliance import STEPS
 from hub.database import open_database
 
 RETRY = 10  # s
@@ -24,7 +24,7 @@ class Notifier(threading.Thread):
 
     def __init__(self, path: Path) -> None:
         super().__init__(name="notify", daemon=True)
-        self._db = open_database(path, SCHEMA, VERSION)
+        self._db = open_database(path, STEPS)
         self._stop_asked = threading.Event()
         self._people = apprise.Apprise()
         for url in os.environ.get("APPRISE_URLS", "").split():

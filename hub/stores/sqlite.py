@@ -7,8 +7,9 @@ from hub.database import open_database
 from hub.readings import Reading
 from hub.stores.base import StoreError
 
-VERSION = 1
-SCHEMA = """
+
+STEPS = (
+    """
 CREATE TABLE reading (
     device TEXT, stream TEXT, seq INTEGER, quantity TEXT,
     district TEXT NOT NULL, site TEXT NOT NULL,
@@ -21,14 +22,15 @@ CREATE TABLE reading (
 CREATE INDEX reading_by_time ON reading (device, quantity, t);
 CREATE TABLE position (offset INTEGER NOT NULL);
 INSERT INTO position VALUES (0)
-"""
+""",
+)
 
 
 class SqliteStore:
     """Series in the file `path`; readings and position change in one transaction."""
 
     def __init__(self, path: Path) -> None:
-        self._db = open_database(path, SCHEMA, VERSION)
+        self._db = open_database(path, STEPS)
 
     def position(self) -> int:
         """See `Store`."""
