@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench-edge check generate lock clean
+.PHONY: help setup demo test bench-edge bench-store bench-ingest torture fuzz check generate lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(VENV)/.product ## Make .venv with the fenceline command and its locked dependencies
 
@@ -24,6 +24,22 @@ test: $(VENV)/.dev ## Run every test; sets up Mosquitto, InfluxDB and MicroPytho
 bench-edge: $(VENV)/.dev ## Measure the board's code on MicroPython; one JSON line last
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.bench.edge
+
+bench-store: $(VENV)/.dev ## Measure how fast a backlog reaches SQLite, InfluxDB and the rollups; one JSON line last
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.bench.store $(ARGS)
+
+bench-ingest: $(VENV)/.dev ## Measure how fast the hub takes messages, against a bare MQTT client; one JSON line last
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.bench.ingest $(ARGS)
+
+torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. make torture ARGS="--kills 100 --json"
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.torture $(ARGS)
+
+fuzz: $(VENV)/.dev ## Send random messages and count every one, e.g. make fuzz ARGS="--messages 1000000 --json"
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 check: $(VENV)/.dev .cache/stubs/.done ## Lint, formatting, strict types, and that generated files are current
 	$(BIN)/ruff check .

@@ -12,6 +12,16 @@ from importlib.metadata import version
 COMMANDS = {
     "demo": ("sim.cli", "Run a simulated city on this machine: sensors, boards, broker and hub."),
     "run": ("hub.cli", "Run the hub: take the boards' messages, keep, judge and pass on."),
+    "check": ("hub.check_cli", "Explain every problem of a hub: files, certificates, broker, store."),
+    "backup": ("hub.backup_cli", "Save a hub, also while it runs, as one verified file."),
+    "restore": ("hub.restore_cli", "Put a backup back."),
+    "registry": ("hub.registry_cli", "The city's registry: districts, sites and boards; import, export, retire."),
+    "backtest": ("hub.backtest_cli", "Judge recorded data by the law, without a hub."),
+    "limits": ("hub.limits_cli", "The limits of the law: list, show, explain which bind a site."),
+    "quarantine": ("hub.quarantine_cli", "What the hub could not accept, why, and another chance for it."),
+    "alerts": ("hub.alert_cli", "Alerts: list, show, acknowledge, comment, close."),
+    "notify": ("hub.notify_cli", "Prove that alerts reach people."),
+    "access": ("hub.access_cli", "Who may use the HTTP API: make and revoke tokens."),
     "board": ("firmware.cli", "The technician's toolkit: find boards, build their bundle."),
     "grafana": ("dashboards.cli", "Dashboards as code, in English and Chinese."),
 }

@@ -3,16 +3,20 @@
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, datetime
 
 import msgspec
 
-from hub.config import Registry
 from hub.messages import DECODERS, KINDS, MOST, Message, Telemetry
+from hub.plausibility import Finding, Plausibility
+from hub.registry import Registry
 from schemas import Quantity
 
 PREFIX = "fenceline/1/"
 MOST_AHEAD = 300
 """How far a record may lie in the future before its clock is called wrong, s."""
+MOST_BEHIND = 400 * 86_400
+"""How far a record may lie in the past, s: no outbox holds more, but a clock never set tells of 1970 or 2000."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are no message: not JSON, against the schema, not UTF-8, nested without end."""
@@ -31,15 +35,15 @@ class Admitted:
     device: str
     kind: str
     message: Message
-    findings: list[tuple[int, str, str]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A message for quarantine.
 
-    `reason`: topic, unknown_board, not_json, bad_mac, wrong_topic, schema, unknown_quantity, interval, future or
-    internal (a mistake of the hub's own).
+    `reason`: topic, unknown_board, retired_board, not_json, bad_mac, wrong_topic, schema, unknown_quantity, interval,
+    future, past, store (the series store refuses the point) or internal (a mistake of the hub's own).
     `span` is `(stream, first, count)` of the records it says it holds, when its MAC is good: those are done with.
     """
 
@@ -69,8 +73,12 @@ class Admission:
 
     def __init__(self, registry: Registry, quantities: dict[str, Quantity], clock: Callable[[], float]) -> None:
         self._registry = registry
-        self._ranges = {key: quantity.range for key, quantity in quantities.items()}
+        self._plausibility = Plausibility(quantities)
         self._clock = clock
+
+    def use(self, registry: Registry) -> None:
+        """Judge against another registry from now on."""
+        self._registry = registry
 
     def judge(self, topic: str, payload: bytes) -> Admitted | Refused:
         """Return what becomes of the message."""
@@ -78,44 +86,55 @@ class Admission:
         if len(parts) != 4 or parts[3] not in KINDS:
             return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
         district, site, device, kind = parts
-        key = self._registry.keys.get(device)
+        registry = self._registry
+        key = registry.keys.get(device)
         if key is None:
             return Refused(topic, payload, device, "unknown_board", f"board {device!r} is not in the registry")
         if not authentic(payload, key):
             reason, detail = _why_not_authentic(payload)
             return Refused(topic, payload, device, reason, detail)
-        home = self._registry.site_of(device)
-        if (district, site) != (home.district, home.id):
+        if registry.boards[device].retired and registry.is_retired(device, self._today()):
+            # Its records are not done with: whoever takes the board back into service gets them.
+            detail = f"board {device!r} is retired since {registry.boards[device].retired}"
+            return Refused(topic, payload, device, "retired_board", detail)
+        home = registry.site_of(device)
+        if site != home.id or district != home.district:
             detail = f"the board belongs to {home.district}/{home.id}"
             return Refused(topic, payload, device, "wrong_topic", detail, _span(kind, payload))
         try:
             message = DECODERS[kind].decode(payload)
         except UNREADABLE as error:
             return Refused(topic, payload, device, "schema", str(error), _span(kind, payload))
-        findings: list[tuple[int, str, str]] = []
-        if isinstance(message, Telemetry):
-            problem = self._check(message, findings)
-            if problem:
-                return Refused(topic, payload, device, *problem, _span(kind, payload))
-        return Admitted(topic, payload, district, site, device, kind, message, findings)
+        if not isinstance(message, Telemetry):
+            return Admitted(topic, payload, district, site, device, kind, message)
+        problem = self._problem(message)
+        if problem:
+            return Refused(topic, payload, device, *problem, _span(kind, payload))
+        return Admitted(
+            topic, payload, district, site, device, kind, message, self._plausibility.check(device, message)
+        )
 
-    def _check(self, message: Telemetry, findings: list[tuple[int, str, str]]) -> tuple[str, str] | None:
-        latest = self._clock() + MOST_AHEAD
-        for index, record in enumerate(message.records):
-            number = message.seq + index
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock(), self._registry.zone).date()
+
+    def _problem(self, message: Telemetry) -> tuple[str, str] | None:
+        """Return why the records of a message cannot be used, or None."""
+        now = self._clock()
+        earliest, latest = now - MOST_BEHIND, now + MOST_AHEAD
+        number = message.seq
+        for record in message.records:
+            end = record.t + record.dt
             if record.t % 60 + record.dt > 60:
                 return "interval", f"record {number}: t = {record.t}, dt = {record.dt} straddles a full minute"
-            if record.t + record.dt > latest:
+            if end > latest:
                 return "future", f"record {number}: t = {record.t} is more than {MOST_AHEAD} s ahead of the hub's clock"
-            for key, value in record.v.items():
-                limits = self._ranges.get(key)
-                if limits is None:
-                    return "unknown_quantity", f"record {number}: {key!r} is not in the catalogue of quantities"
-                if not limits[0] <= value <= limits[1]:
-                    findings.append((index, key, "T" if value > limits[1] else "D"))
-            for key in record.f:
-                if key not in self._ranges:
-                    return "unknown_quantity", f"record {number}: {key!r} is not in the catalogue of quantities"
+            if end < earliest:
+                days = MOST_BEHIND // 86_400
+                return "past", f"record {number}: t = {record.t} is more than {days} days behind the hub's clock"
+            unknown = self._plausibility.unknown(record)
+            if unknown is not None:
+                return "unknown_quantity", f"record {number}: {unknown!r} is not in the catalogue of quantities"
+            number += 1
         return None
 
 

@@ -1,5 +1,6 @@
 """`fenceline run`: the hub as a process."""
 
+import enum
 import logging
 import signal
 import threading
@@ -9,14 +10,22 @@ from typing import Annotated
 import typer
 
 from fenceline import UserError
-from hub.config import ConfigError, load_config
+from hub import logs
+from hub.config import ConfigError, load_config, with_districts
 from hub.database import DatabaseError
-from hub.service import Hub
+from hub.service import Hub, of_districts
 from schemas import CatalogueError
 
 app = typer.Typer(add_completion=False)
 
 log = logging.getLogger("hub")
+
+
+class LogFormat(enum.StrEnum):
+    """How the log is written."""
+
+    text = "text"
+    json = "json"
 
 
 @app.command(
@@ -26,29 +35,44 @@ It takes the boards' messages from the MQTT broker, keeps each one in its log, a
 readings to the series store (SQLite, or InfluxDB with INFLUXDB_V2_URL, INFLUXDB_V2_TOKEN and INFLUXDB_V2_ORG in the
 environment), judges them against the limits in force and sends alerts to APPRISE_URLS.
 
-Example: fenceline run --config fenceline.toml
+Examples:
+
+  fenceline run --config fenceline.toml
+
+  fenceline run --districts nanhai,shunde     one of several hubs, each owning some districts
 """,
 )
 def run(
     config: Annotated[Path, typer.Option(help="The hub's configuration (README.md explains it).")] = Path(
         "fenceline.toml"
     ),
+    districts: Annotated[
+        str, typer.Option(help="Own only these districts, separated by commas; others belong to other hubs.")
+    ] = "",
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Lines for people, or JSON for a log collector.")
+    ] = LogFormat.text,
 ) -> None:
     """Run the hub."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    logs.configure("json" if log_format is LogFormat.json else "text")
     try:
-        hub = Hub(load_config(config))
+        settings = load_config(config)
+        if districts:
+            settings = with_districts(settings, districts)
+        hubs = [Hub(one, log_format=log_format.value) for one in of_districts(settings)]
     except (ConfigError, DatabaseError, CatalogueError) as error:
         raise UserError(str(error)) from error
-    run_until_signal(hub)
+    run_until_signal(*hubs)
 
 
-def run_until_signal(hub: Hub) -> None:
-    """Run the hub in this process until SIGINT or SIGTERM."""
+def run_until_signal(*hubs: Hub) -> None:
+    """Run hubs in this process until SIGINT or SIGTERM."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    hub.start()
+    for hub in hubs:
+        hub.start()
     stop.wait()
     log.info("stopping")
-    hub.stop()
+    for hub in hubs:
+        hub.stop()

@@ -1,25 +1,35 @@
-"""Judges each averaging window against the limits in force, and keeps verdicts and alerts.
+"""Judges each averaging window against the limits in force, and keeps the verdicts.
 
 A consumer of the log. Open windows, verdicts, alerts and the position in the log change in one transaction, so a kill
 at any moment gives the same verdicts in the end.
 """
 
+import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import replace
 from pathlib import Path
 
-from hub.config import Registry, Site
+from hub.alert_config import Alerting
+from hub.alert_tables import STEP as ALERTS_STEP
+from hub.alerts import Alerts
+from hub.budget import warnings_of
 from hub.database import open_database
+from hub.judge import Engine, Judgement, Plans
+from hub.judge.engine import NEVER
 from hub.log import Entry
-from hub.readings import Reading, readings
-from hub.windows import Window, window_of
+from hub.places import Places
+from hub.readings import intervals
+from hub.registry import Registry
+from hub.verdicts import Verdict
+from hub.window_store import WindowStore
+from hub.windows import LocalTime
 from schemas import Limit, Quantity, Standard
 
 GRACE = 300
 """How long a window waits after its end for a board from which nothing comes any more, s."""
 NEWS = 1800
 """A verdict on a window that ended longer ago is recorded, but is no news: it raises no alert, s."""
+PRUNE_EVERY = 3600.0
 
 
 STEPS = (
@@ -62,39 +72,68 @@ CREATE TABLE latest (
 CREATE TABLE position (offset INTEGER NOT NULL);
 INSERT INTO position VALUES (0)
 """,
+    """
+CREATE TABLE cell (               -- what was measured with flag N in each window of the first step of an averaging
+    device TEXT, quantity TEXT,
+    span TEXT,                    -- the kind of window: 20 min, 1 h, period 22:00-06:00
+    start INTEGER, end INTEGER NOT NULL,
+    seconds REAL NOT NULL,        -- how much of it was measured
+    total REAL NOT NULL,          -- integral of the value, of levels of 10^(level/10)
+    highest REAL NOT NULL,
+    seen INTEGER NOT NULL,        -- up to when readings have come
+    warned TEXT NOT NULL,         -- early warnings given of it
+    PRIMARY KEY (device, quantity, span, start)
+) WITHOUT ROWID;
+CREATE INDEX cell_by_end ON cell (end);
+CREATE TABLE pending (            -- windows of averagings that are to be judged
+    device TEXT, node TEXT, start INTEGER, end INTEGER NOT NULL,
+    PRIMARY KEY (device, node, start)
+) WITHOUT ROWID;
+CREATE TABLE kept (               -- valid values of days, of which those of months and years are made
+    device TEXT, node TEXT, start INTEGER, value REAL NOT NULL,
+    PRIMARY KEY (device, node, start)
+) WITHOUT ROWID;
+CREATE TABLE mark (               -- windows above a value where a number of such windows is permitted
+    device TEXT, rule TEXT, start INTEGER, end INTEGER NOT NULL, value REAL NOT NULL, capture REAL NOT NULL,
+    PRIMARY KEY (device, rule, start)
+) WITHOUT ROWID;
+ALTER TABLE latest ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;  -- windows that end up to here have been judged
+ALTER TABLE verdict ADD COLUMN standard TEXT NOT NULL DEFAULT '';
+ALTER TABLE verdict ADD COLUMN limit_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE verdict ADD COLUMN quantity TEXT NOT NULL DEFAULT '';
+ALTER TABLE verdict ADD COLUMN unit TEXT NOT NULL DEFAULT '';
+ALTER TABLE verdict ADD COLUMN verified TEXT NOT NULL DEFAULT '';     -- the weaker letter of value and averaging
+ALTER TABLE verdict ADD COLUMN binding TEXT NOT NULL DEFAULT 'binds'; -- binds, informs
+ALTER TABLE verdict ADD COLUMN reason TEXT NOT NULL DEFAULT '';       -- why it is invalid
+ALTER TABLE verdict ADD COLUMN permitted INTEGER NOT NULL DEFAULT 0;  -- 1: above the value, but that often it may be
+CREATE INDEX verdict_by_window ON verdict (device, rule, start);
+UPDATE verdict SET standard = 'GB 12523-2025', limit_id = substr(rule, 15), unit = 'dB(A)', verified = 'U',
+    quantity = iif(rule LIKE '%lafmax%', 'lafmax', 'laeq'), reason = iif(outcome = 'invalid', 'too_little', '');
+UPDATE latest SET closed = ifnull(
+    (SELECT max(end) FROM window WHERE window.device = latest.device AND revision > 0), 0);
+INSERT OR IGNORE INTO cell SELECT device, iif(rule LIKE '%lafmax%', 'lafmax', 'laeq'), '20 min', start, end,
+    seconds, total, highest, end, '' FROM window;
+INSERT INTO pending SELECT device, iif(rule LIKE '%lafmax%',
+    'lafmax|20 min max >=0.75|wind<5', 'laeq|20 min energy_mean >=0.75|wind<5'), start, end
+    FROM window WHERE revision <= 0;
+DROP TABLE window
+""",
+    ALERTS_STEP,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A limit with the standard that sets it; `id` is what verdicts and alerts cite."""
-
-    id: str
-    standard: Standard
-    limit: Limit
-    unit: str
-    """As people write it."""
-    decimals: int
-    """To which the value is rounded, judged and told."""
-
-    def binds(self, site: Site, day: date) -> bool:
-        """Tell whether it binds a site on a local day."""
-        s, n = self.standard, self.limit
-        return (
-            site.kind in n.site_kinds
-            and (not n.zone_classes or site.zone_class in n.zone_classes)
-            and s.in_force <= day
-            and (s.ends is None or day < s.ends)
-        )
-
-
-def rule_of(standard: Standard, limit: Limit, quantity: Quantity) -> Rule:
-    """Return the rule that a limit of a standard makes."""
-    return Rule(f"{standard.id} {limit.id}", standard, limit, quantity.label, quantity.resolution)
-
-
 class Compliance:
-    """The verdicts in the file `path`."""
+    """The verdicts in the file `path`.
+
+    Args:
+        path: the database.
+        registry: sites and boards.
+        limits: as `load_limits` gives them.
+        quantities: the catalogue of quantities.
+        clock: gives Unix time in s.
+        alerting: how alerts behave.
+        levels: the highest level to which an alert can be escalated.
+    """
 
     def __init__(
         self,
@@ -103,18 +142,33 @@ class Compliance:
         limits: list[tuple[Standard, Limit]],
         quantities: dict[str, Quantity],
         clock: Callable[[], float],
+        alerting: Alerting | None = None,
+        levels: int = 0,
     ) -> None:
         self._db = open_database(path, STEPS)
-        self._registry = registry
         self._clock = clock
-        self._rules = {rule.id: rule for rule in (rule_of(s, n, quantities[n.quantity]) for s, n in limits)}
-        self._by_quantity: dict[str, list[Rule]] = {}
-        for rule in self._rules.values():
-            self._by_quantity.setdefault(rule.limit.quantity, []).append(rule)
+        self._registry = registry
+        self._places = Places(registry)
+        self._plans = Plans(limits, quantities)
+        self._store = WindowStore(self._db)
+        self._alerts = Alerts(self._db, registry, clock, alerting, levels)
+        self._pruned = 0.0
+        self._load()
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def use(self, registry: Registry) -> None:
+        """Judge by another registry from now on."""
+        if registry.zone != self._registry.zone:
+            self._registry = registry
+            self._places = Places(registry)
+            self._load()  # every window lies elsewhere
+        self._registry = registry
+        self._places = Places(registry)
+        self._engine.refresh(self._places)
+        self._alerts.use(registry)
 
     def position(self) -> int:
         """Return the log's offset up to which everything has been judged."""
@@ -122,142 +176,183 @@ class Compliance:
 
     def take(self, entries: list[Entry]) -> None:
         """Add the entries' readings to their windows and judge the windows that are over."""
+        now = self._clock()
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for entry in entries:
-                for reading in readings(entry):
-                    self._hear(reading, entry.settled)
-                    self._add(reading)
+            heard = self._add(entries, now)
             if entries:
                 self._db.execute("UPDATE position SET offset = ?", (entries[-1].offset,))
-            self._judge_what_is_over()
+            self._warn(now)
+            judged = self._judge(heard, now)
+            self._alerts.pass_time()
+            self._store.save(self._engine)
+            self._save_latest(heard | judged)
+            if now - self._pruned > PRUNE_EVERY:
+                self._store.prune(now)
+                self._pruned = now
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            self._load()  # what is in memory is ahead of what is on the medium
             raise
+        self._engine.settle(heard | judged)
 
-    def _hear(self, r: Reading, settled: bool) -> None:
-        # A board that is back sends its newest record first: it must not close the windows which older ones will fill.
-        self._db.execute(
-            "INSERT INTO latest VALUES (?, ?, ?) "
-            "ON CONFLICT (device) DO UPDATE SET t = max(t, excluded.t), heard = excluded.heard",
-            (r.device, r.t + r.dt if settled else 0, self._clock()),
-        )
+    def _load(self) -> None:
+        self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store)
+        self._store.load(self._engine)
+        rows = self._db.execute("SELECT device, t, heard FROM latest")
+        self._latest: dict[str, tuple[int, float]] = {device: (t, heard) for device, t, heard in rows}
+        self._timers: list[tuple[float, str]] = []
+        self._due: dict[str, float] = {}  # by site, when it is looked at though nothing came
+        for device in self._latest:
+            self._set_timer(device)
 
-    def _add(self, r: Reading) -> None:
-        if r.device not in self._registry.boards:
+    def _add(self, entries: list[Entry], now: float) -> set[str]:
+        heard: set[str] = set()
+        ahead = int(now + GRACE)  # a clock that once went wrong must not close the windows of days to come
+        add = self._engine.add
+        for entry in entries:
+            for i in intervals(entry):
+                # A board that is back sends its newest record first: it must not close the windows which older ones
+                # will fill.
+                until = min(i.t + i.dt, ahead) if entry.settled else 0
+                before = self._latest.get(i.device, (0, now))[0]
+                self._latest[i.device] = (max(before, until), now)
+                heard.add(i.device)
+                for quantity, value in i.values.items():
+                    add(i.device, quantity, i.t, i.dt, value)
+                for quantity in i.flagged:
+                    add(i.device, quantity, i.t, i.dt, None)
+        return heard
+
+    def _judge(self, heard: set[str], now: float) -> set[str]:
+        """Judge what is over at the sites of these boards and at those whose time has come; return their boards."""
+        todo = set(heard)
+        while self._timers and self._timers[0][0] <= now:
+            due, device = heapq.heappop(self._timers)
+            if self._due.get(self._places.group(device)) == due:
+                todo.add(device)
+        groups = {self._places.group(device): device for device in todo}
+        boards: list[str] = []
+        for device in groups.values():
+            site = self._places.neighbours(device)
+            self._reach(site, now)
+            boards += site
+        over = [device for device in boards if self._engine.due(device) <= self._engine.closed(device)]
+        judged = [one for device in over for one in self._engine.judge(device)]
+        for one in sorted(judged, key=lambda one: (one.end, one.start)):
+            self._record(one, now)
+        for device in groups.values():
+            self._set_timer(device)
+        return set(boards)
+
+    def _reach(self, boards: tuple[str, ...], now: float) -> None:
+        """Close the windows of a site's boards up to what they have sent; of silent ones, when one waited for long."""
+        over = int(now - GRACE)
+        waited = any(self._engine.due(device) <= over for device in boards)
+        for device in boards:
+            t, said = self._latest.get(device, (0, now))
+            self._engine.reach(device, max(t, over) if waited and said <= over else t)
+
+    def _set_timer(self, device: str) -> None:
+        """See to it that a site is looked at when its boards have been silent for long enough."""
+        group = self._places.group(device)
+        boards = self._places.neighbours(device)
+        due = min((self._engine.due(one) for one in boards), default=NEVER)
+        if due == NEVER:
+            self._due.pop(group, None)
             return
-        counts = r.flag == "N" and r.value is not None
-        zone = self._registry.zone
-        site = self._registry.site_of(r.device)
-        for rule in self._by_quantity.get(r.quantity, ()):
-            span = window_of(rule.limit, r.t, zone)
-            if span is None or not rule.binds(site, datetime.fromtimestamp(r.t, zone).date()):
-                continue
-            key = (r.device, rule.id, span[0])
-            row = self._db.execute(
-                "SELECT seconds, total, highest, revision FROM window WHERE device = ? AND rule = ? AND start = ?", key
-            ).fetchone()
-            if row and not counts:
-                continue
-            window = Window(*row[:3]) if row else Window()
-            if counts and r.value is not None:
-                window.add(rule.limit, r.value, r.dt)
-            revision = row[3] if row else 0
-            self._db.execute(
-                "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key, span[1], window.seconds, window.total, window.highest, -abs(revision)),
-            )
+        said = max((self._latest[one][1] for one in boards if one in self._latest), default=0.0)
+        when = max(due, said) + GRACE
+        if self._due.get(group) != when:
+            self._due[group] = when
+            heapq.heappush(self._timers, (when, device))
 
-    def _judge_what_is_over(self) -> None:
-        # A window that late data changed has its revision negated: it is judged again.
-        rows = self._db.execute(
-            "SELECT w.device, w.rule, w.start, w.end, w.seconds, w.total, w.highest, w.revision FROM window w "
-            "LEFT JOIN latest USING (device) "
-            "WHERE w.revision <= 0 AND (w.end <= latest.t OR max(w.end, latest.heard) <= ?) ORDER BY w.end",
-            (self._clock() - GRACE,),
-        ).fetchall()
-        for device, rule_id, start, end, seconds, total, highest, revision in rows:
-            self._judge(device, rule_id, start, end, Window(seconds, total, highest), -revision + 1)
-        self._resolve_what_ceased()
-
-    def _judge(self, device: str, rule_id: str, start: int, end: int, window: Window, revision: int) -> None:
-        self._db.execute(
-            "UPDATE window SET revision = ? WHERE device = ? AND rule = ? AND start = ?",
-            (revision, device, rule_id, start),
+    def _record(self, one: Judgement, now: float) -> None:
+        site = self._places.site(one.device)
+        if site is None:
+            return  # taken out of the registry since
+        rule, limit = one.rule, one.rule.limit
+        verdict = Verdict(
+            district=site.district,
+            site=site.id,
+            device=one.device,
+            rule=rule.id,
+            standard=rule.standard,
+            limit=limit,
+            quantity=limit.quantity,
+            start=one.start,
+            end=one.end,
+            value=one.value,
+            limit_value=limit.value,
+            unit=rule.unit,
+            decimals=rule.decimals,
+            capture=one.capture,
+            outcome=one.outcome,
+            reason=one.reason,
+            permitted=one.permitted,
+            revision=1,
+            judged=now,
+            binding=one.binding,
         )
-        rule = self._rules.get(rule_id)
-        if rule is None or device not in self._registry.boards:
-            return  # taken out of the catalogue or the registry since
-        now = self._clock()
-        site = self._registry.site_of(device)
-        outcome, value = window.outcome(rule.limit, rule.decimals), window.value(rule.limit)
-        share = min(1.0, window.seconds / rule.limit.window)
-        place = (site.district, site.id, device, rule_id, start, end)
+        conclusive = False
+        if not one.first:
+            earlier = self._earlier(verdict)
+            if earlier and _same(verdict, earlier[-1]):
+                return
+            verdict = replace(verdict, revision=len(earlier) + 1)
+            conclusive = any(outcome != "invalid" for outcome, *_ in earlier)
+        self._insert(verdict)
+        # One that said more than "invalid" before is only amended: that is no news.
+        self._alerts.judged(verdict, news=now - one.end <= NEWS and not conclusive)
+
+    def _earlier(self, v: Verdict) -> list[tuple[str, float | None, float, str, int]]:
+        return self._db.execute(
+            "SELECT outcome, value, valid_share, reason, permitted FROM verdict "
+            "WHERE device = ? AND rule = ? AND start = ? ORDER BY revision",
+            (v.device, v.rule, v.start),
+        ).fetchall()
+
+    def _insert(self, v: Verdict) -> None:
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
-            "revision, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*place, outcome, value, rule.limit.value, share, revision, now),
-        )
-        if now - end > NEWS or self._was_conclusive(device, rule_id, start, revision):
-            return
-        if outcome == "exceeded" and value is not None:
-            self._alert(rule, site, device, start, end, value)
-        elif outcome == "compliant":
-            self._resolve(device, rule_id, now)
-
-    def _was_conclusive(self, device: str, rule_id: str, start: int, revision: int) -> bool:
-        """Tell whether an earlier verdict on the window said more than "invalid": then this one only amends it."""
-        earlier = self._db.execute(
-            "SELECT 1 FROM verdict "
-            "WHERE device = ? AND rule = ? AND start = ? AND revision < ? AND outcome <> 'invalid'",
-            (device, rule_id, start, revision),
-        )
-        return earlier.fetchone() is not None
-
-    def _alert(self, rule: Rule, site: Site, device: str, start: int, end: int, value: float) -> None:
-        open_ = self._db.execute(
-            "SELECT id FROM alert WHERE state = 'firing' AND device = ? AND rule = ?", (device, rule.id)
-        ).fetchone()
-        if open_:
-            # One continuing cause, one alert.
-            self._db.execute("UPDATE alert SET last = ?, value = max(value, ?) WHERE id = ?", (end, value, open_[0]))
-            return
-        text = alert_text(rule, site, device, start, end, value, self._registry)
-        self._db.execute(
-            "INSERT INTO alert (district, site, device, rule, state, opened, first, last, value, limit_value, text) "
-            "VALUES (?, ?, ?, ?, 'firing', ?, ?, ?, ?, ?, ?)",
-            (site.district, site.id, device, rule.id, self._clock(), start, end, value, rule.limit.value, text),
+            "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
+                *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
+                *(v.reason, v.permitted),
+            ),
         )
 
-    def _resolve(self, device: str, rule_id: str, now: float) -> None:
-        self._db.execute(
-            "UPDATE alert SET state = 'resolved', resolved = ? WHERE state = 'firing' AND device = ? AND rule = ?",
-            (now, device, rule_id),
+    def _warn(self, now: float) -> None:
+        """Say what is to be expected of the windows that are still open."""
+        for device, quantity, cell in self._engine.changed:
+            if cell.end > now:
+                rules = cell.rules if cell.rules is not None else self._engine.watch(device, quantity, cell)
+                site = self._places.site(device) if rules else None
+                if site:
+                    for warning in warnings_of(rules, cell, site, device):
+                        self._alerts.warn(warning)
+
+    def _save_latest(self, devices: set[str]) -> None:
+        self._db.executemany(
+            "INSERT INTO latest VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (device) DO UPDATE SET t = excluded.t, heard = excluded.heard, closed = excluded.closed",
+            [
+                (device, *self._latest[device], self._engine.closed(device))
+                for device in devices
+                if device in self._latest
+            ],
         )
 
-    def _resolve_what_ceased(self) -> None:
-        # A night limit is not judged by day: its alert ends when two windows have gone by without another exceedance.
-        now = self._clock()
-        for device, rule_id, last in self._db.execute(
-            "SELECT device, rule, last FROM alert WHERE state = 'firing'"
-        ).fetchall():
-            rule = self._rules.get(rule_id)
-            if rule is None or now - last > 2 * rule.limit.window + GRACE:
-                self._resolve(device, rule_id, now)
 
-
-def alert_text(rule: Rule, site: Site, device: str, start: int, end: int, value: float, registry: Registry) -> str:
-    """Return what people are told of an exceedance: site, value, limit, window, clause and how well it is verified."""
-    from_, to = (datetime.fromtimestamp(t, registry.zone).strftime("%Y-%m-%d %H:%M") for t in (start, end))
-    unit = rule.unit
-    shown = f"{round(value, rule.decimals):.{rule.decimals}f}"
-    standard, limit = rule.standard, rule.limit
-    clause = limit.clause or limit.id
-    return (
-        f"{site.en} ({site.district}/{site.id}, board {device}): {shown} {unit}, limit {limit.value:g} {unit}. "
-        f"{limit.en}, {from_} to {to[-5:]}. {standard.id}, {clause}; limit verified: {limit.verified}.\n"
-        f"{site.zh}（{site.district}/{site.id}，设备{device}）：{shown} {unit}，限值{limit.value:g} {unit}。"
-        f"{limit.zh}，{from_}至{to[-5:]}。{standard.id}《{standard.zh}》{clause}；限值核实程度：{limit.verified}。"
-    )
+def _same(v: Verdict, earlier: tuple[str, float | None, float, str, int]) -> bool:
+    """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
+    outcome, value, capture, reason, permitted = earlier
+    if (v.outcome, v.reason, int(v.permitted)) != (outcome, reason, permitted) or abs(v.capture - capture) > 1e-9:
+        return False
+    if v.value is None or value is None:
+        return v.value is value
+    return abs(v.value - value) < 1e-9 * max(1.0, abs(value))

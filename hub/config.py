@@ -1,12 +1,12 @@
-"""The hub's configuration and registry: read whole, or refused with the file, the field and the remedy."""
+"""The hub's configuration: read whole, or refused with the file, the field and the remedy."""
 
-import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+
+from hub.alert_config import Alerting, Recipient
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 """Identifier of a district, site or board, as it stands in topics."""
@@ -68,43 +68,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: Store = Store()
     keep: Keep = Keep()
     http: Http = Http()
+    alerts: Alerting = Alerting()
+    recipients: tuple[Recipient, ...] = msgspec.field(default=(), name="recipient")
 
-
-class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A construction site or factory."""
-
-    id: Id
-    district: Id
-    kind: Literal["construction", "factory"]
-    en: str
-    zh: str
-    zone_class: str | None = None
-
-
-class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A board and the site at whose fence it stands."""
-
-    id: Id
-    site: Id
-
-
-class _RegistryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    site: list[Site]
-    board: list[Board]
-    timezone: str = "Asia/Shanghai"
-
-
-class Registry(msgspec.Struct, frozen=True):
-    """What the hub knows of the city: sites and boards by id, the boards' keys, the local time zone."""
-
-    sites: dict[str, Site]
-    boards: dict[str, Board]
-    keys: dict[str, bytes]
-    zone: ZoneInfo
-
-    def site_of(self, device: str) -> Site:
-        """Return the site of a registered board."""
-        return self.sites[self.boards[device].site]
+    def __post_init__(self) -> None:
+        """Refuse two recipients of one name: what each has been told is kept by it."""
+        names = [recipient.name for recipient in self.recipients]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"recipient {name!r} stands there twice; give each a name of its own")
 
 
 def load_config(path: Path) -> Config:
@@ -113,7 +85,7 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: the file is missing or wrong.
     """
-    config = _read(path, Config)
+    config = read_toml(path, Config)
     here = path.resolve().parent
     broker = config.broker
     return msgspec.structs.replace(
@@ -128,53 +100,25 @@ def load_config(path: Path) -> Config:
             certificate=broker.certificate and here / broker.certificate,
             key=broker.key and here / broker.key,
         ),
+        recipients=tuple(
+            msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
+        ),
     )
 
 
-def load_registry(config: Config) -> Registry:
-    """Read the registry and the boards' keys and check that they fit each other.
+def with_districts(config: Config, names: str) -> Config:
+    """Return the configuration of a hub that owns only the districts in `names`, separated by commas.
 
     Raises:
-        ConfigError: a file is missing or wrong, or the keys can be read by others than the hub's user.
+        ConfigError: one of them cannot be the id of a district.
     """
-    path = config.registry
-    content = _read(path, _RegistryFile)
-    sites = {site.id: site for site in content.site}
-    boards = {board.id: board for board in content.board}
-    if len(sites) < len(content.site) or len(boards) < len(content.board):
-        ids = [site.id for site in content.site] if len(sites) < len(content.site) else [b.id for b in content.board]
-        twice = next(name for name in ids if ids.count(name) > 1)
-        raise ConfigError(f"{path}: id {twice!r} stands there twice; give each site and each board its own")
-    for board in content.board:
-        if board.id == "hub":
-            raise ConfigError(f"{path}: board 'hub': that is the hub's own name at the broker; give the board another")
-        if board.site not in sites:
-            raise ConfigError(f"{path}: board {board.id!r}: there is no site {board.site!r}; add it or mend the name")
     try:
-        zone = ZoneInfo(content.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        districts = msgspec.convert([name.strip() for name in names.split(",")], tuple[Id, ...])
+    except msgspec.ValidationError:
         raise ConfigError(
-            f"{path}: timezone = {content.timezone!r} is not an IANA zone such as Asia/Shanghai"
-        ) from error
-    return Registry(sites, boards, _load_keys(config.keys, boards), zone)
-
-
-def _load_keys(path: Path, boards: dict[str, Board]) -> dict[str, bytes]:
-    texts = _read(path, dict[str, Any])
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(f"{path}: the boards' keys can be read by other users; run: chmod 600 {path}")
-    keys = {}
-    for board in boards:
-        try:
-            key = bytes.fromhex(str(texts[board]))
-        except KeyError:
-            raise ConfigError(f"{path}: board {board!r} has no key; add {board} = '<64 hexadecimal digits>'") from None
-        except ValueError:
-            key = b""
-        if len(key) != 32:
-            raise ConfigError(f"{path}: the key of board {board!r} is not 64 hexadecimal digits")
-        keys[board] = key
-    return keys
+            f"--districts {names}: expected ids of districts separated by commas (small letters, digits and -)"
+        ) from None
+    return msgspec.structs.replace(config, districts=districts)
 
 
 def _path(type_: type, value: object) -> Path:
@@ -183,7 +127,12 @@ def _path(type_: type, value: object) -> Path:
     raise ValueError(f"Expected a path, got {value!r}")
 
 
-def _read(path: Path, type_: type[T]) -> T:
+def read_toml(path: Path, type_: type[T]) -> T:
+    """Read a TOML file as `type_`.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or holds something else.
+    """
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type_, dec_hook=_path)
     except OSError as error:

@@ -1,27 +1,33 @@
 """The hub's connection to the broker, by paho-mqtt: persistent session, manual acknowledgement.
 
-A message is acknowledged to the broker only when `done` is called for it, after the log's commit. While the inbox is
-full the reading of the socket waits, so the broker keeps what the hub cannot take yet.
+One thread does all: it reads what has come, and says when it is safe. While it is busy, or while the log cannot be
+written, nothing is read, so the broker keeps what the hub cannot take yet, and the hub's memory stays flat.
 """
 
 import logging
-import queue
+import random
+import select
+import socket
 import ssl
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple, cast
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hub.admission import PREFIX
-from hub.config import Broker, ConfigError
+from hub.config import Broker, ConfigError, Id
 from hub.messages import KINDS
+
+KEEPALIVE = 30  # s
+PAUSES = (1.0, 30.0)  # s between two attempts to connect, the first and the longest
 
 log = logging.getLogger("hub.link")
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A message as it came; `session` counts connections, since packet identifiers belong to one."""
 
     topic: str
@@ -33,25 +39,30 @@ class Incoming:
 
 
 class Link:
-    """Receives every kind of message that boards publish into `inbox`."""
+    """Receives every kind of message that the boards of `districts` publish, of all districts if none is named."""
 
-    def __init__(self, broker: Broker, inbox: "queue.Queue[Incoming]") -> None:
+    def __init__(self, broker: Broker, districts: Iterable[Id] = ()) -> None:
         self._broker = broker
-        self._inbox = inbox
-        self._session = 0
-        self._client = paho.Client(
+        self._topics = [f"{PREFIX}{district}/+/+/{kind}" for district in districts or "+" for kind in KINDS]
+        self._arrived: list[Incoming] = []
+        self._pause = PAUSES[0]
+        self._next_attempt = 0.0
+        self.session = 0
+        """How often a connection has begun or ended."""
+        self.sessions = 0
+        """How often the broker has let the hub in."""
+        self.connected = False
+        client = self._client = _Client(
             CallbackAPIVersion.VERSION2, client_id=broker.client_id, clean_session=False, manual_ack=True
         )
-        self._client.reconnect_delay_set(1, 30)
-        self._client.on_connect = self._connected
-        self._client.on_connect_fail = self._unreachable
-        self._client.on_disconnect = self._disconnected
-        self._client.on_message = self._received
+        client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
+        client.on_message = self._received
         if broker.user is not None:
-            self._client.username_pw_set(broker.user, _password(broker))
+            client.username_pw_set(broker.user, _password(broker))
         if broker.ca is not None:
             try:
-                self._client.tls_set(
+                client.tls_set(
                     str(broker.ca),
                     str(broker.certificate) if broker.certificate else None,
                     str(broker.key) if broker.key else None,
@@ -59,40 +70,77 @@ class Link:
                 )
             except OSError as error:
                 raise ConfigError(f"broker: ca, certificate or key cannot be used: {error}") from error
+        client.connect_async(broker.host, broker.port, KEEPALIVE)
 
-    def start(self) -> None:
-        """Connect in the background, and again whenever the connection is lost."""
-        self._client.connect_async(self._broker.host, self._broker.port, keepalive=30)
-        self._client.loop_start()
+    def receive(self, most: int, timeout: float) -> list[Incoming]:
+        """Wait up to `timeout` s for messages; return those that have come, up to about `most`."""
+        client, stream = self._client, self._client.stream
+        if client.socket() is None or stream is None:
+            self._connect_when_due(timeout)
+            return []
+        try:
+            ready = stream.wait(timeout)
+            while ready and len(self._arrived) < most:
+                stream.drained = False
+                failed = client.loop_read() != paho.MQTT_ERR_SUCCESS
+                ready = not (failed or stream.drained)
+            client.loop_misc()
+            stream.flush()
+        except OSError as error:
+            log.warning("connection to the broker lost: %s", error)
+            stream.fail()  # paho notices at its next read
+        arrived, self._arrived = self._arrived, []
+        return arrived
 
-    def stop(self) -> None:
-        """Disconnect; the broker keeps for the next session what was not acknowledged."""
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def done(self, message: Incoming) -> None:
-        """Acknowledge a message to the broker, unless its connection has ended: then it comes again."""
-        if message.session == self._session:
-            self._client.ack(message.mid, message.qos)
+    def done(self, messages: Iterable[Incoming]) -> None:
+        """Acknowledge messages to the broker, except those whose connection has ended: they come again."""
+        ack, session = self._client.ack, self.session
+        for message in messages:
+            if message.session == session:
+                ack(message.mid, message.qos)
+        self._flush()
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish with QoS 0: acknowledgements are cumulative, and a lost one is asked for again."""
         self._client.publish(topic, payload)
+
+    def close(self) -> None:
+        """Disconnect; the broker keeps for the next session what was not acknowledged."""
+        self._client.disconnect()
+
+    def _flush(self) -> None:
+        if self._client.stream is not None:
+            with suppress(OSError):  # the next read says it
+                self._client.stream.flush()
+
+    def _connect_when_due(self, timeout: float) -> None:
+        wait = self._next_attempt - time.monotonic()
+        if wait > 0:
+            time.sleep(min(wait, timeout))
+            return
+        self._next_attempt = time.monotonic() + self._pause * random.uniform(0.5, 1)  # noqa: S311
+        self._pause = min(PAUSES[1], self._pause * 2)
+        try:
+            self._client.reconnect()
+        except (OSError, ValueError) as error:
+            where = f"{self._broker.host}:{self._broker.port}"
+            log.warning("no broker answers at %s (%s); trying again", where, error)
 
     def _connected(self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         where = f"{self._broker.host}:{self._broker.port}"
         if reason.is_failure:
             log.error("the broker at %s refuses the hub: %s", where, reason)
             return
-        self._session += 1
-        client.subscribe([(f"{PREFIX}+/+/+/{kind}", 1) for kind in KINDS])
+        self.session += 1
+        self.sessions += 1
+        self.connected = True
+        self._pause = PAUSES[0]
+        client.subscribe([(topic, 1) for topic in self._topics])
         log.info("connected to the broker at %s", where)
 
-    def _unreachable(self, _client: Any, _data: Any) -> None:
-        log.warning("no broker answers at %s:%d; trying again", self._broker.host, self._broker.port)
-
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self._session += 1
+        self.session += 1
+        self.connected = False
         if reason.is_failure:
             log.warning("connection to the broker lost: %s", reason)
 
@@ -101,7 +149,97 @@ class Link:
             topic = m.topic
         except UnicodeDecodeError:
             topic = "(not UTF-8)"
-        self._inbox.put(Incoming(topic, bytes(m.payload), m.retain, m.mid, m.qos, self._session))
+        self._arrived.append(Incoming(topic, bytes(m.payload), m.retain, m.mid, m.qos, self.session))
+
+
+class _Client(paho.Client):
+    """paho's client on a `_Stream`: as it is, it asks the kernel four times for each message and once for each ack."""
+
+    stream: "_Stream | None" = None
+
+    def _create_socket(self) -> Any:
+        self.stream = _Stream(cast("socket.socket | ssl.SSLSocket", super()._create_socket()))
+        return self.stream
+
+
+class _Stream:
+    """A socket (plain or TLS) that reads much at once and writes when told to.
+
+    `drained`: the kernel had nothing more to read.
+    """
+
+    PIECE = 256 * 1024
+
+    def __init__(self, sock: "socket.socket | ssl.SSLSocket") -> None:
+        self._socket = sock
+        self._in = b""
+        self._at = 0
+        self._out = bytearray()
+        self.drained = False
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for something to read; meanwhile write what waits to be written."""
+        self.flush()
+        if self.pending():
+            return True
+        readable, _, _ = select.select([self._socket], [self._socket] if self._out else [], [], timeout)
+        return bool(readable)
+
+    def recv(self, most: int) -> bytes:
+        """Return 1 to `most` bytes; raise BlockingIOError when there are none."""
+        at = self._at
+        if at == len(self._in):
+            try:
+                self._in = self._socket.recv(self.PIECE)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self._in, self._at = b"", 0
+                self.drained = True
+                raise BlockingIOError from None
+            at = 0
+        self._at = at + most
+        piece = self._in[at : at + most]
+        self._at = min(self._at, len(self._in))
+        return piece
+
+    def pending(self) -> int:
+        """Return how many bytes can be read without the kernel."""
+        decrypted = self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
+        return len(self._in) - self._at + decrypted
+
+    def send(self, data: bytes) -> int:
+        """Keep bytes for the next `flush`."""
+        self._out += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Write what is kept, as far as the kernel takes it now."""
+        while self._out:
+            try:
+                sent = self._socket.send(self._out)
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                return
+            del self._out[:sent]
+
+    def fail(self) -> None:
+        """Let the next read find the end of the stream."""
+        self._in, self._at = b"", 0
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Write what is kept, and close."""
+        with suppress(OSError):
+            self._socket.settimeout(1)
+            self.flush()
+        self._socket.close()
+
+    def setblocking(self, on: bool) -> None:
+        """See socket.setblocking."""
+        self._socket.setblocking(on)
+
+    def fileno(self) -> int:
+        """See socket.fileno."""
+        return self._socket.fileno()
 
 
 def _password(broker: Broker) -> str | None:

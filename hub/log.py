@@ -3,18 +3,19 @@
 One thread commits; any number of readers each open the log for themselves (SQLite in WAL mode lets them).
 """
 
-import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from hub.admission import Admitted, Refused
 from hub.database import open_database
 from hub.messages import Event, Telemetry
 from hub.streams import Numbers
-
 
 STEPS = (
     """
@@ -50,6 +51,22 @@ CREATE TABLE quarantine (
 CREATE INDEX quarantine_by_device ON quarantine (device, reason);
 CREATE TABLE position (consumer TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID
 """,
+    """
+ALTER TABLE quarantine ADD COLUMN fresh TEXT;  -- telemetry with a good MAC: the record numbers that it took, as above
+ALTER TABLE quarantine ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;  -- 1: somebody wants it judged again
+CREATE INDEX quarantine_asked ON quarantine (id) WHERE asked = 1;
+CREATE INDEX message_said ON message (topic) WHERE fresh IS NULL;  -- to know events and replies that come again
+CREATE TABLE count (              -- messages since the log was made, whatever has been pruned
+    device TEXT,                  -- empty: not of a registered board, or of all (accepted, duplicate, replayed)
+    reason TEXT,                  -- accepted, duplicate, replayed, or why it was refused
+    messages INTEGER NOT NULL,
+    last REAL NOT NULL,           -- when the last one came, Unix s
+    PRIMARY KEY (device, reason)
+) WITHOUT ROWID;
+INSERT INTO count SELECT iif(reason = 'unknown_board', '', ifnull(device, '')), reason, count(*), max(received)
+    FROM quarantine GROUP BY 1, 2;
+INSERT INTO count SELECT '', 'accepted', count(*), max(received) FROM message HAVING count(*) > 0
+""",
 )
 
 
@@ -66,42 +83,103 @@ class Entry:
     settled: bool
 
 
+decode_ranges = msgspec.json.Decoder(list[tuple[int, int]]).decode
+decode_findings = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
+
+
 class Log:
     """The log in the file `path`."""
 
     def __init__(self, path: Path) -> None:
         self._db = open_database(path, STEPS)
-        self._numbers: dict[tuple[str, str], Numbers] = {}
-        self.counts: Counter[str] = Counter()
-        """Since the start: accepted, duplicate and quarantined messages."""
+        # By (device, stream): usually every number up to one is done, and then that one says it all.
+        self._numbers: dict[tuple[str, str], Numbers | int] = {}
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def commit(self, outcomes: Iterable[Admitted | Refused], now: float) -> dict[tuple[str, str], int]:
+    def commit(self, outcomes: Iterable[Admitted | Refused], now: float) -> "Committed":
         """Make the outcomes durable in one transaction.
-
-        Returns:
-            By (device, stream), the number up to which the board may forget.
 
         Raises:
             sqlite3.Error: nothing was committed.
         """
         batch = _Batch(now)
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             for outcome in outcomes:
                 self._take(outcome, batch)
-            batch.write(self._db, {key: self._numbers[key] for key in batch.changed})
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._numbers.clear()  # they are ahead of what is on the medium
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        self.counts.update(batch.counts)
-        return {key: self._numbers[key].complete for key in batch.heard if self._numbers[key].complete}
+            self._write(batch)
+        return self._committed(batch)
+
+    def refuse(self, outcome: Refused, now: float) -> None:
+        """Put one message into quarantine: a consumer found that it cannot be used."""
+        batch = _Batch(now)
+        batch.quarantine(outcome, [])
+        with self._transaction():
+            batch.write(self._db, {})
+
+    def replay(self, judge: Callable[[str, bytes], Admitted | Refused], now: float, most: int = 500) -> "Committed":
+        """Judge again what somebody asked for with `ask`; what is admitted now leaves the quarantine.
+
+        Raises:
+            sqlite3.Error: nothing was committed.
+        """
+        batch = _Batch(now)
+        rows = self._db.execute(
+            "SELECT id, topic, payload, fresh FROM quarantine WHERE asked = 1 ORDER BY id LIMIT ?", (most,)
+        ).fetchall()
+        if not rows:
+            return Committed()
+        with self._transaction():
+            for id_, topic, payload, fresh in rows:
+                outcome = judge(topic, payload)
+                if isinstance(outcome, Refused):
+                    self._db.execute(
+                        "UPDATE quarantine SET asked = 0, reason = ?, detail = ? WHERE id = ?",
+                        (outcome.reason, outcome.detail, id_),
+                    )
+                    continue
+                if fresh:  # the board was told that these are done with; here they are after all
+                    batch.message(outcome, decode_ranges(fresh), settled=False)
+                else:
+                    self._take(outcome, batch)
+                self._db.execute("DELETE FROM quarantine WHERE id = ?", (id_,))
+                batch.counts["", "replayed"] += 1
+            self._write(batch)
+        return self._committed(batch)
+
+    def ask(self, ids: Iterable[int] | None = None, device: str = "", reason: str = "") -> int:
+        """Ask for messages of the quarantine to be judged again; return how many.
+
+        All of them, or only these `ids`, of this board, with this reason.
+        """
+        return self._db.execute(
+            "UPDATE quarantine SET asked = 1 WHERE :device IN ('', device) AND :reason IN ('', reason) "
+            "AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))",
+            {"device": device, "reason": reason, "ids": encode(list(ids)) if ids else None},
+        ).rowcount
+
+    def asked(self) -> int:
+        """Return how many messages still wait for what `ask` asked for."""
+        return int(self._db.execute("SELECT count(*) FROM quarantine WHERE asked = 1").fetchone()[0])
+
+    def keep(self, quarantined: int) -> None:
+        """Remove from the quarantine all but the newest `quarantined` messages; they stay counted."""
+        self._db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (quarantined,))
+
+    def prune(self, before: float, done: int, most: int = 2000) -> int:
+        """Remove messages received before `before` (Unix s) whose offset every consumer has done (`done` at most).
+
+        Returns:
+            How many were removed, at most `most` at once. The newest always stays: offsets count on from it.
+        """
+        oldest = self._db.execute("SELECT offset, received FROM message ORDER BY offset LIMIT ?", (most,)).fetchall()
+        done = min(done, self.end() - 1)
+        last = max((offset for offset, received in oldest if received < before and offset <= done), default=None)
+        if last is None:
+            return 0
+        return self._db.execute("DELETE FROM message WHERE offset <= ?", (last,)).rowcount
 
     def read(self, after: int, most: int) -> list[Entry]:
         """Return up to `most` entries behind the offset `after`, in order."""
@@ -112,10 +190,32 @@ class Log:
         )
         return [
             Entry(
-                offset, received, topic, payload, json.loads(fresh or "[]"), json.loads(findings or "[]"), bool(settled)
+                offset,
+                received,
+                topic,
+                payload,
+                decode_ranges(fresh) if fresh else [],
+                decode_findings(findings) if findings else [],
+                settled == 1,
             )
             for offset, received, topic, payload, fresh, findings, settled in rows
         ]
+
+    def end(self) -> int:
+        """Return the offset of the newest message, 0 when there is none."""
+        return self._db.execute("SELECT max(offset) FROM message").fetchone()[0] or 0
+
+    def received(self, after: int) -> float | None:
+        """Return when the first message behind the offset `after` was received; None when there is none."""
+        row = self._db.execute("SELECT received FROM message WHERE offset > ? ORDER BY offset LIMIT 1", (after,))
+        found = row.fetchone()
+        return found[0] if found else None
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return the messages since the log was made by (device, reason), as the table `count` has them."""
+        return {
+            (device, reason): n for device, reason, n in self._db.execute("SELECT device, reason, messages FROM count")
+        }
 
     def position(self, consumer: str) -> int:
         """Return the offset up to which a consumer is done."""
@@ -126,43 +226,117 @@ class Log:
         """Remember that a consumer is done up to `offset`."""
         self._db.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (consumer, offset))
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._numbers.clear()  # they are ahead of what is on the medium
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
     def _take(self, outcome: Admitted | Refused, batch: "_Batch") -> None:
         if isinstance(outcome, Refused):
-            batch.quarantine(outcome)
+            fresh = []
             if outcome.span and outcome.device:
                 stream, first, count = outcome.span
-                self._done(batch, outcome.device, stream, first, first + count)
+                fresh = self._done(batch, outcome.device, stream, first, first + count)
+            batch.quarantine(outcome, fresh)
             return
         message = outcome.message
         if isinstance(message, Telemetry):
-            after = message.seq + len(message.records)
-            fresh = self._done(batch, outcome.device, message.stream, message.seq, after)
+            device, stream, after = outcome.device, message.stream, message.seq + len(message.records)
+            fresh = self._done(batch, device, stream, message.seq, after)
             # After the records: the board may have dropped these very ones since it read them for sending.
-            for first, after in self._done(batch, outcome.device, message.stream, 1, message.oldest):
-                batch.gaps.append((outcome.device, message.stream, first, after - 1, "", batch.now))
+            for first, end in self._done(batch, device, stream, 1, message.oldest):
+                batch.gaps.append((device, stream, first, end - 1, "", batch.now))
             if fresh:
-                settled = self._numbers[outcome.device, message.stream].complete >= after - 1
-                batch.message(outcome, fresh, settled)
+                batch.message(outcome, fresh, settled=self._complete((device, stream)) >= after - 1)
             else:
-                batch.counts["duplicate"] += 1
+                batch.counts["", "duplicate"] += 1
+            return
+        if outcome.kind != "status" and self._was_said(outcome, batch):
+            batch.counts["", "duplicate"] += 1
             return
         if isinstance(message, Event) and message.dropped:
-            stream, begin, end, reason = message.dropped
-            for first, after in self._done(batch, outcome.device, stream, begin, end + 1):
-                batch.gaps.append((outcome.device, stream, first, after - 1, reason, batch.now))
-            batch.reasons.append((reason, outcome.device, stream, begin, end))
+            stream, begin, last, reason = message.dropped
+            for first, end in self._done(batch, outcome.device, stream, begin, last + 1):
+                batch.gaps.append((outcome.device, stream, first, end - 1, reason, batch.now))
+            batch.reasons.append((reason, outcome.device, stream, begin, last))
         batch.message(outcome, [], settled=True)
 
+    def _was_said(self, outcome: Admitted, batch: "_Batch") -> bool:
+        """Tell whether an event or reply is in the log already: the broker hands it out again after a lost PUBACK."""
+        if (outcome.topic, outcome.payload) in batch.said:
+            return True
+        batch.said.add((outcome.topic, outcome.payload))
+        row = self._db.execute(
+            "SELECT 1 FROM message WHERE topic = ? AND fresh IS NULL AND payload = ?", (outcome.topic, outcome.payload)
+        )
+        return row.fetchone() is not None
+
     def _done(self, batch: "_Batch", device: str, stream: str, first: int, after: int) -> list[tuple[int, int]]:
+        """Mark records as done with; return those that were not before."""
+        if first >= after:
+            return []
         key = (device, stream)
         batch.heard.add(key)
-        if key not in self._numbers:
+        known = self._numbers.get(key)
+        if known is None:
             row = self._db.execute("SELECT ranges FROM stream WHERE device = ? AND stream = ?", key).fetchone()
-            self._numbers[key] = Numbers([(a, b) for a, b in json.loads(row[0])] if row else None)
-        fresh = self._numbers[key].add(first, after)
+            known = self._numbers[key] = compact(Numbers(decode_ranges(row[0]) if row else []))
+        if isinstance(known, int):
+            if after <= known + 1:
+                return []
+            if first == known + 1:  # the usual case
+                self._numbers[key] = after - 1
+                batch.changed.add(key)
+                return [(first, after)]
+            known = Numbers([(1, known + 1)] if known else [])
+        fresh = known.add(first, after)
+        self._numbers[key] = compact(known)
         if fresh:
             batch.changed.add(key)
         return fresh
+
+    def _complete(self, key: tuple[str, str]) -> int:
+        known = self._numbers[key]
+        return known if isinstance(known, int) else known.complete
+
+    def _write(self, batch: "_Batch") -> None:
+        ranges = {}
+        for key in batch.changed:
+            known = self._numbers[key]
+            ranges[key] = [(1, known + 1)] if isinstance(known, int) else known.ranges
+        batch.write(self._db, ranges)
+
+    def _committed(self, batch: "_Batch") -> "Committed":
+        complete = {key: self._complete(key) for key in batch.heard}
+        return Committed({key: up_to for key, up_to in complete.items() if up_to}, batch.records, batch.by_reason())
+
+
+def compact(numbers: Numbers) -> Numbers | int:
+    """Return numbers as N when they are 1 to N (0: none): a hundred thousand boards have to fit in memory."""
+    ranges = numbers.ranges
+    if not ranges:
+        return 0
+    return ranges[0][1] - 1 if len(ranges) == 1 and ranges[0][0] == 1 else numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit did.
+
+    `complete`: by (device, stream), the number up to which the board may forget. `records`: telemetry records that
+    were new. `messages`: by reason as in the table `count`.
+    """
+
+    complete: dict[tuple[str, str], int] = field(default_factory=dict)
+    records: int = 0
+    messages: dict[str, int] = field(default_factory=dict)
 
 
 class _Batch:
@@ -172,47 +346,71 @@ class _Batch:
         self.now = now
         self.heard: set[tuple[str, str]] = set()
         self.changed: set[tuple[str, str]] = set()
+        self.said: set[tuple[str, bytes]] = set()
         self.gaps: list[tuple[str, str, int, int, str, float]] = []
         self.reasons: list[tuple[str, str, str, int, int]] = []
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.records = 0
         self._messages: list[tuple[float, str, bytes, str | None, str | None, bool]] = []
-        self._quarantine: list[tuple[float, str, bytes, str | None, str, str]] = []
+        self._quarantine: list[tuple[float, str, bytes, str | None, str, str, str | None]] = []
 
-    def message(self, outcome: Admitted, fresh: list[tuple[int, int]], settled: bool) -> None:
-        self.counts["accepted"] += 1
-        self._messages.append(
+    def message(self, outcome: Admitted, fresh: list[tuple[int, int]], *, settled: bool) -> None:
+        findings = encode(outcome.findings) if outcome.findings else None
+        self.records += sum(after - first for first, after in fresh)
+        ranges = encode(fresh) if fresh else None
+        self._messages.append((self.now, outcome.topic, outcome.payload, ranges, findings, settled))
+
+    def quarantine(self, outcome: Refused, fresh: list[tuple[int, int]]) -> None:
+        # Names that nobody registered are not counted one by one: anybody could make up more of them.
+        device = outcome.device if outcome.device and outcome.reason != "unknown_board" else ""
+        self.counts[device, outcome.reason] += 1
+        self._quarantine.append(
             (
                 self.now,
                 outcome.topic,
                 outcome.payload,
-                json.dumps(fresh) if fresh else None,
-                json.dumps(outcome.findings) if outcome.findings else None,
-                settled,
+                outcome.device,
+                outcome.reason,
+                outcome.detail,
+                encode(fresh) if fresh else None,
             )
         )
 
-    def quarantine(self, outcome: Refused) -> None:
-        self.counts["quarantined"] += 1
-        self._quarantine.append(
-            (self.now, outcome.topic, outcome.payload, outcome.device, outcome.reason, outcome.detail)
-        )
+    def by_reason(self) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for (_, reason), messages in self.counts.items():
+            found[reason] += messages
+        return found
 
-    def write(self, db: sqlite3.Connection, numbers: dict[tuple[str, str], Numbers]) -> None:
+    def write(self, db: sqlite3.Connection, ranges: dict[tuple[str, str], list[tuple[int, int]]]) -> None:
+        if self._messages:
+            self.counts["", "accepted"] += len(self._messages)
         db.executemany(
             "INSERT INTO message (received, topic, payload, fresh, findings, settled) VALUES (?, ?, ?, ?, ?, ?)",
             self._messages,
         )
         db.executemany(
-            "INSERT INTO quarantine (received, topic, payload, device, reason, detail) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO quarantine (received, topic, payload, device, reason, detail, fresh) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             self._quarantine,
         )
         db.executemany("INSERT OR IGNORE INTO gap VALUES (?, ?, ?, ?, ?, ?)", self.gaps)
         for reason in self.reasons:
             _explain(db, *reason)
         db.executemany(
-            "INSERT OR REPLACE INTO stream VALUES (?, ?, ?)",
-            [(device, stream, json.dumps(entry.ranges)) for (device, stream), entry in numbers.items()],
+            "INSERT INTO stream VALUES (?, ?, ?) ON CONFLICT (device, stream) DO UPDATE SET ranges = excluded.ranges",
+            [(device, stream, encode(numbers)) for (device, stream), numbers in ranges.items()],
         )
+        db.executemany(
+            "INSERT INTO count VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (device, reason) DO UPDATE SET messages = messages + excluded.messages, last = excluded.last",
+            [(device, reason, messages, self.now) for (device, reason), messages in self.counts.items()],
+        )
+
+
+def encode(pairs: object) -> str:
+    """Return JSON text for one of the log's columns."""
+    return msgspec.json.encode(pairs).decode()
 
 
 def _explain(db: sqlite3.Connection, reason: str, device: str, stream: str, first: int, last: int) -> None:

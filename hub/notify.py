@@ -1,51 +1,140 @@
-"""Tells people of alerts through apprise: DingTalk, WeCom, Feishu, e-mail, web hooks and 100 more.
-
-Whom to tell is in APPRISE_URLS (apprise's own name; separated by blanks), since such addresses hold secrets. Each alert
-is told at least once: after a crash in the very moment, twice.
-"""
+"""Tells people of alerts through apprise: DingTalk, WeCom, Feishu, e-mail, SMS gateways, web hooks and 100 more."""
 
 import logging
-import os
+import re
+import sqlite3
 import threading
-from pathlib import Path
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import apprise
 
+from hub.alert_book import Row
+from hub.alert_config import Recipient
 from hub.compliance import STEPS
+from hub.config import Config, ConfigError
 from hub.database import open_database
+from hub.notify_queue import Queue
+from hub.notify_text import Composer, Message
+from hub.recipients import address, recipients
+from hub.registry import Registry
 
-RETRY = 10  # s
+POLL = 0.1
+"""How often it looks whether another thread or process has written to the database, s."""
+LOOK_EVERY = 10
+"""So many looks later it asks the queue whatever happened: what waits for its time is not written by anybody."""
+AT_ONCE = 8
+"""Messages on their way at once; to one recipient, one."""
+RETRY = 5.0
 
 log = logging.getLogger("hub.notify")
 
 
-class Notifier(threading.Thread):
-    """Tells the alerts of the compliance database that nobody has been told of yet."""
+def send(where: str, message: Message) -> str:
+    """Send a message to an address; return what came back if it was not taken, else nothing. No secret is in it."""
+    said: list[str] = []
+    people = apprise.Apprise()
+    people.add(where)
+    taken = people.notify(
+        title=message.title,
+        body=message.body,
+        notify_type=message.type,
+        log_callback=lambda entry, _: said.append(entry.message),
+        log_level=logging.WARNING,
+    )
+    return "" if taken else without_secrets(" ".join(said) or "the service did not take it", where)
 
-    def __init__(self, path: Path) -> None:
+
+def without_secrets(text: str, where: str) -> str:
+    """Return a text without the parts of an address: any of them may be a key. The host may stay."""
+    host = re.match(r"[^:]+://(?:[^@/]*@)?([^:/?]*)", where)
+    for part in re.split(r"[/?&=@:]+", where.partition("://")[2]):
+        if len(part) > 3 and not (host and part == host[1] and "." in part):
+            text = text.replace(part, "***")
+    return text
+
+
+class Notifier(threading.Thread):
+    """Sends what the queue holds until it is stopped. `clock` gives Unix time in s."""
+
+    def __init__(self, config: Config, registry: Callable[[], Registry], clock: Callable[[], float]) -> None:
         super().__init__(name="notify", daemon=True)
-        self._db = open_database(path, STEPS)
+        self._db = open_database(config.data / "compliance.db", STEPS)
+        self._settings = config.alerts
+        self._registry = registry
+        self._recipients = recipients(config)
+        self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above)
+        self._under_way: dict[str, tuple[list[Row], Future[str]]] = {}
         self._stop_asked = threading.Event()
-        self._people = apprise.Apprise()
-        for url in os.environ.get("APPRISE_URLS", "").split():
-            if not self._people.add(url):
-                # The address holds secrets: only its scheme is shown.
-                log.error("APPRISE_URLS: '%s://...' is not an address that apprise knows", url.split("://")[0])
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Ask it to end after what it is sending now."""
         self._stop_asked.set()
 
     def run(self) -> None:
         """Work until stopped."""
-        if not len(self._people):
-            log.warning("APPRISE_URLS is not set: alerts are kept and shown, nobody is sent one")
-        while not self._stop_asked.wait(1):
-            for id_, text in self._db.execute("SELECT id, text FROM alert WHERE told = 0 ORDER BY id").fetchall():
-                log.warning("alert %d: %s", id_, text.splitlines()[0])
-                if len(self._people) and not self._people.notify(title="Fenceline 超标告警 / exceedance", body=text):
-                    log.error("alert %d could not be sent; trying again in %d s", id_, RETRY)
+        self._explain()
+        seen, looks = -1, 0
+        with ThreadPoolExecutor(AT_ONCE, "notify") as pool:
+            recovered = False
+            while not self._stop_asked.wait(POLL):
+                try:
+                    if not recovered:
+                        self._queue.recover()
+                        recovered = True
+                    version = self._db.execute("PRAGMA data_version").fetchone()[0]
+                    looks += 1
+                    finished = self._finish()
+                    if finished or version != seen or looks >= LOOK_EVERY:
+                        seen, looks = version, 0
+                        self._queue.choose(self._registry())
+                        self._begin(pool)
+                except sqlite3.Error as error:
+                    log.error("notifications wait: %s; trying again in %.0f s", error, RETRY)  # noqa: TRY400
                     self._stop_asked.wait(RETRY)
-                    break
-                self._db.execute("UPDATE alert SET told = 1 WHERE id = ?", (id_,))
+        self._finish()
         self._db.close()
+
+    def _explain(self) -> None:
+        if not self._recipients:
+            log.warning("no [[recipient]] and no APPRISE_URLS: alerts are kept and shown, nobody is sent one")
+        for recipient in self._recipients:
+            try:
+                address(recipient)
+            except ConfigError as error:
+                log.error("%s; its messages wait", error)  # noqa: TRY400
+
+    def _begin(self, pool: ThreadPoolExecutor) -> None:
+        registry = self._registry()
+        composer = Composer(self._settings, registry)
+        for recipient in self._recipients:
+            if recipient.name in self._under_way:
+                continue
+            rows = self._queue.take(recipient, registry)
+            if rows:
+                message = composer.message(recipient, rows)
+                self._under_way[recipient.name] = rows, pool.submit(deliver, recipient, message)
+
+    def _finish(self) -> bool:
+        """Note what has become of the messages on their way; tell whether there was anything."""
+        finished = [(name, rows, done) for name, (rows, done) in self._under_way.items() if done.done()]
+        for name, rows, done in finished:
+            error = done.result()
+            if error:
+                pause = self._queue.failed(rows, error)
+                log.error("%s was not told of alert %d: %s; again in %.0f s", name, rows[0]["alert"], error, pause)
+            else:
+                self._queue.sent(rows)
+            del self._under_way[name]
+        return bool(finished)
+
+
+def deliver(recipient: Recipient, message: Message) -> str:
+    """Send a message to a recipient; return why it was not taken, else nothing."""
+    try:
+        return send(address(recipient), message)
+    except ConfigError as error:
+        return str(error)
+    except Exception as error:
+        log.exception("%s could not be told", recipient.name)
+        return type(error).__name__  # its text may hold the address

@@ -1,15 +1,33 @@
-"""From the log's entries to single readings, for every consumer in the same way."""
+"""From the log's entries to what was measured, for every consumer in the same way."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from hub.admission import PREFIX
 from hub.log import Entry
-from hub.messages import DECODERS, Telemetry
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Interval(msgspec.Struct, frozen=True, gc=False):
+    """What a board measured in one interval: one record.
+
+    `t`: start, Unix s, UTC. `dt`: length, s. `values`: what is normal (flag N), by quantity, in the catalogue's unit.
+    `flagged`: what is not, by quantity: HJ 212 letter, and the value where there is one. (`device`, `stream`, `seq`)
+    identify the record.
+    """
+
+    district: str
+    site: str
+    device: str
+    stream: str
+    seq: int
+    t: int
+    dt: int
+    values: dict[str, float]
+    flagged: dict[str, tuple[str, float | None]] = {}
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One quantity in one interval.
 
     `t`: start, Unix s, UTC. `dt`: length, s. `value`: in the catalogue's unit; None where a flag stands for it. `flag`:
@@ -28,22 +46,57 @@ class Reading:
     flag: str
 
 
-def readings(entry: Entry) -> Iterator[Reading]:
-    """Yield the readings of the records that were new when the entry was committed.
+class _Record(msgspec.Struct, gc=False):
+    t: int
+    dt: int
+    v: dict[str, float]
+    f: dict[str, str] = {}
+
+
+class _Telemetry(msgspec.Struct):
+    """As much of a telemetry message as consumers need; the log holds only what has been validated in full."""
+
+    stream: str
+    seq: int
+    records: list[_Record]
+
+
+_decode = msgspec.json.Decoder(_Telemetry).decode
+
+
+def intervals(entry: Entry) -> list[Interval]:
+    """Return the records that were new when the entry was committed.
 
     A value that validation found implausible carries the flag it was given; the board's own flag comes first.
     """
     district, site, device, kind = entry.topic[len(PREFIX) :].split("/")
     if kind != "telemetry":
-        return
-    message = DECODERS[kind].decode(entry.payload)
-    assert isinstance(message, Telemetry)
-    found = {(index, quantity): flag for index, quantity, flag in entry.findings}
+        return []
+    message = _decode(entry.payload)
+    found: dict[int, dict[str, str]] = {}
+    for index, quantity, flag in entry.findings:
+        found.setdefault(index, {})[quantity] = flag
+    result = []
     for first, after in entry.fresh:
         for seq in range(first, after):
             index = seq - message.seq
             record = message.records[index]
-            for quantity in sorted({*record.v, *record.f}):
-                flag = record.f.get(quantity) or found.get((index, quantity), "N")
-                value = record.v.get(quantity)
-                yield Reading(district, site, device, message.stream, seq, record.t, record.dt, quantity, value, flag)
+            values, flagged = record.v, {}
+            flags = {**found[index], **record.f} if index in found else record.f
+            if flags:
+                flagged = {quantity: (flag, values.pop(quantity, None)) for quantity, flag in flags.items()}
+            place = (district, site, device, message.stream)
+            result.append(Interval(*place, seq, record.t, record.dt, values, flagged))
+    return result
+
+
+def readings(entry: Entry) -> Iterator[Reading]:
+    """Yield the single readings of `intervals(entry)`, those of one record in the order of their quantities' keys."""
+    for i in intervals(entry):
+        record = (i.district, i.site, i.device, i.stream, i.seq, i.t, i.dt)
+        for quantity in sorted({*i.values, *i.flagged}):
+            if quantity in i.values:
+                yield Reading(*record, quantity, i.values[quantity], "N")
+            else:
+                flag, value = i.flagged[quantity]
+                yield Reading(*record, quantity, value, flag)

@@ -1,84 +1,157 @@
-"""Puts the hub together: link -> admission -> log -> acknowledgement, and the log's consumers beside it."""
+"""Puts the hub together: link -> admission -> log -> acknowledgement, and the log's consumers behind it."""
 
 import fcntl
-import json
-import logging
-import os
-import queue
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import IO
 
-from hub.admission import PREFIX, Admission, Admitted, Refused, seal
-from hub.compliance import Compliance
-from hub.config import Config, ConfigError, Registry, load_registry
-from hub.consumer import Consumer, StoreSink
-from hub.link import Incoming, Link
+import msgspec
+
+from hub import logs
+from hub.admission import Admission
+from hub.config import Config, ConfigError
+from hub.data_folder import LOG
+from hub.downstream import Downstream, Job, check_store
+from hub.http import Condition, Server, make_app
+from hub.ingest import GROUP, Acknowledgements, Ingest
+from hub.link import Link
 from hub.log import Log
-from hub.notify import Notifier
-from hub.stores import InfluxStore, SqliteStore, Store
-from schemas import Quantity, load_limits, load_quantities
-
-INBOX = 10_000  # messages in memory; beyond, the broker keeps them
-GROUP = 1000  # messages in one commit
-
-log = logging.getLogger("hub")
+from hub.metrics import Metrics, Observation, Progress
+from hub.registry import LiveRegistry
+from schemas import load_limits, load_quantities
 
 
 class Hub:
     """One hub. `clock` gives Unix time in s; only a simulation gives another than the system's."""
 
-    def __init__(self, config: Config, clock: Callable[[], float] = time.time) -> None:
-        self._registry = load_registry(config)
+    def __init__(
+        self, config: Config, clock: Callable[[], float] = time.time, log_format: logs.Format = "text"
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._registry = LiveRegistry(config)
         quantities = load_quantities()
-        limits = load_limits(quantities=quantities)
-        data = config.data
-        self._claim = claim(data)
-        self._log = Log(data / "log.db")
-        self._inbox: queue.Queue[Incoming] = queue.Queue(INBOX)
-        self._link = Link(config.broker, self._inbox)
-        self._store = open_store(config, quantities)
-        self._compliance = Compliance(data / "compliance.db", self._registry, limits, quantities, clock)
-        self._readers = [Log(data / "log.db"), Log(data / "log.db")]
-        self._consumers = [
-            Consumer("store", self._readers[0], StoreSink(self._store)),
-            Consumer("compliance", self._readers[1], self._compliance),
-        ]
-        self._notifier = Notifier(data / "compliance.db")
+        load_limits(quantities=quantities)  # a catalogue that is wrong stops the hub here, where somebody looks
+        check_store(config)
+        self._claim = claim(config.data)
+        self._log = Log(config.data / LOG)
+        self._downstream = Downstream(Job(config, clock, log_format))
+        self._link = Link(config.broker, config.districts)
+        self._metrics = Metrics()
+        registry = self._registry.current
         self._ingest = Ingest(
-            self._inbox,
             self._link,
-            Admission(self._registry, quantities, clock),
+            self._registry,
+            Admission(registry, quantities, clock),
             self._log,
-            Acknowledgements(self._link, self._registry, config.acknowledge_every),
-            self._wake,
+            config.keep,
+            Acknowledgements(self._link, registry, config.acknowledge_every),
+            self._metrics,
+            clock,
+            self._downstream.wake,
+            self._done,
         )
+        self._metrics.watch(self)
+        http = config.http
+        self._server = Server(make_app(self, self._metrics), http.host, http.port) if http.port else None
 
     def start(self) -> None:
         """Start every part; returns at once."""
-        for thread in (*self._consumers, self._notifier, self._ingest):
-            thread.start()
-        self._link.start()
+        self._downstream.start()
+        self._ingest.start()
+        if self._server:
+            self._server.start()
 
     def stop(self) -> None:
         """Stop in the order of the flow; what is not committed yet, the broker and the boards still have."""
-        self._link.stop()
-        threads: list[Ingest | Consumer | Notifier] = [self._ingest, *self._consumers, self._notifier]
-        for thread in threads:
-            thread.stop()
-            thread.join()
-        self._store.close()
-        self._compliance.close()
-        for part in (self._log, *self._readers):
-            part.close()
+        if self._server:
+            self._server.stop()
+        self._ingest.stop()
+        self._ingest.join()
+        self._downstream.stop()
+        self._log.close()
         self._claim.close()
 
-    def _wake(self) -> None:
-        for consumer in self._consumers:
-            consumer.wake()
+    def dead(self) -> list[str]:
+        """See `hub.http.Watched`."""
+        alive = {"ingest": self._ingest.is_alive(), "downstream": self._downstream.is_alive()}
+        return [name for name, lives in alive.items() if not lives]
+
+    def conditions(self) -> list[Condition]:
+        """See `hub.http.Watched`."""
+        broker = self._config.broker
+        where = f"{broker.host}:{broker.port}"
+        problem = self._ingest.problem
+        consumers = [
+            Condition(name, not state.problem, state.problem or f"done up to offset {state.position}")
+            for name, state in self._downstream.states.items()
+        ]
+        return [
+            Condition("broker", self._link.connected, f"{'connected to' if self._link.connected else 'no'} {where}"),
+            Condition("log", not problem, problem or "can be written"),
+            Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
+            *(consumers or [Condition("consumers", ok=False, text="are starting")]),
+        ]
+
+    def observe(self) -> Observation:
+        """See `hub.metrics.Observed`."""
+        data = self._config.data
+        with closing(read_only(data / LOG)) as log:
+            end = log.execute("SELECT ifnull(max(offset), 0) FROM message").fetchone()[0]
+            quarantine = dict(log.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason").fetchall())
+            consumers = {}
+            for name, state in self._downstream.states.items():
+                following = log.execute(
+                    "SELECT received FROM message WHERE offset > ? ORDER BY offset LIMIT 1", (state.position,)
+                ).fetchone()
+                consumers[name] = Progress(state.position, following and following[0], state.problem)
+        with closing(read_only(data / "compliance.db")) as compliance:
+            try:
+                firing = compliance.execute("SELECT count(*) FROM alert WHERE state = 'firing'").fetchone()[0]
+            except sqlite3.OperationalError:
+                firing = 0  # the consumers have not made it yet
+        return Observation(
+            now=time.time(),
+            data=data,
+            inbox=self._ingest.waiting,
+            inbox_capacity=GROUP,
+            log_end=end,
+            connected=self._link.connected,
+            sessions=self._link.sessions,
+            boards_heard=self._ingest.heard.count(),
+            alerts_firing=firing,
+            consumers=consumers,
+            quarantine=quarantine,
+        )
+
+    def _done(self) -> int | None:
+        """Return the offset up to which every consumer is done, as far as that is known."""
+        return min((state.position for state in self._downstream.states.values()), default=None)
+
+
+def of_districts(config: Config) -> list[Config]:
+    """Return one configuration for each district that a hub owns, or the same one if it owns all.
+
+    Each has its own session at the broker, folder of data and HTTP port (counted up from the configured one), so that a
+    district is moved to another hub by stopping it here, moving its folder and starting it there: the broker, the
+    boards and the folder hold all that is on its way.
+    """
+    if not config.districts:
+        return [config]
+    broker = config.broker
+    return [
+        msgspec.structs.replace(
+            config,
+            districts=(district,),
+            data=config.data / district,
+            broker=msgspec.structs.replace(broker, client_id=f"{broker.client_id}-{district}"),
+            http=msgspec.structs.replace(config.http, port=config.http.port and config.http.port + i),
+        )
+        for i, district in enumerate(config.districts)
+    ]
 
 
 def claim(folder: Path) -> IO[str]:
@@ -99,117 +172,6 @@ def claim(folder: Path) -> IO[str]:
     return file
 
 
-def open_store(config: Config, quantities: dict[str, Quantity]) -> Store:
-    """Return the series store that the configuration names.
-
-    Raises:
-        ConfigError: InfluxDB's address or token is not in the environment.
-    """
-    if config.store.kind == "sqlite":
-        return SqliteStore(config.data / "series.db")
-    for name in ("INFLUXDB_V2_URL", "INFLUXDB_V2_TOKEN", "INFLUXDB_V2_ORG"):
-        if not os.environ.get(name):
-            raise ConfigError(f'store: kind = "influxdb" needs the environment variable {name}; set it and start again')
-    return InfluxStore(config.store.bucket, Log(config.data / "log.db"), quantities)
-
-
-class Acknowledgements:
-    """Tells boards what they may forget: cumulative, and at most every `every` seconds for each board."""
-
-    def __init__(self, link: Link, registry: Registry, every: float) -> None:
-        self._link = link
-        self._registry = registry
-        self._every = every
-        self._due: dict[tuple[str, str], int] = {}
-        self._sent: dict[str, float] = {}
-
-    def owe(self, complete: dict[tuple[str, str], int]) -> None:
-        """Note, by (device, stream), the number up to which everything is committed."""
-        self._due.update(complete)
-
-    def pay(self) -> None:
-        """Send what is due now."""
-        now = time.monotonic()
-        for (device, stream), seq in list(self._due.items()):
-            if now - self._sent.get(device, -self._every) < self._every:
-                continue
-            del self._due[device, stream]
-            self._sent[device] = now
-            site = self._registry.site_of(device)
-            body = json.dumps({"stream": stream, "seq": seq}, separators=(",", ":")).encode()
-            topic = f"{PREFIX}{site.district}/{site.id}/{device}/ack"
-            self._link.publish(topic, seal(body, self._registry.keys[device]))
-
-
-class Ingest(threading.Thread):
-    """Judges and commits messages in groups: durable first, then acknowledged to the broker, then to the boards."""
-
-    def __init__(
-        self,
-        inbox: "queue.Queue[Incoming]",
-        link: Link,
-        admission: Admission,
-        log_: Log,
-        acknowledgements: Acknowledgements,
-        wake: Callable[[], None],
-    ) -> None:
-        super().__init__(name="ingest", daemon=True)
-        self._inbox = inbox
-        self._link = link
-        self._admission = admission
-        self._log = log_
-        self._acknowledgements = acknowledgements
-        self._wake = wake
-        self._stop_asked = threading.Event()
-        self._statuses: dict[str, bytes] = {}
-
-    def stop(self) -> None:
-        """Ask it to end after the group it is committing."""
-        self._stop_asked.set()
-
-    def run(self) -> None:
-        """Work until stopped."""
-        while not self._stop_asked.is_set():
-            group = self._next_group()
-            if group and self._commit(group):
-                for message in group:
-                    self._link.done(message)
-                self._wake()
-            self._acknowledgements.pay()
-
-    def _next_group(self) -> list[Incoming]:
-        group: list[Incoming] = []
-        try:
-            group.append(self._inbox.get(timeout=0.2))
-            while len(group) < GROUP:
-                group.append(self._inbox.get_nowait())
-        except queue.Empty:
-            pass
-        return group
-
-    def _commit(self, group: list[Incoming]) -> bool:
-        outcomes = [self._judge(m) for m in group if not self._known_status(m)]
-        while not self._stop_asked.is_set():
-            try:
-                self._acknowledgements.owe(self._log.commit(outcomes, time.time()))
-            except sqlite3.Error as error:
-                log.error("the log cannot be written (%s): nothing is acknowledged until it can", error)  # noqa: TRY400
-                self._stop_asked.wait(2)
-            else:
-                return True
-        return False
-
-    def _judge(self, message: Incoming) -> Admitted | Refused:
-        try:
-            return self._admission.judge(message.topic, message.payload)
-        except Exception as error:
-            # One message that shows a mistake of ours must not keep all the others from being heard.
-            log.exception("a message on %s could not be judged; it is in quarantine", message.topic)
-            return Refused(message.topic, message.payload, None, "internal", repr(error))
-
-    def _known_status(self, message: Incoming) -> bool:
-        """Tell whether it is a retained status that has been seen: the broker repeats them at each connection."""
-        known = message.retained and self._statuses.get(message.topic) == message.payload
-        if message.topic.endswith("/status"):
-            self._statuses[message.topic] = message.payload
-        return known
+def read_only(path: Path) -> sqlite3.Connection:
+    """Open a database that another thread or process writes."""
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)

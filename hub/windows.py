@@ -1,66 +1,115 @@
-"""The arithmetic of a limit: which averaging window a reading falls in, what its value is, and what that means."""
+"""Averaging windows on the local clock: where each begins and ends, also on days when the clocks change."""
 
-import math
+from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from schemas import Limit
+DAY = 86_400
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+
+Window = tuple[int, int]
+"""Start, and the first moment after it, Unix s."""
 
 
-def window_of(limit: Limit, t: float, zone: ZoneInfo) -> tuple[int, int] | None:
-    """Return `(start, end)` in Unix s of the limit's window that holds the moment `t`; None where it does not apply.
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A local day: 23, 24 or 25 h from `start` up to `end`, Unix s."""
 
-    Windows are aligned to local midnight, and belong to the part of the day in which they start.
-    """
-    local = datetime.fromtimestamp(t, zone)
-    second = local.hour * 3600 + local.minute * 60 + local.second
-    start = second - second % limit.window
-    from_, to = _second_of_day(limit.from_), _second_of_day(limit.to)
-    applies = from_ <= start < to if from_ < to else (start >= from_ or start < to)
-    if not applies:
-        return None
-    begin = int(t) - (second - start)
-    return begin, begin + limit.window
+    date: date
+    start: int
+    end: int
+    plain: bool
+    """24 h in which no clock changes: a moment's distance from `start` is the time of day."""
 
 
-def _second_of_day(text: str) -> int:
-    return int(text[:2]) * 3600 + int(text[3:]) * 60
+class LocalTime:
+    """The local clock of one time zone. Everything is cached by local day, so that a reading costs arithmetic only."""
 
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+        # Every zone's offset changes only at whole quarters of an hour of UTC (IANA, since 1972).
+        self._day_of = lru_cache(8192)(self._find_day)
+        self._cuts_of = lru_cache(64)(self._find_cuts)
+        self.instant = lru_cache(4096)(self._find_instant)
+        """`instant(date, second)`: when the clock shows this second of that local day, Unix s."""
 
-@dataclass(slots=True)
-class Window:
-    """What has been measured of one window with flag N; `seconds` is how much of it."""
+    def day(self, t: int) -> Day:
+        """Return the local day that holds the moment `t`."""
+        return self._day_of(t // 900)
 
-    seconds: float = 0
-    total: float = 0
-    """Integral over time of the value, for levels of 10^(level/10)."""
-    highest: float = -math.inf
+    def time_of_day(self, t: int) -> int:
+        """Return what the clock shows at the moment `t`, in s from 00:00."""
+        day = self.day(t)
+        return t - day.start if day.plain else (t + self._offset(t)) % DAY
 
-    def add(self, limit: Limit, value: float, dt: float) -> None:
-        """Take the value of an interval of `dt` seconds."""
-        self.seconds += dt
-        self.total += dt * (10 ** (value / 10) if limit.statistic == "energy_mean" else value)
-        self.highest = max(self.highest, value)
+    def fixed(self, t: int, length: int) -> Window:
+        """Return the window of `length` s that holds the moment `t`: one begins where the clock shows a multiple of it.
 
-    def value(self, limit: Limit) -> float | None:
-        """Return the statistic that the limit is about; None when nothing was measured."""
-        if not self.seconds:
-            return None
-        if limit.statistic == "max":
-            return self.highest
-        mean = self.total / self.seconds
-        return 10 * math.log10(mean) if limit.statistic == "energy_mean" else mean
-
-    def outcome(self, limit: Limit, decimals: int = 1) -> str:
-        """Return "compliant", "exceeded" or "invalid".
-
-        The value is rounded to the quantity's `decimals` before it is compared, so that what is told is what was
-        judged. Too little data is never compliant. A single level above a maximum is an exceedance whatever else is
-        missing.
+        On a day when the clocks change, windows of more than an hour are as much shorter or longer.
         """
-        value = self.value(limit)
-        enough = self.seconds >= limit.least_valid * limit.window
-        if value is not None and round(value, decimals) > limit.value and (enough or limit.statistic == "max"):
-            return "exceeded"
-        return "compliant" if enough else "invalid"
+        day = self.day(t)
+        if day.plain:
+            start = t - (t - day.start) % length
+            return start, start + length
+        cuts = self._cuts_of(day.start, length)
+        index = bisect_right(cuts, t)
+        return cuts[index - 1], cuts[index]
+
+    def period(self, t: int, from_: int, to: int) -> Window | None:
+        """Return the part `from_`..`to` (s from 00:00) of the day that holds the moment `t`; it may cross midnight."""
+        today = self.day(t).date
+        for day in (today, today - timedelta(1)):
+            start = self.instant(day, from_)
+            end = self.instant(day if from_ < to else day + timedelta(1), to)
+            if start <= t < end:
+                return start, end
+        return None
+
+    def calendar(self, t: int, unit: str) -> Window:
+        """Return the local `day`, `month`, `quarter` or `year` that holds the moment `t`."""
+        day = self.day(t)
+        if unit == "day":
+            return day.start, day.end
+        months = _MONTHS[unit]
+        first = (day.date.month - 1) // months * months  # counted from 0
+        after = day.date.year * 12 + first + months
+        start = date(day.date.year, first + 1, 1)
+        return self.instant(start, 0), self.instant(date(after // 12, after % 12 + 1, 1), 0)
+
+    def days(self, start: int, end: int) -> list[Day]:
+        """Return the local days that begin in `start` <= t < `end`."""
+        found = []
+        while start < end:
+            day = self.day(start)
+            found.append(day)
+            start = day.end
+        return found
+
+    def _offset(self, t: int) -> int:
+        offset = datetime.fromtimestamp(t, self.zone).utcoffset()
+        assert offset is not None
+        return int(offset.total_seconds())
+
+    def _find_instant(self, day: date, second: int) -> int:
+        clock = datetime(day.year, day.month, day.day, tzinfo=self.zone) + timedelta(seconds=second)
+        return int(clock.timestamp())
+
+    def _find_day(self, quarter: int) -> Day:
+        t = quarter * 900
+        today = datetime.fromtimestamp(t, self.zone).date()
+        start, end = self.instant(today, 0), self.instant(today + timedelta(1), 0)
+        plain = end - start == DAY and self._offset(start) == self._offset(end - 1) == self._offset(t)
+        return Day(today, start, end, plain)
+
+    def _find_cuts(self, start: int, length: int) -> list[int]:
+        day = self.day(start)
+        cuts, before = [day.start], self.time_of_day(day.start) // length
+        for t in range(day.start + 60, day.end, 60):
+            slot, rest = divmod(self.time_of_day(t), length)
+            # The hour that the clock shows twice is two windows of an hour, and makes a longer one longer.
+            if slot != before or (rest == 0 and length <= 3600):
+                cuts.append(t)
+            before = slot
+        return [*cuts, day.end]

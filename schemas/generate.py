@@ -21,6 +21,8 @@ def edge_catalogue() -> str:
     """Return the text of ``edge/quantities.py``."""
     rows = []
     for key, quantity in load_quantities().items():
+        if not quantity.board:
+            continue
         names = [f'"{channel}"' for channel in quantity.samples or (key,)]
         channels = ", ".join(names) if len(names) > 1 else f"{names[0]},"
         rows.append(f'    "{key}": (({channels}), "{quantity.aggregate}", {quantity.resolution}),\n')

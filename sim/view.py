@@ -9,8 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from hub.windows import window_of
-from schemas import Limit, Standard, load_limits, load_quantities
+from schemas import Limit, binding, jurisdictions_of, load_limits, load_quantities
 from sim.account import read_only
 from sim.city import CITY, CitySite
 from sim.demo import Demo
@@ -29,8 +28,12 @@ TEXTS = {
         "unbound": "– no limit applies",
         "alerts": "Alerts",
         "none": "none yet",
+        "pending": "early warning",
         "firing": "firing",
+        "acknowledged": "acknowledged",
         "resolved": "resolved",
+        "closed": "closed",
+        "withdrawn": "withdrawn",
         "above": "▲",
         "no_limit": "– : no limit for it in the catalogue. LAeq: the latest record against the 20 min limit in force.",
         "count": "records: {made} made, {stored} stored, {way} under way | {bad} quarantined | {alerts} alerts",
@@ -49,8 +52,12 @@ TEXTS = {
         "unbound": "– 无适用限值",
         "alerts": "告警",
         "none": "暂无",
+        "pending": "预警",
         "firing": "持续中",
+        "acknowledged": "已确认",
         "resolved": "已解除",
+        "closed": "已关闭",
+        "withdrawn": "已撤回",
         "above": "▲",
         "no_limit": "– ：目录中无此限值。LAeq：最新记录与现行20分钟限值相比。",
         "count": "记录：生成{made}条，入库{stored}条，途中{way}条 | 隔离{bad}条 | 告警{alerts}条",
@@ -80,7 +87,7 @@ def numbers(demo: Demo) -> Numbers:
     with read_only(demo.data / "log.db") as db:
         quarantined = db.execute("SELECT count(*) FROM quarantine").fetchone()[0]
     with read_only(demo.data / "compliance.db") as db:
-        alerts = db.execute("SELECT count(*) FROM alert").fetchone()[0]
+        alerts = db.execute("SELECT count(*) FROM alert WHERE fired IS NOT NULL").fetchone()[0]
     return Numbers(made, stored, quarantined, alerts)
 
 
@@ -111,9 +118,13 @@ class View:
         return f"{self._texts['title']}: {self._heading}"
 
     def alerts(self, after: int) -> list[tuple[int, str]]:
-        """Return `(id, text)` of the alerts behind the id `after`, in this view's language."""
+        """Return `(step, text)` of the alerts that fired behind the step `after`, in this view's language."""
         with read_only(self._demo.data / "compliance.db") as db:
-            rows = db.execute("SELECT id, text FROM alert WHERE id > ? ORDER BY id", (after,)).fetchall()
+            rows = db.execute(
+                "SELECT s.id, a.text FROM alert_step s JOIN alert a ON a.id = s.alert "
+                "WHERE s.what = 'firing' AND s.id > ? ORDER BY s.id",
+                (after,),
+            ).fetchall()
         return [(id_, self._own_language(text)) for id_, text in rows]
 
     def screen(self) -> Group:
@@ -197,18 +208,16 @@ class View:
         return worst
 
     def _limit(self, site: CitySite, quantity: str) -> float | None:
-        now = self._demo.plan.clock.now()
-        return next(
-            (
-                limit.value
-                for _, limit in self._binding(site)
-                if limit.quantity == quantity and window_of(limit, now, SHANGHAI)
-            ),
-            None,
-        )
+        now = datetime.fromtimestamp(self._demo.plan.clock.now(), SHANGHAI).time()
+        limits = (limit for limit in self._binding(site) if limit.quantity == quantity and limit.applies_at(now))
+        return next((limit.value for limit in limits), None)
 
-    def _binding(self, site: CitySite) -> list[tuple[Standard, Limit]]:
-        return [(standard, limit) for standard, limit in self._limits if site.kind in limit.site_kinds]
+    def _binding(self, site: CitySite) -> list[Limit]:
+        """Return the limits that bind a site today for what the table shows."""
+        today = datetime.fromtimestamp(self._demo.plan.clock.now(), SHANGHAI).date()
+        found = binding(self._limits, kind=site.kind, zone=None, jurisdictions=jurisdictions_of("CN"), day=today)
+        limits = [one.limit for one in found if one.status == "binds"]
+        return [limit for limit in limits if limit.judged_simply and limit.quantity in ("laeq", "pm10")]
 
 
 def elapsed(began: float) -> float:

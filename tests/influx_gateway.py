@@ -17,15 +17,28 @@ PRECISIONS = {"ns": "ns", "us": "u", "ms": "ms", "s": "s"}  # of v2, as 1.x spel
 CODES = {
     HTTPStatus.BAD_REQUEST: "invalid",
     HTTPStatus.UNAUTHORIZED: "unauthorized",
+    HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "not found",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request too large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "unprocessable entity",
+    HTTPStatus.TOO_MANY_REQUESTS: "too many requests",
     HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
 }
 
 
 class Gateway(ThreadingHTTPServer):
-    """Listens on 127.0.0.1 at a port of its own; `engine` is the address of an InfluxDB 1.x."""
+    """Listens on 127.0.0.1 at a port of its own; `engine` is the address of an InfluxDB 1.x.
+
+    What an engine of 1.x does not do, a test may ask for: `most_bytes` is the largest request it takes; `partial_write`
+    is the status when it has taken only a part of the points (400 in 1.x, 422 in 2.x); `overload`, if there is one, is
+    what every write is refused with: status and headers. `writes` counts the requests.
+    """
 
     daemon_threads = True
+    most_bytes: int | None = None
+    partial_write = HTTPStatus.BAD_REQUEST
+    overload: tuple[HTTPStatus, Mapping[str, str]] | None = None
+    writes = 0
 
     def __init__(self, engine: str, token: str, org: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -49,6 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "path not found")
 
     def do_POST(self) -> None:
+        self.server.writes += 1
         lines = self.rfile.read(int(self.headers["Content-Length"]))
         address = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(address.query).items()}
@@ -60,6 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, f'organization name "{query.get("org")}" not found')
         elif query.get("precision", "ns") not in PRECISIONS:
             self._refuse(HTTPStatus.BAD_REQUEST, "invalid precision; valid precision units are ns, us, ms, and s")
+        elif self.server.overload:
+            self._refuse(self.server.overload[0], "come back later", self.server.overload[1])
+        elif self.server.most_bytes is not None and len(lines) > self.server.most_bytes:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "unable to read data: points batch is too large")
         else:
             self._write(query["bucket"], PRECISIONS[query.get("precision", "ns")], lines)
 
@@ -71,17 +89,26 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus(answer.status))
         except urllib.error.HTTPError as error:
             with error:
-                self._refuse(HTTPStatus(error.code), json.load(error)["error"])
+                message = json.load(error)["error"]
+                partial = message.startswith("partial write")
+                self._refuse(self.server.partial_write if partial else HTTPStatus(error.code), message)
         except OSError as error:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"the engine does not answer: {error}")
 
-    def _refuse(self, status: HTTPStatus, message: str) -> None:
-        self._answer(status, {"code": CODES.get(status, "internal error"), "message": message})
+    def _refuse(self, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> None:
+        self._answer(status, {"code": CODES.get(status, "internal error"), "message": message}, headers)
 
-    def _answer(self, status: HTTPStatus, content: Mapping[str, str] | None = None) -> None:
+    def _answer(
+        self,
+        status: HTTPStatus,
+        content: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         body = json.dumps(content).encode() if content else b""
         self.send_response(status)
         self.send_header("X-Influxdb-Version", "v2.test-gateway")
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         if content:
             self.send_header("Content-Type", "application/json")
         if status != HTTPStatus.NO_CONTENT:

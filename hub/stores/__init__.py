@@ -1,7 +1,7 @@
 """Series stores behind one interface: the embedded one and InfluxDB."""
 
-from hub.stores.base import Store
+from hub.stores.base import PERIODS, Rollup, Store, StoreError
 from hub.stores.influx import InfluxStore
 from hub.stores.sqlite import SqliteStore
 
-__all__ = ["InfluxStore", "SqliteStore", "Store"]
+__all__ = ["PERIODS", "InfluxStore", "Rollup", "SqliteStore", "Store", "StoreError"]

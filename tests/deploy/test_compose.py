@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hub.config import load_config, load_registry
+from hub.config import load_config
+from hub.registry import load_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

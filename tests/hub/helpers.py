@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from edge import message
 from hub.admission import Admission
 from hub.compliance import Compliance
-from hub.config import Board, Registry, Site
 from hub.log import Log
+from hub.registry import Board, Registry, Site
 from schemas import load_limits, load_quantities
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -111,7 +111,7 @@ class Hub:
 
     def hear(self, *messages):
         """Judge and commit messages in one transaction; return what the boards may forget."""
-        return self.log.commit([self.admission.judge(topic, payload) for topic, payload in messages], self.now)
+        return self.log.commit([self.admission.judge(topic, payload) for topic, payload in messages], self.now).complete
 
     def judge(self, most=1000):
         """Let compliance take the next entries of the log, as its consumer does."""

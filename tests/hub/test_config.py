@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import ConfigError, load_config, load_registry
+from hub.config import ConfigError, load_config
+from hub.registry import load_registry
 
 CONFIG = """\
 registry = "registry.toml"
@@ -115,12 +116,22 @@ def test_paths_are_relative_to_the_file_not_to_where_the_hub_is_started(city, mo
         ("fenceline.toml", 'keys = "keys.toml"', "keys = 1", ["keys", "path"]),
         ("fenceline.toml", 'keys = "keys.toml"', 'keys = "keys.toml"\nacknowledge_every = 0', ["acknowledge_every"]),
         ("fenceline.toml", "[broker]", "[broker", ["not valid TOML", "line 4"]),
-        ("registry.toml", 'kind = "factory"', 'kind = "airport"', ["site[1].kind", "airport"]),
-        ("registry.toml", 'kind = "factory"', 'kind = "factory"\nzone = "3"', ["site[1]", "zone"]),
-        ("registry.toml", 'district = "south"\n', "", ["site[1]", "district"]),
-        ("registry.toml", 'district = "south"', 'district = "South"', ["site[1].district"]),
-        ("registry.toml", 'en = "Old Mill"', "en = 3", ["site[1].en", "str"]),
-        ("registry.toml", 'id = "stack-1"', 'id = "stack 1"', ["board[1].id"]),
+        (
+            "registry.toml",
+            'kind = "factory"',
+            'kind = "airport"',
+            ["site 'mill'", "kind = 'airport'", "construction or factory"],
+        ),
+        (
+            "registry.toml",
+            'kind = "factory"',
+            'kind = "factory"\nzone = "3"',
+            ["site 'mill'", "'zone'", "zone_class"],
+        ),
+        ("registry.toml", 'district = "south"\n', "", ["site 'mill'", "district is missing"]),
+        ("registry.toml", 'district = "south"', 'district = "South"', ["site 'mill'", "district = 'South'", "a-z"]),
+        ("registry.toml", 'en = "Old Mill"', "en = 3", ["site 'mill'", "en = 3", "a name"]),
+        ("registry.toml", 'id = "stack-1"', 'id = "stack 1"', ["board 'stack 1'", "a-z"]),
         ("registry.toml", 'id = "stack-1"', 'id = "fence-1"', ["'fence-1'", "twice"]),
         ("registry.toml", 'id = "mill"', 'id = "tower"', ["'tower'", "twice"]),
         ("registry.toml", 'site = "mill"', 'site = "mlil"', ["'stack-1'", "'mlil'"]),

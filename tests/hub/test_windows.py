@@ -10,11 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.windows import Window, window_of
+from schemas import Averaging, Step
 from tests.hub.helpers import LIMITS, SHANGHAI, at
 
 LAEQ_DAY, LAEQ_NIGHT, LAFMAX_NIGHT = (limit for _, limit in LIMITS)
+
+
+def mean_over(window):
+    return Averaging(steps=(Step(window=f"{window} s", statistic="mean", least_valid=0.75),), verified="U")
+
+
 PM10_HOUR = msgspec.structs.replace(
-    LAEQ_DAY, quantity="pm10", statistic="mean", window=3600, from_="00:00", to="00:00", value=150
+    LAEQ_DAY, quantity="pm10", averaging=mean_over(3600), from_="00:00", to="00:00", value=150
 )
 DAY = 86_400
 MIDNIGHT = at("2026-03-02 00:00")
@@ -65,7 +72,7 @@ def test_every_second_is_either_day_or_night_and_lies_in_its_window(t):
     st.sampled_from(["Asia/Shanghai", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "UTC"]),
 )
 def test_windows_are_cut_from_local_midnight_in_every_time_zone(t, window, zone):
-    limit = msgspec.structs.replace(PM10_HOUR, window=window)
+    limit = msgspec.structs.replace(PM10_HOUR, averaging=mean_over(window))
     start, end = window_of(limit, t, ZoneInfo(zone))
     assert start <= t < end == start + window
     assert (start + offset(zone, start)) % window == 0

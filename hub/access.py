@@ -1,0 +1,79 @@
+"""Who may use the HTTP API: one token for each user, with a role.
+
+A token is NAME.SECRET, its secret 256 random bits. Only the secret's SHA-256 is kept (random bits need no slow hash).
+It is in the compliance database, so a backup has it, and a revoked token is refused at once.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import sqlite3
+from typing import Literal
+
+Role = Literal["viewer", "officer", "admin"]
+ROLES: tuple[Role, ...] = ("viewer", "officer", "admin")
+"""viewer: reads. officer: also acknowledges, comments, closes what is resolved. admin: also closes what is not, and
+decides on maintenance windows."""
+NAME = re.compile(r"[a-z0-9-]{1,32}")
+
+_NOBODY = hashlib.sha256(b"").hexdigest()
+
+
+class AccessError(Exception):
+    """A change of the users that cannot be made."""
+
+
+class Access:
+    """The users in the compliance database behind `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, name: str, role: Role, now: float) -> str:
+        """Let a user in; return the token, which is kept nowhere.
+
+        Raises:
+            AccessError: the name cannot be one, or somebody has it.
+        """
+        if not NAME.fullmatch(name):
+            raise AccessError(f"user {name!r}: expected 1 to 32 small letters, digits and -")
+        if self._db.execute("SELECT 1 FROM access WHERE name = ? AND revoked IS NULL", (name,)).fetchone():
+            raise AccessError(f"user {name!r} has a token already; revoke it first, or choose another name")
+        secret = secrets.token_urlsafe(32)
+        self._db.execute("INSERT OR REPLACE INTO access VALUES (?, ?, ?, ?, NULL)", (name, role, _hash(secret), now))
+        return f"{name}.{secret}"
+
+    def revoke(self, name: str, now: float) -> None:
+        """Take a user's token back at once; the name stays on record.
+
+        Raises:
+            AccessError: nobody has that name.
+        """
+        changed = self._db.execute("UPDATE access SET revoked = ? WHERE name = ? AND revoked IS NULL", (now, name))
+        if not changed.rowcount:
+            raise AccessError(f"there is no user {name!r} with a token; 'fenceline access list' shows who has one")
+
+    def users(self) -> list[tuple[str, Role, float, float | None]]:
+        """Return name, role, when the token was made and when it was revoked (Unix s) of every user."""
+        return self._db.execute("SELECT name, role, made, revoked FROM access ORDER BY name").fetchall()
+
+    def who(self, token: str) -> tuple[str, Role] | None:
+        """Return name and role of the user whose token this is, or None.
+
+        It takes as long for a name that nobody has, and however much of the secret is right.
+        """
+        name, _, secret = token.partition(".")
+        row = self._db.execute("SELECT role, hash FROM access WHERE name = ? AND revoked IS NULL", (name,)).fetchone()
+        role, kept = row or (ROLES[0], _NOBODY)
+        right = hmac.compare_digest(_hash(secret), kept)
+        return (name, role) if right and row else None
+
+
+def allows(role: Role, needed: Role) -> bool:
+    """Tell whether a role may do what needs another one."""
+    return ROLES.index(role) >= ROLES.index(needed)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

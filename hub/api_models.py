@@ -1,0 +1,204 @@
+"""What the HTTP API takes and gives, as types: the OpenAPI description is made of them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
+SeverityName = Literal["info", "warning", "violation", "critical"]
+Letter = Literal["P", "S", "U"]
+
+
+class Remark(BaseModel):
+    """What is said with an act; needed for a comment, and when an admin closes what is not resolved."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: Annotated[str, Field(max_length=2000)] = ""
+
+
+class MaintenanceWanted(BaseModel):
+    """A span of time in which alerts of a site, or of one board of it, are recorded and nobody is told."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    site: str
+    board: str = ""
+    from_: Annotated[AwareDatetime, Field(alias="from", description="ISO 8601 with offset")]
+    to: AwareDatetime
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Maintenance(BaseModel):
+    """A maintenance window; `board` is empty for the whole site."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    id: int
+    site: str
+    board: str
+    from_: Annotated[datetime, Field(alias="from")]
+    to: datetime
+    reason: str
+    who: str
+
+
+class LimitCited(BaseModel):
+    """The limit on which an alert or verdict rests, and how well it is known (P, S or U)."""
+
+    standard: str
+    title: str
+    clause: str
+    name: str
+    value: float
+    unit: str
+    stated: str
+    quantity: str
+    averaging: list[str]
+    verified: Letter
+    averaging_verified: Letter
+    source: str
+
+
+class Alert(BaseModel):
+    """An alert: one continuing cause. Times are ISO 8601 in the registry's time zone."""
+
+    id: int
+    kind: str
+    state: State
+    severity: SeverityName
+    severity_name: str
+    state_name: str
+    district: str
+    site: str
+    site_name: str
+    board: str
+    rule: str
+    standard: str | None
+    clause: str | None
+    quantity: str | None
+    value: Annotated[float | None, Field(description="worst so far")]
+    limit: float | None
+    unit: str | None
+    capture: Annotated[float | None, Field(description="share of the worst window with valid data, 0 to 1")]
+    verified: Letter | None
+    averaging_verified: Letter | None
+    window_start: Annotated[datetime, Field(description="start of the first window that broke the limit")]
+    window_end: Annotated[datetime, Field(description="end of the last one")]
+    opened: datetime
+    fired: datetime | None
+    acknowledged: datetime | None
+    acknowledged_by: str | None
+    resolved: datetime | None
+    closed: datetime | None
+    escalation: int
+    maintenance: Annotated[int | None, Field(description="the maintenance window for which nobody was told")]
+    permit: Annotated[str | None, Field(description="number of the permit for night work; the limit still binds")]
+    text: str
+
+
+class Alerts(BaseModel):
+    """A page of alerts, the newest first; `cursor` asks for the next one, null: there is none."""
+
+    alerts: list[Alert]
+    cursor: int | None
+
+
+class Step(BaseModel):
+    """A step of an alert's audit trail; `told`: recipients are told of it."""
+
+    id: int
+    time: datetime
+    who: str
+    what: str
+    what_name: str
+    detail: str
+    severity: SeverityName
+    told: bool
+
+
+class JudgedWindow(BaseModel):
+    """A judged window on which an alert rests, as it was judged last."""
+
+    start: datetime
+    end: datetime
+    outcome: str
+    value: float | None
+    capture: float | None
+    revision: Annotated[int, Field(description="above 1: late data amended it")]
+
+
+class Reading(BaseModel):
+    """A reading as it is stored: start of its interval, length in s, HJ 212 flag."""
+
+    t: datetime
+    dt: int
+    value: float | None
+    flag: str
+
+
+class Readings(BaseModel):
+    """The readings on which an alert rests; from another store than the embedded one, how to ask for them."""
+
+    device: str
+    quantity: str
+    start: datetime
+    end: datetime
+    readings: list[Reading] | None
+    truncated: bool = False
+    influxql: str | None = None
+
+
+class Told(BaseModel):
+    """Who was told of a step, and whether that arrived."""
+
+    step: int
+    recipient: str
+    state: str
+    attempts: int
+    sent: datetime | None
+    error: str | None
+
+
+class AlertDetail(Alert):
+    """An alert with everything that it rests on, and everything that was done."""
+
+    cited: LimitCited | None
+    steps: list[Step]
+    windows: list[JudgedWindow]
+    evidence: Readings | None
+    notifications: list[Told]
+    link: str
+
+
+class Verdict(BaseModel):
+    """A verdict on one window of one limit at one board."""
+
+    id: int
+    district: str
+    site: str
+    board: str
+    rule: str
+    start: datetime
+    end: datetime
+    outcome: str
+    value: float | None
+    limit: float
+    capture: float
+    revision: int
+    judged: datetime
+
+
+class Verdicts(BaseModel):
+    """A page of verdicts, the newest first; `cursor` asks for the next one, null: there is none."""
+
+    verdicts: list[Verdict]
+    cursor: int | None
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457); `field` names what is wrong."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    field: str | None = None

@@ -1,0 +1,252 @@
+"""Runs the log's consumers in a process of their own: what they compute never delays the taking of messages.
+
+The hub starts `python -m hub.downstream`, gives it the configuration on standard input, then one byte whenever the log
+has grown; the end of that stream, also when the hub was killed, ends the process. On its standard output it tells once
+a second how far each consumer is.
+"""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from hub import logs
+from hub.compliance import Compliance
+from hub.config import Config, ConfigError
+from hub.consumer import Consumer, StoreSink
+from hub.log import Log
+from hub.notify import Notifier
+from hub.registry import LiveRegistry
+from hub.rollups import Rollups
+from hub.stores import InfluxStore, SqliteStore, Store
+from hub.watch import Watch
+from schemas import Quantity, load_limits, load_quantities
+
+PAUSE = 5.0  # s before a process that ended by itself is started again
+
+log = logging.getLogger("hub.downstream")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the process is told at its start; `clock` gives Unix time in s."""
+
+    config: Config
+    clock: Callable[[], float]
+    log_format: logs.Format
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a consumer is: the offset up to which it is done, and why its last attempt failed (empty: it did not)."""
+
+    position: int
+    problem: str
+
+
+class Downstream:
+    """The process as the hub sees it; it is started again when it ends by itself."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stop_asked = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="downstream", daemon=True)
+        self.states: dict[str, State] = {}
+        """By consumer; empty while the process is not running."""
+
+    def start(self) -> None:
+        """Start the process; returns at once."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that the log has grown."""
+        process = self._process
+        if process and process.stdin:
+            with contextlib.suppress(OSError, ValueError):  # full: it knows; broken: it is started again
+                os.write(process.stdin.fileno(), b".")
+
+    def stop(self) -> None:
+        """Let the process end after what it is doing now."""
+        self._stop_asked.set()
+        process = self._process
+        if process and process.stdin:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def is_alive(self) -> bool:
+        """Tell whether the process is looked after."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stop_asked.is_set():
+            self._process = self._begin()
+            if self._stop_asked.is_set() and self._process.stdin:
+                self._process.stdin.close()
+            for line in cast("IO[bytes]", self._process.stdout):
+                self.states = {name: State(**state) for name, state in json.loads(line).items()}
+            self.states = {}
+            code = self._process.wait()
+            cast("IO[bytes]", self._process.stdout).close()
+            if not self._stop_asked.is_set():
+                log.error("the log's consumers have ended (code %d); they start again in %.0f s", code, PAUSE)
+                self._stop_asked.wait(PAUSE)
+
+    def _begin(self) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hub.downstream"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with contextlib.suppress(OSError):
+            stdin = cast("IO[bytes]", process.stdin)
+            pickle.dump(self._job, stdin)
+            stdin.flush()
+            os.set_blocking(stdin.fileno(), False)
+        return process
+
+
+def open_store(config: Config, quantities: dict[str, Quantity]) -> Store:
+    """Return the series store that the configuration names.
+
+    Raises:
+        ConfigError: InfluxDB's address or token is not in the environment.
+    """
+    check_store(config)
+    if config.store.kind == "sqlite":
+        return SqliteStore(config.data / "series.db")
+    return InfluxStore(config.store.bucket, Log(config.data / "log.db"), quantities)
+
+
+def check_store(config: Config) -> None:
+    """Raise ConfigError when InfluxDB's address or token is not in the environment."""
+    if config.store.kind == "influxdb":
+        for name in ("INFLUXDB_V2_URL", "INFLUXDB_V2_TOKEN", "INFLUXDB_V2_ORG"):
+            if not os.environ.get(name):
+                raise ConfigError(
+                    f'store: kind = "influxdb" needs the environment variable {name}; set it and start again'
+                )
+
+
+class Consumers:
+    """Everything that reads the log: series store, rollups, compliance, watch, and the notifier behind them."""
+
+    def __init__(self, job: Job) -> None:
+        config = job.config
+        quantities = load_quantities()
+        limits = load_limits(quantities=quantities)
+        self._registry = LiveRegistry(config)
+        self._store = open_store(config, quantities)
+        self._compliance = Compliance(
+            config.data / "compliance.db",
+            self._registry.current,
+            limits,
+            quantities,
+            job.clock,
+            config.alerts,
+            max((recipient.level for recipient in config.recipients), default=0),
+        )
+        self._rollups = Rollups(
+            config.data / "rollups.db", self._store, quantities, self._registry.current.zone, job.clock
+        )
+        self._logs = [Log(config.data / "log.db") for _ in range(4)]
+        self._watch = Watch(config.data, self._registry.current, job.clock, config.alerts, self._progress)
+        self._consumers = [
+            Consumer("store", self._logs[0], StoreSink(self._store)),
+            Consumer("rollups", self._logs[1], self._rollups),
+            Consumer("compliance", self._logs[2], self._compliance),
+            Consumer("watch", self._logs[3], self._watch),
+        ]
+        self._notifier = Notifier(config, lambda: self._registry.current, job.clock)
+
+    def start(self) -> None:
+        """Start every thread."""
+        for thread in (*self._consumers, self._notifier):
+            thread.start()
+
+    def wake(self) -> None:
+        """Say that the log has grown."""
+        if self._registry.refresh():
+            self._compliance.use(self._registry.current)
+            self._watch.use(self._registry.current)
+        for consumer in self._consumers:
+            consumer.wake()
+
+    def stop(self) -> None:
+        """Let every thread end after what it is doing now."""
+        threads: list[Consumer | Notifier] = [*self._consumers, self._notifier]
+        for thread in threads:
+            thread.stop()
+        for thread in threads:
+            thread.join()
+        self._rollups.close()
+        self._store.close()
+        self._compliance.close()
+        self._watch.close()
+        for part in self._logs:
+            part.close()
+
+    def states(self) -> dict[str, dict[str, object]]:
+        """Return how each consumer is; nothing of one that has not begun."""
+        return {
+            consumer.name: {"position": consumer.position, "problem": consumer.failing or ""}
+            for consumer in self._consumers
+            if consumer.position is not None
+        }
+
+    def _progress(self) -> dict[str, int]:
+        """Return how far the consumers are that people's knowledge depends on."""
+        return {
+            consumer.name: consumer.position
+            for consumer in self._consumers
+            if consumer.name != "watch" and consumer.position is not None
+        }
+
+
+def claim_consumers(folder: Path) -> IO[str]:
+    """Wait until no earlier process consumes the log in `folder`; return the file that holds the claim."""
+    file = (folder / "consumers.lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def main() -> None:
+    """Consume until standard input ends."""
+    with os.fdopen(os.dup(1), "w", buffering=1) as told:
+        os.dup2(2, 1)  # what a library prints must not come between
+        job = cast("Job", pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
+        logs.configure(job.log_format)
+        with claim_consumers(job.config.data):
+            consumers = Consumers(job)
+            consumers.start()
+            over = threading.Event()
+
+            def tell() -> None:
+                while not over.wait(0.5):
+                    with contextlib.suppress(OSError):
+                        told.write(json.dumps(consumers.states()) + "\n")
+
+            teller = threading.Thread(target=tell, name="tell", daemon=True)
+            teller.start()
+            while os.read(0, 65536):
+                consumers.wake()
+            consumers.stop()
+            over.set()
+            teller.join()
+
+
+if __name__ == "__main__":
+    import signal
+
+    # Ctrl-C reaches the whole group of processes; when to end is the hub's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    main()

@@ -1,0 +1,201 @@
+"""Takes messages: judged and committed in groups, durable first, then acknowledged to the broker, then to the boards.
+
+All in one thread: as many messages as have come make one group, so the commit's cost is shared the more, the more there
+is to do.
+"""
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+
+from hub.admission import PREFIX, Admission, Admitted, Refused, seal
+from hub.config import Keep
+from hub.link import Incoming, Link
+from hub.log import Committed, Log
+from hub.metrics import HEARD_WITHIN, Metrics
+from hub.registry import LiveRegistry, Registry
+
+GROUP = 1000  # messages in one commit
+CHORES_EVERY = 2.0  # s
+RETRY = 2.0  # s between attempts to write a log that cannot be written
+REMIND = 60.0  # s between two complaints about it
+
+log = logging.getLogger("hub.ingest")
+
+
+class Acknowledgements:
+    """Tells boards what they may forget: cumulative, to all that have something new every `every` seconds."""
+
+    def __init__(self, link: Link, registry: Registry, every: float) -> None:
+        self._link = link
+        self._registry = registry
+        self._every = every
+        self._due: dict[tuple[str, str], int] = {}
+        self._next = 0.0
+
+    def use(self, registry: Registry) -> None:
+        """Find boards in another registry from now on."""
+        self._registry = registry
+
+    def owe(self, complete: dict[tuple[str, str], int]) -> None:
+        """Note, by (device, stream), the number up to which everything is committed."""
+        self._due.update(complete)
+
+    def pay(self) -> None:
+        """Send what is due, when it is time."""
+        now = time.monotonic()
+        if now < self._next or not self._due:
+            return
+        self._next = now + self._every
+        due, self._due = self._due, {}
+        for (device, stream), seq in due.items():
+            key = self._registry.keys.get(device)
+            if key is None:
+                continue  # taken out of the registry meanwhile
+            site = self._registry.site_of(device)
+            body = json.dumps({"stream": stream, "seq": seq}, separators=(",", ":")).encode()
+            self._link.publish(f"{PREFIX}{site.district}/{site.id}/{device}/ack", seal(body, key))
+
+
+class Heard:
+    """How many boards were heard of late, counted in two spans of time so that it costs little."""
+
+    def __init__(self) -> None:
+        self._now: set[str] = set()
+        self._before: set[str] = set()
+        self._turn = time.monotonic() + HEARD_WITHIN
+
+    def note(self, complete: dict[tuple[str, str], int]) -> None:
+        """Take notice of the boards of a commit."""
+        if time.monotonic() > self._turn:
+            self._now, self._before = set(), self._now
+            self._turn = time.monotonic() + HEARD_WITHIN
+        self._now.update(device for device, _ in complete)
+
+    def count(self) -> int:
+        """Return how many were heard in the last 10 to 20 minutes."""
+        return len(self._now | self._before)
+
+
+class Ingest(threading.Thread):
+    """The thread. `wake` tells the consumers that the log has grown, `done` how far all are (None: unknown)."""
+
+    def __init__(
+        self,
+        link: Link,
+        registry: LiveRegistry,
+        admission: Admission,
+        log_: Log,
+        keep: Keep,
+        acknowledgements: Acknowledgements,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+        done: Callable[[], int | None],
+    ) -> None:
+        super().__init__(name="ingest", daemon=True)
+        self._link = link
+        self._registry = registry
+        self._admission = admission
+        self._log = log_
+        self._keep = keep
+        self._acknowledgements = acknowledgements
+        self._metrics = metrics
+        self._clock = clock
+        self._wake = wake
+        self._done = done
+        self._stop_asked = threading.Event()
+        self._statuses: dict[str, int] = {}
+        self._next_chores = 0.0
+        self.heard = Heard()
+        self.waiting = 0
+        """Messages that came and are not committed yet."""
+        self.problem = ""
+        """Why the log cannot be written; empty when it can."""
+
+    def stop(self) -> None:
+        """Ask it to end after the group it is committing."""
+        self._stop_asked.set()
+
+    def run(self) -> None:
+        """Work until stopped."""
+        while not self._stop_asked.is_set():
+            group = self._link.receive(GROUP, 0.2)
+            self.waiting = len(group)
+            if group and self._commit(group):
+                self._link.done(group)
+                self._wake()
+            self.waiting = 0
+            self._acknowledgements.pay()
+            if time.monotonic() > self._next_chores:
+                self._next_chores = time.monotonic() + CHORES_EVERY
+                self._chores()
+        self._link.close()
+
+    def _commit(self, group: list[Incoming]) -> bool:
+        outcomes = [self._judge(m.topic, m.payload) for m in group if not self._known_status(m)]
+        reminded = -REMIND
+        while not self._stop_asked.is_set():
+            began = time.monotonic()
+            try:
+                self._report(self._log.commit(outcomes, time.time()), time.monotonic() - began)
+                if any(isinstance(outcome, Refused) for outcome in outcomes):
+                    self._log.keep(self._keep.quarantined)
+            except sqlite3.Error as error:
+                self.problem = f"the log cannot be written ({error}): nothing is acknowledged until it can"
+                if began - reminded >= REMIND:
+                    reminded = began
+                    log.error("%s; make room or mend the medium, it goes on by itself", self.problem)  # noqa: TRY400
+                self._stop_asked.wait(RETRY)
+            else:
+                if self.problem:
+                    log.info("the log can be written again")
+                    self.problem = ""
+                return True
+        return False
+
+    def _report(self, committed: Committed, seconds: float) -> None:
+        self._acknowledgements.owe(committed.complete)
+        self.heard.note(committed.complete)
+        refused = dict(committed.messages)
+        accepted, duplicate = refused.pop("accepted", 0), refused.pop("duplicate", 0)
+        refused.pop("replayed", None)
+        self._metrics.committed(seconds, accepted, duplicate, refused, committed.records)
+
+    def _judge(self, topic: str, payload: bytes) -> Admitted | Refused:
+        try:
+            return self._admission.judge(topic, payload)
+        except Exception as error:
+            # One message that shows a mistake of ours must not keep all the others from being heard.
+            log.exception("a message on %s could not be judged; it is in quarantine", topic)
+            return Refused(topic, payload, None, "internal", repr(error))
+
+    def _known_status(self, message: Incoming) -> bool:
+        """Tell whether it is a retained status that has been seen: the broker repeats them at each connection."""
+        if not message.topic.endswith("/status"):
+            return False
+        said = hash(message.payload)
+        known = message.retained and self._statuses.get(message.topic) == said
+        if known or message.topic in self._statuses or len(self._statuses) < 2 * len(self._registry.current.boards):
+            self._statuses[message.topic] = said
+        return known
+
+    def _chores(self) -> None:
+        """Do what is not urgent: changes of the registry, the quarantine's replays, pruning."""
+        if self._registry.refresh():
+            self._admission.use(self._registry.current)
+            self._acknowledgements.use(self._registry.current)
+        try:
+            began = time.monotonic()
+            again = self._log.replay(self._judge, time.time())
+            if again.messages:
+                self._report(again, time.monotonic() - began)
+                self._wake()
+            done = self._done()
+            if done is not None:
+                self._log.prune(self._clock() - self._keep.days * 86_400, done)
+        except sqlite3.Error as error:
+            log.warning("chores are put off: %s", error)

@@ -1,0 +1,225 @@
+"""Which limits are judged for a site on a local day, and the averagings that they share."""
+
+import itertools
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
+
+from hub.verdicts import Binds
+from schemas import Binding, Limit, Quantity, Standard, Step, binding
+
+LONG = ("month", "quarter", "year")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """An averaging of one quantity, shared by all limits that are about it; its windows are evaluated once.
+
+    A limit on a year has two: one up to the day, whose values are kept, and one for the year (`inner` is the former).
+    """
+
+    quantity: str
+    steps: tuple[Step, ...]
+    part: tuple[int, int] | None
+    """The part of the day, s from 00:00, whose readings count; None where a window's start decides."""
+    wind_below: float | None
+    """m/s; in stronger wind a window of the first step is void."""
+    reference_o2: float | None
+    """%; the first step's means are converted to it."""
+    inner: "Node | None"
+    key: str
+    """Names it in a database."""
+    outer: "list[Node]" = field(default_factory=list, repr=False)
+    """Those whose `inner` it is: they need its values kept."""
+
+    @property
+    def span(self) -> str:
+        """The windows of its first step: what `Cell.span` says."""
+        window = self.steps[0].window
+        if window == "period" and self.part:
+            return f"period {_clock(self.part[0])}-{_clock(self.part[1])}"
+        return window
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A limit with the standard that sets it; `id` is what verdicts and alerts cite."""
+
+    id: str
+    standard: Standard
+    limit: Limit
+    unit: str
+    """As people write it."""
+    decimals: int
+    """To which the value is rounded, judged and told."""
+    node: Node
+    hours: tuple[int, int] | None
+    """The part of the day, s from 00:00, in which its windows begin; None: any."""
+
+    def applies(self, time_of_day: int) -> bool:
+        """Tell whether it applies to a window that begins at this time of day (s from 00:00)."""
+        if self.hours is None:
+            return True
+        from_, to = self.hours
+        return from_ <= time_of_day < to if from_ < to else time_of_day >= from_ or time_of_day < to
+
+    def warns(self, time_of_day: int) -> bool:
+        """Tell whether one window above its value, which begins at this time of day, breaks it for certain."""
+        return self.applies(time_of_day) and self.limit.permitted is None and not self.limit.above_background
+
+
+class Place(NamedTuple):
+    """What limits ask of a site."""
+
+    kind: str
+    zone_class: str | None = None
+    jurisdictions: tuple[str, ...] = ("CN", "WHO")
+    """As `schemas.jurisdictions_of` gives them."""
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is judged at one site on one local day."""
+
+    rules: Mapping[Node, tuple[tuple[Rule, Binds], ...]]
+    nodes: Mapping[str, tuple[Node, ...]]
+    """Those that readings feed, by quantity."""
+    companions: Mapping[str, tuple[Node, ...]]
+    """Nodes whose value depends on another quantity, by that quantity: wind, oxygen."""
+
+
+class Plans:
+    """The rules of a catalogue, and the plan for each kind of site on each local day.
+
+    Args:
+        limits: as `load_limits` gives them.
+        quantities: the catalogue of quantities.
+        named: standards that are judged even where it is open whether they bind; None: all standards, and those of
+            which that is open only because they were applied early in some places, for information.
+    """
+
+    def __init__(
+        self,
+        limits: Iterable[tuple[Standard, Limit]],
+        quantities: Mapping[str, Quantity],
+        named: Collection[str] | None = None,
+        *,
+        open_too: bool = False,
+    ) -> None:
+        self._limits = [(s, n) for s, n in limits if named is None or s.id in named]
+        self._open_too = open_too
+        self._named = named is not None
+        self.quantities = quantities
+        self.nodes: dict[str, Node] = {}
+        """By key."""
+        self.rules = {rule.id: rule for rule in (self._rule(s, n) for s, n in self._limits)}
+        # What binds changes on these days only, so that one plan does for all the days between two of them.
+        changes = {day for s, n in self._limits for day in (s.early, s.in_force, s.ends, n.in_force, n.ends) if day}
+        self._changes = sorted(changes)
+        self._plan = lru_cache(1024)(self._make)
+
+    def plan(self, place: Place, day: date) -> Plan:
+        """Return what is judged at a site on a local day."""
+        epoch = bisect_right(self._changes, day)
+        return self._plan(place, self._changes[epoch - 1] if epoch else date.min)
+
+    def bindings(self, place: Place, day: date) -> list[Binding]:
+        """Return for every limit whether it binds a site on a local day."""
+        return binding(
+            self._limits,
+            kind=place.kind,
+            zone=place.zone_class,
+            jurisdictions=place.jurisdictions,
+            day=day,
+            properties=dict(place.properties),
+        )
+
+    def _make(self, place: Place, day: date) -> Plan:
+        rules: dict[Node, list[tuple[Rule, Binds]]] = {}
+        for one in self.bindings(place, day):
+            status = self._status(one)
+            if status:
+                rule = self.rules[f"{one.standard.id} {one.limit.id}"]
+                rules.setdefault(rule.node, []).append((rule, status))
+        fed: dict[str, list[Node]] = {}
+        companions: dict[str, list[Node]] = {}
+        for node in dict.fromkeys(node.inner or node for node in rules):
+            fed.setdefault(node.quantity, []).append(node)
+            if node.wind_below is not None:
+                companions.setdefault("wind_speed", []).append(node)
+            if node.reference_o2 is not None:
+                companions.setdefault("stack_o2", []).append(node)
+        return Plan(
+            {node: tuple(found) for node, found in rules.items()},
+            {quantity: tuple(nodes) for quantity, nodes in fed.items()},
+            {quantity: tuple(nodes) for quantity, nodes in companions.items()},
+        )
+
+    def _status(self, one: Binding) -> Binds | None:
+        """Return as what a limit is judged; None: not at all."""
+        if one.status == "binds":
+            return "binds"
+        early = one.reason == "staged" and one.standard.nature != "emission"
+        judged = one.status == "informs" or (one.status == "open" and self._open_too and (self._named or early))
+        return "informs" if judged else None
+
+    def _rule(self, standard: Standard, limit: Limit) -> Rule:
+        quantity = self.quantities[limit.quantity]
+        part = None if limit.whole_day else (_second(limit.from_), _second(limit.to))
+        by_start = len(limit.steps) == 1 and limit.steps[0].window != "period"
+        node = self._node(
+            limit.quantity,
+            limit.steps,
+            None if by_start else part,
+            standard.weather.wind_below if standard.weather and quantity.family == "noise" else None,
+            limit.reference_o2,
+        )
+        hours = part if by_start else None
+        return Rule(f"{standard.id} {limit.id}", standard, limit, quantity.label, quantity.resolution, node, hours)
+
+    def _node(
+        self,
+        quantity: str,
+        steps: tuple[Step, ...],
+        part: tuple[int, int] | None,
+        wind_below: float | None,
+        reference_o2: float | None,
+    ) -> Node:
+        inner = None
+        for index, (before, after) in enumerate(itertools.pairwise(steps), 1):
+            if before.window == "day" and after.window in LONG:
+                inner = self._node(quantity, steps[:index], part, wind_below, reference_o2)
+                break
+        key = "|".join(
+            [
+                quantity,
+                *(_told(step) for step in steps),
+                *([f"in {_clock(part[0])}-{_clock(part[1])}"] if part else []),
+                *([f"wind<{wind_below:g}"] if wind_below is not None else []),
+                *([f"o2={reference_o2:g}"] if reference_o2 is not None else []),
+            ]
+        )
+        if key not in self.nodes:
+            node = self.nodes[key] = Node(quantity, steps, part, wind_below, reference_o2, inner, key)
+            if inner:
+                inner.outer.append(node)
+        return self.nodes[key]
+
+
+def _told(step: Step) -> str:
+    least = f"{step.least_valid:g}" if step.least_valid is not None else f"{step.least}"
+    months = f"/{step.least_each_month}/{step.least_february}" if step.least_each_month else ""
+    slide = f" every {step.slide}{' within day' if step.within_day else ''}" if step.slide else ""
+    return f"{step.window} {step.statistic}{slide} >={least}{months}"
+
+
+def _second(clock: str) -> int:
+    return int(clock[:2]) * 3600 + int(clock[3:]) * 60
+
+
+def _clock(second: int) -> str:
+    return f"{second // 3600:02}:{second // 60 % 60:02}"

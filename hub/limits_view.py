@@ -1,0 +1,229 @@
+"""Shows limits to people, in English or Chinese; and to programs, as plain values."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from hub.language import Lang, Text
+from schemas import JURISDICTIONS, Averaging, Binding, Limit, Standard, Step
+
+TEXTS = {
+    "standard": Text("Standard", "标准"),
+    "limit": Text("Limit", "限值编号"),
+    "what": Text("What", "项目"),
+    "value": Text("Value", "限值"),
+    "averaging": Text("Averaging", "平均方式"),
+    "applies": Text("Applies to", "适用于"),
+    "in_force": Text("In force", "施行"),
+    "verified": Text("Verified", "核实"),
+    "hours": Text("Hours", "时段"),
+    "always": Text("always", "全天"),
+    "construction": Text("construction", "建筑工地"),
+    "factory": Text("factory", "工厂"),
+    "zone": Text("zone class {}", "{}类声环境功能区"),
+    "day": Text("at most {} above it a day", "每日超过不多于{}次"),
+    "year": Text("at most {} above it a year", "每年超过不多于{}次"),
+    "oxygen": Text("at {:g} % O2", "按含氧量{:g} %折算"),
+    "background": Text("above the background", "扣除背景值"),
+    "everywhere": Text("everyone", "所有场所"),
+    "emission": Text("emission: binds whoever emits", "排放标准：约束排放者"),
+    "ambient": Text("quality of the air or sound around: for information", "环境质量标准：仅供参考"),
+    "guideline": Text("guideline: advice", "指南：建议值"),
+    "replaces": Text("replaces {}", "代替{}"),
+    "displaces": Text("goes before {}", "优先于{}"),
+    "source": Text("Source", "来源"),
+    "wind": Text("void in wind of {:g} m/s or more", "风速≥{:g} m/s时测量无效"),
+    "dry": Text("void in rain, snow or thunder", "雨雪、雷电天气测量无效"),
+    "from": Text("from {}", "自{}起"),
+    "until": Text("{} until before {}", "{}起，至{}止（不含）"),
+    "binds": Text("Bind the site: above them it violates the law", "有约束力：超过即违法"),
+    "informs": Text("For information: never a violation by the site", "仅供参考：超过不等于该场所违法"),
+    "open": Text("Open: something must be known first", "待定：须先明确有关情况"),
+    "no": Text("Do not apply", "不适用"),
+    "none": Text("none", "无"),
+    "limits": Text("limits: {}", "限值{}项"),
+    "legend": Text(
+        "Verified (value / averaging): P read in the standard's own text, S secondary source, U unverified. "
+        "Windows are laid from local midnight.",
+        "核实程度（限值/平均方式）：P 查阅过标准原文，S 二手来源，U 未核实。时间窗从当地零时起划分。",
+    ),
+}
+_STATISTICS = {
+    "energy_mean": Text("energy mean", "能量平均"),
+    "mean": Text("mean", "平均"),
+    "max": Text("maximum", "最大值"),
+}
+_WINDOWS = {
+    "period": Text("whole period", "整个时段"),
+    "day": Text("day", "日"),
+    "month": Text("month", "月"),
+    "quarter": Text("quarter", "季"),
+    "year": Text("year", "年"),
+    "h": Text("h", "小时"),
+    "min": Text("min", "分钟"),
+    "s": Text("s", "秒"),
+}
+
+
+class View:
+    """Prints in one language."""
+
+    def __init__(self, lang: Lang) -> None:
+        self._lang = lang
+        self._console = Console()
+
+    def catalogue(self, limits: Iterable[tuple[Standard, Limit]]) -> None:
+        """Print limits as one table."""
+        table = self._table("standard", "limit", "what", "value", "averaging", "applies", "in_force", "verified")
+        for s, n in limits:
+            table.add_row(s.id, n.id, self._name(n), self._value(n), *self._rules(n), _letters(n))
+        self._console.print(table)
+        self._legend()
+
+    def show(self, standard: Standard, limits: Sequence[Limit]) -> None:
+        """Print a standard with its limits, their sources and notes."""
+        print_ = self._console.print
+        print_(f"[bold]{escape(standard.id)}[/] {escape(standard.zh if self._lang is Lang.zh else standard.en)}")
+        for line in self._facts(standard):
+            print_(f"  {escape(line)}")
+        table = self._table("limit", "what", "value", "averaging", "applies", "in_force", "verified")
+        for n in limits:
+            table.add_row(n.id, self._name(n), self._value(n), *self._rules(n), _letters(n))
+        print_(table)
+        for about, told in _remarks(limits).items():
+            print_(f"  {escape(about)}: {escape(told)}")
+        self._legend()
+
+    def explain(self, found: Sequence[Binding]) -> None:
+        """Print what binds a site and why; of what does not, only how many limits of a standard, and why."""
+        print_ = self._console.print
+        for status in ("binds", "informs", "open", "no"):
+            groups: dict[tuple[str, str], list[Limit]] = {}
+            for one in found:
+                if one.status == status:
+                    groups.setdefault((one.standard.id, one.why(self._lang)), []).append(one.limit)
+            print_(f"[bold]{self._text(status)}[/]" + ("" if groups else f": {self._text('none')}"))
+            for (id_, why), limits in groups.items():
+                count = f" ({self._text('limits').format(len(limits))})" if status == "no" else ""
+                print_(f"  [bold]{escape(id_)}[/]: {escape(why)}{count}", highlight=False)
+                if status != "no":
+                    print_(Padding(self._limits(limits), (0, 0, 1, 4)))
+        self._legend()
+
+    def _limits(self, limits: Sequence[Limit]) -> Table:
+        table = self._table("limit", "what", "value", "averaging", "hours", "verified")
+        for n in limits:
+            hours = self._text("always") if n.whole_day else f"{n.from_}-{n.to}"
+            table.add_row(n.id, self._name(n), self._value(n), self._rules(n)[0], hours, _letters(n))
+        return table
+
+    def _text(self, key: str) -> str:
+        return TEXTS[key].into(self._lang)
+
+    def _table(self, *columns: str) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(self._text(column), no_wrap=column == "verified", overflow="fold")
+        return table
+
+    def _legend(self) -> None:
+        self._console.print(self._text("legend"), style="dim")
+
+    def _name(self, n: Limit) -> str:
+        return escape(n.zh if self._lang is Lang.zh else n.en)
+
+    def _value(self, n: Limit) -> str:
+        parts = [n.stated]
+        if n.reference_o2 is not None:
+            parts.append(self._text("oxygen").format(n.reference_o2))
+        if n.above_background:
+            parts.append(self._text("background"))
+        if n.permitted:
+            parts.append(self._text(n.permitted.per).format(n.permitted.count))
+        return ", ".join(parts)
+
+    def _rules(self, n: Limit) -> tuple[str, str, str]:
+        """Return how it is averaged, to what it applies and when it is in force."""
+        applies = [self._text(kind) for kind in n.site_kinds]
+        if n.zone_classes:
+            applies.append(self._text("zone").format("/".join(n.zone_classes)))
+        applies += [f"{name} = {'/'.join(values)}" for name, values in n.where.items()]
+        if not n.whole_day:
+            applies.append(f"{n.from_}-{n.to}")
+        in_force = self._text("until" if n.ends else "from").format(n.in_force, n.ends)
+        return averaging_text(n.averaging, self._lang), ", ".join(applies) or self._text("everywhere"), in_force
+
+    def _facts(self, s: Standard) -> list[str]:
+        lines = [f"{JURISDICTIONS[s.jurisdiction][self._lang is Lang.zh]} ({s.jurisdiction}); {self._text(s.nature)}"]
+        dates = self._text("until" if s.ends else "from").format(s.in_force, s.ends)
+        lines.append(dates + (f"; {self._text('replaces').format(s.replaces)}" if s.replaces else ""))
+        if s.displaces:
+            lines.append(self._text("displaces").format(", ".join(s.displaces)))
+        if s.weather:
+            void = [self._text("wind").format(s.weather.wind_below)] + [self._text("dry")] * s.weather.dry
+            clause = f" ({s.weather.clause})" if s.weather.clause else ""
+            lines.append(f"{'; '.join(void)}{clause} [{s.weather.verified}]")
+        lines.append(f"{self._text('source')}: {s.source} [{s.verified}]")
+        return lines + ([s.note] if s.note else [])
+
+
+def averaging_text(averaging: Averaging, lang: Lang) -> str:
+    """Return the steps of an averaging as people write them."""
+    return " → ".join(_step_text(step, lang) for step in averaging.steps)
+
+
+def _step_text(step: Step, lang: Lang) -> str:
+    zh = lang is Lang.zh
+    gap = "" if zh else " "
+    text = f"{_span_text(step.window, lang)}{gap}{_STATISTICS[step.statistic].into(lang)}"
+    if step.slide:
+        every = _span_text(step.slide, lang)
+        text += f"（每{every}滑动）" if zh else f", running, every {every}"
+    enough = f"{step.least_valid * 100:g} %" if step.least_valid else str(step.least)
+    return f"{text}{gap}(≥ {enough})"
+
+
+def _span_text(span: str, lang: Lang) -> str:
+    number, _, unit = span.partition(" ")
+    if not unit:
+        return _WINDOWS[span].into(lang)
+    return f"{number}{'' if lang is Lang.zh else ' '}{_WINDOWS[unit].into(lang)}"
+
+
+def _letters(n: Limit) -> str:
+    return f"{n.verified}/{n.averaging.verified}"
+
+
+def _remarks(limits: Iterable[Limit]) -> dict[str, str]:
+    """Return clauses, sources and notes, each once, by what they are about."""
+    remarks: dict[str, list[str]] = {}
+    for n in limits:
+        own = "; ".join(part for part in (n.clause or "", n.source, n.note) if part)
+        a = n.averaging
+        averaging = "; ".join(part for part in (a.clause or "", a.source, a.note) if part)
+        if own:
+            remarks.setdefault(own, []).append(n.id)
+        if averaging:
+            about = averaging_text(a, Lang.en)
+            remarks.setdefault(averaging, [])
+            if about not in remarks[averaging]:
+                remarks[averaging].append(about)
+    return {", ".join(about): told for told, about in remarks.items()}
+
+
+def plain(standard: Standard, limit: Limit) -> dict[str, Any]:
+    """Return a limit as JSON tells it."""
+    told: dict[str, Any] = msgspec.to_builtins(limit)
+    return {"standard": standard.id, "jurisdiction": standard.jurisdiction, "nature": standard.nature} | told
+
+
+def plain_binding(one: Binding, lang: Lang) -> dict[str, Any]:
+    """Return whether a limit binds as JSON tells it."""
+    told = {"standard": one.standard.id, "limit": one.limit.id, "status": one.status, "reason": one.reason}
+    value = {"quantity": one.limit.quantity, "value": one.limit.value, "stated": one.limit.stated}
+    return told | {"why": one.why(lang)} | value | {"verified": one.limit.verified}

@@ -1,0 +1,270 @@
+"""Watches the network: silent boards, faulty sensors, wrong clocks, overdue calibrations, lost records, a late hub.
+
+A consumer of the log with a position of its own. What it remembers of a board is small and in memory; after a start it
+counts silence from then on, and an alert ends only when something shows that its cause is over.
+"""
+
+import datetime as dt
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from hub.admission import PREFIX
+from hub.alert_book import Book
+from hub.alert_config import Alerting
+from hub.alert_desk import transaction
+from hub.alert_network import Network, Trouble
+from hub.compliance import STEPS
+from hub.database import open_database
+from hub.language import Text
+from hub.log import Entry
+from hub.registry import Registry
+from hub.watch_memory import Heard
+
+EVERY = 30.0
+"""Between two looks, s."""
+SETTLED = 1800.0
+"""A clock is right again, or an outbox keeps everything again, when nothing else was heard of for so long, s."""
+SENSOR = "sensor faulty: "
+"""Beginning of the rule of a faulty sensor; the quantity follows."""
+
+
+class Watch:
+    """Watches on behalf of the hub whose data are in `data`; `clock` gives Unix time in s.
+
+    `progress` gives the offset up to which each of the log's consumers is done, by name.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        registry: Registry,
+        clock: Callable[[], float],
+        settings: Alerting,
+        progress: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._db = open_database(data / "compliance.db", STEPS)
+        self._log = data / "log.db"
+        self._registry = registry
+        self._clock = clock
+        self._settings = settings
+        self._progress = progress
+        self._network = Network(Book(self._db, clock), registry)
+        self._position = int(self._db.execute("SELECT offset FROM watched").fetchone()[0])
+        if self._position < 0:
+            self._position = self._end()  # what was said before there was a watch is no news
+        self._began = self._looked = clock()
+        self._boards: dict[str, Heard] = {}
+        self._refused = self._refusals()
+        self._ends: deque[tuple[float, int]] = deque()
+        self._remember(self._network.lasting())
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def use(self, registry: Registry) -> None:
+        """Watch the boards of another registry from now on."""
+        self._registry = registry
+        self._network.use(registry)
+
+    def position(self) -> int:
+        """See `hub.consumer.Sink`."""
+        return self._position
+
+    def take(self, entries: list[Entry]) -> None:
+        """See `hub.consumer.Sink`."""
+        now = self._clock()
+        for entry in entries:
+            device, kind = entry.topic[len(PREFIX) :].split("/")[2:]
+            board = self._boards.get(device)
+            if board is None:
+                board = self._boards[device] = Heard(self._began)
+            board.hear(kind, entry, now)
+        if entries:
+            self._position = entries[-1].offset
+        if now - self._looked >= EVERY:
+            self._looked = now
+            self._look(now)
+
+    def _look(self, now: float) -> None:
+        """Raise and end alerts; what was heard is on record with it."""
+        registry = self._registry
+        today = dt.datetime.fromtimestamp(now, registry.zone).date()
+        active = [board for board in registry.boards if not registry.is_retired(board, today)]
+        for device in self._boards.keys() - registry.boards.keys():
+            del self._boards[device]
+        end = self._end()
+        self._notice_refusals(now)
+        with transaction(self._db):
+            self._db.execute("UPDATE watched SET offset = ?", (self._position,))
+            self._remember(self._network.lasting())
+            for device in active:
+                board = self._boards.get(device)
+                if self._position >= end:  # else what a board said may still be waiting in the log
+                    self._look_for_silence(device, board.last if board else self._began, now)
+                if board:
+                    self._look_at_sensors(device, board)
+                    self._look_at_clock(device, board, now)
+                    self._look_at_outbox(device, board, now)
+            self._look_at_calibrations(active, today)
+            self._look_at_consumers(now, end)
+            for device in {device for device, _ in self._wrong if device} - set(active):
+                for of, rule in self._wrong.copy():
+                    if of == device:
+                        self._over(device, rule, Text("the board is not in service any more", "设备已停用"))
+
+    def _remember(self, lasting: list[tuple[str, str, str]]) -> None:
+        """Note what is still wrong: only that needs to be looked for in the database."""
+        self._wrong = {(device, rule) for _, device, rule in lasting}
+        for board in self._boards.values():
+            board.suspected = set()
+        for device, rule in self._wrong:
+            if rule.startswith(SENSOR):
+                board = self._boards.setdefault(device, Heard(self._began))
+                board.suspected.add(rule.removeprefix(SENSOR))
+
+    def _over(self, device: str, rule: str, why: Text) -> None:
+        if (device, rule) in self._wrong:
+            self._wrong.discard((device, rule))
+            self._network.over(device, rule, why)
+
+    def _look_for_silence(self, device: str, last: float, now: float) -> None:
+        if now - last < 60 * self._settings.silent_minutes:
+            if last > self._began:
+                self._over(device, "board silent", Text("the board is heard again", "设备恢复上报"))
+            return
+        minutes = f"{(now - last) / 60:.0f} min"
+        text = Text(
+            f"{self._place(device).en}: nothing was heard for {minutes}. Check its power and its connection.",
+            f"{self._place(device).zh}：已{minutes}无数据。请检查供电和网络。",
+        )
+        self._network.trouble(Trouble("silent", device, "board silent", "warning", last, text))
+
+    def _look_at_sensors(self, device: str, board: Heard) -> None:
+        for quantity, fault in board.faults.items():
+            lasts = fault.last - fault.since
+            if lasts < 60 * self._settings.sensor_minutes:
+                continue
+            minutes = f"{lasts / 60:.0f} min"
+            text = Text(
+                f"{self._place(device).en}: {quantity} has been flagged {fault.flag} for {minutes}; nothing of it "
+                "counts. Check the sensor.",
+                f"{self._place(device).zh}：{quantity}已被标记为{fault.flag}达{minutes}，不计入评价。请检查传感器。",
+            )
+            self._network.trouble(Trouble("sensor", device, SENSOR + quantity, "warning", fault.since, text))
+        for quantity in board.suspected & board.well:
+            self._over(device, SENSOR + quantity, Text("the sensor gives normal values again", "传感器恢复正常"))
+        board.well.clear()
+
+    def _look_at_clock(self, device: str, board: Heard, now: float) -> None:
+        if board.wrong_clock is None:
+            if board.last - self._began > SETTLED:
+                self._over(device, "clock wrong", Text("its times are plausible again", "时间恢复正常"))
+            return
+        noticed, how = board.wrong_clock
+        if now - noticed >= SETTLED and board.last > noticed:
+            board.wrong_clock = None
+            self._over(device, "clock wrong", Text("its times are plausible again", "时间恢复正常"))
+            return
+        told = {
+            "future": Text("stamps its records with times in the future", "记录时间超前"),
+            "past": Text("stamps its records with times long past", "记录时间严重滞后"),
+            "none": Text("has never had its clock set", "时钟从未校准"),
+        }[how]
+        text = Text(
+            f"{self._place(device).en}: the board {told.en}; what it sends cannot be judged. Check its time server.",
+            f"{self._place(device).zh}：设备{told.zh}，数据无法用于评价。请检查授时。",
+        )
+        self._network.trouble(Trouble("clock", device, "clock wrong", "warning", noticed, text))
+
+    def _look_at_outbox(self, device: str, board: Heard, now: float) -> None:
+        if board.dropped is None or now - board.dropped[0] >= SETTLED:
+            board.dropped = None
+            if now - self._began >= SETTLED:
+                self._over(device, "outbox dropping", Text("no more records were given up", "未再丢弃记录"))
+            return
+        noticed, count, reason = board.dropped
+        text = Text(
+            f"{self._place(device).en}: the board gave up {count} records ({reason}); they are lost, a gap is on "
+            "record. Its flash holds no more: check the connection.",
+            f"{self._place(device).zh}：设备丢弃了{count}条记录（{reason}），数据缺失已登记。存储已满，请检查网络。",
+        )
+        self._network.trouble(Trouble("outbox", device, "outbox dropping", "warning", noticed, text))
+
+    def _look_at_calibrations(self, active: list[str], today: dt.date) -> None:
+        said: dict[str, str] = dict(self._db.execute("SELECT device, due FROM calibration").fetchall())
+        for device, board in self._boards.items():
+            if board.cal_due is not None and said.get(device) != board.cal_due:
+                said[device] = board.cal_due
+                self._db.execute("INSERT OR REPLACE INTO calibration VALUES (?, ?)", (device, board.cal_due))
+        for device in active:
+            due = [day for day in (self._registry.boards[device].calibration_due, _day(said.get(device, ""))) if day]
+            # Whoever calibrated it may have told the registry, the board, or both: the later day holds.
+            if due and max(due) <= today:
+                text = Text(
+                    f"{self._place(device).en}: calibration was due on {max(due)}. Calibrate it: what it measures can "
+                    "be contested.",
+                    f"{self._place(device).zh}：校准已于{max(due)}到期，测量结果可能受到质疑，请尽快校准。",
+                )
+                since = dt.datetime.combine(max(due), dt.time(), self._registry.zone).timestamp()
+                self._network.trouble(Trouble("calibration", device, "calibration overdue", "warning", since, text))
+            else:
+                self._over(device, "calibration overdue", Text("it has been calibrated", "已完成校准"))
+
+    def _look_at_consumers(self, now: float, end: int) -> None:
+        """Compare how far the consumers are with where the log ended a while ago."""
+        before = now - 60 * self._settings.lag_minutes
+        self._ends.append((now, end))
+        while len(self._ends) > 1 and self._ends[1][0] <= before:
+            self._ends.popleft()
+        then, expected = self._ends[0]
+        for name, position in self._progress().items():
+            rule = f"hub lagging: {name}"
+            if then <= before and position < expected:
+                minutes = f"{self._settings.lag_minutes:g} min"
+                text = Text(
+                    f"the hub's {name} is more than {minutes} behind the log: what it tells is old. See its /readyz.",
+                    f"数据中心的{name}落后日志超过{minutes}，所示内容已过时。请查看/readyz。",
+                )
+                self._network.trouble(Trouble("lag", "", rule, "critical", then, text))
+            elif position >= expected:
+                self._over("", rule, Text("it has caught up", "已赶上"))
+
+    def _notice_refusals(self, now: float) -> None:
+        """Take notice of what was refused for its time since the last look."""
+        refused = self._refusals()
+        for (device, reason), count in refused.items():
+            if count > self._refused.get((device, reason), 0) and device in self._registry.boards:
+                board = self._boards.setdefault(device, Heard(self._began))
+                board.wrong_clock = (now, reason)
+                board.last = now  # it does speak
+        self._refused = refused
+
+    def _refusals(self) -> dict[tuple[str, str], int]:
+        with closing(self._open_log()) as log:
+            rows = log.execute("SELECT device, reason, messages FROM count WHERE reason IN ('future', 'past')")
+            return {(device, reason): messages for device, reason, messages in rows}
+
+    def _end(self) -> int:
+        with closing(self._open_log()) as log:
+            return int(log.execute("SELECT ifnull(max(offset), 0) FROM message").fetchone()[0])
+
+    def _open_log(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{self._log}?mode=ro", uri=True, timeout=5)
+
+    def _place(self, device: str) -> Text:
+        site = self._registry.site_of(device)
+        return Text(
+            f"{site.en} ({site.district}/{site.id}, board {device})",
+            f"{site.zh}（{site.district}/{site.id}，设备{device}）",
+        )
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None

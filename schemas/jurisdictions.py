@@ -1,0 +1,65 @@
+"""Where standards are in force: countries, provinces, and what each lies in. Codes are those of ISO 3166-2."""
+
+import difflib
+
+_PROVINCES = {
+    "AH": ("Anhui", "安徽"),
+    "BJ": ("Beijing", "北京"),
+    "CQ": ("Chongqing", "重庆"),
+    "FJ": ("Fujian", "福建"),
+    "GD": ("Guangdong", "广东"),
+    "GS": ("Gansu", "甘肃"),
+    "GX": ("Guangxi", "广西"),
+    "GZ": ("Guizhou", "贵州"),
+    "HA": ("Henan", "河南"),
+    "HB": ("Hubei", "湖北"),
+    "HE": ("Hebei", "河北"),
+    "HI": ("Hainan", "海南"),
+    "HL": ("Heilongjiang", "黑龙江"),
+    "HN": ("Hunan", "湖南"),
+    "JL": ("Jilin", "吉林"),
+    "JS": ("Jiangsu", "江苏"),
+    "JX": ("Jiangxi", "江西"),
+    "LN": ("Liaoning", "辽宁"),
+    "NM": ("Inner Mongolia", "内蒙古"),
+    "NX": ("Ningxia", "宁夏"),
+    "QH": ("Qinghai", "青海"),
+    "SC": ("Sichuan", "四川"),
+    "SD": ("Shandong", "山东"),
+    "SH": ("Shanghai", "上海"),
+    "SN": ("Shaanxi", "陕西"),
+    "SX": ("Shanxi", "山西"),
+    "TJ": ("Tianjin", "天津"),
+    "XJ": ("Xinjiang", "新疆"),
+    "XZ": ("Tibet", "西藏"),
+    "YN": ("Yunnan", "云南"),
+    "ZJ": ("Zhejiang", "浙江"),
+}
+
+JURISDICTIONS = {
+    "WHO": ("World Health Organization", "世界卫生组织"),
+    "EU": ("European Union", "欧盟"),
+    "CN": ("China", "中国"),
+} | {f"CN-{code}": names for code, names in _PROVINCES.items()}
+"""English and Chinese name by code."""
+
+
+def jurisdictions_of(name: str) -> tuple[str, ...]:
+    """Return the codes of the jurisdictions in which a place lies, the narrowest first; WHO, the world, is the last.
+
+    Args:
+        name: a code such as ``CN-SH``, or its English or Chinese name.
+
+    Raises:
+        LookupError: no such jurisdiction; the text names the nearest ones.
+    """
+    wanted = name.strip().casefold()
+    known = {text.casefold(): code for code, names in JURISDICTIONS.items() for text in (code, *names)}
+    try:
+        code = known[wanted]
+    except KeyError:
+        near = difflib.get_close_matches(wanted, known, 2)
+        expected = " or ".join(f"'{known[text]}' ({text})" for text in near) or "a code such as CN, CN-SH, EU or WHO"
+        raise LookupError(f"there is no jurisdiction '{name}'; expected {expected}") from None
+    country = code.partition("-")[0]
+    return tuple(dict.fromkeys((code, country, "WHO")))

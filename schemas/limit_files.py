@@ -1,0 +1,186 @@
+"""Reads the catalogue of limits, whole or not at all: a refusal names the file, the limit, the field and the remedy.
+
+How a file is written stands in ``limits/README.md``.
+"""
+
+import datetime as dt
+import itertools
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.catalogue import HERE, CatalogueError, Quantity, load_quantities, read_toml
+from schemas.jurisdictions import JURISDICTIONS
+from schemas.limit_entries import Entry, check_property, convert, expanded
+from schemas.standards import DAY, Averaging, Limit, Standard, Step, seconds
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    standard: dict[str, Any]
+    averaging: dict[str, dict[str, Any]]
+    limit: list[dict[str, Any]]
+    defaults: dict[str, Any] = {}
+
+
+def load_limits(
+    folder: Path = HERE / "limits", quantities: dict[str, Quantity] | None = None
+) -> list[tuple[Standard, Limit]]:
+    """Return every limit with its standard, in the order of file names.
+
+    Raises:
+        CatalogueError: a file cannot be read, an entry is wrong, editions overlap, or a limit names a quantity that is
+            not in ``quantities`` or averages it in another way than the catalogue says.
+    """
+    known = load_quantities() if quantities is None else quantities
+    files: dict[str, tuple[Path, Standard, _File]] = {}
+    for path in sorted(folder.glob("*.toml")):
+        content = read_toml(path, _File)
+        standard = _standard(path, content.standard)
+        if standard.id in files:
+            raise CatalogueError(
+                f"{path}: standard {standard.id!r} stands in {files[standard.id][0]} already; "
+                f"one file for each standard"
+            )
+        files[standard.id] = (path, standard, content)
+    ends = _ends({id_: (path, standard) for id_, (path, standard, _) in files.items()})
+    limits = []
+    for path, standard, content in files.values():
+        dated = msgspec.structs.replace(standard, ends=ends[standard.id])
+        limits += [(dated, limit) for limit in _limits(path, dated, content, known)]
+    if not limits:
+        raise CatalogueError(f"{folder}: there is no limit in it, so nothing could be judged; is it the right folder?")
+    return limits
+
+
+def _standard(path: Path, entry: dict[str, Any]) -> Standard:
+    where = f"{path}: standard {entry.get('id', 'without id')!r}"
+    standard: Standard = convert(where, entry, Standard)
+    if standard.jurisdiction not in JURISDICTIONS:
+        raise CatalogueError(
+            f"{where}: jurisdiction = {standard.jurisdiction!r} is not known; expected one of CN, CN-SH, ..., EU, WHO "
+            f"(schemas/jurisdictions.py)"
+        )
+    for field in ("ends", "early", "issued"):
+        date: dt.date | None = getattr(standard, field)
+        if date and (date <= standard.in_force if field == "ends" else date > standard.in_force):
+            side = "after" if field == "ends" else "not after"
+            raise CatalogueError(
+                f"{where}: {field} = {date}: expected a day {side} in_force = {standard.in_force}; mend one of the two"
+            )
+    return standard
+
+
+def _ends(standards: dict[str, tuple[Path, Standard]]) -> dict[str, dt.date | None]:
+    """Return the day on which each standard ceases; what replaces it decides, and editions must not overlap."""
+    ends = {id_: standard.ends for id_, (_, standard) in standards.items()}
+    for id_, (path, new) in standards.items():
+        if new.replaces not in standards:
+            continue
+        old_path, old = standards[new.replaces]
+        if old.ends not in (None, new.in_force):
+            raise CatalogueError(
+                f"{old_path}: standard {old.id!r}: ends = {old.ends}, but {id_!r} ({path}), which replaces it, is in "
+                f"force from {new.in_force}; leave ends out, or mend one of the two"
+            )
+        ends[old.id] = new.in_force
+    by_series: dict[str, list[Standard]] = {}
+    for _, standard in standards.values():
+        by_series.setdefault(standard.series, []).append(standard)
+    for editions in by_series.values():
+        editions.sort(key=lambda standard: standard.in_force)
+        for old, new in itertools.pairwise(editions):
+            last = ends[old.id]
+            if last is None or last > new.in_force:
+                raise CatalogueError(
+                    f"{standards[new.id][0]}: {new.id!r} and {old.id!r} ({standards[old.id][0]}) would be in force "
+                    f"together from {new.in_force}; say in the newer: replaces = {old.id!r}, or in the older: ends"
+                )
+    return ends
+
+
+def _limits(path: Path, standard: Standard, content: _File, known: dict[str, Quantity]) -> list[Limit]:
+    averagings = {name: _averaging(path, name, entry) for name, entry in content.averaging.items()}
+    limits: dict[str, Limit] = {}
+    for raw in content.limit:
+        where = f"{path}: limit {raw.get('id', 'without id')!r}"
+        entry = convert(where, content.defaults | raw, Entry)
+        if entry.averaging not in averagings:
+            raise CatalogueError(
+                f"{where}: averaging = {entry.averaging!r} is not in this file; "
+                f"expected one of: {', '.join(averagings)}; or add [averaging.{entry.averaging}]"
+            )
+        quantity = _check(where, entry, standard, averagings[entry.averaging], known)
+        for limit in expanded(where, entry, standard, averagings[entry.averaging], quantity):
+            if limit.id in limits:
+                raise CatalogueError(f"{path}: limit {limit.id!r} stands there twice; give each its own id")
+            limits[limit.id] = limit
+    return list(limits.values())
+
+
+def _averaging(path: Path, name: str, entry: dict[str, Any]) -> Averaging:
+    where = f"{path}: averaging {name!r}"
+    averaging: Averaging = convert(where, entry, Averaging)
+    for number, step in enumerate(averaging.steps, 1):
+        _check_step(f"{where}: step {number}", step, first=number == 1)
+    return averaging
+
+
+def _check_step(where: str, step: Step, *, first: bool) -> None:
+    length = step.seconds
+    if length is not None and DAY % length:
+        raise CatalogueError(
+            f"{where}: window = {step.window!r} does not divide a day; choose one that does, since windows are laid "
+            f"from local midnight"
+        )
+    slide = seconds(step.slide) if step.slide else None
+    if step.slide and (length is None or slide is None or length % slide):
+        raise CatalogueError(
+            f"{where}: slide = {step.slide!r}: expected a length that divides the window, {step.window!r}"
+        )
+    if step.within_day and not step.slide:
+        raise CatalogueError(f"{where}: within_day is for running windows; give slide, too, or leave it out")
+    if (step.least_valid is None) == (step.least is None):
+        raise CatalogueError(
+            f"{where}: expected either least_valid (a share) or least (a number of values), "
+            f"so that it is told how little data makes the window invalid"
+        )
+    if first and step.least is not None:
+        raise CatalogueError(
+            f"{where}: least = {step.least}: the first step takes readings, of whatever length; give least_valid"
+        )
+    months = (step.least_each_month, step.least_february)
+    if any(months) and step.window not in ("quarter", "year"):
+        raise CatalogueError(
+            f"{where}: least_each_month and least_february belong to a window of a quarter or year, "
+            f"not to {step.window!r}; leave them out"
+        )
+
+
+def _check(where: str, entry: Entry, standard: Standard, averaging: Averaging, known: dict[str, Quantity]) -> Quantity:
+    quantity = known.get(entry.quantity)
+    if quantity is None:
+        raise CatalogueError(f"{where}: quantity = {entry.quantity!r} is not in quantities.toml; add it there first")
+    first, *later = (step.statistic for step in averaging.steps)
+    if first != quantity.aggregate:
+        raise CatalogueError(
+            f"{where}: averaging = {entry.averaging!r}: its first statistic is {first!r}, but {entry.quantity} is "
+            f"aggregated as {quantity.aggregate!r}; choose another averaging"
+        )
+    if quantity.aggregate in ("energy_mean", "max") and "mean" in later:
+        raise CatalogueError(
+            f"{where}: averaging = {entry.averaging!r}: levels are never averaged arithmetically; use energy_mean"
+        )
+    if any(step.window == "period" for step in averaging.steps) and entry.from_ == entry.to:
+        raise CatalogueError(f"{where}: from = to = {entry.to!r}: its window is the period between them; name both")
+    in_force, ends = entry.in_force or standard.in_force, entry.ends or standard.ends
+    if in_force < (standard.early or standard.in_force) or (standard.ends and ends and ends > standard.ends):
+        raise CatalogueError(
+            f"{where}: in_force = {in_force}, ends = {ends}: expected days within those of {standard.id!r}, "
+            f"{standard.in_force} to {standard.ends}; mend them"
+        )
+    if ends and ends <= in_force:
+        raise CatalogueError(f"{where}: ends = {ends} is not after in_force = {in_force}; mend one of the two")
+    for name, values in (("zone_class", entry.zone_classes), *entry.where.items()):
+        check_property(where, name, values)
+    return quantity

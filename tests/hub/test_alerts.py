@@ -1,0 +1,317 @@
+"""The life of an alert: what it is told of, what ends it, who did what."""
+
+import datetime as dt
+import sqlite3
+
+import msgspec
+import pytest
+
+from hub.alert_config import Alerting
+from hub.alert_desk import DeskError
+from hub.compliance import STEPS
+from hub.database import open_database
+from hub.registry import NightWork
+from tests.hub.alerting import DAY, ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity
+from tests.hub.helpers import CITY, SHANGHAI
+
+
+@pytest.fixture
+def city(tmp_path):
+    with AlertCity(tmp_path) as city:
+        yield city
+
+
+def after(n):
+    """Return the start of the window `n` windows after nine."""
+    return NINE + n * WINDOW
+
+
+def test_an_alert_lives_from_the_first_exceedance_until_an_officer_closes_it(city):
+    city.judge(74.0)
+    alert = city.alert()
+    assert (alert["state"], alert["severity"], alert["first"], alert["last"]) == ("firing", "violation", NINE, after(1))
+    assert (alert["value"], alert["limit_value"], alert["unit"], alert["capture"]) == (74.0, 70, "dB(A)", 1.0)
+    assert (alert["standard"], alert["clause"]) == ("GB 12523-2025", "laeq-day")
+    assert (alert["verified"], alert["averaging_verified"]) == ("S", "U")
+
+    city.now += 60
+    city.desk.acknowledge(1, "li-wei", "on my way")
+    city.desk.comment(1, "li-wei", "the foreman was informed")
+    city.judge(60.0, start=after(1))
+    assert city.alert()["state"] == "acknowledged"
+    city.judge(60.0, start=after(2))
+    assert city.alert()["state"] == "resolved"
+    city.desk.close(1, "zhang", "fined")
+    assert city.alert()["state"] == "closed"
+    assert [(step["what"], step["who"]) for step in city.steps()] == [
+        ("firing", "hub"),
+        ("acknowledged", "li-wei"),
+        ("comment", "li-wei"),
+        ("resolved", "hub"),
+        ("closed", "zhang"),
+    ]
+    assert [step["time"] for step in city.steps()] == [
+        after(1) + 5,
+        after(1) + 65,
+        after(1) + 65,
+        after(3) + 5,
+        city.now,
+    ]
+    assert city.steps()[1]["detail"] == "on my way"
+
+
+def test_what_people_are_told_names_everything_that_an_officer_needs(city):
+    city.judge(74.04, capture=0.98)
+    en, zh = city.alert()["text"].splitlines()
+    for part in ("Clock Tower (north/tower, board fence-1)", "74.0 dB(A), limit 70 dB(A)", "09:00 to 09:20", "98 %"):
+        assert part in en
+    for part in ("GB 12523-2025, laeq-day", "verified: S", "averaging: U"):
+        assert part in en
+    for part in ("钟楼", "74.0 dB(A)", "限值70 dB(A)", "09:00至09:20", "《建筑施工噪声排放标准》", "核实程度：S"):
+        assert part in zh
+
+
+def test_a_value_near_the_limit_makes_one_alert_not_many(city):
+    for n in range(12):
+        city.judge(71.0 if n % 2 == 0 else 69.0, start=after(n))
+    assert city.alert()["state"] == "firing"
+    assert city.done() == ["firing"]
+
+
+def test_as_many_windows_as_configured_must_break_the_limit(tmp_path):
+    with AlertCity(tmp_path, Alerting(fire_after=3)) as city:
+        for n, level in enumerate((72.0, 73.0, 60.0, 74.0, 75.0, 76.0)):
+            city.judge(level, start=after(n))
+        first, second = city.rows()
+        assert (first["state"], city.done(1)) == ("withdrawn", ["counted", "counted", "withdrawn"])
+        assert (second["state"], second["first"], second["value"]) == ("firing", after(3), 76.0)
+        assert city.done(2) == ["counted", "counted", "firing"]
+
+
+def test_an_early_warning_becomes_the_alert_when_the_window_ends_above_the_limit(city):
+    city.warn(used=0.62, reached_at=NINE + 660)
+    alert = city.alert()
+    assert (alert["state"], alert["severity"], alert["fired"]) == ("pending", "warning", None)
+    assert "62 % of what" in alert["text"]
+    assert "at about 09:11" in alert["text"]
+    assert "not a verdict" in alert["text"]
+    city.warn(used=0.7, reached_at=NINE + 660)
+    city.warn(used=1.2, certain=True)
+    city.warn(used=1.3, certain=True)
+    city.judge(74.0)
+    alert = city.alert()
+    assert (alert["state"], alert["severity"], alert["value"]) == ("firing", "violation", 74.0)
+    assert city.done() == ["early", "early", "firing"]
+
+
+@pytest.mark.parametrize(("value", "word"), [(69.0, "kept"), (None, "without enough valid data")])
+def test_an_early_warning_is_withdrawn_when_the_window_ends_otherwise(city, value, word):
+    city.warn()
+    city.judge(value)
+    assert city.alert()["state"] == "withdrawn"
+    assert city.done() == ["early", "withdrawn"]
+    assert word in city.steps()[-1]["detail"]
+
+
+def test_an_early_warning_that_nobody_judges_is_withdrawn(city):
+    city.warn()
+    city.wait(2 * WINDOW + 1800)
+    assert city.done() == ["early", "withdrawn"]
+
+
+def test_a_warning_of_the_next_window_survives_the_verdict_on_the_one_before(city):
+    city.warn()
+    city.warn(start=after(1))
+    city.judge(60.0)
+    assert city.alert()["state"] == "pending"
+    city.judge(72.0, start=after(1))
+    assert (city.alert()["state"], city.alert()["first"]) == ("firing", after(1))
+
+
+def test_a_late_verdict_alarms_nobody(city):
+    city.judge(90.0, news=False)
+    assert city.rows() == []
+    city.warn(start=after(1))
+    city.judge(90.0, start=after(1), news=False)
+    assert city.alert()["state"] == "withdrawn"
+    assert "too late to be news: exceeded, 90.0 dB(A)" in city.steps()[-1]["detail"]
+
+
+def test_an_amended_verdict_is_a_step_and_never_changes_what_was_told_in_silence(city):
+    city.judge(70.4)
+    city.judge(75.0, start=after(1))
+    told = city.steps()[0]
+    city.judge(69.8, revision=2, news=False)
+    assert city.done() == ["firing", "amended"]
+    assert "value 70.4 dB(A) -> 69.8 dB(A) (exceeded -> compliant)" in city.steps()[-1]["detail"]
+    assert city.steps()[0] == told
+    assert (city.alert()["state"], city.alert()["value"]) == ("firing", 75.0)
+    city.judge(69.9, start=after(1), revision=2, news=False)
+    assert city.done() == ["firing", "amended", "amended", "resolved"]
+    assert city.alert()["state"] == "resolved"
+
+
+def test_an_amendment_of_a_closed_alert_is_on_record_and_reopens_nothing(city):
+    city.judge(74.0)
+    city.desk.close(1, "root", "a test of the loudspeakers", admin=True)
+    city.judge(80.0, revision=2, news=False)
+    assert (city.alert()["state"], city.done()) == ("closed", ["firing", "closed", "amended"])
+
+
+def test_the_same_verdict_again_changes_nothing(city):
+    for _ in range(3):
+        city.judge(74.0)
+    assert city.done() == ["firing"]
+    assert city.alert()["exceeded"] == 1
+
+
+def test_a_limit_of_another_nature_raises_no_alert(city):
+    from dataclasses import replace
+
+    from tests.hub.alerting import verdict
+
+    city.alerts.judged(replace(verdict(90.0), binding="informs"), news=True)
+    assert city.rows() == []
+
+
+def test_an_exceedance_by_ten_decibels_is_critical_and_one_that_grows_is_raised(city):
+    city.judge(74.0)
+    city.judge(80.0, start=after(1))
+    assert city.alert()["severity"] == "critical"
+    assert city.done() == ["firing", "raised"]
+    city.judge(72.0, start=after(2))
+    assert (city.alert()["severity"], city.alert()["value"]) == ("critical", 80.0)
+
+
+def test_the_night_limit_binds_under_a_permit_but_is_told_as_less_grave(tmp_path):
+    begin = dt.datetime(2026, 3, 2, 22, tzinfo=SHANGHAI)
+    permit = NightWork(begin, begin + dt.timedelta(hours=8), "NW-2026-17")
+    tower = msgspec.structs.replace(CITY.sites["tower"], night_work=(permit,))
+    registry = msgspec.structs.replace(CITY, sites=CITY.sites | {"tower": tower})
+    with AlertCity(tmp_path, registry=registry, now=ELEVEN_PM) as city:
+        city.judge(60.0, start=ELEVEN_PM, rule=NIGHT)
+        city.judge(60.0, start=ELEVEN_PM + 86_400, rule=NIGHT, device="fence-2")
+        permitted, other = city.rows()
+    assert (permitted["state"], permitted["severity"], permitted["permit"]) == ("firing", "warning", "NW-2026-17")
+    assert "permit NW-2026-17: work at night is allowed, the limit still binds" in permitted["text"]
+    assert (other["severity"], other["permit"]) == ("violation", None)
+
+
+def test_during_maintenance_an_alert_is_recorded_and_nobody_is_told(city):
+    city.desk.add_maintenance("tower", "fence-1", NINE, NINE + 600, "calibration", "zhang")
+    city.judge(90.0)
+    alert = city.alert()
+    assert (alert["state"], alert["maintenance"]) == ("firing", 1)
+    assert [(step["what"], step["quiet"]) for step in city.steps()] == [("firing", 1), ("suppressed", 1)]
+    assert "calibration (zhang)" in city.steps()[1]["detail"]
+    city.judge(90.0, device="fence-2")
+    assert city.rows()[1]["maintenance"] is None
+
+    city.judge(91.0, start=after(1))
+    assert [(step["what"], step["quiet"]) for step in city.steps()][2:] == [("released", 0)]
+    assert city.rows()[0]["maintenance"] is None
+
+
+def test_a_maintenance_window_that_was_taken_back_holds_no_longer_and_stays_on_record(city):
+    city.desk.add_maintenance("tower", "", NINE, NINE + 600, "calibration", "zhang")
+    city.desk.remove_maintenance(1, "li-wei")
+    city.judge(90.0)
+    assert city.alert()["maintenance"] is None
+    assert city.rows("SELECT removed_by FROM maintenance") == [{"removed_by": "li-wei"}]
+
+
+def test_an_alert_that_nobody_acknowledges_is_escalated_level_by_level(tmp_path):
+    with AlertCity(tmp_path, Alerting(escalate_minutes={"violation": 30}), levels=2) as city:
+        city.judge(74.0)
+        for _ in range(29):
+            city.wait(60)
+        assert city.done() == ["firing"]
+        city.wait(60)
+        assert city.done() == ["firing", "escalated"]
+        assert "nobody has acknowledged for 30 min; level 1 is told" in city.steps()[-1]["detail"]
+        city.wait(1800)
+        city.wait(1800)
+        assert city.done().count("escalated") == 2
+
+
+def test_an_alert_that_was_acknowledged_is_not_escalated(tmp_path):
+    with AlertCity(tmp_path, Alerting(escalate_minutes={"violation": 30}), levels=1) as city:
+        city.judge(74.0)
+        city.desk.acknowledge(1, "li-wei")
+        city.wait(1801)
+        assert city.done() == ["firing", "acknowledged"]
+
+
+def test_a_resolved_alert_that_nobody_has_looked_at_is_still_escalated(tmp_path):
+    with AlertCity(tmp_path, Alerting(escalate_minutes={"violation": 90}), levels=1) as city:
+        city.judge(74.0)
+        for n in (1, 2):
+            city.judge(60.0, start=after(n))
+        city.wait(3600)
+        assert city.done() == ["firing", "resolved", "escalated"]
+        city.desk.acknowledge(1, "li-wei")
+        assert city.alert()["state"] == "resolved"
+
+
+def test_an_alert_ends_when_its_limit_is_judged_no_more(city):
+    city.judge(74.0)
+    city.wait(2 * WINDOW)
+    assert city.alert()["state"] == "firing"
+    city.wait(300)
+    assert city.alert()["state"] == "resolved"
+
+
+def test_a_kill_at_any_moment_changes_nothing(city):
+    for n, level in enumerate((74.0, 76.0, 60.0, 60.0)):
+        city.kill()
+        city.judge(level, start=after(n))
+    assert (city.alert()["state"], city.done()) == ("resolved", ["firing", "resolved"])
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (lambda desk: desk.acknowledge(7, "li"), "no alert 7"),
+        (lambda desk: desk.comment(1, "li", "  "), "empty"),
+        (lambda desk: desk.comment(1, "li", "x" * 2001), "2000"),
+        (lambda desk: desk.close(1, "li", "because"), "firing; wait until it is resolved"),
+        (lambda desk: desk.close(1, "li", "", admin=True), "empty"),
+        (lambda desk: desk.add_maintenance("tower", "", NINE + 9, NINE, "x", "li"), "later than from"),
+        (lambda desk: desk.add_maintenance("tower", "", 0, 5, "x", "li"), "past"),
+        (lambda desk: desk.remove_maintenance(3, "li"), "no maintenance window 3"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_leaves_no_trace(city, act, words):
+    city.judge(74.0)
+    with pytest.raises(DeskError, match=words):
+        act(city.desk)
+    assert city.done() == ["firing"]
+
+
+def test_an_alert_is_acknowledged_once(city):
+    city.judge(74.0)
+    city.desk.acknowledge(1, "li-wei")
+    with pytest.raises(DeskError, match="was acknowledged by li-wei"):
+        city.desk.acknowledge(1, "zhang")
+
+
+@pytest.mark.parametrize("sql", ["UPDATE alert_step SET who = 'me'", "DELETE FROM alert_step"])
+def test_nobody_changes_the_audit_trail(city, sql):
+    city.judge(74.0)
+    with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+        city.db.execute(sql)
+
+
+def test_the_alerts_of_an_earlier_version_are_kept(tmp_path):
+    with open_database(tmp_path / "compliance.db", STEPS[:1]) as db:
+        row = "INSERT INTO alert VALUES (?, 'north', 'tower', 'fence-1', ?, ?, 9, ?, 0, 1200, 74, 70, 'en\nzh', ?)"
+        db.execute(row, (1, DAY, "resolved", 3000, 1))
+        db.execute(row, (2, NIGHT, "firing", None, 0))
+    db.close()
+    with AlertCity(tmp_path) as city:
+        assert [(a["state"], a["fired"], a["resolved"]) for a in city.rows()] == [
+            ("resolved", 9, 3000),
+            ("firing", 9, None),
+        ]
+        untold = city.rows("SELECT alert FROM alert_step, notified WHERE id > notified.step AND NOT quiet")
+        assert untold == [{"alert": 2}]

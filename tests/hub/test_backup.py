@@ -1,0 +1,440 @@
+"""A hub is saved while it works, and what is put back is whole, or nothing is changed."""
+
+import io
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import tarfile
+import textwrap
+import threading
+from contextlib import closing
+
+import pytest
+
+from hub.archive import read_archive
+from hub.backup import WORK, back_up
+from hub.config import ConfigError, load_config
+from hub.consumer import StoreSink
+from hub.data_folder import RESTORING, databases, refuse_half_restored
+from hub.restore import restore
+from hub.service import claim
+from hub.stores import SqliteStore
+from tests.hub.helpers import Hub, Speaker, execute, query
+
+CONFIG = 'registry = "registry.toml"\nkeys = "keys.toml"\n'
+
+
+class Place:
+    """A machine with a hub's files."""
+
+    def __init__(self, folder):
+        self.folder, self.data, self.config_file = folder, folder / "data", folder / "fenceline.toml"
+        folder.mkdir(exist_ok=True)
+
+    def fill(self):
+        self.config_file.write_text(CONFIG)
+        (self.folder / "registry.toml").write_text("# the city\n")
+        (self.folder / "keys.toml").write_text("# secret\n")
+        (self.folder / "keys.toml").chmod(0o600)
+        self.data.mkdir()
+        with Hub(self.data) as hub, closing(SqliteStore(self.data / "series.db")) as store:
+            hub.hear(Speaker().batch(1, 30))
+            hub.judge()
+            StoreSink(store).take(hub.log.read(0, 100))
+        return self
+
+    @property
+    def config(self):
+        return load_config(self.config_file)
+
+    def back_up(self, target=None):
+        return back_up(self.config_file, self.config, target or self.folder / "backups")[0]
+
+    def records(self):
+        return query(self.data / "series.db", "SELECT count(*) AS n FROM reading")[0]["n"]
+
+
+@pytest.fixture
+def here(tmp_path):
+    return Place(tmp_path / "here").fill()
+
+
+@pytest.fixture
+def there(tmp_path):
+    return Place(tmp_path / "there")
+
+
+@pytest.fixture
+def archive(here):
+    return here.back_up()
+
+
+def contents(path):
+    with tarfile.open(path) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar}
+
+
+def rewrite(path, files):
+    """Write an archive anew with other contents; `files` are (name or TarInfo, bytes)."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in files:
+            entry = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
+def left(folder):
+    """Return the names of everything below a folder."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+# Saving
+
+
+def test_an_archive_holds_every_file_and_says_so(here, archive):
+    files = contents(archive)
+    manifest = json.loads(files.pop("manifest.json"))
+    names = {"data/compliance.db", "data/series.db", "data/log.db", "registry.toml", "keys.toml", "fenceline.toml"}
+    assert files.keys() == manifest["files"].keys() == names
+    assert list(files)[2] == "data/log.db", "the log is copied after its consumers"
+    assert manifest["files"]["data/log.db"]["end"] == 1
+    assert manifest["files"]["data/series.db"]["position"] == 1
+    assert manifest["files"]["data/compliance.db"]["position"] == 1
+    assert files["registry.toml"] == b"# the city\n"
+    assert left(archive.parent) == {archive.name}
+
+
+def test_only_the_owner_reads_what_holds_the_keys(archive):
+    assert stat.S_IMODE(archive.stat().st_mode) == 0o600
+    with tarfile.open(archive) as tar:
+        assert {member.mode for member in tar} == {0o600}
+
+
+def test_workers_of_several_districts_are_saved_together(here):
+    with Hub(here.data / "north") as north:
+        north.hear(Speaker().batch(1, 3))
+    files = read_archive(here.back_up())[0].files
+    assert {"data/log.db", "data/north/log.db", "data/north/compliance.db"} <= files.keys()
+
+
+def test_a_hub_is_saved_while_it_writes_and_the_copy_goes_on(here, there):
+    """Another thread commits, judges and stores without a pause; the copy must be of moments that belong together."""
+    over, began = threading.Event(), threading.Event()
+
+    def work():
+        speaker = Speaker(stream="aaaa0001")
+        with Hub(here.data) as hub, closing(SqliteStore(here.data / "series.db")) as store:
+            seq = 1
+            while not over.is_set():
+                hub.hear(speaker.batch(seq, seq + 9))
+                hub.judge()
+                StoreSink(store).take(hub.log.read(store.position(), 100))
+                seq += 10
+                if seq > 200:
+                    began.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert began.wait(60)
+        archives = [here.back_up(here.folder / f"{n}.tar.gz") for n in range(3)]
+    finally:
+        over.set()
+        worker.join()
+    ends = [read_archive(archive)[0].files["data/log.db"].end for archive in archives]
+    assert ends[0] > 20
+    assert ends == sorted(ends)
+    restore(archives[-1], there.config_file)
+    end = query(there.data / "log.db", "SELECT max(offset) AS n FROM message")[0]["n"]
+    for path in databases(there.data):
+        assert query(path, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    assert 0 < query(there.data / "compliance.db", "SELECT offset FROM position")[0]["offset"] <= end
+    with Hub(there.data) as hub, closing(SqliteStore(there.data / "series.db")) as store:
+        assert 0 < store.position() <= end
+        # It goes on where the copy was made: nothing is judged or stored twice, nothing left out.
+        while entries := hub.log.read(store.position(), 100):
+            StoreSink(store).take(entries)
+        hub.judge(10_000)
+    assert there.records() == 30 + 10 * (end - 1)
+
+
+def test_a_kill_in_the_middle_leaves_no_archive_and_the_next_backup_clears_up(here, tmp_path):
+    target = tmp_path / "backups" / "monday.tar.gz"
+    script = f"""
+        import sys, time
+        from pathlib import Path
+        from hub.backup import back_up
+        from hub.config import load_config
+        config_file = Path({str(here.config_file)!r})
+
+        def told(name, share):
+            if name == {target.name!r} and share == 0.5:
+                print("written, not named", flush=True)
+                time.sleep(60)
+
+        back_up(config_file, load_config(config_file), Path({str(target)!r}), told)
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "written, not named\n"
+        with pytest.raises(ConfigError, match="another backup is being written"):
+            here.back_up(target.with_name("tuesday.tar.gz"))
+        os.kill(process.pid, signal.SIGKILL)
+    assert not target.exists()
+    assert f"{WORK}/archive" in left(target.parent)
+    here.back_up(target)
+    assert left(target.parent) == {target.name}
+
+
+def test_an_archive_that_cannot_be_read_again_gets_no_name(here):
+    target = here.folder / "backups" / "monday.tar.gz"
+
+    def told(name, share):
+        if (name, share) == (target.name, 0.5):
+            path = target.with_name(WORK) / "archive"
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 0xFF
+            path.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"is damaged|is not what the manifest says"):
+        back_up(here.config_file, here.config, target, told)
+    assert left(target.parent) == set()
+
+
+def test_an_existing_file_is_not_overwritten(here, archive):
+    before = archive.read_bytes()
+    with pytest.raises(ConfigError, match="exists already"):
+        here.back_up(archive)
+    assert archive.read_bytes() == before
+
+
+def test_a_damaged_database_is_not_saved(here):
+    path = here.data / "series.db"
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+    with pytest.raises(ConfigError, match=r"series\.db|cannot be copied"):
+        here.back_up()
+    assert left(here.folder / "backups") == set()
+
+
+def test_a_consumer_that_is_ahead_of_the_log_is_told(here):
+    execute(here.data / "series.db", "UPDATE position SET offset = 7")
+    with pytest.raises(ConfigError, match=r"series\.db: has done 7 entries of a log that ends at 1"):
+        here.back_up()
+
+
+def test_a_hole_between_consumer_and_log_is_told(here):
+    execute(here.data / "log.db", "UPDATE message SET offset = 9")
+    with pytest.raises(ConfigError, match="make the backup again"):
+        here.back_up()
+
+
+def test_a_folder_without_databases_is_told(there):
+    there.config_file.write_text(CONFIG)
+    with pytest.raises(ConfigError, match="there is no database"):
+        there.back_up()
+
+
+# Putting back
+
+
+def test_a_new_machine_gets_the_hub_with_its_configuration(here, there, archive):
+    done = restore(archive, there.config_file)
+    assert done.aside is None
+    assert there.records() == here.records() == 30
+    assert there.config_file.read_text() == CONFIG
+    assert (there.folder / "keys.toml").read_text() == "# secret\n"
+    assert stat.S_IMODE((there.folder / "keys.toml").stat().st_mode) == 0o600
+    names = {"log.db", "series.db", "compliance.db"}
+    assert {path.name for path in there.data.rglob("*.db")} == names
+    with Hub(there.data) as hub:
+        assert hub.hear(Speaker().batch(1, 30)) == {("fence-1", "9f3a12c4"): 30}, "the copy knows what it has"
+        assert len(hub.entries()) == 1
+    refuse_half_restored(there.data)
+
+
+def test_data_is_replaced_only_with_force_and_kept_aside(here, archive):
+    with Hub(here.data) as hub:
+        hub.hear(Speaker(stream="aaaa0001").batch(1, 10))
+        # Left behind as by a kill: beside the new log it would bring the old one's writes into it.
+        (here.data / "extra").mkdir()
+        (here.data / "extra" / "log.db-wal").write_bytes(b"")
+    with pytest.raises(ConfigError, match="--force"):
+        restore(archive, here.config_file)
+    assert query(here.data / "log.db", "SELECT count(*) AS n FROM message") == [{"n": 2}]
+    done = restore(archive, here.config_file, force=True)
+    assert query(here.data / "log.db", "SELECT count(*) AS n FROM message") == [{"n": 1}]
+    assert query(done.aside / "log.db", "SELECT count(*) AS n FROM message") == [{"n": 2}]
+    assert (here.data / "log.db") in databases(here.data)
+    assert done.aside.name.startswith("before-restore-")
+    assert not [path for path in databases(here.data) if done.aside in path.parents], "not saved again and again"
+
+
+def test_the_write_ahead_log_goes_with_its_database(here, archive):
+    with Hub(here.data) as hub:
+        hub.hear(Speaker(stream="aaaa0001").batch(1, 10))
+        wal = (here.data / "log.db-wal").read_bytes()
+    (here.data / "log.db-wal").write_bytes(wal)
+    done = restore(archive, here.config_file, force=True)
+    assert (done.aside / "log.db-wal").read_bytes() == wal
+    assert query(here.data / "log.db", "SELECT count(*) AS n FROM message") == [{"n": 1}]
+
+
+def test_nothing_is_put_back_under_a_running_hub(here, archive):
+    with claim(here.data), pytest.raises(ConfigError, match="another hub works in this folder"):
+        restore(archive, here.config_file, force=True)
+    assert here.records() == 30
+
+
+def test_nothing_is_put_back_under_a_hub_of_a_single_district(here):
+    with Hub(here.data / "north") as north:
+        north.hear(Speaker().batch(1, 3))
+    archive = here.back_up()
+    with claim(here.data / "north"), pytest.raises(ConfigError, match="north: another hub works in this folder"):
+        restore(archive, here.config_file, force=True)
+    done = restore(archive, here.config_file, force=True)
+    assert query(here.data / "north" / "log.db", "SELECT count(*) AS n FROM message") == [{"n": 1}]
+    assert query(done.aside / "north" / "log.db", "SELECT count(*) AS n FROM message") == [{"n": 1}]
+
+
+def test_other_registry_and_keys_are_kept_unless_forced(here, there, archive):
+    there.config_file.write_text(CONFIG)
+    registry = there.folder / "registry.toml"
+    registry.write_text("# another city\n")
+    with pytest.raises(ConfigError, match=r"registry\.toml: differs from the backup's"):
+        restore(archive, there.config_file)
+    assert left(there.data) <= {"lock", "consumers.lock"}
+    assert not (there.folder / "keys.toml").exists()
+    done = restore(archive, there.config_file, data_only=True)
+    assert done.files == []
+    assert registry.read_text() == "# another city\n"
+    restore(archive, there.config_file, force=True)
+    assert registry.read_text() == "# the city\n"
+    assert [path.read_text() for path in there.folder.glob("registry.toml.before-*")] == ["# another city\n"]
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.99])
+def test_a_damaged_archive_changes_nothing(here, archive, share):
+    content = bytearray(archive.read_bytes())
+    content[int(len(content) * share)] ^= 0xFF
+    archive.write_bytes(content)
+    before = (here.data / "log.db").read_bytes()
+    with pytest.raises(ConfigError, match=r"use another backup|name another file"):
+        restore(archive, here.config_file, force=True)
+    assert (here.data / "log.db").read_bytes() == before
+    assert not list(here.data.glob("before-restore-*"))
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.2, 0.9])
+def test_a_cut_off_archive_is_refused(here, there, archive, keep):
+    archive.write_bytes(archive.read_bytes()[: int(archive.stat().st_size * keep)])
+    with pytest.raises(ConfigError, match=r"is damaged|is missing|is no backup"):
+        restore(archive, there.config_file)
+    assert left(there.folder) == set()
+
+
+@pytest.mark.parametrize("name", ["keys.toml", "data/series.db"])
+def test_what_was_changed_in_an_archive_is_noticed(there, archive, name):
+    files = contents(archive)
+    files[name] = files[name].swapcase()
+    rewrite(archive, files.items())
+    with pytest.raises(ConfigError, match=f"{re.escape(name)} is not what the manifest says"):
+        restore(archive, there.config_file)
+    assert left(there.folder) == set()
+
+
+def link(name):
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    return entry
+
+
+@pytest.mark.parametrize("name", ["../evil.toml", "/tmp/evil.db", "data/../../evil.db", "data/.ssh/evil.db", "evil"])
+@pytest.mark.parametrize("named", [True, False])
+def test_no_name_leads_out_of_the_folder(tmp_path, there, archive, name, named):
+    files = contents(archive)
+    if named:
+        manifest = json.loads(files["manifest.json"])
+        manifest["files"][name] = manifest["files"]["registry.toml"]
+        files["manifest.json"] = json.dumps(manifest).encode()
+    before = left(tmp_path)
+    rewrite(archive, [*files.items(), (name, b"# the city\n")])
+    with pytest.raises(ConfigError, match="does not belong into a backup"):
+        restore(archive, there.config_file)
+    assert left(tmp_path) == before
+
+
+def test_a_link_in_an_archive_is_refused(there, archive):
+    files = contents(archive)
+    rewrite(archive, [(link(name) if name == "data/log.db" else name, content) for name, content in files.items()])
+    with pytest.raises(ConfigError, match=r"'data/log\.db', which does not belong"):
+        restore(archive, there.config_file)
+    assert left(there.folder) == set()
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "told"), [("format", 2, "has format 2"), ("fenceline", None, "is damaged")]
+)
+def test_an_archive_of_another_format_is_told(there, archive, member, value, told):
+    files = contents(archive)
+    files["manifest.json"] = json.dumps(json.loads(files["manifest.json"]) | {member: value}).encode()
+    rewrite(archive, files.items())
+    with pytest.raises(ConfigError, match=told):
+        restore(archive, there.config_file)
+
+
+def test_a_database_of_a_later_hub_is_not_put_back(here, there):
+    execute(here.data / "log.db", "PRAGMA user_version = 99")
+    with pytest.raises(ConfigError, match=r"log\.db has schema version 99"):
+        restore(here.back_up(), there.config_file)
+
+
+def test_a_file_that_is_not_there_is_told(there):
+    with pytest.raises(ConfigError, match="No such file"):
+        restore(there.folder / "none.tar.gz", there.config_file)
+
+
+def test_a_restore_that_was_killed_keeps_the_hub_from_starting_and_is_done_again(here, archive):
+    (here.data / RESTORING / "data").mkdir(parents=True)
+    (here.data / "log.db").rename(here.data / RESTORING / "data" / "log.db")
+    with pytest.raises(ConfigError, match="fenceline restore again"):
+        refuse_half_restored(here.data)
+    with pytest.raises(ConfigError, match="fenceline restore again"):
+        refuse_half_restored(here.data / "north")
+    restore(archive, here.config_file, force=True)
+    refuse_half_restored(here.data)
+    assert here.records() == 30
+
+
+# The commands
+
+
+def fenceline(*arguments):
+    program = [sys.executable, "-c", "import fenceline; fenceline.main()", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_commands_tell_people_and_programs(here, there):
+    done = fenceline("backup", here.folder / "one.tar.gz", "--config", here.config_file, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"]["registry.toml"] == len("# the city\n")
+    done = fenceline("restore", here.folder / "one.tar.gz", "--config", there.config_file, "--lang", "zh")
+    assert done.returncode == 0, done.stderr
+    assert "登记为缺口" in done.stdout
+    assert there.records() == 30
+    done = fenceline("restore", here.folder / "one.tar.gz", "--config", there.config_file)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "--force" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_each_help_teaches_by_example():
+    assert "fenceline backup /var/backups" in fenceline("backup", "--help").stdout
+    told = " ".join(fenceline("restore", "--help").stdout.split())
+    assert "InfluxDB still has its readings" in told

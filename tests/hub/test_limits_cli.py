@@ -1,0 +1,175 @@
+"""`fenceline limits` as people and programs use it."""
+
+import json
+
+import pytest
+
+import fenceline
+
+REGISTRY = """
+timezone = "Asia/Shanghai"
+[[site]]
+id = "mill"
+district = "nanhai"
+kind = "factory"
+en = "Old Mill"
+zh = "老面粉厂"
+zone_class = "3"
+"""
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("FENCELINE_LANG", "en")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command; return its exit code, output and errors."""
+
+    def run_(*arguments):
+        monkeypatch.setattr("sys.argv", ["fenceline", "limits", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            fenceline.main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run_
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "registry.toml").write_text(REGISTRY, "utf-8")
+    path = tmp_path / "fenceline.toml"
+    path.write_text('registry = "registry.toml"\nkeys = "keys.toml"\n', "utf-8")
+    return path
+
+
+def test_the_list_tells_value_rule_dates_and_letters(run):
+    code, out, err = run("list", "--standard", "gb12523-2025")
+    assert (code, err) == (0, "")
+    for words in (
+        "laeq-night",
+        "55 dB(A)",
+        "20 min energy mean",
+        "22:00-06:00",
+        "from 2026-01-01",
+        "S/U",
+        "unverified",
+    ):
+        assert words in out
+    assert "GB 12348" not in out
+
+
+def test_the_list_in_chinese(run):
+    _, out, _ = run("list", "--standard", "GB 12523-2025", "--lang", "zh")
+    for words in ("夜间20分钟等效声级", "20分钟能量平均", "建筑工地", "未核实"):
+        assert words in out
+
+
+def test_the_list_is_narrowed_by_quantity_place_and_day(run):
+    def listed(*options):
+        return {(one["standard"], one["id"]) for one in json.loads(run("list", "--json", *options)[1])}
+
+    everything = listed()
+    shanghai = listed("--quantity", "tsp", "--jurisdiction", "Shanghai", "--day", "2026-02-28")
+    assert ("DB31/964-2016", "pm-high") in shanghai
+    assert ("GB 3095-2012", "tsp-day-2") in shanghai
+    assert shanghai < everything
+    assert not {id_ for id_, _ in shanghai} & {"GB 3095-2026", "DB44/27-2001", "EU 2008/50", "GB 12523-2025"}
+    assert ("GB 3095-2026", "tsp-day-2") in listed("--quantity", "tsp", "--day", "2026-03-01")
+
+
+def test_json_tells_the_whole_limit(run):
+    (limit,) = json.loads(run("list", "--json", "--standard", "DB13/2934-2019")[1])
+    assert limit["value"] == 80
+    assert limit["permitted"] == {"count": 2, "per": "day"}
+    (step,) = limit["averaging"]["steps"]
+    assert (step["window"], step["statistic"], step["least_valid"]) == ("1 h", "mean", 0.75)
+
+
+def test_a_standard_is_shown_whole_with_its_sources(run):
+    code, out, _ = run("show", "gb 13271-2014")
+    assert code == 0
+    for words in ("Emission standard of air pollutants for boilers", "zglvche.com", "GB 13271-2001", "at 3.5 % O2"):
+        assert words in out
+    _, out, _ = run("show", "GB 12523-2025")
+    assert "wind of 5 m/s or more" in out
+    assert "5.4.2" in out
+    told = json.loads(run("show", "GB 3095-2012", "--json")[1])
+    assert told["standard"]["ends"] == "2026-03-01"
+    assert len(told["limits"]) == 42
+
+
+def test_the_limits_of_a_site_of_the_registry_are_explained(run, config):
+    code, out, _ = run("explain", "mill", "--config", config, "--day", "2026-11-22")
+    assert code == 0
+    binding = out.split("For information")[0]
+    assert "GB 12348-2008" in binding
+    assert "laeq-night-3" in binding
+    assert "laeq-night-2" not in binding
+    assert "GB 12523-2025: for a construction site only (limits: 3)" in out
+    assert "depends on plant" in out.split("Open:")[1]
+
+
+def test_the_limits_of_any_site_are_explained_without_a_registry(run):
+    options = ("--kind", "construction", "--zone", "2", "--jurisdiction", "CN-SH", "--day", "2025-12-31")
+    told = {(one["standard"], one["limit"]): one for one in json.loads(run("explain", *options, "--json")[1])}
+    assert told["GB 12523-2011", "laeq-day"]["status"] == "binds"
+    assert told["GB 12523-2025", "laeq-day"] | {"why": ""} == {
+        "standard": "GB 12523-2025",
+        "limit": "laeq-day",
+        "status": "no",
+        "reason": "not_yet",
+        "why": "",
+        "quantity": "laeq",
+        "value": 70,
+        "stated": "70 dB(A)",
+        "verified": "S",
+    }
+    assert "2026-01-01" in told["GB 12523-2025", "laeq-day"]["why"]
+    assert told["DB31/964-2016", "pm-low"]["status"] == "binds"
+    assert told["GB 16297-1996", "boundary-pm"]["reason"] == "displaced"
+
+
+def test_properties_of_a_site_may_be_given(run):
+    options = ("--kind", "factory", "--zone", "3", "--property", "plant=gas_turbine", "--property", "fuel=gas")
+    bound = {one["limit"] for one in json.loads(run("explain", *options, "--json")[1]) if one["status"] == "binds"}
+    assert "turbine-nox" in bound
+
+
+def test_the_explanation_in_chinese(run):
+    _, out, _ = run("explain", "--kind", "construction", "--zone", "2", "--lang", "zh")
+    for words in ("有约束力", "仅供参考", "建筑工地排放限值", "不适用"):
+        assert words in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("explain",), ["SITE", "--kind"]),
+        (("explain", "mill", "--kind", "factory"), ["SITE", "--kind"]),
+        (("explain", "--kind", "farm"), ["farm", "construction", "factory"]),
+        (("explain", "--kind", "factory", "--zone", "5"), ["--zone 5", "4a"]),
+        (("explain", "--kind", "factory", "--jurisdiction", "Shangai"), ["Shangai", "CN-SH"]),
+        (("explain", "--kind", "factory", "--property", "fule=gas"), ["fule", "'fuel'"]),
+        (("explain", "--kind", "factory", "--property", "fuel=wood"), ["fuel=wood", "coal, oil, gas"]),
+        (("explain", "--kind", "factory", "--day", "31.12.2025"), ["31.12.2025", "2026-03-01"]),
+        (("explain", "mill", "--config", "nowhere.toml"), ["nowhere.toml", "cannot be read"]),
+        (("show", "GB 3095"), ["GB 3095", "GB 3095-2026"]),
+        (("list", "--quantity", "pm11"), ["pm11", "pm1"]),
+        (("list", "--standard", "??"), ["??", "limits list"]),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(run, arguments, told):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    for words in told:
+        assert words in err
+
+
+def test_an_unknown_site_is_refused_with_the_nearest(run, config):
+    code, _, err = run("explain", "mil", "--config", config)
+    assert code == 2
+    assert "did you mean 'mill'" in err

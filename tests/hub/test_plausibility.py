@@ -1,0 +1,122 @@
+"""Values that no instrument in order gives are flagged; what is right is left alone."""
+
+import pytest
+
+from hub.admission import Admission
+from tests.hub.helpers import CITY, NOON, QUANTITIES, Speaker, record
+
+START = NOON - 86_400
+
+
+@pytest.fixture
+def admission():
+    return Admission(CITY, QUANTITIES, lambda: NOON)
+
+
+@pytest.fixture
+def board():
+    return Speaker()
+
+
+def findings(admission, message):
+    return admission.judge(*message).findings
+
+
+def every_minute(board, count, first=0, **values):
+    """Say `count` records of a minute each, in messages of 60; the value may be a function of the minute."""
+    for begin in range(0, count, 60):
+        yield board.telemetry(
+            *[
+                record(START + 60 * (first + i), 60, **{k: v(i) if callable(v) else v for k, v in values.items()})
+                for i in range(begin, min(count, begin + 60))
+            ]
+        )
+
+
+def test_out_of_range(admission, board):
+    assert findings(admission, board.telemetry(record(START, laeq=141.0, temperature=-60.0))) == [
+        (0, "laeq", "T"),
+        (0, "temperature", "D"),
+    ]
+
+
+def test_a_temperature_that_jumps_is_flagged_and_one_that_rises_as_weather_does_is_not(admission, board):
+    assert findings(admission, board.telemetry(record(START, 60, temperature=20.0))) == []
+    assert findings(admission, board.telemetry(record(START + 60, 60, temperature=29.9))) == []
+    assert findings(admission, board.telemetry(record(START + 120, 60, temperature=40.0))) == [(0, "temperature", "D")]
+    assert findings(admission, board.telemetry(record(START + 180, 60, temperature=40.5))) == [], "it has settled there"
+
+
+def test_the_rate_is_taken_over_the_time_between(admission, board):
+    findings(admission, board.telemetry(record(START, 10, temperature=20.0)))
+    assert findings(admission, board.telemetry(record(START + 300, 10, temperature=45.0))) == [], "25 in 5 min"
+    assert findings(admission, board.telemetry(record(START + 310, 10, temperature=48.0))) == [(0, "temperature", "D")]
+
+
+def test_after_a_long_pause_nothing_is_known_of_the_rate(admission, board):
+    findings(admission, board.telemetry(record(START, 60, temperature=5.0)))
+    assert findings(admission, board.telemetry(record(START + 3600, 60, temperature=35.0))) == []
+
+
+def test_a_level_that_stands_still_for_more_than_an_hour_is_stuck(admission, board):
+    found = [findings(admission, message) for message in every_minute(board, 120, laeq=61.3)]
+    assert found[0] == [], "an hour"
+    assert [index for index, _, _ in found[1]] == list(range(60))
+    assert {(quantity, flag) for _, quantity, flag in found[1]} == {("laeq", "D")}
+    assert findings(admission, board.telemetry(record(START + 7200, 60, laeq=61.4))) == []
+
+
+def test_a_level_that_moves_now_and_then_is_not_stuck(admission, board):
+    for message in every_minute(board, 240, laeq=lambda i: 61.3 if i % 50 else 61.4):
+        assert findings(admission, message) == []
+
+
+def test_zero_is_never_stuck(admission, board):
+    for message in every_minute(board, 600, stack_nox=0):
+        assert findings(admission, message) == []
+
+
+def test_the_boards_own_flag_comes_first(admission, board):
+    findings(admission, board.telemetry(record(START, 60, temperature=20.0)))
+    flagged = board.telemetry(record(START + 60, 60, {"temperature": "C"}, temperature=90.0))
+    assert findings(admission, flagged) == [(0, "temperature", "T")], "out of range it is, but no jump"
+
+
+def test_what_comes_out_of_turn_is_not_compared(admission, board):
+    """A board that is back says its newest first: between it and what follows lie records that are still to come."""
+    findings(admission, board.telemetry(record(START, 60, temperature=20.0)))
+    newest = board.telemetry(record(START + 540, 60, temperature=45.0), seq=10)
+    assert findings(admission, newest) == []
+    assert findings(admission, board.telemetry(record(START + 60, 60, temperature=20.1), seq=2)) == []
+    assert findings(admission, board.telemetry(record(START + 120, 60, temperature=45.0), seq=3)) == [
+        (0, "temperature", "D")
+    ], "the run goes on where it was"
+
+
+def test_a_jump_over_records_that_were_dropped_begins_a_new_run(admission, board):
+    findings(admission, board.telemetry(record(START, 60, temperature=20.0)))
+    assert findings(admission, board.telemetry(record(START + 540, 60, temperature=60.0), seq=10, oldest=10)) == []
+    assert findings(admission, board.telemetry(record(START + 600, 60, temperature=20.0), seq=11, oldest=10)) == [
+        (0, "temperature", "D")
+    ]
+
+
+def test_a_new_stream_begins_a_new_run(admission, board):
+    findings(admission, board.telemetry(record(START, 60, temperature=20.0)))
+    assert findings(admission, Speaker(stream="00000001").telemetry(record(START + 60, 60, temperature=60.0))) == []
+
+
+def test_the_same_message_again_changes_nothing(admission, board):
+    first = board.telemetry(record(START, 60, temperature=20.0))
+    findings(admission, first)
+    second = board.telemetry(record(START + 60, 60, temperature=40.0))
+    assert findings(admission, second) == [(0, "temperature", "D")]
+    findings(admission, second)
+    assert findings(admission, board.telemetry(record(START + 120, 60, temperature=40.1))) == []
+
+
+def test_boards_are_told_apart(admission, board):
+    other = Speaker("fence-2")
+    findings(admission, board.telemetry(record(START, 60, temperature=5.0)))
+    findings(admission, other.telemetry(record(START, 60, temperature=35.0)))
+    assert findings(admission, board.telemetry(record(START + 60, 60, temperature=5.1))) == []

@@ -1,0 +1,290 @@
+"""Kills everything at random moments under load and counts the records: `make torture`; JSON comes last.
+
+    make torture ARGS="--kills 100 --json"
+    make torture ARGS="--store influxdb --kills 20 --seed 7"
+
+Real boards on MicroPython measure once a second and send over a real Mosquitto to `fenceline run`, with SQLite or
+InfluxDB as its store; with `--store both` the two cities run side by side, each with so many kills. Boards, broker, hub
+and InfluxDB are ended by SIGKILL, stay away for a moment and start again, several of them at a time. Then the boards
+send what they have, the store takes what the log has, and every record that stands in a board's outbox (which keeps
+them for this) is looked for in the log and in the store.
+
+`records`: made by the boards. `lost`: made and not there. `duplicated`: there more often than made, or never made.
+At the top they count over the log and the store of every city together; `cities` has each by itself.
+Ends with 1 if a record is lost or duplicated or a message is in quarantine.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from edge.outbox import KEPT, SEGMENT, parse, segments
+from schemas import load_quantities
+from sim.account import read_only
+from sim.city import CitySite
+from tests.bench.parts import free_port, program
+from tests.conftest import InfluxDB, InfluxDBv2, Mosquitto
+from tests.influx_gateway import Gateway
+from tests.system.chain import Chain, until
+
+SITES = (
+    CitySite("pit", "nanhai", "Station pit", "车站基坑", "night_pour", 2),
+    CitySite("bridge", "nanhai", "River bridge", "跨江大桥", "pile_driving", 2),
+    CitySite("plant", "tianhe", "Gas turbine plant", "燃机电厂", "gas_turbine_plant", 2),
+)
+STORES = ("sqlite", "influxdb")
+BETWEEN_S = (0.2, 1.2)  # two kills
+AWAY_S = (0.1, 2.5)  # what was killed
+DRAIN_S = 180
+NEARLY = 3  # records that may be on their way when a board is stopped
+WEIGHTS = {"hub": 3, "broker": 2, "influxdb": 2}  # a board has 1
+
+
+class City:
+    """One chain with its broker and store, whose parts die by name."""
+
+    def __init__(self, folder, store, seed):
+        self.store, self.folder = store, folder
+        self._dice = random.Random(f"{seed} {store}")
+        self.kills = Counter()
+        self._open = ExitStack()
+        self._away = {}  # name: when it starts again
+
+    def __enter__(self):
+        folder = self.folder / "mosquitto"
+        folder.mkdir(parents=True)
+        self._broker = Mosquitto(program("mosquitto"), folder, free_port())
+        self._open.callback(self._broker.stop)
+        environment = self._start_influxdb() if self.store == "influxdb" else {}
+        (self.folder / "city").mkdir()
+        self.chain = self._open.enter_context(
+            Chain(self.folder / "city", self._broker.port, program("micropython"), self.store, environment, SITES)
+        )
+        config = self.chain.folder / "fenceline.toml"
+        if "[http]" not in config.read_text():
+            config.write_text(config.read_text() + "\n[http]\nport = 0\n")  # two hubs, and maybe more on this machine
+        self.chain.start_hub()
+        for board in self.chain.boards:
+            self.chain.start_board(board.id)
+        return self
+
+    def __exit__(self, *failure):
+        self._open.close()
+
+    def _start_influxdb(self):
+        folder = self.folder / "influxdb"
+        folder.mkdir()
+        self.influxdb = InfluxDB(program("influxdb"), folder, free_port(), free_port())
+        self._open.callback(self.influxdb.stop)
+        self.influxdb.create_database("fenceline")
+        gateway = self._open.enter_context(Gateway(self.influxdb.url, InfluxDBv2.token, InfluxDBv2.org))
+        threading.Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self._open.callback(gateway.shutdown)
+        return {
+            "INFLUXDB_V2_URL": gateway.url,
+            "INFLUXDB_V2_TOKEN": InfluxDBv2.token,
+            "INFLUXDB_V2_ORG": InfluxDBv2.org,
+        }
+
+    def kill_at_random(self, kills):
+        """Kill so many times; everything runs again at the end."""
+        names = ["hub", "broker", *(["influxdb"] if self.store == "influxdb" else [])]
+        names += [board.id for board in self.chain.boards]
+        weights = [WEIGHTS.get(name, 1) for name in names]
+        while self.kills.total() < kills:
+            self._rest(self._dice.uniform(*BETWEEN_S))
+            (name,) = self._dice.choices(names, weights)
+            if name not in self._away:
+                self._kill(name)
+                self._away[name] = time.monotonic() + self._dice.uniform(*AWAY_S)
+                self.kills[name if name in WEIGHTS else "board"] += 1
+                if self.kills.total() % 10 == 0:
+                    print(f"{self.store}: {self.kills.total()} kills", file=sys.stderr, flush=True)
+        self._rest(AWAY_S[1])
+
+    def drain(self):
+        """Let the boards send what they have and the store take what the log has, and end the hub.
+
+        A board whose broker went away again and again connects after up to a minute, and lingers for less than that
+        when it is stopped. So it is stopped when it has caught up.
+        """
+        until(self._all_have_caught_up, "every board has sent nearly all of its records", DRAIN_S)
+        self.chain.stop_boards()
+        consumer = "influxdb" if self.store == "influxdb" else None
+        until(lambda: not self.chain.store_is_behind(consumer), f"the {self.store} store has all", DRAIN_S)
+        code = self.chain.terminate_hub()
+        assert code == 0, f"the hub ended with {code}:\n{self.chain.log('hub')[-4000:]}"
+
+    def account(self):
+        """Return what became of every record the boards made."""
+        made = self._made()
+        stored = self._in_influxdb if self.store == "influxdb" else self._in_sqlite
+        return {
+            "store": self.store,
+            "kills": dict(sorted(self.kills.items())),
+            "records": made.total(),
+            "log": difference(made, in_log(self.chain.folder / "data" / "log.db")),
+            "series": difference(*stored(made)),
+            "quarantined": len(self.chain.quarantine()),
+        }
+
+    def _made(self):
+        made = Counter()
+        for board in self.chain.boards:
+            made += made_by(board.id, self.chain.outbox(board.id))
+        return made
+
+    def _all_have_caught_up(self):
+        time.sleep(0.5)
+        missing = Counter(record[0] for record in self._made() - in_log(self.chain.folder / "data" / "log.db"))
+        return max(missing.values(), default=0) <= NEARLY
+
+    def _kill(self, name):
+        if name == "broker":
+            self._broker.kill()
+        elif name == "influxdb":
+            self.influxdb.kill()
+        else:
+            self.chain.kill(name)
+
+    def _start(self, name):
+        if name == "broker":
+            self._broker.start()
+        elif name == "influxdb":
+            self.influxdb.start()
+        elif name == "hub":
+            self.chain.start_hub()
+        else:
+            self.chain.start_board(name)
+
+    def _rest(self, seconds):
+        """Let time go by, and start again what has been away for long enough."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for name, moment in list(self._away.items()):
+                if time.monotonic() >= moment:
+                    del self._away[name]
+                    self._start(name)
+            time.sleep(0.02)
+
+    def _in_sqlite(self, made):
+        found = defaultdict(dict)
+        with read_only(self.chain.folder / "data" / "series.db") as db:
+            for *key, quantity, value in db.execute("SELECT device, stream, seq, t, dt, quantity, value FROM reading"):
+                found[tuple(key)] |= {} if value is None else {quantity: value}
+        return made, Counter((*key, tuple(sorted(values.items()))) for key, values in found.items())
+
+    def _in_influxdb(self, made):
+        """Compare by device, start and number: InfluxDB keeps neither stream nor length (see hub/stores/influx.py)."""
+        found = defaultdict(dict)
+        for family in sorted({quantity.family for quantity in load_quantities().values()}):
+            for row in self._points(family):
+                values = {k: v for k, v in row.items() if k not in ("district", "site", "device", "time")}
+                found[row["device"], row["time"]] |= {k: v for k, v in values.items() if v is not None}
+        for row in self._points("flagged"):
+            value = {} if row.get("value") is None else {row["quantity"]: row["value"]}
+            found[row["device"], row["time"]] |= value
+        expected = Counter()
+        for (device, _, seq, t, _, values), times in made.items():
+            expected[device, t * 10**9 + seq % 10**6, values] += times
+        return expected, Counter((*key, tuple(sorted(values.items()))) for key, values in found.items())
+
+    def _points(self, measurement):
+        form = {"q": f'SELECT * FROM "{measurement}"', "db": "fenceline", "epoch": "ns"}
+        with urllib.request.urlopen(f"{self.influxdb.url}/query?{urllib.parse.urlencode(form)}") as answer:
+            series = json.load(answer)["results"][0].get("series", [])
+        return [dict(zip(one["columns"], row, strict=True)) for one in series for row in one["values"]]
+
+
+def made_by(device, outbox):
+    """Return the records a board made: device, stream, number, start, length, values."""
+    made = {}
+    for suffix in (KEPT, SEGMENT):
+        for _, stream, path in segments(str(outbox), suffix):
+            for line in Path(path).read_bytes().splitlines(keepends=True):
+                entry = parse(line)
+                if entry:
+                    seq, text = entry[0], entry[1].split(b" ", 2)[2]
+                    made[device, stream, seq] = told(device, stream, seq, json.loads(text))
+    return Counter(made.values())
+
+
+def in_log(path):
+    """Return the records that the log has, as often as it has taken them for new."""
+    found = Counter()
+    with read_only(path) as db:
+        for topic, payload, fresh in db.execute("SELECT topic, payload, fresh FROM message WHERE fresh IS NOT NULL"):
+            device, message = topic.split("/")[4], json.loads(payload)
+            for first, after in json.loads(fresh):
+                for seq in range(first, after):
+                    found[told(device, message["stream"], seq, message["records"][seq - message["seq"]])] += 1
+    return found
+
+
+def told(device, stream, seq, record):
+    """Return a record as it can be compared."""
+    return device, stream, seq, record["t"], record["dt"], tuple(sorted(record["v"].items()))
+
+
+def difference(made, there):
+    """Return how many records are lost and how many duplicated."""
+    return {"records": there.total(), "lost": (made - there).total(), "duplicated": (there - made).total()}
+
+
+def torture(folder, store, kills, seed):
+    """Run one city through so many kills and return its account."""
+    with City(folder / store, store, seed) as city:
+        until(lambda: city.chain.in_log() > len(city.chain.boards), f"first messages\n{city.chain.log('hub')}")
+        city.kill_at_random(kills)
+        city.drain()
+        return city.account()
+
+
+def run(folder, stores, kills, seed):
+    """Run the cities side by side and return the whole account."""
+    begin = time.monotonic()
+    with ThreadPoolExecutor(len(stores)) as pool:
+        cities = list(pool.map(lambda store: torture(folder, store, kills, seed), stores))
+    places = [city[place] for city in cities for place in ("log", "series")]
+    return {
+        "kills": sum(sum(city["kills"].values()) for city in cities),
+        "records": sum(city["records"] for city in cities),
+        "lost": sum(place["lost"] for place in places),
+        "duplicated": sum(place["duplicated"] for place in places),
+        "quarantined": sum(city["quarantined"] for city in cities),
+        "seconds": round(time.monotonic() - begin, 1),
+        "seed": seed,
+        "cities": cities,
+    }
+
+
+def main():
+    """Torture, and print one line of JSON."""
+    parser = argparse.ArgumentParser(prog="make torture", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--kills", type=int, default=100, help="in each city (%(default)s)")
+    parser.add_argument("--store", choices=(*STORES, "both"), default="both", help="(%(default)s)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments and victims")
+    parser.add_argument("--keep", type=Path, help="leave logs, outboxes and databases in this folder")
+    parser.add_argument("--json", action="store_true", help="nothing but the last line")
+    options = parser.parse_args()
+    folder = options.keep or Path(tempfile.mkdtemp())
+    figures = run(folder, STORES if options.store == "both" else (options.store,), options.kills, options.seed)
+    if not options.keep:
+        shutil.rmtree(folder)
+    print(json.dumps(figures))
+    sys.exit(any(figures[name] for name in ("lost", "duplicated", "quarantined")))
+
+
+if __name__ == "__main__":
+    main()
