@@ -71,8 +71,8 @@ class Fleet:
         t = event.t if abs(event.t - entry.received) < OFF else entry.received
         return points.point("event", tags, fields, t, entry.offset)
 
-    def points(self, registry: Registry, now: float, silent_after: float) -> Iterator[str]:
-        """Yield the state of every board in service; silent: nothing was heard for `silent_after` s."""
+    def points(self, measurements: list[str], registry: Registry, now: float, silent_after: float) -> Iterator[str]:
+        """Yield the state of every board in service for each measurement; silent: not heard for `silent_after` s."""
         today = dt.datetime.fromtimestamp(now, registry.zone).date()
         for board in registry.boards.values():
             if registry.is_retired(board.id, today):
@@ -95,7 +95,8 @@ class Fleet:
                 **points.names(site),
             }
             tags = {"district": site.district, "site": site.id, "device": board.id}
-            yield points.point("fleet", tags, fields, now - now % 60)
+            for measurement in measurements:
+                yield points.point(measurement, tags, fields, now - now % 60)
 
 
 def _take_status(board: Known, status: Status) -> None:

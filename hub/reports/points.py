@@ -85,6 +85,7 @@ def day_of_verdicts(rows: list[Row], start: int) -> str:
         "invalid": sum(row["outcome"] == "invalid" for row in rows),
         "exceeded_s": sum(row["end"] - row["start"] for row in exceeded),
         "capture": sum(row["valid_share"] for row in rows) / len(rows),
+        "limit_value": float(rows[-1]["limit_value"]),
         "highest": max((float(row["value"]) for row in valid), default=None),
         "ratio": max((ratio(row["value"], row["limit_value"], row["unit"]) for row in valid), default=None),
     }
@@ -104,7 +105,6 @@ def alert(row: Row, registry: Registry) -> str:
         "value": number(row["value"]),
         "limit_value": number(row["limit_value"]),
         "unit": row["unit"],
-        "standard": row["standard"],
         "clause": row["clause"],
         "capture": number(row["capture"]),
         "text_en": text.en,
@@ -117,7 +117,7 @@ def alert(row: Row, registry: Registry) -> str:
         "ended_ms": None if row["resolved"] is None else int(row["resolved"] * 1000),
         **names(registry.sites.get(row["site"])),
     }
-    tags = {name: row[name] for name in ("district", "site", "device", "kind", "rule")}
+    tags = {name: row[name] for name in ("district", "site", "device", "kind", "rule", "standard")}
     return point("alert", tags, fields, row["opened"], row["id"])
 
 

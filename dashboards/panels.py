@@ -1,0 +1,336 @@
+"""The kinds of panels, each with what an inspector may rely on: unit, gaps as gaps, no meaning in colour alone."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from grafana_foundation_sdk.builders import barchart, bargauge, common, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.models import common as shapes
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards import statements
+from dashboards.frame import DATABASE, OURS
+from dashboards.influxql import InfluxQL
+from dashboards.texts import Lang, Texts
+from schemas import load_quantities
+
+SYMBOLS = {
+    "laeq": "LAeq",
+    "lafmax": "LAFmax",
+    "l10": "L10",
+    "l50": "L50",
+    "l90": "L90",
+    "pm10": "PM10",
+    "pm25": "PM2.5",
+    "tsp": "TSP",
+    "so2": "SO2",
+    "nmhc": "NMHC",
+    "stack_pm": "PM",
+    "stack_so2": "SO2",
+    "stack_nox": "NOx",
+    "stack_co": "CO",
+    "stack_o2": "O2",
+}
+"""How legends name a quantity; the same in both languages. One without a symbol has its name there."""
+GREEN, ORANGE, RED, GREY = "green", "orange", "red", "#8e8e8e"
+
+Panel = TypeVar("Panel", bound=Any)
+
+
+class Column(NamedTuple):
+    """A column of a table: the field's name, and how it is shown."""
+
+    name: str
+    unit: str = ""
+    mappings: Sequence[Any] = ()
+    decimals: int | None = None
+    coloured: bool = False
+
+
+class Panels:
+    """Makes panels in one language; `place` names a panel's texts."""
+
+    def __init__(self, text: Texts) -> None:
+        self.text = text
+        self.quantities = load_quantities()
+        self.public = False
+        """Whether the database is the one with our own uid, and not what a variable says."""
+
+    def base(self, panel: Panel, place: str, **values: str) -> Panel:
+        """Give a panel its title, description and database."""
+        text = self.text
+        described = panel.title(text(place, "title")).description(text(place, "description", **values))
+        return described.datasource(OURS if self.public else DATABASE)  # type: ignore[no-any-return]
+
+    def name(self, key: str) -> str:
+        """Return what a legend calls a quantity."""
+        quantity = self.quantities[key]
+        return SYMBOLS.get(key) or (quantity.zh if self.text.lang is Lang.ZH else quantity.en)
+
+    def unit(self, key: str) -> str:
+        """Return Grafana's way of saying "this text after the number"."""
+        return f"suffix: {self.quantities[key].label}"
+
+    def curves(self, place: str, keys: Sequence[str], limits: Sequence[str] = ()) -> timeseries.Panel:
+        """Return a panel with a curve for each quantity and board, and the limits of some of them as dashed steps.
+
+        The quantities share one unit and one family. How coarse they are drawn follows from the range.
+        """
+        first = self.quantities[keys[0]]
+        panel = self._plot(place).unit(self.unit(keys[0])).decimals(first.resolution)
+        for step in statements.READINGS:
+            names = {
+                key: self.name(key) for key in keys if not step.suffix or statements.rolled_up(self.quantities[key])
+            }
+            if names:
+                ref_id = first.family + step.name
+                panel.with_target(
+                    InfluxQL(statements.readings(first.family, names, step), ref_id=ref_id, alias="$col $tag_device")
+                )
+                panel.override_by_query(ref_id, [gap_beyond(step.length * 1.5)])
+        for index, key in enumerate(limits):
+            self.limit(panel, key, dash=[12, 6] if index == 0 else [3, 6 * index])
+        return panel
+
+    def limit(self, panel: timeseries.Panel, key: str, dash: list[int]) -> None:
+        """Draw a quantity's limit into a panel, as it applies through the day."""
+        for step in statements.VERDICTS:
+            ref_id = f"{key}_limit{step.name}"
+            alias = self.text("frame", "limit", symbol=self.name(key)) + (" $tag_rule" if step.suffix else "")
+            panel.with_target(InfluxQL(statements.limit(key, step), ref_id=ref_id, alias=alias))
+            panel.override_by_query(ref_id, [gap_beyond(step.length * 1.5), *limit_line(dash)])
+
+    def _plot(self, place: str) -> timeseries.Panel:
+        panel = self.base(timeseries.Panel(), place).interval("60s").span_nulls(False)
+        return panel.legend(
+            common.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(shapes.LegendDisplayMode.LIST)
+            .placement(shapes.LegendPlacement.BOTTOM)
+        )
+
+    def plot(
+        self, place: str, statement: str, *, ref_id: str, alias: str, step: dt.timedelta | None = None
+    ) -> timeseries.Panel:
+        """Return a panel with the curves of one statement, whose values lie at most `step` apart.
+
+        Without `step` the statement itself gives empty rows (`fill(null)`).
+        """
+        panel = self._plot(place)
+        if step is None:
+            return panel.with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
+        self.add(panel, statement, ref_id=ref_id, alias=alias, step=step)
+        return panel
+
+    def add(
+        self,
+        panel: timeseries.Panel,
+        statement: str,
+        *,
+        ref_id: str,
+        alias: str,
+        step: dt.timedelta,
+        more: Sequence[Any] = (),
+    ) -> None:
+        """Add the curves of a statement to a panel."""
+        panel.with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
+        panel.override_by_query(ref_id, [gap_beyond(step * 1.5), *more])
+
+    def lanes(self, place: str, targets: Mapping[str, str], alias: str, mappings: Sequence[Any]) -> statetimeline.Panel:
+        """Return a panel with a lane for each series; `targets` are statements by the names of their queries."""
+        panel = (
+            self.base(statetimeline.Panel(), place)
+            .interval("60s")
+            .unit("none")
+            .mappings(list(mappings))
+            .color_scheme(_colour("fixed", GREY))
+            .merge_values(True)
+            .row_height(0.8)
+            .show_value(shapes.VisibilityMode.AUTO)
+        )
+        for ref_id, statement in targets.items():
+            panel.with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
+        return panel
+
+    def strip(self, place: str, where: str = "") -> statetimeline.Panel:
+        """Return the lanes of verdicts: for each rule and board whether its windows kept the limit.
+
+        `where` is a condition, such as on the quantities.
+        """
+        chosen = f"{statements.SITE} AND {statements.BINDS} AND $timeFilter" + (f" AND {where}" if where else "")
+        return self.lanes(
+            place,
+            {
+                f"outcome{step.name}": f'SELECT {value} AS "outcome" FROM "verdict{step.suffix}" '
+                f'WHERE {chosen} AND {step.condition} GROUP BY "device", "standard", "rule"'
+                for step, value in zip(statements.VERDICTS, ('"exceeded" - "invalid"', '"exceeded"'), strict=True)
+            },
+            "$tag_rule $tag_device ($tag_standard)",
+            self.outcomes(),
+        )
+
+    def outcomes(self) -> list[Any]:
+        """Return what the numbers of a strip mean; a mark says it beside the colour."""
+        text = self.text
+        return [
+            value_map(
+                {"-1": (f"? {text('outcome', 'invalid')}", GREY), "0": (f"✔ {text('outcome', 'compliant')}", GREEN)}
+            ),
+            range_map(1, 1e9, f"✖ {text('outcome', 'exceeded')}", RED),
+        ]
+
+    def states(self) -> list[Any]:
+        """Return what the levels of a site's state mean."""
+        marks = {"0": ("?", GREY), "1": ("✔", GREEN), "2": ("▲", ORANGE), "3": ("✖", RED)}
+        return [
+            value_map({level: (f"{mark} {self.text('level', level)}", color) for level, (mark, color) in marks.items()})
+        ]
+
+    def number(self, place: str, targets: Mapping[str, tuple[str, str]], unit: str = "none") -> stat.Panel:
+        """Return a panel with large numbers: statement and name of each by the name of its query."""
+        panel = (
+            self.base(stat.Panel(), place)
+            .unit(unit)
+            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+            .text_mode(shapes.BigValueTextMode.VALUE_AND_NAME)
+            .graph_mode(shapes.BigValueGraphMode.NONE)
+            .color_mode(shapes.BigValueColorMode.NONE)
+            .no_value("–")
+        )
+        for ref_id, (statement, name) in targets.items():
+            panel.with_target(InfluxQL(statement, ref_id=ref_id, alias=name))
+        return panel
+
+    def bars(self, place: str, statement: str, *, ref_id: str, alias: str, unit: str = "none") -> bargauge.Panel:
+        """Return a panel with a bar for each series: its newest value."""
+        return (
+            self.base(bargauge.Panel(), place)
+            .unit(unit)
+            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+            .orientation(shapes.VizOrientation.HORIZONTAL)
+            .display_mode(shapes.BarGaugeDisplayMode.BASIC)
+            .with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
+        )
+
+    def columns_by_day(self, place: str, statement: str, *, ref_id: str, alias: str) -> barchart.Panel:
+        """Return a panel with a column for each local day."""
+        return (
+            self.base(barchart.Panel(), place)
+            .unit("none")
+            .decimals(0)
+            .with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
+        )
+
+    def rows(self, place: str, statement: str, columns: Sequence[Column], *, ref_id: str) -> table.Panel:
+        """Return a table, whose columns can be searched; what is not among them is not shown."""
+        panel = self.base(table.Panel(), place).unit("none").filterable(True)
+        panel.with_target(InfluxQL(statement, ref_id=ref_id, result_format="table"))
+        panel.override_by_regexp("/^[Tt]ime$/", [value("displayName", self.text("column", "time"))])
+        for column in columns:
+            shown = [value("displayName", self.text("column", column.name))]
+            if column.unit:
+                shown.append(value("unit", column.unit))
+            if column.mappings:
+                shown.append(value("mappings", list(column.mappings)))
+            if column.decimals is not None:
+                shown.append(value("decimals", column.decimals))
+            if column.coloured:
+                shown.append(value("custom.cellOptions", {"type": "color-text"}))
+            panel.override_by_name(column.name, shown)
+        return panel
+
+    def flagged(self) -> table.Panel:
+        """Return the table of readings that do not count."""
+        texts = {
+            key: (f"{q.zh if self.text.lang is Lang.ZH else q.en}, {q.label}", None)
+            for key, q in self.quantities.items()
+        }
+        flags = {letter: (self.text("flag", letter), None) for letter in self.text.names("flag")}
+        statement = (
+            'SELECT "device", "quantity", "flag", "value", "dt" FROM "flagged" '
+            f"WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000"
+        )
+        columns = [
+            Column("device"),
+            Column("quantity", mappings=[value_map(texts)]),
+            Column("flag", mappings=[value_map(flags)]),
+            Column("value"),
+            Column("dt", unit="suffix: s"),
+        ]
+        return self.rows("flagged", statement, columns, ref_id="flagged")
+
+    def quantity_names(self) -> list[Any]:
+        """Return the mapping from a quantity's key to its name."""
+        return [value_map({key: (self.name(key), None) for key in self.quantities})]
+
+    def flag_lanes(self, place: str) -> statetimeline.Panel:
+        """Return a lane for each quantity and flag: when what was measured did not count, and why."""
+        source = f'FROM "flagged" WHERE {statements.DEVICES} AND $timeFilter'
+        statement = (
+            f'SELECT sum("dt") AS "dt" {source} GROUP BY time($__interval), "quantity", "flag", "device" fill(null)'
+        )
+        flagged = [range_map(0.001, 1e9, self.text("frame", "flagged"), ORANGE)]
+        return self.lanes(place, {"flags": statement}, "$tag_quantity: $tag_flag ($tag_device)", flagged).interval(
+            "10m"
+        )
+
+
+def value(name: str, content: Any) -> model.DynamicConfigValue:
+    """Return one property of an override."""
+    return model.DynamicConfigValue(name, content)
+
+
+def gap_beyond(length: dt.timedelta) -> model.DynamicConfigValue:
+    """Break a line where two values lie further apart: single values come without empty rows between them."""
+    return value("custom.insertNulls", length // dt.timedelta(milliseconds=1))
+
+
+def limit_line(dash: list[int]) -> list[model.DynamicConfigValue]:
+    """Return how limits are drawn: dashed red steps."""
+    return [
+        value("color", {"mode": "fixed", "fixedColor": RED}),
+        value("custom.lineInterpolation", "stepAfter"),
+        value("custom.lineStyle", {"fill": "dash", "dash": dash}),
+        value("custom.showPoints", "never"),
+    ]
+
+
+def value_map(texts: Mapping[str, tuple[str, str | None]]) -> model.ValueMap:
+    """Return the mapping of values to texts and colours."""
+    results = {key: model.ValueMappingResult(text=text, color=color) for key, (text, color) in texts.items()}
+    return model.ValueMap(results)
+
+
+def range_map(from_: float, to: float, text: str, color: str) -> model.RangeMap:
+    """Return the mapping of a range of values to a text and a colour."""
+    result = model.ValueMappingResult(text=text, color=color)
+    return model.RangeMap(model.DashboardRangeMapOptions(from_, to, result))
+
+
+def _colour(mode: str, color: str) -> Any:
+    from grafana_foundation_sdk.builders import dashboard
+
+    return dashboard.FieldColor().mode(model.FieldColorModeId(mode)).fixed_color(color)
+
+
+def thresholds(*steps: tuple[float | None, str]) -> Any:
+    """Return from which value on which colour holds; the first step has no value."""
+    from grafana_foundation_sdk.builders import dashboard
+
+    listed = [model.Threshold(value=at, color=color) for at, color in steps]
+    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(listed)
+
+
+def sorted_by(field: str, *, descending: bool, most: int | None = None) -> list[model.DataTransformerConfig]:
+    """Return the transformations that sort a table, and leave its first rows."""
+    steps = [model.DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": field, "desc": descending}]})]
+    if most:
+        steps.append(model.DataTransformerConfig(id_val="limit", options={"limitField": str(most)}))
+    return steps
+
+
+def counted_by(*fields: str) -> model.DataTransformerConfig:
+    """Return the transformation that counts a table's rows by the values of fields."""
+    options: dict[str, Any] = {field: {"operation": "groupby", "aggregations": []} for field in fields}
+    options["device"] = {"operation": "aggregate", "aggregations": ["count"]}
+    return model.DataTransformerConfig(id_val="groupBy", options={"fields": options})
