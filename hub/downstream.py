@@ -31,6 +31,7 @@ from hub.stores import InfluxStore, SqliteStore, Store
 from hub.watch import Watch
 from schemas import Quantity, load_limits, load_quantities
 
+NICE = 10  # where processors are short, taking messages goes before computing with them
 PAUSE = 5.0  # s before a process that ended by itself is started again
 
 log = logging.getLogger("hub.downstream")
@@ -223,6 +224,7 @@ def main() -> None:
     """Consume until standard input ends."""
     with os.fdopen(os.dup(1), "w", buffering=1) as told:
         os.dup2(2, 1)  # what a library prints must not come between
+        os.nice(NICE)
         job = cast("Job", pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
         logs.configure(job.log_format)
         with claim_consumers(job.config.data):
