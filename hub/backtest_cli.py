@@ -1,16 +1,17 @@
 """`fenceline backtest`: the hub's judging over recorded data, without a hub."""
 
-import json
 import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -106,19 +107,20 @@ def backtest_command(
             print(line)
     else:
         _show(result, lang)
-    for kind_, count in result.repairs.items():
+    for kind_, count in result.notes.items():
         print(f"{file}: {count} x {kind_}", file=sys.stderr)
 
 
 def json_lines(judgements: list[Judgement], zone: ZoneInfo) -> Iterator[str]:
     """Yield one JSON object for each verdict and, as the last, the summary."""
+    encode, iso = msgspec.json.encode, lru_cache(4096)(lambda t: datetime.fromtimestamp(t, zone).isoformat())
     for one in judgements:
         row = {
             "standard": one.rule.standard.id,
             "limit": one.rule.limit.id,
             "quantity": one.rule.limit.quantity,
-            "start": datetime.fromtimestamp(one.start, zone).isoformat(),
-            "end": datetime.fromtimestamp(one.end, zone).isoformat(),
+            "start": iso(one.start),
+            "end": iso(one.end),
             "value": None if one.value is None else _plain(rounded(one.value, one.rule.decimals)),
             "limit_value": _plain(one.rule.limit.value),
             "unit": one.rule.unit,
@@ -126,8 +128,8 @@ def json_lines(judgements: list[Judgement], zone: ZoneInfo) -> Iterator[str]:
             "valid": one.outcome != "invalid",
             "exceeded": one.outcome == "exceeded",
         }
-        yield json.dumps(row, ensure_ascii=False)
-    yield json.dumps({"summary": True, **_counts(judgements)})
+        yield encode(row).decode()
+    yield encode({"summary": True, **_counts(judgements)}).decode()
 
 
 def _plain(number: float) -> float:
