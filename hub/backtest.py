@@ -6,12 +6,13 @@ rows.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from hub.backtest_table import Table
 from hub.judge import Engine, Judgement, NoArchive, Place, Plans
 from hub.windows import LocalTime
-from schemas import Limit, Quantity, Standard
+from schemas import Binding, Limit, Quantity, Standard
 
 REPORT_EVERY = 4096
 _POINT = "backtest"
@@ -27,6 +28,8 @@ class Result:
     rows: int
     notes: Mapping[str, int]
     """What does not count because no instrument in order gives it and, with `lenient`, what was mended: how often."""
+    left_open: tuple[Binding, ...]
+    """Limits on what was measured that may bind the site: something must be known of it first."""
 
 
 def backtest(
@@ -61,14 +64,30 @@ def backtest(
     local = LocalTime(zone)
     engine = Engine(plans, local, _Alone(place), NoArchive())
     table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain))
-    for number, (quantity, *sums) in enumerate(table.sums(lines)):
-        engine.add_sum(_POINT, quantity, *sums)
+    first, last = _END, 0
+    for number, (quantity, start, end, *sums) in enumerate(table.sums(lines)):
+        engine.add_sum(_POINT, quantity, start, end, *sums)
+        first, last = min(first, int(start)), max(last, int(start))
         if not number % REPORT_EVERY:
             progress()
     engine.reach(_POINT, _END)
     judgements = engine.judge(_POINT)
     judgements.sort(key=lambda one: (one.start, one.end, one.rule.id))
-    return Result(judgements, table.rows, table.notes)
+    days = {local.day(t).date for t in (first, last)} if table.rows else set()
+    return Result(judgements, table.rows, table.notes, _left_open(plans, place, days, table.quantities, judgements))
+
+
+def _left_open(
+    plans: Plans, place: Place, days: Iterable[date], quantities: Collection[str], judgements: Iterable[Judgement]
+) -> tuple[Binding, ...]:
+    judged = {one.rule.id for one in judgements}
+    found = {
+        (one.standard.id, one.limit.id): one
+        for day in sorted(days)
+        for one in plans.bindings(place, day)
+        if one.status == "open" and one.limit.quantity in quantities
+    }
+    return tuple(one for key, one in found.items() if " ".join(key) not in judged)
 
 
 class _Alone:

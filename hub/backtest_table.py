@@ -112,6 +112,11 @@ class Table:
         self.notes: Counter[str] = Counter()
         """What was mended or does not count, and how often."""
 
+    @property
+    def quantities(self) -> frozenset[str]:
+        """Those of which there were rows."""
+        return frozenset(self._tracks)
+
     def sums(self, lines: Iterable[str]) -> Iterator[Sum]:
         """Go through the file; every row is part of one sum.
 
