@@ -139,7 +139,8 @@ class Table:
     def _read(self, reader: Any) -> Iterator[Sum]:  # noqa: C901, PLR0912, PLR0915 - a call costs as much as a row
         """Go through the rows. What is usual stands in the loop itself; the methods see to the rest."""
         width, columns, has_flag = _columns(self._name, next(reader, []))
-        pick = None if columns == tuple(range(len(columns))) else itemgetter(*columns)
+        as_they_are = columns == tuple(range(width + (not has_flag)))
+        pick = None if as_they_are else itemgetter(*columns)
         tracks, grain, strict = self._tracks, self._grain, not self._lenient
         before_text = before_length = ""
         t: float = 0
