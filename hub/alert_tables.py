@@ -82,7 +82,8 @@ CREATE TABLE notification (
     state TEXT NOT NULL,          -- waiting, sending, sent, unknown (a crash while it was sent, twice), dropped
     attempts INTEGER NOT NULL DEFAULT 0,
     due REAL NOT NULL,            -- not to be sent before
-    repeated INTEGER NOT NULL DEFAULT 0,  -- 1: a crash left open whether it was sent; it was sent again, and said so
+    repeated INTEGER NOT NULL DEFAULT 0,  -- whether it was sent was left open 1: by a crash, 2: by a lost answer;
+                                          -- it was sent again, and said so
     sent REAL,
     digest INTEGER,               -- the first notification of the digest with which it was sent
     error TEXT,                   -- of the last attempt

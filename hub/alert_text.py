@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.language import Text
 from hub.registry import NightWork, Site
 from hub.verdicts import Verdict
 from hub.verdicts import Warning as Early
-from schemas import Limit, Standard
+from schemas import Limit
 
 SEVERITY = {
     "info": Text("info", "提示"),
@@ -39,6 +40,22 @@ WHAT = {
     "withdrawn": Text("early warning withdrawn", "预警撤回"),
     "closed": Text("closed", "已关闭"),
 }
+KIND = {
+    "limit": Text("limit exceeded", "超标"),
+    "silent": Text("board silent", "设备失联"),
+    "sensor": Text("sensor faulty", "传感器故障"),
+    "clock": Text("clock wrong", "时钟错误"),
+    "calibration": Text("calibration overdue", "校准逾期"),
+    "outbox": Text("records given up", "数据丢弃"),
+    "lag": Text("hub lagging", "数据处理滞后"),
+}
+NO_BOARD = Text("no board heard", "全部设备失联")
+VERIFIED = {
+    "P": Text("P (the standard's own text)", "P（标准原文）"),
+    "S": Text("S (secondary source)", "S（二手来源）"),
+    "U": Text("U (unverified)", "U（未核实）"),
+}
+"""How well the value of a limit, or how it is averaged, is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +119,10 @@ def place(site: Site, device: str, lang: int) -> str:
 def cited(judged: Verdict | Early, lang: int) -> str:
     """Return what sets the limit, and how well its value and averaging are verified."""
     standard, limit = judged.standard, judged.limit
-    clause, value, averaging = clause_of(limit), limit.verified, limit.averaging.verified
+    clause, value, averaging = clause_of(limit), VERIFIED[limit.verified], VERIFIED[limit.averaging.verified]
     if lang:
-        return f"{standard.id}《{standard.zh}》{clause}；限值核实程度：{value}，平均方式：{averaging}"
-    return f"{standard.id}, {clause}; limit verified: {value}, averaging: {averaging}"
+        return f"{standard.id}《{standard.zh}》{clause}；限值核实程度：{value.zh}，平均方式：{averaging.zh}"
+    return f"{standard.id}, {clause}; limit verified: {value.en}, averaging: {averaging.en}"
 
 
 def clause_of(limit: Limit) -> str:
@@ -118,6 +135,6 @@ def number(value: float | None, decimals: int) -> str:
     return "?" if value is None else f"{round(value, decimals):.{decimals}f}"
 
 
-def names(standard: Standard) -> Text:
-    """Return the title of a standard."""
-    return Text(standard.en, standard.zh)
+def kind_of(alert: dict[str, Any]) -> Text:
+    """Return what an alert (a row) is about."""
+    return NO_BOARD if alert["kind"] == "silent" and not alert["device"] else KIND[alert["kind"]]
