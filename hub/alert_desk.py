@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from hub.alert_book import OPEN, Book, Row
 from hub.alert_text import STATE
 from hub.language import Text
+from hub.registry import Registry
 
 MOST_TEXT = 2000
 """Longest comment or reason, characters."""
@@ -64,8 +65,10 @@ class Desk:
             self.book.step(alert, "comment", _as_written(comment, needed="text"), who)
         return alert
 
-    def close(self, id_: int, who: str, reason: str = "", *, admin: bool = False) -> Row:
+    def close(self, id_: int, who: str, reason: str = "", *, admin: bool = False, field: str = "text") -> Row:
         """Put an alert away. One that is not resolved only an admin closes, with a reason.
+
+        `field`: how the caller calls the reason.
 
         Raises:
             DeskError: there is no such alert, it is closed, or not resolved.
@@ -81,7 +84,7 @@ class Desk:
                         f"告警{id_}{STATE[alert['state']].zh}；请等待解除，或由管理员关闭",
                     )
                     raise DeskError("id", told, 403)
-                _as_written(reason, needed="reason")
+                _as_written(reason, needed=field)
             self.book.change(alert, state="closed", closed=self.book.clock())
             self.book.step(alert, "closed", _as_written(reason), who)
         return alert
@@ -203,6 +206,20 @@ class Desk:
     def _transaction(self) -> Iterator[None]:
         with transaction(self.book.db):
             yield
+
+
+def check_place(registry: Registry, site: str, board: str) -> None:
+    """Refuse a site, or a board (empty: all of the site's), that the registry does not have there.
+
+    Raises:
+        DeskError: it has not.
+    """
+    board_site = registry.boards[board].site if board in registry.boards else None
+    if site not in registry.sites:
+        raise DeskError("site", Text(f"the registry has no site {site!r}", f"登记册中没有场所{site!r}"), 422)
+    if board and board_site != site:
+        text = Text(f"the site {site!r} has no board {board!r}", f"登记册中场所{site!r}没有设备{board!r}")
+        raise DeskError("board", text, 422)
 
 
 @contextmanager

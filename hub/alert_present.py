@@ -9,9 +9,11 @@ from hub import alert_evidence
 from hub import api_models as models
 from hub.alert_book import Row, of_lines
 from hub.alert_desk import Desk
-from hub.alert_text import SEVERITY, STATE, WHAT, clause_of, kind_of
+from hub.alert_facts import OUTCOMES
+from hub.alert_text import SENDING, SEVERITY, STATE, WHAT, clause_of, kind_of
 from hub.config import Config
 from hub.language import Lang, Text
+from hub.limits_view import averaging_text
 from hub.registry import Registry
 from schemas import Limit, Quantity, Standard
 
@@ -100,6 +102,25 @@ class Presenter:
             link=self._config.alerts.link_to(row["site"], row["device"], row["district"], row["id"]),
         )
 
+    def windows(self, row: Row, desk: Desk) -> list[tuple[models.JudgedWindow, str]]:
+        """Return the judged windows of an alert, and how people call each outcome."""
+        windows = [self._window(window) for window in desk.windows(row["id"])]
+        return [(one, self.say(Text(one.outcome, OUTCOMES[one.outcome]))) for one in windows]
+
+    def told(self, row: Row, desk: Desk) -> list[str]:
+        """Return a line for each notification of an alert: who, of which step, and whether it arrived."""
+        rows = desk.book.rows(
+            "SELECT n.*, s.what FROM notification n JOIN alert_step s ON s.id = n.step WHERE n.alert = ? ORDER BY n.id",
+            row["id"],
+        )
+        lines = []
+        for one in rows:
+            when = f" {self.time(one['sent']):%Y-%m-%d %H:%M:%S}" if one["sent"] else ""
+            error = f" ({one['error']})" if one["error"] else ""
+            state = self.say(SENDING[one["state"]])
+            lines.append(f"{one['recipient']}: {self.say(WHAT[one['what']])}: {state}{when}{error}")
+        return lines
+
     def verdict(self, row: Row) -> models.Verdict:
         """Return a verdict."""
         return models.Verdict(
@@ -168,7 +189,7 @@ class Presenter:
             unit=self._quantities[limit.quantity].label,
             stated=limit.stated,
             quantity=limit.quantity,
-            averaging=[f"{step.window} {step.statistic}" for step in limit.steps],
+            averaging=averaging_text(limit.averaging, self._lang),
             verified=limit.verified,
             averaging_verified=limit.averaging.verified,
             source=limit.source or standard.source,

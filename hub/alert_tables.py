@@ -73,6 +73,17 @@ CREATE TABLE access (
     hash TEXT NOT NULL,           -- SHA-256 of the token's secret, hexadecimal; the token itself is nowhere
     made REAL NOT NULL, revoked REAL
 ) WITHOUT ROWID;
+CREATE TABLE access_step (        -- who let whom in, and whose access was revoked: only ever added to
+    id INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    who TEXT NOT NULL,            -- a user of the hub's machine
+    what TEXT NOT NULL,           -- added, revoked
+    name TEXT NOT NULL, role TEXT NOT NULL
+);
+CREATE TRIGGER access_step_stays BEFORE UPDATE ON access_step
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
+CREATE TRIGGER access_step_is_kept BEFORE DELETE ON access_step
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
 CREATE TABLE calibration (device TEXT PRIMARY KEY, due TEXT NOT NULL) WITHOUT ROWID;  -- as the boards said
 CREATE TABLE watched (offset INTEGER NOT NULL);  -- the log's offset up to which the network has been watched
 INSERT INTO watched VALUES (-1);

@@ -40,8 +40,15 @@ WHAT = {
     "withdrawn": Text("early warning withdrawn", "预警撤回"),
     "closed": Text("closed", "已关闭"),
 }
+SENDING = {
+    "waiting": Text("waits", "待发送"),
+    "sending": Text("is being sent", "发送中"),
+    "sent": Text("sent", "已发送"),
+    "unknown": Text("not known whether it was sent", "是否送达未知"),
+    "dropped": Text("not sent", "未发送"),
+}
 KIND = {
-    "limit": Text("limit exceeded", "超标"),
+    "limit": Text("limit exceeded", "超过限值"),
     "silent": Text("board silent", "设备失联"),
     "sensor": Text("sensor faulty", "传感器故障"),
     "clock": Text("clock wrong", "时钟错误"),
@@ -49,6 +56,7 @@ KIND = {
     "outbox": Text("records given up", "数据丢弃"),
     "lag": Text("hub lagging", "数据处理滞后"),
 }
+AT_RISK = Text("limit at risk", "可能超过限值")
 NO_BOARD = Text("no board heard", "全部设备失联")
 VERIFIED = {
     "P": Text("P (the standard's own text)", "P（标准原文）"),
@@ -137,4 +145,6 @@ def number(value: float | None, decimals: int) -> str:
 
 def kind_of(alert: dict[str, Any]) -> Text:
     """Return what an alert (a row) is about."""
+    if alert["kind"] == "limit" and not alert["exceeded"] and alert["fired"] is None:
+        return AT_RISK
     return NO_BOARD if alert["kind"] == "silent" and not alert["device"] else KIND[alert["kind"]]

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime
 
 from hub import api_models as models
 from hub.access import Access, Role, allows
-from hub.alert_desk import Desk, DeskError
+from hub.alert_desk import Desk, DeskError, check_place
 from hub.alert_present import Presenter, by_rule
 from hub.api_problems import Rate, RequestError, invalid, language, problem
 from hub.compliance import STEPS
@@ -236,11 +236,7 @@ def _maintenance(router: APIRouter, viewer: Any, admin: Any, registry: Callable[
         summary="Tell nobody of what happens at a site for a while; it stays on record",
     )
     def add_maintenance(caller: Annotated[Caller, admin], wanted: models.MaintenanceWanted) -> models.Maintenance:
-        known = registry()
-        if wanted.site not in known.sites:
-            raise unknown("site", wanted.site)
-        if wanted.board and (wanted.board not in known.boards or known.boards[wanted.board].site != wanted.site):
-            raise unknown("board", wanted.board)
+        check_place(registry(), wanted.site, wanted.board)
         begins, ends = wanted.from_.timestamp(), wanted.to.timestamp()
         row = caller.desk.add_maintenance(wanted.site, wanted.board, begins, ends, wanted.reason, caller.name)
         return caller.present.maintenance(row)
@@ -253,11 +249,6 @@ def _maintenance(router: APIRouter, viewer: Any, admin: Any, registry: Callable[
     )
     def remove_maintenance(caller: Annotated[Caller, admin], id: Id) -> None:  # noqa: A002
         caller.desk.remove_maintenance(id, caller.name)
-
-
-def unknown(field: str, given: str) -> DeskError:
-    """Return the refusal of a site or board that the registry does not have there."""
-    return DeskError(field, Text(f"the registry has no {field} {given!r} there", f"登记册中没有{given!r}"), 422)
 
 
 def _text(remark: models.Remark | None) -> str:

@@ -54,7 +54,7 @@ class LimitCited(BaseModel):
     unit: str
     stated: str
     quantity: str
-    averaging: list[str]
+    averaging: Annotated[str, Field(description="window, statistic and least data capture, in the caller's language")]
     verified: Letter
     averaging_verified: Letter
     source: str

@@ -307,7 +307,7 @@ def test_an_officer_acknowledges_comments_and_closes_and_each_act_has_a_name_and
 def test_an_admin_closes_what_is_not_resolved_and_says_why(busy):
     raise_alerts(busy)
     refused = busy.post("/alerts/1/close", "admin")
-    assert (refused.status_code, refused.json()["field"]) == (422, "reason")
+    assert (refused.status_code, refused.json()["field"]) == (422, "text")
     assert busy.post("/alerts/1/close", "admin", json={"text": "loudspeaker test"}).json()["state"] == "closed"
     again = busy.post("/alerts/1/close", "admin", json={"text": "again"}, **ZH)
     assert (again.status_code, again.json()["detail"]) == (409, "告警1已关闭，无需再关闭")
@@ -376,8 +376,8 @@ def test_an_admin_announces_maintenance_and_takes_it_back(busy):
 @pytest.mark.parametrize(
     ("wrong", "field", "zh"),
     [
-        ({"site": "nowhere"}, "site", "登记册中没有"),
-        ({"board": "stack-1"}, "board", "登记册中没有"),
+        ({"site": "nowhere"}, "site", "登记册中没有场所"),
+        ({"board": "stack-1"}, "board", "没有设备"),
         ({"to": 5.0}, "to", "须晚于开始时间"),
         ({"from": 1.0, "to": 5.0}, "to", "已是过去时间"),
         ({"to": 4e9}, "to", "最长92天"),
