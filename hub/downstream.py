@@ -147,6 +147,7 @@ class Consumers:
         limits = load_limits(quantities=quantities)
         self._registry = LiveRegistry(config)
         self._store = open_store(config, quantities)
+        levels = max((recipient.level for recipient in config.recipients), default=0)
         self._compliance = Compliance(
             config.data / "compliance.db",
             self._registry.current,
@@ -154,13 +155,13 @@ class Consumers:
             quantities,
             job.clock,
             config.alerts,
-            max((recipient.level for recipient in config.recipients), default=0),
+            levels,
         )
         self._rollups = Rollups(
             config.data / "rollups.db", self._store, quantities, self._registry.current.zone, job.clock
         )
         self._logs = [Log(config.data / "log.db") for _ in range(4)]
-        self._watch = Watch(config.data, self._registry.current, job.clock, config.alerts, self._progress)
+        self._watch = Watch(config.data, self._registry.current, job.clock, config.alerts, self._progress, levels)
         self._consumers = [
             Consumer("store", self._logs[0], StoreSink(self._store)),
             Consumer("rollups", self._logs[1], self._rollups),
