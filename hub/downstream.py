@@ -32,6 +32,7 @@ from hub.stores import InfluxStore, SqliteStore, Store
 from hub.watch import Watch
 from schemas import Quantity, load_limits, load_quantities
 
+NICE = 10  # where processors are short, taking messages goes before computing with them
 PAUSE = 5.0  # s before a process that ended by itself is started again
 
 log = logging.getLogger("hub.downstream")
@@ -147,6 +148,7 @@ class Consumers:
         limits = load_limits(quantities=quantities)
         self._registry = LiveRegistry(config)
         self._store = open_store(config, quantities)
+        levels = max((recipient.level for recipient in config.recipients), default=0)
         self._compliance = Compliance(
             config.data / "compliance.db",
             self._registry.current,
@@ -154,13 +156,13 @@ class Consumers:
             quantities,
             job.clock,
             config.alerts,
-            max((recipient.level for recipient in config.recipients), default=0),
+            levels,
         )
         self._rollups = Rollups(
             config.data / "rollups.db", self._store, quantities, self._registry.current.zone, job.clock
         )
         self._logs = [Log(config.data / "log.db") for _ in range(4)]
-        self._watch = Watch(config.data, self._registry.current, job.clock, config.alerts, self._progress)
+        self._watch = Watch(config.data, self._registry.current, job.clock, config.alerts, self._progress, levels)
         self._consumers = [
             Consumer("store", self._logs[0], StoreSink(self._store)),
             Consumer("rollups", self._logs[1], self._rollups),
@@ -243,6 +245,7 @@ def main() -> None:
     """Consume until standard input ends."""
     with os.fdopen(os.dup(1), "w", buffering=1) as told:
         os.dup2(2, 1)  # what a library prints must not come between
+        os.nice(NICE)
         job = cast("Job", pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
         logs.configure(job.log_format)
         with claim_consumers(job.config.data):
