@@ -4,7 +4,16 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from grafana_foundation_sdk.builders import barchart, bargauge, common, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import (
+    barchart,
+    bargauge,
+    common,
+    dashboard,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 
@@ -308,15 +317,11 @@ def range_map(from_: float, to: float, text: str, color: str) -> model.RangeMap:
 
 
 def _colour(mode: str, color: str) -> Any:
-    from grafana_foundation_sdk.builders import dashboard
-
     return dashboard.FieldColor().mode(model.FieldColorModeId(mode)).fixed_color(color)
 
 
 def thresholds(*steps: tuple[float | None, str]) -> Any:
     """Return from which value on which colour holds; the first step has no value."""
-    from grafana_foundation_sdk.builders import dashboard
-
     listed = [model.Threshold(value=at, color=color) for at, color in steps]
     return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(listed)
 

@@ -59,7 +59,7 @@ def _percentiles(panels: Panels) -> Any:
     Nothing can be made of several such levels but which was the highest and which the lowest.
     """
     keys = ("l10", "l50", "l90")
-    raw, *long = statements.READINGS
+    raw, longer = statements.READINGS[0], statements.READINGS[1]
     names = {key: panels.name(key) for key in keys}
     panel = panels.plot(
         "percentiles",
@@ -68,9 +68,8 @@ def _percentiles(panels: Panels) -> Any:
         alias="$col $tag_device",
         step=raw.length,
     )
-    panel.unit(panels.unit("l10")).decimals(panels.quantities["l10"].resolution)
     highest, lowest = (panels.text("percentiles", name) for name in ("highest", "lowest"))
-    beyond = f"${{__to}} - ${{__from}} > {raw.up_to // statements.MILLISECOND}" if raw.up_to else ""
+    beyond = longer._replace(up_to=None).condition
     panel.with_target(
         InfluxQL(
             f'SELECT max("l10") AS "{highest}", min("l90") AS "{lowest}" FROM "noise" WHERE {statements.DEVICES} '
@@ -79,8 +78,7 @@ def _percentiles(panels: Panels) -> Any:
             alias="$col $tag_device",
         )
     )
-    assert long
-    return panel
+    return panel.unit(panels.unit("l10")).decimals(panels.quantities["l10"].resolution)
 
 
 def _wind(panels: Panels) -> Any:
