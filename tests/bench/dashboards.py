@@ -12,9 +12,9 @@ from asking to the last byte of the answer, by HTTP on loopback.
 
 For each panel and each range (1 h, 24 h, 30 d, 1 y, up to now) all its statements are asked one after the other,
 `repeat` times, in an order that a generator shuffles: p50 and p95 in ms. Beside it the same questions of raw data: the
-same statements with the measurement of the readings instead of the rollup's, of single verdicts instead of days, without
-the conditions that choose by range; data capture is counted from the readings. A panel that reads no rollup has no such
-twin. Raw questions of a year find only `raw-days` days, so the year's raw times are lower bounds.
+same statements with the measurement of the readings instead of the rollup's, of single verdicts instead of days,
+without the conditions that choose by range; data capture is counted from the readings. A panel that reads no rollup has
+no such twin. Raw questions of a year find only `raw-days` days, so the year's raw times are lower bounds.
 
 - `panels`: by dashboard and panel title, by range: `p50`, `p95`, `raw_p50`, `raw_p95`, all in ms; rows returned.
 - `city_slowest`: of the City dashboard at 30 d, the panel with the highest p95 among those that have a twin, that p95,

@@ -7,6 +7,7 @@ import datetime as dt
 import math
 import os
 import random
+import re
 import socket
 import threading
 from collections import defaultdict
@@ -16,7 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from dashboards import Lang, queries
+from dashboards.generate import FOLDER
 from dashboards.statements import READINGS
+from schemas import load_quantities
 from tests.conftest import InfluxDB, InfluxDBv2, require
 from tests.dashboards import week
 from tests.dashboards.week import CALIBRATED, DAY, GAP, HOUR, LOUD_DAY, MINUTE, NOW, START, TODAY, YESTERDAY
@@ -224,3 +227,21 @@ def test_what_the_public_sees_names_no_site_and_no_board(day):
 def test_one_board_can_be_chosen(database):
     noise = ask(database, 6 * HOUR, device="tower-2")["site", "Noise at the boundary"]["noise_raw"]
     assert {row["device"] for row in noise} == {"tower-2"}
+
+
+def test_the_data_model_is_written_down(database):
+    """Every measurement, tag and field that the hub has written stands in dashboards/README.md."""
+    text = (FOLDER.parent / "README.md").read_text("utf-8")
+    families = {quantity.family for quantity in load_quantities().values()}
+    for row in database.query("SHOW MEASUREMENTS", "fenceline"):
+        measurement = row["name"]
+        if measurement.partition("_")[0] in families:
+            continue
+        assert f"`{measurement}`" in text
+        (line,) = [line for line in text.splitlines() if line.startswith("|") and f"`{measurement}`" in line]
+        words = set(re.findall(r"\w+", line))
+        for key in database.query(f'SHOW TAG KEYS FROM "{measurement}"', "fenceline"):
+            assert key["tagKey"] in words or "the same" in line, (measurement, key)
+        for key in database.query(f'SHOW FIELD KEYS FROM "{measurement}"', "fenceline"):
+            name = re.sub(r"^backlog_.*", "backlog_CONSUMER", key["fieldKey"])
+            assert name in words or "the same" in line, (measurement, key)
