@@ -10,7 +10,8 @@ from grafana_foundation_sdk.models import dashboard as model
 from dashboards import statements
 from dashboards.frame import finish, frame, tag
 from dashboards.influxql import InfluxQL
-from dashboards.panels import GREY, Column, Panels, sorted_by, value
+from dashboards.looks import GREY, sorted_by, value
+from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "city"

@@ -6,7 +6,8 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import statements
 from dashboards.frame import alerts, finish, frame, tag
-from dashboards.panels import RED, Panels, limit_line, value
+from dashboards.looks import RED, limit_line, value
+from dashboards.panels import Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "factory"
@@ -84,18 +85,15 @@ def _values(key: str, field: str, step: statements.Step) -> str:
 def _boundary(panels: Panels) -> Any:
     """Return how much of each boundary limit the judged values come to: quantities of several units in one picture."""
     source = f'{statements.SITE} AND {statements.BINDS} AND "quantity" !~ /^(stack_|laeq|lafmax)/ AND $timeFilter'
-    panel = None
-    for step in statements.VERDICTS:
-        statement = (
+    panel = panels.stepped(
+        "boundary",
+        statements.VERDICTS,
+        lambda step: (
             f'SELECT "ratio" FROM "verdict{step.suffix}" WHERE {source} AND {step.condition} '
             'GROUP BY "device", "quantity", "standard", "rule"'
-        )
-        kind = {"ref_id": f"share{step.name}", "alias": "$tag_quantity $tag_device ($tag_standard)"}
-        if panel is None:
-            panel = panels.plot("boundary", statement, **kind, step=step.length)
-        else:
-            panels.add(panel, statement, **kind, step=step.length)
-    assert panel is not None
+        ),
+        alias="$tag_quantity $tag_device ($tag_standard)",
+    )
     steps = {"mode": "absolute", "steps": [{"value": None, "color": "transparent"}, {"value": 1, "color": RED}]}
     panel.override_by_regexp("/.*/", [value("thresholds", steps), value("custom.thresholdsStyle", {"mode": "dashed"})])
     return panel.unit("percentunit").min(0)
@@ -112,17 +110,14 @@ def _hours(panels: Panels) -> Any:
 
 
 def _capture(panels: Panels) -> Any:
-    panel = None
-    for step in statements.VERDICTS:
-        statement = (
+    panel = panels.stepped(
+        "judged_capture",
+        statements.VERDICTS,
+        lambda step: (
             f'SELECT min("capture") FROM "verdict{step.suffix}" WHERE {statements.SITE} AND {statements.BINDS} '
-            f'AND $timeFilter AND {step.condition} GROUP BY time({"1d, -8h" if step.suffix else "1h"}), "device", '
-            '"quantity" fill(null)'
-        )
-        kind = {"ref_id": f"capture{step.name}", "alias": "$tag_quantity $tag_device"}
-        if panel is None:
-            panel = panels.plot("judged_capture", statement, **kind, step=step.length)
-        else:
-            panels.add(panel, statement, **kind, step=step.length)
-    assert panel is not None
+            f"AND $timeFilter AND {step.condition} GROUP BY time({'1d, -8h' if step.suffix else '1h'}), "
+            '"device", "quantity" fill(none)'
+        ),
+        alias="$tag_quantity $tag_device",
+    )
     return panel.unit("percentunit").min(0).max(1)

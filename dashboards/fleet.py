@@ -6,7 +6,8 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import statements
 from dashboards.frame import finish, frame, tag
-from dashboards.panels import GREEN, ORANGE, RED, Column, Panels, counted_by, sorted_by, thresholds, value_map
+from dashboards.looks import GREEN, ORANGE, RED, counted_by, sorted_by, thresholds, value_map
+from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "fleet"
@@ -20,8 +21,9 @@ def build(lang: Lang) -> model.Dashboard:
         frame(NAME, text)
         .with_variable(tag("district", text, measurement="place", several=True))
         .with_variable(tag("site", text, measurement="place", within=statements.DISTRICT, several=True))
+        .with_variable(tag("device", text, measurement="fleet", within=statements.SITE, several=True))
     )
-    newest = statements.newest("fleet", ("silent",), statements.SITE, ("device",))
+    newest = statements.newest("fleet", ("silent",), statements.DEVICES, ("device",))
     return finish(
         board,
         [
@@ -74,7 +76,9 @@ def _boards(panels: Panels) -> Any:
     ]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in tags]
-    panel = panels.rows("boards", statements.newest("fleet", fields, statements.SITE, tags), columns, ref_id="boards")
+    panel = panels.rows(
+        "boards", statements.newest("fleet", fields, statements.DEVICES, tags), columns, ref_id="boards"
+    )
     for step in sorted_by("silent", descending=True):
         panel.with_transformation(step)
     return panel
@@ -82,14 +86,14 @@ def _boards(panels: Panels) -> Any:
 
 def _firmware(panels: Panels) -> Any:
     columns = [Column("agent"), Column("runtime"), Column("boards")]
-    statement = statements.newest("fleet", ("silent", "agent", "runtime"), statements.SITE, ("device",))
+    statement = statements.newest("fleet", ("silent", "agent", "runtime"), statements.DEVICES, ("device",))
     panel = panels.rows("firmware", statement, columns, ref_id="firmware")
     return panel.with_transformation(counted_by("agent", "runtime"))
 
 
 def _calibration(panels: Panels) -> Any:
     columns = [Column("cal_due_days", unit="suffix: d"), Column("device"), Column("site")]
-    statement = statements.newest("fleet", ("cal_due_days",), statements.SITE, ("site", "device"))
+    statement = statements.newest("fleet", ("cal_due_days",), statements.DEVICES, ("site", "device"))
     panel = panels.rows("calibration", statement, columns, ref_id="calibration")
     panel.thresholds(thresholds((None, RED), (0, ORANGE), (30, GREEN)))
     for step in sorted_by("cal_due_days", descending=False):
@@ -99,18 +103,15 @@ def _calibration(panels: Panels) -> Any:
 
 def _course(panels: Panels, place: str, field: str, unit: str) -> Any:
     """Return one figure of every board over time."""
-    panel = None
-    for step in statements.SAMPLES:
-        statement = (
-            f'SELECT "{field}" FROM "fleet{step.suffix}" WHERE {statements.SITE} AND $timeFilter AND {step.condition} '
-            'GROUP BY "device"'
-        )
-        ref_id = field + step.name
-        if panel is None:
-            panel = panels.plot(place, statement, ref_id=ref_id, alias="$tag_device", step=step.length)
-        else:
-            panels.add(panel, statement, ref_id=ref_id, alias="$tag_device", step=step.length)
-    assert panel is not None
+    panel = panels.stepped(
+        place,
+        statements.SAMPLES,
+        lambda step: (
+            f'SELECT "{field}" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND $timeFilter '
+            f'AND {step.condition} GROUP BY "device"'
+        ),
+        alias="$tag_device",
+    )
     return panel.unit(unit)
 
 
@@ -122,8 +123,8 @@ def _clock(panels: Panels) -> Any:
         "2": (f"✔ {text('clock', 'ntp')}", GREEN),
     }
     targets = {
-        f"clock{step.name}": f'SELECT "clock_level" FROM "fleet{step.suffix}" WHERE {statements.SITE} AND $timeFilter '
-        f'AND {step.condition} GROUP BY "device"'
+        f"clock{step.name}": f'SELECT "clock_level" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} '
+        f'AND $timeFilter AND {step.condition} GROUP BY "device"'
         for step in statements.SAMPLES
     }
     return panels.lanes("clock", targets, "$tag_device", [value_map(levels)])
@@ -133,7 +134,7 @@ def _quarantine(panels: Panels) -> Any:
     columns = [Column("reason", mappings=_reasons(panels)), Column("device"), Column("total"), Column("new")]
     statement = (
         'SELECT last("messages") AS "total", spread("messages") AS "new" FROM "quarantine" '
-        f'WHERE {statements.SITE} AND $timeFilter GROUP BY "reason", "device"'
+        f'WHERE {statements.DEVICES} AND $timeFilter GROUP BY "reason", "device"'
     )
     return panels.rows("quarantine", statement, columns, ref_id="quarantine")
 
@@ -152,7 +153,7 @@ def _events(panels: Panels) -> Any:
         Column("text"),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
-    statement = f'SELECT {asked} FROM "event" WHERE {statements.SITE} AND $timeFilter ORDER BY time DESC LIMIT 1000'
+    statement = f'SELECT {asked} FROM "event" WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000'
     return panels.rows("events", statement, columns, ref_id="events")
 
 

@@ -1,25 +1,24 @@
 """The kinds of panels, each with what an inspector may rely on: unit, gaps as gaps, no meaning in colour alone."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from grafana_foundation_sdk.builders import (
     barchart,
     bargauge,
     common,
-    dashboard,
     stat,
     statetimeline,
     table,
     timeseries,
 )
 from grafana_foundation_sdk.models import common as shapes
-from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import statements
 from dashboards.frame import DATABASE, OURS
 from dashboards.influxql import InfluxQL
+from dashboards.looks import GREEN, GREY, ORANGE, RED, colour, gap_beyond, limit_line, range_map, value, value_map
 from dashboards.texts import Lang, Texts
 from schemas import load_quantities
 
@@ -41,8 +40,6 @@ SYMBOLS = {
     "stack_o2": "O2",
 }
 """How legends name a quantity; the same in both languages. One without a symbol has its name there."""
-GREEN, ORANGE, RED, GREY = "green", "orange", "red", "#8e8e8e"
-
 Panel = TypeVar("Panel", bound=Any)
 
 
@@ -145,6 +142,15 @@ class Panels:
         panel.with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
         panel.override_by_query(ref_id, [gap_beyond(step * 1.5), *more])
 
+    def stepped(
+        self, place: str, steps: Sequence[statements.Step], statement: Callable[[statements.Step], str], *, alias: str
+    ) -> timeseries.Panel:
+        """Return a panel whose curves come from one statement for each coarseness."""
+        panel = self._plot(place)
+        for step in steps:
+            self.add(panel, statement(step), ref_id=f"{place}{step.name}", alias=alias, step=step.length)
+        return panel
+
     def lanes(self, place: str, targets: Mapping[str, str], alias: str, mappings: Sequence[Any]) -> statetimeline.Panel:
         """Return a panel with a lane for each series; `targets` are statements by the names of their queries."""
         panel = (
@@ -152,7 +158,7 @@ class Panels:
             .interval("60s")
             .unit("none")
             .mappings(list(mappings))
-            .color_scheme(_colour("fixed", GREY))
+            .color_scheme(colour("fixed", GREY))
             .merge_values(True)
             .row_height(0.8)
             .show_value(shapes.VisibilityMode.AUTO)
@@ -282,60 +288,3 @@ class Panels:
         return self.lanes(place, {"flags": statement}, "$tag_quantity: $tag_flag ($tag_device)", flagged).interval(
             "10m"
         )
-
-
-def value(name: str, content: Any) -> model.DynamicConfigValue:
-    """Return one property of an override."""
-    return model.DynamicConfigValue(name, content)
-
-
-def gap_beyond(length: dt.timedelta) -> model.DynamicConfigValue:
-    """Break a line where two values lie further apart: single values come without empty rows between them."""
-    return value("custom.insertNulls", length // dt.timedelta(milliseconds=1))
-
-
-def limit_line(dash: list[int]) -> list[model.DynamicConfigValue]:
-    """Return how limits are drawn: dashed red steps."""
-    return [
-        value("color", {"mode": "fixed", "fixedColor": RED}),
-        value("custom.lineInterpolation", "stepAfter"),
-        value("custom.lineStyle", {"fill": "dash", "dash": dash}),
-        value("custom.showPoints", "never"),
-    ]
-
-
-def value_map(texts: Mapping[str, tuple[str, str | None]]) -> model.ValueMap:
-    """Return the mapping of values to texts and colours."""
-    results = {key: model.ValueMappingResult(text=text, color=color) for key, (text, color) in texts.items()}
-    return model.ValueMap(results)
-
-
-def range_map(from_: float, to: float, text: str, color: str) -> model.RangeMap:
-    """Return the mapping of a range of values to a text and a colour."""
-    result = model.ValueMappingResult(text=text, color=color)
-    return model.RangeMap(model.DashboardRangeMapOptions(from_, to, result))
-
-
-def _colour(mode: str, color: str) -> Any:
-    return dashboard.FieldColor().mode(model.FieldColorModeId(mode)).fixed_color(color)
-
-
-def thresholds(*steps: tuple[float | None, str]) -> Any:
-    """Return from which value on which colour holds; the first step has no value."""
-    listed = [model.Threshold(value=at, color=color) for at, color in steps]
-    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(listed)
-
-
-def sorted_by(field: str, *, descending: bool, most: int | None = None) -> list[model.DataTransformerConfig]:
-    """Return the transformations that sort a table, and leave its first rows."""
-    steps = [model.DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": field, "desc": descending}]})]
-    if most:
-        steps.append(model.DataTransformerConfig(id_val="limit", options={"limitField": str(most)}))
-    return steps
-
-
-def counted_by(*fields: str) -> model.DataTransformerConfig:
-    """Return the transformation that counts a table's rows by the values of fields."""
-    options: dict[str, Any] = {field: {"operation": "groupby", "aggregations": []} for field in fields}
-    options["device"] = {"operation": "aggregate", "aggregations": ["count"]}
-    return model.DataTransformerConfig(id_val="groupBy", options={"fields": options})

@@ -11,7 +11,8 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import statements
 from dashboards.frame import finish, frame
-from dashboards.panels import Panels, thresholds
+from dashboards.looks import thresholds
+from dashboards.panels import Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "public"

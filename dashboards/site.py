@@ -7,7 +7,8 @@ from grafana_foundation_sdk.models import dashboard as model
 from dashboards import statements
 from dashboards.frame import alerts, finish, frame, tag
 from dashboards.influxql import InfluxQL
-from dashboards.panels import GREEN, ORANGE, RED, Panels, thresholds, value, value_map
+from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, thresholds, value, value_map
+from dashboards.panels import Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "site"
@@ -103,5 +104,5 @@ def _relay(panels: Panels) -> Any:
         f'AND {step.condition} GROUP BY "device"'
         for step in statements.SAMPLES
     }
-    switched = {"0": (f"○ {text('relay', 'off')}", "#8e8e8e"), "1": (f"● {text('relay', 'on')}", "blue")}
+    switched = {"0": (f"○ {text('relay', 'off')}", GREY), "1": (f"● {text('relay', 'on')}", BLUE)}
     return panels.lanes("relay", targets, "$tag_device", [value_map(switched)])

@@ -6,7 +6,8 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import statements
 from dashboards.frame import choice, finish, frame, tag
-from dashboards.panels import Column, Panels, value_map
+from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, value_map
+from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "verdicts"
@@ -40,9 +41,9 @@ def build(lang: Lang) -> model.Dashboard:
 
 def _severities(panels: Panels) -> list[Any]:
     marks = {
-        "info": ("ℹ", "blue"),
-        "warning": ("▲", "orange"),
-        "violation": ("✖", "red"),
+        "info": ("ℹ", BLUE),
+        "warning": ("▲", ORANGE),
+        "violation": ("✖", RED),
         "critical": ("‼", "dark-red"),
     }
     return [
@@ -129,7 +130,7 @@ def _rules(panels: Panels) -> Any:
 
 
 def _verdicts(panels: Panels) -> Any:
-    marks = {"exceeded": ("✖", "red"), "invalid": ("?", "#8e8e8e"), "compliant": ("✔", "green")}
+    marks = {"exceeded": ("✖", RED), "invalid": ("?", GREY), "compliant": ("✔", GREEN)}
     outcomes = {name: (f"{mark} {panels.text('outcome', name)}", color) for name, (mark, color) in marks.items()}
     columns = [
         Column("outcome", mappings=[value_map(outcomes)], coloured=True),
