@@ -37,9 +37,10 @@ class Known(msgspec.Struct):
 
 
 class Fleet:
-    """The boards by id; `changed` are those to be saved."""
+    """The boards by id; `changed` are those to be saved. For one never heard, silence counts from `began` (Unix s)."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: float) -> None:
+        self._began = began
         self.boards: dict[str, Known] = {}
         self.changed: set[str] = set()
 
@@ -78,7 +79,7 @@ class Fleet:
             if registry.is_retired(board.id, today):
                 continue
             site, known = registry.site_of(board.id), self.boards.get(board.id, Known())
-            silent = now - known.heard >= silent_after
+            silent = now - (known.heard or self._began) >= silent_after
             due = [day for day in (board.calibration_due, _day(known.cal_due)) if day]
             fields: dict[str, points.Value] = {
                 "silent": int(silent),

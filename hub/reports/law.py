@@ -31,6 +31,8 @@ SELECT count(*) AS windows, sum(outcome = 'exceeded') AS exceeded, sum(outcome =
 FROM (SELECT start, end, outcome, value, valid_share, max(revision) FROM verdict
     WHERE device = ? AND rule = ? AND start >= ? AND start < ? GROUP BY start)
 """
+NOW = ("id", "site", "device", "rule", "quantity", "start", "end", "value", "limit_value", "unit", "outcome")
+"""What is kept in memory of the newest verdicts."""
 NONE, KEPT, CLOSE, EXCEEDED = 0, 1, 2, 3
 """States of a site, the worst last."""
 
@@ -122,7 +124,7 @@ class Law:
         self._follow()
         worst: dict[str, tuple[int, float, Row]] = {}
         for row in self._newest.values():
-            if row["binding"] == "binds" and now - row["end"] <= max(row["end"] - row["start"], 3600):
+            if now - row["end"] <= max(row["end"] - row["start"], 3600):
                 level, share = _level(row)
                 before = worst.get(row["site"])
                 if before is None or (level, share) > before[:2]:
@@ -148,19 +150,22 @@ class Law:
 
     def _follow(self) -> None:
         """Learn of the verdicts given since the last time."""
+        columns = ", ".join(f"v.{name}" for name in NOW)
         if self._seen is None:
             rows = self._book.rows(
-                "SELECT v.* FROM verdict v JOIN (SELECT device, rule, max(start) AS start FROM verdict "
-                "GROUP BY device, rule) USING (device, rule, start) ORDER BY v.id"
+                f"SELECT {columns} FROM verdict v JOIN (SELECT device, rule, max(start) AS start FROM verdict "  # noqa: S608
+                "GROUP BY device, rule) USING (device, rule, start) WHERE binding = 'binds' ORDER BY v.id"
             )
         else:
-            rows = self._book.rows("SELECT * FROM verdict WHERE id > ? ORDER BY id", self._seen)
+            rows = self._book.rows(
+                f"SELECT {columns} FROM verdict v WHERE id > ? AND binding = 'binds' ORDER BY id",  # noqa: S608
+                self._seen,
+            )
         for row in rows:
             known = self._newest.get((row["device"], row["rule"]))
             if known is None or row["start"] >= known["start"]:
                 self._newest[row["device"], row["rule"]] = row
-            self._seen = max(self._seen or 0, row["id"])
-        self._seen = self._seen or 0
+        self._seen = max(self._seen or 0, rows[-1]["id"] if rows else 0)
 
 
 def _level(row: Row) -> tuple[int, float]:

@@ -104,7 +104,7 @@ class Reports:
         self._name = name
         self._silent_after = silent_after
         self._progress = progress
-        self._fleet = Fleet()
+        self._fleet = Fleet(clock())
         for device, known in self._db.execute("SELECT device, known FROM board"):
             self._fleet.boards[device] = msgspec.json.decode(known, type=Known)
         self._offset, self._verdict, self._step, self._hour = self._db.execute("SELECT * FROM position").fetchone()
