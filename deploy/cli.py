@@ -63,6 +63,9 @@ def init_command(
     host: Annotated[
         list[str], typer.Option(help="Name or address by which boards and people reach this machine; may be repeated.")
     ],
+    district: Annotated[
+        list[str] | None, typer.Option(help="District with a hub of its own; may be repeated (SIZING.md).")
+    ] = None,
     folder: Folder = None,
     authority: AuthorityFolder = None,
     as_json: AsJson = False,
@@ -71,7 +74,7 @@ def init_command(
     """Make what is missing."""
     place = _place(folder)
     keys = authority or place / "authority"
-    made = list(init(place, host, keys))
+    made = list(init(place, host, keys, district or ()))
     commands = wrong_owners(place)
     _tell(made, commands, as_json, lang or system_language())
     if (keys / "ca.key").exists() and not as_json:

@@ -1,12 +1,14 @@
 """`fenceline grafana push`: what it brings, what it leaves alone, and what it says when it may not."""
 
 import json
+import ssl
 import sys
 
 import pytest
 
 from dashboards import Lang, alerting, files
 from dashboards.push import same
+from deploy.certificates import SERVER, Authority, Pair
 from fenceline import UserError, main
 from tests.grafana_server import EDITOR, VIEWER
 
@@ -252,6 +254,20 @@ def test_no_token_no_grafana_and_no_address_are_told(run, free_port, tmp_path):
     assert "expected an address" in refused(run("push", "grafana:3000", *STORE))
     assert "cannot be read" in refused(run("push", nobody, "--token-file", tmp_path / "missing"))
     assert "holds no token" in refused(run("push", nobody, token="two words"))
+
+
+def test_a_grafana_with_the_citys_own_certificate_is_trusted_with_its_authority_only(server, run, tmp_path):
+    authority = Authority(tmp_path / "authority")
+    authority.make()
+    pair = Pair(tmp_path / "grafana.crt", tmp_path / "grafana.key")
+    authority.issue(pair, "grafana", SERVER, ["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    url = server.url.replace("http:", "https:")
+
+    assert run("push", url, *STORE, "--dry-run", "--ca", tmp_path / "authority" / "ca.crt").exit_code == 0
+    assert "name its authority's with --ca" in refused(run("push", url, *STORE, "--dry-run"))
 
 
 def test_the_token_may_stand_in_the_environment(server, monkeypatch, capsys):

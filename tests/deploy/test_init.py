@@ -241,7 +241,9 @@ def test_a_board_gets_three_files_that_are_put_on_it_as_they_are(folder):
     assert content(own) == before
 
 
-@pytest.mark.parametrize("id_", ["hub", "broker", "ca", "health", "grafana", "B1", "a b", "x" * 33, "../x"])
+@pytest.mark.parametrize(
+    "id_", ["hub", "broker", "ca", "health", "grafana", "hub-north", "B1", "a b", "x" * 33, "../x"]
+)
 def test_no_board_can_be_called_what_another_is_or_what_is_no_id(folder, id_):
     init(folder)
     assert "expected 1 to 32" in refused(run("board-certificate", id_, "--folder", folder))
@@ -258,6 +260,14 @@ def test_boards_of_the_registry_get_certificates_but_for_the_retired(folder):
     made = json.loads(run("board-certificate", "--registry", "--folder", folder, "--json").stdout)["files"]
     assert [Path(file["path"]).parent.name for file in made] == ["fence-0001"]
     assert "no board is named" in refused(run("board-certificate", "--folder", folder))
+
+
+def test_a_districts_own_hub_gets_a_certificate_of_its_own(folder):
+    done = told(folder, "--district", "north", "--district", "south")
+    assert done["certs/hub-north.crt"] == done["certs/hub-south.crt"] == "made"
+    assert certificates.read(folder / "certs" / "hub-north.crt").subject.rfc4514_string() == "CN=hub-north"
+    assert stat.S_IMODE((folder / "certs" / "hub-north.key").stat().st_mode) & 0o077 == 0
+    assert "expected 1 to 28" in refused(run("init", "--host", HOST, "--folder", folder, "--district", "North"))
 
 
 def test_boards_wait_for_the_authority(folder):
