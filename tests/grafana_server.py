@@ -9,7 +9,6 @@ it: it would be a typing error of ours. Optimistic locking, conflicts of uids an
 import copy
 import json
 import re
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -278,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
             source = self.server.datasources.get(query["datasource"]["uid"])
             if source is None:
                 raise RefusedError(404, "data source not found")
-            results[query["refId"]] = self._ask(query, source, _moment(body["from"]), _moment(body["to"]))
+            results[query["refId"]] = self._ask(query, source, int(body["from"]), int(body["to"]))
         return (400 if any("error" in result for result in results.values()) else 200), {"results": results}
 
     def _ask(self, query, source, begin, end):
@@ -301,12 +300,6 @@ def _found(kept, uid, message):
     if uid not in kept:
         raise RefusedError(404, message)
     return kept[uid]
-
-
-def _moment(text):
-    if match := re.fullmatch(r"now(?:-(\d+)([hd]))?", text):
-        return round((time.time() - int(match[1] or 0) * {"h": 3600, "d": 86_400, None: 0}[match[2]]) * 1000)
-    return int(text)
 
 
 PROVISIONING = "/api/v1/provisioning"
