@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dashboards import Lang, alerting, files
+from dashboards import Lang, files
 from dashboards.push import same
 from deploy.certificates import SERVER, Authority, Pair
 from fenceline import UserError, main
@@ -289,12 +289,3 @@ def test_only_what_is_wanted_is_compared():
     assert same({"a": 0}, {})
     assert not same({"a": 1}, {})
     assert not same({"a": {"b": 1}}, {"a": None})
-
-
-def test_a_live_grafana_takes_it_all_and_keeps_it(live, run):
-    url, token = live
-    assert run("push", url, *STORE, "--json", token=token).exit_code == 0
-    again = steps(run("push", url, *STORE, "--json", token=token))
-    assert set(again.values()) <= {"keep", "leave"}
-    assert again["alert rule", "fenceline-hub-silent"] == "keep"
-    assert alerting.RECEIVER in {name for kind, name in again if kind == "contact point"}

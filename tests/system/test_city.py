@@ -128,10 +128,13 @@ def test_a_city_from_nothing_takes_a_reading_and_says_that_all_is_well(folder, i
 
         found = json.loads(fenceline(folder, "check", "--config", "fenceline.toml", "--json", environment=environment))
         assert found["ok"], found
-        fenceline(folder, "backup", "backups", "--config", "fenceline.toml", environment=environment)
-        assert list((folder / "backups").glob("fenceline-*.tar.gz"))
+        fenceline(folder, "backup", "data/backups", "--config", "fenceline.toml", environment=environment)
         hub.terminate()
         assert hub.wait(timeout=20) == 0, (folder / "hub.log").read_text()
+        (archive,) = (folder / "data" / "backups").glob("fenceline-*.tar.gz")
+        again = ("--config", "fenceline.toml", "--force", "--data-only")
+        assert "before-restore" in fenceline(folder, "restore", archive, *again, environment=environment)
+        assert archive.exists()
     finally:
         if hub is not None:
             hub.kill()
