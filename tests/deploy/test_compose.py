@@ -318,7 +318,7 @@ def test_the_image_has_a_fenceline_that_works(tmp_path):
         check=True,
     )
     assert all(Path(path).is_relative_to(packages) for path in where.stdout.split())
-    for name in ("run", "check", "deploy", "grafana", "registry", "backup"):
+    for name in ("run", "deploy", "registry"):
         assert fenceline(name, "--help").returncode == 0, name
     assert fenceline("grafana", "build", "--check").returncode == 0
     refused = fenceline("run", "--config", "/etc/fenceline/missing.toml")

@@ -83,12 +83,9 @@ class Board:
 
 def test_a_city_from_nothing_takes_a_reading_and_says_that_all_is_well(folder, influxdb_v2, free_port):
     fenceline(folder, "deploy", "init", "--host", "127.0.0.1")
-    registry = ("registry", "add")
-    fenceline(folder, *registry, "city", "foshan", "--en", "Foshan", "--zh", "佛山")
-    fenceline(folder, *registry, "district", "north", "--city", "foshan", "--en", "North", "--zh", "北区")
     site = ("gate-7", "--district", "north", "--kind", "construction", "--en", "Gate 7", "--zh", "七号门")
-    fenceline(folder, *registry, "site", *site)
-    fenceline(folder, *registry, "board", "fence-0001", "--site", "gate-7")
+    fenceline(folder, "registry", "add", "site", *site)
+    fenceline(folder, "registry", "add", "board", "fence-0001", "--site", "gate-7")
     fenceline(folder, "registry", "key", "fence-0001", "--out", "key")
     fenceline(folder, "deploy", "board-certificate", "--registry")
 
