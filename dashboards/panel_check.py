@@ -1,4 +1,4 @@
-"""Asks every query of every dashboard the way Grafana itself does, through its own query interface (/api/ds/query).
+"""Asks every query of dashboards and alert rules as Grafana does, through its own query interface (/api/ds/query).
 
 Grafana's pages fill in a dashboard's variables before they ask, so that is done here, too: each variable takes the
 first value that the database has for it. `$timeFilter` and `$__interval` are Grafana's server's to fill in.
@@ -90,6 +90,19 @@ def questions(board: Mapping[str, Any]) -> list[Question]:
         if statement and not annotation.get("builtIn"):
             found.append(Question(f"@{annotation['name']}", {"refId": "annotation", "query": statement}))
     return found
+
+
+def of_rules(wording: alerting.Wording) -> dict[str, Any]:
+    """Return the alert rules' queries in the form of a dashboard, a panel for each rule."""
+    rules = [rule for group in alerting.groups(wording) for rule in group.rules]
+    panels = [
+        {
+            "title": rule["title"],
+            "targets": [one["model"] for one in rule["data"] if one["datasourceUid"] == alerting.DATASOURCE],
+        }
+        for rule in rules
+    ]
+    return {"title": alerting.PLACE_TITLE, "panels": panels}
 
 
 def ask_all(grafana: Grafana, board: Mapping[str, Any], span: Span) -> Iterator[Asked]:
