@@ -3,6 +3,9 @@
 import json
 import ssl
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -268,6 +271,16 @@ def test_a_grafana_with_the_citys_own_certificate_is_trusted_with_its_authority_
 
     assert run("push", url, *STORE, "--dry-run", "--ca", tmp_path / "authority" / "ca.crt").exit_code == 0
     assert "name its authority's with --ca" in refused(run("push", url, *STORE, "--dry-run"))
+
+
+def test_what_is_no_grafana_is_told(influxdb, run, tmp_path):
+    assert "the address of a Grafana?" in refused(run("push", influxdb.url, *STORE))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as pages:
+        threading.Thread(target=pages.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        (tmp_path / "api").mkdir()
+        (tmp_path / "api" / "health").write_text("a page")
+        assert "no Grafana" in refused(run("push", f"http://127.0.0.1:{pages.server_port}", *STORE))
+        pages.shutdown()
 
 
 def test_the_token_may_stand_in_the_environment(server, monkeypatch, capsys):
