@@ -7,7 +7,7 @@ from grafana_foundation_sdk.cog import builder
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import statements
+from dashboards import meanings, statements
 from dashboards.frame import finish, frame, tag
 from dashboards.influxql import InfluxQL
 from dashboards.looks import GREY, sorted_by, value
@@ -38,10 +38,6 @@ def build(lang: Lang) -> model.Dashboard:
         for step in statements.CAPTURE
     }
     boards = statements.newest("fleet", ("online",), statements.DISTRICT, ("device",))
-    open_alerts = (
-        f'SELECT "site_{lang}", "site", "severity", "state", "text_{lang}" FROM "alert" WHERE {statements.DISTRICT} '
-        f'AND "open" = 1 AND {statements.before_end("60d")} ORDER BY time DESC LIMIT 100'
-    )
     return finish(
         board,
         [
@@ -62,14 +58,7 @@ def build(lang: Lang) -> model.Dashboard:
             panels.columns_by_day("by_day", by_day, ref_id="by_day", alias=text("by_day", "exceeded"))
             .height(8)
             .span(8),
-            panels.rows(
-                "open_alerts",
-                open_alerts,
-                [Column(f"site_{lang}"), Column("site"), Column("severity"), Column("state"), Column(f"text_{lang}")],
-                ref_id="open_alerts",
-            )
-            .height(8)
-            .span(16),
+            _open_alerts(panels).height(8).span(16),
         ],
     )
 
@@ -110,9 +99,12 @@ def _map(panels: Panels) -> geomap.Panel:
     panel = panels.base(geomap.Panel(), "map").unit("none").basemap(_Layer(shapes.MapLayerOptions("default", "")))
     panel.layers([_Layer(layer)]).view(geomap.MapViewConfig().id("fit").all_layers(True).padding(20).max_zoom(15))
     panel.with_target(InfluxQL(_state(panels), ref_id="state", result_format="table"))
-    panel.override_by_name("level", [value("mappings", panels.states()), value("displayName", text("column", "level"))])
+    panel.override_by_name(
+        "level", [value("mappings", meanings.site_levels(panels.text)), value("displayName", text("column", "level"))]
+    )
     for name in (f"site_{text.lang}", "rule", "value", "limit_value", "unit", "ratio", "district", "site", "kind"):
-        panel.override_by_name(name, [value("displayName", text("column", name))])
+        shown = [value("displayName", text("column", name))]
+        panel.override_by_name(name, shown + [panels.site_links()] * (name == "site"))
     return panel
 
 
@@ -130,7 +122,7 @@ class _Layer(builder.Builder[shapes.MapLayerOptions]):
 def _nearest(panels: Panels) -> Any:
     lang = panels.text.lang
     columns = [
-        Column("level", mappings=panels.states(), coloured=True),
+        Column("level", mappings=meanings.site_levels(panels.text), coloured=True),
         Column(f"site_{lang}"),
         Column("ratio", unit="percentunit", decimals=0),
         Column("value", decimals=1),
@@ -147,3 +139,21 @@ def _nearest(panels: Panels) -> Any:
     for step in sorted_by("ratio", descending=True, most=10):
         panel.with_transformation(step)
     return panel
+
+
+def _open_alerts(panels: Panels) -> Any:
+    lang = panels.text.lang
+    columns = [
+        Column("severity", mappings=meanings.severities(panels.text), coloured=True),
+        Column("state", mappings=meanings.named(panels.text, "state")),
+        Column(f"site_{lang}"),
+        Column("district"),
+        Column("site"),
+        Column(f"text_{lang}"),
+    ]
+    asked = ", ".join(f'"{column.name}"' for column in columns)
+    statement = (
+        f'SELECT {asked} FROM "alert" WHERE {statements.DISTRICT} AND "open" = 1 '
+        f"AND {statements.before_end('60d')} ORDER BY time DESC LIMIT 100"
+    )
+    return panels.rows("open_alerts", statement, columns, ref_id="open_alerts")

@@ -4,7 +4,7 @@ from typing import Any
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import statements
+from dashboards import meanings, statements
 from dashboards.frame import finish, frame, tag
 from dashboards.looks import GREEN, ORANGE, RED, counted_by, sorted_by, thresholds, value_map
 from dashboards.panels import Column, Panels
@@ -92,8 +92,8 @@ def _firmware(panels: Panels) -> Any:
 
 
 def _calibration(panels: Panels) -> Any:
-    columns = [Column("cal_due_days", unit="suffix: d"), Column("device"), Column("site")]
-    statement = statements.newest("fleet", ("cal_due_days",), statements.DEVICES, ("site", "device"))
+    columns = [Column("cal_due_days", unit="suffix: d"), Column("device"), Column("district"), Column("site")]
+    statement = statements.newest("fleet", ("cal_due_days",), statements.DEVICES, ("district", "site", "device"))
     panel = panels.rows("calibration", statement, columns, ref_id="calibration")
     panel.thresholds(thresholds((None, RED), (0, ORANGE), (30, GREEN)))
     for step in sorted_by("cal_due_days", descending=False):
@@ -131,7 +131,12 @@ def _clock(panels: Panels) -> Any:
 
 
 def _quarantine(panels: Panels) -> Any:
-    columns = [Column("reason", mappings=_reasons(panels)), Column("device"), Column("total"), Column("new")]
+    columns = [
+        Column("reason", mappings=meanings.named(panels.text, "reason")),
+        Column("device"),
+        Column("total"),
+        Column("new"),
+    ]
     statement = (
         'SELECT last("messages") AS "total", spread("messages") AS "new" FROM "quarantine" '
         f'WHERE {statements.DEVICES} AND $timeFilter GROUP BY "reason", "device"'
@@ -139,15 +144,11 @@ def _quarantine(panels: Panels) -> Any:
     return panels.rows("quarantine", statement, columns, ref_id="quarantine")
 
 
-def _reasons(panels: Panels) -> list[Any]:
-    return [value_map({name: (panels.text("reason", name), None) for name in panels.text.names("reason")})]
-
-
 def _events(panels: Panels) -> Any:
-    names = {name: (panels.text("event", name), None) for name in panels.text.names("event")}
     columns = [
-        Column("event", mappings=[value_map(names)]),
+        Column("event", mappings=meanings.named(panels.text, "event")),
         Column("device"),
+        Column("district"),
         Column("site"),
         Column("count"),
         Column("text"),

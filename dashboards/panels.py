@@ -15,10 +15,10 @@ from grafana_foundation_sdk.builders import (
 )
 from grafana_foundation_sdk.models import common as shapes
 
-from dashboards import statements
+from dashboards import meanings, statements
 from dashboards.frame import DATABASE, OURS
 from dashboards.influxql import InfluxQL
-from dashboards.looks import GREEN, GREY, ORANGE, RED, colour, gap_beyond, limit_line, range_map, value, value_map
+from dashboards.looks import GREY, ORANGE, colour, gap_beyond, limit_line, range_map, value
 from dashboards.texts import Lang, Texts
 from schemas import load_quantities
 
@@ -181,25 +181,8 @@ class Panels:
                 for step, value in zip(statements.VERDICTS, ('"exceeded" - "invalid"', '"exceeded"'), strict=True)
             },
             "$tag_rule $tag_device ($tag_standard)",
-            self.outcomes(),
+            meanings.strip(self.text),
         )
-
-    def outcomes(self) -> list[Any]:
-        """Return what the numbers of a strip mean; a mark says it beside the colour."""
-        text = self.text
-        return [
-            value_map(
-                {"-1": (f"? {text('outcome', 'invalid')}", GREY), "0": (f"✔ {text('outcome', 'compliant')}", GREEN)}
-            ),
-            range_map(1, 1e9, f"✖ {text('outcome', 'exceeded')}", RED),
-        ]
-
-    def states(self) -> list[Any]:
-        """Return what the levels of a site's state mean."""
-        marks = {"0": ("?", GREY), "1": ("✔", GREEN), "2": ("▲", ORANGE), "3": ("✖", RED)}
-        return [
-            value_map({level: (f"{mark} {self.text('level', level)}", color) for level, (mark, color) in marks.items()})
-        ]
 
     def number(self, place: str, targets: Mapping[str, tuple[str, str]], unit: str = "none") -> stat.Panel:
         """Return a panel with large numbers: statement and name of each by the name of its query."""
@@ -249,34 +232,38 @@ class Panels:
                 shown.append(value("mappings", list(column.mappings)))
             if column.decimals is not None:
                 shown.append(value("decimals", column.decimals))
+            if column.name == "site":
+                shown.append(self.site_links())
             if column.coloured:
                 shown.append(value("custom.cellOptions", {"type": "color-text"}))
             panel.override_by_name(column.name, shown)
         return panel
 
+    def site_links(self) -> Any:
+        """Return the links from a row that has fields district and site to that site, in the same time range."""
+        variables = "var-district=${__data.fields.district}&var-site=${__data.fields.site}&${__url_time_range}"
+        return value(
+            "links",
+            [
+                {"title": self.text(name, "title"), "url": f"/d/fenceline-{name}-{self.text.lang}?{variables}"}
+                for name in ("site", "factory", "verdicts")
+            ],
+        )
+
     def flagged(self) -> table.Panel:
         """Return the table of readings that do not count."""
-        texts = {
-            key: (f"{q.zh if self.text.lang is Lang.ZH else q.en}, {q.label}", None)
-            for key, q in self.quantities.items()
-        }
-        flags = {letter: (self.text("flag", letter), None) for letter in self.text.names("flag")}
         statement = (
             'SELECT "device", "quantity", "flag", "value", "dt" FROM "flagged" '
             f"WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000"
         )
         columns = [
             Column("device"),
-            Column("quantity", mappings=[value_map(texts)]),
-            Column("flag", mappings=[value_map(flags)]),
+            Column("quantity", mappings=meanings.quantities(self.text, self.quantities)),
+            Column("flag", mappings=meanings.named(self.text, "flag")),
             Column("value"),
             Column("dt", unit="suffix: s"),
         ]
         return self.rows("flagged", statement, columns, ref_id="flagged")
-
-    def quantity_names(self) -> list[Any]:
-        """Return the mapping from a quantity's key to its name."""
-        return [value_map({key: (self.name(key), None) for key in self.quantities})]
 
     def flag_lanes(self, place: str) -> statetimeline.Panel:
         """Return a lane for each quantity and flag: when what was measured did not count, and why."""

@@ -56,7 +56,7 @@ def _steps() -> Any:
 
 def _now(panels: Panels) -> Any:
     statement = 'SELECT last("aqi") FROM "district" WHERE $timeFilter GROUP BY "district"'
-    return panels.bars("aqi_now", statement, ref_id="aqi", alias="$tag_district").min(0).max(300).thresholds(_steps())
+    return panels.bars("aqi_now", statement, ref_id="aqi", alias="$tag_district").min(0).max(500).thresholds(_steps())
 
 
 def _level(panels: Panels) -> Any:

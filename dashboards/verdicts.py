@@ -4,9 +4,8 @@ from typing import Any
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import statements
+from dashboards import meanings, statements
 from dashboards.frame import choice, finish, frame, tag
-from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, value_map
 from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
@@ -37,22 +36,6 @@ def build(lang: Lang) -> model.Dashboard:
             _verdicts(panels).height(10).span(14),
         ],
     )
-
-
-def _severities(panels: Panels) -> list[Any]:
-    marks = {
-        "info": ("ℹ", BLUE),
-        "warning": ("▲", ORANGE),
-        "violation": ("✖", RED),
-        "critical": ("‼", "dark-red"),
-    }
-    return [
-        value_map({name: (f"{mark} {panels.text('severity', name)}", color) for name, (mark, color) in marks.items()})
-    ]
-
-
-def _states(panels: Panels) -> list[Any]:
-    return [value_map({name: (panels.text("state", name), None) for name in panels.text.names("state")})]
 
 
 def _open(panels: Panels) -> Any:
@@ -91,8 +74,8 @@ def _by_day(panels: Panels) -> Any:
 def _alerts(panels: Panels) -> Any:
     lang = panels.text.lang
     columns = [
-        Column("severity", mappings=_severities(panels), coloured=True),
-        Column("state", mappings=_states(panels)),
+        Column("severity", mappings=meanings.severities(panels.text), coloured=True),
+        Column("state", mappings=meanings.named(panels.text, "state")),
         Column(f"site_{lang}"),
         Column("district"),
         Column("site"),
@@ -130,16 +113,14 @@ def _rules(panels: Panels) -> Any:
 
 
 def _verdicts(panels: Panels) -> Any:
-    marks = {"exceeded": ("✖", RED), "invalid": ("?", GREY), "compliant": ("✔", GREEN)}
-    outcomes = {name: (f"{mark} {panels.text('outcome', name)}", color) for name, (mark, color) in marks.items()}
     columns = [
-        Column("outcome", mappings=[value_map(outcomes)], coloured=True),
+        Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True),
         Column("district"),
         Column("site"),
         Column("device"),
         Column("standard"),
         Column("rule"),
-        Column("quantity", mappings=panels.quantity_names()),
+        Column("quantity", mappings=meanings.quantities(panels.text, panels.quantities)),
         Column("value", decimals=1),
         Column("limit_value"),
         Column("unit"),

@@ -17,6 +17,8 @@ _event = msgspec.json.Decoder(Event).decode
 CLOCKS = {"none": 0, "rtc": 1, "ntp": 2}
 """How a board knows the time: not at all, from its own clock, from the network."""
 
+MOST_TEXT = 2000
+"""Longest text of an event, characters; the log has all of it."""
 OFF = 35 * 86_400
 """An event whose time is further from that of its coming, s, is dated by the hub: no outbox holds one for so long."""
 
@@ -122,9 +124,9 @@ def _told(event: Event) -> dict[str, points.Value]:
         stream, first, last, reason = event.dropped
         return {"count": last - first + 1, "text": f"{reason}: {first}-{last} ({stream})"}
     detail = event.detail if isinstance(event.detail, dict) else {}
-    fields: dict[str, points.Value] = {"count": 1, "text": msgspec.json.encode(detail).decode()}
+    fields: dict[str, points.Value] = {"count": 1, "text": msgspec.json.encode(detail).decode()[:MOST_TEXT]}
     if event.event == "relay":
-        fields |= {"on": int(bool(detail.get("on"))), "text": str(detail.get("why", ""))}
+        fields |= {"on": int(bool(detail.get("on"))), "text": str(detail.get("why", ""))[:MOST_TEXT]}
     return fields
 
 

@@ -161,6 +161,22 @@ def test_links_keep_the_time_range_and_the_site():
         assert (link["keepTime"], link["includeVars"], link["tags"]) == (True, True, ["fenceline", "en"])
 
 
+@pytest.mark.parametrize("lang", Lang)
+def test_a_row_leads_to_its_site_in_the_same_time_range(lang):
+    """Wherever a site is named; the links are filled in from the row's own fields."""
+    boards = {board["uid"] for board in dashboards(lang)}
+    seen = set()
+    for board in dashboards(lang):
+        for panel in board["panels"]:
+            for rule in panel["fieldConfig"]["overrides"]:
+                for link in (one for entry in rule["properties"] if entry["id"] == "links" for one in entry["value"]):
+                    assert link["url"].removeprefix("/d/").partition("?")[0] in boards
+                    assert "${__url_time_range}" in link["url"]
+                    assert all('"district"' in statement and '"site"' in statement for statement in statements(panel))
+                    seen.add((board["uid"], panel["title"]))
+    assert len(seen) >= 6
+
+
 def test_the_public_dashboard_needs_no_variable_and_names_nobody():
     """Grafana's public dashboards know no variables, and their statements are filled in by its server alone."""
     for lang in Lang:
