@@ -46,11 +46,12 @@ class Escalation:
                 continue
             self._book.change(alert, escalation=level)
             text = of_lines(alert["text"])
+            over = Text(" It is over meanwhile.", "现已解除。") if alert["resolved"] else Text("", "")
             self._book.step(
                 alert,
                 "escalated",
                 Text(
-                    f"nobody has acknowledged for {waited / 60:.0f} min; level {level} is told. {text.en}",
-                    f"{waited / 60:.0f}分钟无人确认，通知第{level}级。{text.zh}",
+                    f"nobody has acknowledged for {waited / 60:.0f} min; level {level} is told.{over.en} {text.en}",
+                    f"{waited / 60:.0f}分钟无人确认，通知第{level}级。{over.zh}{text.zh}",
                 ),
             )

@@ -20,6 +20,7 @@ from hub.recipients import FOLLOWS, GROUPS, is_awake, wants
 from hub.registry import Registry
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+SHORTEST_PAUSE = 1.0
 PATIENCE = 5
 """After so many attempts a message lets those behind it go first, and goes alone: it may itself be what is refused."""
 MINUTE = 60.0
@@ -162,7 +163,7 @@ class Queue:
         """
         attempts = max(int(row["attempts"]) for row in rows)
         span = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 10))
-        pause = max(1.0, random.uniform(0.5, 1) * span)  # noqa: S311
+        pause = max(SHORTEST_PAUSE, random.uniform(0.5, 1) * span)  # noqa: S311
         due = self._clock() + pause
         with transaction(self._db):
             for row in rows:
