@@ -31,7 +31,11 @@ app.add_typer(maintenance, name="maintenance")
 
 Configuration = Annotated[Path, typer.Option("--config", help="The hub's configuration.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Number = Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)]
+MOST = 2**63 - 1
+"""Largest number that the database holds."""
+Number = Annotated[
+    int, typer.Argument(metavar="ALERT", help="The alert's number.", min=1, max=MOST, show_default=False)
+]
 Remark = Annotated[str, typer.Option("--text", help="What is to stand with it in the audit trail.")]
 Doer = Annotated[str, typer.Option("--as", help="Who does it.", show_default="the system's user")]
 FENCELINE = Path("fenceline.toml")
@@ -127,7 +131,7 @@ def show(id_: Number, as_json: AsJson = False, config: Configuration = FENCELINE
 def evidence(
     id_: Number,
     most: Annotated[int, typer.Option(help="How many messages at most.", min=1, max=100_000)] = 1000,
-    after: Annotated[int, typer.Option(help="Only messages behind this offset of the log.", min=0)] = 0,
+    after: Annotated[int, typer.Option(help="Only messages behind this offset of the log.", min=0, max=MOST)] = 0,
     as_json: AsJson = False,
     config: Configuration = FENCELINE,
     lang: LangOption = None,
@@ -214,7 +218,9 @@ def add(
 
 @maintenance.command(epilog="Example: fenceline alerts maintenance remove 3")
 def remove(
-    id_: Annotated[int, typer.Argument(metavar="NUMBER", help="The window's number.", show_default=False)],
+    id_: Annotated[
+        int, typer.Argument(metavar="NUMBER", help="The window's number.", min=1, max=MOST, show_default=False)
+    ],
     who: Doer = "",
     config: Configuration = FENCELINE,
     lang: LangOption = None,

@@ -132,6 +132,7 @@ class Presenter:
             start=self.time(row["start"]),
             end=self.time(row["end"]),
             judged=self.time(row["judged"]),
+            alert=row["alert"],
         )
 
     def maintenance(self, row: Row) -> models.Maintenance:

@@ -210,6 +210,7 @@ class Verdict(BaseModel):
     capture: float
     revision: int
     judged: datetime
+    alert: Annotated[int | None, Field(description="the alert that rests on it; late data raise none")]
 
 
 class Verdicts(BaseModel):
