@@ -138,7 +138,14 @@ def test_an_alert_is_shown_with_the_limit_windows_and_readings_that_it_rests_on(
     assert shown["link"] == "https://city.example/tower/1"
 
 
-def test_every_alert_is_traced_to_the_verbatim_messages_and_their_macs(api, city):
+@pytest.fixture(params=["small", "large"])
+def size(request, monkeypatch):
+    """Whether the log is looked through as a whole, or by the time of reception."""
+    if request.param == "large":
+        monkeypatch.setattr("hub.alert_evidence.SMALL", 0)
+
+
+def test_every_alert_is_traced_to_the_verbatim_messages_and_their_macs(api, city, size):
     page = api.get("/alerts/1/messages?limit=8").json()
     messages = page["messages"]
     while page["cursor"]:
@@ -157,7 +164,7 @@ def test_every_alert_is_traced_to_the_verbatim_messages_and_their_macs(api, city
     assert {r["value"] for r in readings} == {74.0}
 
 
-def test_late_messages_that_amended_a_verdict_are_found(tmp_path):
+def test_late_messages_that_amended_a_verdict_are_found(tmp_path, size):
     write_files(tmp_path)
     (tmp_path / "data").mkdir()
     late = Speaker("fence-1", stream="0000000a")
