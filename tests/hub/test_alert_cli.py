@@ -213,6 +213,20 @@ def test_where_no_hub_has_run_nothing_is_made(tmp_path):
     assert "fenceline.toml: cannot be read" in run(tmp_path, "alerts", "list").err
 
 
+def test_where_each_district_has_a_hub_of_its_own_one_is_named(tmp_path):
+    write_files(tmp_path, 'districts = ["north", "south"]\n')
+    (tmp_path / "data" / "north").mkdir(parents=True)
+    with AlertCity(tmp_path / "data" / "north") as city:
+        city.judge(74.0)
+    unnamed = run(tmp_path, "alerts", "show", 1)
+    assert (unnamed.code, "name one with --district: north, south" in unnamed.err) == (2, True)
+    assert "Clock Tower" in run(tmp_path, "alerts", "list", "--district", "north").out
+    assert run(tmp_path, "alerts", "ack", 1, "--district", "north").code == 0
+    assert run(tmp_path, "access", "add", "li-wei", "--district", "south").code == 0
+    assert (tmp_path / "data" / "south" / "compliance.db").exists()
+    assert not (tmp_path / "data" / "compliance.db").exists()
+
+
 def test_a_database_of_a_later_version_is_refused(folder):
     execute(folder / "data" / "compliance.db", "PRAGMA user_version = 99")
     refused = run(folder, "alerts", "list")

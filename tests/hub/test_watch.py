@@ -20,13 +20,15 @@ class WatchedCity:
 
     def __init__(self, hub, settings=None, levels=0):
         self.hub, self.settings, self.levels = hub, settings or Alerting(), levels
-        self.progress = {}
+        self.progress, self.districts = {}, ()
         self.speakers = {board: Speaker(board) for board in BOARDS}
         self.open()
 
     def open(self):
-        registry, clock = self.hub.registry, lambda: self.hub.now
-        self.watch = Watch(self.hub.folder, registry, clock, self.settings, lambda: self.progress, self.levels)
+        registry, clock, settings = self.hub.registry, lambda: self.hub.now, self.settings
+        self.watch = Watch(
+            self.hub.folder, registry, clock, settings, lambda: self.progress, self.levels, self.districts
+        )
 
     def restart(self):
         self.watch.close()
@@ -283,6 +285,13 @@ def test_a_board_that_left_the_registry_leaves_no_alert_behind(city):
     city.hub.now += EVERY
     city.look()
     assert city.rules("resolved") == [("fence-1", "board silent")]
+
+
+def test_boards_of_districts_that_another_hub_owns_are_not_missed(city):
+    city.districts = ("north",)
+    city.restart()
+    city.speak("fence-1", minutes=20)
+    assert city.rules() == [("fence-2", "board silent")]
 
 
 def test_times_are_the_local_ones_of_the_registry(city):
