@@ -31,6 +31,7 @@ from hub.notify import Notifier, send, without_secrets
 from hub.notify_queue import PATIENCE, Queue
 from hub.notify_text import MOST_ROWS, TYPES, Composer, Message
 from hub.recipients import address, is_awake, recipients
+from hub.service import count_alerts
 from hub.watch_text import deaf, silent
 from tests.hub.alerting import ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity, a_hook, run, until, write_files
 from tests.hub.helpers import CITY, SHANGHAI, query
@@ -254,6 +255,7 @@ def test_a_hook_that_refuses_answers_500_and_comes_back_gets_each_step_once(tmp_
     with notifier(config):
         error = until(lambda: city.rows("SELECT error FROM notification WHERE error IS NOT NULL"))
         assert error == [{"error": "A Connection error occurred sending JSON notification to 127.0.0.1."}]
+        assert count_alerts(tmp_path / "data" / "compliance.db") == (1, 1, 1)
         with a_hook(port) as hook:
             hook.answers[:] = [500, 503, 404]
             until(all_sent(city, 1))
