@@ -15,8 +15,8 @@ SETTLING = 1800
 """A message of a window comes at most so long after its end; later ones have amended a verdict, s."""
 BEFORE_AMENDMENT = 900
 """And those came within so long before it was amended, s."""
-SMALL = 200_000
-"""A log of so many messages is looked through as a whole; in a larger one only where the messages can be."""
+SMALL = 1_000_000
+"""A log of so many messages is looked through as a whole (0.5 s); in a larger one only where the messages can be."""
 STEP = 500
 
 

@@ -100,18 +100,20 @@ class Queue:
         now = self._clock()
         waiting = self._book.rows(
             # What is refused again and again must not hold up what came after it.
-            f"SELECT id, attempts FROM notification WHERE recipient = ? AND state = 'waiting' AND due <= ? "  # noqa: S608
-            f"ORDER BY attempts / {PATIENCE}, id",
+            f"SELECT id, attempts FROM notification WHERE recipient = ? AND state = 'waiting' "  # noqa: S608
+            f"AND (due <= ? OR due > ?) ORDER BY attempts / {PATIENCE}, id",
             recipient.name,
             now,
+            now + LONGEST_PAUSE,  # the clock has been set back since
         )
         if not waiting or not is_awake(recipient, datetime.fromtimestamp(now, registry.zone)):
             return []
         if self._expire(recipient, now):
             return self.take(recipient, registry)
         recent = self._db.execute(
-            "SELECT count(DISTINCT ifnull(digest, id)) FROM notification WHERE recipient = ? AND sent > ?",
-            (recipient.name, now - MINUTE),
+            "SELECT count(DISTINCT ifnull(digest, id)) FROM notification WHERE recipient = ? "
+            "AND sent > ? AND sent <= ?",
+            (recipient.name, now - MINUTE, now),
         ).fetchone()[0]
         if recent >= self._digest_above:
             return []  # what comes meanwhile is gathered

@@ -375,6 +375,20 @@ def test_so_many_messages_a_minute_are_sent_and_the_next_ones_gathered(city):
     people.sent(rows)
 
 
+def test_a_clock_that_is_set_back_stops_no_message(city):
+    desk = person("desk")
+    people = queue(city, desk, digest_above=2)
+    city.now += 7200
+    for _ in range(2):
+        storm(city, 1)
+        people.choose(CITY)
+        people.sent(people.take(desk, CITY))
+    storm(city, 1)
+    people.choose(CITY)
+    city.now -= 7200
+    assert [row["alert"] for row in people.take(desk, CITY)] == [3]
+
+
 def test_a_digest_that_failed_is_gathered_again_with_what_came_meanwhile(city):
     desk = person("desk")
     people = queue(city, desk, digest_above=3)

@@ -294,6 +294,16 @@ def test_boards_of_districts_that_another_hub_owns_are_not_missed(city):
     assert city.rules() == [("fence-2", "board silent")]
 
 
+def test_a_hub_whose_clock_is_set_back_goes_on_watching(city):
+    city.speak(*BOARDS)
+    city.hub.now += 7200
+    city.look()
+    city.hub.now -= 7200
+    city.look()
+    city.speak("fence-2", "stack-1", minutes=16)
+    assert ("fence-1", "board silent") in city.rules()
+
+
 def test_times_are_the_local_ones_of_the_registry(city):
     city.speak("fence-2", "stack-1", minutes=16)
     first = dt.datetime.fromtimestamp(city.alerts()[0]["first"], SHANGHAI)
