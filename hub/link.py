@@ -169,6 +169,10 @@ class _Client(paho.Client):
 
     stream: "_Stream | None" = None
 
+    def _handle_on_message(self, message: paho.MQTTMessage) -> None:
+        # The hub has one callback for all topics: the search for others takes as long as reading the message.
+        self.on_message(self, None, message)  # type: ignore[misc]
+
     def _create_socket(self) -> Any:
         self.stream = _Stream(cast("socket.socket | ssl.SSLSocket", super()._create_socket()))
         return self.stream
