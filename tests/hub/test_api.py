@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import json
 import logging
+import sqlite3
 import time
 from dataclasses import dataclass
 
@@ -15,10 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.admission import authentic
+from hub.alert_desk import Desk
+from hub.alert_present import Presenter, by_rule
 from hub.api import alert_router
 from hub.api_problems import Rate, language
+from hub.compliance import STEPS
 from hub.config import load_config
 from hub.consumer import StoreSink
+from hub.database import open_database
 from hub.http import MOST_BODY, Server, make_app
 from hub.language import Lang
 from hub.metrics import Metrics
@@ -185,22 +190,18 @@ def test_late_messages_that_amended_a_verdict_are_found(tmp_path, size):
         assert len(messages) == 20
 
 
-def test_the_readings_in_another_store_are_named_as_a_query(city):
+def test_where_influxdb_keeps_the_readings_they_are_taken_from_the_log(city):
     config = (city / "fenceline.toml").read_text("utf-8")
     try:
         (city / "fenceline.toml").write_text(f'{config}[store]\nkind = "influxdb"\n', "utf-8")
         settings_ = load_config(city / "fenceline.toml")
     finally:
         (city / "fenceline.toml").write_text(config, "utf-8")
-    from hub.alert_desk import Desk
-    from hub.alert_present import Presenter, by_rule
-    from hub.compliance import STEPS
-    from hub.database import open_database
-
     with contextlib.closing(open_database(city / "data" / "compliance.db", STEPS)) as db:
         desk = Desk(db, time.time)
         shown = Presenter(settings_, CITY, by_rule(LIMITS), QUANTITIES, Lang.en).detail(desk.get(1), desk)
-    assert shown.evidence.readings is None
+    assert [(one.value, one.dt, one.flag) for one in shown.evidence.readings] == [(74.0, 10, "N")] * 120
+    assert [one.t.timestamp() for one in shown.evidence.readings] == list(range(NOON, NOON + 1200, 10))
     assert shown.evidence.influxql == (
         f'SELECT "laeq" FROM "noise" WHERE "device" = \'fence-1\' AND time >= {NOON}s AND time < {NOON + 1200}s'
     )
@@ -468,14 +469,10 @@ def test_what_is_not_there_is_told_in_the_callers_language(api):
 
 
 def test_a_database_that_is_locked_asks_to_come_again(busy, monkeypatch):
-    import sqlite3
-
-    from hub import alert_desk
-
     def locked(*_, **__):
         raise sqlite3.OperationalError("database is locked")
 
-    monkeypatch.setattr(alert_desk.Desk, "find", locked)
+    monkeypatch.setattr(Desk, "find", locked)
     refused = busy.get("/alerts")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
 
