@@ -24,11 +24,11 @@ class Escalation:
         """Escalate what has waited for too long at `now`, Unix s."""
         if not self._levels or not self._settings.escalate_minutes:
             return
-        longest = 60 * min(self._settings.escalate_minutes.values())
+        shortest = 60 * min(self._settings.escalate_minutes.values())
         rows = self._book.rows(
             "SELECT * FROM alert WHERE state IN ('firing', 'resolved') AND fired <= ? "  # noqa: S608 - a text above
             f"AND acknowledged IS NULL AND maintenance IS NULL AND escalation < ? AND {self._kinds}",
-            now - longest,
+            now - shortest,
             self._levels,
         )
         for alert in rows:
