@@ -1,4 +1,4 @@
-"""The process that judges and notifies is killed (SIGKILL) in the middle, again and again: no alert twice, none lost."""
+"""The process that judges and notifies is killed (SIGKILL) again and again in the middle: no alert twice, none lost."""
 
 import os
 import pickle
