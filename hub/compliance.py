@@ -15,7 +15,7 @@ from hub.alerts import Alerts
 from hub.budget import warnings_of
 from hub.database import open_database
 from hub.judge import Engine, Judgement, Plans
-from hub.judge.engine import NEVER
+from hub.judge.intake import NEVER
 from hub.log import Entry
 from hub.places import Places
 from hub.readings import intervals
@@ -199,7 +199,7 @@ class Compliance:
         self._engine.settle(heard | judged)
 
     def _load(self) -> None:
-        self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store)
+        self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
         self._store.load(self._engine)
         rows = self._db.execute("SELECT device, t, heard FROM latest")
         self._latest: dict[str, tuple[int, float]] = {device: (t, heard) for device, t, heard in rows}
