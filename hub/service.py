@@ -12,6 +12,7 @@ import msgspec
 
 from hub import logs
 from hub.admission import Admission
+from hub.api import alert_router
 from hub.config import Config, ConfigError
 from hub.data_folder import LOG
 from hub.downstream import Downstream, Job, check_store
@@ -34,7 +35,7 @@ class Hub:
         self._clock = clock
         self._registry = LiveRegistry(config)
         quantities = load_quantities()
-        load_limits(quantities=quantities)  # a catalogue that is wrong stops the hub here, where somebody looks
+        limits = load_limits(quantities=quantities)  # a wrong catalogue stops the hub here, where somebody looks
         check_store(config)
         self._claim = claim(config.data)
         self._log = Log(config.data / LOG)
@@ -56,7 +57,8 @@ class Hub:
         )
         self._metrics.watch(self)
         http = config.http
-        self._server = Server(make_app(self, self._metrics), http.host, http.port) if http.port else None
+        alerts = alert_router(config, lambda: self._registry.current, limits, quantities, clock)
+        self._server = Server(make_app(self, self._metrics, [alerts]), http.host, http.port) if http.port else None
 
     def start(self) -> None:
         """Start every part; returns at once."""
