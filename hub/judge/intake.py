@@ -53,7 +53,7 @@ class Series:
 class Board:
     """A board: its quantities, how far it is judged, and what is to be judged."""
 
-    __slots__ = ("before", "closed", "device", "due", "pending", "series")
+    __slots__ = ("before", "closed", "device", "due", "ends", "pending", "series")
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -61,6 +61,7 @@ class Board:
         self.closed = 0  # windows that end up to here are over
         self.before = 0  # the same, when it was judged the last time
         self.due = NEVER  # the earliest end of a pending window
+        self.ends = NEVER  # the earliest end of a cell in memory
         self.pending: dict[tuple[Node, int], int] = {}  # windows to be judged, with their end
 
 
@@ -94,6 +95,8 @@ class Intake:
     def add(self, device: str, quantity: str, t: float, dt: float, value: float | None) -> None:
         """Take one reading: the value over `dt` s from `t` (Unix s) on; None: there is one, but it does not count."""
         series = self._series(device, quantity, t)
+        if not series.slots:
+            return
         if value is None:
             self._take(series, t, t + dt, 0.0, 0.0, -math.inf)
         else:
@@ -174,6 +177,7 @@ class Intake:
         if found is None:
             stored = self._archive.cells(series.device, series.quantity, slot.span, start, start + 1) if late else []
             found = cells[start] = stored[0] if stored else Cell(slot.span, start, end)
+            board.ends = min(board.ends, end)
             if self._warns and not late:
                 found.follow_at = start
         series.current[index] = found
@@ -296,6 +300,8 @@ class Intake:
         """Take over an open cell."""
         cell.follow_at = cell.start if self._warns else math.inf
         self._cells.setdefault((device, quantity, cell.span), {})[cell.start] = cell
+        board = self._boards.get(device) or self._board(device)
+        board.ends = min(board.ends, cell.end)
 
     def restore_pending(self, device: str, key: str, start: int, end: int) -> None:
         """Take over a window that is to be judged; one of an averaging that the catalogue no longer has is left out."""
@@ -312,16 +318,18 @@ class Intake:
         self.noted.clear()
         for device in devices:
             board = self._boards.get(device)
-            for series in board.series.values() if board else ():
-                self._let_go(series)
+            if board and board.ends <= board.closed:
+                board.ends = min((self._let_go(series) for series in board.series.values()), default=NEVER)
 
-    def _let_go(self, series: Series) -> None:
-        closed = series.board.closed
+    def _let_go(self, series: Series) -> int:
+        """Forget a quantity's cells that are closed; return the earliest end of those that are not."""
+        closed, earliest = series.board.closed, NEVER
         for index, cell in enumerate(series.current):
             if cell is not None and cell.end <= closed:
                 series.current[index] = None
         for slot in series.slots:
-            cells = self._cells.get((series.device, series.quantity, slot.span))
-            if cells and min(cells) < closed:
-                for start in [start for start, cell in cells.items() if cell.end <= closed]:
-                    del cells[start]
+            cells = self._cells.get((series.device, series.quantity, slot.span), {})
+            for start in [start for start, cell in cells.items() if cell.end <= closed]:
+                del cells[start]
+            earliest = min(earliest, min((cell.end for cell in cells.values()), default=NEVER))
+        return earliest
