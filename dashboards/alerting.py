@@ -171,8 +171,7 @@ def contact_points_file(point: dict[str, Any]) -> dict[str, Any]:
     """Return a contact point as a provisioning file has it: a `$` is doubled, or Grafana would look for a variable."""
     receiver = {name: value for name, value in point.items() if name != "name"}
     receiver["settings"] = {
-        name: value.replace("$", "$$") if isinstance(value, str) else value
-        for name, value in point["settings"].items()
+        name: value.replace("$", "$$") if isinstance(value, str) else value for name, value in point["settings"].items()
     }
     return {"contactPoints": [{"orgId": 1, "name": point["name"], "receivers": [receiver]}]}
 
