@@ -4,7 +4,7 @@ A limit on an LAeq of 20 min is a budget of sound energy, 20 min x 10^(limit/10)
 no silence takes back. For a limit on an arithmetic mean, the budget is the limit times the window's length.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -56,8 +56,13 @@ def outlook(statistic: str, limit: float, decimals: int, cell: Cell) -> Outlook:
     )
 
 
-def warnings_of(rules: Iterable[Rule], cell: Cell, site: Site, device: str) -> Iterator[Early]:
-    """Yield the warnings to be given of an open window now, each once as expected and once as certain."""
+def warnings_of(
+    rules: Iterable[Rule], cell: Cell, site: Site, device: str, wind: Callable[[], float | None]
+) -> Iterator[Early]:
+    """Yield the warnings to be given of an open window now, each once as expected and once as certain.
+
+    None is given of a window that the wind voids as it blows up to now; `wind` returns its mean speed, m/s, if any.
+    """
     given: dict[str, int] = msgspec.json.decode(cell.warned) if cell.warned else {}
     for rule in rules:
         before = given.get(rule.id, 0)
@@ -66,7 +71,7 @@ def warnings_of(rules: Iterable[Rule], cell: Cell, site: Site, device: str) -> I
         found = outlook(rule.limit.statistic, rule.limit.value, rule.decimals, cell)
         expected = found.reached_at is not None and found.used >= LEAST_USED
         level = _CERTAIN if found.certain else _EXPECTED if expected else 0
-        if level > before:
+        if level > before and not _void(rule, wind):
             given[rule.id] = level
             cell.warned = msgspec.json.encode(given).decode()
             yield Early(
@@ -86,3 +91,8 @@ def warnings_of(rules: Iterable[Rule], cell: Cell, site: Site, device: str) -> I
                 reached_at=found.reached_at,
                 seen=cell.seen,
             )
+
+
+def _void(rule: Rule, wind: Callable[[], float | None]) -> bool:
+    speed = wind() if rule.node.wind_below is not None else None
+    return speed is not None and rule.node.wind_below is not None and speed >= rule.node.wind_below

@@ -8,6 +8,7 @@ import heapq
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hub.alert_config import Alerting
@@ -344,7 +345,8 @@ class Compliance:
                 rules = cell.rules if cell.rules is not None else self._engine.watch(device, quantity, cell)
                 site = self._places.site(device) if rules else None
                 if site:
-                    for warning in warnings_of(rules, cell, site, device):
+                    wind = partial(self._engine.wind_of, device, cell.span, cell.start)
+                    for warning in warnings_of(rules, cell, site, device, wind):
                         self._alerts.warn(warning)
 
     def _save_latest(self, devices: set[str]) -> None:

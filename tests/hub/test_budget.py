@@ -117,6 +117,15 @@ def test_flagged_readings_use_up_no_budget(hub, board):
     assert hub.alerts() == []
 
 
+@pytest.mark.parametrize(("speed", "warned"), [(4.9, True), (5.0, False)])
+def test_in_wind_that_voids_the_measurement_nobody_is_warned(hub, speed, warned):
+    """The wind gauge is on another board of the site."""
+    gauge = [record(TWO + 60 * n, 60, wind_speed=speed) for n in range(7)]
+    hear(hub, Speaker("fence-2"), gauge, now=TWO + 421)
+    hear(hub, Speaker("fence-1"), minutes(TWO, [80.0] * 7), now=TWO + 425)
+    assert bool(hub.alerts()) is warned
+
+
 def test_dust_has_a_budget_too(tmp_path):
     """40 min of 1.2 mg/m3 are 40 x 1.2 / 60 = 80 % of an hour of 1.0; the rest lasts for (60 - 48) / 1.2 = 10 min."""
     limits = [(s, n) for s, n in load_limits() if s.id == "GB 16297-1996"]
