@@ -5,11 +5,13 @@ No database and no clock: what outlasts memory lies in an `Archive`, and when a 
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from datetime import date
+from operator import itemgetter
 
 from hub.judge.averaging import Mean, rounded
 from hub.judge.cells import Archive, Cell, Mark
 from hub.judge.intake import NEVER, Board, Intake, Sites
-from hub.judge.rules import Node, Plan, Plans, Rule
+from hub.judge.rules import Node, Place, Plan, Plans, Rule
 from hub.verdicts import Binds, Outcome
 from hub.windows import LocalTime, Window
 
@@ -27,6 +29,8 @@ class Judgement:
     start: int
     end: int
     value: float | None
+    told: float | None
+    """The value as it is compared and told: rounded to the rule's decimals."""
     capture: float
     outcome: Outcome
     reason: str
@@ -44,29 +48,40 @@ class Engine(Intake):
         sites: the boards' sites.
         archive: where cells that are let go of are found again.
         warns: the last minutes of open windows are followed, for early warning (`hub.budget`).
+        notes: what changes is noted for whoever puts it on a medium and then calls `settle`.
     """
 
-    def __init__(self, plans: Plans, local: LocalTime, sites: Sites, archive: Archive, *, warns: bool = False) -> None:
-        super().__init__(plans, local, sites, archive, warns=warns)
+    def __init__(
+        self,
+        plans: Plans,
+        local: LocalTime,
+        sites: Sites,
+        archive: Archive,
+        *,
+        warns: bool = False,
+        notes: bool = True,
+    ) -> None:
+        super().__init__(plans, local, sites, archive, warns=warns, notes=notes)
         self._starts: dict[tuple[str, str, str], list[int]] = {}  # sorted, where a backtest has many cells
+        self._plan: tuple[Place, date, Plan] | None = None  # the one that was needed last
 
     def judge(self, device: str) -> list[Judgement]:
         """Judge a board's windows that are over, earlier ones first."""
-        board = self._boards.get(device)
+        board, source = self._boards.get(device), _Source(self, device)
         found: list[Judgement] = []
         if board is None:
             return found
         while board.due <= board.closed:
             over = [(end, start, node) for (node, start), end in board.pending.items() if end <= board.closed]
-            ready = sorted(
-                (one for one in over if not self._waits(board, one[2], one[1], one[0])), key=lambda one: one[:2]
-            )
+            ready = [one for one in over if not self._waits(board, one[2], one[1], one[0])]
+            ready.sort(key=itemgetter(0, 1))
             if not ready:
                 break
             for end, start, node in ready:
                 del board.pending[node, start]
-                self.noted[device, node, start] = None
-                found += self._evaluate(board, node, start, end)
+                if self._notes:
+                    self.noted[device, node, start] = None
+                found += self._evaluate(board, node, start, end, source)
             board.due = min(board.pending.values(), default=NEVER)
         board.before = board.closed
         return found
@@ -94,14 +109,14 @@ class Engine(Intake):
                 return True
         return False
 
-    def _evaluate(self, board: Board, node: Node, start: int, end: int) -> list[Judgement]:
+    def _evaluate(self, board: Board, node: Node, start: int, end: int, source: "_Source") -> list[Judgement]:
         place = self._sites.place(board.device)
         if place is None:
             return []
-        mean = self._averager.mean(node, start, end, _Source(self, board.device))
+        mean = self._averager.mean(node, start, end, source)
         if mean is None:
             return []
-        plan = self._plans.plan(place, self._local.day(start).date)
+        plan = self._plan_for(place, self._local.day(start).date)
         self._keep(board, node, start, mean, plan)
         rules = plan.rules.get(node, ())
         if not rules:
@@ -113,6 +128,12 @@ class Engine(Intake):
             if rule.applies(time_of_day):
                 found += self._apply(board.device, rule, binds, (start, end), mean, first)
         return found
+
+    def _plan_for(self, place: Place, day: date) -> Plan:
+        known = self._plan
+        if known is None or known[0] is not place or known[1] != day:
+            known = self._plan = place, day, self._plans.plan(place, day)
+        return known[2]
 
     def _keep(self, board: Board, node: Node, start: int, mean: Mean, plan: Plan) -> None:
         outer = [one for one in node.outer if one in plan.rules]
@@ -126,7 +147,8 @@ class Engine(Intake):
 
     def _apply(self, device: str, rule: Rule, binds: Binds, window: Window, mean: Mean, first: bool) -> list[Judgement]:
         limit, (start, end) = rule.limit, window
-        above = mean.value is not None and rounded(mean.value, rule.decimals) > limit.value
+        told = None if mean.value is None else rounded(mean.value, rule.decimals)
+        above = told is not None and told > limit.value
         reason = mean.reason
         if above and reason == "too_little" and limit.steps[-1].statistic == "max":
             reason = ""  # one value above is an exceedance whatever else is missing
@@ -135,7 +157,18 @@ class Engine(Intake):
         above = above and not reason
         outcome: Outcome = "invalid" if reason else "exceeded" if above else "compliant"
         judgement = Judgement(
-            device, rule, binds, start, end, mean.value, mean.capture, outcome, reason, permitted=False, first=first
+            device,
+            rule,
+            binds,
+            start,
+            end,
+            mean.value,
+            told,
+            mean.capture,
+            outcome,
+            reason,
+            permitted=False,
+            first=first,
         )
         if limit.permitted is None:
             return [judgement]
@@ -163,6 +196,7 @@ class Engine(Intake):
                         one.start,
                         one.end,
                         one.value,
+                        rounded(one.value, this.rule.decimals),
                         one.capture,
                         "compliant" if free else "exceeded",
                         "",
@@ -172,12 +206,22 @@ class Engine(Intake):
                 )
         return found
 
+    def cell_of(self, device: str, quantity: str, span: str, start: int) -> Cell | None:
+        """Return the cell that begins at `start`, from memory or from the archive."""
+        here = self._cells.get((device, quantity, span))
+        found = here.get(start) if here else None
+        if found is not None:
+            return found
+        board = self._boards.get(device)
+        if board is None or start >= board.closed:
+            return None
+        stored = self._archive.cells(device, quantity, span, start, start + 1)
+        return stored[0] if stored else None
+
     def cells_of(self, device: str, quantity: str, span: str, start: int, end: int) -> dict[int, Cell]:
         """Return the cells that begin in `start` <= t < `end`, by start, from memory and from the archive."""
         key = (device, quantity, span)
         here = self._cells.get(key, {})
-        if end - start == 1 and start in here:
-            return {start: here[start]}
         board = self._boards.get(device)
         closed = board.closed if board else 0
         found = {}
@@ -195,7 +239,7 @@ class Engine(Intake):
         """Return the highest of the mean wind speeds that the boards of a site have measured in a window, m/s."""
         means = []
         for other in self._sites.neighbours(device):
-            cell = self.cells_of(other, "wind_speed", span, start, start + 1).get(start)
+            cell = self.cell_of(other, "wind_speed", span, start)
             mean = cell.value("mean") if cell else None
             if mean is not None:
                 means.append(mean)
@@ -214,6 +258,10 @@ class _Source:
     def __init__(self, engine: Engine, device: str) -> None:
         self._engine = engine
         self._device = device
+
+    def cell(self, quantity: str, span: str, start: int) -> Cell | None:
+        """See `hub.judge.averaging.Source`."""
+        return self._engine.cell_of(self._device, quantity, span, start)
 
     def cells(self, quantity: str, span: str, start: int, end: int) -> dict[int, Cell]:
         """See `hub.judge.averaging.Source`."""

@@ -74,14 +74,25 @@ class Intake:
         sites: the boards' sites.
         archive: where cells that are let go of are found again.
         warns: the last minutes of open windows are followed, for early warning (`hub.budget`).
+        notes: what changes is noted for whoever puts it on a medium and then calls `settle`.
     """
 
-    def __init__(self, plans: Plans, local: LocalTime, sites: Sites, archive: Archive, *, warns: bool = False) -> None:
+    def __init__(
+        self,
+        plans: Plans,
+        local: LocalTime,
+        sites: Sites,
+        archive: Archive,
+        *,
+        warns: bool = False,
+        notes: bool = True,
+    ) -> None:
         self._plans = plans
         self._local = local
         self._sites = sites
         self._archive = archive
         self._warns = warns
+        self._notes = notes
         self._averager = Averager(local)
         self._boards: dict[str, Board] = {}
         self._cells: dict[tuple[str, str, str], dict[int, Cell]] = {}
@@ -178,6 +189,7 @@ class Intake:
             stored = self._archive.cells(series.device, series.quantity, slot.span, start, start + 1) if late else []
             found = cells[start] = stored[0] if stored else Cell(slot.span, start, end)
             board.ends = min(board.ends, end)
+            found.changed = not self._notes
             if self._warns and not late:
                 found.follow_at = start
         series.current[index] = found
@@ -226,7 +238,8 @@ class Intake:
         if key not in board.pending:
             board.pending[key] = end
             board.due = min(board.due, end)
-            self.noted[board.device, node, start] = end
+            if self._notes:
+                self.noted[board.device, node, start] = end
 
     def _board(self, device: str) -> Board:
         board = self._boards[device] = Board(device)
