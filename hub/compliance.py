@@ -17,7 +17,7 @@ from hub.alerts import Alerts
 from hub.budget import warnings_of
 from hub.database import open_database
 from hub.judge import Engine, Judgement, Plans
-from hub.judge.intake import KEEP, NEVER
+from hub.judge.boards import KEEP, NEVER
 from hub.log import Entry
 from hub.places import Places
 from hub.readings import intervals

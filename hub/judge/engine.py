@@ -9,8 +9,9 @@ from datetime import date
 from operator import itemgetter
 
 from hub.judge.averaging import Mean, rounded
+from hub.judge.boards import NEVER, Board, Sites
 from hub.judge.cells import Archive, Cell, Mark
-from hub.judge.intake import NEVER, Board, Intake, Sites
+from hub.judge.intake import Intake
 from hub.judge.rules import Node, Place, Plan, Plans, Rule
 from hub.verdicts import Binds, Outcome
 from hub.windows import LocalTime, Window
