@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fenceline import UserError
 from hub.aqi_days import air_days
 from hub.backtest import backtest
-from hub.backtest_view import aqi_lines, json_lines, show, show_aqi
+from hub.backtest_view import aqi_lines, json_lines, show, show_aqi, show_open
 from hub.judge import Place
 from hub.language import LangOption, system_language
 from hub.place_options import (
@@ -123,6 +123,8 @@ def backtest_command(
         show_aqi(days, lang)
     elif as_json:
         _print(json_lines(result.judgements, local))
+        if not result.judgements:
+            show_open(result, lang, Console(stderr=True, highlight=False))
     else:
         show(result, local, lang)
     for note, count in notes.items():

@@ -132,11 +132,17 @@ def show(result: Result, zone: ZoneInfo, lang: Lang) -> None:
         f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded']}项超标，{counts['invalid']}项无效。",
     )
     console.print(Rich(end.into(lang), "bold"))
+    if result.left_open or not by_rule:
+        show_open(result, lang, console)
+
+
+def show_open(result: Result, lang: Lang, console: Console) -> None:
+    """Print what was not judged, and why; of a file that no limit is about, that."""
     if result.left_open:
         console.print(OPEN.into(lang))
         for standard, why in dict.fromkeys((one.standard.id, one.why(lang)) for one in result.left_open):
             console.print(f"  {standard}: {why}", markup=False)
-    elif result.rows and not by_rule:
+    elif result.rows and not result.judgements:
         console.print(NOTHING.into(lang))
 
 

@@ -366,6 +366,13 @@ def test_people_are_told_what_must_be_known_before_more_can_be_judged(run):
     assert "GB 12348-2008: depends on the zone class; give the site its zone class" in out
 
 
+def test_a_program_that_gets_no_verdict_gets_the_reason_on_standard_error(run):
+    code, out, err = run(table(*minutes(*[80] * 40)), "--kind", "factory", "--json")
+    assert (code, out) == (0, '{"summary":true,"verdicts":0,"exceeded":0,"invalid":0}\n')
+    assert "GB 12348-2008: depends on the zone class" in err
+    assert "No limit" in run(table(*minutes(*[20] * 40, quantity="temperature")), "--json")[2]
+
+
 def test_people_are_told_that_no_limit_is_about_it(run):
     _, out, _ = run(table(*minutes(*[20] * 40, quantity="temperature")))
     assert "No limit of these standards" in out

@@ -290,6 +290,26 @@ def test_boards_that_come_back_hours_late_and_a_hub_that_is_restarted_change_no_
     assert {outcome for outcome, *_ in late.values()} == {"compliant", "exceeded", "invalid"}
 
 
+def test_what_comes_more_than_8_days_late_is_told_in_the_hubs_log_and_judged_no_more(tmp_path, caplog):
+    with Hub(tmp_path, LIMITS) as hub:
+        board = Speaker("fence-1")
+        hub.now = NIGHT + 10 * DAY
+        for day in (0, 9):  # records of both days wait at the board; those in between are still to come
+            records = [record(NIGHT + day * DAY + 60 * n, 60, laeq=60.0) for n in range(20)]
+            hub.hear(board.telemetry(*records, seq=1 + 1000 * day))
+        hub.judge()
+        hub.now += DAY
+        hub.judge()
+        before = hub.verdicts()
+        hub.hear(board.telemetry(*[record(NIGHT + 1200 + 60 * n, 60, laeq=90.0) for n in range(20)], seq=21))
+        hub.judge()
+        hub.now += DAY
+        hub.judge()
+        assert hub.verdicts() == before
+        assert [verdict["outcome"] for verdict in before] == ["compliant", "compliant"]
+    assert "20 readings came more than 8 days after their windows had been judged" in caplog.text
+
+
 def test_the_backtest_says_of_recorded_data_what_the_hub_said_of_them_live(tmp_path, monkeypatch, capsys):
     with Hub(tmp_path, LIMITS) as hub:
         board = Speaker("fence-1")
