@@ -277,4 +277,5 @@ def plain_binding(one: Binding, lang: Lang) -> dict[str, Any]:
     """Return whether a limit binds as JSON tells it."""
     told = {"standard": one.standard.id, "limit": one.limit.id, "status": one.status, "reason": one.reason}
     value = {"quantity": one.limit.quantity, "value": one.limit.value, "stated": one.limit.stated}
-    return told | {"why": one.why(lang)} | value | {"verified": one.limit.verified}
+    letters = {"verified": one.limit.verified, "averaging_verified": one.limit.averaging.verified}
+    return told | {"why": one.why(lang)} | value | letters

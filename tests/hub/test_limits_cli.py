@@ -178,6 +178,7 @@ def test_the_limits_of_any_site_are_explained_without_a_registry(run):
         "value": 70,
         "stated": "70 dB(A)",
         "verified": "S",
+        "averaging_verified": "U",
     }
     assert "2026-01-01" in told["GB 12523-2025", "laeq-day"]["why"]
     assert told["DB31/964-2016", "pm-low"]["status"] == "binds"
