@@ -162,7 +162,15 @@ class Consumers:
             config.data / "rollups.db", self._store, quantities, self._registry.current.zone, job.clock
         )
         self._logs = [Log(config.data / "log.db") for _ in range(4)]
-        self._watch = Watch(config.data, self._registry.current, job.clock, config.alerts, self._progress, levels)
+        self._watch = Watch(
+            config.data,
+            self._registry.current,
+            job.clock,
+            config.alerts,
+            self._progress,
+            levels,
+            config.districts,
+        )
         self._consumers = [
             Consumer("store", self._logs[0], StoreSink(self._store)),
             Consumer("rollups", self._logs[1], self._rollups),

@@ -7,7 +7,7 @@ counts silence from then on, and an alert ends only when something shows that it
 import datetime as dt
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class Watch:
     """Watches on behalf of the hub whose data are in `data`; `clock` gives Unix time in s.
 
     `progress` gives the offset up to which each of the log's consumers is done, by name.
-    `levels`: the highest level of any recipient.
+    `levels`: the highest level of any recipient. `districts`: those that this hub owns; none named: all.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Watch:
         settings: Alerting,
         progress: Callable[[], Mapping[str, int]],
         levels: int = 0,
+        districts: Collection[str] = (),
     ) -> None:
         self._db = open_database(data / "compliance.db", STEPS)
         self._log = data / "log.db"
@@ -58,6 +59,7 @@ class Watch:
         self._clock = clock
         self._settings = settings
         self._progress = progress
+        self._districts = frozenset(districts)
         book = Book(self._db, clock)
         self._network = Network(book, registry)
         self._escalation = Escalation(book, settings, levels, "network")
@@ -94,15 +96,24 @@ class Watch:
             board.hear(kind, entry, now)
         if entries:
             self._position = entries[-1].offset
+        if now < self._looked:
+            self._set_back(now)
         if now - self._looked >= EVERY:
             self._looked = now
             self._look(now)
+
+    def _set_back(self, now: float) -> None:
+        """Forget times that lie in the future since the hub's clock was set back."""
+        self._looked, self._began = now - EVERY, min(self._began, now)
+        self._ends.clear()
+        for board in self._boards.values():
+            board.last = min(board.last, now)
 
     def _look(self, now: float) -> None:
         """Raise and end alerts; what was heard is on record with it."""
         registry = self._registry
         today = dt.datetime.fromtimestamp(now, registry.zone).date()
-        active = [board for board in registry.boards if not registry.is_retired(board, today)]
+        active = [board for board in registry.boards if self._is_watched(board, today)]
         for device in self._boards.keys() - registry.boards.keys():
             del self._boards[device]
         end = self._end()
@@ -125,6 +136,12 @@ class Watch:
                     if of == device:
                         self._over(device, rule, Text("the board is not in service any more", "设备已停用"))
             self._escalation.pass_time(now)
+
+    def _is_watched(self, device: str, today: dt.date) -> bool:
+        """Tell whether a board is in service and one of this hub's."""
+        if self._registry.is_retired(device, today):
+            return False
+        return not self._districts or self._registry.site_of(device).district in self._districts
 
     def _remember(self, lasting: list[tuple[str, str, str]]) -> None:
         """Note what is still wrong: only that needs to be looked for in the database."""
