@@ -7,7 +7,7 @@ counts silence from then on, and an alert ends only when something shows that it
 import datetime as dt
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class Watch:
     """Watches on behalf of the hub whose data are in `data`; `clock` gives Unix time in s.
 
     `progress` gives the offset up to which each of the log's consumers is done, by name.
-    `levels`: the highest level of any recipient. `districts`: those that this hub owns; none named: all.
+    `registry`: of the boards that this hub owns. `levels`: the highest level of any recipient.
     """
 
     def __init__(
@@ -51,7 +51,6 @@ class Watch:
         settings: Alerting,
         progress: Callable[[], Mapping[str, int]],
         levels: int = 0,
-        districts: Collection[str] = (),
     ) -> None:
         self._db = open_database(data / "compliance.db", STEPS)
         self._log = data / "log.db"
@@ -59,7 +58,6 @@ class Watch:
         self._clock = clock
         self._settings = settings
         self._progress = progress
-        self._districts = frozenset(districts)
         book = Book(self._db, clock)
         self._network = Network(book, registry)
         self._escalation = Escalation(book, settings, levels, "network")
@@ -113,7 +111,7 @@ class Watch:
         """Raise and end alerts; what was heard is on record with it."""
         registry = self._registry
         today = dt.datetime.fromtimestamp(now, registry.zone).date()
-        active = [board for board in registry.boards if self._is_watched(board, today)]
+        active = [board for board in registry.boards if not registry.is_retired(board, today)]
         for device in self._boards.keys() - registry.boards.keys():
             del self._boards[device]
         end = self._end()
@@ -136,12 +134,6 @@ class Watch:
                     if of == device:
                         self._over(device, rule, Text("the board is not in service any more", "设备已停用"))
             self._escalation.pass_time(now)
-
-    def _is_watched(self, device: str, today: dt.date) -> bool:
-        """Tell whether a board is in service and one of this hub's."""
-        if self._registry.is_retired(device, today):
-            return False
-        return not self._districts or self._registry.site_of(device).district in self._districts
 
     def _remember(self, lasting: list[tuple[str, str, str]]) -> None:
         """Note what is still wrong: only that needs to be looked for in the database."""

@@ -25,10 +25,9 @@ class WatchedCity:
         self.open()
 
     def open(self):
-        registry, clock, settings = self.hub.registry, lambda: self.hub.now, self.settings
-        self.watch = Watch(
-            self.hub.folder, registry, clock, settings, lambda: self.progress, self.levels, self.districts
-        )
+        registry = self.hub.registry.owned(self.districts)
+        clock, settings = lambda: self.hub.now, self.settings
+        self.watch = Watch(self.hub.folder, registry, clock, settings, lambda: self.progress, self.levels)
 
     def restart(self):
         self.watch.close()
