@@ -1,4 +1,4 @@
-"""Each hour's air quality index (HJ 633) and noise by site and district, made of the hourly rollups' sums.
+"""Each hour's air quality index (HJ 633), noise and data capture by site and district, from the hourly rollups' sums.
 
 The index is that of the air at the sites' boundaries, not the city's own. Of several boards the mean counts; of a
 district, the mean of its sites. Noise is the mean of the sound energy, never of decibels.
