@@ -67,6 +67,8 @@ READINGS = (
 """What is read of what boards measured, by the range's length."""
 VERDICTS = (Step("", _HOUR, None, 8 * _DAY), Step("_24h", _DAY, 8 * _DAY, None))
 """Of verdicts: each, or what they come to in each local day."""
+LISTED = (Step("", _HOUR, None, 31 * _DAY), Step("_24h", _DAY, 31 * _DAY, None))
+"""Of verdicts in a list."""
 SAMPLES = (
     Step("", dt.timedelta(minutes=1), None, 12 * _HOUR),
     Step("_1h", _HOUR, 12 * _HOUR, 62 * _DAY),
