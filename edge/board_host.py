@@ -77,6 +77,9 @@ class Board:
     def feed(self):
         """Nothing to feed: a process has no watchdog."""
 
+    def rest(self):
+        """Nothing to let wait: a process has no watchdog."""
+
     def reset_cause(self):
         """Return why the board started."""
         return "process"
