@@ -124,13 +124,8 @@ def run(every=1, flag="", sensors=(), path="config.json"):
 
 def unix_time():
     """Return Unix time in s, 0 while the clock was never set: nothing has asked a time server at the prompt."""
-    try:
-        import machine  # noqa: F401 (a chip counts from 2000)
-
-        t = time.time() + 946684800
-    except ImportError:
-        t = time.time()
-    return int(t) if t > 1704067200 else 0
+    t = int(time.time()) + (946684800 if time.gmtime(0)[0] == 2000 else 0)  # a chip counts from 2000
+    return t if t > 1704067200 else 0
 
 
 def calibrate(command, path="config.json"):
