@@ -12,6 +12,7 @@ import msgspec
 
 from hub import logs
 from hub.admission import Admission
+from hub.api_boards import board_router
 from hub.config import Config, ConfigError
 from hub.data_folder import LOG
 from hub.downstream import Downstream, Job, check_store
@@ -56,7 +57,8 @@ class Hub:
         )
         self._metrics.watch(self)
         http = config.http
-        self._server = Server(make_app(self, self._metrics), http.host, http.port) if http.port else None
+        routers = [board_router(config, clock)]
+        self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
 
     def start(self) -> None:
         """Start every part; returns at once."""
