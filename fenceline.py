@@ -23,6 +23,7 @@ COMMANDS = {
     "notify": ("hub.notify_cli", "Prove that alerts reach people."),
     "access": ("hub.access_cli", "Who may use the HTTP API: make and revoke tokens."),
     "board": ("firmware.cli", "The technician's toolkit: find boards, build their bundle."),
+    "sim": ("sim.board_cli", "Simulated parts for trying things out: a virtual board."),
     "grafana": ("dashboards.cli", "Dashboards as code, in English and Chinese."),
 }
 

@@ -12,14 +12,10 @@ from rich.table import Table
 from fenceline import UserError
 from firmware.bundle import Arch
 from firmware.bundle import build as build_bundle
-from firmware.ports import serial_ports
+from firmware.ports import NO_BOARD, serial_ports
+from firmware.speech import LangOption, tell
 
 EDGE = Path(__file__).resolve().parent.parent / "edge"
-
-NO_BOARD = (
-    "No USB serial port found. Check that the board is plugged in, that the USB cable carries data and not only power, "
-    "and that this computer has the driver of the board's USB chip."
-)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -32,6 +28,7 @@ def board() -> None:
 @app.command("list")
 def list_ports(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list for programs.")] = False,
+    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
     """List the serial ports of this computer and the USB chips behind them."""
     ports = serial_ports()
@@ -44,7 +41,7 @@ def list_ports(
             table.add_row(port.device, port.usb or "-", port.chip or "-", port.description)
         Console().print(table)
     if not any(port.usb for port in ports):
-        typer.echo(NO_BOARD, err=True)
+        typer.echo(tell(NO_BOARD), err=True)
 
 
 @app.command()
