@@ -15,17 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from firmware.speech import FieldError
 from schemas.language import Text
 
 Correction = dict[str, Any]
 
 
-class RefusedError(Exception):
+class RefusedError(FieldError):
     """Readings from which no calibration can be made; `text` says why and what to do."""
-
-    def __init__(self, text: Text) -> None:
-        super().__init__(text.en)
-        self.text = text
 
 
 def apply(correction: Correction, raw: float) -> float:

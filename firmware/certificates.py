@@ -1,0 +1,135 @@
+"""A board's client certificate, by which the broker knows it: read from files, or made here with the city's authority.
+
+A certificate that somebody else would have to sign later is not made here: the board could not connect until it is back
+in somebody's hands. So either the office makes it beforehand (`deploy/mosquitto/certificates.sh`), or the authority's
+key is at hand when the board is provisioned.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from firmware.speech import FieldError
+from schemas.language import Text
+
+DAYS = 1095
+"""How long a certificate is good, as `certificates.sh` makes them."""
+
+
+@dataclass(frozen=True, repr=False)
+class Material:
+    """Three PEM files: the city's authority, the board's certificate and its private key."""
+
+    ca: bytes
+    certificate: bytes
+    key: bytes
+
+    @property
+    def expires(self) -> dt.datetime:
+        """When the board's certificate ends, UTC."""
+        return x509.load_pem_x509_certificate(self.certificate).not_valid_after_utc
+
+
+def from_files(board: str, ca: Path, certificate: Path, key: Path, now: dt.datetime) -> Material:
+    """Return a certificate that was made beforehand.
+
+    Raises:
+        FieldError: a file cannot be read, or they do not fit each other, the board, or the time.
+    """
+    material = Material(_read("--ca", ca), _read("--certificate", certificate), _read("--certificate-key", key))
+    authority, own = (
+        _certificate("--ca", ca, material.ca),
+        _certificate("--certificate", certificate, material.certificate),
+    )
+    name = [str(part.value) for part in own.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if name != [board]:
+        raise _unfit(certificate, f"is for {name}, not for {board!r}", f"属于 {name}，而不是 {board!r}")
+    try:
+        own.verify_directly_issued_by(authority)
+    except Exception:  # noqa: BLE001 - the library raises of its own and of its parts
+        raise _unfit(certificate, f"was not made by {ca}", f"不是由 {ca} 签发的") from None
+    if not own.not_valid_before_utc <= now <= own.not_valid_after_utc:
+        span = f"{own.not_valid_before_utc:%Y-%m-%d} - {own.not_valid_after_utc:%Y-%m-%d}"
+        raise _unfit(certificate, f"is good only {span}", f"有效期为 {span}")
+    try:
+        private = serialization.load_pem_private_key(material.key, None)
+    except (ValueError, TypeError):
+        raise _unfit(key, "is no private key without a password", "不是无密码的私钥") from None
+    if private.public_key() != own.public_key():
+        raise _unfit(key, f"is not the key of {certificate}", f"与 {certificate} 不匹配")
+    return material
+
+
+def make(board: str, ca: Path, ca_key: Path, now: dt.datetime) -> Material:
+    """Make a key and a certificate for a board, signed with the authority's key.
+
+    Raises:
+        FieldError: a file cannot be read, or the two do not belong together.
+    """
+    ca_text = _read("--ca", ca)
+    authority = _certificate("--ca", ca, ca_text)
+    try:
+        signer = serialization.load_pem_private_key(_read("--ca-key", ca_key), None)
+    except (ValueError, TypeError):
+        raise _unfit(ca_key, "is no private key without a password", "不是无密码的私钥") from None
+    if not isinstance(signer, ec.EllipticCurvePrivateKey) or signer.public_key() != authority.public_key():
+        raise _unfit(ca_key, f"is not the key of {ca}", f"与 {ca} 不匹配")
+    private = ec.generate_private_key(ec.SECP256R1())
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, board)]))
+        .issuer_name(authority.subject)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=DAYS))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)  # type: ignore[arg-type]
+        .sign(signer, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return Material(ca_text, certificate.public_bytes(pem), secret)
+
+
+def _read(option: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FieldError(
+            Text(
+                f"{option} {path}: cannot be read ({error.strerror})", f"{option} {path}：无法读取（{error.strerror}）"
+            )
+        ) from error
+
+
+def _certificate(option: str, path: Path, content: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(content)
+    except ValueError:
+        raise FieldError(
+            Text(f"{option} {path}: is no certificate in PEM", f"{option} {path}：不是 PEM 格式的证书")
+        ) from None
+
+
+def _unfit(path: Path, en: str, zh: str) -> FieldError:
+    return FieldError(Text(f"{path} {en}; name the right file", f"{path} {zh}；请指定正确的文件"))
