@@ -14,10 +14,12 @@ import typer
 from fenceline import UserError
 from sim.demo import interrupted
 from sim.interpreter import find_micropython
+from sim.rom_loader import FLASH_ID, Chip, VirtualChip
 from sim.scenario import WorkingDay
 from sim.sensors import ModbusBus, Plantower, SerialLine, noise_transmitter, stack_analyser
+from sim.serial_port import Fault
 from sim.source import SimClock
-from sim.virtual_board import Fault, VirtualBoard
+from sim.virtual_board import VirtualBoard
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -39,7 +41,7 @@ UARTS = {
 
 @app.callback()
 def sim() -> None:
-    """Simulated parts for trying things out: a virtual board."""
+    """Simulated parts for trying things out: a virtual board, a chip in download mode."""
 
 
 @app.command(
@@ -80,6 +82,38 @@ def board(
             shutil.rmtree(home, ignore_errors=True)
 
 
+@app.command(epilog="Examples: fenceline sim chip --kind esp32c3 | fenceline sim chip --fault power-cut@100")
+def chip(
+    kind: Annotated[Chip, typer.Option(help="Which one.")] = Chip.esp32,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="As of 'fenceline sim board', without full-disk; may be repeated.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep the chip's flash here, to start it again.", show_default="none")
+    ] = None,
+    megabytes: Annotated[int, typer.Option(help="Of flash: 2, 4, 8 or 16.")] = 4,
+) -> None:
+    """Run a chip in download mode, to be flashed; the first line printed is the port."""
+    if megabytes not in FLASH_ID:
+        raise UserError(f"--megabytes {megabytes}: expected one of {', '.join(map(str, FLASH_ID))}.")
+    home = folder or Path(tempfile.mkdtemp(prefix="fenceline-chip-"))
+    try:
+        asyncio.run(_serve(VirtualChip(home, kind, tuple(Fault.parse(text) for text in fault or ()), megabytes)))
+    finally:
+        if folder is None:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+async def _serve(device: VirtualChip) -> None:
+    stop = interrupted()
+    try:
+        await device.start()
+        print(device.port.path, flush=True)
+        await stop.wait()
+    finally:
+        await device.stop()
+
+
 def _sensors(text: str) -> list[Sensor]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -97,7 +131,7 @@ async def _run(folder: Path, micropython: Path, faults: tuple[Fault, ...], senso
     board = VirtualBoard(folder, micropython, faults, uarts)
     try:
         await board.start()
-        print(board.port, flush=True)
+        print(board.port.path, flush=True)
         for number in uarts:
             print(f"uart:{number}  {UARTS[number]}", flush=True)
         await stop.wait()

@@ -10,12 +10,12 @@ FENCELINE = [sys.executable, "-c", "import fenceline; fenceline.main()"]
 
 
 class BoardProcess:
-    """`fenceline sim board` in a folder; `with BoardProcess(folder) as board: ... board.port`."""
+    """`fenceline sim board` (or `chip`) in a folder; `with BoardProcess(folder) as board: ... board.port`."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, kind: str = "board") -> None:
         self.folder = folder
         self.port = str(folder / "port")
-        self._options = options
+        self._options, self._kind = options, kind
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self):
@@ -28,7 +28,7 @@ class BoardProcess:
     def start(self, *options: str) -> None:
         """Switch it on: the same board, if the folder has one."""
         self._process = subprocess.Popen(
-            [*FENCELINE, "sim", "board", "--folder", str(self.folder), *options],
+            [*FENCELINE, "sim", self._kind, "--folder", str(self.folder), *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
