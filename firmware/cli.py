@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fenceline import UserError
+from firmware import work_cli
 from firmware.bundle import Arch
 from firmware.bundle import build as build_bundle
 from firmware.ports import NO_BOARD, serial_ports
@@ -57,3 +58,6 @@ def bundle(
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror}; give --out a folder that can be written.") from error
     typer.echo(f"{folder}: {len(manifest['files'])} modules for {arch}, .mpy format {manifest['mpy']}")
+
+
+work_cli.mount(app)
