@@ -28,4 +28,9 @@ def make(path):
 
 def run(path="config.json"):
     """Run the agent of the configuration `path`; raises what it ended by."""
+    try:
+        os.stat(path)
+    except OSError:
+        # As Ctrl-C does, it leads to the prompt: a board that is not provisioned yet must not restart for ever.
+        raise KeyboardInterrupt("not provisioned: fenceline board provision") from None
     asyncio.run(make(path).run())

@@ -19,12 +19,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import serial  # type: ignore[import-untyped]  # pyserial ships no types
-from mpremote.transport import TransportError, TransportExecError  # type: ignore[import-untyped]
+from mpremote.transport import TransportError  # type: ignore[import-untyped]
 from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
 
 from firmware import link_errors
-from firmware.ports import find_port
-from firmware.speech import FieldError
+from firmware.ports import find_port, open_port
 
 BAUD = 115200
 ENTER_S = 8.0
@@ -123,7 +122,7 @@ class Link:
             FieldError: no port, no permission, another program, garbage, silence, a boot loop, no MicroPython.
         """
         name = find_port(port)
-        link = cls(name, _Transport(_open_port(name, baud)))
+        link = cls(name, _Transport(open_port(name, baud)))
         try:
             link._enter()
             link.run(_HOLD_WATCHDOG)
@@ -297,6 +296,12 @@ class Link:
         """Return how many bytes the board's file system has left."""
         return int(self.value("(lambda s: s[0] * s[3])(__import__('os').statvfs('/'))"))
 
+    @property
+    def traffic(self) -> int:
+        """Bytes that went over the line so far, both ways."""
+        count: int = self._transport.serial.count
+        return count
+
     def _give_up(self, new: str) -> int:
         self._help(f"try:\n _f.close()\nexcept OSError:\n pass\n_remove({new!r})")
         return self.free()
@@ -325,6 +330,32 @@ class Link:
             raise link_errors.no_prompt(self.port, heard)
 
 
+class _Counted:
+    """A serial port that counts what goes over it."""
+
+    def __init__(self, port: Any) -> None:
+        self.__dict__.update(_port=port, count=0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "count":
+            self.__dict__[name] = value
+        else:
+            setattr(self._port, name, value)
+
+    def read(self, size: int = 1) -> bytes:
+        data: bytes = self._port.read(size)
+        self.count += len(data)
+        return data
+
+    def write(self, data: bytes) -> int | None:
+        self.count += len(data)
+        written: int | None = self._port.write(data)
+        return written
+
+
 class _Transport(SerialTransport):  # type: ignore[misc]
     """mpremote's transport on a port that is open already; it remembers what the board said last."""
 
@@ -334,7 +365,7 @@ class _Transport(SerialTransport):  # type: ignore[misc]
         self.device_name = port.port
         self.mounted = False
         self.is_pty = False
-        self.serial = port
+        self.serial = _Counted(port)
         self._heard = bytearray()
 
     @property
@@ -410,15 +441,3 @@ class _Transport(SerialTransport):  # type: ignore[misc]
     def _note(self, data: bytes) -> None:
         self._heard += data
         del self._heard[:-2048]
-
-
-def _open_port(name: str, baud: int) -> Any:
-    try:
-        return serial.serial_for_url(
-            name, baudrate=baud, timeout=SILENCE_S, write_timeout=SILENCE_S, inter_byte_timeout=None, exclusive=True
-        )
-    except (OSError, ValueError) as error:
-        raise link_errors.cannot_open(name, error) from error
-
-
-__all__ = ["BAUD", "FieldError", "Link", "TransportExecError"]

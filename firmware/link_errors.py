@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 
-import serial  # type: ignore[import-untyped]
+import serial  # type: ignore[import-untyped]  # pyserial ships no types
 from mpremote.transport import TransportError  # type: ignore[import-untyped]
 
 from firmware.speech import FieldError
@@ -94,6 +94,20 @@ def lost(port: str) -> FieldError:
     )
 
 
+def lost_while_flashing(port: str, said: str = "") -> FieldError:
+    """Return that the connection to a chip was lost, or that it refused something, while an image was written."""
+    why = f" ({said})" if said else ""
+    return FieldError(
+        Text(
+            f"flashing at {port} was cut off{why}: the cable was pulled or the power failed. The chip holds a part "
+            "of the image and does not start it. Plug it in, hold BOOT and press RESET if it has no reset lines, and "
+            "run the same command again: it goes on where it stopped.",
+            f"{port}上的写入中断{why}：USB线被拔出或供电中断。芯片上只有部分固件，不会启动。请重新插好"
+            "（无自动复位的设备请按住BOOT键并按RESET），再次执行同一命令，将从中断处继续。",
+        )
+    )
+
+
 def silent(port: str, heard: bytes) -> FieldError:
     """Return why a board does not go on answering; `heard` is what it said last."""
     if _RESTARTED.search(heard):
@@ -116,10 +130,16 @@ def silent(port: str, heard: bytes) -> FieldError:
     )
 
 
+class NoPromptError(FieldError):
+    """A board gave no prompt; `may_be_rom` tells whether the loader in its ROM may answer in its place."""
+
+    may_be_rom = True
+
+
 def no_prompt(port: str, heard: bytes) -> FieldError:
     """Return why no raw REPL could be had from a board that said `heard`."""
     if not heard.strip():
-        return FieldError(
+        return NoPromptError(
             Text(
                 f"the board at {port} says nothing: check its power and that its cable carries data, and press its "
                 "reset button. If it stays silent, it has no firmware: 'fenceline board flash --image FILE'.",
@@ -130,7 +150,7 @@ def no_prompt(port: str, heard: bytes) -> FieldError:
     if _is_garbage(heard):
         return garbage(port)
     if b"waiting for download" in heard.lower():
-        return FieldError(
+        return NoPromptError(
             Text(
                 f"the board at {port} is in download mode: press its reset button without holding BOOT. If it "
                 "comes back to it, it has no firmware: 'fenceline board flash --image FILE'.",
@@ -139,7 +159,7 @@ def no_prompt(port: str, heard: bytes) -> FieldError:
             )
         )
     if len(_ROM_START.findall(heard)) > 1:
-        return FieldError(
+        return NoPromptError(
             Text(
                 f"the board at {port} restarts again and again (boot loop){_last_words(heard)}. Try another USB port "
                 "or supply, since weak power does it, too; then 'fenceline board flash --image FILE', which erases "
@@ -148,7 +168,7 @@ def no_prompt(port: str, heard: bytes) -> FieldError:
                 "仍不行时执行 fenceline board flash --image 文件（会清除设备内容）。",
             )
         )
-    return FieldError(
+    return NoPromptError(
         Text(
             f"what answers at {port} is not MicroPython{_last_words(heard)}. Is it the right port? If so, put "
             "MicroPython on it: 'fenceline board flash --image FILE'.",
@@ -164,7 +184,8 @@ def garbage(port: str) -> FieldError:
         Text(
             f"only garbage comes from {port}: the baud rate is wrong, or cable or plug are damaged. A board of ours "
             "talks at 115200 baud (--baud); else try another cable.",
-            f"从{port}收到的是乱码：波特率不对，或线缆、插头损坏。本系统设备的波特率为115200（--baud）；否则请更换线缆。",
+            f"从{port}收到的是乱码：波特率不对，或线缆、插头损坏。本系统设备的波特率为115200（--baud）；"
+            "否则请更换线缆。",
         )
     )
 

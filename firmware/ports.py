@@ -1,12 +1,17 @@
 """Finds the serial ports of this computer and names the USB chips behind them, so that a technician spots the board."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from serial.tools.list_ports import comports  # type: ignore[import-untyped]  # pyserial ships no types
+import serial  # type: ignore[import-untyped]  # pyserial ships no types
+from serial.tools.list_ports import comports  # type: ignore[import-untyped]
 
+from firmware import link_errors
 from firmware.speech import FieldError
 from schemas.language import Text
 
+WAIT_S = 10.0
+"""How long a read or a write may take."""
 NO_BOARD = Text(
     "No USB serial port found. Check that the board is plugged in, that the USB cable carries data and not only power, "
     "and that this computer has the driver of the board's USB chip.",
@@ -81,3 +86,15 @@ def find_port(port: str | None) -> str:
             )
         )
     return known[0].device
+
+
+def open_port(name: str, baud: int) -> Any:
+    """Open a serial port for this program alone.
+
+    Raises:
+        FieldError: it is not there, not permitted, in use, or no serial port.
+    """
+    try:
+        return serial.serial_for_url(name, baudrate=baud, timeout=WAIT_S, write_timeout=WAIT_S, exclusive=True)
+    except (OSError, ValueError) as error:
+        raise link_errors.cannot_open(name, error) from error

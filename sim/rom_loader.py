@@ -70,7 +70,7 @@ class RomLoader:
         self._registers = {
             self._chip.CHIP_DETECT_MAGIC_REG_ADDR: self._chip.MAGIC_VALUE or 0,
             self._chip.UART_CLKDIV_REG: CRYSTAL // 115200,
-            **self._mac_registers(mac),
+            **self._factory_registers(mac),
         }
         self._at = 0
         self._inflate: Any = None
@@ -147,11 +147,15 @@ class RomLoader:
         address = self._registers.get(chip.SPI_REG_BASE + 4, 0)
         return SFDP if command == 0x5A and address == 0 else 0
 
-    def _mac_registers(self, mac: bytes) -> dict[int, int]:
+    def _factory_registers(self, mac: bytes) -> dict[int, int]:
         high, low = struct.unpack(">HI", mac)
         if self._chip.CHIP_NAME == "ESP32":
             first = self._chip.EFUSE_RD_REG_BASE + 4
-            return {first: low, first + 4: high}
+            # The ROM measures its crystal against the RC oscillator; esptool corrects the baud rate by it.
+            megahertz = 32
+            measured = CRYSTAL * 40 // (15625 * megahertz)
+            calibration = {self._chip.EFUSE_RD_REG_BASE + 16: megahertz, self._chip.RTCCALICFG1: measured << 7}
+            return {first: low, first + 4: high, **calibration}
         return {self._chip.MAC_EFUSE_REG: low, self._chip.MAC_EFUSE_REG + 4: high}
 
     def _change_baud(self, data: bytes) -> tuple[int, bytes]:
