@@ -112,6 +112,10 @@ def calibrate_command(
         list[float] | None, typer.Option(help="A known value; repeat it.", rich_help_panel=POINTS, show_default="none")
     ] = None,
     patience: Annotated[float, typer.Option(help="s to wait for a stable reading.", min=1)] = 300.0,
+    settle: Annotated[
+        float | None,
+        typer.Option(help="s for which it must be stable.", min=3, show_default="noise 10, dust and gas 30"),
+    ] = None,
     yes: Yes = False,
     port: Port = None,
     baud: Baud = BAUD,
@@ -148,7 +152,7 @@ def calibrate_command(
     ledger = Ledger(folder)
     ledger.entries()  # a ledger that was tampered with is found before the work, not after it
     with Link.open(port, baud=baud) as link:
-        ways = Ways(yes, patience, accept_drift=accept_drift)
+        ways = Ways(yes, patience, settle, accept_drift)
         visit = Visit(link, channel, _usual(method), ways, ledger, Records(folder))
         fit: Fit | None = None
         pairs: list[Point] = []

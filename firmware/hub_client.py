@@ -67,10 +67,11 @@ class HubClient:
         body: dict[str, Any] = {
             "site": record.site,
             "sensors": sorted({str(settings["type"]) for settings in record.sensors}),
-            "installed": record.provisioned.date().isoformat(),
             "calibrations": [msgspec.to_builtins(entry) for entry in calibrations],
             "repairs": [msgspec.to_builtins(repair) for repair in repairs],
         }
+        if record.provisioned:
+            body["installed"] = record.provisioned.date().isoformat()
         if due:
             body["calibration_due"] = due.isoformat()
         if outgoing.key:

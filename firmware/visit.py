@@ -35,11 +35,11 @@ PERHAPS = Text(
 
 @dataclass(frozen=True)
 class Ways:
-    """How a technician wants to be led: `yes` asks nothing, `patience` s for a stable reading, `every` s a look."""
+    """How a technician wants to be led: `yes` asks nothing; s to wait for a stable reading, and s it must be stable."""
 
     yes: bool
     patience: float
-    every: float = 1.0
+    settle: float | None = None
     accept_drift: bool = False
 
 
@@ -95,7 +95,7 @@ class Visit:
                 f"{target.board}，{target.sensor}.{target.channel}：其数据现带 C 标记（校准）。",
             )
         )
-        with if_stopped(UNCHANGED), Live(self._link, self._ways.every, "C", (target.sensor,)) as live:
+        with if_stopped(UNCHANGED), Live(self._link, 0.5, "C", (target.sensor,)) as live:
             yield live
             if live.seen:
                 self.surroundings = _surroundings(live.seen.values)
@@ -106,7 +106,9 @@ class Visit:
             say(instruction)
         else:
             ask(Text(f"{instruction.en} Then press Enter.", f"{instruction.zh}完成后按回车。"))
-        raw, found = calibrating.settle(live, self.target, time.monotonic(), self._ways.patience, self._show)
+        ways = self._ways
+        begin = time.monotonic()
+        raw, found = calibrating.settle(live, self.target, begin, ways.patience, ways.settle, self._show)
         label = unit(self.target.channel)
         _line("")
         say(
@@ -170,6 +172,7 @@ class Visit:
                     remark="drift above 0.5 dB: data since the last calibration is in doubt" if doubtful else "",
                 )
             )
+        self._records.adopt(self.config, paper.who)
         self._records.queue(target.board, entry.at)
         return entry
 
@@ -189,7 +192,7 @@ class Visit:
         state = Text("stable", "稳定") if found.stable else Text("settling", "等待稳定")
         _line(
             f"{target.channel} {corrected:8.1f} {label}  ± {found.spread:.1f}  {tell(state)} "
-            f"{found.seconds:.0f}/{target.rule.seconds:.0f} s"
+            f"{found.seconds:.0f}/{self._ways.settle or target.rule.seconds:.0f} s"
         )
 
     def _show_result(

@@ -2,7 +2,7 @@
 
 import typer
 
-from firmware import calibrate_cli, care_cli, provision_cli, repair_cli
+from firmware import calibrate_cli, care_cli, check_cli, provision_cli, repair_cli
 
 PROVISION = (
     "Examples: fenceline board provision --site station-pit --district nanhai --board station-pit-1 --sensor plantower "
@@ -24,6 +24,9 @@ def mount(app: typer.Typer) -> None:
     )
     app.command("calibrate", epilog=CALIBRATE)(calibrate_cli.calibrate_command)
     app.add_typer(calibrate_cli.history_app, name="calibration")
+    app.command("check", epilog="Examples: fenceline board check | fenceline board check --offline --lang zh")(
+        check_cli.check_command
+    )
     app.command("console", epilog="Examples: fenceline board console | fenceline board console --for 10 --json")(
         care_cli.console_command
     )
