@@ -27,6 +27,8 @@ UNCHANGED = Text(
     "The board's calibration is as it was; its data is no longer flagged C within a minute, and it measures on.",
     "设备的校准未改变；其数据最迟一分钟后不再带 C 标记，设备继续测量。",
 )
+MOST_KEPT = 48
+"""Readings in a ledger entry; of a collocation's many pairs an even choice, beside the fit of all."""
 PERHAPS = Text(
     "The new calibration may be on the board without standing in the ledger: calibrate again.",
     "新校准可能已写入设备但未记入台账：请重新校准。",
@@ -135,6 +137,7 @@ class Visit:
         readings = [calibrating.reading(target, point, correction, found) for point, found in self.measured]
         readings += [calibrating.reading(target, point, correction) for point in pairs]
         moved = calibrating.drift(target, readings, self.last)
+        readings = readings[:: 1 + len(readings) // MOST_KEPT]
         self._show_result(readings, correction, moved, fit)
         doubtful = calibrating.is_doubtful(method, moved)
         if doubtful and not self._ways.accept_drift:

@@ -1,4 +1,4 @@
-"""A city for the technician's work: the deployed broker with TLS, the real hub with its HTTP API, a bare virtual board."""
+"""A city for the technician: the deployed broker with TLS, the real hub with its HTTP API, a bare virtual board."""
 
 import json
 import os
