@@ -30,7 +30,7 @@ ENTER_S = 8.0
 """How long a board may take to stop what it does and give its prompt; a chip starts within two."""
 SILENCE_S = 10.0
 """How long a board may be silent while it works on something short."""
-PIECE = 2048
+PIECE = 4096
 """Bytes of a file sent at a time: a board holds its text, the packed and the unpacked bytes at once."""
 WATCHDOG_MS = 15 * 60 * 1000
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
