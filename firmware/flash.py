@@ -18,6 +18,7 @@ from typing import Any
 
 import serial  # type: ignore[import-untyped]  # pyserial ships no types
 from esptool import cmds  # type: ignore[import-untyped]  # esptool ships no types
+from esptool.loader import ESP_ROM_BAUD  # type: ignore[import-untyped]
 from esptool.logger import log  # type: ignore[import-untyped]
 from esptool.util import FatalError  # type: ignore[import-untyped]
 
@@ -184,13 +185,12 @@ def _check(port: str, image: Image, esp: Any) -> None:
 
 
 @contextlib.contextmanager
-def _connected(port: str, attempts: int = 4) -> Iterator[Any]:
+def _connected(port: str, attempts: int = 3) -> Iterator[Any]:
     """Connect to the loader in the chip's ROM; in the end the chip is reset, if the port has lines for that."""
     log.set_verbosity("silent")
     open_port(port, 115200).close()  # says why not, better than esptool
-    try:
-        esp = cmds.detect_chip(port, connect_attempts=attempts)
-    except (FatalError, serial.SerialException, OSError) as error:
+    esp = _detect(port, ESP_ROM_BAUD, "default-reset", attempts) or _detect(port, BAUD, "no-reset", 1)
+    if esp is None:
         raise FieldError(
             Text(
                 f"no chip in download mode answers at {port}: hold the button BOOT, press RESET (or EN), let go of "
@@ -198,14 +198,24 @@ def _connected(port: str, attempts: int = 4) -> Iterator[Any]:
                 f"{port}上没有处于下载模式的芯片：请按住BOOT键，按一下RESET（或EN）键后松开，再重新执行该命令。"
                 "如仍无应答，请更换数据线。",
             )
-        ) from error
+        )
     try:
         yield esp
         with contextlib.suppress(FatalError, serial.SerialException, OSError):
+            if esp.get_baud() != ESP_ROM_BAUD:  # for a port without reset lines, where it goes on listening
+                esp.change_baud(ESP_ROM_BAUD)
             esp.hard_reset()
     finally:
         with contextlib.suppress(serial.SerialException, OSError):
             esp._port.close()  # noqa: SLF001 - as its own context manager does
+
+
+def _detect(port: str, baud: int, reset: str, attempts: int) -> Any:
+    """Connect to a chip, or return None; one that was left in the middle still talks at BAUD."""
+    try:
+        return cmds.detect_chip(port, baud, reset, connect_attempts=attempts)
+    except (FatalError, serial.SerialException, OSError):
+        return None
 
 
 @contextlib.contextmanager

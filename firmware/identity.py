@@ -1,7 +1,6 @@
 """What a board says of itself: its chip, its interpreter, which of our versions it runs and where it belongs."""
 
 import ast
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,7 @@ from firmware.link import Link
 from firmware.speech import FieldError
 from schemas.language import Text
 
-_ASK = f"""
-import os, sys
-from binascii import hexlify
+_READ = """
 def _all(p):
  try:
   f = open(p, 'rb')
@@ -25,6 +22,18 @@ def _all(p):
  b = f.read()
  f.close()
  return b
+"""
+_STATE = f"[_all('/{boot.FOLDER}/' + n) for n in {boot.STATES!r}]"
+_ASK = f"""
+import json, os, sys
+from binascii import hexlify
+{_READ}
+def _of(p, *keys):
+ try:
+  d = json.loads(_all(p))
+  return [d.get(k) for k in keys]
+ except (ValueError, AttributeError):
+  return [None for k in keys]
 try:
  import machine
  _mac = hexlify(machine.unique_id()).decode()
@@ -32,9 +41,9 @@ except (ImportError, AttributeError):
  _mac = ''
 _i = sys.implementation
 print(repr({{'name': _i.name, 'version': tuple(_i.version[:3]), 'machine': getattr(_i, '_machine', sys.platform),
- 'mpy': getattr(_i, '_mpy', 0), 'mac': _mac, 'config': _all('/config.json'),
- 'state': [_all('/{boot.FOLDER}/' + n) for n in {boot.STATES!r}],
- 'manifests': {{s: _all('/{boot.FOLDER}/' + s + '/{boot.MANIFEST}') for s in {boot.SLOTS!r}}}}}))
+ 'mpy': getattr(_i, '_mpy', 0), 'mac': _mac, 'platform': sys.platform, 'state': {_STATE},
+ 'place': _of('/config.json', 'device', 'site'),
+ 'versions': {{s: _of('/{boot.FOLDER}/' + s + '/{boot.MANIFEST}', 'version')[0] for s in {boot.SLOTS!r}}}}}))
 """
 
 
@@ -85,21 +94,24 @@ def identify(link: Link) -> Identity:
     arch = ARCHS.get(told["mpy"] >> 10 & 0x0F)
     state = state_of(told["state"])
     slot = None if state is None else state["trial"] or state["run"]
-    manifest = _json(told["manifests"].get(slot or "", b""))
-    config = _json(told["config"])
     return Identity(
-        chip=told["machine"].rsplit(" with ", 1)[-1],
+        chip=told["machine"].rsplit(" with ", 1)[-1] if told["platform"] == "esp32" else told["platform"],
         mac=":".join(told["mac"][n : n + 2] for n in range(0, len(told["mac"]), 2)),
         micropython=".".join(map(str, told["version"])),
         arch=None if arch is None else Arch(arch),
         mpy=told["mpy"] & 0xFF,
-        fenceline=manifest.get("version"),
+        fenceline=told["versions"].get(slot),
         slot=slot,
         trial=bool(state and state["trial"]),
         state=state,
-        device=config.get("device"),
-        site=config.get("site"),
+        device=told["place"][0],
+        site=told["place"][1],
     )
+
+
+def read_state(link: Link) -> dict[str, Any] | None:
+    """Return the state of boot.py on a board, None if there is none."""
+    return state_of(ast.literal_eval(link.run(f"{_READ}print(repr({_STATE}))").strip()))
 
 
 def state_of(files: list[bytes]) -> dict[str, Any] | None:
@@ -109,11 +121,3 @@ def state_of(files: list[bytes]) -> dict[str, Any] | None:
             Path(folder, name).write_bytes(content)
         state: dict[str, Any] | None = boot.read(folder)
         return state
-
-
-def _json(content: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

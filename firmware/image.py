@@ -11,6 +11,7 @@ from pathlib import Path
 
 from esptool.bin_image import LoadFirmwareImage  # type: ignore[import-untyped]  # esptool ships no types
 from esptool.loader import ESPLoader  # type: ignore[import-untyped]
+from esptool.logger import log  # type: ignore[import-untyped]
 from esptool.targets import CHIP_DEFS  # type: ignore[import-untyped]
 from esptool.util import FatalError  # type: ignore[import-untyped]
 
@@ -97,6 +98,7 @@ def read_image(path: Path) -> Image:
 
 def _program(path: Path, chip: type[ESPLoader], content: bytes, name: str) -> "LoadFirmwareImage":
     """Check a program's length, checksum and SHA-256."""
+    log.set_verbosity("silent")
     try:
         program = LoadFirmwareImage(chip.CHIP_NAME, content)
     except (FatalError, struct.error, RuntimeError, IndexError, TypeError) as error:

@@ -20,7 +20,7 @@ from typing import Any
 
 from edge import boot
 from firmware.bundle import MANIFEST, Manifest
-from firmware.identity import Identity, identify
+from firmware.identity import Identity, identify, read_state
 from firmware.link import Link
 from firmware.speech import FieldError, if_stopped
 from schemas.language import Text
@@ -171,12 +171,12 @@ def _plan(link: Link, board: Identity, content: bytes, manifest: Manifest, bundl
     wanted = {name: file["sha256"] for name, file in manifest["files"].items()}
     there = {path: size for path, size in link.files(SLOTS).items() if size >= 0}
     held = link.digests([path for path in there if not path.endswith(".new")])
-    state = board.state or {"run": boot.SLOTS[1], "trial": "", "starts": 0}
+    state = board.state or {"run": boot.SLOTS[0], "trial": "", "starts": 0}
     whole = {slot: _is_whole(slot, wanted, content, held) for slot in boot.SLOTS}
     running = state["trial"] or state["run"]
     slot = running if whole[running] else boot.other(running)
-    if not whole[slot] and not any(path.startswith(f"{SLOTS}/{running}/") for path in there):
-        slot = running  # nothing is there that could be spoilt
+    if f"{SLOTS}/{running}/{MANIFEST}" not in there:
+        slot = running  # nothing is there that could start
     folder = f"{SLOTS}/{slot}/"
     sources = {digest: path for path, digest in held.items()}
     missing = {name: digest for name, digest in wanted.items() if held.get(folder + name) != digest}
@@ -247,7 +247,7 @@ def _verify(link: Link, plan: Plan, folder: str) -> None:
 
 def _write_state(link: Link, state: dict[str, Any]) -> None:
     """Write boot.py's state, by its own code, unless the board has it already."""
-    before = boot_state(link)
+    before = read_state(link)
     if before is not None and all(before.get(key) == value for key, value in state.items() if key != "seq"):
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -255,8 +255,3 @@ def _write_state(link: Link, state: dict[str, Any]) -> None:
         boot.write(folder, state)
         name = boot.STATES[state["seq"] % 2]
         link.write(f"{SLOTS}/{name}", Path(folder, name).read_bytes())
-
-
-def boot_state(link: Link) -> dict[str, Any] | None:
-    """Return boot.py's state on the board."""
-    return identify(link).state

@@ -28,9 +28,11 @@ from firmware.ports import find_port, open_port
 BAUD = 115200
 ENTER_S = 8.0
 """How long a board may take to stop what it does and give its prompt; a chip starts within two."""
+MUTE_S = 4.0
+"""After which a board that has said nothing at all will say nothing."""
 SILENCE_S = 10.0
 """How long a board may be silent while it works on something short."""
-PIECE = 2048
+PIECE = 4096
 """Bytes of a file sent at a time: a board holds its text, the packed and the unpacked bytes at once."""
 WATCHDOG_MS = 15 * 60 * 1000
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
@@ -396,9 +398,10 @@ class _Transport(SerialTransport):  # type: ignore[misc]
             time.sleep(0.02)
             self.serial.write(b"\r\x01")
             if self.read_until(1, _RAW, timeout=0.6, timeout_overall=2).endswith(_RAW):
-                time.sleep(0.02)
                 self.in_raw_repl = True
                 return None
+            if not self._heard and time.monotonic() > deadline - seconds + MUTE_S:
+                break
         return self.recently_heard()
 
     def restart_interpreter(self) -> None:

@@ -87,9 +87,7 @@ def _show(found: list[finding.Found]) -> None:
 def flash_command(
     image: Annotated[Path, typer.Option(help="MicroPython's firmware for the chip: a whole .bin file.")],
     port: Port = None,
-    baud: Annotated[
-        int, typer.Option(help="Of the line while the image is sent; lower it for a bad cable.")
-    ] = FLASH_BAUD,
+    baud: Annotated[int, typer.Option(help="While the image is sent; lower it for a bad cable.")] = FLASH_BAUD,
     erase: Annotated[
         bool, typer.Option("--erase", help="Erase the board's files, too: its identity, and readings not yet sent.")
     ] = False,
@@ -190,6 +188,7 @@ def bundle_command(
     sign: Annotated[
         Path | None, typer.Option(help="Sign it with this key (fenceline board bundle-key).", show_default="unsigned")
     ] = None,
+    lang: LangOption = None,  # noqa: ARG001
 ) -> None:
     """Compile the board's code and write it with a manifest of every file."""
     folder = out or Path("dist") / f"board-{arch}"

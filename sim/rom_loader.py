@@ -10,6 +10,7 @@ erasing and programming, which take most of a real chip's.
 
 import asyncio
 import hashlib
+import mmap
 import os
 import struct
 import zlib
@@ -60,7 +61,7 @@ class RomLoader:
     def __init__(
         self,
         chip: Chip,
-        flash: bytearray,
+        flash: bytearray | mmap.mmap,
         mac: bytes,
         cut_after: int = 1 << 62,
         set_baud: Callable[[int], None] = lambda _: None,
@@ -218,7 +219,7 @@ class VirtualChip:
         self._faults = {fault.kind: fault.at for fault in faults}
         self.port = SerialPort(self.folder, self._faults, self._hear)
         self._frame = bytearray()
-        self._flash = bytearray()
+        self._flash: mmap.mmap | None = None
         self._lock = -1
         self._task: asyncio.Task[None] | None = None
         self._next_baud = 0
@@ -231,7 +232,10 @@ class VirtualChip:
         """
         self._lock = lock(self.folder)
         image = self.folder / "flash.bin"
-        self._flash = bytearray(image.read_bytes() if image.exists() else b"\xff" * (self._megabytes << 20))
+        if not image.exists():
+            image.write_bytes(b"\xff" * (self._megabytes << 20))
+        with image.open("r+b") as file:
+            self._flash = mmap.mmap(file.fileno(), 0)
         self._reset()
         self.port.plug()
         self._task = asyncio.create_task(self.port.serve())
@@ -241,11 +245,13 @@ class VirtualChip:
         self.port.stop()
         if self._task:
             await self._task
-            (self.folder / "flash.bin").write_bytes(self._flash)
+        if self._flash:
+            self._flash.close()
         if self._lock >= 0:
             os.close(self._lock)
 
     def _reset(self) -> None:
+        assert self._flash is not None
         mac = bytes.fromhex("240ac4") + hashlib.sha256(self._chip.encode()).digest()[:3]
         cut = self._faults.get("power-cut", 1 << 62)
         self._rom = RomLoader(self._chip, self._flash, mac, cut, self._set_baud)

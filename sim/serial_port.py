@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fenceline import UserError
 
-AWAY_S = 1.0
+AWAY_S = 0.5
 """How long a pulled cable or the power stays away."""
 PIECE = 64  # bytes; what goes over the line at a time, so that a fault strikes near its byte
 _SPEEDS = {getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdigit()}
