@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.calibration import dry
+from firmware.channels import family, unit
 from firmware.correction import NOISE_DRIFT, Correction, Point, RefusedError, apply
 from firmware.ledger import Entry, Ledger, Method, Reading, Reference
 from firmware.live import Live
 from firmware.speech import FieldError
 from firmware.stability import RULES, Rule, Stability, stability
-from schemas import load_quantities
 from schemas.language import Text
 
 LEVELS = ("laeq", "laf", "la", "lafmax", "lafmin")
@@ -52,22 +52,6 @@ class Target:
     def rule(self) -> Rule:
         """When a reading of it is stable."""
         return RULES[family(self.channel)]
-
-
-def family(channel: str) -> str:
-    """Return the catalogue's family of a sample channel."""
-    for key, quantity in load_quantities().items():
-        if channel == key or channel in quantity.samples:
-            return str(quantity.family)
-    return "device"
-
-
-def unit(channel: str) -> str:
-    """Return how people write the unit of a sample channel."""
-    for key, quantity in load_quantities().items():
-        if channel == key or channel in quantity.samples:
-            return str(quantity.label)
-    return ""
 
 
 def choose(board: str, sensors: dict[str, tuple[str, ...]], content: dict[str, Any], wanted: str | None) -> Target:

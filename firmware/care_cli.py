@@ -15,7 +15,7 @@ import typer
 
 from fenceline import UserError
 from firmware import backup, session
-from firmware.calibrating import unit
+from firmware.channels import shown
 from firmware.folder import home
 from firmware.link import Link
 from firmware.link_errors import BoardCodeError
@@ -66,11 +66,7 @@ def console_command(
 def _line(seen: Seen) -> str:
     parts = []
     for name, sensor in seen.sensors.items():
-        values = [
-            f"{channel} {seen.values[channel]:.1f} {unit(channel)}"
-            for channel in sensor.channels
-            if channel in seen.values
-        ]
+        values = [shown(channel, seen.values[channel]) for channel in sensor.channels if channel in seen.values]
         # A letter alone says nothing to a newcomer; N goes without saying.
         flag = "" if sensor.flag == "N" else f" [{sensor.flag} {tell(FLAGS.get(sensor.flag, Text('?', '?')))}]"
         why = f" ({sensor.why})" if sensor.why else ""

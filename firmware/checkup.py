@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from firmware.calibrating import unit
+from firmware.channels import is_plausible, shown
 from firmware.session import SensorSeen
-from schemas import load_quantities
 from schemas.language import Text
 
 CLOCK_MOST_S = 5
@@ -187,30 +186,30 @@ def sensor(name: str, seen: SensorSeen, values: dict[str, float]) -> Result:
     """Judge a sensor by what it has given."""
     title = Text(f"Sensor {name}", f"传感器 {name}")
     given = {channel: values[channel] for channel in seen.channels if channel in values}
-    shown = ", ".join(f"{channel} {value:.1f} {unit(channel)}".strip() for channel, value in given.items())
+    told_values = ", ".join(shown(channel, value) for channel, value in given.items())
     if seen.flag != "N" or not given:
-        told = same(": ".join(part for part in (seen.flag, seen.why or shown) if part))
+        told = same(": ".join(part for part in (seen.flag, seen.why or told_values) if part))
         state = State.warning if seen.flag in "MC" and seen.flag else State.problem
         return Result(title, state, told, _REMEDIES.get(seen.flag, _REMEDIES["B"]))
-    odd = [channel for channel, value in given.items() if not _plausible(channel, value)]
+    odd = [channel for channel, value in given.items() if not is_plausible(channel, value)]
     if odd:
         return Result(
             title,
             State.problem,
-            Text(f"not plausible: {shown}", f"数值不合理：{shown}"),
+            Text(f"not plausible: {told_values}", f"数值不合理：{told_values}"),
             Text("check scale and channel in its settings", "检查配置中的比例和通道"),
         )
     if seen.rejected > MOST_REJECTED * (seen.n + seen.rejected):
         return Result(
             title,
             State.warning,
-            Text(f"{shown}; {seen.rejected} damaged frames", f"{shown}；损坏帧 {seen.rejected} 个"),
+            Text(f"{told_values}; {seen.rejected} damaged frames", f"{told_values}；损坏帧 {seen.rejected} 个"),
             Text(
                 "the line is disturbed: shield it, shorten it, terminate RS-485",
                 "线路受干扰：请屏蔽、缩短线路或加 RS-485 终端电阻",
             ),
         )
-    return Result(title, State.ok, same(shown))
+    return Result(title, State.ok, same(told_values))
 
 
 def supply(values: dict[str, float]) -> Result:
@@ -219,7 +218,7 @@ def supply(values: dict[str, float]) -> Result:
     if "supply" not in values:
         return Result(name, State.skipped, Text("no sensor gives it", "没有传感器提供"))
     volts = values["supply"]
-    if _plausible("supply", volts):
+    if is_plausible("supply", volts):
         return Result(name, State.ok, same(f"{volts:.2f} V"))
     return Result(
         name,
@@ -259,11 +258,3 @@ def calibration(content: dict[str, Any] | None, today: dt.date) -> Result:
 def passed(results: Sequence[Result]) -> bool:
     """Tell whether nothing is in the way."""
     return all(result.state is not State.problem for result in results)
-
-
-def _plausible(channel: str, value: float) -> bool:
-    for key, quantity in load_quantities().items():
-        if channel == key or channel in quantity.samples:
-            low, high = quantity.range
-            return bool(low <= value <= high)
-    return True

@@ -4,12 +4,13 @@ It needs nothing from elsewhere (style within, no script, no picture) and holds 
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from firmware.calibrating import unit
+from firmware.channels import shown, symbol, unit
 from firmware.checkup import Result, State, passed
 from firmware.ledger import Entry
 from firmware.records import BoardRecord
@@ -41,6 +42,7 @@ th { font-weight: 600; color: #444; font-size: 8.5pt }
 .facts dt { color: #444 } .facts dd { margin: 0; font-weight: 600; overflow-wrap: anywhere }
 td.state { white-space: nowrap; font-weight: 700 }
 .remedy { color: #444 }
+.d { white-space: nowrap }
 .sign { display: grid; grid-template-columns: 1fr 1fr; gap: 10mm; margin-top: 12mm }
 .sign div { border-top: .3mm solid #111; padding-top: 1mm; font-size: 8.5pt }
 footer { margin-top: 3mm; font-size: 7.5pt; color: #555 }
@@ -154,7 +156,7 @@ def _sensors(sensors: Iterable[dict[str, Any]], values: dict[str, float]) -> lis
             " ".join(filter(None, (str(settings["type"]), str(settings.get("model", ""))))),
             str(settings["port"]),
             ", ".join(
-                f"{channel} {values[channel]:.1f} {unit(channel)}" if channel in values else f"{channel} -"
+                shown(channel, values[channel]) if channel in values else f"{symbol(channel)} -"
                 for channel in channels(settings)
             ),
         ]
@@ -178,17 +180,17 @@ def _calibrations(done: Commissioned, lang: Lang) -> str:
     rows = []
     for entry in done.entries:
         reference, label = entry.reference, unit(entry.channel)
-        shown = "; ".join(f"{one.before:.1f} → {one.after:.1f} @ {one.true:g} {label}" for one in entry.readings[:2])
+        result = "; ".join(f"{one.before:.1f} → {one.after:.1f} @ {one.true:g} {label}" for one in entry.readings[:2])
         if entry.fit:
             fit = entry.fit
             line = f"{fit['slope']:.3f} x {fit['offset']:+.1f}"
-            shown = f"{line}; R² {fit['r2']:.2f}, RMSE {fit['rmse']:.1f}, n {fit['n']:.0f}"
+            result = f"{line}; R² {fit['r2']:.2f}, RMSE {fit['rmse']:.1f}, n {fit['n']:.0f}"
         rows.append(
             [
-                f"{entry.sensor}.{entry.channel}",
+                f"{entry.sensor} {symbol(entry.channel)}",
                 f"{entry.at:%Y-%m-%d}, {entry.who}",
                 f"{reference.instrument} {reference.serial}; {reference.certificate} ({reference.expires})",
-                shown,
+                result,
                 "-" if entry.drift is None else f"{entry.drift:+.2f}",
                 str(entry.due),
             ]
@@ -209,5 +211,10 @@ def _checks(results: Sequence[Result], lang: Lang) -> str:
 
 def _table(columns: Sequence[Text], rows: Sequence[Sequence[str]], lang: Lang) -> str:
     head = "".join(f"<th>{escape(column.into(lang))}</th>" for column in columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(f"<td>{_whole(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _whole(text: str) -> str:
+    """Escape a text and keep its dates and values in one piece."""
+    return re.sub(r"\d{4}-\d\d-\d\d|[\d.-]+ → [\d.-]+", r"<span class=d>\g<0></span>", escape(text))

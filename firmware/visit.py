@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from firmware import calibrating, session
-from firmware.calibrating import Target, unit
+from firmware.calibrating import Target
+from firmware.channels import symbol, unit
 from firmware.correction import Correction, Point, RefusedError
 from firmware.ledger import Entry, Ledger, Method, Reading, Reference
 from firmware.link import Link
@@ -194,7 +195,7 @@ class Visit:
         target, label = self.target, unit(self.target.channel)
         state = Text("stable", "稳定") if found.stable else Text("settling", "等待稳定")
         _line(
-            f"{target.channel} {corrected:8.1f} {label}  ± {found.spread:.1f}  {tell(state)} "
+            f"{symbol(target.channel)} {corrected:8.1f} {label}  ± {found.spread:.1f}  {tell(state)} "
             f"{found.seconds:.0f}/{self._ways.settle or target.rule.seconds:.0f} s"
         )
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from firmware import calibrate_cli, care_cli, check_cli, provision_cli, repair_cli
+from firmware import calibrate_cli, care_cli, check_cli, history_cli, provision_cli, repair_cli, sync_cli
 
 PROVISION = (
     "Examples: fenceline board provision --site station-pit --district nanhai --board station-pit-1 --sensor plantower "
@@ -20,10 +20,10 @@ def mount(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("provision", epilog=PROVISION)(provision_cli.provision_command)
     app.command("sync", epilog="Example: fenceline board sync --hub https://hub.city.example --token-file token")(
-        provision_cli.sync_command
+        sync_cli.sync_command
     )
     app.command("calibrate", epilog=CALIBRATE)(calibrate_cli.calibrate_command)
-    app.add_typer(calibrate_cli.history_app, name="calibration")
+    app.add_typer(history_cli.app, name="calibration")
     app.command("check", epilog="Examples: fenceline board check | fenceline board check --offline --lang zh")(
         check_cli.check_command
     )
