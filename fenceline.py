@@ -24,7 +24,8 @@ COMMANDS = {
     "access": ("hub.access_cli", "Who may use the HTTP API: make and revoke tokens."),
     "board": ("firmware.cli", "The technician's toolkit: find boards, build their bundle."),
     "sim": ("sim.board_cli", "Simulated parts for trying things out: a virtual board."),
-    "grafana": ("dashboards.cli", "Dashboards as code, in English and Chinese."),
+    "grafana": ("dashboards.cli", "Dashboards and alert rules as code: build, push, check."),
+    "deploy": ("deploy.cli", "A city on one machine: certificates, passwords, tokens."),
 }
 
 

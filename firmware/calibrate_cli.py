@@ -1,4 +1,4 @@
-"""`fenceline board calibrate` and `calibration history`: guided, refused where it would be worthless, and on record."""
+"""`fenceline board calibrate`: guided, refused where it would be worthless, and on record."""
 
 import datetime as dt
 import json
@@ -12,7 +12,8 @@ import typer
 
 from fenceline import UserError
 from firmware import collocated
-from firmware.calibrating import LEVELS, MONTHS, check_reference, due_after, unit
+from firmware.calibrating import LEVELS, MONTHS, check_reference, due_after
+from firmware.channels import unit
 from firmware.correction import (
     NOISE_LEVELS,
     Correction,
@@ -26,16 +27,14 @@ from firmware.correction import (
     zero_span,
 )
 from firmware.folder import home
-from firmware.ledger import Entry, Ledger, Reference
+from firmware.ledger import Ledger, Reference
 from firmware.link import Link
 from firmware.options import BAUD, AsJson, Baud, Home, Port, Who, Yes, name_of
 from firmware.records import Records
-from firmware.show import say, table
+from firmware.show import say
 from firmware.speech import LangOption, tell
 from firmware.visit import Paper, Visit, Ways, pairs_typed
 from schemas.language import Text
-
-history_app = typer.Typer(no_args_is_help=True, help="The calibration ledger.")
 
 NOISE, GAS, COLLOCATION, POINTS = "Noise", "Zero and gas", "Collocation", "Several points"
 ZERO_MOST = 30.0
@@ -112,6 +111,10 @@ def calibrate_command(
         list[float] | None, typer.Option(help="A known value; repeat it.", rich_help_panel=POINTS, show_default="none")
     ] = None,
     patience: Annotated[float, typer.Option(help="s to wait for a stable reading.", min=1)] = 300.0,
+    settle: Annotated[
+        float | None,
+        typer.Option(help="s for which it must be stable.", min=3, show_default="noise 10, dust and gas 30"),
+    ] = None,
     yes: Yes = False,
     port: Port = None,
     baud: Baud = BAUD,
@@ -148,7 +151,7 @@ def calibrate_command(
     ledger = Ledger(folder)
     ledger.entries()  # a ledger that was tampered with is found before the work, not after it
     with Link.open(port, baud=baud) as link:
-        ways = Ways(yes, patience, accept_drift=accept_drift)
+        ways = Ways(yes, patience, settle, accept_drift)
         visit = Visit(link, channel, _usual(method), ways, ledger, Records(folder))
         fit: Fit | None = None
         pairs: list[Point] = []
@@ -171,62 +174,6 @@ def calibrate_command(
         )
     )
     say(Text("The hub hears of it by: fenceline board sync", "通知数据中心：fenceline board sync"))
-
-
-@history_app.command(
-    "history", epilog="Examples: fenceline board calibration history pit-1 | ... history pit-1 --channel laf --json"
-)
-def history_command(
-    board: Annotated[str, typer.Argument(help="Its id.", show_default=False)],
-    channel: Annotated[str | None, typer.Option(help="Only this one.", show_default="all")] = None,
-    home_folder: Home = None,
-    as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
-) -> None:
-    """Show who calibrated a board, when, by what, and how far it had drifted. The ledger's chain is checked."""
-    entries = [one for one in Ledger(home(home_folder)).entries(board) if channel in (None, one.channel)]
-    if as_json:
-        print(json.dumps([msgspec.to_builtins(entry) for entry in entries], ensure_ascii=False))
-        return
-    if not entries:
-        print(tell(Text(f"{board} was never calibrated from this laptop.", f"本机没有 {board} 的校准记录。")))
-        return
-    columns = (
-        Text("When", "时间"),
-        Text("Id", "编号"),
-        Text("Channel", "通道"),
-        Text("Method", "方法"),
-        Text("By", "人员"),
-        Text("Reference", "标准器"),
-        Text("Before > after", "校准前 > 后"),
-        Text("Drift", "漂移"),
-        Text("Due", "到期"),
-    )
-    today = dt.datetime.now(dt.UTC).date()
-    newest = {entry.channel: entry for entry in entries}
-    styles = ["red" if newest[one.channel] is one and one.due <= today else None for one in entries]
-    table(columns, [_row(entry, today, newest[entry.channel] is entry) for entry in entries], styles)
-
-
-def _row(entry: Entry, today: dt.date, is_newest: bool) -> list[str]:
-    reference = entry.reference
-    over = tell(Text(" OVERDUE", " 逾期")) if is_newest and entry.due <= today else ""
-    first = entry.readings[0] if entry.readings else None
-    label = unit(entry.channel)
-    shown = f"{first.before:.1f} > {first.after:.1f} @ {first.true:g}" if first else "-"
-    if entry.fit:
-        shown = f"R² {entry.fit['r2']:.2f}, RMSE {entry.fit['rmse']:.1f}"
-    return [
-        f"{entry.at:%Y-%m-%d %H:%MZ}",
-        str(entry.id),
-        f"{entry.sensor}.{entry.channel}",
-        entry.method,
-        entry.who,
-        f"{reference.instrument} {reference.serial}, {reference.certificate} ({reference.expires})",
-        f"{shown} {label}",
-        "-" if entry.drift is None else f"{entry.drift:+.2f}",
-        f"{entry.due}{over}",
-    ]
 
 
 def _measured(

@@ -1,6 +1,7 @@
 """A calibration from its readings to the ledger: what was, what is, how far it had moved, and when it is due again."""
 
 import calendar
+import dataclasses
 import datetime as dt
 import statistics
 import time
@@ -9,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.calibration import dry
+from firmware.channels import family, unit
 from firmware.correction import NOISE_DRIFT, Correction, Point, RefusedError, apply
 from firmware.ledger import Entry, Ledger, Method, Reading, Reference
 from firmware.live import Live
 from firmware.speech import FieldError
 from firmware.stability import RULES, Rule, Stability, stability
-from schemas import load_quantities
 from schemas.language import Text
 
 LEVELS = ("laeq", "laf", "la", "lafmax", "lafmin")
@@ -53,22 +54,6 @@ class Target:
         return RULES[family(self.channel)]
 
 
-def family(channel: str) -> str:
-    """Return the catalogue's family of a sample channel."""
-    for key, quantity in load_quantities().items():
-        if channel == key or channel in quantity.samples:
-            return str(quantity.family)
-    return "device"
-
-
-def unit(channel: str) -> str:
-    """Return how people write the unit of a sample channel."""
-    for key, quantity in load_quantities().items():
-        if channel == key or channel in quantity.samples:
-            return str(quantity.label)
-    return ""
-
-
 def choose(board: str, sensors: dict[str, tuple[str, ...]], content: dict[str, Any], wanted: str | None) -> Target:
     """Return the channel `wanted` (CHANNEL or SENSOR.CHANNEL), or the board's only one.
 
@@ -87,7 +72,12 @@ def choose(board: str, sensors: dict[str, tuple[str, ...]], content: dict[str, A
 
 
 def settle(
-    live: Live, target: Target, begin: float, patience: float, shown: Callable[[Stability, float], None]
+    live: Live,
+    target: Target,
+    begin: float,
+    patience: float,
+    seconds: float | None,
+    shown: Callable[[Stability, float], None],
 ) -> tuple[float, Stability]:
     """Wait until a channel is stable; return the raw mean, after the humidity correction, and how stable it is.
 
@@ -96,19 +86,21 @@ def settle(
         target: the channel.
         begin: readings before this moment (monotonic, s) do not count.
         patience: s to wait.
+        seconds: s for which it must be stable, where that is not the family's.
         shown: is told each time how stable it is, and the corrected value.
 
     Raises:
         RefusedError: it did not become stable.
         FieldError: the connection was lost.
     """
+    rule = target.rule if seconds is None else dataclasses.replace(target.rule, seconds=seconds)
     deadline = time.monotonic() + patience
-    found = stability([], target.rule)
+    found = stability([], rule)
     while time.monotonic() < deadline:
         seen = live.next(20)
         readings = live.since(target.channel, begin)
         if readings:
-            found = stability(readings, target.rule)
+            found = stability(readings, rule)
             shown(found, apply(target.correction, dried(target, readings[-1][1], seen.values)))
         if found.stable:
             return dried(target, found.mean, seen.values), found
@@ -121,13 +113,13 @@ def settle(
                 f"传感器 {target.sensor} 没有数据{told}：请检查接线和供电，或执行 fenceline board check",
             )
         )
-    limit, label = target.rule.limit(found.mean), unit(target.channel)
+    limit, label = rule.limit(found.mean), unit(target.channel)
     raise RefusedError(
         Text(
             f"{target.channel} did not become stable within {patience:.0f} s: it varies by {found.spread:.1f} and "
-            f"drifts by {found.drift:+.1f} {label} in {target.rule.seconds:.0f} s, at most {limit:.1f} is allowed; "
+            f"drifts by {found.drift:+.1f} {label} in {rule.seconds:.0f} s, at most {limit:.1f} is allowed; "
             "nothing has been changed",
-            f"{target.channel} 在 {patience:.0f} 秒内未稳定：{target.rule.seconds:.0f} 秒内波动 {found.spread:.1f}，"
+            f"{target.channel} 在 {patience:.0f} 秒内未稳定：{rule.seconds:.0f} 秒内波动 {found.spread:.1f}，"
             f"漂移 {found.drift:+.1f} {label}，允许 {limit:.1f}；未作任何更改",
         )
     )

@@ -2,14 +2,14 @@
 
 import typer
 
-from firmware import software_cli
+from firmware import software_cli, work_cli
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()
 def board() -> None:
-    """The technician's toolkit: find a board, put software on it."""
+    """The technician's toolkit: from a bare board to a calibrated one at the fence."""
 
 
 app.command("list")(software_cli.list_command)
@@ -17,3 +17,4 @@ app.command("flash")(software_cli.flash_command)
 app.command("install")(software_cli.install_command)
 app.command("bundle")(software_cli.bundle_command)
 app.command("bundle-key")(software_cli.bundle_key_command)
+work_cli.mount(app)

@@ -18,6 +18,8 @@ from firmware.speech import FieldError, spoken
 from schemas.language import Text
 
 TIMEOUT_S = 20
+MOST_BYTES = 24_000
+"""Of entries in one request: the hub reads 32 KB."""
 
 
 class UnreachableError(FieldError):
@@ -57,25 +59,35 @@ class HubClient:
     def tell(
         self, record: BoardRecord, outgoing: Outgoing, calibrations: list[Entry], repairs: list[Repair]
     ) -> dict[str, Any]:
-        """Send all that is known of a board; return the hub's answer.
+        """Send all that is known of a board; return whether it was new, and how many entries were.
 
         Raises:
             UnreachableError: there is no network, or the hub does not answer.
             FieldError: the hub refuses it, with why.
         """
-        due = min((entry.due for entry in latest(calibrations)), default=None)
-        body: dict[str, Any] = {
+        head: dict[str, Any] = {
             "site": record.site,
             "sensors": sorted({str(settings["type"]) for settings in record.sensors}),
-            "installed": record.provisioned.date().isoformat(),
-            "calibrations": [msgspec.to_builtins(entry) for entry in calibrations],
-            "repairs": [msgspec.to_builtins(repair) for repair in repairs],
         }
+        due = min((entry.due for entry in latest(calibrations)), default=None)
+        if record.provisioned:
+            head["installed"] = record.provisioned.date().isoformat()
         if due:
-            body["calibration_due"] = due.isoformat()
+            head["calibration_due"] = due.isoformat()
         if outgoing.key:
-            body["key"] = outgoing.key
-        return self._put(f"/api/v1/boards/{record.board}", json.dumps(body).encode())
+            head["key"] = outgoing.key
+        entries = [("calibrations", msgspec.to_builtins(entry)) for entry in calibrations]
+        entries += [("repairs", msgspec.to_builtins(repair)) for repair in repairs]
+        done: dict[str, Any] = {"registered": False, "calibrations": 0, "repairs": 0}
+        for portion in portions(entries):
+            body = head | {
+                kind: [entry for other, entry in portion if other == kind] for kind in ("calibrations", "repairs")
+            }
+            answer = self._put(f"/api/v1/boards/{record.board}", json.dumps(body).encode())
+            done["registered"] |= answer["registered"]
+            for kind in ("calibrations", "repairs"):
+                done[kind] += answer[kind]
+        return done
 
     def _put(self, path: str, body: bytes) -> dict[str, Any]:
         parts = urllib.parse.urlsplit(self.url)
@@ -140,6 +152,20 @@ class HubClient:
                 )
             )
         raise FieldError(Text(f"the hub refuses it ({status}): {detail}", f"数据中心拒绝（{status}）：{detail}"))
+
+
+def portions(entries: list[tuple[str, Any]]) -> list[list[tuple[str, Any]]]:
+    """Split entries so that each portion, as JSON, stays below what the hub reads; at least one, maybe empty."""
+    found: list[list[tuple[str, Any]]] = [[]]
+    size = 0
+    for entry in entries:
+        more = len(json.dumps(entry[1]).encode()) + 2
+        if found[-1] and size + more > MOST_BYTES:
+            found.append([])
+            size = 0
+        found[-1].append(entry)
+        size += more
+    return found
 
 
 def latest(entries: list[Entry]) -> list[Entry]:

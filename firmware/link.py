@@ -80,6 +80,10 @@ class Link:
                 time.sleep(0.05)  # the port must not close before the last byte has left
             self._transport.shut()
 
+    def release(self) -> None:
+        """Free the port for another program; the board stays at its prompt, and what is installed does not run."""
+        self._transport.shut()
+
     def run(self, code: str, *, silence: float = SILENCE_S, on_output: Callable[[bytes], None] | None = None) -> str:
         """Run code on the board and return what it printed.
 

@@ -27,7 +27,8 @@ class BoardRecord(msgspec.Struct, omit_defaults=True):
     broker: str
     """HOST:PORT."""
     who: str
-    provisioned: dt.datetime
+    provisioned: dt.datetime | None = None
+    """None: from another laptop."""
     mac: str = ""
     """Hardware address of the chip."""
     site_name: str = ""
@@ -72,6 +73,13 @@ class Records:
         """Return the records of all boards, by id."""
         paths = sorted(self._boards.glob("*.json")) if self._boards.exists() else []
         return [record for path in paths if (record := _read(path, BoardRecord))]
+
+    def adopt(self, config: dict[str, Any], who: str) -> None:
+        """Make a record of a board that was provisioned from another laptop; one that is there stays."""
+        board, broker = str(config["device"]), config["broker"]
+        if self.get(board) is None:
+            place = f"{broker['host']}:{broker['port']}"
+            self.put(BoardRecord(board, str(config["site"]), str(config["district"]), config["sensors"], place, who))
 
     def queue(self, board: str, now: dt.datetime, key: str | None = None) -> None:
         """Note that the hub is to be told of a board; a key that waits already stays."""

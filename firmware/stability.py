@@ -63,7 +63,7 @@ def stability(readings: Sequence[tuple[float, float]], rule: Rule) -> Stability:
     drift = _slope(window) * covered
     # The window opens with the first reading in it, up to one reading's distance late.
     late = 1.5 * covered / max(1, len(window) - 1)
-    enough = len(window) >= 5 and covered + late >= rule.seconds
+    enough = len(window) >= 4 and covered + late >= rule.seconds
     limit = rule.limit(mean)
     return Stability(enough and spread <= limit and abs(drift) <= limit, mean, spread, drift, covered)
 

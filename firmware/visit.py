@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from firmware import calibrating, session
-from firmware.calibrating import Target, unit
+from firmware.calibrating import Target
+from firmware.channels import symbol, unit
 from firmware.correction import Correction, Point, RefusedError
 from firmware.ledger import Entry, Ledger, Method, Reading, Reference
 from firmware.link import Link
@@ -27,6 +28,8 @@ UNCHANGED = Text(
     "The board's calibration is as it was; its data is no longer flagged C within a minute, and it measures on.",
     "设备的校准未改变；其数据最迟一分钟后不再带 C 标记，设备继续测量。",
 )
+MOST_KEPT = 48
+"""Readings in a ledger entry; of a collocation's many pairs an even choice, beside the fit of all."""
 PERHAPS = Text(
     "The new calibration may be on the board without standing in the ledger: calibrate again.",
     "新校准可能已写入设备但未记入台账：请重新校准。",
@@ -35,11 +38,11 @@ PERHAPS = Text(
 
 @dataclass(frozen=True)
 class Ways:
-    """How a technician wants to be led: `yes` asks nothing, `patience` s for a stable reading, `every` s a look."""
+    """How a technician wants to be led: `yes` asks nothing; s to wait for a stable reading, and s it must be stable."""
 
     yes: bool
     patience: float
-    every: float = 1.0
+    settle: float | None = None
     accept_drift: bool = False
 
 
@@ -95,7 +98,7 @@ class Visit:
                 f"{target.board}，{target.sensor}.{target.channel}：其数据现带 C 标记（校准）。",
             )
         )
-        with if_stopped(UNCHANGED), Live(self._link, self._ways.every, "C", (target.sensor,)) as live:
+        with if_stopped(UNCHANGED), Live(self._link, 0.5, "C", (target.sensor,)) as live:
             yield live
             if live.seen:
                 self.surroundings = _surroundings(live.seen.values)
@@ -106,7 +109,9 @@ class Visit:
             say(instruction)
         else:
             ask(Text(f"{instruction.en} Then press Enter.", f"{instruction.zh}完成后按回车。"))
-        raw, found = calibrating.settle(live, self.target, time.monotonic(), self._ways.patience, self._show)
+        ways = self._ways
+        begin = time.monotonic()
+        raw, found = calibrating.settle(live, self.target, begin, ways.patience, ways.settle, self._show)
         label = unit(self.target.channel)
         _line("")
         say(
@@ -133,6 +138,7 @@ class Visit:
         readings = [calibrating.reading(target, point, correction, found) for point, found in self.measured]
         readings += [calibrating.reading(target, point, correction) for point in pairs]
         moved = calibrating.drift(target, readings, self.last)
+        readings = readings[:: 1 + len(readings) // MOST_KEPT]
         self._show_result(readings, correction, moved, fit)
         doubtful = calibrating.is_doubtful(method, moved)
         if doubtful and not self._ways.accept_drift:
@@ -170,6 +176,7 @@ class Visit:
                     remark="drift above 0.5 dB: data since the last calibration is in doubt" if doubtful else "",
                 )
             )
+        self._records.adopt(self.config, paper.who)
         self._records.queue(target.board, entry.at)
         return entry
 
@@ -188,8 +195,8 @@ class Visit:
         target, label = self.target, unit(self.target.channel)
         state = Text("stable", "稳定") if found.stable else Text("settling", "等待稳定")
         _line(
-            f"{target.channel} {corrected:8.1f} {label}  ± {found.spread:.1f}  {tell(state)} "
-            f"{found.seconds:.0f}/{target.rule.seconds:.0f} s"
+            f"{symbol(target.channel)} {corrected:8.1f} {label}  ± {found.spread:.1f}  {tell(state)} "
+            f"{found.seconds:.0f}/{self._ways.settle or target.rule.seconds:.0f} s"
         )
 
     def _show_result(

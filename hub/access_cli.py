@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text as RichText
 
 from fenceline import UserError
 from hub.access import Access, AccessError
@@ -19,7 +20,8 @@ from hub.alert_desk import transaction
 from hub.compliance import STEPS
 from hub.config import ConfigError, load_config
 from hub.database import DatabaseError, open_database
-from hub.language import LangOption, Text, system_language
+from hub.doer import doer
+from hub.language import Lang, LangOption, Text, system_language
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -32,7 +34,18 @@ ONCE = Text(
     "此令牌仅显示一次，系统不保存。请交给{name}，使用方式：Authorization: Bearer 令牌",
 )
 REVOKED = Text("{name} has no access any more.", "{name}的访问权限已撤销。")
-COLUMNS = (Text("User", "用户"), Text("Role", "角色"), Text("Since", "创建时间"), Text("Revoked", "撤销时间"))
+COLUMNS = (
+    Text("User", "用户"),
+    Text("Role", "角色"),
+    Text("Since (UTC)", "创建时间（UTC）"),
+    Text("Revoked", "撤销时间"),
+)
+NOBODY = Text(
+    "nobody has access yet: fenceline access add NAME --role officer",
+    "尚无用户：fenceline access add 姓名 --role officer",
+)
+WHEN, BY, WHAT = Text("Time (UTC)", "时间（UTC）"), Text("By", "操作人"), Text("What", "操作")
+ADDED, TAKEN = Text("added", "创建"), Text("revoked", "撤销")
 
 
 class RoleName(StrEnum):
@@ -63,7 +76,7 @@ def add(
 ) -> None:
     """Make a token and show it once."""
     with opened(config) as users:
-        token = users.add(name, role.value, time.time())
+        token = users.add(name, role.value, time.time(), doer())
     if as_json:
         print(json.dumps({"name": name, "role": role.value, "token": token}))
         return
@@ -81,12 +94,29 @@ def list_(as_json: AsJson = False, config: Configuration = FENCELINE, lang: Lang
         told = [(name, role, _time(made), _time(revoked)) for name, role, made, revoked in rows]
         print(json.dumps([dict(zip(names, row, strict=True)) for row in told]))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in COLUMNS:
-        table.add_column(column.into(lang or system_language()), overflow="fold")
-    for name, role, made, revoked in rows:
-        table.add_row(name, role, _time(made), _time(revoked) or "-")
-    Console(highlight=False).print(table)
+    lang = lang or system_language()
+    if not rows:
+        print(NOBODY.into(lang))
+        return
+    _print_table(
+        COLUMNS, [(name, role, _time(made), _time(revoked) or "-") for name, role, made, revoked in rows], lang
+    )
+
+
+@app.command(epilog="Examples: fenceline access history | fenceline access history --json")
+def history(as_json: AsJson = False, config: Configuration = FENCELINE, lang: LangOption = None) -> None:
+    """Show who let whom in, and whose access was revoked when."""
+    with opened(config) as users:
+        rows = [(_time(when), who, what, name, role) for when, who, what, name, role in users.history()]
+    if as_json:
+        names = ("time", "who", "what", "name", "role")
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False))
+        return
+    lang = lang or system_language()
+    acts = {"added": ADDED.into(lang), "revoked": TAKEN.into(lang)}
+    _print_table(
+        (WHEN, BY, WHAT, *COLUMNS[:2]), [(when, who, acts[what], *rest) for when, who, what, *rest in rows], lang
+    )
 
 
 @app.command(epilog="Example: fenceline access revoke li-wei")
@@ -97,7 +127,7 @@ def revoke(
 ) -> None:
     """Take a user's token back; it is refused from then on."""
     with opened(config) as users:
-        users.revoke(name, time.time())
+        users.revoke(name, time.time(), doer())
     print(REVOKED.into(lang or system_language()).format(name=name))
 
 
@@ -110,6 +140,16 @@ def opened(config: Path) -> Iterator[Access]:
             yield Access(db)
     except (ConfigError, DatabaseError, AccessError) as error:
         raise UserError(str(error)) from error
+
+
+def _print_table(columns: tuple[Text, ...], rows: list[tuple[str | None, ...]], lang: Lang) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column.into(lang), overflow="fold")
+    for row in rows:
+        table.add_row(*[RichText(cell or "") for cell in row])
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=200)).print(table)
 
 
 def _time(when: float | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import msgspec
@@ -24,8 +24,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SEAL = len(',"mac":"') + 64 + len('"}')
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """A message that counts. `findings` are `[index of the record, quantity, flag]` where a value is implausible."""
 
     topic: str
@@ -35,7 +34,7 @@ class Admitted:
     device: str
     kind: str
     message: Message
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = []
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """`fenceline alerts`: alerts looked at and worked on at the hub's machine, without the HTTP API."""
 
-import getpass
 import json
 import time
 from collections.abc import Iterator
@@ -12,22 +11,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text as RichText
 
 from fenceline import UserError
 from hub.alert_book import Row
-from hub.alert_desk import Desk, DeskError
+from hub.alert_desk import Desk, DeskError, check_place
 from hub.alert_present import Presenter, by_rule
+from hub.alert_view import View
 from hub.compliance import STEPS
 from hub.config import ConfigError, load_config
 from hub.database import DatabaseError, open_database
+from hub.doer import doer
 from hub.language import Lang, LangOption, Text, system_language
-from hub.registry import load_registry
-from schemas import load_limits, load_quantities
+from hub.registry import Registry, load_registry
+from schemas import CatalogueError, load_limits, load_quantities
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
+maintenance = typer.Typer(no_args_is_help=True, help="Spans of time in which nobody is told of what happens at a site.")
+app.add_typer(maintenance, name="maintenance")
 
 Configuration = Annotated[Path, typer.Option("--config", help="The hub's configuration.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -36,25 +36,10 @@ Remark = Annotated[str, typer.Option("--text", help="What is to stand with it in
 Doer = Annotated[str, typer.Option("--as", help="Who does it.", show_default="the system's user")]
 FENCELINE = Path("fenceline.toml")
 
-TEXTS = {
-    "id": Text("No.", "编号"),
-    "opened": Text("Opened", "时间"),
-    "state": Text("State", "状态"),
-    "severity": Text("Severity", "级别"),
-    "site": Text("Site", "场所"),
-    "board": Text("Board", "设备"),
-    "rule": Text("Rule", "规则"),
-    "value": Text("Value", "数值"),
-    "limit": Text("Limit", "限值"),
-    "none": Text("no alerts", "没有告警"),
-    "steps": Text("What was done", "处理记录"),
-    "windows": Text("Windows", "评价时段"),
-    "notifications": Text("Notifications", "通知"),
-    "readings": Text("{n} readings: fenceline alerts show {id} --json", "{n}条读数：fenceline alerts show {id} --json"),
-    "done": Text("alert {id}: {state}", "告警{id}：{state}"),
-    "suppressed": Text("maintenance", "维护"),
-}
-STYLES = {"critical": "bold red", "violation": "red", "warning": "yellow", "info": "dim"}
+NOT_THERE = Text(
+    "{path}: there are no alerts yet; 'fenceline run --config {config}' makes them, or --config names another hub",
+    "{path}：尚无告警；请先运行fenceline run --config {config}，或用--config指定其他数据中心",
+)
 
 
 class State(StrEnum):
@@ -69,17 +54,26 @@ class State(StrEnum):
     withdrawn = "withdrawn"
 
 
+class Kind(StrEnum):
+    """What an alert is about: a limit, or the network itself."""
+
+    limit = "limit"
+    silent = "silent"
+    sensor = "sensor"
+    clock = "clock"
+    calibration = "calibration"
+    outbox = "outbox"
+    lag = "lag"
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The alerts of a hub, and how they are shown."""
 
     desk: Desk
     present: Presenter
-    lang: Lang
-
-    def text(self, key: str) -> str:
-        """Return a text in the language."""
-        return TEXTS[key].into(self.lang)
+    view: View
+    registry: Registry
 
 
 @app.callback()
@@ -94,20 +88,25 @@ def list_(
     state: Annotated[State | None, typer.Option(help="Only those in this state.", show_default="all")] = None,
     district: Annotated[str, typer.Option(help="Only those of this district.", show_default="all")] = "",
     site: Annotated[str, typer.Option(help="Only those of this site.", show_default="all")] = "",
-    most: Annotated[int, typer.Option(help="How many at most, the newest first.", min=1)] = 50,
+    kind: Annotated[Kind | None, typer.Option(help="Only those about this.", show_default="all")] = None,
+    most: Annotated[int, typer.Option(help="How many at most, the newest first.", min=1, max=100_000)] = 50,
     as_json: AsJson = False,
     config: Configuration = FENCELINE,
     lang: LangOption = None,
 ) -> None:
     """List alerts, the newest first."""
     with opened(config, lang) as hub:
-        rows = hub.desk.find(state=state.value if state else "", district=district, site=site, limit=most)
+        rows = hub.desk.find(
+            state=state.value if state else "",
+            kind=kind.value if kind else "",
+            district=district,
+            site=site,
+            limit=most,
+        )
         if as_json:
             print(json.dumps([hub.present.alert(row).model_dump(mode="json") for row in rows], ensure_ascii=False))
-        elif rows:
-            _print_table(hub, rows)
         else:
-            print(hub.text("none"))
+            hub.view.table([hub.present.alert(row) for row in rows])
 
 
 @app.command(epilog="Examples: fenceline alerts show 17 | fenceline alerts show 17 --json")
@@ -119,22 +118,33 @@ def show(id_: Number, as_json: AsJson = False, config: Configuration = FENCELINE
         if as_json:
             print(json.dumps(detail.model_dump(mode="json"), ensure_ascii=False))
             return
-        console = _console()
-        _print_table(hub, [row])
-        console.print(RichText(f"\n{detail.text}"), soft_wrap=True)
-        if detail.link:
-            console.print(RichText(detail.link), soft_wrap=True)
-        for key, lines in (
-            ("windows", [f"{w.start:%m-%d %H:%M} {w.outcome} {_shown(w.value)}" for w in detail.windows]),
-            ("steps", [f"{_when(s.time)} {s.who}: {s.what_name}. {s.detail}".rstrip() for s in detail.steps]),
-            ("notifications", [_told(one.recipient, one.step, one.state, one.error) for one in detail.notifications]),
-        ):
-            if lines:
-                console.print(RichText(f"\n{hub.text(key)}", "bold"))
-                console.print(RichText("\n".join(f"  {line}" for line in lines)), soft_wrap=True)
-        if detail.evidence and detail.evidence.readings is not None:
-            n = len(detail.evidence.readings)
-            console.print(RichText("\n" + hub.text("readings").format(n=n, id=id_), "dim"), soft_wrap=True)
+        hub.view.detail(detail, hub.present.windows(row, hub.desk), hub.present.told(row, hub.desk))
+
+
+@app.command(
+    epilog="Examples: fenceline alerts evidence 17 | fenceline alerts evidence 17 --json > case-2026-311.jsonl"
+)
+def evidence(
+    id_: Number,
+    most: Annotated[int, typer.Option(help="How many messages at most.", min=1, max=100_000)] = 1000,
+    after: Annotated[int, typer.Option(help="Only messages behind this offset of the log.", min=0)] = 0,
+    as_json: AsJson = False,
+    config: Configuration = FENCELINE,
+    lang: LangOption = None,
+) -> None:
+    """Show the boards' messages on which an alert rests, and whether each one's MAC is right.
+
+    With --json one object for each message, its `payload` verbatim. The exit code is 1 if a MAC is wrong.
+    """
+    with opened(config, lang) as hub:
+        page = hub.present.messages(hub.desk.get(id_), hub.desk, after, most)
+    if as_json:
+        for message in page.messages:
+            print(json.dumps(message.model_dump(mode="json"), ensure_ascii=False))
+    else:
+        hub.view.messages(page)
+    if any(message.authentic is False for message in page.messages):
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: fenceline alerts ack 17 --text 'Inspector is on the way'")
@@ -143,7 +153,7 @@ def ack(
 ) -> None:
     """Take an alert in hand: it is not escalated any more."""
     with opened(config, lang) as hub:
-        _report(hub, hub.desk.acknowledge(id_, _doer(who), text))
+        _report(hub, hub.desk.acknowledge(id_, doer(who), text))
 
 
 @app.command(epilog="Example: fenceline alerts comment 17 'The foreman was informed'")
@@ -156,7 +166,7 @@ def comment(
 ) -> None:
     """Add a remark to an alert."""
     with opened(config, lang) as hub:
-        _report(hub, hub.desk.comment(id_, _doer(who), text))
+        _report(hub, hub.desk.comment(id_, doer(who), text))
 
 
 @app.command(epilog="Example: fenceline alerts close 17 --text 'Fined, case 2026-311'")
@@ -165,7 +175,54 @@ def close(
 ) -> None:
     """Put an alert away. One that is not resolved needs --text with the reason."""
     with opened(config, lang) as hub:
-        _report(hub, hub.desk.close(id_, _doer(who), text, admin=True))
+        _report(hub, hub.desk.close(id_, doer(who), text, admin=True, field="--text"))
+
+
+@maintenance.command("list", epilog="Example: fenceline alerts maintenance list")
+def list_maintenance(as_json: AsJson = False, config: Configuration = FENCELINE, lang: LangOption = None) -> None:
+    """List the maintenance windows that are not over, the next first."""
+    with opened(config, lang) as hub:
+        windows = [hub.present.maintenance(row) for row in hub.desk.maintenance()]
+        if as_json:
+            print(json.dumps([one.model_dump(mode="json", by_alias=True) for one in windows], ensure_ascii=False))
+        else:
+            hub.view.maintenance(windows)
+
+
+@maintenance.command(
+    epilog="Example: fenceline alerts maintenance add tower --board fence-1 --hours 2 --reason 'Calibration by Li Wei'"
+)
+def add(
+    site: Annotated[str, typer.Argument(help="Of which site.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit trail.", show_default=False)],
+    hours: Annotated[float, typer.Option(help="How long.", min=0.01, max=2208)] = 2.0,
+    begins: Annotated[
+        str, typer.Option("--from", help="When, in local time: 2026-12-01T22:00.", show_default="now")
+    ] = "",
+    board: Annotated[str, typer.Option(help="Only this board.", show_default="every board of the site")] = "",
+    who: Doer = "",
+    config: Configuration = FENCELINE,
+    lang: LangOption = None,
+) -> None:
+    """Tell nobody of what happens at a site for a while; it is recorded nevertheless."""
+    with opened(config, lang) as hub:
+        check_place(hub.registry, site, board)
+        start = _local(begins, hub.registry) if begins else time.time()
+        row = hub.desk.add_maintenance(site, board, start, start + 3600 * hours, reason, doer(who))
+        hub.view.maintenance([hub.present.maintenance(row)])
+
+
+@maintenance.command(epilog="Example: fenceline alerts maintenance remove 3")
+def remove(
+    id_: Annotated[int, typer.Argument(metavar="NUMBER", help="The window's number.", show_default=False)],
+    who: Doer = "",
+    config: Configuration = FENCELINE,
+    lang: LangOption = None,
+) -> None:
+    """Take a maintenance window back; it stays on record."""
+    with opened(config, lang) as hub:
+        hub.desk.remove_maintenance(id_, doer(who))
+        print(hub.view.text("removed", id=id_))
 
 
 @contextmanager
@@ -176,50 +233,27 @@ def opened(config: Path, lang: Lang | None) -> Iterator[Opened]:
         settings = load_config(config)
         registry, quantities = load_registry(settings), load_quantities()
         limits = by_rule(load_limits(quantities=quantities))
-        with closing(open_database(settings.data / "compliance.db", STEPS)) as db:
-            yield Opened(Desk(db, time.time), Presenter(settings, registry, limits, quantities, lang), lang)
-    except (ConfigError, DatabaseError) as error:
+        path = settings.data / "compliance.db"
+        if not path.exists():
+            raise UserError(NOT_THERE.into(lang).format(path=path, config=config))
+        with closing(open_database(path, STEPS)) as db:
+            yield Opened(
+                Desk(db, time.time), Presenter(settings, registry, limits, quantities, lang), View(lang), registry
+            )
+    except (ConfigError, DatabaseError, CatalogueError) as error:
         raise UserError(str(error)) from error
     except DeskError as error:
-        field = {"id": "", "text": "TEXT: ", "reason": "--text: "}.get(error.field, f"{error.field}: ")
+        field = {"id": "", "text": "TEXT: "}.get(error.field, f"--{error.field.lstrip('-')}: ")
         raise UserError(f"{field}{error.text.into(lang)}") from error
 
 
-def _doer(given: str) -> str:
-    return given.strip() or getpass.getuser()
-
-
 def _report(hub: Opened, row: Row) -> None:
-    print(hub.text("done").format(id=row["id"], state=hub.present.alert(row).state_name))
+    print(hub.view.text("done", id=row["id"], state=hub.present.alert(row).state_name))
 
 
-def _print_table(hub: Opened, rows: list[Row]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for key in ("id", "opened", "state", "severity", "site", "board", "rule", "value", "limit"):
-        table.add_column(hub.text(key), overflow="fold", justify="right" if key in {"id", "value", "limit"} else "left")
-    for row in rows:
-        alert = hub.present.alert(row)
-        state = f"{alert.state_name} ({hub.text('suppressed')})" if alert.maintenance else alert.state_name
-        limit = "-" if alert.limit is None else f"{alert.limit:g} {alert.unit}"
-        cells = (str(alert.id), _when(alert.opened), state)
-        rest = (alert.site_name, alert.board, alert.rule, _shown(alert.value), limit)
-        severity = RichText(alert.severity_name, STYLES[alert.severity])
-        table.add_row(*map(RichText, cells), severity, *map(RichText, rest))
-    _console().print(table)
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
-
-
-def _when(time_: datetime) -> str:
-    return f"{time_:%Y-%m-%d %H:%M:%S}"
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
-
-
-def _told(recipient: str, step: int, state: str, error: str | None) -> str:
-    return f"{recipient}: #{step} {state}{f' ({error})' if error else ''}"
+def _local(text: str, registry: Registry) -> float:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"--from {text}: expected a local date and time such as 2026-12-01T22:00") from None
+    return (when if when.tzinfo else when.replace(tzinfo=registry.zone)).timestamp()

@@ -5,10 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hub.alert_book import OPEN, Book, Row
+from hub.alert_text import STATE
 from hub.language import Text
+from hub.registry import Registry
 
 MOST_TEXT = 2000
 """Longest comment or reason, characters."""
+LONGEST_MAINTENANCE = 92 * 86_400
+"""s."""
+FURTHEST = 366 * 86_400
+"""How far in the future maintenance may begin, s."""
 
 
 class DeskError(Exception):
@@ -36,17 +42,14 @@ class Desk:
         with self._changing(id_) as alert:
             state = alert["state"]
             if alert["acknowledged"] is not None:
-                raise DeskError(
-                    "id", Text(f"alert {id_} was acknowledged by {alert['acknowledged_by']}", "该告警已确认")
-                )
+                by = alert["acknowledged_by"]
+                raise DeskError("id", Text(f"alert {id_} was acknowledged by {by}", f"告警{id_}已由{by}确认"))
             if state not in {"firing", "resolved"}:
-                raise DeskError(
-                    "id",
-                    Text(
-                        f"alert {id_} is {state}; only what has fired and is not closed is acknowledged",
-                        "该告警当前不可确认",
-                    ),
+                told = Text(
+                    f"alert {id_} is {state}; only what has fired and is not closed is acknowledged",
+                    f"告警{id_}{STATE[state].zh}；只有已触发且未关闭的告警可以确认",
                 )
+                raise DeskError("id", told)
             columns = {"state": "acknowledged"} if state == "firing" else {}
             self.book.change(alert, acknowledged=self.book.clock(), acknowledged_by=who, **columns)
             self.book.step(alert, "acknowledged", _as_written(comment), who)
@@ -62,23 +65,26 @@ class Desk:
             self.book.step(alert, "comment", _as_written(comment, needed="text"), who)
         return alert
 
-    def close(self, id_: int, who: str, reason: str = "", *, admin: bool = False) -> Row:
+    def close(self, id_: int, who: str, reason: str = "", *, admin: bool = False, field: str = "text") -> Row:
         """Put an alert away. One that is not resolved only an admin closes, with a reason.
+
+        `field`: how the caller calls the reason.
 
         Raises:
             DeskError: there is no such alert, it is closed, or not resolved.
         """
         with self._changing(id_) as alert:
             if alert["state"] in {"closed", "withdrawn"}:
-                raise DeskError("id", Text(f"alert {id_} is {alert['state']} already", "该告警已关闭或撤回"))
+                state = STATE[alert["state"]]
+                raise DeskError("id", Text(f"alert {id_} is {state.en} already", f"告警{id_}{state.zh}，无需再关闭"))
             if alert["state"] != "resolved":
                 if not admin:
                     told = Text(
                         f"alert {id_} is {alert['state']}; wait until it is resolved, or let an admin close it",
-                        "告警尚未解除；请等待解除，或由管理员关闭",
+                        f"告警{id_}{STATE[alert['state']].zh}；请等待解除，或由管理员关闭",
                     )
                     raise DeskError("id", told, 403)
-                _as_written(reason, needed="reason")
+                _as_written(reason, needed=field)
             self.book.change(alert, state="closed", closed=self.book.clock())
             self.book.step(alert, "closed", _as_written(reason), who)
         return alert
@@ -87,12 +93,24 @@ class Desk:
         """Tell nobody of what happens at a site, or one board of it (`device`), from `begins` to `ends` (Unix s).
 
         Raises:
-            DeskError: it ends before it begins, or in the past, or has no reason.
+            DeskError: it ends before it begins, or in the past, is too long or too far away, or has no reason.
         """
         if ends <= begins:
             raise DeskError("to", Text("must be later than from", "须晚于开始时间"), 422)
         if ends <= self.book.clock():
             raise DeskError("to", Text("lies in the past", "已是过去时间"), 422)
+        if ends - begins > LONGEST_MAINTENANCE:
+            days = f"{LONGEST_MAINTENANCE / 86_400:.0f}"
+            raise DeskError(
+                "to",
+                Text(
+                    f"must be at most {days} days after from: what is forgotten must not keep a site silent for ever",
+                    f"最长{days}天：以免遗忘后场所长期不告警",
+                ),
+                422,
+            )
+        if begins > self.book.clock() + FURTHEST:
+            raise DeskError("from", Text("must lie within a year", "须在一年以内"), 422)
         _as_written(reason, needed="reason")
         with self._transaction():
             id_ = self.book.db.execute(
@@ -140,10 +158,22 @@ class Desk:
         """Return the judged windows on which an alert rests, in their order."""
         return self.book.rows("SELECT * FROM alert_window WHERE alert = ? ORDER BY start", id_)
 
+    def judged(self, alert: Row) -> list[float]:
+        """Return when each verdict on the windows of an alert was given, Unix s; that of an amended one, too."""
+        rows = self.book.rows(
+            "SELECT v.judged FROM alert_window w JOIN verdict v ON v.device = ? AND v.rule = ? AND v.start = w.start "
+            "WHERE w.alert = ?",
+            alert["device"],
+            alert["rule"],
+            alert["id"],
+        )
+        return [row["judged"] for row in rows]
+
     def find(
         self,
         *,
         state: str = "",
+        kind: str = "",
         district: str = "",
         site: str = "",
         standard: str = "",
@@ -157,7 +187,7 @@ class Desk:
         `state` "open" stands for pending, firing and acknowledged. `since`: opened then or later, Unix s.
         """
         wanted: dict[str, object] = {"district = ?": district, "site = ?": site, "standard = ?": standard}
-        wanted |= {"severity = ?": severity, "state = ?": "" if state == "open" else state}
+        wanted |= {"severity = ?": severity, "kind = ?": kind, "state = ?": "" if state == "open" else state}
         tests = {test: value for test, value in wanted.items() if value}
         if since is not None:
             tests["opened >= ?"] = since
@@ -176,6 +206,20 @@ class Desk:
     def _transaction(self) -> Iterator[None]:
         with transaction(self.book.db):
             yield
+
+
+def check_place(registry: Registry, site: str, board: str) -> None:
+    """Refuse a site, or a board (empty: all of the site's), that the registry does not have there.
+
+    Raises:
+        DeskError: it has not.
+    """
+    board_site = registry.boards[board].site if board in registry.boards else None
+    if site not in registry.sites:
+        raise DeskError("site", Text(f"the registry has no site {site!r}", f"登记册中没有场所{site!r}"), 422)
+    if board and board_site != site:
+        text = Text(f"the site {site!r} has no board {board!r}", f"登记册中场所{site!r}没有设备{board!r}")
+        raise DeskError("board", text, 422)
 
 
 @contextmanager

@@ -5,12 +5,15 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+from hub import alert_evidence
 from hub import api_models as models
 from hub.alert_book import Row, of_lines
 from hub.alert_desk import Desk
-from hub.alert_text import SEVERITY, STATE, WHAT, clause_of
+from hub.alert_facts import OUTCOMES
+from hub.alert_text import SENDING, SEVERITY, STATE, WHAT, clause_of, kind_of
 from hub.config import Config
 from hub.language import Lang, Text
+from hub.limits_view import averaging_text
 from hub.registry import Registry
 from schemas import Limit, Quantity, Standard
 
@@ -57,15 +60,18 @@ class Presenter:
     def _alert(self, row: Row) -> Row:
         site = self._registry.sites.get(row["site"])
         same = ("id", "kind", "state", "severity", "district", "site", "rule", "standard", "clause", "quantity")
-        more = ("value", "unit", "capture", "verified", "averaging_verified", "acknowledged_by", "escalation")
+        more = ("unit", "verified", "averaging_verified", "acknowledged_by", "escalation")
         times = ("fired", "acknowledged", "resolved", "closed")
         return {
             **{name: row[name] for name in (*same, *more, "maintenance", "permit")},
             **{name: self.maybe(row[name]) for name in times},
+            "kind_name": self.say(kind_of(row)),
             "severity_name": self.say(SEVERITY[row["severity"]]),
             "state_name": self.say(STATE[row["state"]]),
             "site_name": self.say(Text(site.en, site.zh)) if site else row["site"],
             "board": row["device"],
+            "value": neat(row["value"]),
+            "capture": neat(row["capture"]),
             "limit": row["limit_value"],
             "opened": self.time(row["opened"]),
             "window_start": self.time(row["first"]),
@@ -96,10 +102,30 @@ class Presenter:
             link=self._config.alerts.link_to(row["site"], row["device"], row["district"], row["id"]),
         )
 
+    def windows(self, row: Row, desk: Desk) -> list[tuple[models.JudgedWindow, str]]:
+        """Return the judged windows of an alert, and how people call each outcome."""
+        windows = [self._window(window) for window in desk.windows(row["id"])]
+        return [(one, self.say(Text(one.outcome, OUTCOMES[one.outcome]))) for one in windows]
+
+    def told(self, row: Row, desk: Desk) -> list[str]:
+        """Return a line for each notification of an alert: who, of which step, and whether it arrived."""
+        rows = desk.book.rows(
+            "SELECT n.*, s.what FROM notification n JOIN alert_step s ON s.id = n.step WHERE n.alert = ? ORDER BY n.id",
+            row["id"],
+        )
+        lines = []
+        for one in rows:
+            when = f" {self.time(one['sent']):%Y-%m-%d %H:%M:%S}" if one["sent"] else ""
+            error = f" ({one['error']})" if one["error"] else ""
+            state = self.say(SENDING[one["state"]])
+            lines.append(f"{one['recipient']}: {self.say(WHAT[one['what']])}: {state}{when}{error}")
+        return lines
+
     def verdict(self, row: Row) -> models.Verdict:
         """Return a verdict."""
         return models.Verdict(
-            **{name: row[name] for name in ("id", "district", "site", "rule", "outcome", "value", "revision")},
+            **{name: row[name] for name in ("id", "district", "site", "rule", "outcome", "revision")},
+            value=neat(row["value"]),
             board=row["device"],
             limit=row["limit_value"],
             capture=row["capture"] if "capture" in row else row["valid_share"],
@@ -120,6 +146,35 @@ class Presenter:
             who=row["who"],
         )
 
+    def messages(self, row: Row, desk: Desk, after: int, most: int) -> models.Messages:
+        """Return the messages on which an alert rests, those behind the offset `after`, at most `most`."""
+        judged = desk.judged(row)
+        key = self._registry.keys.get(row["device"])
+        found, oldest = alert_evidence.messages(self._config.data / "log.db", row, judged, key, after, most + 1)
+        shown = found[:most]
+        return models.Messages(
+            messages=[self._message(one, row["quantity"]) for one in shown],
+            kept_since=self.maybe(oldest),
+            cursor=shown[-1].entry.offset if len(found) > most else None,
+        )
+
+    def _message(self, one: alert_evidence.Evidence, quantity: str) -> models.Message:
+        payload = one.entry.payload.decode()
+        readings = []
+        for i in one.records:
+            flag, value = ("N", i.values[quantity]) if quantity in i.values else i.flagged.get(quantity, (None, None))
+            if flag:
+                readings.append(models.Reading(t=self.time(i.t), dt=i.dt, value=value, flag=flag))
+        return models.Message(
+            offset=one.entry.offset,
+            received=self.time(one.entry.received),
+            topic=one.entry.topic,
+            payload=payload,
+            mac=payload[-66:-2],
+            authentic=one.authentic,
+            readings=readings,
+        )
+
     def _cited(self, row: Row) -> models.LimitCited | None:
         found = self._limits.get(row["rule"])
         if found is None:
@@ -134,7 +189,7 @@ class Presenter:
             unit=self._quantities[limit.quantity].label,
             stated=limit.stated,
             quantity=limit.quantity,
-            averaging=[f"{step.window} {step.statistic}" for step in limit.steps],
+            averaging=averaging_text(limit.averaging, self._lang),
             verified=limit.verified,
             averaging_verified=limit.averaging.verified,
             source=limit.source or standard.source,
@@ -157,8 +212,8 @@ class Presenter:
             start=self.time(row["start"]),
             end=self.time(row["end"]),
             outcome=row["outcome"],
-            value=row["value"],
-            capture=row["capture"],
+            value=neat(row["value"]),
+            capture=neat(row["capture"]),
             revision=row["revision"],
         )
 
@@ -174,6 +229,11 @@ class Presenter:
         found = stored(self._config.data / "series.db", device, quantity, start, end)
         readings = [models.Reading(t=self.time(t), dt=dt, value=value, flag=flag) for t, dt, value, flag in found]
         return models.Readings(**place, readings=readings[:MOST_READINGS], truncated=len(found) > MOST_READINGS)
+
+
+def neat(value: float | None) -> float | None:
+    """Return a computed value without the last digits, which only adding up has made."""
+    return None if value is None else float(f"{value:.9g}")
 
 
 def stored(path: Path, device: str, quantity: str, start: int, end: int) -> list[tuple[int, int, float | None, str]]:

@@ -73,6 +73,17 @@ CREATE TABLE access (
     hash TEXT NOT NULL,           -- SHA-256 of the token's secret, hexadecimal; the token itself is nowhere
     made REAL NOT NULL, revoked REAL
 ) WITHOUT ROWID;
+CREATE TABLE access_step (        -- who let whom in, and whose access was revoked: only ever added to
+    id INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    who TEXT NOT NULL,            -- a user of the hub's machine
+    what TEXT NOT NULL,           -- added, revoked
+    name TEXT NOT NULL, role TEXT NOT NULL
+);
+CREATE TRIGGER access_step_stays BEFORE UPDATE ON access_step
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
+CREATE TRIGGER access_step_is_kept BEFORE DELETE ON access_step
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
 CREATE TABLE calibration (device TEXT PRIMARY KEY, due TEXT NOT NULL) WITHOUT ROWID;  -- as the boards said
 CREATE TABLE watched (offset INTEGER NOT NULL);  -- the log's offset up to which the network has been watched
 INSERT INTO watched VALUES (-1);
@@ -82,7 +93,8 @@ CREATE TABLE notification (
     state TEXT NOT NULL,          -- waiting, sending, sent, unknown (a crash while it was sent, twice), dropped
     attempts INTEGER NOT NULL DEFAULT 0,
     due REAL NOT NULL,            -- not to be sent before
-    repeated INTEGER NOT NULL DEFAULT 0,  -- 1: a crash left open whether it was sent; it was sent again, and said so
+    repeated INTEGER NOT NULL DEFAULT 0,  -- whether it was sent was left open 1: by a crash, 2: by a lost answer;
+                                          -- it was sent again, and said so
     sent REAL,
     digest INTEGER,               -- the first notification of the digest with which it was sent
     error TEXT,                   -- of the last attempt

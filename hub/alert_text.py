@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.language import Text
 from hub.registry import NightWork, Site
 from hub.verdicts import Verdict
 from hub.verdicts import Warning as Early
-from schemas import Limit, Standard
+from schemas import Limit
 
 SEVERITY = {
     "info": Text("info", "提示"),
@@ -39,6 +40,30 @@ WHAT = {
     "withdrawn": Text("early warning withdrawn", "预警撤回"),
     "closed": Text("closed", "已关闭"),
 }
+SENDING = {
+    "waiting": Text("waits", "待发送"),
+    "sending": Text("is being sent", "发送中"),
+    "sent": Text("sent", "已发送"),
+    "unknown": Text("not known whether it was sent", "是否送达未知"),
+    "dropped": Text("not sent", "未发送"),
+}
+KIND = {
+    "limit": Text("limit exceeded", "超过限值"),
+    "silent": Text("board silent", "设备失联"),
+    "sensor": Text("sensor faulty", "传感器故障"),
+    "clock": Text("clock wrong", "时钟错误"),
+    "calibration": Text("calibration overdue", "校准逾期"),
+    "outbox": Text("records given up", "数据丢弃"),
+    "lag": Text("hub lagging", "数据处理滞后"),
+}
+AT_RISK = Text("limit at risk", "可能超过限值")
+NO_BOARD = Text("no board heard", "全部设备失联")
+VERIFIED = {
+    "P": Text("P (the standard's own text)", "P（标准原文）"),
+    "S": Text("S (secondary source)", "S（二手来源）"),
+    "U": Text("U (unverified)", "U（未核实）"),
+}
+"""How well the value of a limit, or how it is averaged, is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +127,10 @@ def place(site: Site, device: str, lang: int) -> str:
 def cited(judged: Verdict | Early, lang: int) -> str:
     """Return what sets the limit, and how well its value and averaging are verified."""
     standard, limit = judged.standard, judged.limit
-    clause, value, averaging = clause_of(limit), limit.verified, limit.averaging.verified
+    clause, value, averaging = clause_of(limit), VERIFIED[limit.verified], VERIFIED[limit.averaging.verified]
     if lang:
-        return f"{standard.id}《{standard.zh}》{clause}；限值核实程度：{value}，平均方式：{averaging}"
-    return f"{standard.id}, {clause}; limit verified: {value}, averaging: {averaging}"
+        return f"{standard.id}《{standard.zh}》{clause}；限值核实程度：{value.zh}，平均方式：{averaging.zh}"
+    return f"{standard.id}, {clause}; limit verified: {value.en}, averaging: {averaging.en}"
 
 
 def clause_of(limit: Limit) -> str:
@@ -118,6 +143,8 @@ def number(value: float | None, decimals: int) -> str:
     return "?" if value is None else f"{round(value, decimals):.{decimals}f}"
 
 
-def names(standard: Standard) -> Text:
-    """Return the title of a standard."""
-    return Text(standard.en, standard.zh)
+def kind_of(alert: dict[str, Any]) -> Text:
+    """Return what an alert (a row) is about."""
+    if alert["kind"] == "limit" and not alert["exceeded"] and alert["fired"] is None:
+        return AT_RISK
+    return NO_BOARD if alert["kind"] == "silent" and not alert["device"] else KIND[alert["kind"]]

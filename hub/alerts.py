@@ -10,10 +10,12 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 
-from hub.alert_book import OPEN, Book, Cause, Row, lines, of_lines
-from hub.alert_config import SEVERITIES, Alerting, Severity
+from hub.alert_book import OPEN, Book, Row, lines
+from hub.alert_config import SEVERITIES, Alerting
+from hub.alert_escalation import Escalation
+from hub.alert_facts import OUTCOMES, cause_of, rests_on, severity_of
 from hub.alert_tables import STEP
-from hub.alert_text import Teller, clause_of, number
+from hub.alert_text import Teller, number
 from hub.language import Text
 from hub.registry import NightWork, Registry, Site
 from hub.verdicts import Verdict
@@ -25,8 +27,8 @@ GRACE = 300
 """How long a verdict may take after the end of its window, s."""
 NEVER_JUDGED = 1800
 """A pending alert whose window was not judged so long after its end is withdrawn, s."""
-CRITICAL_DB = 10.0
-CRITICAL_RATIO = 2.0
+UNKNOWN = 86_400
+"""Where nothing valid is measured any more, an alert is ended so much later than it would be otherwise, s."""
 PASS_EVERY = 1.0
 """Least time between two looks at what only time changes, s."""
 
@@ -48,7 +50,7 @@ class Alerts:
         self._book = Book(db, clock)
         self._clock = clock
         self._settings = settings or Alerting()
-        self._levels = levels
+        self._escalation = Escalation(self._book, self._settings, levels, "limits")
         self._passed = 0.0
         self.use(registry)
 
@@ -94,8 +96,8 @@ class Alerts:
         if alert:
             self._book.change(alert, **columns)
         else:
-            shown = {"state": "pending", "first": w.start, "last": w.end, **_rests_on(w)}
-            alert = self._book.add(_cause(w), **columns | shown)
+            shown = {"state": "pending", "first": w.start, "last": w.end, **rests_on(w)}
+            alert = self._book.add(cause_of(w), **columns | shown)
         self._book.step(alert, "early", text)
 
     def pass_time(self) -> None:
@@ -106,23 +108,44 @@ class Alerts:
         self._passed = now
         for alert in self._book.rows(f"SELECT * FROM alert WHERE {OPEN} AND kind = 'limit'"):  # noqa: S608
             # A night limit is not judged by day: its alert ends when as many windows as it needs have gone by.
-            ceased = now - alert["last"] > self._settings.resolve_after * alert["length"] + GRACE
+            over = alert["last"] + self._settings.resolve_after * alert["length"] + GRACE
+            ceased = now > over
             if alert["state"] == "pending":
                 awaited = alert["early_end"] and now > alert["early_end"] + NEVER_JUDGED
                 if awaited or (not alert["early_end"] and ceased):
                     self._withdraw(alert, Text("no verdict was given in time", "未能及时给出判定"))
             elif ceased:
-                self._resolve(alert, Text("no window broke the limit any more", "此后未再出现超标时段"))
-        if self._levels:
-            self._escalate(now)
+                self._cease(alert, now, known=now <= over + UNKNOWN)
+        self._escalation.pass_time(now)
+
+    def _cease(self, alert: Row, now: float, *, known: bool) -> None:
+        """End an alert whose limit is judged no more; a board that has gone dumb does not prove that it is kept."""
+        dumb = self._book.one(
+            "SELECT t FROM latest WHERE device = ? AND t < ?", alert["device"], now - alert["length"] - GRACE
+        )
+        void = self._book.one(
+            "SELECT outcome FROM verdict WHERE device = ? AND rule = ? AND start >= ? "
+            "ORDER BY start DESC, revision DESC",
+            alert["device"],
+            alert["rule"],
+            alert["last"],
+        )
+        if not dumb and (void is None or void["outcome"] != "invalid"):
+            self._resolve(alert, Text("no window broke the limit any more", "此后未再出现超标时段"))
+        elif not known:
+            why = Text(
+                "nothing valid was measured for a day: whether the limit is kept is not known",
+                "已一天无有效数据，是否达标无法判定",
+            )
+            self._resolve(alert, why)
 
     def _exceeded(self, alert: Row | None, v: Verdict, site: Site) -> None:
         permit = self._permit(v, site)
-        severity = _severity(v, permit)
+        severity = severity_of(v, permit)
         text = self._teller.exceeded(v, site, permit)
-        shown = {"first": v.start, "last": v.end, "severity": severity, "text": lines(text), **_rests_on(v)}
+        shown = {"first": v.start, "last": v.end, "severity": severity, "text": lines(text), **rests_on(v)}
         if alert is None:
-            alert = self._book.add(_cause(v), state="pending", **shown)
+            alert = self._book.add(cause_of(v), state="pending", **shown)
         first = not alert["exceeded"]
         self._note(alert, v)
         self._book.change(alert, exceeded=alert["exceeded"] + 1, **({} if v.end <= alert["judged_to"] else {"kept": 0}))
@@ -152,7 +175,7 @@ class Alerts:
             so_far = f"{alert['exceeded']}/{needed}"
             self._book.step(alert, "counted", Text(f"{so_far}: {text.en}", f"{so_far}：{text.zh}"), quiet=True)
             return
-        severity = _severity(v, permit)
+        severity = severity_of(v, permit)
         self._book.change(alert, state="firing", fired=self._clock(), severity=severity, text=lines(text))
         self._book.change(alert, **self._worst(alert))
         self._book.step(alert, "firing", text)
@@ -233,26 +256,6 @@ class Alerts:
         self._book.change(alert, state="resolved", resolved=self._clock())
         self._book.step(alert, "resolved", why)
 
-    def _escalate(self, now: float) -> None:
-        rows = self._book.rows(
-            "SELECT * FROM alert WHERE state IN ('firing', 'resolved') AND fired IS NOT NULL "
-            "AND acknowledged IS NULL AND maintenance IS NULL AND escalation < ?",
-            self._levels,
-        )
-        for alert in rows:
-            minutes = self._settings.escalate_minutes.get(alert["severity"])
-            level = alert["escalation"] + 1
-            if minutes is None or now - alert["fired"] < 60 * minutes * level:
-                continue
-            self._book.change(alert, escalation=level)
-            waited = f"{(now - alert['fired']) / 60:.0f} min"
-            told = of_lines(alert["text"])
-            text = Text(
-                f"nobody has acknowledged for {waited}; level {level} is told. {told.en}",
-                f"{waited}无人确认，通知第{level}级。{told.zh}",
-            )
-            self._book.step(alert, "escalated", text)
-
     def _too_late(self, v: Verdict) -> Text:
         shown = f"{number(v.value, v.decimals)} {v.unit}"
         return Text(
@@ -269,37 +272,3 @@ class Alerts:
         if judged.limit.from_ <= judged.limit.to:
             return None
         return site.permit_at(datetime.fromtimestamp(judged.start, self._registry.zone))
-
-
-OUTCOMES = {"compliant": "达标", "exceeded": "超标", "invalid": "无效"}
-
-
-def _cause(judged: Verdict | Early) -> Cause:
-    return Cause("limit", judged.district, judged.site, judged.device, judged.rule)
-
-
-def _rests_on(judged: Verdict | Early) -> dict[str, object]:
-    """Return the columns that say by which limit an alert was raised."""
-    limit = judged.limit
-    return {
-        "limit_value": judged.limit_value,
-        "unit": judged.unit,
-        "quantity": judged.quantity,
-        "standard": judged.standard.id,
-        "clause": clause_of(limit),
-        "verified": limit.verified,
-        "averaging_verified": limit.averaging.verified,
-        "length": judged.end - judged.start,
-        **({"value": judged.value, "capture": judged.capture} if isinstance(judged, Verdict) else {}),
-    }
-
-
-def _severity(v: Verdict, permit: NightWork | None) -> Severity:
-    """Return how grave an exceedance is. A permit for night work lowers it by one; the limit still binds."""
-    above = v.value if v.value is not None else v.limit_value
-    if v.unit.startswith("dB"):
-        critical = above - v.limit_value >= CRITICAL_DB
-    else:
-        critical = above >= CRITICAL_RATIO * v.limit_value
-    severity: Severity = "critical" if critical else "violation"
-    return SEVERITIES[SEVERITIES.index(severity) - 1] if permit else severity

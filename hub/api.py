@@ -1,37 +1,58 @@
 """The HTTP API of alerts, verdicts and maintenance windows: /api/v1. Every request carries a user's token."""
 
+import logging
+import math
 import sqlite3
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response, Security, status
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, Security, status
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AwareDatetime
 
 from hub import api_models as models
 from hub.access import Access, Role, allows
-from hub.alert_desk import Desk, DeskError
+from hub.alert_desk import Desk, DeskError, check_place
 from hub.alert_present import Presenter, by_rule
+from hub.api_problems import Rate, RequestError, invalid, language, problem
 from hub.compliance import STEPS
 from hub.config import Config
-from hub.database import open_database
-from hub.language import Lang, Text
+from hub.database import DatabaseError, open_database
+from hub.language import Text
 from hub.registry import Registry
 from schemas import Limit, Quantity, Standard
 
 MOST = 500
 """Alerts or verdicts on one page at most."""
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: {"model": models.Problem, "description": "No token, or one that nobody has"},
-    403: {"model": models.Problem, "description": "The role does not allow it"},
-    422: {"model": models.Problem, "description": "A field is wrong; `field` names it"},
+_TOLD = {
+    401: "No token, or one that nobody has",
+    403: "The role does not allow it",
+    404: "There is no such thing",
+    409: "The alert's state does not allow it",
+    413: "The body is too large",
+    422: "A field is wrong; `field` names it",
+    429: "Too many requests; Retry-After says when to ask again, in s",
+    503: "The database does not answer; ask again",
 }
+_SCHEMA = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"description": told, "content": _SCHEMA} for code, told in _TOLD.items()
+}
+NO_TOKEN = Text(
+    "expected a valid token in the header: Authorization: Bearer TOKEN",
+    "请求头须带有效令牌：Authorization: Bearer 令牌",
+)
+TOO_OFTEN = Text("more requests than the hub answers to one user; ask again later", "请求过于频繁，请稍后再试")
+Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Cursor = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="of the page before")]
+Short = Annotated[str, Query(max_length=100)]
+log = logging.getLogger("hub.http")
 _bearer = HTTPBearer(auto_error=False, description="The token that `fenceline access add` showed")
 
 
@@ -56,42 +77,18 @@ class ProblemRoute(APIRoute):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                first = error.errors()[0]
-                field = ".".join(str(part) for part in first["loc"] if part not in {"query", "body", "path"})
-                return problem(422, first["msg"], field or "body")
+                refused = invalid(error.errors()[0])
             except DeskError as error:
-                return problem(
-                    error.status, error.text.into(language(request.headers.get("accept-language"))), error.field
-                )
-            except HTTPException as error:
-                return problem(error.status_code, str(error.detail), headers=error.headers)
-            except sqlite3.OperationalError as error:
-                return problem(503, f"the database does not answer: {error}; ask again", headers={"Retry-After": "5"})
+                refused = RequestError(error.status, error.text, error.field)
+            except RequestError as error:
+                refused = error
+            except (sqlite3.OperationalError, DatabaseError) as error:
+                log.error("http: %s", error)  # noqa: TRY400
+                text = Text("the database does not answer; ask again", "数据库暂无响应，请重试")
+                refused = RequestError(503, text, headers={"Retry-After": "5"})
+            return problem(refused, language(request.headers.get("accept-language")))
 
         return handled
-
-
-def problem(code: int, detail: str, field: str | None = None, headers: Any = None) -> JSONResponse:
-    """Return a refusal."""
-    title = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict", 503: "Service Unavailable"}
-    told = models.Problem(title=title.get(code, "Unprocessable Content"), status=code, detail=detail, field=field)
-    return JSONResponse(told.model_dump(exclude_none=True), code, headers, media_type="application/problem+json")
-
-
-def language(accepted: str | None) -> Lang:
-    """Return the language that a header Accept-Language prefers; English where it names neither."""
-    best, most = Lang.en, 0.0
-    for part in (accepted or "").split(","):
-        tag, _, parameter = part.strip().partition(";")
-        name, _, quality = parameter.strip().partition("=")
-        try:
-            weight = float(quality) if name.strip() == "q" else 1.0
-        except ValueError:
-            continue
-        lang = next((one for one in Lang if tag.lower().split("-")[0] == one.value), None)
-        if lang and weight > most:
-            best, most = lang, weight
-    return best
 
 
 def alert_router(
@@ -100,13 +97,14 @@ def alert_router(
     limits: list[tuple[Standard, Limit]],
     quantities: dict[str, Quantity],
     clock: Callable[[], float],
+    rate: Rate | None = None,
 ) -> APIRouter:
     """Return the API as a part of the hub's HTTP server.
 
-    `registry` gives the registry as it is now, `clock` Unix time in s.
+    `registry` gives the registry as it is now, `clock` Unix time in s. `rate`: how often one user may ask.
     """
     router = APIRouter(prefix="/api/v1", route_class=ProblemRoute, responses=_PROBLEMS)
-    catalogue = by_rule(limits)
+    catalogue, rate = by_rule(limits), rate or Rate()
     path = config.data / "compliance.db"
 
     def allowed(needed: Role) -> Callable[..., Iterator[Caller]]:
@@ -118,16 +116,16 @@ def alert_router(
             with closing(open_database(path, STEPS)) as db:
                 user = Access(db).who(credentials.credentials) if credentials else None
                 if user is None:
-                    raise HTTPException(
-                        status.HTTP_401_UNAUTHORIZED,
-                        "expected a valid token in the header: Authorization: Bearer TOKEN",
-                        {"WWW-Authenticate": "Bearer"},
-                    )
+                    raise RequestError(401, NO_TOKEN, headers={"WWW-Authenticate": "Bearer"})
                 name, role = user
+                if pause := rate.wait(name, time.monotonic()):
+                    raise RequestError(429, TOO_OFTEN, headers={"Retry-After": f"{math.ceil(pause)}"})
                 if not allows(role, needed):
-                    raise HTTPException(
-                        status.HTTP_403_FORBIDDEN, f"{name} is {role}; this needs the role {needed}, ask an admin"
+                    text = Text(
+                        f"{name} is {role}; this needs the role {needed}, ask an admin",
+                        f"{name}的角色是{role}，此操作需要{needed}；请联系管理员",
                     )
+                    raise RequestError(403, text)
                 lang = language(accept_language)
                 response.headers["Content-Language"] = lang.value
                 response.headers["Cache-Control"] = "no-store"
@@ -146,17 +144,19 @@ def _alerts(router: APIRouter, viewer: Any, officer: Any) -> None:
     @router.get("/alerts", tags=["alerts"], summary="List alerts, the newest first")
     def list_alerts(
         caller: Annotated[Caller, viewer],
-        state: Annotated[models.State | Literal["open"] | None, Query(description="open: not over yet")] = None,
-        district: str = "",
-        site: str = "",
-        standard: Annotated[str, Query(description='such as "GB 12523-2025"')] = "",
+        state: Annotated[models.StateAsked | None, Query(description="open: not over yet")] = None,
+        district: Short = "",
+        site: Short = "",
+        kind: Annotated[models.Kind | None, Query(description="limit, or a trouble of the network")] = None,
+        standard: Annotated[str, Query(max_length=100, description='such as "GB 12523-2025"')] = "",
         severity: Annotated[models.SeverityName | None, Query()] = None,
         since: Annotated[AwareDatetime | None, Query(description="opened then or later: ISO 8601 with offset")] = None,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
-        cursor: Annotated[int | None, Query(ge=1, description="of the page before")] = None,
+        cursor: Cursor = None,
     ) -> models.Alerts:
         rows = caller.desk.find(
             state=state or "",
+            kind=kind or "",
             district=district,
             site=site,
             standard=standard,
@@ -170,19 +170,30 @@ def _alerts(router: APIRouter, viewer: Any, officer: Any) -> None:
         return models.Alerts(alerts=[caller.present.alert(row) for row in shown], cursor=following)
 
     @router.get("/alerts/{id}", tags=["alerts"], summary="Show an alert, what it rests on, and all that was done")
-    def show_alert(caller: Annotated[Caller, viewer], id: int) -> models.AlertDetail:  # noqa: A002
+    def show_alert(caller: Annotated[Caller, viewer], id: Id) -> models.AlertDetail:  # noqa: A002
         return caller.present.detail(caller.desk.get(id), caller.desk)
 
+    @router.get(
+        "/alerts/{id}/messages", tags=["alerts"], summary="The boards' messages that an alert rests on, verbatim"
+    )
+    def show_messages(
+        caller: Annotated[Caller, viewer],
+        id: Id,  # noqa: A002
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+        cursor: Cursor = None,
+    ) -> models.Messages:
+        return caller.present.messages(caller.desk.get(id), caller.desk, cursor or 0, limit)
+
     @router.post("/alerts/{id}/acknowledge", tags=["alerts"], summary="Take an alert in hand: it is not escalated")
-    def acknowledge(caller: Annotated[Caller, officer], id: int, remark: models.Remark | None = None) -> models.Alert:  # noqa: A002
+    def acknowledge(caller: Annotated[Caller, officer], id: Id, remark: models.Remark | None = None) -> models.Alert:  # noqa: A002
         return caller.present.alert(caller.desk.acknowledge(id, caller.name, _text(remark)))
 
     @router.post("/alerts/{id}/comment", tags=["alerts"], summary="Add a remark to an alert")
-    def comment(caller: Annotated[Caller, officer], id: int, remark: models.Remark) -> models.Alert:  # noqa: A002
+    def comment(caller: Annotated[Caller, officer], id: Id, remark: models.Remark) -> models.Alert:  # noqa: A002
         return caller.present.alert(caller.desk.comment(id, caller.name, remark.text))
 
     @router.post("/alerts/{id}/close", tags=["alerts"], summary="Put an alert away; one not resolved, only an admin")
-    def close(caller: Annotated[Caller, officer], id: int, remark: models.Remark | None = None) -> models.Alert:  # noqa: A002
+    def close(caller: Annotated[Caller, officer], id: Id, remark: models.Remark | None = None) -> models.Alert:  # noqa: A002
         closed = caller.desk.close(id, caller.name, _text(remark), admin=caller.role == "admin")
         return caller.present.alert(closed)
 
@@ -191,15 +202,15 @@ def _verdicts(router: APIRouter, viewer: Any) -> None:
     @router.get("/verdicts", tags=["verdicts"], summary="List verdicts, the newest first")
     def list_verdicts(
         caller: Annotated[Caller, viewer],
-        district: str = "",
-        site: str = "",
-        board: str = "",
-        rule: Annotated[str, Query(description='such as "GB 12523-2025 laeq-day"')] = "",
+        district: Short = "",
+        site: Short = "",
+        board: Short = "",
+        rule: Annotated[str, Query(max_length=200, description='such as "GB 12523-2025 laeq-day"')] = "",
         outcome: Annotated[str, Query(pattern="^(compliant|exceeded|invalid)?$")] = "",
         since: Annotated[AwareDatetime | None, Query(description="windows that start then or later")] = None,
         until: Annotated[AwareDatetime | None, Query(description="windows that start before")] = None,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
-        cursor: Annotated[int | None, Query(ge=1, description="of the page before")] = None,
+        cursor: Cursor = None,
     ) -> models.Verdicts:
         wanted: dict[str, object] = {"district = ?": district, "site = ?": site, "device = ?": board, "rule = ?": rule}
         wanted |= {"outcome = ?": outcome, "start >= ?": since and since.timestamp()}
@@ -225,11 +236,7 @@ def _maintenance(router: APIRouter, viewer: Any, admin: Any, registry: Callable[
         summary="Tell nobody of what happens at a site for a while; it stays on record",
     )
     def add_maintenance(caller: Annotated[Caller, admin], wanted: models.MaintenanceWanted) -> models.Maintenance:
-        known = registry()
-        if wanted.site not in known.sites:
-            raise unknown("site", wanted.site)
-        if wanted.board and (wanted.board not in known.boards or known.boards[wanted.board].site != wanted.site):
-            raise unknown("board", wanted.board)
+        check_place(registry(), wanted.site, wanted.board)
         begins, ends = wanted.from_.timestamp(), wanted.to.timestamp()
         row = caller.desk.add_maintenance(wanted.site, wanted.board, begins, ends, wanted.reason, caller.name)
         return caller.present.maintenance(row)
@@ -240,13 +247,8 @@ def _maintenance(router: APIRouter, viewer: Any, admin: Any, registry: Callable[
         status_code=status.HTTP_204_NO_CONTENT,
         summary="Take a maintenance window back",
     )
-    def remove_maintenance(caller: Annotated[Caller, admin], id: int) -> None:  # noqa: A002
+    def remove_maintenance(caller: Annotated[Caller, admin], id: Id) -> None:  # noqa: A002
         caller.desk.remove_maintenance(id, caller.name)
-
-
-def unknown(field: str, given: str) -> DeskError:
-    """Return the refusal of a site or board that the registry does not have there."""
-    return DeskError(field, Text(f"the registry has no {field} {given!r} there", f"登记册中没有{given!r}"), 422)
 
 
 def _text(remark: models.Remark | None) -> str:

@@ -9,22 +9,23 @@ import logging
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing
-from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response, Security
+from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.access import Access, Role, allows
 from hub.alert_desk import transaction
+from hub.api import NO_TOKEN
+from hub.api_problems import RequestError, invalid, language, problem
 from hub.compliance import STEPS as COMPLIANCE_STEPS
 from hub.config import Config, ConfigError
 from hub.database import DatabaseError, open_database
 from hub.field_book import FILE, STEPS, FieldBook
+from hub.language import Text
 from hub.registry import load_registry
 from hub.registry_check import EntryError
 from hub.registry_edit import editing
@@ -72,18 +73,12 @@ class _Route(APIRoute):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                first = error.errors()[0]
-                place = ".".join(str(part) for part in first["loc"] if part not in {"body", "path"})
-                return _problem(422, f"{place or 'body'}: {first['msg']}")
-            except HTTPException as error:
-                return _problem(error.status_code, str(error.detail), error.headers)
+                refused = invalid({name: value for name, value in error.errors()[0].items() if name != "input"})
+            except RequestError as error:
+                refused = error
+            return problem(refused, language(request.headers.get("accept-language")))
 
         return handled
-
-
-def _problem(status: int, detail: str, headers: Any = None) -> JSONResponse:
-    content = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse(content, status, headers, media_type="application/problem+json")
 
 
 def board_router(config: Config, clock: Callable[[], float]) -> APIRouter:
@@ -95,14 +90,16 @@ def board_router(config: Config, clock: Callable[[], float]) -> APIRouter:
             with closing(_open(config, "compliance.db", COMPLIANCE_STEPS)) as db:
                 user = Access(db).who(credentials.credentials) if credentials else None
             if user is None:
-                raise HTTPException(
-                    401,
-                    "expected a valid token in the header: Authorization: Bearer TOKEN",
-                    {"WWW-Authenticate": "Bearer"},
-                )
+                raise RequestError(401, NO_TOKEN, headers={"WWW-Authenticate": "Bearer"})
             name, role = user
             if not allows(role, needed):
-                raise HTTPException(403, f"{name} is {role}; this needs the role {needed}, ask an admin")
+                raise RequestError(
+                    403,
+                    Text(
+                        f"{name} is {role}; this needs the role {needed}, ask an admin",
+                        f"{name}的角色是{role}，此操作需要{needed}；请联系管理员",
+                    ),
+                )
             return name
 
         return caller
@@ -149,7 +146,8 @@ def _open(config: Config, name: str, steps: Sequence[str]) -> sqlite3.Connection
         return open_database(config.data / name, steps)
     except DatabaseError as error:
         log.error("http: %s", error)  # noqa: TRY400
-        raise HTTPException(503, f"{name} does not answer; ask again", {"Retry-After": "5"}) from error
+        text = Text("the database does not answer; ask again", "数据库暂无响应，请重试")
+        raise RequestError(503, text, headers={"Retry-After": "5"}) from error
 
 
 def _register(config: Config, board: str, told: BoardTold) -> tuple[bool, list[str]]:
@@ -165,12 +163,13 @@ def _register(config: Config, board: str, told: BoardTold) -> tuple[bool, list[s
             given = {board: told.key} if told.key and not there else None
             changes = editor.commit(given)
     except EntryError as error:
-        raise HTTPException(422, str(error)) from error
+        raise RequestError(422, Text(str(error), f"登记册不接受：{error}"), error.field or None) from error
     except ConfigError as error:
         log.error("board %s: %s", board, error)  # noqa: TRY400
-        raise HTTPException(
-            503, "the registry cannot be changed now; the hub's log says why", {"Retry-After": "5"}
-        ) from error
+        text = Text(
+            "the registry cannot be changed now; the hub's log says why", "登记册暂时无法更改，原因见数据中心日志"
+        )
+        raise RequestError(503, text, headers={"Retry-After": "5"}) from error
     return not there, [field for change in changes for field in change.fields]
 
 
@@ -178,16 +177,43 @@ def _refuse_contradictions(
     config: Config, board: str, told: BoardTold, there: dict[str, Any], sites: dict[str, Any]
 ) -> None:
     if told.site not in sites:
-        raise HTTPException(422, f"site: the registry has no site {told.site!r}; ask an admin to add it")
+        raise _refused(
+            422,
+            "site",
+            f"the registry has no site {told.site!r}; ask an admin to add it",
+            f"登记册中没有站点{told.site!r}；请联系管理员添加",
+        )
     if not there:
         if told.key is None:
-            raise HTTPException(422, f"key: board {board!r} is not registered yet; send the key that it was given")
+            raise _refused(
+                422,
+                "key",
+                f"board {board!r} is not registered yet; send the key that it was given",
+                f"设备{board!r}尚未登记；请发送其密钥",
+            )
         return
     if there["site"] != told.site:
-        raise HTTPException(409, f"site: board {board!r} stands at {there['site']!r}; ask an admin to move it")
-    if there.get("retired"):
-        raise HTTPException(409, f"board {board!r} is retired from {there['retired']}; ask an admin")
-    if told.key and load_registry(config).keys[board].hex() != told.key:
-        raise HTTPException(
-            409, f"key: board {board!r} has another key here; give the board another id, or ask an admin to replace it"
+        raise _refused(
+            409,
+            "site",
+            f"board {board!r} stands at {there['site']!r}; ask an admin to move it",
+            f"设备{board!r}登记在{there['site']!r}；请联系管理员迁移",
         )
+    if there.get("retired"):
+        raise _refused(
+            409,
+            "id",
+            f"board {board!r} is retired from {there['retired']}; ask an admin",
+            f"设备{board!r}已于{there['retired']}停用；请联系管理员",
+        )
+    if told.key and load_registry(config).keys[board].hex() != told.key:
+        raise _refused(
+            409,
+            "key",
+            f"board {board!r} has another key here; give the board another id, or ask an admin to replace it",
+            f"设备{board!r}在此登记的是另一个密钥；请换一个设备编号，或联系管理员更换",
+        )
+
+
+def _refused(status: int, field: str, en: str, zh: str) -> RequestError:
+    return RequestError(status, Text(en, zh), field)

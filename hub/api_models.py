@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+Kind = Literal["limit", "silent", "sensor", "clock", "calibration", "outbox", "lag"]
 State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
+StateAsked = Literal["open", "pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
 SeverityName = Literal["info", "warning", "violation", "critical"]
 Letter = Literal["P", "S", "U"]
 
@@ -21,8 +23,8 @@ class MaintenanceWanted(BaseModel):
     """A span of time in which alerts of a site, or of one board of it, are recorded and nobody is told."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
-    site: str
-    board: str = ""
+    site: Annotated[str, Field(max_length=32)]
+    board: Annotated[str, Field(max_length=32, description="empty: every board of the site")] = ""
     from_: Annotated[AwareDatetime, Field(alias="from", description="ISO 8601 with offset")]
     to: AwareDatetime
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
@@ -52,7 +54,7 @@ class LimitCited(BaseModel):
     unit: str
     stated: str
     quantity: str
-    averaging: list[str]
+    averaging: Annotated[str, Field(description="window, statistic and least data capture, in the caller's language")]
     verified: Letter
     averaging_verified: Letter
     source: str
@@ -62,7 +64,8 @@ class Alert(BaseModel):
     """An alert: one continuing cause. Times are ISO 8601 in the registry's time zone."""
 
     id: int
-    kind: str
+    kind: Annotated[Kind, Field(description="limit; the others are troubles of the network")]
+    kind_name: str
     state: State
     severity: SeverityName
     severity_name: str
@@ -145,6 +148,28 @@ class Readings(BaseModel):
     readings: list[Reading] | None
     truncated: bool = False
     influxql: str | None = None
+
+
+class Message(BaseModel):
+    """A board's message as it stands in the log. `payload` is verbatim: its MAC covers every byte before `,"mac"`."""
+
+    offset: int
+    received: datetime
+    topic: str
+    payload: str
+    mac: str
+    authentic: Annotated[
+        bool | None, Field(description="the MAC is right; null: the board's key is not known any more")
+    ]
+    readings: Annotated[list[Reading], Field(description="the alert's quantity in its windows, as this message has it")]
+
+
+class Messages(BaseModel):
+    """A page of the messages on which an alert rests, in the log's order; `cursor` asks for the next one."""
+
+    messages: list[Message]
+    kept_since: Annotated[datetime | None, Field(description="the log keeps nothing that was received before")]
+    cursor: int | None
 
 
 class Told(BaseModel):

@@ -1,11 +1,17 @@
-"""Air quality index: HJ 633-2012 and HJ 633-2026. Both texts were read (P)."""
+"""Air quality index: HJ 633-2012 and HJ 633-2026.
+
+`index_of_day` and `index_of_hour` take hourly means and a day, which chooses the edition; `iaqi` and `aqi` are the
+tables themselves. Breakpoints and arithmetic were read in both texts [P]; which means a day and an hour are told by was
+not: secondary source [S] or own knowledge [U], as said at each.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Literal, NamedTuple
 
 from hub.judge.averaging import rounded
+from hub.language import Text
 
 Edition = Literal["HJ 633-2012", "HJ 633-2026"]
 SINCE_2026 = date(2026, 3, 1)
@@ -48,17 +54,47 @@ LEVELS = (
 )
 """Highest index, English and Chinese name of each level."""
 
+ITEMS_OF_DAY = {
+    "pm25": "PM25_24h",
+    "pm10": "PM10_24h",
+    "so2": "SO2_24h",
+    "no2": "NO2_24h",
+    "co": "CO_24h",
+    "o3": "O3_8h",
+}
+"""By which item the index of a day takes a quantity of the catalogue."""
+ITEMS_OF_HOUR: dict[Edition, dict[str, str]] = {
+    # Of particulates there is no mean of 1 h in this edition: the running mean of the last 24 h stands for it
+    # [S meeb.sz.gov.cn].
+    "HJ 633-2012": {quantity: f"{item.partition('_')[0]}_1h" for quantity, item in ITEMS_OF_DAY.items()}
+    | {"pm25": "PM25_24h", "pm10": "PM10_24h"},
+    "HJ 633-2026": {quantity: f"{item.partition('_')[0]}_1h" for quantity, item in ITEMS_OF_DAY.items()},
+}
+"""By which item the index of an hour takes a quantity of the catalogue."""
+RUNNING = 8
+LEAST_HOURS, LEAST_OF_RUNNING, LEAST_RUNNING = 20, 6, 14
+"""Valid hourly means that a day needs and a running mean of 8 h needs [P GB 3095-2026 table 4]; valid running means,
+of the 17 from 00:00-08:00 to 16:00-24:00, that the day's highest needs [U, as in HJ 663]."""
+
 
 class Index(NamedTuple):
     """An air quality index, and by which items: the primary pollutants, named above 50 only, all that are equal."""
 
     value: int
     primary: tuple[str, ...]
+    parts: Mapping[str, int]
+    """Individual index (IAQI) by item. An item that is not among them was not measured well enough: the index, their
+    maximum, may be too low for it."""
 
     @property
     def level(self) -> int:
         """1 (excellent) to 6 (severely polluted)."""
         return next(number for number, (most, *_) in enumerate(LEVELS, 1) if self.value <= most)
+
+    @property
+    def name(self) -> Text:
+        """The name of its level."""
+        return Text(*LEVELS[self.level - 1][1:])
 
 
 def edition_on(day: date) -> Edition:
@@ -114,4 +150,73 @@ def aqi(concentrations: Mapping[str, float], edition: Edition) -> Index | None:
     if not known:
         return None
     highest = max(known.values())
-    return Index(highest, tuple(item for item, index in known.items() if index == highest and highest > 50))
+    return Index(highest, tuple(item for item, index in known.items() if index == highest and highest > 50), known)
+
+
+def index_of_hour(means: Mapping[str, float], day: date) -> Index | None:
+    """Return the index of an hour; None without any of its quantities.
+
+    Args:
+        means: valid means of the hour by quantity (`ITEMS_OF_HOUR`), ug/m3, of CO mg/m3; until 2026-02-28 of pm25 and
+            pm10 those of the last 24 h. Other quantities may be among them and do not matter.
+        day: the local day.
+
+    Raises:
+        ValueError: a mean is below 0 or no number.
+    """
+    edition = edition_on(day)
+    items = ITEMS_OF_HOUR[edition]
+    return aqi({items[quantity]: mean for quantity, mean in means.items() if quantity in items}, edition)
+
+
+def index_of_day(hours: Mapping[str, Sequence[float | None]], day: date) -> Index | None:
+    """Return the index of a local day; None without any of its quantities.
+
+    Args:
+        hours: by quantity the means of the day's hours from 00:00 on, None where there is no valid one (45 min), ug/m3,
+            of CO mg/m3. Other quantities may be among them and do not matter.
+        day: the local day.
+
+    Raises:
+        ValueError: a mean is below 0 or no number.
+    """
+    edition = edition_on(day)
+    items = concentrations_of_day(hours)
+    found = {item: concentration for item, concentration in items.items() if item != "O3_1h"}
+    if "O3_8h" in found and iaqi("O3_8h", found["O3_8h"], edition) is None:
+        found["O3_1h"] = items["O3_1h"]
+    return aqi(found, edition)
+
+
+def concentrations_of_day(hours: Mapping[str, Sequence[float | None]]) -> dict[str, float]:
+    """Return the concentrations by which a day is told, by item: means of the day, of ozone the highest mean of 8 h.
+
+    What has too few valid hours is left out. The highest hourly mean of ozone (`O3_1h`) is there, too: in 2012 it
+    stands in for that of 8 h above 800 ug/m3. (That edition also lists it as an item of the day by itself [U];
+    published indices go by that of 8 h.)
+
+    Args:
+        hours: as `index_of_day` takes them.
+    """
+    found = {}
+    for quantity, item in ITEMS_OF_DAY.items():
+        means = hours.get(quantity, ())
+        known = [mean for mean in means if mean is not None]
+        if quantity != "o3":
+            if len(known) >= LEAST_HOURS:
+                found[item] = math.fsum(known) / len(known)
+            continue
+        running = [mean for mean in map(_running_mean, _spans(means)) if mean is not None]
+        if len(running) >= LEAST_RUNNING:
+            found[item] = max(running)
+            found["O3_1h"] = max(known)
+    return found
+
+
+def _spans(means: Sequence[float | None]) -> list[Sequence[float | None]]:
+    return [means[first : first + RUNNING] for first in range(len(means) - RUNNING + 1)]
+
+
+def _running_mean(span: Sequence[float | None]) -> float | None:
+    known = [mean for mean in span if mean is not None]
+    return math.fsum(known) / len(known) if len(known) >= LEAST_OF_RUNNING else None

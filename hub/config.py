@@ -1,5 +1,6 @@
 """The hub's configuration: read whole, or refused with the file, the field and the remedy."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -12,6 +13,9 @@ Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 """Identifier of a district, site or board, as it stands in topics."""
 
 T = TypeVar("T")
+
+SECRETS = ("INFLUXDB_V2_TOKEN", "APPRISE_URLS")
+"""Secrets of the environment that may stand in a file instead, which NAME_FILE names: as containers are given them."""
 
 
 class ConfigError(Exception):
@@ -83,8 +87,9 @@ def load_config(path: Path) -> Config:
     """Read ``fenceline.toml`` and make its paths absolute.
 
     Raises:
-        ConfigError: the file is missing or wrong.
+        ConfigError: the file is missing or wrong, or one that NAME_FILE in the environment names.
     """
+    _take_secrets()
     config = read_toml(path, Config)
     here = path.resolve().parent
     broker = config.broker
@@ -104,6 +109,18 @@ def load_config(path: Path) -> Config:
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
         ),
     )
+
+
+def _take_secrets() -> None:
+    """Put into the environment what stands in files, where the libraries that need it look for it."""
+    for name in SECRETS:
+        file = os.environ.get(f"{name}_FILE")
+        if file and not os.environ.get(name):
+            try:
+                os.environ[name] = Path(file).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                told = error.strerror if isinstance(error, OSError) else "it is not text"
+                raise ConfigError(f"{name}_FILE: {file} cannot be read ({told}); mend it, or set {name}") from error
 
 
 def with_districts(config: Config, names: str) -> Config:

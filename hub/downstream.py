@@ -26,11 +26,13 @@ from hub.consumer import Consumer, StoreSink
 from hub.log import Log
 from hub.notify import Notifier
 from hub.registry import LiveRegistry
+from hub.reports import Law, Reports
 from hub.rollups import Rollups
 from hub.stores import InfluxStore, SqliteStore, Store
 from hub.watch import Watch
 from schemas import Quantity, load_limits, load_quantities
 
+NICE = 10  # where processors are short, taking messages goes before computing with them
 PAUSE = 5.0  # s before a process that ended by itself is started again
 
 log = logging.getLogger("hub.downstream")
@@ -138,7 +140,7 @@ def check_store(config: Config) -> None:
 
 
 class Consumers:
-    """Everything that reads the log: series store, rollups, compliance, watch, and the notifier behind them."""
+    """Everything that reads the log (store, rollups, compliance, watch, reports), and the notifier behind it."""
 
     def __init__(self, job: Job) -> None:
         config = job.config
@@ -146,6 +148,7 @@ class Consumers:
         limits = load_limits(quantities=quantities)
         self._registry = LiveRegistry(config)
         self._store = open_store(config, quantities)
+        levels = max((recipient.level for recipient in config.recipients), default=0)
         self._compliance = Compliance(
             config.data / "compliance.db",
             self._registry.current,
@@ -153,19 +156,34 @@ class Consumers:
             quantities,
             job.clock,
             config.alerts,
-            max((recipient.level for recipient in config.recipients), default=0),
+            levels,
         )
         self._rollups = Rollups(
             config.data / "rollups.db", self._store, quantities, self._registry.current.zone, job.clock
         )
         self._logs = [Log(config.data / "log.db") for _ in range(4)]
-        self._watch = Watch(config.data, self._registry.current, job.clock, config.alerts, self._progress)
+        self._watch = Watch(config.data, self._registry.current, job.clock, config.alerts, self._progress, levels)
         self._consumers = [
             Consumer("store", self._logs[0], StoreSink(self._store)),
             Consumer("rollups", self._logs[1], self._rollups),
             Consumer("compliance", self._logs[2], self._compliance),
             Consumer("watch", self._logs[3], self._watch),
         ]
+        self._reports: Reports | None = None
+        if isinstance(self._store, InfluxStore):
+            law = Law(config.data / "compliance.db", self._registry.current, limits, quantities)
+            self._reports = Reports(
+                config.data,
+                self._store,
+                law,
+                self._registry.current,
+                job.clock,
+                config.broker.client_id,
+                60 * config.alerts.silent_minutes,
+                self._progress,
+            )
+            self._logs.append(Log(config.data / "log.db"))
+            self._consumers.append(Consumer("reports", self._logs[-1], self._reports))
         self._notifier = Notifier(config, lambda: self._registry.current, job.clock)
 
     def start(self) -> None:
@@ -178,6 +196,8 @@ class Consumers:
         if self._registry.refresh():
             self._compliance.use(self._registry.current)
             self._watch.use(self._registry.current)
+            if self._reports:
+                self._reports.use(self._registry.current)
         for consumer in self._consumers:
             consumer.wake()
 
@@ -192,6 +212,8 @@ class Consumers:
         self._store.close()
         self._compliance.close()
         self._watch.close()
+        if self._reports:
+            self._reports.close()
         for part in self._logs:
             part.close()
 
@@ -223,6 +245,7 @@ def main() -> None:
     """Consume until standard input ends."""
     with os.fdopen(os.dup(1), "w", buffering=1) as told:
         os.dup2(2, 1)  # what a library prints must not come between
+        os.nice(NICE)
         job = cast("Job", pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
         logs.configure(job.log_format)
         with claim_consumers(job.config.data):

@@ -1,6 +1,7 @@
-"""The hub's HTTP interface: is it alive, is it ready, what does it count.
+"""The hub's HTTP interface: is it alive, is it ready, what does it count; and whatever else is mounted in it.
 
-It asks nobody who they are: it listens on loopback, and a reverse proxy in front of it decides who gets through.
+These three ask nobody who they are, and there is no TLS: it listens on loopback, and a reverse proxy in front of it
+decides who gets through.
 """
 
 import ipaddress
@@ -14,14 +15,24 @@ from typing import Any, Protocol
 
 import prometheus_client
 import uvicorn
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hub.api_models import Problem
+from hub.api_problems import RequestError, language, problem
 from hub.config import ConfigError
+from hub.language import Text
 from hub.metrics import Metrics
 
 SERVICE = "fenceline-hub"
 """How /healthz names itself, so that `fenceline check` knows whom it has found at the port."""
+
+MOST_BODY = 32_768
+"""A remark has at most 2,000 characters: 8,000 bytes, up to 24,000 where a program writes them as \\u1234."""
+MOST_AT_ONCE = 256
+"""Connections; who comes beyond is told to come again (503)."""
 
 log = logging.getLogger("hub.http")
 
@@ -46,15 +57,66 @@ class Watched(Protocol):
         """Return what it needs: broker, log, consumers, registry."""
 
 
+class BodyLimit:
+    """Refuses bodies of more than `most` bytes before they are read."""
+
+    def __init__(self, app: ASGIApp, most: int = MOST_BODY) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if b"transfer-encoding" in headers or not length.isdigit() or int(length) > self._most:
+            text = Text(
+                f"the body must have a Content-Length of at most {self._most} bytes",
+                f"请求体须带Content-Length且不超过{self._most}字节",
+            )
+            lang = language(headers.get(b"accept-language", b"").decode("latin-1"))
+            await problem(RequestError(413, text), lang)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class _App(FastAPI):
+    """Describes what it refuses with, too."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        described = super().openapi()
+        schemas = described.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("Problem", Problem.model_json_schema())
+        return described
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Answer what no part of the application answers: an unknown path or method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    texts = {
+        404: Text("there is nothing here; /openapi.json lists what there is", "无此地址；参见/openapi.json"),
+        405: Text("this is not done with that method; see /openapi.json", "不支持该方法；参见/openapi.json"),
+    }
+    detail = str(error.detail) if isinstance(error, HTTPException) else "failed"
+    headers = error.headers if isinstance(error, HTTPException) else None
+    refused = RequestError(status, texts.get(status, Text(detail, detail)), headers=headers)
+    return problem(refused, language(request.headers.get("accept-language")))
+
+
 def make_app(hub: Watched, metrics: Metrics, routers: Sequence[APIRouter] = ()) -> FastAPI:
     """Return the application; `routers` bring further parts of it."""
-    app = FastAPI(
+    app = _App(
         title="Fenceline hub",
         version=version("fenceline"),
-        description="State and counts of the hub.",
+        description="State and counts of the hub; alerts, verdicts and maintenance under /api/v1.",
         docs_url=None,  # its page would load scripts from the Internet; /openapi.json is there
         redoc_url=None,
     )
+    app.add_middleware(BodyLimit)
+    app.add_exception_handler(HTTPException, _refuse)
     app.include_router(_operations(hub, metrics))
     for router in routers:
         app.include_router(router)
@@ -94,19 +156,28 @@ class Server:
         if not is_loopback(host):
             log.warning(
                 "http: host = %s lets other machines read /metrics and /readyz, and nobody is asked for a password; "
-                "use 127.0.0.1 and a reverse proxy unless only your own network reaches it",
+                "the tokens of the API come unencrypted; "
+                "use 127.0.0.1 and a reverse proxy with TLS unless only your own network reaches it",
                 host,
             )
         # The hub's signals and log settings stay the hub's.
         self._server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=2,
+                limit_concurrency=MOST_AT_ONCE,
+                server_header=False,
+            )
         )
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="http", daemon=True)
 
     def start(self) -> None:
         """Begin to answer; returns at once. The socket listens already, so nobody is turned away meanwhile."""
         self._thread.start()
-        log.info("http: http://%s:%d/healthz, /readyz, /metrics", self.host, self.port)
+        log.info("http: http://%s:%d/healthz, /readyz, /metrics, /api/v1", self.host, self.port)
 
     def stop(self) -> None:
         """Answer what has been asked, at most 2 s long, and give the port back."""

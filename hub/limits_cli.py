@@ -1,27 +1,33 @@
 """`fenceline limits`: the catalogue of limits, and which of them bind a site."""
 
 import datetime as dt
-import difflib
-from collections.abc import Iterable
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from fenceline import UserError
 from hub.config import ConfigError, load_config
+from hub.judge import Place
 from hub.language import LangOption, system_language
 from hub.limits_view import View, plain, plain_binding
+from hub.place_options import (
+    JURISDICTION,
+    Kind,
+    PropertyOption,
+    places_of,
+    properties_of,
+    standard_of,
+    unknown_name,
+)
+from hub.places import COUNTRY, place_of
 from hub.registry import load_entries
 from hub.registry_commands import FENCELINE, AsJson, Configuration, print_json, unknown
 from schemas import (
-    PROPERTIES,
     ZONE_CLASSES,
     CatalogueError,
     Limit,
     Standard,
     binding,
-    jurisdictions_of,
     load_limits,
     load_quantities,
 )
@@ -29,14 +35,7 @@ from schemas import (
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 DayOption = Annotated[str | None, typer.Option("--day", help="A local day, YYYY-MM-DD.", metavar="DAY")]
-PlaceOption = Annotated[str | None, typer.Option(help="Code or name: CN, CN-SH, Shanghai, 上海, EU.", metavar="NAME")]
-
-
-class Kind(StrEnum):
-    """Kind of a site."""
-
-    construction = "construction"
-    factory = "factory"
+PlaceOption = Annotated[str | None, typer.Option(help=JURISDICTION, metavar="NAME")]
 
 
 @app.callback()
@@ -58,14 +57,14 @@ def list_(
     """List limits: all of them, or those of a standard, of a quantity, in force at a place or on a day."""
     chosen = _load()
     if standard:
-        wanted = _standard(standard, chosen)
+        wanted = standard_of(standard, chosen)
         chosen = [(s, n) for s, n in chosen if s.id == wanted.id]
     if quantity:
         if quantity not in load_quantities():
-            raise _unknown_name("--quantity", quantity, load_quantities())
+            raise unknown_name("--quantity", quantity, load_quantities())
         chosen = [(s, n) for s, n in chosen if n.quantity == quantity]
     if jurisdiction:
-        places = _places(jurisdiction)
+        places = places_of(jurisdiction)
         chosen = [(s, n) for s, n in chosen if s.jurisdiction in places]
     if day:
         on = _day(day)
@@ -84,7 +83,7 @@ def show(
 ) -> None:
     """Show a standard whole: dates, source, every limit, and how well each is verified."""
     catalogue = _load()
-    wanted = _standard(standard, catalogue)
+    wanted = standard_of(standard, catalogue)
     own = [n for s, n in catalogue if s.id == wanted.id]
     if as_json:
         import msgspec
@@ -103,21 +102,23 @@ def explain(
     kind: Annotated[Kind | None, typer.Option(help="Kind of a site that is in no registry.")] = None,
     zone: Annotated[str | None, typer.Option(help="Its class of acoustic environment (GB 3096).")] = None,
     jurisdiction: PlaceOption = None,
-    property_: Annotated[
-        list[str] | None, typer.Option("--property", help="More of it, such as fuel=gas.", metavar="NAME=VALUE")
-    ] = None,
+    property_: PropertyOption = None,
     day: DayOption = None,
     as_json: AsJson = False,
     config: Configuration = FENCELINE,
     lang: LangOption = None,
 ) -> None:
-    """Explain which limits bind a site, which do not, and why. The jurisdiction is CN unless another is named."""
+    """Explain which limits bind a site, which do not, and why.
+
+    Of a site of the registry everything is known; --zone, --jurisdiction and --property say "what if". Elsewhere the
+    jurisdiction is CN unless another is named.
+    """
     if (site is None) == (kind is None):
         raise UserError("limits explain: expected either a SITE of the registry or --kind; name one of the two.")
     if zone is not None and zone not in ZONE_CLASSES:
         raise UserError(f"--zone {zone}: expected one of: {', '.join(ZONE_CLASSES)}.")
     today = dt.datetime.now().astimezone().date()
-    site_kind = str(kind)
+    place = Place(str(kind), None, places_of(COUNTRY))
     if site is not None:
         try:
             city = load_entries(load_config(config))
@@ -125,15 +126,15 @@ def explain(
             raise UserError(str(error)) from error
         if site not in city.sites:
             raise unknown("site", site, city.sites)
-        site_kind, zone = city.sites[site].kind, zone or city.sites[site].zone_class
+        place = place_of(city.sites[site], city.districts, city.cities)
         today = dt.datetime.now(city.zone).date()
     found = binding(
         _load(),
-        kind=site_kind,
-        zone=zone,
-        jurisdictions=_places(jurisdiction or "CN"),
+        kind=place.kind,
+        zone=zone or place.zone_class,
+        jurisdictions=places_of(jurisdiction) if jurisdiction else place.jurisdictions,
         day=_day(day) if day else today,
-        properties=_properties(property_ or []),
+        properties=dict(place.properties) | properties_of(property_ or []),
     )
     lang = lang or system_language()
     if as_json:
@@ -149,47 +150,8 @@ def _load() -> list[tuple[Standard, Limit]]:
         raise UserError(str(error)) from error
 
 
-def _standard(wanted: str, catalogue: list[tuple[Standard, Limit]]) -> Standard:
-    known = {_squeezed(s.id): s for s, _ in catalogue}
-    try:
-        return known[_squeezed(wanted)]
-    except KeyError:
-        near = difflib.get_close_matches(_squeezed(wanted), known, 2)
-        hint = f"did you mean {' or '.join(repr(known[one].id) for one in near)}?" if near else "see 'limits list'."
-        raise UserError(f"there is no standard {wanted!r}; {hint}") from None
-
-
-def _squeezed(text: str) -> str:
-    return "".join(text.casefold().split())
-
-
-def _places(name: str) -> tuple[str, ...]:
-    try:
-        return jurisdictions_of(name)
-    except LookupError as error:
-        raise UserError(f"--jurisdiction: {error.args[0]}.") from None
-
-
 def _day(text: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise UserError(f"--day {text}: expected a day such as 2026-03-01.") from None
-
-
-def _properties(given: list[str]) -> dict[str, str]:
-    properties = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        if name not in PROPERTIES:
-            raise _unknown_name("--property", name, PROPERTIES)
-        if value not in PROPERTIES[name].values:
-            raise UserError(f"--property {text}: expected {name}= one of: {', '.join(PROPERTIES[name].values)}.")
-        properties[name] = value
-    return properties
-
-
-def _unknown_name(option: str, name: str, known: Iterable[str]) -> UserError:
-    near = difflib.get_close_matches(name, list(known), 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"expected one of: {', '.join(known)}."
-    return UserError(f"{option} {name}: there is no such name; {hint}")

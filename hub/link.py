@@ -56,6 +56,7 @@ class Link:
             CallbackAPIVersion.VERSION2, client_id=broker.client_id, clean_session=False, manual_ack=True
         )
         client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
         client.on_message = self._received
         if broker.user is not None:
@@ -85,6 +86,8 @@ class Link:
                 failed = client.loop_read() != paho.MQTT_ERR_SUCCESS
                 ready = not (failed or stream.drained)
             client.loop_misc()
+            if client.want_write():
+                client.loop_write()  # what paho's callbacks ask for, such as the subscription, waits for this
             stream.flush()
         except OSError as error:
             log.warning("connection to the broker lost: %s", error)
@@ -132,10 +135,19 @@ class Link:
             log.error("the broker at %s refuses the hub: %s", where, reason)
             return
         self.session += 1
+        client.subscribe([(topic, 1) for topic in self._topics])
+
+    def _subscribed(self, client: paho.Client, _data: Any, _mid: int, granted: Any, _properties: Any) -> None:
+        """Only now does the broker keep what boards publish for the hub."""
+        where = f"{self._broker.host}:{self._broker.port}"
+        refused = [topic for topic, code in zip(self._topics, granted, strict=False) if code.is_failure]
+        if refused:
+            log.error("the broker at %s does not let the hub subscribe to %s: mend its ACL", where, ", ".join(refused))
+            client.disconnect()
+            return
         self.sessions += 1
         self.connected = True
         self._pause = PAUSES[0]
-        client.subscribe([(topic, 1) for topic in self._topics])
         log.info("connected to the broker at %s", where)
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
@@ -156,6 +168,10 @@ class _Client(paho.Client):
     """paho's client on a `_Stream`: as it is, it asks the kernel four times for each message and once for each ack."""
 
     stream: "_Stream | None" = None
+
+    def _handle_on_message(self, message: paho.MQTTMessage) -> None:
+        # The hub has one callback for all topics: the search for others takes as long as reading the message.
+        self.on_message(self, None, message)  # type: ignore[misc]
 
     def _create_socket(self) -> Any:
         self.stream = _Stream(cast("socket.socket | ssl.SSLSocket", super()._create_socket()))

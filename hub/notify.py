@@ -1,11 +1,14 @@
 """Tells people of alerts through apprise: DingTalk, WeCom, Feishu, e-mail, SMS gateways, web hooks and 100 more."""
 
+import contextlib
 import logging
 import re
 import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+from urllib.parse import unquote
 
 import apprise
 
@@ -30,26 +33,58 @@ RETRY = 5.0
 log = logging.getLogger("hub.notify")
 
 
-def send(where: str, message: Message) -> str:
-    """Send a message to an address; return what came back if it was not taken, else nothing. No secret is in it."""
+# What a library says while it sends may hold the address; what people need of it is in the error that `send` returns.
+logging.getLogger(apprise.LOGGER_NAME).addHandler(logging.NullHandler())
+logging.getLogger(apprise.LOGGER_NAME).propagate = False
+
+_LOST = re.compile(r"timed out|aborted|reset by peer|closed connection|disconnected|incomplete", re.IGNORECASE)
+_NEVER_LEFT = re.compile(r"connect ?timeout|NewConnectionError|refused", re.IGNORECASE)
+
+
+class Outcome(NamedTuple):
+    """What has become of a message."""
+
+    error: str = ""
+    """Why it was not taken, without a secret; empty: it was taken."""
+    perhaps: bool = False
+    """It left, and the answer was lost: it may have been taken nevertheless."""
+
+
+def send(where: str, message: Message) -> Outcome:
+    """Send a message to an address."""
     said: list[str] = []
+    heard: list[str] = []
     people = apprise.Apprise()
     people.add(where)
+    for service in people:
+        if isinstance(service, apprise.NotifyBase) and "overflow" not in where:
+            service.overflow_mode = apprise.OverflowMode.SPLIT  # else what is too long is refused again and again
+
+    def note(entry: apprise.NotifyLogEntry, _: object) -> None:
+        heard.append(entry.message)
+        if logging.getLevelName(entry.level) >= logging.WARNING:
+            said.append(entry.message)
+
     taken = people.notify(
         title=message.title,
         body=message.body,
         notify_type=message.type,
-        log_callback=lambda entry, _: said.append(entry.message),
-        log_level=logging.WARNING,
+        body_format=apprise.NotifyFormat.TEXT,
+        log_callback=note,
+        log_level=logging.DEBUG,
     )
-    return "" if taken else without_secrets(" ".join(said) or "the service did not take it", where)
+    if taken:
+        return Outcome()
+    perhaps = any(_LOST.search(text) and not _NEVER_LEFT.search(text) for text in heard)
+    return Outcome(without_secrets(" ".join(said) or "the service did not take it", where), perhaps)
 
 
 def without_secrets(text: str, where: str) -> str:
     """Return a text without the parts of an address: any of them may be a key. The host may stay."""
     host = re.match(r"[^:]+://(?:[^@/]*@)?([^:/?]*)", where)
-    for part in re.split(r"[/?&=@:]+", where.partition("://")[2]):
-        if len(part) > 3 and not (host and part == host[1] and "." in part):
+    parts = {part for part in re.split(r"[/?&=@:]+", where.partition("://")[2]) if len(part) > 3}
+    for part in sorted(parts | {unquote(part) for part in parts}, key=len, reverse=True):
+        if not (host and part == host[1] and "." in part):
             text = text.replace(part, "***")
     return text
 
@@ -64,7 +99,7 @@ class Notifier(threading.Thread):
         self._registry = registry
         self._recipients = recipients(config)
         self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above)
-        self._under_way: dict[str, tuple[list[Row], Future[str]]] = {}
+        self._under_way: dict[str, tuple[list[Row], Future[Outcome]]] = {}
         self._stop_asked = threading.Event()
 
     def stop(self) -> None:
@@ -92,7 +127,11 @@ class Notifier(threading.Thread):
                 except sqlite3.Error as error:
                     log.error("notifications wait: %s; trying again in %.0f s", error, RETRY)  # noqa: TRY400
                     self._stop_asked.wait(RETRY)
-        self._finish()
+                except Exception:
+                    log.exception("notifications wait; trying again in %.0f s", RETRY)
+                    self._stop_asked.wait(RETRY)
+        with contextlib.suppress(sqlite3.Error):  # then the next start finds them as it would after a kill
+            self._finish()
         self._db.close()
 
     def _explain(self) -> None:
@@ -119,9 +158,9 @@ class Notifier(threading.Thread):
         """Note what has become of the messages on their way; tell whether there was anything."""
         finished = [(name, rows, done) for name, (rows, done) in self._under_way.items() if done.done()]
         for name, rows, done in finished:
-            error = done.result()
+            error, perhaps = done.result()
             if error:
-                pause = self._queue.failed(rows, error)
+                pause = self._queue.failed(rows, error, perhaps=perhaps)
                 log.error("%s was not told of alert %d: %s; again in %.0f s", name, rows[0]["alert"], error, pause)
             else:
                 self._queue.sent(rows)
@@ -129,12 +168,11 @@ class Notifier(threading.Thread):
         return bool(finished)
 
 
-def deliver(recipient: Recipient, message: Message) -> str:
-    """Send a message to a recipient; return why it was not taken, else nothing."""
+def deliver(recipient: Recipient, message: Message) -> Outcome:
+    """Send a message to a recipient."""
     try:
         return send(address(recipient), message)
     except ConfigError as error:
-        return str(error)
-    except Exception as error:
-        log.exception("%s could not be told", recipient.name)
-        return type(error).__name__  # its text may hold the address
+        return Outcome(str(error))
+    except Exception as error:  # noqa: BLE001 - a plugin's fault; its text and traceback may hold the address
+        return Outcome(f"the sending failed with {type(error).__name__}", perhaps=True)

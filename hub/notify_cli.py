@@ -55,7 +55,7 @@ def prove(
         people = [_named(recipient, people)]
     if not people:
         raise UserError(NOBODY.into(lang).format(config=config))
-    results = {one.name: deliver(one, _message(one)) for one in people}
+    results = {one.name: deliver(one, _message(one)).error for one in people}
     failed = any(results.values())
     if as_json:
         rows = [{"recipient": name, "ok": not problem, "error": problem or None} for name, problem in results.items()]

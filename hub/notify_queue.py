@@ -3,7 +3,8 @@
 For a recipient there is one notification of one step, ever (a unique key), so no step is told twice. One moment cannot
 be made safe from here: between the service taking a message and the note that it did. A notification is therefore
 marked before it is sent. One found marked after a crash is sent once more and says that it may be a repetition: an
-alert told twice is a nuisance, one told never is a failure. After a second crash in that moment it is left alone.
+alert told twice is a nuisance, one told never is a failure. After a second crash in that moment it is left alone. What
+left and was not answered is tried again and says so, too.
 """
 
 import logging
@@ -19,6 +20,8 @@ from hub.recipients import FOLLOWS, GROUPS, is_awake, wants
 from hub.registry import Registry
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+PATIENCE = 5
+"""After so many attempts a message lets those behind it go first, and goes alone: it may itself be what is refused."""
 MINUTE = 60.0
 
 log = logging.getLogger("hub.notify")
@@ -79,7 +82,9 @@ class Queue:
             if not wants(recipient, alert, step, registry):
                 continue
             knows = self._book.one(
-                "SELECT 1 FROM notification WHERE alert = ? AND recipient = ?", alert["id"], recipient.name
+                "SELECT 1 FROM notification WHERE alert = ? AND recipient = ? AND state <> 'dropped'",
+                alert["id"],
+                recipient.name,
             )
             called = recipient.level == level and step["what"] not in FOLLOWS
             if called or (knows and step["what"] != "escalated"):
@@ -93,12 +98,16 @@ class Queue:
         """Return what is to be sent to a recipient now, marked as being sent: one notification, or all for a digest."""
         now = self._clock()
         waiting = self._book.rows(
-            "SELECT id FROM notification WHERE recipient = ? AND state = 'waiting' AND due <= ? ORDER BY id",
+            # What is refused again and again must not hold up what came after it.
+            f"SELECT id, attempts FROM notification WHERE recipient = ? AND state = 'waiting' AND due <= ? "  # noqa: S608
+            f"ORDER BY attempts / {PATIENCE}, id",
             recipient.name,
             now,
         )
         if not waiting or not is_awake(recipient, datetime.fromtimestamp(now, registry.zone)):
             return []
+        if self._expire(recipient, now):
+            return self.take(recipient, registry)
         recent = self._db.execute(
             "SELECT count(DISTINCT ifnull(digest, id)) FROM notification WHERE recipient = ? AND sent > ?",
             (recipient.name, now - MINUTE),
@@ -106,7 +115,7 @@ class Queue:
         if recent >= self._digest_above:
             return []  # what comes meanwhile is gathered
         ids = [row["id"] for row in waiting]
-        if len(ids) + recent <= self._digest_above:
+        if len(ids) + recent <= self._digest_above or waiting[0]["attempts"] >= PATIENCE:
             ids = ids[:1]
         self._mark(ids, "state = 'sending', attempts = attempts + 1")
         marks = ", ".join("?" * len(ids))
@@ -117,6 +126,27 @@ class Queue:
             *ids,
         )
 
+    def _expire(self, recipient: Recipient, now: float) -> bool:
+        """Leave out early warnings whose window is over, and their withdrawals; tell whether there were any.
+
+        They waited for the recipient's hours or for the service. What came of them is told by the steps behind them.
+        """
+        with transaction(self._db):
+            late = self._db.execute(
+                "UPDATE notification SET state = 'dropped', error = 'its window was over before it could be sent' "
+                "WHERE recipient = ? AND state = 'waiting' AND step IN (SELECT s.id FROM alert_step s "
+                "JOIN alert a ON a.id = s.alert WHERE s.what = 'early' AND a.early_end < ?)",
+                (recipient.name, now),
+            )
+            idle = self._db.execute(
+                "UPDATE notification AS n SET state = 'dropped', error = 'the warning itself was never sent' "
+                "WHERE recipient = ? AND state = 'waiting' AND step IN (SELECT id FROM alert_step "
+                "WHERE what = 'withdrawn') AND NOT EXISTS (SELECT 1 FROM notification o WHERE o.alert = n.alert "
+                "AND o.recipient = n.recipient AND o.id < n.id AND o.state <> 'dropped')",
+                (recipient.name,),
+            )
+            return late.rowcount + idle.rowcount > 0
+
     def sent(self, rows: list[Row]) -> None:
         """Note that a message has been taken by its service."""
         digest = rows[0]["id"] if len(rows) > 1 else None
@@ -124,9 +154,10 @@ class Queue:
             [row["id"] for row in rows], "state = 'sent', error = NULL, sent = ?, digest = ?", self._clock(), digest
         )
 
-    def failed(self, rows: list[Row], error: str) -> float:
+    def failed(self, rows: list[Row], error: str, *, perhaps: bool = False) -> float:
         """Note why a message was not taken; return after how long the recipient is tried again, s.
 
+        `perhaps`: it may have been taken; the next attempt says so.
         The pauses double, and are drawn at random from their span, so that what comes back is not overrun.
         """
         attempts = max(int(row["attempts"]) for row in rows)
@@ -136,7 +167,9 @@ class Queue:
         with transaction(self._db):
             for row in rows:
                 self._db.execute(
-                    "UPDATE notification SET state = 'waiting', error = ? WHERE id = ?", (error, row["id"])
+                    "UPDATE notification SET state = 'waiting', error = ?, "
+                    "repeated = iif(? AND repeated = 0, 2, repeated) WHERE id = ?",
+                    (error, perhaps, row["id"]),
                 )
             # Its other messages would only fail, too.
             self._db.execute(

@@ -1,12 +1,13 @@
 """Messages to people: one for a step of an alert, or one with a table for many."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import apprise
 
 from hub.alert_book import Row, of_lines
-from hub.alert_config import Alerting, Recipient
-from hub.alert_text import SEVERITY, WHAT, Teller
+from hub.alert_config import SEVERITIES, Alerting, Recipient
+from hub.alert_text import SEVERITY, WHAT, Teller, kind_of
 from hub.language import Lang, Text
 from hub.recipients import FOLLOWS
 from hub.registry import Registry
@@ -20,12 +21,18 @@ TYPES = {
     "violation": apprise.NotifyType.FAILURE,
     "critical": apprise.NotifyType.FAILURE,
 }
-REPEATED = Text("Possibly repeated: the hub was stopped while it sent this.", "可能重复：发送过程中系统曾中断。")
+REPEATED = Text(
+    "Possibly repeated: whether an earlier attempt arrived is not known.", "可能重复：此前一次发送是否送达无法确认。"
+)
+NUMBER = Text("Alert no. {alert}.", "告警编号：{alert}。")
 SINCE = Text("{what}, since {since}.", "{what}，自{since}起。")
-MANY = Text("{n} messages of alerts within a minute", "一分钟内{n}条告警消息")
-MORE = Text("... and {n} more", "……另有{n}条")
+MANY = Text("{n} messages of alerts at once", "{n}条告警消息汇总")
+MORE = Text(
+    "... and {n} more: fenceline alerts list, or the hub's API", "……另有{n}条，请用fenceline alerts list或接口查看"
+)
 HEAD = Text(
-    "time | site | what | severity | value | limit | standard", "时间 | 场所 | 事项 | 级别 | 数值 | 限值 | 标准"
+    "no. | time | site | what | severity | value | limit | standard (verified)",
+    "编号 | 时间 | 场所 | 事项 | 级别 | 数值 | 限值 | 标准（核实程度）",
 )
 
 
@@ -55,7 +62,7 @@ class Composer:
         langs = list(Lang) if recipient.lang == "both" else [Lang(recipient.lang)]
         write = self._one if len(rows) == 1 else self._many
         parts = [write(rows, lang) for lang in langs]
-        gravest = max((row["step_severity"] for row in rows), key=list(TYPES).index)
+        gravest = max((row["step_severity"] for row in rows), key=SEVERITIES.index)
         type_ = TYPES[gravest]
         if all(row["step_what"] in {"resolved", "withdrawn"} for row in rows):
             type_ = apprise.NotifyType.SUCCESS
@@ -63,34 +70,46 @@ class Composer:
 
     def _one(self, rows: list[Row], lang: Lang) -> tuple[str, str]:
         (row,) = rows
-        what = WHAT[row["step_what"]].into(lang)
+        what, followed = self._what(row, lang), row["step_what"] in FOLLOWS
         detail = Text(row["step_detail"], row["step_detail_zh"]).into(lang)
         parts = [detail]
-        if row["step_what"] in FOLLOWS:
+        if followed:
             parts = [f"{what}: {detail}" if lang is Lang.en else f"{what}：{detail}", of_lines(row["text"]).into(lang)]
         else:
             since = self._teller.span(row["first"], row["first"], "|").partition("|")[0]
             parts.append(SINCE.into(lang).format(what=what[0].upper() + what[1:], since=since))
         link = self._settings.link_to(row["site"], row["device"], row["district"], row["alert"])
-        parts += [link] if link else []
+        parts.append(NUMBER.into(lang).format(alert=row["alert"]) + (f" {link}" if link else ""))
         parts += [REPEATED.into(lang)] if row["repeated"] else []
         severity = SEVERITY[row["step_severity"]].into(lang)
         return f"Fenceline [{severity}] {self._place(row, lang)}: {what}", "\n".join(parts)
 
     def _many(self, rows: list[Row], lang: Lang) -> tuple[str, str]:
-        lines = [HEAD.into(lang)]
-        for row in rows[:MOST_ROWS]:
+        counts = Counter(row["step_severity"] for row in rows)
+        told = [f"{SEVERITY[name].into(lang)} {counts[name]}" for name in reversed(SEVERITIES) if counts[name]]
+        lines = [", ".join(told), HEAD.into(lang)]
+        # The gravest first: they must be among those that are shown.
+        shown = sorted(rows, key=lambda row: -SEVERITIES.index(row["step_severity"]))[:MOST_ROWS]
+        for row in shown:
             value = "-" if row["value"] is None else f"{row['value']:.1f} {row['unit']}"
             limit = "-" if row["limit_value"] is None else f"{row['limit_value']:g} {row['unit']}"
-            what, severity = WHAT[row["step_what"]].into(lang), SEVERITY[row["step_severity"]].into(lang)
-            cited = f"{row['standard']} {row['clause']} ({row['verified']})" if row["standard"] else row["rule"]
-            cells = (self._teller.clock(row["step_time"]), self._place(row, lang), what, severity, value, limit, cited)
-            lines.append(" | ".join(cells))
+            what, severity = self._what(row, lang), SEVERITY[row["step_severity"]].into(lang)
+            cited = f"{row['standard']} {row['clause']} ({row['verified']})" if row["standard"] else "-"
+            when = f"{row['alert']} | {self._teller.clock(row['step_time'])}"
+            lines.append(" | ".join((when, self._place(row, lang), what, severity, value, limit, cited)))
         if len(rows) > MOST_ROWS:
             lines.append(MORE.into(lang).format(n=len(rows) - MOST_ROWS))
         if any(row["repeated"] for row in rows):
             lines.append(REPEATED.into(lang))
         return f"Fenceline: {MANY.into(lang).format(n=len(rows))}", "\n".join(lines)
+
+    def _what(self, row: Row, lang: Lang) -> str:
+        """Return what has happened; of a trouble of the network, also which it is."""
+        step = WHAT[row["step_what"]].into(lang)
+        if row["kind"] == "limit":
+            return step
+        kind = kind_of(row).into(lang)
+        return kind if row["step_what"] == "firing" else f"{kind}, {step}" if lang is Lang.en else f"{kind}，{step}"
 
     def _place(self, row: Row, lang: Lang) -> str:
         site = self._registry.sites.get(row["site"])

@@ -1,9 +1,10 @@
 """The registry as the judging engine sees it: what limits ask of each board's site, and which boards stand together."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from hub.judge import Place
-from hub.registry import Registry, Site
+from hub.registry import City, District, Registry, Site
 from schemas import jurisdictions_of
 
 COUNTRY = "CN"
@@ -42,8 +43,19 @@ class Places:
         return self._boards[board.site] if board else (device,)
 
     def _place_of(self, site_id: str) -> Place:
-        site = self._registry.sites[site_id]
-        district = self._registry.named_districts.get(site.district)
-        city = self._registry.cities.get(district.city) if district else None
-        where = city.jurisdiction if city else COUNTRY
-        return Place(site.kind, site.zone_class, jurisdictions_of(where), tuple(sorted(site.properties.items())))
+        registry = self._registry
+        return place_of(registry.sites[site_id], registry.named_districts, registry.cities)
+
+
+def place_of(site: Site, districts: Mapping[str, District], cities: Mapping[str, City]) -> Place:
+    """Return what limits ask of a site; the city of its district says where it lies.
+
+    Args:
+        site: the site.
+        districts: those that have a name, by id.
+        cities: by id.
+    """
+    district = districts.get(site.district)
+    city = cities.get(district.city) if district else None
+    where = city.jurisdiction if city else COUNTRY
+    return Place(site.kind, site.zone_class, jurisdictions_of(where), tuple(sorted(site.properties.items())))

@@ -25,24 +25,24 @@ class Plausibility:
     """
 
     def __init__(self, quantities: dict[str, Quantity]) -> None:
-        self._ranges = {key: quantity.range for key, quantity in quantities.items()}
         followed = [key for key, q in quantities.items() if q.max_rate is not None or q.stuck_after is not None]
         # Where a quantity's last value stands in a board's array; behind it, since when it has been the same.
+        places = {key: 3 + 2 * i for i, key in enumerate(followed)}
         self._rules = {
-            key: (3 + 2 * i, (quantities[key].max_rate or 0) / 60, quantities[key].stuck_after or 0)
-            for i, key in enumerate(followed)
+            key: (*q.range, places.get(key, 0), (q.max_rate or 0) / 60, q.stuck_after or 0)
+            for key, q in quantities.items()
         }
         self._blank = array("d", [0.0] * (3 + 2 * len(followed)))
         self._boards: dict[str, array[float]] = {}
 
     def unknown(self, record: Record) -> str | None:
         """Return a quantity that the catalogue does not have, or None."""
-        ranges = self._ranges
+        rules = self._rules
         for key in record.v:
-            if key not in ranges:
+            if key not in rules:
                 return key
         for key in record.f:
-            if key not in ranges:
+            if key not in rules:
                 return key
         return None
 
@@ -50,18 +50,19 @@ class Plausibility:
         """Return what is implausible in a message's records, and remember them."""
         findings: list[Finding] = []
         state = self._state(device, message)
-        ranges, rules = self._ranges, self._rules
+        rules = self._rules
         for index, record in enumerate(message.records):
             after_pause = state is not None and record.t - state[_END] > PAUSE
             for key, value in record.v.items():
-                low, high = ranges[key]
+                low, high, at, rate, stuck = rules[key]
                 if value > high:
                     findings.append((index, key, "T"))
                 elif value < low:
                     findings.append((index, key, "D"))
-                elif state is not None and key in rules and key not in record.f:
-                    at, rate, stuck = rules[key]
-                    if self._is_odd(state, at, value, record, rate, stuck, after_pause=after_pause):
+                elif at and state is not None and key not in record.f:
+                    if value != state[at] and not rate:  # the usual case
+                        state[at], state[at + 1] = value, record.t
+                    elif self._is_odd(state, at, value, record, rate, stuck, after_pause=after_pause):
                         findings.append((index, key, "D"))
             if state is not None:
                 state[_END] = record.t + record.dt

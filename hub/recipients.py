@@ -65,9 +65,12 @@ def address(recipient: Recipient, environment: Mapping[str, str] | None = None) 
         found = found[at : at + 1]
     if len(found) != 1:
         raise ConfigError(f"{source} holds {len(found)} addresses; expected one (each address is a recipient)")
-    if not apprise.Apprise().add(found[0]):
+    services = apprise.Apprise()
+    if not services.add(found[0]) or len(services) != 1:
         scheme = found[0].partition("://")[0] if "://" in found[0] else "?"
-        raise ConfigError(f"{source}: '{scheme}://...' is no address that apprise knows; see its wiki for the form")
+        raise ConfigError(
+            f"{source}: '{scheme}://...' is not one address that apprise knows; see its wiki for the form"
+        )
     return found[0]
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from hub import logs
 from hub.admission import Admission
+from hub.api import alert_router
 from hub.api_boards import board_router
 from hub.config import Config, ConfigError
 from hub.data_folder import LOG
@@ -35,7 +36,7 @@ class Hub:
         self._clock = clock
         self._registry = LiveRegistry(config)
         quantities = load_quantities()
-        load_limits(quantities=quantities)  # a catalogue that is wrong stops the hub here, where somebody looks
+        limits = load_limits(quantities=quantities)  # a wrong catalogue stops the hub here, where somebody looks
         check_store(config)
         self._claim = claim(config.data)
         self._log = Log(config.data / LOG)
@@ -57,7 +58,10 @@ class Hub:
         )
         self._metrics.watch(self)
         http = config.http
-        routers = [board_router(config, clock)]
+        routers = [
+            alert_router(config, lambda: self._registry.current, limits, quantities, clock),
+            board_router(config, clock),
+        ]
         self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
 
     def start(self) -> None:

@@ -11,30 +11,36 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from hub import watch_text as tell
 from hub.admission import PREFIX
 from hub.alert_book import Book
 from hub.alert_config import Alerting
 from hub.alert_desk import transaction
-from hub.alert_network import Network, Trouble
+from hub.alert_escalation import Escalation
+from hub.alert_network import Network
 from hub.compliance import STEPS
 from hub.database import open_database
 from hub.language import Text
 from hub.log import Entry
 from hub.registry import Registry
 from hub.watch_memory import Heard
+from hub.watch_text import DEAF, LAG, SENSOR
 
 EVERY = 30.0
 """Between two looks, s."""
 SETTLED = 1800.0
 """A clock is right again, or an outbox keeps everything again, when nothing else was heard of for so long, s."""
-SENSOR = "sensor faulty: "
-"""Beginning of the rule of a faulty sensor; the quantity follows."""
+SEVERAL = 3
+"""So many boards are not silent for reasons of their own all at once."""
+QUIET = 180.0
+"""When none of several boards was heard for so long, something common to them has failed, s."""
 
 
 class Watch:
     """Watches on behalf of the hub whose data are in `data`; `clock` gives Unix time in s.
 
     `progress` gives the offset up to which each of the log's consumers is done, by name.
+    `levels`: the highest level of any recipient.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class Watch:
         clock: Callable[[], float],
         settings: Alerting,
         progress: Callable[[], Mapping[str, int]],
+        levels: int = 0,
     ) -> None:
         self._db = open_database(data / "compliance.db", STEPS)
         self._log = data / "log.db"
@@ -51,7 +58,9 @@ class Watch:
         self._clock = clock
         self._settings = settings
         self._progress = progress
-        self._network = Network(Book(self._db, clock), registry)
+        book = Book(self._db, clock)
+        self._network = Network(book, registry)
+        self._escalation = Escalation(book, settings, levels, "network")
         self._position = int(self._db.execute("SELECT offset FROM watched").fetchone()[0])
         if self._position < 0:
             self._position = self._end()  # what was said before there was a watch is no news
@@ -101,10 +110,10 @@ class Watch:
         with transaction(self._db):
             self._db.execute("UPDATE watched SET offset = ?", (self._position,))
             self._remember(self._network.lasting())
+            if self._position >= end:  # else what a board said may still be waiting in the log
+                self._look_for_silence(active, now)
             for device in active:
                 board = self._boards.get(device)
-                if self._position >= end:  # else what a board said may still be waiting in the log
-                    self._look_for_silence(device, board.last if board else self._began, now)
                 if board:
                     self._look_at_sensors(device, board)
                     self._look_at_clock(device, board, now)
@@ -115,6 +124,7 @@ class Watch:
                 for of, rule in self._wrong.copy():
                     if of == device:
                         self._over(device, rule, Text("the board is not in service any more", "设备已停用"))
+            self._escalation.pass_time(now)
 
     def _remember(self, lasting: list[tuple[str, str, str]]) -> None:
         """Note what is still wrong: only that needs to be looked for in the database."""
@@ -131,30 +141,30 @@ class Watch:
             self._wrong.discard((device, rule))
             self._network.over(device, rule, why)
 
-    def _look_for_silence(self, device: str, last: float, now: float) -> None:
-        if now - last < 60 * self._settings.silent_minutes:
-            if last > self._began:
+    def _look_for_silence(self, active: list[str], now: float) -> None:
+        """Look for silent boards; where none of several is heard, that is one trouble and not the boards'."""
+        last = {device: self._boards[device].last if device in self._boards else self._began for device in active}
+        newest, patience = max(last.values(), default=now), 60 * self._settings.silent_minutes
+        if len(active) >= SEVERAL and now - newest >= min(QUIET, patience):
+            if now - newest >= patience:
+                self._network.trouble(tell.deaf(len(active), newest, now))
+            return  # nobody is blamed until it is clear whether they are all gone
+        if newest > self._began:
+            self._over("", DEAF, Text("boards are heard again", "设备恢复上报"))
+        silent = {device for device, at in last.items() if now - at >= patience}
+        for device in active:
+            if device in silent:
+                self._network.trouble(tell.silent(device, self._place(device), last[device], now))
+            elif last[device] > self._began:
                 self._over(device, "board silent", Text("the board is heard again", "设备恢复上报"))
-            return
-        minutes = f"{(now - last) / 60:.0f} min"
-        text = Text(
-            f"{self._place(device).en}: nothing was heard for {minutes}. Check its power and its connection.",
-            f"{self._place(device).zh}：已{minutes}无数据。请检查供电和网络。",
-        )
-        self._network.trouble(Trouble("silent", device, "board silent", "warning", last, text))
 
     def _look_at_sensors(self, device: str, board: Heard) -> None:
         for quantity, fault in board.faults.items():
             lasts = fault.last - fault.since
             if lasts < 60 * self._settings.sensor_minutes:
                 continue
-            minutes = f"{lasts / 60:.0f} min"
-            text = Text(
-                f"{self._place(device).en}: {quantity} has been flagged {fault.flag} for {minutes}; nothing of it "
-                "counts. Check the sensor.",
-                f"{self._place(device).zh}：{quantity}已被标记为{fault.flag}达{minutes}，不计入评价。请检查传感器。",
-            )
-            self._network.trouble(Trouble("sensor", device, SENSOR + quantity, "warning", fault.since, text))
+            place = self._place(device)
+            self._network.trouble(tell.sensor(device, place, quantity, fault.flag, fault.since, fault.last))
         for quantity in board.suspected & board.well:
             self._over(device, SENSOR + quantity, Text("the sensor gives normal values again", "传感器恢复正常"))
         board.well.clear()
@@ -169,16 +179,7 @@ class Watch:
             board.wrong_clock = None
             self._over(device, "clock wrong", Text("its times are plausible again", "时间恢复正常"))
             return
-        told = {
-            "future": Text("stamps its records with times in the future", "记录时间超前"),
-            "past": Text("stamps its records with times long past", "记录时间严重滞后"),
-            "none": Text("has never had its clock set", "时钟从未校准"),
-        }[how]
-        text = Text(
-            f"{self._place(device).en}: the board {told.en}; what it sends cannot be judged. Check its time server.",
-            f"{self._place(device).zh}：设备{told.zh}，数据无法用于评价。请检查授时。",
-        )
-        self._network.trouble(Trouble("clock", device, "clock wrong", "warning", noticed, text))
+        self._network.trouble(tell.clock(device, self._place(device), how, noticed))
 
     def _look_at_outbox(self, device: str, board: Heard, now: float) -> None:
         if board.dropped is None or now - board.dropped[0] >= SETTLED:
@@ -187,12 +188,7 @@ class Watch:
                 self._over(device, "outbox dropping", Text("no more records were given up", "未再丢弃记录"))
             return
         noticed, count, reason = board.dropped
-        text = Text(
-            f"{self._place(device).en}: the board gave up {count} records ({reason}); they are lost, a gap is on "
-            "record. Its flash holds no more: check the connection.",
-            f"{self._place(device).zh}：设备丢弃了{count}条记录（{reason}），数据缺失已登记。存储已满，请检查网络。",
-        )
-        self._network.trouble(Trouble("outbox", device, "outbox dropping", "warning", noticed, text))
+        self._network.trouble(tell.outbox(device, self._place(device), count, reason, noticed))
 
     def _look_at_calibrations(self, active: list[str], today: dt.date) -> None:
         said: dict[str, str] = dict(self._db.execute("SELECT device, due FROM calibration").fetchall())
@@ -204,13 +200,7 @@ class Watch:
             due = [day for day in (self._registry.boards[device].calibration_due, _day(said.get(device, ""))) if day]
             # Whoever calibrated it may have told the registry, the board, or both: the later day holds.
             if due and max(due) <= today:
-                text = Text(
-                    f"{self._place(device).en}: calibration was due on {max(due)}. Calibrate it: what it measures can "
-                    "be contested.",
-                    f"{self._place(device).zh}：校准已于{max(due)}到期，测量结果可能受到质疑，请尽快校准。",
-                )
-                since = dt.datetime.combine(max(due), dt.time(), self._registry.zone).timestamp()
-                self._network.trouble(Trouble("calibration", device, "calibration overdue", "warning", since, text))
+                self._network.trouble(tell.calibration(device, self._place(device), max(due), self._registry.zone))
             else:
                 self._over(device, "calibration overdue", Text("it has been calibrated", "已完成校准"))
 
@@ -222,14 +212,9 @@ class Watch:
             self._ends.popleft()
         then, expected = self._ends[0]
         for name, position in self._progress().items():
-            rule = f"hub lagging: {name}"
+            rule = LAG + name
             if then <= before and position < expected:
-                minutes = f"{self._settings.lag_minutes:g} min"
-                text = Text(
-                    f"the hub's {name} is more than {minutes} behind the log: what it tells is old. See its /readyz.",
-                    f"数据中心的{name}落后日志超过{minutes}，所示内容已过时。请查看/readyz。",
-                )
-                self._network.trouble(Trouble("lag", "", rule, "critical", then, text))
+                self._network.trouble(tell.lag(name, self._settings.lag_minutes, then))
             elif position >= expected:
                 self._over("", rule, Text("it has caught up", "已赶上"))
 

@@ -1,5 +1,6 @@
 """Averaging windows on the local clock: where each begins and ends, also on days when the clocks change."""
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -7,6 +8,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAY = 86_400
+_SINCE, _UNTIL = 2 * 365 * DAY, 68 * 365 * DAY  # 1972, before which offsets were of any kind, to 2037
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 Window = tuple[int, int]
@@ -29,15 +31,25 @@ class LocalTime:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
+        self._last = Day(date.min, 0, 0, plain=True)
         # Every zone's offset changes only at whole quarters of an hour of UTC (IANA, since 1972).
-        self._day_of = lru_cache(8192)(self._find_day)
+        self._date_of = lru_cache(8192)(self._find_date)
+        self._day_of = lru_cache(1024)(self._find_day)
         self._cuts_of = lru_cache(64)(self._find_cuts)
         self.instant = lru_cache(4096)(self._find_instant)
         """`instant(date, second)`: when the clock shows this second of that local day, Unix s."""
 
+    @property
+    def grain(self) -> int:
+        """Of how many s every offset from UTC is a multiple: an hour at most, in some zones half or a quarter of it."""
+        return math.gcd(3600, *(self._offset(t) for t in range(_SINCE, _UNTIL, 14 * DAY)))
+
     def day(self, t: int) -> Day:
         """Return the local day that holds the moment `t`."""
-        return self._day_of(t // 900)
+        day = self._last
+        if not day.start <= t < day.end:
+            day = self._last = self._day_of(self._date_of(t // 900))
+        return day
 
     def time_of_day(self, t: int) -> int:
         """Return what the clock shows at the moment `t`, in s from 00:00."""
@@ -96,17 +108,19 @@ class LocalTime:
         clock = datetime(day.year, day.month, day.day, tzinfo=self.zone) + timedelta(seconds=second)
         return int(clock.timestamp())
 
-    def _find_day(self, quarter: int) -> Day:
-        t = quarter * 900
-        today = datetime.fromtimestamp(t, self.zone).date()
+    def _find_date(self, quarter: int) -> date:
+        return datetime.fromtimestamp(quarter * 900, self.zone).date()
+
+    def _find_day(self, today: date) -> Day:
         start, end = self.instant(today, 0), self.instant(today + timedelta(1), 0)
-        plain = end - start == DAY and self._offset(start) == self._offset(end - 1) == self._offset(t)
+        plain = end - start == DAY and self._offset(start) == self._offset(start + DAY // 2) == self._offset(end - 1)
         return Day(today, start, end, plain)
 
     def _find_cuts(self, start: int, length: int) -> list[int]:
         day = self.day(start)
         cuts, before = [day.start], self.time_of_day(day.start) // length
-        for t in range(day.start + 60, day.end, 60):
+        fine = math.gcd(60, length)
+        for t in range(day.start + fine, day.end, fine):
             slot, rest = divmod(self.time_of_day(t), length)
             # The hour that the clock shows twice is two windows of an hour, and makes a longer one longer.
             if slot != before or (rest == 0 and length <= 3600):

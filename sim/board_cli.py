@@ -13,6 +13,7 @@ import typer
 
 from fenceline import UserError
 from sim.demo import interrupted
+from sim.held import Held
 from sim.interpreter import find_micropython
 from sim.rom_loader import FLASH_ID, Chip, VirtualChip
 from sim.scenario import WorkingDay
@@ -32,6 +33,8 @@ class Sensor(StrEnum):
     stack = "stack"
 
 
+HELD = "held.json"
+"""In the board's folder: values that are held to its sensors, such as {"laf": 94.3} for a calibrator."""
 UARTS = {
     1: "dust: Plantower, 9600 baud",
     2: "RS-485: noise transmitter at Modbus address 1, stack gas analyser at 2",
@@ -65,7 +68,10 @@ def board(
         Path | None, typer.Option(help="Keep the board's flash here, to start it again.", show_default="none")
     ] = None,
 ) -> None:
-    """Run a virtual board, a real MicroPython behind a serial port; the first line printed is the port."""
+    """Run a virtual board, a real MicroPython behind a serial port; the first line printed is the port.
+
+    A file held.json in its folder holds values to its sensors, as a calibrator or a gas would: {"laf": 94.3}.
+    """
     faults = tuple(Fault.parse(text) for text in fault or ())
     wanted = _sensors(sensors)
     micropython = find_micropython()
@@ -124,7 +130,7 @@ def _sensors(text: str) -> list[Sensor]:
 
 async def _run(folder: Path, micropython: Path, faults: tuple[Fault, ...], sensors: Sequence[Sensor]) -> None:
     stop = interrupted()
-    lines = serial_lines(sensors)
+    lines = serial_lines(sensors, folder / HELD)
     for line in lines.values():
         await line.start()
     uarts = {number: f"tcp:127.0.0.1:{line.port}" for number, line in lines.items()}
@@ -141,12 +147,15 @@ async def _run(folder: Path, micropython: Path, faults: tuple[Fault, ...], senso
             await line.stop()
 
 
-def serial_lines(sensors: Sequence[Sensor]) -> dict[int, SerialLine]:
-    """Return the lines at a board's UARTs, by number: 1 dust, 2 the RS-485 bus; they measure a day of earthworks."""
+def serial_lines(sensors: Sequence[Sensor], held: Path) -> dict[int, SerialLine]:
+    """Return the lines at a board's UARTs, by number: 1 dust, 2 the RS-485 bus; they measure a day of earthworks.
+
+    The file `held` says what they measure instead while it is there (sim/held.py).
+    """
     now = time.time()
     clock = SimClock(now, now)
     # A day of earthworks has no stack; a ceramics works' boiler is measured in its place.
-    source = WorkingDay("boiler_house" if Sensor.stack in sensors else "earthworks", seed=1)
+    source = Held(held, WorkingDay("boiler_house" if Sensor.stack in sensors else "earthworks", seed=1))
     lines: dict[int, SerialLine] = {}
     if Sensor.dust in sensors:
         lines[1] = Plantower(source, clock)

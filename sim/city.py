@@ -120,7 +120,8 @@ def write_hub(folder: Path, sites: Sequence[CitySite], broker_port: int, store: 
     keys = {board.id: secrets.token_hex(32) for board in boards(sites)}
     (folder / "fenceline.toml").write_text(
         f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
-        f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n",
+        # No HTTP: several cities may run on one machine at once.
+        f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = 0\n",
         "utf-8",
     )
     text = 'timezone = "Asia/Shanghai"\n'

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -68,7 +69,7 @@ class Demo:
         config = plan.folder / "fenceline.toml"
         moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
         self._hub = await self._python("hub", "-m", "sim.hub", str(config), *moment)
-        await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8"), "hub")
+        await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8") and self._consumes(), "hub")
         interval, period = pace(clock.speed)
         for board in self.boards:
             lines = sensors_of(board, source_of(board, plan.recordings, clock), clock, period)
@@ -113,6 +114,16 @@ class Demo:
         with read_only(self.data / "log.db") as log, read_only(self.series) as series:
             end = log.execute("SELECT coalesce(max(offset), 0) FROM message").fetchone()[0]
             return int(end) - int(series.execute("SELECT offset FROM position").fetchone()[0])
+
+    def _consumes(self) -> bool:
+        """Tell whether what reads the hub's log has begun: its databases are there."""
+        try:
+            self.waiting()
+            with read_only(self.data / "compliance.db") as compliance:
+                compliance.execute("SELECT fired FROM alert LIMIT 1")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
     def check(self) -> None:
         """Raise UserError when one of the processes has ended by itself."""

@@ -71,9 +71,6 @@ class City:
         self.chain = self._open.enter_context(
             Chain(self.folder / "city", self._broker.port, program("micropython"), self.store, environment, SITES)
         )
-        config = self.chain.folder / "fenceline.toml"
-        if "[http]" not in config.read_text():
-            config.write_text(config.read_text() + "\n[http]\nport = 0\n")  # two hubs, and maybe more on this machine
         self.chain.start_hub()
         for board in self.chain.boards:
             self.chain.start_board(board.id)

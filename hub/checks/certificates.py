@@ -14,8 +14,8 @@ SOON = 30
 """Days before its end from which a certificate is warned of."""
 
 MAKE = Text(
-    "Make it with deploy/mosquitto/certificates.sh, and name the right files under [broker].",
-    "请用 deploy/mosquitto/certificates.sh 生成，并在 [broker] 中写明正确的文件。",
+    "Make it with 'fenceline deploy init', and name the right files under [broker].",
+    "请用 fenceline deploy init 生成，并在 [broker] 中写明正确的文件。",
 )
 
 

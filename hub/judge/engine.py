@@ -3,6 +3,7 @@
 No database and no clock: what outlasts memory lies in an `Archive`, and when a board's windows are over, it is told.
 """
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -115,48 +116,60 @@ class Engine:
 
     def add(self, device: str, quantity: str, t: float, dt: float, value: float | None) -> None:
         """Take one reading: the value over `dt` s from `t` (Unix s) on; None: there is one, but it does not count."""
+        series = self._series(device, quantity, t)
+        if value is None:
+            self._take(series, t, t + dt, 0.0, 0.0, -math.inf)
+        else:
+            self._take(series, t, t + dt, dt, dt * (10 ** (value / 10) if series.energy else value), value)
+
+    def add_sum(
+        self, device: str, quantity: str, start: float, end: float, seconds: float, total: float, highest: float
+    ) -> None:
+        """Take readings of `start` to `end` (Unix s), added up as in a `Cell`, which lie in one window of every kind.
+
+        One reading may lie in several: it is shared among them.
+        """
+        self._take(self._series(device, quantity, start), start, end, seconds, total, highest)
+
+    def _series(self, device: str, quantity: str, t: float) -> _Series:
+        """Return a quantity of a board, with the slots for the moment `t`."""
         board = self._boards.get(device) or self._board(device)
         series = board.series.get(quantity) or self._open(board, quantity)
         if not series.begin <= t < series.end:
             self._turn(series, int(t))
-        if not series.slots:
-            return
-        until = t + dt
-        if value is None:
-            for index in range(len(series.slots)):
-                self._spread(series, index, t, until, None)
-            return
-        total = dt * (10 ** (value / 10) if series.energy else value)
+        return series
+
+    def _take(self, series: _Series, start: float, end: float, seconds: float, total: float, highest: float) -> None:
         for index, cell in enumerate(series.current):
-            if cell is not None and cell.start <= t and until <= cell.end:
-                cell.seconds += dt
+            if cell is not None and cell.start <= start and end <= cell.end:
+                cell.seconds += seconds
                 cell.total += total
-                if value > cell.highest:  # noqa: PLR1730 - max() costs a call for each reading
-                    cell.highest = value
-                if until > cell.seen:
-                    cell.seen = int(until)
+                if highest > cell.highest:  # noqa: PLR1730 - max() costs a call for each reading
+                    cell.highest = highest
+                if end > cell.seen:
+                    cell.seen = int(end)
                 if not cell.changed:
                     cell.changed = True
-                    self.changed.append((device, quantity, cell))
+                    self.changed.append((series.device, series.quantity, cell))
             else:
-                self._spread(series, index, t, until, value)
+                self._spread(series, index, start, end, (seconds, total, highest))
 
-    def _spread(self, series: _Series, index: int, t: float, until: float, value: float | None) -> None:
+    def _spread(self, series: _Series, index: int, start: float, end: float, sums: tuple[float, float, float]) -> None:
         """Share an interval among the windows in which it lies; the value is taken to hold throughout."""
-        while t < until:
-            cell = self._cell(series, index, int(t))
+        length, (seconds, total, highest) = end - start, sums
+        while start < end:
+            cell = self._cell(series, index, int(start))
             if cell is None:
                 return
-            part = min(until, cell.end) - t
-            if value is not None:
-                cell.seconds += part
-                cell.total += part * (10 ** (value / 10) if series.energy else value)
-                cell.highest = max(cell.highest, value)
-            cell.seen = max(cell.seen, int(t + part))
+            part = (min(end, cell.end) - start) / length
+            cell.seconds += seconds * part
+            cell.total += total * part
+            cell.highest = max(cell.highest, highest)
+            cell.seen = max(cell.seen, int(min(end, cell.end)))
             if not cell.changed:
                 cell.changed = True
                 self.changed.append((series.device, series.quantity, cell))
-            t = cell.end
+            start = cell.end
 
     def _cell(self, series: _Series, index: int, t: int) -> Cell | None:
         """Return the cell that holds the moment `t` and note which windows are to be judged for it; None: too late."""

@@ -1,6 +1,7 @@
 """Which limits are judged for a site on a local day, and the averagings that they share."""
 
 import itertools
+import math
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -126,6 +127,19 @@ class Plans:
         """Return what is judged at a site on a local day."""
         epoch = bisect_right(self._changes, day)
         return self._plan(place, self._changes[epoch - 1] if epoch else date.min)
+
+    def grain(self, place: Place, offsets: int) -> int:
+        """Return of which length every window at a site, on whatever day, begins and ends at a multiple, s.
+
+        Args:
+            place: the site.
+            offsets: of how many s the local clock's offsets are multiples.
+        """
+        lengths = [offsets]
+        for day in (date.min, *self._changes):
+            for node in itertools.chain.from_iterable(self.plan(place, day).nodes.values()):
+                lengths += [node.steps[0].seconds or offsets, *(node.part or ())]
+        return math.gcd(*lengths)
 
     def bindings(self, place: Place, day: date) -> list[Binding]:
         """Return for every limit whether it binds a site on a local day."""

@@ -7,6 +7,8 @@ last digits as nanoseconds: a board whose clock was set back makes two records f
 
 Rollups go to measurements FAMILY_10m, FAMILY_1h and FAMILY_24h with the same tags; beside field QUANTITY stand
 QUANTITY_capture and, where they tell more, QUANTITY_max and QUANTITY_min.
+
+What else dashboards need (verdicts, alerts, the fleet, ...) comes from `hub.reports`; dashboards/README.md lists all.
 """
 
 import logging
@@ -106,6 +108,14 @@ class InfluxStore:
     def write_rollups(self, rollups: list[Rollup]) -> None:
         """See `Store`."""
         self._write(list(rollup_lines(rollups, self._families)))
+
+    def write_lines(self, points: list[str]) -> None:
+        """Write points that are line protocol already, as `write` does.
+
+        Raises:
+            StoreError: as for `write`.
+        """
+        self._write(points)
 
     def close(self) -> None:
         """See `Store`."""

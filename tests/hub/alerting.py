@@ -1,11 +1,14 @@
 """The alerts of a small city: verdicts as judging gives them, a clock that the test sets, a web hook on loopback."""
 
+import contextlib
+import io
 import json
 import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import fenceline
 from hub.alert_book import Book
 from hub.alert_config import Alerting
 from hub.alert_desk import Desk, transaction
@@ -16,6 +19,7 @@ from hub.verdicts import Verdict
 from hub.verdicts import Warning as Early
 from schemas import load_limits
 from tests.hub.helpers import CITY, at
+from tests.hub.registry_files import Ended
 
 NINE = at("2026-03-02 09:00")
 ELEVEN_PM = at("2026-03-02 23:00")
@@ -121,6 +125,29 @@ class AlertCity:
     def done(self, alert=1):
         """Return what happened to an alert, in order."""
         return [step["what"] for step in self.steps(alert)]
+
+
+def write_files(folder, more=""):
+    """Write the files of a hub that watches the city; return its configuration's path. `more`: further settings."""
+    sites = "".join(
+        f'[[site]]\nid = "{s.id}"\ndistrict = "{s.district}"\nkind = "{s.kind}"\nen = "{s.en}"\nzh = "{s.zh}"\n'
+        for s in CITY.sites.values()
+    )
+    boards = "".join(f'[[board]]\nid = "{board.id}"\nsite = "{board.site}"\n' for board in CITY.boards.values())
+    (folder / "registry.toml").write_text(f'timezone = "Asia/Shanghai"\n{sites}{boards}', "utf-8")
+    (folder / "keys.toml").touch(0o600)
+    (folder / "keys.toml").write_text("".join(f'{id_} = "{key.hex()}"\n' for id_, key in CITY.keys.items()))
+    config = folder / "fenceline.toml"
+    config.write_text(f'registry = "registry.toml"\nkeys = "keys.toml"\n{more}', "utf-8")
+    return config
+
+
+def run(folder, command, *arguments):
+    """Run `fenceline COMMAND ...` on the hub in `folder`, in this process."""
+    config = () if "--help" in arguments else ("--config", str(folder / "fenceline.toml"))
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = fenceline._run(command, [*map(str, arguments), *config])
+    return Ended(code, out.getvalue(), err.getvalue())
 
 
 class Hook:

@@ -1,0 +1,285 @@
+"""Grafana's alert rules, contact point and notification policy, for what the hub cannot say of itself.
+
+A hub that is dead sends no alert, so Grafana watches it from outside, through the database: is the hub silent, is the
+database not written, is a whole district silent. No limit of the law stands here: the hub judges, by the catalogue.
+
+The same resources go two ways: as provisioning files (`files`), and through Grafana's API (`dashboards.push`). Their
+uids do not depend on the language, so a change of language changes texts and never makes a second rule that fires, too.
+"""
+
+import json
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from grafana_foundation_sdk.builders import alerting, expr
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import alerting as model
+
+from dashboards.influxql import InfluxQL
+from schemas import load_quantities
+
+FOLDER = Path(__file__).parent / "provisioning"
+TEXTS = Path(__file__).parent / "alerting.toml"
+
+DATASOURCE = "fenceline"
+"""Uid of the data source, here and in deploy/grafana."""
+PLACE = "fenceline-alerts"
+"""Uid of the folder of the rules."""
+PLACE_TITLE = "Fenceline"
+RECEIVER = "fenceline-operations"
+"""Name and uid of the contact point."""
+LABEL = ("fenceline", "operations")
+"""What the notification policy knows our alerts by."""
+DEFAULT_RECEIVER = "grafana-default-email"
+"""The contact point that every new Grafana has."""
+
+HEARTBEATS = 5
+"""Minutes without a heartbeat, which the hub writes once a minute, until the hub counts as silent."""
+LATE_S = 600
+"""How far the database may lag behind the hub's log, s: ten times what a rollup takes to be written."""
+ROLLUPS = 3
+"""10 min periods without a single rollup of a district until it counts as silent."""
+DAY_S = 86_400
+
+# The average over the last periods, and not the last period: that one has only begun, and clocks differ.
+_BEATS = (
+    'SELECT moving_average(count("heartbeat"), {minutes}) FROM "hub" WHERE $timeFilter GROUP BY time(1m), * fill(0)'
+)
+_LATE = 'SELECT last("lag_s") FROM "hub" WHERE $timeFilter GROUP BY *'
+_LATEST = 'SELECT max("lag_s") FROM "hub" WHERE $timeFilter'
+_ROLLUP = '(SELECT "{key}_capture" AS "rollup" FROM "{family}_10m" WHERE $timeFilter)'
+_DELIVERED = (
+    'SELECT moving_average(count("rollup"), {periods}) FROM {rollups} WHERE $timeFilter '
+    'GROUP BY time(10m), "district" fill(0)'
+)
+
+
+class Wording(StrEnum):
+    """In which language alerts are worded; `both` is for a city whose officers read either."""
+
+    EN = "en"
+    ZH = "zh"
+    BOTH = "both"
+
+
+class Group(NamedTuple):
+    """Rules that Grafana evaluates together."""
+
+    name: str
+    interval_s: int
+    rules: list[dict[str, Any]]
+    """As the API takes them (ProvisionedAlertRule)."""
+
+
+def groups(wording: Wording) -> list[Group]:
+    """Return the rules, in the groups in which they are evaluated."""
+    hub, districts = "fenceline-hub", "fenceline-districts"
+    silent = _rule(
+        "hub-silent",
+        hub,
+        wording,
+        {"beats": (_BEATS.format(minutes=HEARTBEATS), DAY_S)},
+        "$beats < 0.1",
+        lasting="1m",
+        no_data="Alerting",
+        minutes=HEARTBEATS,
+    )
+    behind = _rule(
+        "store-behind",
+        hub,
+        wording,
+        {"late": (_LATE, LATE_S)},
+        f"$late > {LATE_S}",
+        lasting="5m",
+        on_error="Alerting",
+        minutes=LATE_S // 60,
+    )
+    # With the hub silent or the database behind, every district looks silent: then the other two rules speak.
+    district = _rule(
+        "district-silent",
+        districts,
+        wording,
+        {
+            "delivered": (_deliveries(), DAY_S),
+            "late": (_LATEST, LATE_S),
+        },
+        f"$delivered < 0.1 && $late < {LATE_S}",
+        lasting="5m",
+        minutes=ROLLUPS * 10,
+    )
+    # A day of a city's rollups takes the database a second or more; once in five minutes is soon enough.
+    return [Group(hub, 60, [silent, behind]), Group(districts, 300, [district])]
+
+
+def contact_point(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the contact point as the API takes it (EmbeddedContactPoint).
+
+    Args:
+        kind: Grafana's name of the way: ``email``, ``dingding``, ``wecom``, ``webhook`` ...
+        settings: what that way needs, by Grafana's names.
+    """
+    return {
+        "uid": RECEIVER,
+        "name": RECEIVER,
+        "type": kind,
+        "settings": settings,
+        "disableResolveMessage": False,
+    }
+
+
+NOBODY = contact_point("email", {"addresses": "operations@fenceline.invalid", "singleEmail": True})
+"""Stands in until the operator names somebody: the domain `invalid` never exists (RFC 2606)."""
+
+
+def route() -> dict[str, Any]:
+    """Return our branch of the tree of notification policies (Route)."""
+    policy = (
+        alerting.NotificationPolicy()
+        .receiver(RECEIVER)
+        .object_matchers([[LABEL[0], "=", LABEL[1]]])
+        .group_by(["alertname", "grafana_folder"])
+        .group_wait("30s")
+        .group_interval("5m")
+        .repeat_interval("4h")
+    )
+    return _plain(policy.build())
+
+
+def files(wording: Wording) -> dict[Path, str]:
+    """Return the text of every provisioning file by its path below the output folder."""
+    places = {
+        "rules.json": {"groups": [_group_file(group) for group in groups(wording)]},
+        "contact-points.json": contact_points_file(NOBODY),
+        # Grafana has one tree, so this file is the whole of it. `fenceline grafana push` keeps a tree that is there.
+        "policies.json": {
+            "policies": [
+                {
+                    "orgId": 1,
+                    "receiver": DEFAULT_RECEIVER,
+                    "group_by": ["grafana_folder", "alertname"],
+                    "routes": [route()],
+                }
+            ]
+        },
+    }
+    return {Path(wording, name): file_text(content) for name, content in places.items()}
+
+
+def contact_points_file(point: dict[str, Any]) -> dict[str, Any]:
+    """Return a contact point as a provisioning file has it: a `$` is doubled, or Grafana would look for a variable."""
+    receiver = {name: value for name, value in point.items() if name != "name"}
+    receiver["settings"] = {
+        name: value.replace("$", "$$") if isinstance(value, str) else value for name, value in point["settings"].items()
+    }
+    return {"contactPoints": [{"orgId": 1, "name": point["name"], "receivers": [receiver]}]}
+
+
+def file_text(content: dict[str, Any]) -> str:
+    """Return the text of one of Grafana's alerting provisioning files."""
+    return json.dumps({"apiVersion": 1, **content}, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def _rule(
+    name: str,
+    group: str,
+    wording: Wording,
+    asked: dict[str, tuple[str, int]],
+    fires: str,
+    *,
+    lasting: str,
+    minutes: int,
+    no_data: Any = "OK",
+    on_error: Any = "OK",
+) -> dict[str, Any]:
+    """Return a rule: ask the database, take each series' last value, decide.
+
+    Each failure has one rule that speaks of it, so no data and no answer are of interest to one rule each.
+
+    Args:
+        name: of its texts, and the end of its uid.
+        group: the name of its group.
+        wording: the language of its texts.
+        asked: InfluxQL, and the s from which on it asks, by the name that the decision has for the last value.
+        fires: the decision, as Grafana's expressions write it.
+        lasting: how long it must hold until the alert fires.
+        minutes: what the texts say.
+        no_data: what an empty answer means.
+        on_error: what no answer means.
+    """
+    queries = [
+        alerting.Query(f"ask_{value}")
+        .datasource_uid(DATASOURCE)
+        .relative_time_range(model.RelativeTimeRange(since_s, 0))
+        .model(InfluxQL(statement, ref_id=f"ask_{value}"))
+        for value, (statement, since_s) in asked.items()
+    ]
+    for value in asked:
+        # dropNN: leave out what is no number, so that a period without rows decides nothing.
+        settings = expr.ExprTypeReduceSettings().mode("dropNN")
+        last = expr.TypeReduce().ref_id(value).expression(f"ask_{value}").reducer("last").settings(settings)
+        queries.append(_expression(last, value))
+    queries.append(_expression(expr.TypeMath().ref_id("fires").expression(fires), "fires"))
+    rule = (
+        alerting.Rule(_text(name, "title", wording))
+        .uid(f"fenceline-{name}")
+        .org_id(1)
+        .folder_uid(PLACE)
+        .rule_group(group)
+        .condition("fires")
+        .queries(queries)  # type: ignore[arg-type]
+        .for_val(lasting)
+        .no_data_state(no_data)
+        .exec_err_state(on_error)
+        .labels({LABEL[0]: LABEL[1]})
+        .annotations({part: _text(name, part, wording, minutes) for part in ("summary", "description")})
+    )
+    return _plain(rule.build())
+
+
+def _expression(builder: Any, ref_id: str) -> alerting.Query:
+    return (
+        alerting.Query(ref_id)
+        .datasource_uid("__expr__")
+        .relative_time_range(model.RelativeTimeRange(0, 0))
+        .model(builder)
+    )
+
+
+def _deliveries() -> str:
+    """Return the statement that counts what each district delivered, whatever its boards measure.
+
+    It counts rollups, of which each board and quantity has one in 10 min, and not readings, of which there are sixty.
+    """
+    rollups = [
+        _ROLLUP.format(key=key, family=quantity.family)
+        for key, quantity in load_quantities().items()
+        if quantity.family != "device"
+    ]
+    return _DELIVERED.format(periods=ROLLUPS, rollups=", ".join(rollups))
+
+
+def _group_file(group: Group) -> dict[str, Any]:
+    """Return a group as a provisioning file has it: without what the API says of each rule again."""
+    place = ("orgID", "folderUID", "ruleGroup")
+    rules = [{name: value for name, value in rule.items() if name not in place} for rule in group.rules]
+    return {
+        "orgId": 1,
+        "name": group.name,
+        "folder": PLACE_TITLE,
+        "interval": f"{group.interval_s}s",
+        "rules": rules,
+    }
+
+
+def _text(name: str, part: str, wording: Wording, minutes: int = 0) -> str:
+    texts = tomllib.loads(TEXTS.read_text("utf-8"))[name][part]
+    languages = ("zh", "en") if wording is Wording.BOTH else (wording.value,)
+    between = " / " if part == "title" else "\n"
+    return between.join(texts[language].strip().format(minutes=minutes) for language in languages)
+
+
+def _plain(resource: object) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(resource, cls=JSONEncoder))
+    return plain

@@ -1,0 +1,133 @@
+"""Asks every query of every dashboard the way Grafana itself does, through its own query interface (/api/ds/query).
+
+Grafana's pages fill in a dashboard's variables before they ask, so that is done here, too: each variable takes the
+first value that the database has for it. `$timeFilter` and `$__interval` are Grafana's server's to fill in.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from grafana_client.client import GrafanaException
+
+from dashboards import alerting
+from dashboards.grafana import Grafana
+
+ALL = ".*"
+"""What a variable stands for that has no value in the database, or of which a panel shows all."""
+STEP_MS = 60_000
+"""What Grafana is told to fill in for `$__interval`, ms."""
+MOST_POINTS = 1000
+"""As wide as a panel on a wall, in points."""
+
+
+class Asked(NamedTuple):
+    """A query of a dashboard, and what came of it."""
+
+    dashboard: str
+    """Its title."""
+    panel: str
+    """Its title; `$name` for the values of a variable, `@name` for an annotation."""
+    query: str
+    """Its refId."""
+    rows: int
+    seconds: float
+    problem: str
+    """Empty if it has been answered."""
+
+
+class Question(NamedTuple):
+    """A query as it stands in a dashboard."""
+
+    panel: str
+    target: dict[str, Any]
+
+
+def questions(board: Mapping[str, Any]) -> list[Question]:
+    """Return the queries of a dashboard's panels and annotations, those of rows that are folded up, too."""
+    panels = [panel for one in board["panels"] for panel in (one, *one.get("panels", ()))]
+    found = [Question(panel.get("title", ""), target) for panel in panels for target in panel.get("targets", ())]
+    for annotation in board.get("annotations", {}).get("list", ()):
+        statement = annotation.get("query") or annotation.get("target", {}).get("query")
+        if statement and not annotation.get("builtIn"):
+            found.append(Question(f"@{annotation['name']}", {"refId": "annotation", "query": statement}))
+    return found
+
+
+def ask_all(grafana: Grafana, board: Mapping[str, Any], begin: str = "now-24h", end: str = "now") -> Iterator[Asked]:
+    """Ask each query of a dashboard; yield what came of it.
+
+    Args:
+        grafana: the Grafana.
+        board: the dashboard, as Grafana keeps it.
+        begin: begin of the time range, as Grafana writes it: ``now-24h``, or Unix time in ms.
+        end: its end.
+    """
+    title = str(board.get("title", ""))
+    now = time.time()
+    values = {"__from": f"{(now - 86_400) * 1000:.0f}", "__to": f"{now * 1000:.0f}", "datasource": alerting.DATASOURCE}
+    for variable in board.get("templating", {}).get("list", ()):
+        name, kind = variable["name"], variable["type"]
+        if kind == "query":
+            statement = variable["query"]["query"] if isinstance(variable["query"], dict) else variable["query"]
+            target = {"refId": name, "query": statement, "resultFormat": "table"}
+            asked, found = _ask(grafana, title, Question(f"${name}", target), values, begin, end)
+            values[name] = ALL if variable.get("includeAll") or not found else found[0]
+            yield asked
+        elif name not in values:
+            current = (variable.get("current") or {}).get("value") or variable.get("query") or ""
+            values[name] = str(current).partition(",")[0] or ALL
+    for question in questions(board):
+        yield _ask(grafana, title, question, values, begin, end)[0]
+
+
+def fill(statement: str, values: Mapping[str, str]) -> str:
+    """Return a statement with a dashboard's variables filled in, in whichever of Grafana's ways they are written."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2] or match[3]
+        return values.get(name, match[0])
+
+    return re.sub(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)|\[\[(\w+)\]\]", value, statement)
+
+
+def _ask(
+    grafana: Grafana, title: str, question: Question, values: Mapping[str, str], begin: str, end: str
+) -> tuple[Asked, list[str]]:
+    target = question.target
+    ref_id = target.get("refId", "A")
+    query = target | {
+        "refId": ref_id,
+        "datasource": {"uid": alerting.DATASOURCE, "type": "influxdb"},
+        "query": fill(target["query"], values),
+        "rawQuery": True,
+        "resultFormat": target.get("resultFormat", "time_series"),
+        "intervalMs": STEP_MS,
+        "maxDataPoints": MOST_POINTS,
+    }
+    started = time.monotonic()
+    frames, problem = [], ""
+    with grafana.asking("query the data source"):
+        try:
+            answer = grafana.api.client.POST("/ds/query", json={"queries": [query], "from": begin, "to": end})
+            result = answer["results"].get(ref_id, {})
+            frames, problem = result.get("frames", []), result.get("error", "")
+        except GrafanaException as error:
+            # A statement that the database refuses comes as 400; every other refusal is of the request, not of it.
+            if error.status_code != 400:
+                raise
+            problem = _problem(error.response, ref_id)
+    columns = [column for frame in frames for column in frame["data"]["values"][-1:]]
+    texts = [str(value) for column in columns for value in column if isinstance(value, str)]
+    rows = sum(len(column) for column in columns)
+    return Asked(title, question.panel, ref_id, rows, time.monotonic() - started, problem), texts
+
+
+def _problem(response: Any, ref_id: str) -> str:
+    if isinstance(response, dict):
+        return str(
+            response.get("results", {}).get(ref_id, {}).get("error") or response.get("message") or json.dumps(response)
+        )
+    return str(response)

@@ -1,0 +1,1 @@
+"""What makes a city's certificates, passwords and files before the first `compose up`: `fenceline deploy`."""

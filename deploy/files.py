@@ -1,0 +1,263 @@
+"""Everything that `compose.yaml` mounts and that must be made first, with its owner: as a list that init goes through.
+
+Nothing that exists is changed, but for three things that are told: a certificate that ends soon or lacks a name is
+renewed, owners and permissions are put right, and what is derived from the operator's own file is derived again.
+"""
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+
+from dashboards.alerting import NOBODY, contact_point, contact_points_file, file_text
+from dashboards.contact import read_contact
+from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, days_left, fits, hosts_of, read, write
+from fenceline import UserError
+from hub.language import Text
+
+MOSQUITTO, GRAFANA, INFLUXDB, HUB = 1883, 472, 1000, 10001
+"""The users as which the images run; the hub's is made in Containerfile."""
+
+ID = re.compile(r"[a-z0-9-]{1,32}")
+RESERVED = ("ca", "broker", "hub", "health", "grafana")
+"""Names that are no board's: to the broker, a certificate's common name is who its owner is."""
+
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]+")
+
+REGISTRY = """\
+# The city's sites and boards. `fenceline registry add ...` writes here; registry.example.toml shows all that may stand.
+
+timezone = "Asia/Shanghai"
+"""
+KEYS = "# The boards' keys. `fenceline registry add board ...` draws them.\n"
+GRAFANA_SETTINGS = "# Further settings of Grafana, such as GF_SMTP_HOST=smtp.city.example:587\n"
+CONTACT = """\
+# Whom Grafana tells that the hub is silent, the database not written, or a whole district silent. The hub itself cannot
+# tell that. After a change: fenceline deploy init, then docker compose restart grafana.
+#
+# type = "dingding"                     # DingTalk; "wecom" and "webhook" take a url, too
+# settings = {url = "https://oapi.dingtalk.com/robot/send?access_token=..."}
+#
+# E-mail needs GF_SMTP_ENABLED, GF_SMTP_HOST, ... in grafana.env.
+
+type = "email"
+settings = {addresses = "operations@fenceline.invalid"}
+"""
+
+
+class Done(StrEnum):
+    """What became of a file."""
+
+    MADE = "made"
+    RENEWED = "renewed"
+    KEPT = "kept"
+
+
+class Made(NamedTuple):
+    """A file, what became of it, and a word on it."""
+
+    path: Path
+    done: Done
+    note: Text | None = None
+
+
+class Owner(NamedTuple):
+    """Who may read a file: a user, a group (0: root's), and the permissions."""
+
+    user: int
+    group: int = 0
+    mode: int = 0o400
+
+
+OWNERS = {
+    "certs/broker.key": Owner(MOSQUITTO),
+    "certs/health.key": Owner(MOSQUITTO),
+    "certs/hub.key": Owner(HUB),
+    "certs/grafana.key": Owner(GRAFANA),
+    "secrets/influxdb-admin-password": Owner(INFLUXDB),
+    "secrets/influxdb-admin-token": Owner(INFLUXDB),
+    # InfluxDB sets it, Grafana uses it.
+    "secrets/influxdb-read-password": Owner(GRAFANA, INFLUXDB, 0o440),
+    "secrets/grafana-admin-password": Owner(GRAFANA),
+    "secrets/grafana-secret-key": Owner(GRAFANA),
+    "secrets/contact-points.json": Owner(GRAFANA),
+    "secrets/apprise-urls": Owner(HUB),
+    "city": Owner(HUB, HUB, 0o700),
+    "city/registry.toml": Owner(HUB, HUB, 0o640),
+    "city/keys.toml": Owner(HUB, HUB, 0o600),
+}
+"""Who must be able to read what, by its path in the folder of compose.yaml."""
+OPERATORS = {"certs": 0o755, "secrets": 0o755, ".env": 0o644, "grafana.env": 0o600, "contact.toml": 0o600}
+"""What is the operator's own, whoever that is: the owner of the folder. Docker's client reads it as that user."""
+
+
+def init(folder: Path, hosts: Sequence[str], authority_folder: Path) -> Iterator[Made]:
+    """Make what is missing in the folder of compose.yaml; yield what became of each file.
+
+    Args:
+        folder: where compose.yaml lies.
+        hosts: names and addresses under which boards and people reach this machine.
+        authority_folder: where the authority is, or is to be.
+
+    Raises:
+        UserError: something there is in the way.
+    """
+    for host in hosts:
+        if not HOST.fullmatch(host):
+            raise UserError(f"--host {host!r}: expected a name such as mqtt.city.example, or an IP address")
+    authority = Authority(authority_folder)
+    copy = folder / "certs" / "ca.crt"
+    if not authority.certificate_file.exists() and copy.exists():
+        # The authority has been put away. Its certificate is enough to see that nothing is to be signed.
+        authority.certificate_file = copy
+    else:
+        yield Made(authority.certificate_file, Done.MADE if authority.make() else Done.KEPT)
+        yield _ca_copy(copy, authority)
+    known = sorted({"localhost", "127.0.0.1", *hosts})
+    yield certificate(authority, _pair(folder, "broker"), "broker", SERVER, ["mosquitto", *known])
+    yield certificate(authority, _pair(folder, "grafana"), "grafana", SERVER, ["grafana", *known])
+    yield certificate(authority, _pair(folder, "hub"), "hub", CLIENT)
+    yield certificate(authority, _pair(folder, "health"), "health", CLIENT)
+    for name in ("influxdb-admin-password", "influxdb-read-password", "grafana-admin-password", "grafana-secret-key"):
+        yield _new(folder / "secrets" / name, secrets.token_urlsafe(24), 0o600)
+    yield _new(folder / "secrets" / "influxdb-admin-token", secrets.token_urlsafe(48), 0o600)
+    yield _new(folder / "secrets" / "apprise-urls", "", 0o600)
+    yield _new(folder / "city" / "registry.toml", REGISTRY, 0o640)
+    yield _new(folder / "city" / "keys.toml", KEYS, 0o600)
+    yield _new(
+        folder / "grafana.env", "# Further settings of Grafana, such as GF_SMTP_HOST=smtp.city.example:587\n", 0o600
+    )
+    yield _new(folder / "contact.toml", CONTACT, 0o600)
+    yield _contact_points(folder)
+    yield _environment(folder, hosts[0])
+
+
+def certificate(
+    authority: Authority, pair: Pair, name: str, side: x509.ObjectIdentifier, hosts: Sequence[str] = ()
+) -> Made:
+    """Make a certificate, renew one that ends soon or lacks a host, keep any other.
+
+    Raises:
+        UserError: the one that is there is from another authority, or only half of it is there.
+    """
+    done, note = Done.MADE, None
+    wanted = set(hosts)
+    if pair.exists():
+        there = read(pair.certificate)
+        if not authority.has_issued(there):
+            raise UserError(
+                f"{pair.certificate} is from another authority than {authority.certificate_file}; "
+                "bring the right authority, or remove the certificate and its key for new ones"
+            )
+        left, missing, right = days_left(there), sorted(wanted - hosts_of(there)), fits(pair)
+        if left >= RENEW_BEFORE and not missing and right:
+            return Made(pair.certificate, Done.KEPT, Text(f"good for {left} days", f"有效期还有{left}天"))
+        wanted |= hosts_of(there)
+        done = Done.RENEWED
+        note = Text(f"it ended in {left} days", f"原证书剩余{left}天")
+        if missing:
+            note = Text(f"now for {', '.join(missing)}, too", f"新增：{'、'.join(missing)}")
+        if not right:
+            note = Text("its key was another's", "私钥与证书不匹配")
+    authority.issue(pair, name, side, sorted(wanted))
+    return Made(pair.certificate, done, note)
+
+
+def board(folder: Path, authority_folder: Path, id_: str) -> Made:
+    """Make a board's certificate, as three files that are put on the board as they are.
+
+    Raises:
+        UserError: the id cannot be a board's.
+    """
+    if not ID.fullmatch(id_) or id_ in RESERVED:
+        names = ", ".join(RESERVED)
+        raise UserError(f"board {id_!r}: expected 1 to 32 of a-z, 0-9 and -, other than {names}")
+    authority = Authority(authority_folder)
+    if not authority.certificate_file.exists():
+        authority.certificate_file = folder / "certs" / "ca.crt"
+    if not authority.certificate_file.exists():
+        raise UserError(f"there is no authority in {authority_folder}; make it first: fenceline deploy init")
+    own = folder / "certs" / "boards" / id_
+    made = certificate(authority, Pair(own / "board.crt", own / "board.key"), id_, CLIENT)
+    _ca_copy(own / "ca.crt", authority)
+    return made
+
+
+def wrong_owners(folder: Path) -> list[str]:
+    """Give each file to the user who must read it; return the commands for what only root can do."""
+    here = folder.stat()
+    own = {name: Owner(here.st_uid, here.st_gid, mode) for name, mode in OPERATORS.items()}
+    wanted = {folder / name: owner for name, owner in (own | OWNERS).items()}
+    # A technician puts them on the board.
+    boards = folder / "certs" / "boards"
+    for path in [boards, *boards.glob("*"), *boards.glob("*/*")]:
+        mode = 0o700 if path.is_dir() else 0o600
+        wanted[path] = Owner(here.st_uid, here.st_gid, mode)
+    return [command for path, owner in wanted.items() if path.exists() for command in _hand_over(path, owner)]
+
+
+def _hand_over(path: Path, owner: Owner) -> list[str]:
+    state = path.stat()
+    if (state.st_uid, state.st_gid) != (owner.user, owner.group):
+        if os.geteuid() != 0:
+            return [f"sudo chown {owner.user}:{owner.group} {path}"]
+        os.chown(path, owner.user, owner.group)
+    if state.st_mode & 0o777 != owner.mode:
+        path.chmod(owner.mode)
+    return []
+
+
+def _pair(folder: Path, name: str) -> Pair:
+    return Pair(folder / "certs" / f"{name}.crt", folder / "certs" / f"{name}.key")
+
+
+def _new(path: Path, content: str, mode: int) -> Made:
+    if path.exists():
+        return Made(path, Done.KEPT)
+    write(path, content.encode(), mode)
+    return Made(path, Done.MADE)
+
+
+def _ca_copy(path: Path, authority: Authority) -> Made:
+    content = authority.certificate_file.read_bytes()
+    if path.exists() and path.read_bytes() == content:
+        return Made(path, Done.KEPT)
+    if path.exists():
+        raise UserError(
+            f"{path} is another authority's than {authority.certificate_file}, and the certificates here are from that "
+            "one; name the right folder with --authority"
+        )
+    write(path, content, 0o644)
+    return Made(path, Done.MADE)
+
+
+def _contact_points(folder: Path) -> Made:
+    """Derive Grafana's provisioning file from the operator's contact.toml."""
+    path, contact = folder / "secrets" / "contact-points.json", contact_point(*read_contact(folder / "contact.toml"))
+    nobody = contact["settings"].get("addresses") == NOBODY["settings"]["addresses"]
+    note = Text("reaches nobody yet: fill in contact.toml", "尚未设置接收人：请填写contact.toml") if nobody else None
+    text = file_text(contact_points_file(contact))
+    if path.exists() and json.loads(path.read_text("utf-8")) == json.loads(text):
+        return Made(path, Done.KEPT, note)
+    done = Done.RENEWED if path.exists() else Done.MADE
+    path.unlink(missing_ok=True)
+    write(path, text.encode(), 0o600)
+    return Made(path, done, note)
+
+
+def _environment(folder: Path, host: str) -> Made:
+    """Write .env from its example, with the host filled in."""
+    example = folder / "env.example"
+    try:
+        text = example.read_text("utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{example}: cannot be read ({error.strerror}); name the folder of compose.yaml with --folder"
+        ) from error
+    return _new(folder / ".env", text.replace("FENCELINE_HOST=\n", f"FENCELINE_HOST={host}\n"), 0o644)

@@ -1,0 +1,95 @@
+"""What commands about the law ask of their user alike: kind, zone class, jurisdiction and properties of a site."""
+
+import difflib
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from fenceline import UserError
+from schemas import PROPERTIES, Limit, Standard, jurisdictions_of
+
+
+class Kind(StrEnum):
+    """Kind of a site."""
+
+    construction = "construction"
+    factory = "factory"
+
+
+class Zone(StrEnum):
+    """Class of the acoustic environment (GB 3096)."""
+
+    z0 = "0"
+    z1 = "1"
+    z2 = "2"
+    z3 = "3"
+    z4 = "4"
+    z4a = "4a"
+    z4b = "4b"
+
+
+ZoneOption = Annotated[Zone | None, typer.Option(help="Its class of acoustic environment (GB 3096).")]
+PropertyOption = Annotated[
+    list[str] | None,
+    typer.Option("--property", help="What else limits ask of a site, such as fuel=gas.", metavar="NAME=VALUE"),
+]
+JURISDICTION = "Where it lies, a code or a name: CN, CN-SH, Shanghai, 上海, EU."
+
+
+def places_of(name: str) -> tuple[str, ...]:
+    """Return the codes of the jurisdictions in which --jurisdiction lies.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    try:
+        return jurisdictions_of(name)
+    except LookupError as error:
+        raise UserError(f"--jurisdiction: {error.args[0]}.") from None
+
+
+def properties_of(given: Iterable[str]) -> dict[str, str]:
+    """Return the properties that --property gives as NAME=VALUE.
+
+    Raises:
+        UserError: one has a name or value that no site can have.
+    """
+    properties = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        if name not in PROPERTIES:
+            raise unknown_name("--property", name, PROPERTIES)
+        if value not in PROPERTIES[name].values:
+            raise UserError(f"--property {text}: expected {name}= one of: {', '.join(PROPERTIES[name].values)}.")
+        properties[name] = value
+    return properties
+
+
+def unknown_name(option: str, name: str, known: Iterable[str]) -> UserError:
+    """Return what to tell who gives an option a name that is not there."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"expected one of: {', '.join(known)}."
+    return UserError(f"{option} {name}: there is no such name; {hint}")
+
+
+def standard_of(wanted: str, catalogue: Iterable[tuple[Standard, Limit]]) -> Standard:
+    """Return a standard by its id; capitals and blanks do not matter.
+
+    Raises:
+        UserError: the catalogue has no such standard.
+    """
+    known = {_squeezed(s.id): s for s, _ in catalogue}
+    try:
+        return known[_squeezed(wanted)]
+    except KeyError:
+        near = difflib.get_close_matches(_squeezed(wanted), known, 2)
+        hint = f"did you mean {' or '.join(repr(known[one].id) for one in near)}?"
+        see = "'fenceline limits list' shows those there are."
+        raise UserError(f"there is no standard {wanted!r}; {hint if near else see}") from None
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.casefold().split())

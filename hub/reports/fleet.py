@@ -1,0 +1,133 @@
+"""What boards say of themselves: of each one a point a minute, and a point for each event."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import msgspec
+
+from hub.admission import PREFIX
+from hub.log import Entry
+from hub.messages import Event, Status
+from hub.registry import Registry
+from hub.reports import points
+
+_status = msgspec.json.Decoder(Status).decode
+_event = msgspec.json.Decoder(Event).decode
+
+CLOCKS = {"none": 0, "rtc": 1, "ntp": 2}
+"""How a board knows the time: not at all, from its own clock, from the network."""
+
+OFF = 35 * 86_400
+"""An event whose time is further from that of its coming, s, is dated by the hub: no outbox holds one for so long."""
+
+
+class Known(msgspec.Struct):
+    """What is remembered of one board; counts and levels as in its status."""
+
+    heard: float = 0.0
+    """When something of it came last, by the hub's clock, Unix s."""
+    online: int = 0
+    clock: str = ""
+    relay: int | None = None
+    cal_due: str = ""
+    numbers: dict[str, float] = {}
+    words: dict[str, str] = {}
+    faulty: int = 0
+    """Sensors that its status called anything but normal."""
+
+
+class Fleet:
+    """The boards by id; `changed` are those to be saved."""
+
+    def __init__(self) -> None:
+        self.boards: dict[str, Known] = {}
+        self.changed: set[str] = set()
+
+    def hear(self, entry: Entry, registry: Registry) -> str | None:
+        """Take a message; return the point of an event."""
+        district, site, device, kind = entry.topic[len(PREFIX) :].split("/")
+        board = self.boards.setdefault(device, Known())
+        self.changed.add(device)
+        if kind == "status":
+            status = _status(entry.payload)
+            if status.online:
+                # A retained status may be days old: only what the hub could hear then counts.
+                board.heard = max(board.heard, min(entry.received, float(status.t)))
+            _take_status(board, status)
+            return None
+        board.heard = max(board.heard, entry.received)
+        if kind == "telemetry":
+            # Close to the end: decoding all of the message would cost more than all the rest.
+            said = entry.payload[-110:].partition(b'"clock":"')[2].partition(b'"')[0].decode()
+            board.clock = said if said in CLOCKS else board.clock
+        if kind != "event":
+            return None
+        event = _event(entry.payload)
+        if event.event == "relay" and isinstance(event.detail, dict):
+            board.relay = int(bool(event.detail.get("on")))
+        tags = {"district": district, "site": site, "device": device, "event": event.event}
+        fields = _told(event) | points.names(registry.sites.get(site))
+        # A board whose clock was never set tells of 1970.
+        t = event.t if abs(event.t - entry.received) < OFF else entry.received
+        return points.point("event", tags, fields, t, entry.offset)
+
+    def points(self, registry: Registry, now: float, silent_after: float) -> Iterator[str]:
+        """Yield the state of every board in service; silent: nothing was heard for `silent_after` s."""
+        today = dt.datetime.fromtimestamp(now, registry.zone).date()
+        for board in registry.boards.values():
+            if registry.is_retired(board.id, today):
+                continue
+            site, known = registry.site_of(board.id), self.boards.get(board.id, Known())
+            silent = now - known.heard >= silent_after
+            due = [day for day in (board.calibration_due, _day(known.cal_due)) if day]
+            fields: dict[str, points.Value] = {
+                "silent": int(silent),
+                "online": int(known.online and not silent),
+                "silent_s": max(0.0, now - known.heard) if known.heard else None,
+                "last_heard": known.heard or None,
+                "clock": known.clock or None,
+                "clock_level": CLOCKS.get(known.clock),
+                "relay": known.relay,
+                "faulty": known.faulty,
+                "cal_due_days": (max(due) - today).days if due else None,
+                **known.numbers,
+                **known.words,
+                **points.names(site),
+            }
+            tags = {"district": site.district, "site": site.id, "device": board.id}
+            yield points.point("fleet", tags, fields, now - now % 60)
+
+
+def _take_status(board: Known, status: Status) -> None:
+    board.online = int(status.online)
+    for name in ("depth", "dropped", "rssi", "heap_free", "heap_used", "cal", "config"):
+        value = getattr(status, name)
+        if value is not msgspec.UNSET:
+            board.numbers[name] = float(value)
+    for name in ("agent", "runtime", "reset"):
+        value = getattr(status, name)
+        if value is not msgspec.UNSET:
+            board.words[name] = value
+    if isinstance(status.cal_due, str):
+        board.cal_due = status.cal_due
+    if isinstance(status.sensors, dict):
+        board.faulty = sum(flag != "N" for flag in status.sensors.values())
+
+
+def _told(event: Event) -> dict[str, points.Value]:
+    """Return an event's fields: what it says as text, and its number where it has one."""
+    if event.dropped:
+        stream, first, last, reason = event.dropped
+        return {"count": last - first + 1, "text": f"{reason}: {first}-{last} ({stream})"}
+    detail = event.detail if isinstance(event.detail, dict) else {}
+    fields: dict[str, points.Value] = {"count": 1, "text": msgspec.json.encode(detail).decode()}
+    if event.event == "relay":
+        fields |= {"on": int(bool(detail.get("on"))), "text": str(detail.get("why", ""))}
+    return fields
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,261 @@
+"""The consumer that reports to dashboards: it hears the boards, looks into the hub's databases, and writes points.
+
+Verdicts, steps of alerts, events and hours of air quality have saved positions: after an outage of the store they are
+all written, and after a kill some are written again, which changes nothing. State (fleet, budgets, each site's worst
+verdict, the heartbeat) is sampled every minute; while the store is away the samples wait in memory.
+"""
+
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from hub.database import open_database
+from hub.log import Entry, Log
+from hub.registry import Registry
+from hub.reports import air, points
+from hub.reports.fleet import Fleet, Known
+from hub.reports.law import Law
+
+EVERY = 60
+"""Between two samples of the state, s."""
+LOOK_EVERY = 1.0
+"""Least time between two looks for what is new, s."""
+MOST_WAITING = 200_000
+"""Points in memory while the store is away; beyond, the oldest samples are given up, and that is logged."""
+MOST_IN_ONE = 5000
+SETTLED = 600
+"""An hour's air quality is made so long after its end, s..."""
+AGAIN = 6 * air.HOUR
+"""...and made again as long as this after, for data that come late, s."""
+CATCH_UP = 35 * 86_400
+"""How far back it is made after an outage, s: the rollups' state goes back a little further."""
+
+STEPS = (
+    """
+CREATE TABLE position (
+    offset INTEGER NOT NULL,      -- in the log
+    verdict INTEGER NOT NULL,     -- number of the newest verdict that the store has
+    step INTEGER NOT NULL,        -- number of the newest step of an alert that the store has
+    hour INTEGER NOT NULL         -- hours of air quality that end up to here (Unix s) are in the store
+);
+INSERT INTO position VALUES (0, 0, 0, 0);
+CREATE TABLE board (              -- what is remembered of each board: hub.reports.fleet.Known as JSON
+    device TEXT PRIMARY KEY,
+    known TEXT NOT NULL
+) WITHOUT ROWID
+""",
+)
+
+_AWAITED = ("store", "compliance")
+"""Consumers that are done at once; the others save their position once a minute."""
+_TAKEN = {"accepted", "duplicate", "replayed"}
+
+log = logging.getLogger("hub.reports")
+
+
+class Lines(Protocol):
+    """Where points go."""
+
+    def write_lines(self, points: list[str]) -> None:
+        """Write points in line protocol.
+
+        Raises:
+            StoreError: the store could not take them now.
+        """
+
+
+class Reports:
+    """Reports on the hub whose data are in the folder `data`.
+
+    Args:
+        data: the data folder; the consumers' databases are there already.
+        store: gets the points.
+        law: reads the compliance database; closed with this.
+        registry: sites and boards.
+        clock: gives Unix time in s.
+        name: tells this hub's heartbeat from those of others that write to the same store.
+        silent_after: a board from which nothing came for so long is silent, s.
+        progress: gives the offset up to which each of the log's consumers is done, by name.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        store: Lines,
+        law: Law,
+        registry: Registry,
+        clock: Callable[[], float],
+        name: str,
+        silent_after: float,
+        progress: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._db = open_database(data / "reports.db", STEPS)
+        self._log = Log(data / "log.db")
+        self._rollups = data / "rollups.db"
+        self._store = store
+        self._law = law
+        self._registry = registry
+        self._clock = clock
+        self._name = name
+        self._silent_after = silent_after
+        self._progress = progress
+        self._fleet = Fleet()
+        for device, known in self._db.execute("SELECT device, known FROM board"):
+            self._fleet.boards[device] = msgspec.json.decode(known, type=Known)
+        self._offset, self._verdict, self._step, self._hour = self._db.execute("SELECT * FROM position").fetchone()
+        self._taken = self._offset
+        self._looked = 0.0
+        self._sampled: float | None = None
+        self._placed = -1  # the local day for which the places have been told
+        self._events: list[str] = []
+        self._samples: deque[str] = deque()
+        self._given_up = 0
+
+    def close(self) -> None:
+        """Close the databases."""
+        self._law.close()
+        self._log.close()
+        self._db.close()
+
+    def use(self, registry: Registry) -> None:
+        """Tell of the sites and boards of another registry from now on."""
+        self._registry = registry
+        self._law.use(registry)
+        self._placed = -1
+
+    def position(self) -> int:
+        """See `hub.consumer.Sink`."""
+        return int(self._offset)
+
+    def take(self, entries: list[Entry]) -> None:
+        """See `hub.consumer.Sink`."""
+        for entry in entries:
+            if entry.offset > self._taken:
+                event = self._fleet.hear(entry, self._registry)
+                if event:
+                    self._events.append(event)
+                self._taken = entry.offset
+        now = self._clock()
+        if 0 <= now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        due = self._sampled is None or not 0 <= now - self._sampled < EVERY
+        if due:
+            self._sampled = now - now % EVERY
+            self._sample(now)
+        self._send_new()
+        if due:
+            self._send_air(now)
+            self._save()
+
+    def _sample(self, now: float) -> None:
+        """Put down how everything is now; it is sent as soon as the store takes it."""
+        self._samples += self._fleet.points(self._registry, now, self._silent_after)
+        self._samples += self._law.budgets(now)
+        self._samples += self._law.states(now)
+        self._samples += self._law.open_alerts()
+        self._samples += self._quarantine(now)
+        self._samples.append(self._heartbeat(now))
+        day = self._law.day(now)
+        if day != self._placed:
+            self._samples += self._places(day)
+            self._placed = day
+        while len(self._samples) > MOST_WAITING:
+            self._samples.popleft()
+            self._given_up += 1
+
+    def _send_new(self) -> None:
+        """Send what has happened since the last time, and the samples that wait."""
+        if self._events:
+            self._store.write_lines(self._events)
+            self._events = []
+        verdict, step = self._law.ends()
+        if self._verdict > verdict or self._step > step:
+            # The compliance database was made again: all of it is new.
+            log.warning("verdicts and alerts are numbered from the beginning again: all are reported again")
+            self._verdict = self._step = 0
+        while self._verdict < verdict:
+            lines, reached = self._law.verdicts(self._verdict)
+            self._store.write_lines(lines)
+            self._keep("verdict", reached)
+            self._verdict = reached
+        while self._step < step:
+            lines, reached = self._law.alerts(self._step)
+            self._store.write_lines(lines)
+            self._keep("step", reached)
+            self._step = reached
+        while self._samples:
+            some = list(itertools.islice(self._samples, MOST_IN_ONE))
+            self._store.write_lines(some)
+            for _ in some:
+                self._samples.popleft()
+        if self._given_up:
+            log.warning("the store was away for so long that %d points of state were given up", self._given_up)
+            self._given_up = 0
+
+    def _send_air(self, now: float) -> None:
+        """Send the hours that are over, and those of before again where data may have come late."""
+        over = int(now - SETTLED) // air.HOUR * air.HOUR
+        if over <= self._hour or not self._rollups.exists():
+            return
+        start = max(min(self._hour, over) - AGAIN, over - CATCH_UP) if self._hour else over - CATCH_UP
+        hours = air.read(self._rollups, start - 23 * air.HOUR, over)
+        self._store.write_lines(list(air.lines(hours, start, over, self._registry.zone)))
+        self._keep("hour", over)
+        self._hour = over
+
+    def _save(self) -> None:
+        """Remember what was heard of the boards, and how far in the log that was."""
+        rows = [(device, msgspec.json.encode(self._fleet.boards[device]).decode()) for device in self._fleet.changed]
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany("INSERT OR REPLACE INTO board VALUES (?, ?)", rows)
+            self._db.execute("UPDATE position SET offset = ?", (self._taken,))
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._fleet.changed.clear()
+        self._offset = self._taken
+
+    def _keep(self, what: str, value: int) -> None:
+        self._db.execute(f"UPDATE position SET {what} = ?", (value,))  # noqa: S608 - the name of a column
+
+    def _places(self, day: int) -> Iterator[str]:
+        boards: dict[str, int] = {}
+        for board in self._registry.boards.values():
+            boards[board.site] = boards.get(board.site, 0) + 1
+        for site in self._registry.sites.values():
+            yield points.place(site, boards.get(site.id, 0), day)
+
+    def _quarantine(self, now: float) -> Iterator[str]:
+        """Yield how many messages have been refused since the log was made, by board and reason."""
+        for (device, reason), messages in self._log.counts().items():
+            if reason in _TAKEN:
+                continue
+            site = self._registry.site_of(device) if device in self._registry.boards else None
+            tags: dict[str, str | None] = {"device": device or "unknown", "reason": reason}
+            if site:
+                tags |= {"district": site.district, "site": site.id}
+            yield points.point("quarantine", tags, {"messages": messages}, now - now % EVERY)
+
+    def _heartbeat(self, now: float) -> str:
+        end = self._log.end()
+        progress = self._progress()
+        waiting = self._log.received(min((progress[name] for name in _AWAITED if name in progress), default=end))
+        counts = self._log.counts()
+        fields: dict[str, points.Value] = {
+            "heartbeat": 1,
+            "log_offset": end,
+            "lag_s": 0.0 if waiting is None else max(0.0, now - waiting),
+            "accepted": counts.get(("", "accepted"), 0),
+            "quarantine": sum(n for (_, reason), n in counts.items() if reason not in _TAKEN),
+            **{f"backlog_{name}": max(0, end - position) for name, position in progress.items()},
+        }
+        return points.point("hub", {"hub": self._name}, fields, now)

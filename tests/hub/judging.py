@@ -1,0 +1,80 @@
+"""Judges readings by the catalogue as it is, with the engine that hub and backtest share."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from hub.judge import Engine, NoArchive, Place, Plans
+from hub.judge.averaging import rounded
+from hub.windows import LocalTime
+from schemas import jurisdictions_of, load_limits, load_quantities
+
+LIMITS = load_limits()
+QUANTITIES = load_quantities()
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+END = 1 << 60
+
+
+class Sites:
+    """Boards `a` and `b` of one site."""
+
+    def __init__(self, place):
+        self._place = place
+
+    def place(self, device):
+        return self._place
+
+    def neighbours(self, device):
+        return ("a", "b")
+
+
+class Bench:
+    """A site whose readings are judged.
+
+    Args:
+        standards: those to judge by, of all that there are.
+        day: the first local day; times of readings are counted from its midnight.
+        kind, zone, where, properties: of the site.
+        tz: its time zone.
+    """
+
+    def __init__(self, *standards, day="2026-06-01", kind="construction", zone=None, where="CN", tz=None, **properties):
+        self.zone = ZoneInfo(tz or "Asia/Shanghai")
+        limits = [(s, n) for s, n in LIMITS if not standards or s.id in standards]
+        place = Place(kind, zone, jurisdictions_of(where), tuple(sorted(properties.items())))
+        self.engine = Engine(Plans(limits, QUANTITIES), LocalTime(self.zone), Sites(place), NoArchive())
+        self.midnight = self.at(day)
+
+    def at(self, day, hour=0):
+        """Return the Unix time of a local hour of a day."""
+        midnight = dt.datetime.fromisoformat(str(day)).replace(tzinfo=self.zone)
+        return int((midnight + dt.timedelta(hours=hour)).timestamp())
+
+    def add(self, quantity, start, length, *values, device="a"):
+        """Add one reading after the other, of `length` s each, from `start` s after the first midnight on; None: D."""
+        for number, value in enumerate(values):
+            self.engine.add(device, quantity, self.midnight + start + number * length, length, value)
+        return self
+
+    def days(self, quantity, day, *values):
+        """Add a reading of a whole local day for each value."""
+        date = dt.date.fromisoformat(day)
+        for number, value in enumerate(values):
+            start, end = (self.at(date + dt.timedelta(number + more)) for more in (0, 1))
+            for t in range(start, end, HOUR):
+                self.engine.add("a", quantity, t, min(HOUR, end - t), value)
+        return self
+
+    def judge(self, until=END, devices=("a",)):
+        """Return the judgements on the windows that end up to `until`, in order of time."""
+        for device in ("a", "b"):
+            self.engine.reach(device, until)
+        found = [one for device in devices for one in self.engine.judge(device)]
+        return sorted(found, key=lambda one: (one.start, one.rule.id))
+
+    def told(self, limit="", **options):
+        """Return (value, outcome) of each window of a limit, in order of time; what is invalid with the reason."""
+        return [
+            (None if one.value is None else rounded(one.value, one.rule.decimals), one.reason or one.outcome)
+            for one in self.judge(**options)
+            if one.rule.limit.id == limit or not limit
+        ]
