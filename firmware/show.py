@@ -38,7 +38,8 @@ def table(columns: Sequence[Text], rows: Sequence[Sequence[str]], styles: Sequen
 def progress(title: Text, total: float) -> Iterator[Callable[[float, str], None]]:
     """Show a bar while something takes long; call what is given with how much more is done, and with what is next."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(escape(tell(title)), total=total, now="")
 
         def more(amount: float, now: str = "") -> None:

@@ -73,7 +73,7 @@ def test_the_only_board_is_found_and_of_several_one_must_be_named(plugged):
     plugged(port("/dev/ttyS0"), one, port("/dev/ttyUSB7", 0x1234, 0x5678, "Coffee machine"))
     assert find_port(None) == "/dev/ttyUSB0"
     plugged(one, other)
-    with pytest.raises(FieldError, match="2 boards are plugged in .*: name the one you mean with --port"):
+    with pytest.raises(FieldError, match=r"2 boards are plugged in .*: name the one you mean with --port"):
         find_port(None)
     assert find_port("/dev/ttyACM1") == "/dev/ttyACM1"
     plugged(port("/dev/ttyS0"))
