@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from edge import boot
+from firmware import link_errors
 from firmware.bundle import MANIFEST, Manifest
 from firmware.identity import Identity, identify, read_state
 from firmware.link import Link
+from firmware.link_errors import BoardCodeError, BoardFullError
 from firmware.speech import FieldError, if_stopped
 from schemas.language import Text
 
 SLOTS = f"/{boot.FOLDER}"
 MAIN = "/main.py"
-MOST_ROOM = 64 * 1024
-"""Bytes that stay free on the board for its outbox."""
 
 _COPY = """
 def _copy(a, b):
@@ -112,7 +112,14 @@ def install(
         f"设备仍将启动原有版本（{running}），已传输的内容会保留。请再次执行同一命令。",
     )
     with if_stopped(unfinished):
-        _carry_out(link, plan, progress)
+        try:
+            _carry_out(link, plan, progress)
+        except (BoardFullError, BoardCodeError) as error:
+            if isinstance(error, BoardCodeError) and not error.no_space:
+                raise
+            link.remove(f"{SLOTS}/{plan.slot}")  # gives back what it took; the other slot starts
+            needed = sum(file["size"] for file in manifest["files"].values())
+            raise link_errors.full(link.port, f"{SLOTS}/{plan.slot}", needed, link.free()) from error
     return Installed(
         version=plan.version,
         slot=plan.slot,

@@ -19,93 +19,23 @@ from types import TracebackType
 from typing import Any, Self
 
 import serial  # type: ignore[import-untyped]  # pyserial ships no types
-from mpremote.transport import TransportError  # type: ignore[import-untyped]
-from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
 
 from firmware import link_errors
+from firmware.on_board import HELPERS, HOLD_WATCHDOG
 from firmware.ports import find_port, open_port
+from firmware.transport import SILENCE_S, Transport
 
 BAUD = 115200
 ENTER_S = 8.0
 """How long a board may take to stop what it does and give its prompt; a chip starts within two."""
-MUTE_S = 4.0
-"""After which a board that has said nothing at all will say nothing."""
-SILENCE_S = 10.0
-"""How long a board may be silent while it works on something short."""
 PIECE = 4096
 """Bytes of a file sent at a time: a board holds its text, the packed and the unpacked bytes at once."""
-WATCHDOG_MS = 15 * 60 * 1000
-_RAW = b"raw REPL; CTRL-B to exit\r\n"
-
-# A chip's watchdog can't be stopped, only be given another time: without that, the one that boot.py and the agent have
-# set would reset the board within a minute of its agent's being interrupted.
-_HOLD_WATCHDOG = f"""
-if 'WATCHDOG' in globals():
- try:
-  from machine import WDT as _w
-  _w(timeout={WATCHDOG_MS})
- except ImportError:
-  pass
-"""
-
-_HELPERS = """
-import os, sys, hashlib
-from binascii import a2b_base64, b2a_base64, hexlify
-try:
- from deflate import DeflateIO, RAW
- from io import BytesIO
-except ImportError:
- DeflateIO = None
-def _digest(p):
- try:
-  f = open(p, 'rb')
- except OSError:
-  return None
- h = hashlib.sha256()
- b = memoryview(bytearray(512))
- n = f.readinto(b)
- while n:
-  h.update(b[:n])
-  n = f.readinto(b)
- f.close()
- return hexlify(h.digest()).decode()
-def _size(p):
- try:
-  s = os.stat(p)
- except OSError:
-  return None
- return -1 if s[0] & 0x4000 else s[6]
-def _tree(p, skip=()):
- for e in os.ilistdir(p or '/'):
-  q = p + '/' + e[0]
-  if e[1] & 0x4000:
-   if q not in skip:
-    print(repr((q, -1)))
-    _tree(q, skip)
-  else:
-   print(repr((q, e[3] if len(e) > 3 else os.stat(q)[6])))
-def _folders(p):
- a = ''
- for n in p.strip('/').split('/')[:-1]:
-  a += '/' + n
-  if _size(a) is None:
-   os.mkdir(a)
-def _remove(p):
- if _size(p) == -1:
-  for e in os.ilistdir(p):
-   _remove(p + '/' + e[0])
-  os.rmdir(p)
- elif _size(p) is not None:
-  os.remove(p)
-def _put(s):
- _f.write(DeflateIO(BytesIO(a2b_base64(s)), RAW, 12).read())
-"""
 
 
 class Link:
     """A board that has been stopped and waits at its raw REPL; close it, and what is installed on it runs again."""
 
-    def __init__(self, port: str, transport: "_Transport") -> None:
+    def __init__(self, port: str, transport: Transport) -> None:
         self.port = port
         self._transport = transport
         self._ready = False
@@ -124,10 +54,10 @@ class Link:
             FieldError: no port, no permission, another program, garbage, silence, a boot loop, no MicroPython.
         """
         name = find_port(port)
-        link = cls(name, _Transport(open_port(name, baud)))
+        link = cls(name, Transport(open_port(name, baud)))
         try:
             link._enter()
-            link.run(_HOLD_WATCHDOG)
+            link.run(HOLD_WATCHDOG)
             if fresh:
                 link.soft_reset()
         except BaseException:
@@ -285,7 +215,7 @@ class Link:
                 raise link_errors.garbled(self.port, path)
             self.run(f"os.rename({new!r}, {path!r})")
         except link_errors.BoardCodeError as error:
-            if "ENOSPC" not in error.traceback:
+            if not error.no_space:
                 raise
             free = self._give_up(new)
             raise link_errors.full(self.port, path, len(content), free) from error
@@ -299,10 +229,14 @@ class Link:
         return int(self.value("(lambda s: s[0] * s[3])(__import__('os').statvfs('/'))"))
 
     @property
+    def sent(self) -> int:
+        """Bytes that the computer has sent so far."""
+        return int(self._transport.serial.sent)
+
+    @property
     def traffic(self) -> int:
         """Bytes that went over the line so far, both ways."""
-        count: int = self._transport.serial.count
-        return count
+        return int(self._transport.serial.sent + self._transport.serial.heard)
 
     def _give_up(self, new: str) -> int:
         self._help(f"try:\n _f.close()\nexcept OSError:\n pass\n_remove({new!r})")
@@ -318,7 +252,7 @@ class Link:
     def _help(self, code: str) -> str:
         """Run code that needs the helpers on the board, which are sent once."""
         if not self._ready:
-            self.run(_HELPERS)
+            self.run(HELPERS)
             self._packs = self.value("DeflateIO is not None")
             self._ready = True
         return self.run(code, silence=60)
@@ -330,117 +264,3 @@ class Link:
             heard = transport.enter(ENTER_S)
         if heard is not None:
             raise link_errors.no_prompt(self.port, heard)
-
-
-class _Counted:
-    """A serial port that counts what goes over it."""
-
-    def __init__(self, port: Any) -> None:
-        self.__dict__.update(_port=port, count=0)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._port, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "count":
-            self.__dict__[name] = value
-        else:
-            setattr(self._port, name, value)
-
-    def read(self, size: int = 1) -> bytes:
-        data: bytes = self._port.read(size)
-        self.count += len(data)
-        return data
-
-    def write(self, data: bytes) -> int | None:
-        self.count += len(data)
-        written: int | None = self._port.write(data)
-        return written
-
-
-class _Transport(SerialTransport):  # type: ignore[misc]
-    """mpremote's transport on a port that is open already; it remembers what the board said last."""
-
-    def __init__(self, port: Any) -> None:
-        self.in_raw_repl = False
-        self.use_raw_paste = True
-        self.device_name = port.port
-        self.mounted = False
-        self.is_pty = False
-        self.serial = _Counted(port)
-        self._heard = bytearray()
-
-    @property
-    def is_open(self) -> bool:
-        return bool(self.serial.is_open)
-
-    def recently_heard(self) -> bytes:
-        """Return what the board said last, at most 2 KB."""
-        with contextlib.suppress(OSError, serial.SerialException):
-            self._note(self.serial.read(self.serial.in_waiting))
-        return bytes(self._heard)
-
-    def send(self, data: bytes) -> None:
-        self.serial.write(data)
-        self.serial.flush()
-
-    def shut(self) -> None:
-        with contextlib.suppress(OSError, serial.SerialException):
-            self.close()
-
-    def enter(self, seconds: float) -> bytes | None:
-        """Enter the raw REPL; return None, or what was heard instead."""
-        deadline = time.monotonic() + seconds
-        self._heard.clear()
-        while time.monotonic() < deadline:
-            # Again and again, because a board that is just starting misses what comes early.
-            self.serial.write(b"\r\x03")
-            time.sleep(0.02)
-            self.serial.write(b"\r\x01")
-            if self.read_until(1, _RAW, timeout=0.6, timeout_overall=2).endswith(_RAW):
-                self.in_raw_repl = True
-                return None
-            if not self._heard and time.monotonic() > deadline - seconds + MUTE_S:
-                break
-        return self.recently_heard()
-
-    def restart_interpreter(self) -> None:
-        """Soft-reset within the raw REPL."""
-        self.read_until(1, b">", timeout=2)
-        self.serial.write(b"\x04")
-        for told in (b"soft reboot\r\n", _RAW):
-            if not self.read_until(1, told, timeout=SILENCE_S).endswith(told):
-                raise TransportError("no soft reboot")
-
-    def read_until(
-        self,
-        min_num_bytes: int,
-        ending: bytes,
-        timeout: float | None = SILENCE_S,
-        data_consumer: Callable[[bytes], None] | None = None,
-        timeout_overall: float | None = None,
-        stop: bytes | None = None,
-    ) -> bytes:
-        """Read as mpremote does, but wait in the operating system instead of sleeping; `stop` ends it, too."""
-        del min_num_bytes
-        data = bytearray()
-        begin = time.monotonic()
-        while not data.endswith(ending) and not (stop and data.endswith(stop)):
-            left = None if timeout_overall is None else begin + timeout_overall - time.monotonic()
-            waits = [each for each in (timeout, left) if each is not None]
-            self.serial.timeout = max(0.0, min(waits)) if waits else None
-            byte = self.serial.read(1)
-            self.serial.timeout = SILENCE_S
-            if not byte:
-                break
-            self._note(byte)
-            if data_consumer:
-                data_consumer(byte)
-                data[:] = byte
-            else:
-                data += byte
-        return bytes(data)
-
-    def _note(self, data: bytes) -> None:
-        self._heard += data
-        del self._heard[:-2048]

@@ -11,9 +11,11 @@ import serial  # type: ignore[import-untyped]  # pyserial ships no types
 from mpremote.transport import TransportError  # type: ignore[import-untyped]
 
 from firmware.speech import FieldError
+from firmware.transport import is_garbage
 from schemas.language import Text
 
 _RESTARTED = re.compile(rb"rst:0x[0-9a-f]+ |ESP-ROM:|MPY: soft reboot")
+_NO_SPACE = re.compile(r"ENOSPC|OSError: (\[Errno )?28\b")
 _ROM_START = re.compile(rb"rst:0x[0-9a-f]+ ")
 
 
@@ -22,6 +24,7 @@ class BoardCodeError(FieldError):
 
     def __init__(self, port: str, traceback: str) -> None:
         self.traceback = traceback
+        self.no_space = bool(_NO_SPACE.search(traceback))
         last = traceback.strip().splitlines()[-1] if traceback.strip() else "?"
         super().__init__(
             Text(
@@ -119,7 +122,7 @@ def silent(port: str, heard: bytes) -> FieldError:
                 "如再次发生，请更换更可靠的电源。",
             )
         )
-    if _is_garbage(heard):
+    if is_garbage(heard):
         return garbage(port)
     return FieldError(
         Text(
@@ -147,7 +150,7 @@ def no_prompt(port: str, heard: bytes) -> FieldError:
                 "请执行 fenceline board flash --image 文件。",
             )
         )
-    if _is_garbage(heard):
+    if is_garbage(heard):
         return garbage(port)
     if b"waiting for download" in heard.lower():
         return NoPromptError(
@@ -201,9 +204,13 @@ def garbled(port: str, path: str) -> FieldError:
     )
 
 
-def full(port: str, path: str, needed: int, free: int) -> FieldError:
+class BoardFullError(FieldError):
+    """A board has no room for what is to be written."""
+
+
+def full(port: str, path: str, needed: int, free: int) -> BoardFullError:
     """Return that a board has no room; sizes in bytes."""
-    return FieldError(
+    return BoardFullError(
         Text(
             f"the board at {port} is full: {path} needs {needed} bytes and {free} are left. Rescue its data "
             "('fenceline board backup'), remove what does not belong there, or use a board with more flash.",
@@ -211,16 +218,6 @@ def full(port: str, path: str, needed: int, free: int) -> FieldError:
             "删除无关文件，或更换闪存更大的设备。",
         )
     )
-
-
-def _is_garbage(heard: bytes) -> bool:
-    strange = sum(byte >= 0x7F or (byte < 0x20 and byte not in b"\r\n\t\x04\x01\x03\x1b") for byte in heard)
-    # UTF-8 text of an agent's log has bytes above 7F, too, but decodes.
-    try:
-        heard.decode("utf-8")
-    except UnicodeDecodeError:
-        return strange * 4 > len(heard)
-    return False
 
 
 def _last_words(heard: bytes) -> str:
