@@ -74,6 +74,9 @@ def provision_command(
         Path | None, typer.Option(help="File with its password.", show_default="you are asked")
     ] = None,
     interval: Annotated[int, typer.Option(help="Length of a record in s: a divisor of 60.")] = 10,
+    period: Annotated[
+        float, typer.Option(help="s between two samples of a sensor that is asked.", min=0.1, max=60)
+    ] = 1.0,
     position: Annotated[
         str | None, typer.Option(help="LATITUDE,LONGITUDE in degrees, WGS-84, for the report.", show_default="none")
     ] = None,
@@ -118,6 +121,7 @@ def provision_command(
         material=material,
         wifi=wifi,
         wifi_password=_password(wifi, wifi_password_file),
+        more={"period": period} if period != 1 else {},
     )
     place_known = _position(position) or (before.position if before else None)
     with Link.open(port, baud=baud) as link:

@@ -21,7 +21,7 @@ REFERENCE = ("--instrument", "BAM 1020", "--serial", "T-77", "--certificate", "L
 PROVISION = (
     "provision",
     *("--site", "pit", "--district", "nanhai", "--sensor", "plantower,warmup=0", "--sensor", "noise-f"),
-    *("--broker", "127.0.0.1:1", "--plain", "--interval", "1"),
+    *("--broker", "127.0.0.1:1", "--plain", "--interval", "1", "--period", "0.2"),
 )
 
 
