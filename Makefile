@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench-edge bench-store bench-ingest torture fuzz check generate lock clean
+.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-field torture fuzz check generate lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +32,10 @@ bench-store: $(VENV)/.dev ## Measure how fast a backlog reaches SQLite, InfluxDB
 bench-ingest: $(VENV)/.dev ## Measure how fast the hub takes messages, against a bare MQTT client; one JSON line last
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.bench.ingest $(ARGS)
+
+bench-field: $(VENV)/.dev ## Measure what a technician waits for, at 115200 baud; one JSON line last
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.bench.field
 
 torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. make torture ARGS="--kills 100 --json"
 	@$(BIN)/python -m tests.stack >&2
