@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from dashboards.panel_check import fill, questions
+from dashboards.panel_check import fill, parse_span, questions
 from fenceline import UserError
 
 STORE = ("--store-url", "http://influxdb:8086")
@@ -37,6 +37,8 @@ def test_every_query_is_asked_with_values_that_the_database_has(pushed, run):
     assert rows["Noise at the boundary", "laeq"] == 1
     assert rows["Dust at the boundary", "pm10"] >= 1
     assert rows["Flagged readings", "flagged"] == 0
+    rules = {one["query"] for one in told["queries"] if one["dashboard"] == "Fenceline"}
+    assert rules == {"ask_beats", "ask_late", "ask_delivered"}
 
 
 def test_the_table_tells_what_has_no_data_in_the_readers_language(pushed, run):
@@ -69,6 +71,23 @@ def test_what_was_never_pushed_is_told_with_the_remedy(server, run):
     result = run("check", server.url)
     assert isinstance(result.exception, UserError)
     assert "fenceline grafana push" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "hours"),
+    [("now-24h", "now", 24), ("now-7d", "now-1d", 144), ("1000000000000", "1000003600000", 1)],
+)
+def test_a_time_range_is_written_as_grafana_writes_it(begin, end, hours):
+    asked = parse_span(begin, end, 1_800_000_000)
+    assert asked.end - asked.begin == hours * 3_600_000
+    assert asked.step == max(60_000, hours * 3600)
+
+
+@pytest.mark.parametrize(("begin", "end"), [("yesterday", "now"), ("now", "now-1h"), ("now-24", "now"), ("-1", "now")])
+def test_another_time_range_is_refused(server, run, begin, end):
+    result = run("check", server.url, f"--from={begin}", "--to", end)
+    assert isinstance(result.exception, UserError)
+    assert "--from" in str(result.exception)
 
 
 def test_queries_are_found_in_folded_rows_and_annotations():
