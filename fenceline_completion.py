@@ -1,7 +1,7 @@
 """Shell completion for the whole `fenceline` command, by typer's own scripts for bash, zsh, fish and PowerShell.
 
-`fenceline --install-completion [SHELL]` puts the script where the shell finds it, `--show-completion` prints it. On each
-press of Tab the script calls `fenceline` with _FENCELINE_COMPLETE set, which loads only the room that is meant.
+`fenceline --install-completion [SHELL]` puts the script where the shell finds it, `--show-completion` prints it. On
+each press of Tab the script calls `fenceline` with _FENCELINE_COMPLETE set, which loads only the room that is meant.
 """
 
 import importlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.completion import completion_init, get_completion_script, install
+from typer.completion import completion_init, get_completion_script, install  # type: ignore[attr-defined]
 from typer.core import TyperGroup
 from typer.main import get_command
 
