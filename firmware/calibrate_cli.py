@@ -113,7 +113,7 @@ def calibrate_command(
     patience: Annotated[float, typer.Option(help="s to wait for a stable reading.", min=1)] = 300.0,
     settle: Annotated[
         float | None,
-        typer.Option(help="s for which it must be stable.", min=3, show_default="noise 10, dust and gas 30"),
+        typer.Option(help="s for which it must be stable.", min=1, show_default="noise 10, dust and gas 30"),
     ] = None,
     yes: Yes = False,
     port: Port = None,

@@ -1,24 +1,22 @@
 """A board's client certificate, by which the broker knows it: read from files, or made here with the city's authority.
 
 A certificate that somebody else would have to sign later is not made here: the board could not connect until it is back
-in somebody's hands. So either the office makes it beforehand (`deploy/mosquitto/certificates.sh`), or the authority's
-key is at hand when the board is provisioned.
+in somebody's hands. So either the office makes it beforehand, or the authority's folder (`fenceline deploy`) is at hand
+when the board is provisioned.
 """
 
 import datetime as dt
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import NameOID
 
+from deploy.certificates import CLIENT, Authority, Pair
 from firmware.speech import FieldError
 from schemas.language import Text
-
-DAYS = 1095
-"""How long a certificate is good, as `certificates.sh` makes them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,50 +63,18 @@ def from_files(board: str, ca: Path, certificate: Path, key: Path, now: dt.datet
     return material
 
 
-def make(board: str, ca: Path, ca_key: Path, now: dt.datetime) -> Material:
-    """Make a key and a certificate for a board, signed with the authority's key.
+def make(board: str, authority: Path) -> Material:
+    """Make a key and a certificate for a board, signed by the city's authority in a folder.
 
     Raises:
-        FieldError: a file cannot be read, or the two do not belong together.
+        UserError: `ca.crt` or `ca.key` is not there, or cannot be used.
     """
-    ca_text = _read("--ca", ca)
-    authority = _certificate("--ca", ca, ca_text)
-    try:
-        signer = serialization.load_pem_private_key(_read("--ca-key", ca_key), None)
-    except (ValueError, TypeError):
-        raise _unfit(ca_key, "is no private key without a password", "不是无密码的私钥") from None
-    if not isinstance(signer, ec.EllipticCurvePrivateKey) or signer.public_key() != authority.public_key():
-        raise _unfit(ca_key, f"is not the key of {ca}", f"与 {ca} 不匹配")
-    private = ec.generate_private_key(ec.SECP256R1())
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, board)]))
-        .issuer_name(authority.subject)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=DAYS))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)  # type: ignore[arg-type]
-        .sign(signer, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    secret = private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return Material(ca_text, certificate.public_bytes(pem), secret)
+    signer = Authority(authority)
+    ca = _read("--authority", signer.certificate_file)
+    with tempfile.TemporaryDirectory(prefix="fenceline-") as folder:
+        pair = Pair(Path(folder, "board.crt"), Path(folder, "board.key"))
+        signer.issue(pair, board, CLIENT)
+        return Material(ca, pair.certificate.read_bytes(), pair.key.read_bytes())
 
 
 def _read(option: str, path: Path) -> bytes:

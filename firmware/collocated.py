@@ -109,7 +109,7 @@ def pairs(reference: Series, board: Series) -> list[Point]:
     """
     found = []
     for begin, length, true in reference:
-        inside = [(t, dt_, value) for t, dt_, value in board if t >= begin - 1 and t + dt_ <= begin + length + 1]
+        inside = [(t, dt_, value) for t, dt_, value in board if t >= begin - 0.01 and t + dt_ <= begin + length + 0.01]
         covered = sum(dt_ for _, dt_, _ in inside)
         if inside and covered >= LEAST_COVERAGE * length:
             mean = sum(dt_ * value for _, dt_, value in inside) / covered

@@ -77,7 +77,8 @@ class Link:
             with contextlib.suppress(OSError, serial.SerialException):
                 # Whatever it is doing ends; the raw REPL is left; Ctrl-D restarts the interpreter and its main.py.
                 self._transport.send(b"\r\x03\x02\r\x04")
-                time.sleep(0.05)  # the port must not close before the last byte has left
+                # Until it has said so, whoever connects next would find the prompt that is about to go.
+                self._transport.read_until(1, b"soft reboot\r\n", timeout=1, timeout_overall=2)
             self._transport.shut()
 
     def release(self) -> None:

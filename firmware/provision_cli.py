@@ -62,8 +62,9 @@ def provision_command(
         Path | None, typer.Option(help="The board's certificate, made in the office.", show_default="none")
     ] = None,
     certificate_key: Annotated[Path | None, typer.Option(help="Its key.", show_default="none")] = None,
-    ca_key: Annotated[
-        Path | None, typer.Option(help="The authority's key, to make the certificate here.", show_default="none")
+    authority: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the authority (ca.crt, ca.key): make it here.", show_default="none"),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="No TLS: a broker on this machine or in a laboratory.")
@@ -73,6 +74,9 @@ def provision_command(
         Path | None, typer.Option(help="File with its password.", show_default="you are asked")
     ] = None,
     interval: Annotated[int, typer.Option(help="Length of a record in s: a divisor of 60.")] = 10,
+    period: Annotated[
+        float, typer.Option(help="s between two samples of a sensor that is asked.", min=0.1, max=60)
+    ] = 1.0,
     position: Annotated[
         str | None, typer.Option(help="LATITUDE,LONGITUDE in degrees, WGS-84, for the report.", show_default="none")
     ] = None,
@@ -105,7 +109,7 @@ def provision_command(
     before = next((one for one in reversed(records.all()) if one.site == site), None)
     known_hub = client(hub, token_file, hub_ca)
     host, broker_port = _broker(broker or (before.broker if before else None), plain=plain)
-    material = _material(board, host, ca, certificate, certificate_key, ca_key, now, plain=plain)
+    material = _material(board, host, ca, certificate, certificate_key, authority, now, plain=plain)
     wanted = Wanted(
         board=checked_id(board, "board"),
         site=checked_id(site, "site"),
@@ -117,6 +121,7 @@ def provision_command(
         material=material,
         wifi=wifi,
         wifi_password=_password(wifi, wifi_password_file),
+        more={"period": period} if period != 1 else {},
     )
     place_known = _position(position) or (before.position if before else None)
     with Link.open(port, baud=baud) as link:
@@ -225,22 +230,22 @@ def _material(
     ca: Path | None,
     certificate: Path | None,
     key: Path | None,
-    ca_key: Path | None,
+    authority: Path | None,
     now: dt.datetime,
     *,
     plain: bool,
 ) -> certificates.Material | None:
     if plain:
-        if ca or certificate or key or ca_key:
+        if ca or certificate or key or authority:
             raise UserError("--plain and certificates exclude each other; leave one out")
         return None
-    if ca and ca_key and not (certificate or key):
-        return certificates.make(board, ca, ca_key, now)
-    if ca and certificate and key and not ca_key:
+    if authority and not (ca or certificate or key):
+        return certificates.make(board, authority)
+    if ca and certificate and key and not authority:
         return certificates.from_files(board, ca, certificate, key, now)
     raise UserError(
-        f"certificates for {host}: give --ca, --certificate and --certificate-key (made in the office), or --ca and "
-        "--ca-key (made here); --plain only for a broker on this machine or in a laboratory"
+        f"certificates for {host}: give --ca, --certificate and --certificate-key (made in the office), or --authority "
+        "(made here); --plain only for a broker on this machine or in a laboratory"
     )
 
 

@@ -97,13 +97,12 @@ class FieldCity:
 
     def provision(self, *more):
         """Provision the board as station-pit-1, with a certificate made on the spot."""
-        certificates = ("--ca", str(self.certificates / "ca.crt"), "--ca-key", str(self.certificates / "ca.key"))
         return self.run(
             "provision",
             *("--site", "station-pit", "--district", "nanhai", "--board", "station-pit-1"),
             *("--sensor", "plantower,warmup=0", "--sensor", "noise-f", "--interval", "1"),
             *("--broker", f"127.0.0.1:{self.broker.port}"),
-            *certificates,
+            *("--authority", str(self.certificates)),
             *more,
         )
 
