@@ -30,6 +30,8 @@ from schemas.language import Text
 
 SLOTS = f"/{boot.FOLDER}"
 MAIN = "/main.py"
+MAIN_BEFORE = "/main.before.py"
+"""Where a program goes that was on the board before and is not ours."""
 
 _ON_BOARD = """
 import json
@@ -73,6 +75,8 @@ class Installed:
     wire_bytes: int
     """That went over the line, both ways."""
     seconds: float
+    set_aside: str | None
+    """Where a main.py that was not ours is now."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can carry it."""
@@ -95,6 +99,8 @@ class Plan:
     """The slot is whole already."""
     state: dict[str, Any]
     """Of boot.py, when all is there."""
+    foreign_main: bool
+    """Whether the program that starts now is not ours."""
 
     @property
     def size(self) -> int:
@@ -144,6 +150,7 @@ def install(
         sent_bytes=plan.size,
         wire_bytes=link.traffic,
         seconds=round(time.monotonic() - began, 2),
+        set_aside=MAIN_BEFORE if plan.foreign_main else None,
     )
 
 
@@ -206,8 +213,10 @@ def _plan(link: Link, board: Identity, content: bytes, manifest: Manifest, bundl
     sources = {digest: path for path, digest in held.items() if path not in remove}
     missing = {name: digest for name, digest in wanted.items() if held.get(folder + name) != digest}
     put = {folder + name: (bundle / name).read_bytes() for name, digest in missing.items() if digest not in sources}
+    foreign = False
     if link.digest(MAIN) != hashlib.sha256(main).hexdigest():
         put[MAIN] = main
+        foreign = link.size(MAIN) is not None and link.value(f"'MOST_STARTS' not in open({MAIN!r}).read()")
     return Plan(
         slot=slot,
         version=manifest["version"],
@@ -217,6 +226,7 @@ def _plan(link: Link, board: Identity, content: bytes, manifest: Manifest, bundl
         remove=remove,
         complete=whole[slot],
         state={**state, "run": slot, "trial": "", "starts": 0, "version": manifest["version"], "why": "", "last": ""},
+        foreign_main=foreign,
     )
 
 
@@ -244,6 +254,9 @@ def _carry_out(link: Link, plan: Plan, progress: Callable[[int, int], None]) -> 
     if plan.copy:
         pairs = [(source, target) for target, source in plan.copy.items()]
         link.run(f"for a, b in {pairs!r}: _copy(a, b)", silence=120)
+    if plan.foreign_main:
+        link.remove(MAIN_BEFORE)
+        link.run(f"os.rename({MAIN!r}, {MAIN_BEFORE!r})")
     # Until boot.py stands there as main.py, what starts is what started before.
     for path, content in sorted(plan.put.items(), key=lambda each: each[0] == MAIN):
         link.write(path, content, more)
