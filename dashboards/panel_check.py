@@ -119,7 +119,7 @@ def ask_all(grafana: Grafana, board: Mapping[str, Any], span: Span) -> Iterator[
             yield asked
         elif name not in values:
             current = (variable.get("current") or {}).get("value") or variable.get("query") or ""
-            values[name] = str(current).partition(",")[0] or ALL
+            values[name] = ALL if variable.get("includeAll") else str(current).partition(",")[0] or ALL
     for question in questions(board):
         yield _ask(grafana, title, question, values, span)[0]
 

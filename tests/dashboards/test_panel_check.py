@@ -14,12 +14,16 @@ STORE = ("--store-url", "http://influxdb:8086")
 
 @pytest.fixture
 def pushed(server, influxdb, run):
-    """A Grafana with our dashboards, in front of a database that has the readings of one site."""
+    """A Grafana with our dashboards, in front of a database that has the rollups of one site."""
     server.engine = influxdb.url
     influxdb.create_database("fenceline")
     now = int(time.time())
     place = "district=north,site=gate-7,device=a1"
-    lines = [f"noise,{place} laeq=61.5,lafmax=74.2 {now - 60}", f"dust,{place} pm10=81,pm25=35 {now - 60}"]
+    lines = [
+        f"place,district=north,site=gate-7,kind=construction boards=1i {now - 60}",
+        f"noise_10m,{place} laeq=61.5,lafmax=74.2 {now - 600}",
+        f"dust_10m,{place} pm10=81,pm25=35 {now - 600}",
+    ]
     urllib.request.urlopen(f"{influxdb.url}/write?db=fenceline&precision=s", "\n".join(lines).encode()).close()
     assert run("push", server.url, *STORE).exit_code == 0
     return server
@@ -34,8 +38,8 @@ def test_every_query_is_asked_with_values_that_the_database_has(pushed, run):
     site = [one for one in told["queries"] if one["dashboard"] == "Construction site"]
     rows = {(one["panel"], one["query"]): one["rows"] for one in site}
     assert rows["$site", "site"] >= 1
-    assert rows["Noise at the boundary", "laeq"] == 1
-    assert rows["Dust at the boundary", "pm10"] >= 1
+    assert rows["Noise at the boundary", "noise_10m"] == 1
+    assert rows["Dust at the boundary", "dust_10m"] >= 1
     assert rows["Flagged readings", "flagged"] == 0
     rules = {one["query"] for one in told["queries"] if one["dashboard"] == "Fenceline"}
     assert rules == {"ask_beats", "ask_late", "ask_delivered"}
