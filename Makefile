@@ -7,10 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench-edge bench-store bench-ingest torture fuzz check generate lock clean
+.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-dashboards bench-field
+.PHONY: torture fuzz check generate lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(VENV)/.product ## Make .venv with the fenceline command and its locked dependencies
 
@@ -32,6 +33,18 @@ bench-store: $(VENV)/.dev ## Measure how fast a backlog reaches SQLite, InfluxDB
 bench-ingest: $(VENV)/.dev ## Measure how fast the hub takes messages, against a bare MQTT client; one JSON line last
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.bench.ingest $(ARGS)
+
+bench-compliance: $(VENV)/.dev ## Measure how fast readings are judged and how soon people know; one JSON line last
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.bench.compliance $(ARGS)
+
+bench-dashboards: $(VENV)/.dev ## Measure every panel's queries on a year of 200 sites, beside raw data; one JSON line last
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.bench.dashboards $(ARGS)
+
+bench-field: $(VENV)/.dev ## Measure what a technician waits for, at 115200 baud; one JSON line last
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.bench.field
 
 torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. make torture ARGS="--kills 100 --json"
 	@$(BIN)/python -m tests.stack >&2

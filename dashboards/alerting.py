@@ -32,8 +32,6 @@ RECEIVER = "fenceline-operations"
 """Name and uid of the contact point."""
 LABEL = ("fenceline", "operations")
 """What the notification policy knows our alerts by."""
-DEFAULT_RECEIVER = "grafana-default-email"
-"""The contact point that every new Grafana has."""
 
 HEARTBEATS = 5
 """Minutes without a heartbeat, which the hub writes once a minute, until the hub counts as silent."""
@@ -152,12 +150,13 @@ def files(wording: Wording) -> dict[Path, str]:
     places = {
         "rules.json": {"groups": [_group_file(group) for group in groups(wording)]},
         "contact-points.json": contact_points_file(NOBODY),
-        # Grafana has one tree, so this file is the whole of it. `fenceline grafana push` keeps a tree that is there.
+        # Grafana has one tree, so this file is the whole of it, and what has no branch of its own comes to us, too.
+        # `fenceline grafana push` keeps a tree that is there.
         "policies.json": {
             "policies": [
                 {
                     "orgId": 1,
-                    "receiver": DEFAULT_RECEIVER,
+                    "receiver": RECEIVER,
                     "group_by": ["grafana_folder", "alertname"],
                     "routes": [route()],
                 }

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import site, statements
+from dashboards import city, factory, fleet, public, site, statements, verdicts
+from dashboards.frame import ALL
 from dashboards.texts import Lang
 
-DASHBOARDS = {"site.json": site.build}
+DASHBOARDS = {f"{one.NAME}.json": one.build for one in (city, site, factory, verdicts, fleet, public)}
 """File name and what builds it."""
 
 FOLDER = Path(__file__).parent / "generated"
@@ -19,8 +20,12 @@ FOLDER = Path(__file__).parent / "generated"
 class PanelQuery(NamedTuple):
     """One query as the database gets it, and where it comes from."""
 
-    where: str
-    """``noise/laeq``: the query ``laeq`` of the panel with that title; ``$site/site``: the variable ``site``."""
+    dashboard: str
+    """Name of its file, without .json."""
+    panel: str
+    """Its title; ``$site``: the variable of that name; ``@Alerts``: the annotations of that name."""
+    query: str
+    """Its name within the panel (refId)."""
     statement: str
 
 
@@ -38,22 +43,26 @@ def queries(
     """Return every query of every dashboard, variables first, with Grafana's variables replaced by these values.
 
     Args:
-        lang: whose dashboards; the statements are the same in every language.
-        district: id of a district.
-        site: id of a site.
-        device: id of a board, or a regular expression of ids such as ``.*``.
+        lang: whose dashboards.
+        district: id of a district, or a regular expression of ids such as ``.*``.
+        site: id of a site, or a regular expression.
+        device: id of a board, or a regular expression.
         start: begin of the time range, with a time zone.
         end: end of the time range, with a time zone.
         interval: what Grafana chooses for ``$__interval``, as InfluxQL writes durations.
     """
-    variables = {"district": district, "site": site, "device": device, "__interval": interval}
+    variables = {"district": district, "site": site, "device": device, "standard": ALL, "outcome": ALL}
+    variables["__interval"] = interval
     found: list[PanelQuery] = []
-    for text in files(lang).values():
+    for path, text in files(lang).items():
         board = json.loads(text)
-        asked = [(f"${v['name']}", v["query"]) for v in board["templating"]["list"] if v["type"] == "query"]
+        asked = [
+            (f"${v['name']}", v["query"]) for v in board.get("templating", {}).get("list", ()) if v["type"] == "query"
+        ]
+        asked += [(f"@{a['name']}", a["target"]) for a in board.get("annotations", {}).get("list", ()) if "target" in a]
         asked += [(panel["title"], target) for panel in board["panels"] for target in panel["targets"]]
         found += [
-            PanelQuery(f"{where}/{query['refId']}", statements.substitute(query["query"], variables, start, end))
-            for where, query in asked
+            PanelQuery(path.stem, panel, query["refId"], statements.substitute(query["query"], variables, start, end))
+            for panel, query in asked
         ]
     return found

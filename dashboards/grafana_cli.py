@@ -1,6 +1,7 @@
 """`fenceline grafana push` and `check`: into a Grafana that runs, and whether it answers."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -18,7 +19,7 @@ from dashboards.alerting import Wording
 from dashboards.contact import read_contact
 from dashboards.generate import files
 from dashboards.grafana import Grafana, read_token
-from dashboards.panel_check import Asked, ask_all, questions
+from dashboards.panel_check import Asked, ask_all, of_rules, parse_span, questions
 from dashboards.push import Action, Database, Step, plan
 from dashboards.texts import Lang
 from fenceline import UserError
@@ -78,7 +79,7 @@ Examples:
 
   fenceline grafana push --store-url http://influxdb:8086 --store-user grafana --store-password-file password
 """
-CHECK = """Ask a Grafana that runs whether its data source is well and every query of every panel is answered.
+CHECK = """Ask a Grafana that runs whether its data source is well and every query of every panel and rule is answered.
 
 The exit code is 1 if one is not, else 0. A panel without data is told, and is no failure.
 
@@ -162,15 +163,16 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Ask every query."""
+    asked_span = parse_span(begin, end, time.time())
     with Grafana(url, read_token(token_file), ca) as grafana:
         health = _health(grafana)
-        boards = _boards(grafana, list(Lang) if lang is Wording.BOTH else [Lang(lang)])
+        boards = [*_boards(grafana, list(Lang) if lang is Wording.BOTH else [Lang(lang)]), of_rules(lang)]
         answers: list[Asked] = []
         total = sum(len(questions(board)) + len(board.get("templating", {}).get("list", ())) for board in boards)
         if not health:
             with _progress(Text("asking", "查询"), total) as bar:
                 for board in boards:
-                    for asked in ask_all(grafana, board, begin, end):
+                    for asked in ask_all(grafana, board, asked_span):
                         answers.append(asked)
                         bar(f"{asked.dashboard}: {asked.panel}")
     failed = sum(bool(asked.problem) for asked in answers)

@@ -1,147 +1,108 @@
-"""The dashboard of one construction site: what an inspector looks at first.
+"""The dashboard of one construction site: its noise and dust against the limits as they apply through the day."""
 
-All that is judged (limits, units, how values may be merged) is read from the catalogues in ``schemas``.
-"""
+from typing import Any
 
-import datetime as dt
-from collections.abc import Sequence
-
-from grafana_foundation_sdk.builders import dashboard, table, timeseries
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import statements
+from dashboards.frame import alerts, finish, frame, tag
 from dashboards.influxql import InfluxQL
+from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, thresholds, value, value_map
+from dashboards.panels import Panels
 from dashboards.texts import Lang, Texts
-from schemas import Quantity, load_limits, load_quantities
 
-STANDARD = "GB 12523-2025"
-"""Whose limits are drawn into the noise panel."""
-
-SYMBOLS = {"laeq": "LAeq", "lafmax": "LAFmax", "pm10": "PM10", "pm25": "PM2.5", "stack_nox": "NOx", "stack_co": "CO"}
-"""How legends name a quantity; the same in both languages."""
-
-_DATABASE = model.DataSourceRef(type_val="influxdb", uid="${datasource}")
-_DASHES = {"laeq": [12, 6], "lafmax": [3, 6]}
+NAME = "site"
+KIND = "construction"
 
 
 def build(lang: Lang) -> model.Dashboard:
     """Return the dashboard in one language."""
     text = Texts(lang)
-    quantities = load_quantities()
-    panels: list[timeseries.Panel | table.Panel] = [
-        _with_limits(_curves("noise", ("laeq", "lafmax"), text, quantities), text, quantities).height(10).span(24),
-        _curves("dust", ("pm10", "pm25"), text, quantities).height(8).span(12),
-        _curves("stack", ("stack_nox", "stack_co"), text, quantities).height(8).span(12),
-        _flagged(text, quantities).height(8).span(24),
-    ]
-    site = (
-        dashboard.Dashboard(text("site", "title"))
-        .uid(f"fenceline-site-{lang}")
-        .description(text("site", "description"))
-        .tags(["fenceline", lang])
-        .timezone(statements.ZONE.key)
-        .time("now-24h", "now")
-        .refresh("1m")
-        .tooltip(model.DashboardCursorSync.CROSSHAIR)
-        .readonly()
-        .with_variable(
-            dashboard.DatasourceVariable("datasource").label(text("variable", "datasource")).type("influxdb")
+    panels = Panels(text)
+    board = (
+        frame(NAME, text)
+        .with_variable(tag("district", text, measurement="place", within=f"\"kind\" = '{KIND}'"))
+        .with_variable(tag("site", text, measurement="place", within=f"\"kind\" = '{KIND}' AND {statements.DISTRICT}"))
+        .with_variable(tag("device", text, measurement="fleet", within=statements.SITE, several=True))
+        .annotation(alerts(text))
+    )
+    return finish(
+        board,
+        [
+            panels.curves("noise", ("laeq", "lafmax"), ("laeq", "lafmax")).height(11).span(18),
+            _budget(panels).height(11).span(6),
+            panels.strip("strip").height(7).span(24),
+            _percentiles(panels).height(8).span(12),
+            panels.curves("dust", ("pm10", "pm25", "tsp"), ("tsp", "pm10")).height(8).span(12),
+            _wind(panels).height(7).span(12),
+            _relay(panels).height(7).span(12),
+            panels.flag_lanes("flag_lanes").height(6).span(24),
+            panels.flagged().height(8).span(24),
+        ],
+    )
+
+
+def _budget(panels: Panels) -> Any:
+    source = (
+        f'FROM "budget" WHERE {statements.DEVICES} AND "quantity" =~ /^(laeq|lafmax)$/ '
+        f'AND {statements.before_end("5m")} GROUP BY "device", "rule"'
+    )
+    panel = panels.bars(
+        "budget", f'SELECT last("used") {source}', ref_id="budget", alias="$tag_rule $tag_device", unit="percentunit"
+    )
+    # The steps are of the picture; 1 is the limit, whichever it is.
+    return panel.min(0).max(1.2).decimals(0).thresholds(thresholds((None, GREEN), (0.8, ORANGE), (1.0, RED)))
+
+
+def _percentiles(panels: Panels) -> Any:
+    """Return the levels exceeded 10, 50 and 90 % of the time: as measured, in long ranges their extremes.
+
+    Nothing can be made of several such levels but which was the highest and which the lowest.
+    """
+    keys = ("l10", "l50", "l90")
+    raw, longer = statements.READINGS[0], statements.READINGS[1]
+    names = {key: panels.name(key) for key in keys}
+    panel = panels.plot(
+        "percentiles",
+        statements.readings("noise", names, raw),
+        ref_id="noise_raw",
+        alias="$col $tag_device",
+        step=raw.length,
+    )
+    highest, lowest = (panels.text("percentiles", name) for name in ("highest", "lowest"))
+    beyond = longer._replace(up_to=None).condition
+    panel.with_target(
+        InfluxQL(
+            f'SELECT max("l10") AS "{highest}", min("l90") AS "{lowest}" FROM "noise" WHERE {statements.DEVICES} '
+            f'AND $timeFilter AND {beyond} GROUP BY time($__interval), "device" fill(null)',
+            ref_id="noise_extremes",
+            alias="$col $tag_device",
         )
-        .with_variable(_tag("district", "", text))
-        .with_variable(_tag("site", statements.DISTRICT, text))
-        .with_variable(_tag("device", statements.SITE, text).multi(True).include_all(True))
     )
-    for number, panel in enumerate(panels, start=1):
-        site.with_panel(panel.id(number))
-    return site.build()
+    return panel.unit(panels.unit("l10")).decimals(panels.quantities["l10"].resolution)
 
 
-def _tag(name: str, within: str, text: Texts) -> dashboard.QueryVariable:
-    return (
-        dashboard.QueryVariable(name)
-        .label(text("variable", name))
-        .datasource(_DATABASE)
-        .query({"query": statements.tag_values(name, within), "refId": name})
-        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(model.VariableSort.ALPHABETICAL_ASC)
+def _wind(panels: Panels) -> Any:
+    panel = panels.curves("wind", ("wind_speed", "wind_dir"))
+    panel.override_by_regexp(
+        f"/^{panels.name('wind_dir')}/",
+        [
+            value("unit", panels.unit("wind_dir")),
+            value("custom.axisPlacement", "right"),
+            value("custom.drawStyle", "points"),
+            value("min", 0),
+            value("max", 360),
+        ],
     )
-
-
-def _curves(place: str, keys: Sequence[str], text: Texts, quantities: dict[str, Quantity]) -> timeseries.Panel:
-    """Return a panel with a curve for each quantity and device. The quantities share one unit."""
-    first = quantities[keys[0]]
-    panel = (
-        timeseries.Panel()
-        .title(text(place, "title"))
-        .description(text(place, "description", standard=STANDARD))
-        .datasource(_DATABASE)
-        .unit(_unit(first))
-        .decimals(first.resolution)
-        # A shorter step than the longest record would put a gap between any two records.
-        .interval(f"{statements.LONGEST_INTERVAL.seconds}s")
-        .span_nulls(False)
-    )
-    for key in keys:
-        statement = statements.readings(key, quantities[key])
-        panel.with_target(InfluxQL(statement, ref_id=key, alias=f"{SYMBOLS[key]} $tag_device"))
-        if statements.is_raw(quantities[key]):
-            # Single readings come without empty rows between them, so Grafana has to tell a gap by its length.
-            panel.override_by_query(key, [_gap_beyond(statements.LONGEST_INTERVAL * 1.5)])
     return panel
 
 
-def _with_limits(panel: timeseries.Panel, text: Texts, quantities: dict[str, Quantity]) -> timeseries.Panel:
-    """Draw the limits into the noise panel, as dashed steps through the day."""
-    for key, dash in _DASHES.items():
-        limits = [limit for standard, limit in load_limits() if standard.id == STANDARD and limit.quantity == key]
-        statement = statements.limit_line(key, quantities[key], limits)
-        panel.with_target(InfluxQL(statement, ref_id=f"{key}_limit", alias=text("noise", "limit", symbol=SYMBOLS[key])))
-        panel.override_by_query(
-            f"{key}_limit",
-            [
-                _gap_beyond(statements.LIMIT_STEP * 1.5),
-                model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": "red"}),
-                model.DynamicConfigValue("custom.lineInterpolation", "stepAfter"),
-                model.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": dash}),
-                model.DynamicConfigValue("custom.showPoints", "never"),
-            ],
-        )
-    return panel
-
-
-def _flagged(text: Texts, quantities: dict[str, Quantity]) -> table.Panel:
-    names = {
-        key: f"{quantity.zh if text.lang is Lang.ZH else quantity.en}, {quantity.label}"
-        for key, quantity in quantities.items()
+def _relay(panels: Panels) -> Any:
+    text = panels.text
+    targets = {
+        f"relay{step.name}": f'SELECT "relay" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND $timeFilter '
+        f'AND {step.condition} GROUP BY "device"'
+        for step in statements.SAMPLES
     }
-    flags = {letter: text("flag", letter) for letter in text.names("flag")}
-    mappings = {"quantity": [_mapping(names)], "flag": [_mapping(flags)]}
-    panel = (
-        table.Panel()
-        .title(text("flagged", "title"))
-        .description(text("flagged", "description"))
-        .datasource(_DATABASE)
-        .with_target(InfluxQL(statements.flagged(), ref_id="flagged", result_format="table"))
-        .override_by_regexp("/^[Tt]ime$/", [model.DynamicConfigValue("displayName", text("column", "time"))])
-    )
-    for column in ("device", "quantity", "flag", "value", "dt"):
-        properties = [model.DynamicConfigValue("displayName", text("column", column))]
-        if column in mappings:
-            properties.append(model.DynamicConfigValue("mappings", mappings[column]))
-        if column == "dt":
-            properties.append(model.DynamicConfigValue("unit", "suffix: s"))
-        panel.override_by_name(column, properties)
-    return panel
-
-
-def _unit(quantity: Quantity) -> str:
-    """Return Grafana's way of saying "this text after the number"."""
-    return f"suffix: {quantity.label}"
-
-
-def _gap_beyond(length: dt.timedelta) -> model.DynamicConfigValue:
-    return model.DynamicConfigValue("custom.insertNulls", length // dt.timedelta(milliseconds=1))
-
-
-def _mapping(texts: dict[str, str]) -> model.ValueMap:
-    return model.ValueMap({value: model.ValueMappingResult(text=text) for value, text in texts.items()})
+    switched = {"0": (f"○ {text('relay', 'off')}", GREY), "1": (f"● {text('relay', 'on')}", BLUE)}
+    return panels.lanes("relay", targets, "$tag_device", [value_map(switched)])

@@ -1,79 +1,152 @@
-"""The InfluxQL of every panel, made from the catalogues.
+"""The InfluxQL that panels are made of. dashboards/README.md lists the measurements.
 
-How a quantity is thinned out for a long time range comes from the catalogue's ``aggregate``, so no panel can average
-decibels. Limits come from ``schemas/limits``. Tried on InfluxDB 1.6; not yet on 2.x, 3.x and openGemini.
+Nothing here averages a quantity: long ranges read the hub's rollups, in which the catalogue's `aggregate` says how
+short intervals become long ones, so no panel can average decibels. Limits are those that the hub judged with. Tried on
+InfluxDB 1.6; not yet on 2.x, 3.x and openGemini.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from schemas import Limit, Quantity
+from schemas import Quantity
 
 ZONE = ZoneInfo("Asia/Shanghai")
 """The zone of the limits' times of day. It has no summer time, so one offset from UTC serves all year."""
 
+DAYS = "GROUP BY time(1d, -8h)"
+"""Local days of `ZONE`: they begin 8 h before those of UTC."""
+
+MILLISECOND = dt.timedelta(milliseconds=1)
 LONGEST_INTERVAL = dt.timedelta(seconds=60)
 """A record never covers more: it never straddles a multiple of 60 s (DESIGN.md)."""
-
-LIMIT_STEP = dt.timedelta(minutes=10)
-"""Distance between the points of a limit's line."""
 
 DISTRICT = '"district" =~ /^$district$/'
 SITE = f'{DISTRICT} AND "site" =~ /^$site$/'
 DEVICES = f'{SITE} AND "device" =~ /^$device$/'
+BINDS = "\"binding\" = 'binds'"
 
-# Buckets of one day, each beginning when the limit changes, give one point at every such change.
-_CHANGE = (
-    'SELECT count("{key}") * 0 + {value:g} AS "limit" FROM "{family}" WHERE {site} AND $timeFilter '
-    "GROUP BY time(1d, {minutes}m) fill(0)"
+
+class Step(NamedTuple):
+    """What is read for some lengths of the time range: readings, or rollups of one period."""
+
+    suffix: str
+    """Of the measurement."""
+    length: dt.timedelta
+    """From one value to the next, at most."""
+    above: dt.timedelta | None
+    """It is read for ranges longer than this..."""
+    up_to: dt.timedelta | None
+    """...and not longer than that."""
+
+    @property
+    def condition(self) -> str:
+        """Where it is read: a comparison of constants, so that a statement not meant for a range reads nothing."""
+        bounds = [("> ", self.above), ("<= ", self.up_to)]
+        length = "${__to} - ${__from}"
+        return " AND ".join(f"{length} {sign}{_ms(bound)}" for sign, bound in bounds if bound)
+
+    @property
+    def name(self) -> str:
+        """Names its query within a panel."""
+        return self.suffix or "_raw"
+
+
+def _ms(length: dt.timedelta) -> int:
+    return length // dt.timedelta(milliseconds=1)
+
+
+_HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+READINGS = (
+    Step("", LONGEST_INTERVAL, None, 12 * _HOUR),
+    Step("_10m", dt.timedelta(minutes=10), 12 * _HOUR, 4 * _DAY),
+    Step("_1h", _HOUR, 4 * _DAY, 62 * _DAY),
+    Step("_24h", _DAY, 62 * _DAY, None),
 )
-# All changes together, each carried on to the next. The change that governs the panel's left edge can lie a day before.
-_LIMIT_LINE = (
-    'SELECT "limit" FROM (SELECT last("limit") AS "limit" FROM {changes} '
-    "WHERE time >= ${{__from}}ms - 1d AND time <= ${{__to}}ms GROUP BY time({step}s) fill(previous)) "
-    'WHERE "limit" > 0'
+"""What is read of what boards measured, by the range's length."""
+VERDICTS = (Step("", _HOUR, None, 8 * _DAY), Step("_24h", _DAY, 8 * _DAY, None))
+"""Of verdicts: each, or what they come to in each local day."""
+SAMPLES = (
+    Step("", dt.timedelta(minutes=1), None, 12 * _HOUR),
+    Step("_1h", _HOUR, 12 * _HOUR, 62 * _DAY),
+    Step("_24h", _DAY, 62 * _DAY, None),
 )
-# InfluxQL has no literal null: a time of day without a limit is 0 inside the statement, and dropped at its end.
-_NO_LIMIT = 0.0
-_MINUTES_PER_DAY = 1440
+"""Of the fleet's state: each minute's, each hour's or each day's."""
+CAPTURE = (Step("_1h", _HOUR, None, 4 * _DAY), Step("_24h", _DAY, 4 * _DAY, None))
+"""From which rollups the data capture is added up."""
 
 
-def is_raw(quantity: Quantity) -> bool:
-    """Tell whether readings of this quantity are plotted one by one, because no InfluxQL function may merge them."""
-    return quantity.aggregate not in ("mean", "max", "min", "last")
+def rolled_up(quantity: Quantity) -> bool:
+    """Tell whether there are rollups: a long interval's L10 cannot be made of short ones'."""
+    return quantity.aggregate not in {"l10", "l50", "l90"}
 
 
-def readings(key: str, quantity: Quantity) -> str:
-    """Return the statement that plots a quantity, one series for each device."""
-    source = f'FROM "{quantity.family}" WHERE {DEVICES} AND $timeFilter GROUP BY'
-    if is_raw(quantity):
-        return f'SELECT "{key}" {source} "device"'
-    return f'SELECT {quantity.aggregate}("{key}") {source} time($__interval), "device" fill(null)'
+def readings(family: str, names: Mapping[str, str], step: Step) -> str:
+    """Return the statement that plots quantities of one family, by the names that they get, for each device."""
+    columns = ", ".join(f'"{key}" AS "{name}"' for key, name in names.items())
+    where = f"{DEVICES} AND $timeFilter AND {step.condition}"
+    return f'SELECT {columns} FROM "{family}{step.suffix}" WHERE {where} GROUP BY "device"'
 
 
-def limit_line(key: str, quantity: Quantity, limits: Iterable[Limit]) -> str:
-    """Return the statement that draws the limits of a quantity as they change through the day.
+def limit(key: str, step: Step) -> str:
+    """Return the statement that draws the limit of a quantity through the day: what the hub judged with.
 
-    InfluxQL cannot ask for the time of day, so the line is made of its changes. It is drawn wherever the site measured
-    the quantity at all.
+    Of several that bind at once the lowest; where nothing was judged there is none.
     """
-    changes = [
-        _CHANGE.format(key=key, value=value, family=quantity.family, site=SITE, minutes=_after_utc_midnight(start))
-        for start, value in sorted(_changes(limits).items())
-    ]
-    return _LIMIT_LINE.format(changes=", ".join(f"({change})" for change in changes), step=LIMIT_STEP.seconds)
+    window, rule = ("1d, -8h", ', "rule"') if step.suffix else ("20m", "")
+    where = f"{SITE} AND \"quantity\" = '{key}' AND {BINDS} AND $timeFilter AND {step.condition}"
+    source = f'FROM "verdict{step.suffix}" WHERE {where} GROUP BY time({window}){rule} fill(none)'
+    return f'SELECT min("limit_value") {source}'
 
 
-def flagged() -> str:
-    """Return the statement that lists flagged readings, newest first."""
-    source = f'FROM "flagged" WHERE {DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000'
-    return f'SELECT "device", "quantity", "flag", "value", "dt" {source}'
+def newest(measurement: str, fields: Sequence[str], where: str, by: Sequence[str], minutes: int = 5) -> str:
+    """Return the statement for the newest state before the end of the range: the first field's last point.
+
+    Args:
+        measurement: one that is sampled every minute.
+        fields: their names; the first is in every point.
+        where: a condition.
+        by: tags, of whose values each has its state.
+        minutes: what is older is not told as if it were now.
+    """
+    columns = ", ".join([f'last("{fields[0]}") AS "{fields[0]}"', *(f'"{field}"' for field in fields[1:])])
+    tags = ", ".join(f'"{tag}"' for tag in by)
+    return f'SELECT {columns} FROM "{measurement}" WHERE {where} AND {before_end(f"{minutes}m")} GROUP BY {tags}'
 
 
-def tag_values(tag: str, within: str = "") -> str:
+def over(function: str, field: str, statement: str, minutes: int = 5) -> str:
+    """Return the statement for a function of all rows that `newest` gives; `minutes` as there."""
+    return f'SELECT {function}("{field}") FROM ({statement}) WHERE {before_end(f"{minutes}m")}'
+
+
+def before_end(span: str) -> str:
+    """Return the condition that a time lies at most `span` (such as ``5m``) before the end of the range."""
+    return f"time > ${{__to}}ms - {span} AND time <= ${{__to}}ms"
+
+
+def exceedances(days_ago: int) -> str:
+    """Return the statement for the exceedances of one local day, counted back from the end of the range.
+
+    What a day came to stands at its beginning, so that there is one point of each series in any 24 h.
+    """
+    of_day = f"time > ${{__to}}ms - {days_ago + 1}d AND time <= ${{__to}}ms - {days_ago}d"
+    return f'SELECT sum("exceeded") FROM "verdict_24h" WHERE {DISTRICT} AND {BINDS} AND {of_day}'
+
+
+def capture(family: str, key: str, step: Step) -> str:
+    """Return the statement for the share of the range in which boards that spoke measured a quantity with flag N."""
+    length = f"((${{__to}} - ${{__from}}) / {_ms(step.length)})"
+    source = f'FROM "{family}{step.suffix}" WHERE {DISTRICT} AND $timeFilter AND {step.condition}'
+    share = f'SELECT sum("{key}_capture") / {length} AS "share" {source} GROUP BY "district", "device"'
+    # Without a time outside, InfluxDB opens every shard that it has, and takes a hundred times as long.
+    return f'SELECT mean("share") FROM ({share}) WHERE $timeFilter GROUP BY "district"'
+
+
+def tag_values(tag: str, measurement: str = "", within: str = "") -> str:
     """Return the statement that lists the values of a tag, all of them or those within a condition."""
-    return f'SHOW TAG VALUES WITH KEY = "{tag}"' + (f" WHERE {within}" if within else "")
+    source = f'FROM "{measurement}" ' if measurement else ""
+    return f'SHOW TAG VALUES {source}WITH KEY = "{tag}"' + (f" WHERE {within}" if within else "")
 
 
 def substitute(statement: str, variables: Mapping[str, str], start: dt.datetime, end: dt.datetime) -> str:
@@ -90,17 +163,3 @@ def substitute(statement: str, variables: Mapping[str, str], start: dt.datetime,
     for name, value in {**variables, "__from": first, "__to": last}.items():
         filled = filled.replace(f"${{{name}}}", value).replace(f"${name}", value)
     return filled
-
-
-def _changes(limits: Iterable[Limit]) -> dict[str, float]:
-    """Return the times of day at which the limit changes, with the value from then on."""
-    limits = list(limits)
-    starts = {limit.from_: limit.value for limit in limits}
-    return {limit.to: _NO_LIMIT for limit in limits} | starts
-
-
-def _after_utc_midnight(local: str) -> int:
-    """Return how many minutes after midnight UTC a local time of day comes."""
-    offset = dt.datetime(2026, 1, 1, tzinfo=ZONE).utcoffset() or dt.timedelta()
-    hour, minute = (int(part) for part in local.split(":"))
-    return (hour * 60 + minute - offset // dt.timedelta(minutes=1)) % _MINUTES_PER_DAY

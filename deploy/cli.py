@@ -63,6 +63,9 @@ def init_command(
     host: Annotated[
         list[str], typer.Option(help="Name or address by which boards and people reach this machine; may be repeated.")
     ],
+    district: Annotated[
+        list[str] | None, typer.Option(help="District with a hub of its own; may be repeated (SIZING.md).")
+    ] = None,
     folder: Folder = None,
     authority: AuthorityFolder = None,
     as_json: AsJson = False,
@@ -71,9 +74,9 @@ def init_command(
     """Make what is missing."""
     place = _place(folder)
     keys = authority or place / "authority"
-    made = list(init(place, host, keys))
+    made = list(init(place, host, keys, district or ()))
     commands = wrong_owners(place)
-    _tell(made, commands, as_json, lang or system_language())
+    _tell(place, made, commands, as_json, lang or system_language())
     if (keys / "ca.key").exists() and not as_json:
         print(PUT_AWAY.into(lang or system_language()).format(path=keys / "ca.key"))
 
@@ -114,7 +117,7 @@ def board_certificate(
         raise UserError("no board is named; name its id, or all of the registry with --registry")
     made = [board(place, authority or place / "authority", id_) for id_ in dict.fromkeys(wanted)]
     wrong_owners(place)
-    _tell(made, [], as_json, lang or system_language())
+    _tell(place, made, [], as_json, lang or system_language())
     if not as_json:
         told = ON_BOARD.into(lang or system_language())
         for one in made:
@@ -130,17 +133,19 @@ def _place(folder: Path | None) -> Path:
     raise UserError(f"{where}: there is no compose.yaml; go to the project's folder deploy, or name it with --folder")
 
 
-def _tell(made: list[Made], commands: list[str], as_json: bool, lang: Lang) -> None:
+def _tell(place: Path, made: list[Made], commands: list[str], as_json: bool, lang: Lang) -> None:
     if as_json:
         rows = [{"path": str(one.path), "done": one.done.value} for one in made]
         print(json.dumps({"files": rows, "to_do": commands}))
         return
     table = Table(box=None, show_header=False, pad_edge=False)
-    for _ in range(3):
-        table.add_column(overflow="fold")
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for one in made:
         said, style = STATES[one.done]
-        table.add_row(RichText(said.into(lang), style), str(one.path), one.note.into(lang) if one.note else "")
+        path = one.path.relative_to(place) if one.path.is_relative_to(place) else one.path
+        table.add_row(RichText(said.into(lang), style), str(path), one.note.into(lang) if one.note else "")
     Console(highlight=False).print(table)
     if commands:
         print(OWNERS.into(lang))

@@ -28,6 +28,9 @@ ID = re.compile(r"[a-z0-9-]{1,32}")
 RESERVED = ("ca", "broker", "hub", "health", "grafana")
 """Names that are no board's: to the broker, a certificate's common name is who its owner is."""
 
+HUB_OF = "hub-"
+"""How the name of a district's own hub begins; no board's may."""
+
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]+")
 
 REGISTRY = """\
@@ -97,13 +100,14 @@ OPERATORS = {"certs": 0o755, "secrets": 0o755, ".env": 0o644, "grafana.env": 0o6
 """What is the operator's own, whoever that is: the owner of the folder. Docker's client reads it as that user."""
 
 
-def init(folder: Path, hosts: Sequence[str], authority_folder: Path) -> Iterator[Made]:
+def init(folder: Path, hosts: Sequence[str], authority_folder: Path, districts: Sequence[str] = ()) -> Iterator[Made]:
     """Make what is missing in the folder of compose.yaml; yield what became of each file.
 
     Args:
         folder: where compose.yaml lies.
         hosts: names and addresses under which boards and people reach this machine.
         authority_folder: where the authority is, or is to be.
+        districts: ids of districts that have a hub of their own; each gets a certificate as `hub-ID`.
 
     Raises:
         UserError: something there is in the way.
@@ -111,6 +115,9 @@ def init(folder: Path, hosts: Sequence[str], authority_folder: Path) -> Iterator
     for host in hosts:
         if not HOST.fullmatch(host):
             raise UserError(f"--host {host!r}: expected a name such as mqtt.city.example, or an IP address")
+    for district in districts:
+        if not ID.fullmatch(f"{HUB_OF}{district}"):
+            raise UserError(f"--district {district!r}: expected 1 to 28 of a-z, 0-9 and -")
     authority = Authority(authority_folder)
     copy = folder / "certs" / "ca.crt"
     if not authority.certificate_file.exists() and copy.exists():
@@ -124,6 +131,8 @@ def init(folder: Path, hosts: Sequence[str], authority_folder: Path) -> Iterator
     yield certificate(authority, _pair(folder, "grafana"), "grafana", SERVER, ["grafana", *known])
     yield certificate(authority, _pair(folder, "hub"), "hub", CLIENT)
     yield certificate(authority, _pair(folder, "health"), "health", CLIENT)
+    for district in districts:
+        yield certificate(authority, _pair(folder, f"{HUB_OF}{district}"), f"{HUB_OF}{district}", CLIENT)
     for name in ("influxdb-admin-password", "influxdb-read-password", "grafana-admin-password", "grafana-secret-key"):
         yield _new(folder / "secrets" / name, secrets.token_urlsafe(24), 0o600)
     yield _new(folder / "secrets" / "influxdb-admin-token", secrets.token_urlsafe(48), 0o600)
@@ -175,8 +184,8 @@ def board(folder: Path, authority_folder: Path, id_: str) -> Made:
     Raises:
         UserError: the id cannot be a board's.
     """
-    if not ID.fullmatch(id_) or id_ in RESERVED:
-        names = ", ".join(RESERVED)
+    if not ID.fullmatch(id_) or id_ in RESERVED or id_.startswith(HUB_OF):
+        names = f"{', '.join(RESERVED)} and what begins with {HUB_OF}"
         raise UserError(f"board {id_!r}: expected 1 to 32 of a-z, 0-9 and -, other than {names}")
     authority = Authority(authority_folder)
     if not authority.certificate_file.exists():
@@ -194,6 +203,7 @@ def wrong_owners(folder: Path) -> list[str]:
     here = folder.stat()
     own = {name: Owner(here.st_uid, here.st_gid, mode) for name, mode in OPERATORS.items()}
     wanted = {folder / name: owner for name, owner in (own | OWNERS).items()}
+    wanted |= {path: Owner(HUB) for path in (folder / "certs").glob(f"{HUB_OF}*.key")}
     # A technician puts them on the board.
     boards = folder / "certs" / "boards"
     for path in [boards, *boards.glob("*"), *boards.glob("*/*")]:

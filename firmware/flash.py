@@ -189,7 +189,11 @@ def _connected(port: str, attempts: int = 3) -> Iterator[Any]:
     """Connect to the loader in the chip's ROM; in the end the chip is reset, if the port has lines for that."""
     log.set_verbosity("silent")
     open_port(port, 115200).close()  # says why not, better than esptool
-    esp = _detect(port, ESP_ROM_BAUD, "default-reset", attempts) or _detect(port, BAUD, "no-reset", 1)
+    esp = (
+        _detect(port, ESP_ROM_BAUD, "default-reset", 1)
+        or _detect(port, BAUD, "no-reset", 1)
+        or _detect(port, ESP_ROM_BAUD, "default-reset", attempts)
+    )
     if esp is None:
         raise FieldError(
             Text(

@@ -9,6 +9,7 @@ The new version is not put on trial, as an update over the network is: at a fenc
 itself. Whoever installs is there to see it start.
 """
 
+import ast
 import hashlib
 import json
 import tempfile
@@ -29,8 +30,18 @@ from schemas.language import Text
 
 SLOTS = f"/{boot.FOLDER}"
 MAIN = "/main.py"
+MAIN_BEFORE = "/main.before.py"
+"""Where a program goes that was on the board before and is not ours."""
 
-_COPY = """
+_ON_BOARD = """
+import json
+def _held(p):
+ for e in os.ilistdir(p):
+  q = p + '/' + e[0]
+  if e[1] & 0x4000:
+   _held(q)
+  else:
+   print(q, _digest(q))
 def _copy(a, b):
  _folders(b)
  f = open(a, 'rb')
@@ -41,7 +52,13 @@ def _copy(a, b):
   n = f.read(512)
  f.close()
  g.close()
+def _wrong(p, m):
+ f = open(p + m)
+ n = json.load(f)['files']
+ f.close()
+ return [k for k in n if _digest(p + k) != n[k]['sha256']]
 """
+_NEW = "manifest.new"
 
 
 @dataclass(frozen=True)
@@ -58,6 +75,8 @@ class Installed:
     wire_bytes: int
     """That went over the line, both ways."""
     seconds: float
+    set_aside: str | None
+    """Where a main.py that was not ours is now."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can carry it."""
@@ -80,6 +99,8 @@ class Plan:
     """The slot is whole already."""
     state: dict[str, Any]
     """Of boot.py, when all is there."""
+    foreign_main: bool
+    """Whether the program that starts now is not ours."""
 
     @property
     def size(self) -> int:
@@ -129,6 +150,7 @@ def install(
         sent_bytes=plan.size,
         wire_bytes=link.traffic,
         seconds=round(time.monotonic() - began, 2),
+        set_aside=MAIN_BEFORE if plan.foreign_main else None,
     )
 
 
@@ -176,34 +198,39 @@ def _check(port: str, board: Identity, manifest: Manifest) -> None:
 
 def _plan(link: Link, board: Identity, content: bytes, manifest: Manifest, bundle: Path, main: bytes) -> Plan:
     wanted = {name: file["sha256"] for name, file in manifest["files"].items()}
-    there = {path: size for path, size in link.files(SLOTS).items() if size >= 0}
-    held = link.digests([path for path in there if not path.endswith(".new")])
+    link.define(_ON_BOARD)
+    listed = link.run(f"_held({SLOTS!r})", silence=60).splitlines() if link.size(SLOTS) is not None else []
+    held = dict(line.rsplit(" ", 1) for line in listed)
     state = board.state or {"run": boot.SLOTS[0], "trial": "", "starts": 0}
     whole = {slot: _is_whole(slot, wanted, content, held) for slot in boot.SLOTS}
     running = state["trial"] or state["run"]
     slot = running if whole[running] else boot.other(running)
-    if f"{SLOTS}/{running}/{MANIFEST}" not in there:
+    if f"{SLOTS}/{running}/{MANIFEST}" not in held:
         slot = running  # nothing is there that could start
     folder = f"{SLOTS}/{slot}/"
-    sources = {digest: path for path, digest in held.items()}
+    keep = {folder + name for name in wanted} | {folder + MANIFEST}
+    remove = [path for path in held if path.startswith(folder) and path not in keep]
+    sources = {digest: path for path, digest in held.items() if path not in remove}
     missing = {name: digest for name, digest in wanted.items() if held.get(folder + name) != digest}
     put = {folder + name: (bundle / name).read_bytes() for name, digest in missing.items() if digest not in sources}
+    foreign = False
     if link.digest(MAIN) != hashlib.sha256(main).hexdigest():
         put[MAIN] = main
-    keep = {folder + name for name in wanted} | {folder + MANIFEST}
+        foreign = link.size(MAIN) is not None and link.value(f"'MOST_STARTS' not in open({MAIN!r}).read()")
     return Plan(
         slot=slot,
         version=manifest["version"],
         manifest=content,
         put=put,
         copy={folder + name: sources[digest] for name, digest in missing.items() if digest in sources},
-        remove=[path for path in there if path.startswith(folder) and path not in keep],
+        remove=remove,
         complete=whole[slot],
         state={**state, "run": slot, "trial": "", "starts": 0, "version": manifest["version"], "why": "", "last": ""},
+        foreign_main=foreign,
     )
 
 
-def _is_whole(slot: str, wanted: dict[str, str], manifest: bytes, held: dict[str, str | None]) -> bool:
+def _is_whole(slot: str, wanted: dict[str, str], manifest: bytes, held: dict[str, str]) -> bool:
     folder = f"{SLOTS}/{slot}/"
     return held.get(folder + MANIFEST) == hashlib.sha256(manifest).hexdigest() and all(
         held.get(folder + name) == digest for name, digest in wanted.items()
@@ -225,29 +252,31 @@ def _carry_out(link: Link, plan: Plan, progress: Callable[[int, int], None]) -> 
     for path in plan.remove:
         link.remove(path)
     if plan.copy:
-        link.run(_COPY)
-    for target, source in plan.copy.items():
-        link.run(f"_copy({source!r}, {target!r})", silence=60)
+        pairs = [(source, target) for target, source in plan.copy.items()]
+        link.run(f"for a, b in {pairs!r}: _copy(a, b)", silence=120)
+    if plan.foreign_main:
+        link.remove(MAIN_BEFORE)
+        link.run(f"os.rename({MAIN!r}, {MAIN_BEFORE!r})")
     # Until boot.py stands there as main.py, what starts is what started before.
     for path, content in sorted(plan.put.items(), key=lambda each: each[0] == MAIN):
         link.write(path, content, more)
     if not plan.complete:
-        _verify(link, plan, folder)
-        link.write(folder + MANIFEST, plan.manifest)
+        link.write(folder + _NEW, plan.manifest)
+        _verify(link, folder)
+        link.run(f"os.rename({folder + _NEW!r}, {folder + MANIFEST!r})")
     _write_state(link, plan.state)
 
 
-def _verify(link: Link, plan: Plan, folder: str) -> None:
-    wanted = {folder + name: file["sha256"] for name, file in json.loads(plan.manifest)["files"].items()}
-    held = link.digests(list(wanted))
-    wrong = [path for path, digest in wanted.items() if held[path] != digest]
+def _verify(link: Link, folder: str) -> None:
+    """Let the board compare every file with the manifest, as boot.py does before it starts a version."""
+    wrong = ast.literal_eval(link.run(f"print(_wrong({folder!r}, {_NEW!r}))", silence=60))
     if wrong:
         raise FieldError(
             Text(
-                f"{wrong[0]} is not on the board as it should be ({len(wrong)} files): run the same command again; "
-                "if it stays, the board's flash is worn out, use another board.",
-                f"设备上的{wrong[0]}校验不符（共{len(wrong)}个文件）：请再次执行同一命令；如仍出现，说明闪存已损坏，"
-                "请更换设备。",
+                f"{wrong[0]} is not in {folder} of the board as it should be ({len(wrong)} files): run the same "
+                "command again; if it stays, the board's flash is worn out, use another board.",
+                f"设备上{folder}中的{wrong[0]}校验不符（共{len(wrong)}个文件）：请再次执行同一命令；如仍出现，"
+                "说明闪存已损坏，请更换设备。",
             )
         )
 

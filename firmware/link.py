@@ -253,6 +253,10 @@ class Link:
             return f"_put('{packed}')"
         return f"_f.write(a2b_base64('{base64.b64encode(piece).decode()}'))"
 
+    def define(self, code: str) -> None:
+        """Define names on the board that use those of on_board.py, such as `_digest`; they stay until a soft reset."""
+        self._help(code)
+
     def _help(self, code: str) -> str:
         """Run code that needs the helpers on the board, which are sent once."""
         if not self._ready:

@@ -38,7 +38,8 @@ def list_command(
     fenceline board list | fenceline board list --port /dev/ttyUSB0 --json | fenceline board list --no-ask
     """
     seen = finding.ports(port)
-    asked = [each for each in seen if ask and (each.usb or port)]
+    # What is no chip of ours may take Ctrl-C or a reset amiss.
+    asked = [each for each in seen if ask and (each.chip or port)]
     title = Text("Asking the boards", "正在查询设备")
     with show.progress(title, len(asked)) as more:
         answers = {}
@@ -137,22 +138,32 @@ def install_command(
     """
     if bundle is not None:
         signature.check(bundle, trusted)
-    with Link.open(port, baud=baud) as link, tempfile.TemporaryDirectory() as folder:
-        title = Text("Installing", "正在安装")
-        with show.progress(title, 1) as more:
-            shown = 0.0
+    with show.progress(Text("Installing", "正在安装"), 1) as more, tempfile.TemporaryDirectory() as folder:
+        shown = 0.0
 
-            def progress(done: int, size: int) -> None:
-                nonlocal shown
-                more(done / max(1, size) - shown, f"{done}/{size}")
-                shown = done / max(1, size)
+        def progress(done: int, size: int) -> None:
+            nonlocal shown
+            more(done / max(1, size) - shown, f"{done}/{size}")
+            shown = done / max(1, size)
 
+        more(0, tell(Text("connecting", "正在连接")))
+        with Link.open(port, baud=baud) as link:
             source = bundle or _compiled(link, Path(folder))
             done = install(link, source, (EDGE / "boot.py").read_bytes(), progress)
     typer.echo(json.dumps(done.to_json()) if as_json else tell(_outcome(done)))
 
 
 def _outcome(done: Installed) -> Text:
+    told = _what(done)
+    if done.set_aside is None:
+        return told
+    return Text(
+        f"{told.en}\nA main.py that is not ours was there; it is now {done.set_aside}.",
+        f"{told.zh}\n设备上原有其他main.py，已改名为{done.set_aside}。",
+    )
+
+
+def _what(done: Installed) -> Text:
     if not done.sent_files and not done.copied_files:
         return Text(
             f"Fenceline {done.version} is on the board already (slot {done.slot}, {done.files} files verified).",
@@ -188,6 +199,7 @@ def bundle_command(
     sign: Annotated[
         Path | None, typer.Option(help="Sign it with this key (fenceline board bundle-key).", show_default="unsigned")
     ] = None,
+    as_json: AsJson = False,
     lang: LangOption = None,  # noqa: ARG001
 ) -> None:
     """Compile the board's code and write it with a manifest of every file."""
@@ -198,7 +210,12 @@ def bundle_command(
         raise UserError(f"{error.filename}: {error.strerror}; give --out a folder that can be written.") from error
     if sign is not None:
         signature.sign(folder, sign)
-    typer.echo(f"{folder}: {len(manifest['files'])} modules for {arch}, .mpy format {manifest['mpy']}")
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "signed": sign is not None, **manifest}))
+        return
+    count, mpy = len(manifest["files"]), manifest["mpy"]
+    told = Text(f"{count} modules for {arch}, .mpy format {mpy}", f"{arch}，{count}个模块，.mpy格式{mpy}")
+    typer.echo(f"{folder}: {tell(told)}")
 
 
 def bundle_key_command(

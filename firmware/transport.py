@@ -1,6 +1,7 @@
 """mpremote's serial transport, with what it lacks for a technician: it tells what it heard when no prompt comes."""
 
 import contextlib
+import io
 import time
 from collections.abc import Callable
 from typing import Any
@@ -99,12 +100,24 @@ class Transport(SerialTransport):  # type: ignore[misc]
                     self.serial.write(b"\x03")
                     self.read_until(1, _RAW, timeout=0.03, timeout_overall=0.03)
             self.serial.write(b"\r\x01")
-            if self.read_until(1, _RAW, timeout=0.6, timeout_overall=2).endswith(_RAW):
-                self.in_raw_repl = True
+            if self.read_until(1, _RAW, timeout=0.6, timeout_overall=2).endswith(_RAW) and self._settle():
                 return None
             if is_garbage(self._heard) or (not self._heard and time.monotonic() > deadline - seconds + MUTE_S):
                 break
         return self.recently_heard()
+
+    def _settle(self) -> bool:
+        """Wait for what the board still says to all that was sent, and ask for one last prompt; False without one."""
+        self.read_until(1, b"\0", timeout=0.05, timeout_overall=1)
+        self.serial.write(b"\r\x01")
+        self.in_raw_repl = self.read_until(1, _RAW, timeout=2).endswith(_RAW)
+        self._heard.clear()
+        return self.in_raw_repl
+
+    def exec_raw_no_follow(self, command: str) -> None:
+        """Begin to run code; what mpremote prints about a failure is left out."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().exec_raw_no_follow(command)
 
     def restart_interpreter(self) -> None:
         """Soft-reset within the raw REPL."""
@@ -113,6 +126,7 @@ class Transport(SerialTransport):  # type: ignore[misc]
         for told in (b"soft reboot\r\n", _RAW):
             if not self.read_until(1, told, timeout=SILENCE_S).endswith(told):
                 raise TransportError("no soft reboot")
+        self._heard.clear()  # or it would be taken for a restart of the board's own
 
     def read_until(
         self,

@@ -17,6 +17,7 @@ from rich.text import Text as RichText
 from fenceline import UserError
 from hub.access import Access, AccessError
 from hub.alert_desk import transaction
+from hub.alert_folder import compliance_of
 from hub.compliance import STEPS
 from hub.config import ConfigError, load_config
 from hub.database import DatabaseError, open_database
@@ -27,6 +28,10 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 Configuration = Annotated[Path, typer.Option("--config", help="The hub's configuration: it names the data folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+District = Annotated[
+    str,
+    typer.Option("--district", help="The hub of this district, where each has its own.", show_default="the only hub"),
+]
 FENCELINE = Path("fenceline.toml")
 
 ONCE = Text(
@@ -71,11 +76,12 @@ def add(
     name: Annotated[str, typer.Argument(help="Who: small letters, digits and -.", show_default=False)],
     role: Annotated[RoleName, typer.Option(help="What they may do.")] = RoleName.viewer,
     as_json: AsJson = False,
+    district: District = "",
     config: Configuration = FENCELINE,
     lang: LangOption = None,
 ) -> None:
     """Make a token and show it once."""
-    with opened(config) as users:
+    with opened(config, district) as users:
         token = users.add(name, role.value, time.time(), doer())
     if as_json:
         print(json.dumps({"name": name, "role": role.value, "token": token}))
@@ -85,9 +91,11 @@ def add(
 
 
 @app.command("list", epilog="Examples: fenceline access list | fenceline access list --json")
-def list_(as_json: AsJson = False, config: Configuration = FENCELINE, lang: LangOption = None) -> None:
+def list_(
+    as_json: AsJson = False, district: District = "", config: Configuration = FENCELINE, lang: LangOption = None
+) -> None:
     """List the users; of a token nothing is kept that could be shown."""
-    with opened(config) as users:
+    with opened(config, district) as users:
         rows = users.users()
     if as_json:
         names = ("name", "role", "made", "revoked")
@@ -104,9 +112,11 @@ def list_(as_json: AsJson = False, config: Configuration = FENCELINE, lang: Lang
 
 
 @app.command(epilog="Examples: fenceline access history | fenceline access history --json")
-def history(as_json: AsJson = False, config: Configuration = FENCELINE, lang: LangOption = None) -> None:
+def history(
+    as_json: AsJson = False, district: District = "", config: Configuration = FENCELINE, lang: LangOption = None
+) -> None:
     """Show who let whom in, and whose access was revoked when."""
-    with opened(config) as users:
+    with opened(config, district) as users:
         rows = [(_time(when), who, what, name, role) for when, who, what, name, role in users.history()]
     if as_json:
         names = ("time", "who", "what", "name", "role")
@@ -122,20 +132,21 @@ def history(as_json: AsJson = False, config: Configuration = FENCELINE, lang: La
 @app.command(epilog="Example: fenceline access revoke li-wei")
 def revoke(
     name: Annotated[str, typer.Argument(help="Whose token.", show_default=False)],
+    district: District = "",
     config: Configuration = FENCELINE,
     lang: LangOption = None,
 ) -> None:
     """Take a user's token back; it is refused from then on."""
-    with opened(config) as users:
+    with opened(config, district) as users:
         users.revoke(name, time.time(), doer())
     print(REVOKED.into(lang or system_language()).format(name=name))
 
 
 @contextmanager
-def opened(config: Path) -> Iterator[Access]:
-    """Open the users of the hub at `config`; what is done inside is one transaction."""
+def opened(config: Path, district: str) -> Iterator[Access]:
+    """Open the users of a hub, of a district's where each has its own; what is done inside is one transaction."""
     try:
-        path = load_config(config).data / "compliance.db"
+        path = compliance_of(load_config(config), district)
         with closing(open_database(path, STEPS)) as db, transaction(db):
             yield Access(db)
     except (ConfigError, DatabaseError, AccessError) as error:

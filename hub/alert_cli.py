@@ -15,6 +15,7 @@ import typer
 from fenceline import UserError
 from hub.alert_book import Row
 from hub.alert_desk import Desk, DeskError, check_place
+from hub.alert_folder import compliance_of
 from hub.alert_present import Presenter, by_rule
 from hub.alert_view import View
 from hub.compliance import STEPS
@@ -31,8 +32,16 @@ app.add_typer(maintenance, name="maintenance")
 
 Configuration = Annotated[Path, typer.Option("--config", help="The hub's configuration.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Number = Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)]
+MOST = 2**63 - 1
+"""Largest number that the database holds."""
+Number = Annotated[
+    int, typer.Argument(metavar="ALERT", help="The alert's number.", min=1, max=MOST, show_default=False)
+]
 Remark = Annotated[str, typer.Option("--text", help="What is to stand with it in the audit trail.")]
+District = Annotated[
+    str,
+    typer.Option("--district", help="The hub of this district, where each has its own.", show_default="the only hub"),
+]
 Doer = Annotated[str, typer.Option("--as", help="Who does it.", show_default="the system's user")]
 FENCELINE = Path("fenceline.toml")
 
@@ -95,7 +104,7 @@ def list_(
     lang: LangOption = None,
 ) -> None:
     """List alerts, the newest first."""
-    with opened(config, lang) as hub:
+    with opened(config, lang, district) as hub:
         rows = hub.desk.find(
             state=state.value if state else "",
             kind=kind.value if kind else "",
@@ -110,9 +119,15 @@ def list_(
 
 
 @app.command(epilog="Examples: fenceline alerts show 17 | fenceline alerts show 17 --json")
-def show(id_: Number, as_json: AsJson = False, config: Configuration = FENCELINE, lang: LangOption = None) -> None:
+def show(
+    id_: Number,
+    as_json: AsJson = False,
+    district: District = "",
+    config: Configuration = FENCELINE,
+    lang: LangOption = None,
+) -> None:
     """Show an alert with the windows, the limit and the readings on which it rests, and all that was done."""
-    with opened(config, lang) as hub:
+    with opened(config, lang, district) as hub:
         row = hub.desk.get(id_)
         detail = hub.present.detail(row, hub.desk)
         if as_json:
@@ -127,8 +142,9 @@ def show(id_: Number, as_json: AsJson = False, config: Configuration = FENCELINE
 def evidence(
     id_: Number,
     most: Annotated[int, typer.Option(help="How many messages at most.", min=1, max=100_000)] = 1000,
-    after: Annotated[int, typer.Option(help="Only messages behind this offset of the log.", min=0)] = 0,
+    after: Annotated[int, typer.Option(help="Only messages behind this offset of the log.", min=0, max=MOST)] = 0,
     as_json: AsJson = False,
+    district: District = "",
     config: Configuration = FENCELINE,
     lang: LangOption = None,
 ) -> None:
@@ -136,7 +152,7 @@ def evidence(
 
     With --json one object for each message, its `payload` verbatim. The exit code is 1 if a MAC is wrong.
     """
-    with opened(config, lang) as hub:
+    with opened(config, lang, district) as hub:
         page = hub.present.messages(hub.desk.get(id_), hub.desk, after, most)
     if as_json:
         for message in page.messages:
@@ -149,10 +165,15 @@ def evidence(
 
 @app.command(epilog="Example: fenceline alerts ack 17 --text 'Inspector is on the way'")
 def ack(
-    id_: Number, text: Remark = "", who: Doer = "", config: Configuration = FENCELINE, lang: LangOption = None
+    id_: Number,
+    text: Remark = "",
+    who: Doer = "",
+    district: District = "",
+    config: Configuration = FENCELINE,
+    lang: LangOption = None,
 ) -> None:
     """Take an alert in hand: it is not escalated any more."""
-    with opened(config, lang) as hub:
+    with opened(config, lang, district) as hub:
         _report(hub, hub.desk.acknowledge(id_, doer(who), text))
 
 
@@ -161,27 +182,35 @@ def comment(
     id_: Number,
     text: Annotated[str, typer.Argument(help="What is to be noted.", show_default=False)],
     who: Doer = "",
+    district: District = "",
     config: Configuration = FENCELINE,
     lang: LangOption = None,
 ) -> None:
     """Add a remark to an alert."""
-    with opened(config, lang) as hub:
+    with opened(config, lang, district) as hub:
         _report(hub, hub.desk.comment(id_, doer(who), text))
 
 
 @app.command(epilog="Example: fenceline alerts close 17 --text 'Fined, case 2026-311'")
 def close(
-    id_: Number, text: Remark = "", who: Doer = "", config: Configuration = FENCELINE, lang: LangOption = None
+    id_: Number,
+    text: Remark = "",
+    who: Doer = "",
+    district: District = "",
+    config: Configuration = FENCELINE,
+    lang: LangOption = None,
 ) -> None:
     """Put an alert away. One that is not resolved needs --text with the reason."""
-    with opened(config, lang) as hub:
+    with opened(config, lang, district) as hub:
         _report(hub, hub.desk.close(id_, doer(who), text, admin=True, field="--text"))
 
 
 @maintenance.command("list", epilog="Example: fenceline alerts maintenance list")
-def list_maintenance(as_json: AsJson = False, config: Configuration = FENCELINE, lang: LangOption = None) -> None:
+def list_maintenance(
+    as_json: AsJson = False, district: District = "", config: Configuration = FENCELINE, lang: LangOption = None
+) -> None:
     """List the maintenance windows that are not over, the next first."""
-    with opened(config, lang) as hub:
+    with opened(config, lang, district) as hub:
         windows = [hub.present.maintenance(row) for row in hub.desk.maintenance()]
         if as_json:
             print(json.dumps([one.model_dump(mode="json", by_alias=True) for one in windows], ensure_ascii=False))
@@ -201,11 +230,12 @@ def add(
     ] = "",
     board: Annotated[str, typer.Option(help="Only this board.", show_default="every board of the site")] = "",
     who: Doer = "",
+    district: District = "",
     config: Configuration = FENCELINE,
     lang: LangOption = None,
 ) -> None:
     """Tell nobody of what happens at a site for a while; it is recorded nevertheless."""
-    with opened(config, lang) as hub:
+    with opened(config, lang, district) as hub:
         check_place(hub.registry, site, board)
         start = _local(begins, hub.registry) if begins else time.time()
         row = hub.desk.add_maintenance(site, board, start, start + 3600 * hours, reason, doer(who))
@@ -214,26 +244,29 @@ def add(
 
 @maintenance.command(epilog="Example: fenceline alerts maintenance remove 3")
 def remove(
-    id_: Annotated[int, typer.Argument(metavar="NUMBER", help="The window's number.", show_default=False)],
+    id_: Annotated[
+        int, typer.Argument(metavar="NUMBER", help="The window's number.", min=1, max=MOST, show_default=False)
+    ],
     who: Doer = "",
+    district: District = "",
     config: Configuration = FENCELINE,
     lang: LangOption = None,
 ) -> None:
     """Take a maintenance window back; it stays on record."""
-    with opened(config, lang) as hub:
+    with opened(config, lang, district) as hub:
         hub.desk.remove_maintenance(id_, doer(who))
         print(hub.view.text("removed", id=id_))
 
 
 @contextmanager
-def opened(config: Path, lang: Lang | None) -> Iterator[Opened]:
-    """Open the alerts of the hub at `config`."""
+def opened(config: Path, lang: Lang | None, district: str = "") -> Iterator[Opened]:
+    """Open the alerts of the hub at `config`; of the hub of a district, where each has its own."""
     lang = lang or system_language()
     try:
         settings = load_config(config)
         registry, quantities = load_registry(settings), load_quantities()
         limits = by_rule(load_limits(quantities=quantities))
-        path = settings.data / "compliance.db"
+        path = compliance_of(settings, district)
         if not path.exists():
             raise UserError(NOT_THERE.into(lang).format(path=path, config=config))
         with closing(open_database(path, STEPS)) as db:

@@ -24,11 +24,11 @@ class Escalation:
         """Escalate what has waited for too long at `now`, Unix s."""
         if not self._levels or not self._settings.escalate_minutes:
             return
-        longest = 60 * min(self._settings.escalate_minutes.values())
+        shortest = 60 * min(self._settings.escalate_minutes.values())
         rows = self._book.rows(
             "SELECT * FROM alert WHERE state IN ('firing', 'resolved') AND fired <= ? "  # noqa: S608 - a text above
             f"AND acknowledged IS NULL AND maintenance IS NULL AND escalation < ? AND {self._kinds}",
-            now - longest,
+            now - shortest,
             self._levels,
         )
         for alert in rows:
@@ -46,11 +46,12 @@ class Escalation:
                 continue
             self._book.change(alert, escalation=level)
             text = of_lines(alert["text"])
+            over = Text(" It is over meanwhile.", "现已解除。") if alert["resolved"] else Text("", "")
             self._book.step(
                 alert,
                 "escalated",
                 Text(
-                    f"nobody has acknowledged for {waited / 60:.0f} min; level {level} is told. {text.en}",
-                    f"{waited / 60:.0f}分钟无人确认，通知第{level}级。{text.zh}",
+                    f"nobody has acknowledged for {waited / 60:.0f} min; level {level} is told.{over.en} {text.en}",
+                    f"{waited / 60:.0f}分钟无人确认，通知第{level}级。{over.zh}{text.zh}",
                 ),
             )

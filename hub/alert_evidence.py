@@ -15,6 +15,8 @@ SETTLING = 1800
 """A message of a window comes at most so long after its end; later ones have amended a verdict, s."""
 BEFORE_AMENDMENT = 900
 """And those came within so long before it was amended, s."""
+SMALL = 1_000_000
+"""A log of so many messages is looked through as a whole (0.5 s); in a larger one only where the messages can be."""
 STEP = 500
 
 
@@ -42,7 +44,7 @@ def messages(
         found = []
         for entry in _entries(db, alert, judged, after):
             records = [i for i in intervals(entry) if _counts(i, alert)]
-            if records or alert["kind"] != "limit":
+            if records or alert["kind"] != "limit":  # in a board's own trouble, everything that it said meanwhile
                 found.append(Evidence(entry, records, authentic(entry.payload, key) if key else None))
             if len(found) == most:
                 break
@@ -54,13 +56,9 @@ def _entries(db: sqlite3.Connection, alert: Row, judged: list[float], after: int
     topic = f"{PREFIX}{alert['district']}/{alert['site']}/{alert['device']}/"
     kinds = ("telemetry",) if alert["kind"] == "limit" else ("telemetry", "event", "status")
     topics = [topic + kind for kind in kinds]
-    end = alert["last"] + SETTLING
-    spans = [(alert["first"] - MOST_AHEAD, end), *((at - BEFORE_AMENDMENT, at) for at in sorted(judged) if at > end)]
     done = after
-    for begin, until in spans:
-        # Offsets count up with the time of reception, so a span of time is a span of offsets.
-        at = max(done, _first(db, begin) - 1)
-        stop = _first(db, until + 1)
+    for begin, until in _spans(db, alert, judged):
+        at, stop = max(done, begin), until
         while rows := db.execute(
             "SELECT offset, received, topic, payload, fresh, findings, settled FROM message "  # noqa: S608 - marks
             f"WHERE offset > ? AND offset < ? AND topic IN ({', '.join('?' * len(topics))}) "
@@ -74,6 +72,17 @@ def _entries(db: sqlite3.Connection, alert: Row, judged: list[float], after: int
                 )
             at = rows[-1][0]
         done = max(done, at, stop - 1)
+
+
+def _spans(db: sqlite3.Connection, alert: Row, judged: list[float]) -> list[tuple[int, int]]:
+    """Return spans of offsets, behind the first and before the second, among which an alert's messages are."""
+    low, high = db.execute("SELECT ifnull(min(offset), 1), ifnull(max(offset), 0) FROM message").fetchone()
+    if alert["kind"] == "limit" and high - low < SMALL:
+        return [(low - 1, high + 1)]
+    end = alert["last"] + SETTLING
+    times = [(alert["first"] - MOST_AHEAD, end), *((at - BEFORE_AMENDMENT, at) for at in sorted(judged) if at > end)]
+    # Offsets count up with the time of reception.
+    return [(_first(db, begin) - 1, _first(db, until + 1)) for begin, until in times]
 
 
 def _first(db: sqlite3.Connection, time: float) -> int:

@@ -87,7 +87,7 @@ class Presenter:
             cited=self._cited(row),
             steps=[self._step(step) for step in desk.steps(row["id"])],
             windows=[self._window(window) for window in desk.windows(row["id"])],
-            evidence=self._evidence(row),
+            evidence=self._evidence(row, desk),
             notifications=[
                 models.Told(
                     step=one["step"],
@@ -132,6 +132,7 @@ class Presenter:
             start=self.time(row["start"]),
             end=self.time(row["end"]),
             judged=self.time(row["judged"]),
+            alert=row["alert"],
         )
 
     def maintenance(self, row: Row) -> models.Maintenance:
@@ -160,11 +161,6 @@ class Presenter:
 
     def _message(self, one: alert_evidence.Evidence, quantity: str) -> models.Message:
         payload = one.entry.payload.decode()
-        readings = []
-        for i in one.records:
-            flag, value = ("N", i.values[quantity]) if quantity in i.values else i.flagged.get(quantity, (None, None))
-            if flag:
-                readings.append(models.Reading(t=self.time(i.t), dt=i.dt, value=value, flag=flag))
         return models.Message(
             offset=one.entry.offset,
             received=self.time(one.entry.received),
@@ -172,8 +168,16 @@ class Presenter:
             payload=payload,
             mac=payload[-66:-2],
             authentic=one.authentic,
-            readings=readings,
+            readings=self._readings(one, quantity),
         )
+
+    def _readings(self, one: alert_evidence.Evidence, quantity: str) -> list[models.Reading]:
+        readings = []
+        for i in one.records:
+            flag, value = ("N", i.values[quantity]) if quantity in i.values else i.flagged.get(quantity, (None, None))
+            if flag:
+                readings.append(models.Reading(t=self.time(i.t), dt=i.dt, value=value, flag=flag))
+        return readings
 
     def _cited(self, row: Row) -> models.LimitCited | None:
         found = self._limits.get(row["rule"])
@@ -217,18 +221,31 @@ class Presenter:
             revision=row["revision"],
         )
 
-    def _evidence(self, row: Row) -> models.Readings | None:
+    def _evidence(self, row: Row, desk: Desk) -> models.Readings | None:
         device, quantity, start, end = row["device"], row["quantity"], row["first"], row["last"]
         if quantity not in self._quantities:
             return None
-        place = {"device": device, "quantity": quantity, "start": self.time(start), "end": self.time(end)}
-        if self._config.store.kind == "influxdb":
+        influxql = None
+        if self._config.store.kind == "influxdb":  # the log is here, and has them as they were sent
+            found, _ = alert_evidence.messages(
+                self._config.data / "log.db", row, desk.judged(row), None, 0, MOST_READINGS + 1
+            )
+            readings = sorted((one for each in found for one in self._readings(each, quantity)), key=lambda one: one.t)
             family = self._quantities[quantity].family
             asked = f'SELECT "{quantity}" FROM "{family}" WHERE "device" = \'{device}\' '  # noqa: S608 - known names
-            return models.Readings(**place, readings=None, influxql=f"{asked}AND time >= {start}s AND time < {end}s")
-        found = stored(self._config.data / "series.db", device, quantity, start, end)
-        readings = [models.Reading(t=self.time(t), dt=dt, value=value, flag=flag) for t, dt, value, flag in found]
-        return models.Readings(**place, readings=readings[:MOST_READINGS], truncated=len(found) > MOST_READINGS)
+            influxql = f"{asked}AND time >= {start}s AND time < {end}s"
+        else:
+            rows = stored(self._config.data / "series.db", device, quantity, start, end)
+            readings = [models.Reading(t=self.time(t), dt=dt, value=value, flag=flag) for t, dt, value, flag in rows]
+        return models.Readings(
+            device=device,
+            quantity=quantity,
+            start=self.time(start),
+            end=self.time(end),
+            readings=readings[:MOST_READINGS],
+            truncated=len(readings) > MOST_READINGS,
+            influxql=influxql,
+        )
 
 
 def neat(value: float | None) -> float | None:

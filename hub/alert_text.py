@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hub.judge.averaging import rounded
 from hub.language import Text
 from hub.registry import NightWork, Site
 from hub.verdicts import Verdict
@@ -140,7 +141,7 @@ def clause_of(limit: Limit) -> str:
 
 def number(value: float | None, decimals: int) -> str:
     """Return a value as it was judged: rounded to the quantity's decimals."""
-    return "?" if value is None else f"{round(value, decimals):.{decimals}f}"
+    return "?" if value is None else f"{rounded(value, decimals):.{decimals}f}"
 
 
 def kind_of(alert: dict[str, Any]) -> Text:

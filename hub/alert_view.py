@@ -160,7 +160,7 @@ class View:
                 VERIFIED[letter].into(self._lang) for letter in (alert.cited.verified, alert.cited.averaging_verified)
             )
             lines.append(self.text("known", value=value, averaging=averaging, source=alert.cited.source))
-        if alert.evidence and alert.evidence.readings is not None:
+        if alert.evidence:
             lines.append(self.text("readings", n=len(alert.evidence.readings), id=alert.id))
         if alert.evidence and alert.evidence.influxql:
             lines.append(alert.evidence.influxql)

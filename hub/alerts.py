@@ -220,8 +220,8 @@ class Alerts:
         before, after = (f"{number(value, v.decimals)} {v.unit}" for value in (known["value"], v.value))
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
         text = Text(
-            f"amended: value {before} -> {after} ({known['outcome']} -> {v.outcome}), {span[0]}",
-            f"修正：数值{before} -> {after}（{OUTCOMES[known['outcome']]} -> {OUTCOMES[v.outcome]}），{span[1]}",
+            f"value {before} -> {after} ({known['outcome']} -> {v.outcome}), {span[0]}",
+            f"数值{before} -> {after}（{OUTCOMES[known['outcome']]} -> {OUTCOMES[v.outcome]}），{span[1]}",
         )
         self._book.step(alert, "amended", text)
         self._book.change(alert, **self._worst(alert))

@@ -217,7 +217,7 @@ def _verdicts(router: APIRouter, viewer: Any) -> None:
         wanted |= {"start < ?": until and until.timestamp(), "id < ?": cursor}
         tests = {test: value for test, value in wanted.items() if value}
         where = " AND ".join(tests) or "1"
-        sql = f"SELECT * FROM verdict WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - tests are the ones above
+        sql = f"SELECT *, {_ALERT} FROM verdict WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - tests are above
         rows = caller.desk.book.rows(sql, *tests.values(), limit + 1)
         shown = rows[:limit]
         following = shown[-1]["id"] if len(rows) > limit else None
@@ -249,6 +249,12 @@ def _maintenance(router: APIRouter, viewer: Any, admin: Any, registry: Callable[
     )
     def remove_maintenance(caller: Annotated[Caller, admin], id: Id) -> None:  # noqa: A002
         caller.desk.remove_maintenance(id, caller.name)
+
+
+_ALERT = (
+    "(SELECT max(w.alert) FROM alert a JOIN alert_window w ON w.alert = a.id AND w.start = verdict.start "
+    "WHERE a.device = verdict.device AND a.rule = verdict.rule) AS alert"
+)
 
 
 def _text(remark: models.Remark | None) -> str:

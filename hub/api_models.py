@@ -139,15 +139,15 @@ class Reading(BaseModel):
 
 
 class Readings(BaseModel):
-    """The readings on which an alert rests; from another store than the embedded one, how to ask for them."""
+    """The readings on which an alert rests, in the order of their time."""
 
     device: str
     quantity: str
     start: datetime
     end: datetime
-    readings: list[Reading] | None
+    readings: list[Reading]
     truncated: bool = False
-    influxql: str | None = None
+    influxql: Annotated[str | None, Field(description="how to ask for them where InfluxDB keeps them")] = None
 
 
 class Message(BaseModel):
@@ -210,6 +210,7 @@ class Verdict(BaseModel):
     capture: float
     revision: int
     judged: datetime
+    alert: Annotated[int | None, Field(description="the alert that rests on it; late data raise none")]
 
 
 class Verdicts(BaseModel):

@@ -62,12 +62,13 @@ def backtest(
     """
     plans = Plans(limits, quantities, named, open_too=True)
     local = LocalTime(zone)
-    engine = Engine(plans, local, _Alone(place), NoArchive())
+    engine = Engine(plans, local, _Alone(place), NoArchive(), notes=False)
     table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain))
     first, last = _END, 0
     for number, (quantity, start, end, *sums) in enumerate(table.sums(lines)):
         engine.add_sum(_POINT, quantity, start, end, *sums)
-        first, last = min(first, int(start)), max(last, int(start))
+        first = int(start) if start < first else first
+        last = int(start) if start > last else last
         if not number % REPORT_EVERY:
             progress()
     engine.reach(_POINT, _END)

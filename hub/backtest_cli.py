@@ -1,9 +1,11 @@
 """`fenceline backtest`: the hub's judging over recorded data, without a hub."""
 
+import gc
 import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, TextIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fenceline import UserError
 from hub.aqi_days import air_days
 from hub.backtest import backtest
-from hub.backtest_view import aqi_lines, json_lines, show, show_aqi
+from hub.backtest_view import aqi_lines, json_lines, show, show_aqi, show_open
 from hub.judge import Place
 from hub.language import LangOption, system_language
 from hub.place_options import (
@@ -97,7 +99,7 @@ def backtest_command(
     except CatalogueError as error:
         raise UserError(str(error)) from error
     named = _named(standards, limits)
-    with _opened(file) as lines, _progress(lines, file) as progress:
+    with _many_objects(), _opened(file) as lines, _progress(lines, file) as progress:
         if aqi:
             days, notes = air_days(
                 lines, name=str(file), zone=local, quantities=quantities, lenient=lenient, progress=progress
@@ -121,15 +123,27 @@ def backtest_command(
         show_aqi(days, lang)
     elif as_json:
         _print(json_lines(result.judgements, local))
+        if not result.judgements:
+            show_open(result, lang, Console(stderr=True, highlight=False))
     else:
         show(result, local, lang)
     for note, count in notes.items():
         print(f"{file}: {count} x {note}", file=sys.stderr)
 
 
+@contextmanager
+def _many_objects() -> Iterator[None]:
+    """Keep the garbage collector from looking again and again at millions of windows, none of which is in a cycle."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _print(lines: Iterator[str]) -> None:
-    for line in lines:
-        print(line)
+    while batch := list(islice(lines, 1000)):
+        print("\n".join(batch))
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,6 +25,10 @@ FLAGS = frozenset("NFMCDTSB")
 """The letters of HJ 212; N is normal, and only N counts."""
 TOUCH = 1e-6
 """By so much rows may seem to overlap, s: fractions of a second are no round binary numbers."""
+LONGEST = 366 * 86_400
+"""No interval is longer, s."""
+EARLIEST, LATEST = 0, 7_258_118_400
+"""Times are from 1970 on and before 2200, Unix s: what lies outside is a mistake, and no calendar goes on for ever."""
 IMPLAUSIBLE = "value outside the catalogue's range, not counted"
 
 Sum = tuple[str, float, float, float, float, float]
@@ -212,6 +216,8 @@ class Table:
                 "no time, left out",
                 f"time = {text!r}: expected ISO 8601 with offset, such as 2026-03-02T09:00:00+08:00",
             ) from None
+        if not EARLIEST <= time.replace(tzinfo=time.tzinfo or UTC).timestamp() < LATEST:
+            raise _Wrong("no time, left out", f"time = {text!r}: expected a time from 1970 on and before 2200")
         if time.tzinfo is None:
             if not self._lenient:
                 raise _Wrong(
@@ -308,8 +314,11 @@ def _refuse_width(row: list[str], width: int) -> None:
 
 def _length(text: str) -> float:
     length = _number(text)
-    if not 0 < length < math.inf:
-        raise _Wrong("dt is no positive number, left out", f"dt = {text!r}: expected a length above 0 in s")
+    if not 0 < length <= LONGEST:
+        raise _Wrong(
+            "dt is no positive number, left out",
+            f"dt = {text!r}: expected a length above 0 in s, and of a year at most",
+        )
     return length
 
 

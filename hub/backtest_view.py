@@ -14,8 +14,7 @@ from rich.text import Text as Rich
 from hub.aqi import Index
 from hub.aqi_days import AirDay
 from hub.backtest import Result
-from hub.judge import Judgement
-from hub.judge.averaging import rounded
+from hub.judge import Judgement, Rule
 from hub.language import Lang, Text
 
 HEADS = (
@@ -48,28 +47,33 @@ NOTHING = Text(
     "see: fenceline limits explain --help",
     "所选标准在这些日期对此类场所的这些指标没有限值；参见：fenceline limits explain --help",
 )
+_BOOL = ("false", "true")
 INFORMS = Text("* for information: above it nobody violates the law", "* 仅供参考：超过不等于违法")
 
 
 def json_lines(judgements: list[Judgement], zone: ZoneInfo) -> Iterator[str]:
     """Yield one JSON object for each verdict and, as the last, the summary."""
-    encode, iso = msgspec.json.encode, lru_cache(4096)(lambda t: datetime.fromtimestamp(t, zone).isoformat())
+    iso = lru_cache(4096)(lambda t: datetime.fromtimestamp(t, zone).isoformat())
+    parts: dict[str, tuple[str, str]] = {}
     for one in judgements:
-        row = {
-            "standard": one.rule.standard.id,
-            "limit": one.rule.limit.id,
-            "quantity": one.rule.limit.quantity,
-            "start": iso(one.start),
-            "end": iso(one.end),
-            "value": None if one.value is None else _plain(rounded(one.value, one.rule.decimals)),
-            "limit_value": _plain(one.rule.limit.value),
-            "unit": one.rule.unit,
-            "capture": round(one.capture, 4),
-            "valid": one.outcome != "invalid",
-            "exceeded": one.outcome == "exceeded",
-        }
-        yield encode(row).decode()
-    yield encode({"summary": True, **counts_of(judgements)}).decode()
+        if one.rule.id not in parts:
+            parts[one.rule.id] = _constant(one.rule)
+        head, middle = parts[one.rule.id]
+        value = "null" if one.told is None else _plain(one.told)
+        yield (
+            f'{head}"start":"{iso(one.start)}","end":"{iso(one.end)}","value":{value},{middle}'
+            f'"capture":{round(one.capture, 4)},"valid":{_BOOL[one.outcome != "invalid"]},'
+            f'"exceeded":{_BOOL[one.outcome == "exceeded"]}}}'
+        )
+    yield msgspec.json.encode({"summary": True, **counts_of(judgements)}).decode()
+
+
+def _constant(rule: Rule) -> tuple[str, str]:
+    """Return what is the same in every line of a rule: a file may have a million."""
+    head = {"standard": rule.standard.id, "limit": rule.limit.id, "quantity": rule.limit.quantity}
+    middle = {"limit_value": _plain(rule.limit.value), "unit": rule.unit}
+    texts = [msgspec.json.encode(part).decode() for part in (head, middle)]
+    return f"{texts[0][:-1]},", f"{texts[1][1:-1]},"
 
 
 def _plain(number: float) -> float:
@@ -128,11 +132,17 @@ def show(result: Result, zone: ZoneInfo, lang: Lang) -> None:
         f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded']}项超标，{counts['invalid']}项无效。",
     )
     console.print(Rich(end.into(lang), "bold"))
+    if result.left_open or not by_rule:
+        show_open(result, lang, console)
+
+
+def show_open(result: Result, lang: Lang, console: Console) -> None:
+    """Print what was not judged, and why; of a file that no limit is about, that."""
     if result.left_open:
         console.print(OPEN.into(lang))
         for standard, why in dict.fromkeys((one.standard.id, one.why(lang)) for one in result.left_open):
             console.print(f"  {standard}: {why}", markup=False)
-    elif result.rows and not by_rule:
+    elif result.rows and not result.judgements:
         console.print(NOTHING.into(lang))
 
 
@@ -160,7 +170,7 @@ def _row(found: list[Judgement], zone: ZoneInfo, lang: Lang) -> list[str | Rich]
     highest, when = "-", ""
     if valid:
         top = max(valid, key=lambda one: one.value or 0.0)
-        highest = f"{rounded(top.value or 0.0, rule.decimals):.{rule.decimals}f}"
+        highest = f"{top.told or 0.0:.{rule.decimals}f}"
         when = f"{datetime.fromtimestamp(top.start, zone):%Y-%m-%d %H:%M}"
     limit = rule.limit.zh if lang is Lang.zh else rule.limit.en
     exceeded = Rich(str(counts["exceeded"]), "bold red" if counts["exceeded"] else "")

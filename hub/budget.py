@@ -4,7 +4,7 @@ A limit on an LAeq of 20 min is a budget of sound energy, 20 min x 10^(limit/10)
 no silence takes back. For a limit on an arithmetic mean, the budget is the limit times the window's length.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -13,10 +13,6 @@ from hub.judge import Cell, Rule
 from hub.registry import Site
 from hub.verdicts import Warning as Early
 
-RECENT = 300
-"""It is taken to go on as in the last so many seconds."""
-STEP = 60
-"""How often it is noted how much has been measured, s."""
 LEAST_USED = 0.5
 """With less of the budget used, nobody is warned of what may come: a lorry at a window's beginning is no news."""
 
@@ -53,33 +49,20 @@ def outlook(statistic: str, limit: float, decimals: int, cell: Cell) -> Outlook:
     certain = cell.total > broken
     if certain:
         return Outlook(cell.total / budget, certain=True, reached_at=float(cell.seen))
-    rate = _recent(cell)
+    rate = cell.recent
     reached = cell.seen + (broken - cell.total) / rate if rate > 0 else None
     return Outlook(
         cell.total / budget, certain=False, reached_at=reached if reached is not None and reached < cell.end else None
     )
 
 
-def follow(cell: Cell) -> None:
-    """Note how much has been measured of an open window, so that `outlook` knows its last minutes."""
-    trail = cell.trail = cell.trail or []
-    if not trail or cell.seen - trail[-1][0] >= STEP:
-        trail.append((cell.seen, cell.seconds, cell.total))
-    while len(trail) > 1 and trail[1][0] <= cell.seen - RECENT:
-        del trail[0]
+def warnings_of(
+    rules: Iterable[Rule], cell: Cell, site: Site, device: str, wind: Callable[[], float | None]
+) -> Iterator[Early]:
+    """Yield the warnings to be given of an open window now, each once as expected and once as certain.
 
-
-def _recent(cell: Cell) -> float:
-    """Return by how much the total has grown for each second measured of the last minutes."""
-    seen, seconds, total = cell.trail[0] if cell.trail else (0, 0.0, 0.0)
-    if seen > cell.seen - RECENT or cell.seconds <= seconds:
-        seconds, total = 0.0, 0.0  # the window is younger than that, or a restart has lost sight of it
-    return (cell.total - total) / (cell.seconds - seconds) if cell.seconds > seconds else 0.0
-
-
-def warnings_of(rules: Iterable[Rule], cell: Cell, site: Site, device: str) -> Iterator[Early]:
-    """Yield the warnings to be given of an open window now, each once as expected and once as certain."""
-    follow(cell)
+    None is given of a window that the wind voids as it blows up to now; `wind` returns its mean speed, m/s, if any.
+    """
     given: dict[str, int] = msgspec.json.decode(cell.warned) if cell.warned else {}
     for rule in rules:
         before = given.get(rule.id, 0)
@@ -88,7 +71,7 @@ def warnings_of(rules: Iterable[Rule], cell: Cell, site: Site, device: str) -> I
         found = outlook(rule.limit.statistic, rule.limit.value, rule.decimals, cell)
         expected = found.reached_at is not None and found.used >= LEAST_USED
         level = _CERTAIN if found.certain else _EXPECTED if expected else 0
-        if level > before:
+        if level > before and not _void(rule, wind):
             given[rule.id] = level
             cell.warned = msgspec.json.encode(given).decode()
             yield Early(
@@ -108,3 +91,8 @@ def warnings_of(rules: Iterable[Rule], cell: Cell, site: Site, device: str) -> I
                 reached_at=found.reached_at,
                 seen=cell.seen,
             )
+
+
+def _void(rule: Rule, wind: Callable[[], float | None]) -> bool:
+    speed = wind() if rule.node.wind_below is not None else None
+    return speed is not None and rule.node.wind_below is not None and speed >= rule.node.wind_below

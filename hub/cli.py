@@ -33,7 +33,8 @@ class LogFormat(enum.StrEnum):
 
 It takes the boards' messages from the MQTT broker, keeps each one in its log, acknowledges it to the board, writes the
 readings to the series store (SQLite, or InfluxDB with INFLUXDB_V2_URL, INFLUXDB_V2_TOKEN and INFLUXDB_V2_ORG in the
-environment), judges them against the limits in force and sends alerts to APPRISE_URLS.
+environment), judges them against the limits in force and tells the recipients in the configuration of alerts. Its HTTP
+interface (127.0.0.1:8433) has /healthz, /readyz, /metrics and the API for officers; hub/README.md shows both.
 
 Examples:
 

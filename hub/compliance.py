@@ -5,8 +5,10 @@ at any moment gives the same verdicts in the end.
 """
 
 import heapq
+import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hub.alert_config import Alerting
@@ -15,14 +17,14 @@ from hub.alerts import Alerts
 from hub.budget import warnings_of
 from hub.database import open_database
 from hub.judge import Engine, Judgement, Plans
-from hub.judge.engine import NEVER
+from hub.judge.boards import KEEP, NEVER
 from hub.log import Entry
 from hub.places import Places
 from hub.readings import intervals
 from hub.registry import Registry
 from hub.verdicts import Verdict
 from hub.window_store import WindowStore
-from hub.windows import LocalTime
+from hub.windows import DAY, LocalTime
 from schemas import Limit, Quantity, Standard
 
 GRACE = 300
@@ -30,6 +32,8 @@ GRACE = 300
 NEWS = 1800
 """A verdict on a window that ended longer ago is recorded, but is no news: it raises no alert, s."""
 PRUNE_EVERY = 3600.0
+
+log = logging.getLogger("hub.compliance")
 
 
 STEPS = (
@@ -197,9 +201,17 @@ class Compliance:
             self._load()  # what is in memory is ahead of what is on the medium
             raise
         self._engine.settle(heard | judged)
+        if self._engine.too_late:
+            log.warning(
+                "%d readings came more than %d days after their windows had been judged: they are in the log and in "
+                "the series, but those verdicts stay as they are",
+                self._engine.too_late,
+                KEEP // DAY,
+            )
+            self._engine.too_late = 0
 
     def _load(self) -> None:
-        self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store)
+        self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
         self._store.load(self._engine)
         rows = self._db.execute("SELECT device, t, heard FROM latest")
         self._latest: dict[str, tuple[int, float]] = {device: (t, heard) for device, t, heard in rows}
@@ -333,7 +345,8 @@ class Compliance:
                 rules = cell.rules if cell.rules is not None else self._engine.watch(device, quantity, cell)
                 site = self._places.site(device) if rules else None
                 if site:
-                    for warning in warnings_of(rules, cell, site, device):
+                    wind = partial(self._engine.wind_of, device, cell.span, cell.start)
+                    for warning in warnings_of(rules, cell, site, device, wind):
                         self._alerts.warn(warning)
 
     def _save_latest(self, devices: set[str]) -> None:

@@ -147,6 +147,9 @@ class Consumers:
         quantities = load_quantities()
         limits = load_limits(quantities=quantities)
         self._registry = LiveRegistry(config)
+        self._districts = config.districts
+        # Of the boards of other hubs' districts this one hears nothing: it must not call them silent.
+        owned = self._registry.current.owned(self._districts)
         self._store = open_store(config, quantities)
         levels = max((recipient.level for recipient in config.recipients), default=0)
         self._compliance = Compliance(
@@ -162,7 +165,7 @@ class Consumers:
             config.data / "rollups.db", self._store, quantities, self._registry.current.zone, job.clock
         )
         self._logs = [Log(config.data / "log.db") for _ in range(4)]
-        self._watch = Watch(config.data, self._registry.current, job.clock, config.alerts, self._progress, levels)
+        self._watch = Watch(config.data, owned, job.clock, config.alerts, self._progress, levels)
         self._consumers = [
             Consumer("store", self._logs[0], StoreSink(self._store)),
             Consumer("rollups", self._logs[1], self._rollups),
@@ -171,12 +174,12 @@ class Consumers:
         ]
         self._reports: Reports | None = None
         if isinstance(self._store, InfluxStore):
-            law = Law(config.data / "compliance.db", self._registry.current, limits, quantities)
+            law = Law(config.data / "compliance.db", owned, limits, quantities)
             self._reports = Reports(
                 config.data,
                 self._store,
                 law,
-                self._registry.current,
+                owned,
                 job.clock,
                 config.broker.client_id,
                 60 * config.alerts.silent_minutes,
@@ -195,9 +198,10 @@ class Consumers:
         """Say that the log has grown."""
         if self._registry.refresh():
             self._compliance.use(self._registry.current)
-            self._watch.use(self._registry.current)
+            owned = self._registry.current.owned(self._districts)
+            self._watch.use(owned)
             if self._reports:
-                self._reports.use(self._registry.current)
+                self._reports.use(owned)
         for consumer in self._consumers:
             consumer.wake()
 

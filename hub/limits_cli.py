@@ -110,8 +110,7 @@ def explain(
 ) -> None:
     """Explain which limits bind a site, which do not, and why.
 
-    Of a site of the registry everything is known; --zone, --jurisdiction and --property say "what if". Elsewhere the
-    jurisdiction is CN unless another is named.
+    A site of the registry is known; --zone, --jurisdiction, --property and --day then say "what if".
     """
     if (site is None) == (kind is None):
         raise UserError("limits explain: expected either a SITE of the registry or --kind; name one of the two.")

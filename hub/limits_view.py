@@ -1,6 +1,7 @@
 """Shows limits to people, in English or Chinese; and to programs, as plain values."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from rich.table import Table
 from hub.language import Lang, Text
 from schemas import JURISDICTIONS, Averaging, Binding, Limit, Standard, Step
 
+WIDE = 120
+"""So many columns of a terminal have room for how each limit is averaged."""
 TEXTS = {
     "standard": Text("Standard", "标准"),
     "limit": Text("Limit", "限值编号"),
@@ -78,10 +81,14 @@ class View:
         self._console = Console()
 
     def catalogue(self, limits: Iterable[tuple[Standard, Limit]]) -> None:
-        """Print limits as one table."""
-        table = self._table("standard", "limit", "what", "value", "averaging", "applies", "in_force", "verified")
+        """Print limits as one table, under the heading of their standard."""
+        table = self._table(*self._columns())
+        before = None
         for s, n in limits:
-            table.add_row(s.id, n.id, self._name(n), self._value(n), *self._rules(n), _letters(n))
+            if s.id != before:
+                before = s.id
+                table.add_row(f"[bold]{escape(s.id)}[/]", f"[dim]{self._dates(s)}[/]")
+            table.add_row(f"  {n.id}", *self._row(s, n))
         self._console.print(table)
         self._legend()
 
@@ -91,36 +98,50 @@ class View:
         print_(f"[bold]{escape(standard.id)}[/] {escape(standard.zh if self._lang is Lang.zh else standard.en)}")
         for line in self._facts(standard):
             print_(f"  {escape(line)}")
-        table = self._table("limit", "what", "value", "averaging", "applies", "in_force", "verified")
+        table = self._table(*self._columns())
         for n in limits:
-            table.add_row(n.id, self._name(n), self._value(n), *self._rules(n), _letters(n))
+            table.add_row(n.id, *self._row(standard, n))
         print_(table)
+        if not self._wide:
+            for averaging, ids in _averagings(limits, self._lang).items():
+                print_(f"  {self._text('averaging')}: {escape(averaging)}: {escape(', '.join(ids))}", highlight=False)
         for about, told in _remarks(limits).items():
             print_(f"  {escape(about)}: {escape(told)}")
         self._legend()
 
     def explain(self, found: Sequence[Binding]) -> None:
-        """Print what binds a site and why; of what does not, only how many limits of a standard, and why."""
+        """Print what binds a site and why; of what does not, or may, only how many limits of a standard, and why."""
         print_ = self._console.print
         for status in ("binds", "informs", "open", "no"):
             groups: dict[tuple[str, str], list[Limit]] = {}
-            for one in found:
-                if one.status == status:
-                    groups.setdefault((one.standard.id, one.why(self._lang)), []).append(one.limit)
+            for one, limits in _merged(one for one in found if one.status == status):
+                groups.setdefault((one.standard.id, one.why(self._lang)), []).extend(limits)
             print_(f"[bold]{self._text(status)}[/]" + ("" if groups else f": {self._text('none')}"))
             for (id_, why), limits in groups.items():
-                count = f" ({self._text('limits').format(len(limits))})" if status == "no" else ""
+                judged = status in ("binds", "informs")
+                count = "" if judged else f" ({self._text('limits').format(len(limits))})"
                 print_(f"  [bold]{escape(id_)}[/]: {escape(why)}{count}", highlight=False)
-                if status != "no":
+                if judged:
                     print_(Padding(self._limits(limits), (0, 0, 1, 4)))
         self._legend()
 
     def _limits(self, limits: Sequence[Limit]) -> Table:
-        table = self._table("limit", "what", "value", "averaging", "hours", "verified")
+        table = self._table("limit", "what", "value", "hours", "verified")
         for n in limits:
             hours = self._text("always") if n.whole_day else f"{n.from_}-{n.to}"
-            table.add_row(n.id, self._name(n), self._value(n), self._rules(n)[0], hours, _letters(n))
+            table.add_row(n.id, self._name(n), self._value(n), hours, _letters(n))
         return table
+
+    @property
+    def _wide(self) -> bool:
+        return self._console.width >= WIDE
+
+    def _columns(self) -> tuple[str, ...]:
+        return ("limit", "what", "value", *(["averaging"] if self._wide else []), "applies", "verified")
+
+    def _row(self, s: Standard, n: Limit) -> tuple[str, ...]:
+        averaging = [averaging_text(n.averaging, self._lang)] if self._wide else []
+        return self._name(n), self._value(n), *averaging, self._applies(s, n), _letters(n)
 
     def _text(self, key: str) -> str:
         return TEXTS[key].into(self._lang)
@@ -128,7 +149,7 @@ class View:
     def _table(self, *columns: str) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
-            table.add_column(self._text(column), no_wrap=column == "verified", overflow="fold")
+            table.add_column(self._text(column), no_wrap=column in ("limit", "hours", "verified"), overflow="fold")
         return table
 
     def _legend(self) -> None:
@@ -147,21 +168,24 @@ class View:
             parts.append(self._text(n.permitted.per).format(n.permitted.count))
         return ", ".join(parts)
 
-    def _rules(self, n: Limit) -> tuple[str, str, str]:
-        """Return how it is averaged, to what it applies and when it is in force."""
+    def _applies(self, s: Standard, n: Limit) -> str:
+        """Return to what a limit applies, and since when where the standard as a whole does not say it."""
         applies = [self._text(kind) for kind in n.site_kinds]
         if n.zone_classes:
             applies.append(self._text("zone").format("/".join(n.zone_classes)))
         applies += [f"{name} = {'/'.join(values)}" for name, values in n.where.items()]
         if not n.whole_day:
             applies.append(f"{n.from_}-{n.to}")
-        in_force = self._text("until" if n.ends else "from").format(n.in_force, n.ends)
-        return averaging_text(n.averaging, self._lang), ", ".join(applies) or self._text("everywhere"), in_force
+        if (n.in_force, n.ends) != (s.in_force, s.ends):
+            applies.append(self._dates(n))
+        return ", ".join(applies) or self._text("everywhere")
+
+    def _dates(self, of: Standard | Limit) -> str:
+        return self._text("until" if of.ends else "from").format(of.in_force, of.ends)
 
     def _facts(self, s: Standard) -> list[str]:
         lines = [f"{JURISDICTIONS[s.jurisdiction][self._lang is Lang.zh]} ({s.jurisdiction}); {self._text(s.nature)}"]
-        dates = self._text("until" if s.ends else "from").format(s.in_force, s.ends)
-        lines.append(dates + (f"; {self._text('replaces').format(s.replaces)}" if s.replaces else ""))
+        lines.append(self._dates(s) + (f"; {self._text('replaces').format(s.replaces)}" if s.replaces else ""))
         if s.displaces:
             lines.append(self._text("displaces").format(", ".join(s.displaces)))
         if s.weather:
@@ -170,6 +194,33 @@ class View:
             lines.append(f"{'; '.join(void)}{clause} [{s.weather.verified}]")
         lines.append(f"{self._text('source')}: {s.source} [{s.verified}]")
         return lines + ([s.note] if s.note else [])
+
+
+def _merged(found: Iterable[Binding]) -> Iterable[tuple[Binding, list[Limit]]]:
+    """Return bindings with their limits; those for other classes, or other values of one property, as one."""
+    merged: dict[object, tuple[Binding, list[Limit]]] = {}
+    for one in found:
+        several = {"zone": "classes", "property": "values"}.get(one.reason)
+        key = (one.standard.id, one.reason, str(one.facts.get("name"))) if several else (one.standard.id, one.limit.id)
+        if key in merged and several:
+            first, limits = merged[key]
+            together = {several: tuple(dict.fromkeys((*_many(first.facts[several]), *_many(one.facts[several]))))}
+            merged[key] = (replace(first, facts={**first.facts, **together}), [*limits, one.limit])
+        else:
+            merged[key] = (one, [one.limit])
+    return merged.values()
+
+
+def _many(values: object) -> tuple[object, ...]:
+    return tuple(values) if isinstance(values, list | tuple) else (values,)
+
+
+def _averagings(limits: Iterable[Limit], lang: Lang) -> dict[str, list[str]]:
+    """Return the ids of limits by how they are averaged."""
+    found: dict[str, list[str]] = {}
+    for n in limits:
+        found.setdefault(averaging_text(n.averaging, lang), []).append(n.id)
+    return found
 
 
 def averaging_text(averaging: Averaging, lang: Lang) -> str:
@@ -226,4 +277,5 @@ def plain_binding(one: Binding, lang: Lang) -> dict[str, Any]:
     """Return whether a limit binds as JSON tells it."""
     told = {"standard": one.standard.id, "limit": one.limit.id, "status": one.status, "reason": one.reason}
     value = {"quantity": one.limit.quantity, "value": one.limit.value, "stated": one.limit.stated}
-    return told | {"why": one.why(lang)} | value | {"verified": one.limit.verified}
+    letters = {"verified": one.limit.verified, "averaging_verified": one.limit.averaging.verified}
+    return told | {"why": one.why(lang)} | value | letters

@@ -61,6 +61,8 @@ class Observation:
     """By name of the consumer."""
     quarantine: Mapping[str, int] = field(default_factory=dict)
     """Messages kept in quarantine by reason."""
+    notifications: Mapping[str, int] = field(default_factory=dict)
+    """Messages to people that are not sent yet: waiting; failing: those of them whose last attempt failed."""
 
 
 class Observed(Protocol):
@@ -161,6 +163,7 @@ def _gauges(seen: Observation) -> Iterator[Metric]:
     yield _gauge("broker_sessions", "Connections to the MQTT broker since the start", seen.sessions)
     yield _gauge("boards_heard", f"Boards heard in the last {HEARD_WITHIN} s", seen.boards_heard)
     yield _gauge("alerts_firing", "Alerts that are firing", seen.alerts_firing)
+    yield _gauges_by("state", "notifications", "Messages to people that are not sent yet", seen.notifications)
     yield _gauges_by(
         "consumer",
         "consumer_position",

@@ -33,9 +33,11 @@ RETRY = 5.0
 log = logging.getLogger("hub.notify")
 
 
-# What a library says while it sends may hold the address; what people need of it is in the error that `send` returns.
-logging.getLogger(apprise.LOGGER_NAME).addHandler(logging.NullHandler())
-logging.getLogger(apprise.LOGGER_NAME).propagate = False
+# What apprise says may hold the address: it goes nowhere but into what `send` makes of it, which needs all of it.
+_said_by_apprise = logging.getLogger(apprise.LOGGER_NAME)
+_said_by_apprise.addHandler(logging.NullHandler())
+_said_by_apprise.propagate = False
+_said_by_apprise.setLevel(logging.DEBUG)
 
 _LOST = re.compile(r"timed out|aborted|reset by peer|closed connection|disconnected|incomplete", re.IGNORECASE)
 _NEVER_LEFT = re.compile(r"connect ?timeout|NewConnectionError|refused", re.IGNORECASE)
@@ -150,9 +152,15 @@ class Notifier(threading.Thread):
             if recipient.name in self._under_way:
                 continue
             rows = self._queue.take(recipient, registry)
-            if rows:
+            if not rows:
+                continue
+            try:
                 message = composer.message(recipient, rows)
-                self._under_way[recipient.name] = rows, pool.submit(deliver, recipient, message)
+            except Exception as error:
+                log.exception("a message to %s could not be written", recipient.name)
+                self._queue.failed(rows, f"it could not be written: {error!r}")
+                continue
+            self._under_way[recipient.name] = rows, pool.submit(deliver, recipient, message)
 
     def _finish(self) -> bool:
         """Note what has become of the messages on their way; tell whether there was anything."""

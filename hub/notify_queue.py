@@ -20,6 +20,7 @@ from hub.recipients import FOLLOWS, GROUPS, is_awake, wants
 from hub.registry import Registry
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+SHORTEST_PAUSE = 1.0
 PATIENCE = 5
 """After so many attempts a message lets those behind it go first, and goes alone: it may itself be what is refused."""
 MINUTE = 60.0
@@ -99,18 +100,20 @@ class Queue:
         now = self._clock()
         waiting = self._book.rows(
             # What is refused again and again must not hold up what came after it.
-            f"SELECT id, attempts FROM notification WHERE recipient = ? AND state = 'waiting' AND due <= ? "  # noqa: S608
-            f"ORDER BY attempts / {PATIENCE}, id",
+            f"SELECT id, attempts FROM notification WHERE recipient = ? AND state = 'waiting' "  # noqa: S608
+            f"AND (due <= ? OR due > ?) ORDER BY attempts / {PATIENCE}, id",
             recipient.name,
             now,
+            now + LONGEST_PAUSE,  # the clock has been set back since
         )
         if not waiting or not is_awake(recipient, datetime.fromtimestamp(now, registry.zone)):
             return []
         if self._expire(recipient, now):
             return self.take(recipient, registry)
         recent = self._db.execute(
-            "SELECT count(DISTINCT ifnull(digest, id)) FROM notification WHERE recipient = ? AND sent > ?",
-            (recipient.name, now - MINUTE),
+            "SELECT count(DISTINCT ifnull(digest, id)) FROM notification WHERE recipient = ? "
+            "AND sent > ? AND sent <= ?",
+            (recipient.name, now - MINUTE, now),
         ).fetchone()[0]
         if recent >= self._digest_above:
             return []  # what comes meanwhile is gathered
@@ -162,7 +165,7 @@ class Queue:
         """
         attempts = max(int(row["attempts"]) for row in rows)
         span = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 10))
-        pause = max(1.0, random.uniform(0.5, 1) * span)  # noqa: S311
+        pause = max(SHORTEST_PAUSE, random.uniform(0.5, 1) * span)  # noqa: S311
         due = self._clock() + pause
         with transaction(self._db):
             for row in rows:

@@ -24,6 +24,7 @@ TYPES = {
 REPEATED = Text(
     "Possibly repeated: whether an earlier attempt arrived is not known.", "可能重复：此前一次发送是否送达无法确认。"
 )
+HUB = Text("the hub", "数据中心")
 NUMBER = Text("Alert no. {alert}.", "告警编号：{alert}。")
 SINCE = Text("{what}, since {since}.", "{what}，自{since}起。")
 MANY = Text("{n} messages of alerts at once", "{n}条告警消息汇总")
@@ -114,4 +115,4 @@ class Composer:
     def _place(self, row: Row, lang: Lang) -> str:
         site = self._registry.sites.get(row["site"])
         name = Text(site.en, site.zh).into(lang) if site else row["site"]
-        return f"{name} {row['device']}".strip() or "hub"
+        return f"{name} {row['device']}".strip() or HUB.into(lang)

@@ -12,7 +12,7 @@ COUNTRY = "CN"
 
 
 class Places:
-    """The sites of a registry's boards (`hub.judge.engine.Sites`)."""
+    """The sites of a registry's boards (`hub.judge.boards.Sites`)."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -33,12 +33,12 @@ class Places:
         return board.site if board else device
 
     def place(self, device: str) -> Place | None:
-        """See `hub.judge.engine.Sites`."""
+        """See `hub.judge.boards.Sites`."""
         board = self._registry.boards.get(device)
         return self._place(board.site) if board else None
 
     def neighbours(self, device: str) -> tuple[str, ...]:
-        """See `hub.judge.engine.Sites`."""
+        """See `hub.judge.boards.Sites`."""
         board = self._registry.boards.get(device)
         return self._boards[board.site] if board else (device,)
 

@@ -7,7 +7,7 @@ import datetime as dt
 import logging
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -62,6 +62,14 @@ class Registry(msgspec.Struct, frozen=True):
     def districts(self) -> tuple[str, ...]:
         """The ids of the districts that are named or have a site, sorted."""
         return tuple(sorted({*self.named_districts, *(site.district for site in self.sites.values())}))
+
+    def owned(self, districts: Collection[str]) -> "Registry":
+        """Return the registry with the sites and boards of these districts only; none named: with all."""
+        if not districts:
+            return self
+        sites = {id_: site for id_, site in self.sites.items() if site.district in districts}
+        boards = {id_: board for id_, board in self.boards.items() if board.site in sites}
+        return msgspec.structs.replace(self, sites=sites, boards=boards)
 
     def sites_in(self, district: str) -> Iterator[Site]:
         """Go through the sites of a district."""

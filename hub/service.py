@@ -114,11 +114,7 @@ class Hub:
                     "SELECT received FROM message WHERE offset > ? ORDER BY offset LIMIT 1", (state.position,)
                 ).fetchone()
                 consumers[name] = Progress(state.position, following and following[0], state.problem)
-        with closing(read_only(data / "compliance.db")) as compliance:
-            try:
-                firing = compliance.execute("SELECT count(*) FROM alert WHERE state = 'firing'").fetchone()[0]
-            except sqlite3.OperationalError:
-                firing = 0  # the consumers have not made it yet
+        firing, waiting, failing = count_alerts(data / "compliance.db")
         return Observation(
             now=time.time(),
             data=data,
@@ -129,6 +125,7 @@ class Hub:
             sessions=self._link.sessions,
             boards_heard=self._ingest.heard.count(),
             alerts_firing=firing,
+            notifications={"waiting": waiting, "failing": failing},
             consumers=consumers,
             quarantine=quarantine,
         )
@@ -158,6 +155,19 @@ def of_districts(config: Config) -> list[Config]:
         )
         for i, district in enumerate(config.districts)
     ]
+
+
+def count_alerts(compliance: Path) -> tuple[int, int, int]:
+    """Count the alerts that fire, the messages about alerts that wait, and those of them whose last attempt failed."""
+    waiting = "FROM notification WHERE state IN ('waiting', 'sending')"
+    try:
+        with closing(read_only(compliance)) as db:
+            return (
+                db.execute("SELECT count(*) FROM alert WHERE state = 'firing'").fetchone()[0],
+                *db.execute(f"SELECT count(*), count(error) {waiting}").fetchone(),
+            )
+    except sqlite3.OperationalError:
+        return 0, 0, 0  # the consumers have not made it yet
 
 
 def claim(folder: Path) -> IO[str]:

@@ -40,7 +40,7 @@ class Watch:
     """Watches on behalf of the hub whose data are in `data`; `clock` gives Unix time in s.
 
     `progress` gives the offset up to which each of the log's consumers is done, by name.
-    `levels`: the highest level of any recipient.
+    `registry`: of the boards that this hub owns. `levels`: the highest level of any recipient.
     """
 
     def __init__(
@@ -94,9 +94,18 @@ class Watch:
             board.hear(kind, entry, now)
         if entries:
             self._position = entries[-1].offset
+        if now < self._looked:
+            self._set_back(now)
         if now - self._looked >= EVERY:
             self._looked = now
             self._look(now)
+
+    def _set_back(self, now: float) -> None:
+        """Forget times that lie in the future since the hub's clock was set back."""
+        self._looked, self._began = now - EVERY, min(self._began, now)
+        self._ends.clear()
+        for board in self._boards.values():
+            board.last = min(board.last, now)
 
     def _look(self, now: float) -> None:
         """Raise and end alerts; what was heard is on record with it."""

@@ -8,7 +8,7 @@ import math
 import sqlite3
 
 from hub.judge import Cell, Engine, Mark
-from hub.judge.engine import KEEP
+from hub.judge.boards import KEEP
 from hub.windows import DAY
 
 CELLS_KEPT = KEEP + 2 * DAY

@@ -17,7 +17,29 @@ FACTORS = {("mg/m3", "ug/m3"): 1000.0, ("ug/m3", "mg/m3"): 0.001}
 GUIDE = "schemas/limits/README.md"
 _TIME = "expected a local time of day such as 06:00; midnight is 00:00"
 _SPAN = "expected a window such as 20 min, 1 h, day, month, quarter, year or period"
-_PATTERNS = {"from": _TIME, "to": _TIME, "window": _SPAN, "slide": _SPAN, "id": "expected small letters, digits and -"}
+_DATE = "expected a date such as 2026-01-01, without quotes"
+_EXPECTED = {
+    "from": _TIME,
+    "to": _TIME,
+    "window": _SPAN,
+    "slide": _SPAN,
+    "id": "expected small letters, digits and -",
+    "in_force": _DATE,
+    "ends": _DATE,
+    "early": _DATE,
+    "issued": _DATE,
+    "verified": "expected P, S or U",
+    "nature": "expected emission, ambient or guideline",
+    "site_kinds": "expected construction, factory or both, in a list",
+    "statistic": "expected energy_mean, mean or max",
+    "per": "expected day or year",
+    "count": "expected a whole number of at least 1",
+    "permitted": 'expected a table such as { count = 1, per = "day" }',
+    "where": 'expected a table with lists such as { fuel = ["gas"] }',
+    "zone_classes": 'expected a list such as ["2", "3"]',
+}
+"""What may stand in a field; of the others, msgspec says it well enough."""
+_TYPES = {"float": "a number", "int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list"}
 SHOWN = {"mg/m3": "mg/m³", "ug/m3": "µg/m³"}
 
 
@@ -64,10 +86,23 @@ def convert(where: str, entry: dict[str, Any], type_: type[Any]) -> Any:
         raise CatalogueError(f"{where}: {inside}there is no field {unknown[1]!r}; {remedy}")
     if missing := re.search(r"missing required field `(.+?)`", told):
         raise CatalogueError(f"{where}: {inside}{missing[1]} is missing; add it, as {GUIDE} explains it")
-    name = field.rpartition(".")[2]
-    given = f" = {entry[field]!r}" if field in entry else ""
-    wanted = _PATTERNS[name] if name in _PATTERNS and "regex" in told else told[:1].lower() + told[1:]
-    raise CatalogueError(f"{where}: {field}{given}: {wanted}; {GUIDE} explains the field")
+    steps = re.findall(r"[^.\[\]]+", field)
+    name = next((step for step in reversed(steps) if step in _EXPECTED), "")
+    wanted = _EXPECTED[name] if name else told[:1].lower() + told[1:]
+    wanted = re.sub(r"`(\w+)(?: \| null)?`", lambda found: _TYPES.get(found[1], found[1]), wanted)
+    raise CatalogueError(f"{where}: {field}{_given(entry, steps)}: {wanted}; {GUIDE} explains the field")
+
+
+def _given(entry: Any, steps: list[str]) -> str:
+    """Return what stands in the field, as far as the path to it is known."""
+    for step in steps:
+        if isinstance(entry, list) and step.isdigit():
+            entry = entry[int(step)]
+        elif isinstance(entry, dict) and step in entry:
+            entry = entry[step]
+        else:
+            break
+    return "" if entry is None or len(f"{entry!r}") > 80 else f" = {entry!r}"
 
 
 def _field_names(type_: type[Any]) -> list[str]:

@@ -35,7 +35,7 @@ def load_limits(
     known = load_quantities() if quantities is None else quantities
     files: dict[str, tuple[Path, Standard, _File]] = {}
     for path in sorted(folder.glob("*.toml")):
-        content = read_toml(path, _File)
+        content: _File = convert(f"{path}", read_toml(path, dict[str, Any]), _File)
         standard = _standard(path, content.standard)
         if standard.id in files:
             raise CatalogueError(

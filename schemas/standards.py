@@ -1,6 +1,7 @@
 """What a standard, its limits and their averaging are. ``limits/README.md`` tells how they stand in a file."""
 
 import datetime as dt
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -206,6 +207,7 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
         )
 
 
+@lru_cache
 def seconds(span: str) -> int | None:
     """Return the length in s of a span such as ``20 min``; None for ``day``, ``year`` and the like."""
     number, _, unit = span.partition(" ")

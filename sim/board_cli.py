@@ -102,9 +102,12 @@ def chip(
     """Run a chip in download mode, to be flashed; the first line printed is the port."""
     if megabytes not in FLASH_ID:
         raise UserError(f"--megabytes {megabytes}: expected one of {', '.join(map(str, FLASH_ID))}.")
+    faults = tuple(Fault.parse(text) for text in fault or ())
+    if any(each.kind == "full-disk" for each in faults):
+        raise UserError("--fault full-disk: a chip in download mode has no file system; take another fault.")
     home = folder or Path(tempfile.mkdtemp(prefix="fenceline-chip-"))
     try:
-        asyncio.run(_serve(VirtualChip(home, kind, tuple(Fault.parse(text) for text in fault or ()), megabytes)))
+        asyncio.run(_serve(VirtualChip(home, kind, faults, megabytes)))
     finally:
         if folder is None:
             shutil.rmtree(home, ignore_errors=True)

@@ -19,6 +19,8 @@ from fenceline import UserError
 
 AWAY_S = 0.5
 """How long a pulled cable or the power stays away."""
+LATE_S = 0.02
+"""By how much this process may wake too late, and the line counts as never having been idle."""
 PIECE = 64  # bytes; what goes over the line at a time, so that a fault strikes near its byte
 _SPEEDS = {getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdigit()}
 
@@ -80,6 +82,7 @@ class SerialPort:
         self._faults, self._hear = faults, hear
         self._line: _Line | None = None
         self._heard = self._said = 0
+        self._busy_until: dict[str, float] = {}
         self._back, self._stopped = asyncio.Event(), asyncio.Event()
 
     def plug(self) -> None:
@@ -122,7 +125,7 @@ class SerialPort:
                 continue
             left = self._faults.get("cable-pull", 1 << 62) - self._heard
             self._heard += len(data)
-            await self._pace(len(data))
+            await self._pace("in", len(data))
             data = data[: max(0, left)]
             await self._hear(data if line.speed() == self.baud else _garbled(data))
             if self._heard >= self._faults.get("cable-pull", 1 << 62):
@@ -133,15 +136,19 @@ class SerialPort:
         """Send to the computer; what nobody reads is lost, as at a real port."""
         for begin in range(0, len(data), PIECE):
             piece = data[begin : begin + PIECE]
-            await self._pace(len(piece))
+            await self._pace("out", len(piece))
             self._said += len(piece)
             if self._line:
                 noisy = "garbage" in self._faults and self._said > self._faults["garbage"]
                 await self._line.write(_garbled(piece) if noisy or self._line.speed() != self.baud else piece)
 
-    async def _pace(self, count: int) -> None:
+    async def _pace(self, way: str, count: int) -> None:
+        """Wait until the line has carried `count` bytes more one way: a start bit, eight bits and a stop bit each."""
         if "slow" in self._faults:
-            await asyncio.sleep(count * 10 / self._faults["slow"])
+            now, free = asyncio.get_running_loop().time(), self._busy_until.get(way, 0.0)
+            begin = free if now - free < LATE_S else now
+            self._busy_until[way] = begin + count * 10 / self._faults["slow"]
+            await asyncio.sleep(self._busy_until[way] - now)
 
 
 def _garbled(data: bytes) -> bytes:

@@ -27,11 +27,15 @@ def certificates(folder, *clients):
 
 
 class DeployedBroker:
-    """Mosquitto with the very files of deploy/mosquitto, and a certificate for each of `clients`."""
+    """Mosquitto with the very files of deploy/mosquitto, and a certificate for each of `clients`.
 
-    def __init__(self, program, folder, clients):
-        self.certificates = folder / "certs"
-        certificates(self.certificates, *clients)
+    `made` is the folder of certificates that `fenceline deploy init` has made, if they are to be the broker's.
+    """
+
+    def __init__(self, program, folder, clients=(), made=None):
+        self.certificates = made or folder / "certs"
+        if made is None:
+            certificates(self.certificates, *clients)
         with socket.create_server(("127.0.0.1", 0)) as server:
             self.port = server.getsockname()[1]
         text = (DEPLOY / "mosquitto.conf").read_text()
@@ -74,6 +78,7 @@ class DeployedBroker:
         self._process.wait()
 
     def tls(self, name=None):
+        """Return how a client connects; `name` is that of its certificate's files, and none shows no certificate."""
         context = ssl.create_default_context(cafile=self.certificates / "ca.crt")
         if name:
             context.load_cert_chain(self.certificates / f"{name}.crt", self.certificates / f"{name}.key")

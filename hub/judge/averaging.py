@@ -34,6 +34,9 @@ class Mean(NamedTuple):
 class Source(Protocol):
     """What one board and its site have measured."""
 
+    def cell(self, quantity: str, span: str, start: int) -> Cell | None:
+        """Return the cell that begins at `start`."""
+
     def cells(self, quantity: str, span: str, start: int, end: int) -> dict[int, Cell]:
         """Return the cells that begin in `start` <= t < `end`, by start."""
 
@@ -86,7 +89,7 @@ class Averager:
     def mean(self, node: Node, start: int, end: int, source: Source) -> Mean | None:
         """Return the value of a node's window; None when no reading of it has come at all."""
         if len(node.steps) == 1:
-            cell = source.cells(node.quantity, node.span, start, start + 1).get(start)
+            cell = source.cell(node.quantity, node.span, start)
             return self._first(node, cell, source) if cell else None
         last = len(node.steps) - 1
         if node.inner:
@@ -131,7 +134,7 @@ class Averager:
         reason = "" if share + EPSILON >= (step.least_valid or 0) else "too_little"
         if node.reference_o2 is None or value is None:
             return Mean(value, share, reason)
-        oxygen = source.cells("stack_o2", node.span, cell.start, cell.start + 1).get(cell.start)
+        oxygen = source.cell("stack_o2", node.span, cell.start)
         measured = oxygen.value("mean") if oxygen else None
         too_little = oxygen is None or oxygen.share + EPSILON < (step.least_valid or 0)
         if measured is None or measured >= AIR or too_little:

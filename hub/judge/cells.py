@@ -5,6 +5,11 @@ from typing import NamedTuple, Protocol
 
 from hub.judge.rules import Rule
 
+RECENT = 300
+"""For early warning it is taken to go on as in the last so many seconds."""
+STEP = 60
+"""How often it is noted how much has been measured, s."""
+
 
 class Cell:
     """What has been measured with flag N in one window; `seconds` is how much of it.
@@ -12,7 +17,10 @@ class Cell:
     A class with slots and nothing else: a city has a few for each board, and a reading changes them.
     """
 
-    __slots__ = ("changed", "end", "highest", "rules", "seconds", "seen", "span", "start", "total", "trail", "warned")
+    __slots__ = (
+        *("changed", "end", "follow_at", "highest", "rules", "seconds", "seen"),
+        *("span", "start", "total", "trail", "warned"),
+    )
 
     def __init__(
         self,
@@ -43,6 +51,24 @@ class Cell:
         """Since it was last put on the medium."""
         self.trail: list[tuple[int, float, float]] | None = None
         """For early warning: (`seen`, `seconds`, `total`) of the last minutes."""
+        self.follow_at = math.inf
+        """When `follow` is due, Unix s; for ever not, unless somebody is to be warned."""
+
+    def follow(self) -> None:
+        """Note how much has been measured, so that `recent` knows the last minutes."""
+        trail = self.trail = self.trail or []
+        trail.append((self.seen, self.seconds, self.total))
+        while len(trail) > 1 and trail[1][0] <= self.seen - RECENT:
+            del trail[0]
+        self.follow_at = self.seen + STEP
+
+    @property
+    def recent(self) -> float:
+        """By how much the total has grown for each second measured of the last minutes."""
+        seen, seconds, total = self.trail[0] if self.trail else (0, 0.0, 0.0)
+        if seen > self.seen - RECENT or self.seconds <= seconds:
+            seconds, total = 0.0, 0.0  # the window is younger than that, or a restart has lost sight of it
+        return (self.total - total) / (self.seconds - seconds) if self.seconds > seconds else 0.0
 
     @property
     def share(self) -> float:

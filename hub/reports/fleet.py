@@ -17,6 +17,8 @@ _event = msgspec.json.Decoder(Event).decode
 CLOCKS = {"none": 0, "rtc": 1, "ntp": 2}
 """How a board knows the time: not at all, from its own clock, from the network."""
 
+MOST_TEXT = 2000
+"""Longest text of an event, characters; the log has all of it."""
 OFF = 35 * 86_400
 """An event whose time is further from that of its coming, s, is dated by the hub: no outbox holds one for so long."""
 
@@ -37,9 +39,10 @@ class Known(msgspec.Struct):
 
 
 class Fleet:
-    """The boards by id; `changed` are those to be saved."""
+    """The boards by id; `changed` are those to be saved. For one never heard, silence counts from `began` (Unix s)."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: float) -> None:
+        self._began = began
         self.boards: dict[str, Known] = {}
         self.changed: set[str] = set()
 
@@ -71,14 +74,14 @@ class Fleet:
         t = event.t if abs(event.t - entry.received) < OFF else entry.received
         return points.point("event", tags, fields, t, entry.offset)
 
-    def points(self, registry: Registry, now: float, silent_after: float) -> Iterator[str]:
-        """Yield the state of every board in service; silent: nothing was heard for `silent_after` s."""
+    def points(self, measurements: list[str], registry: Registry, now: float, silent_after: float) -> Iterator[str]:
+        """Yield the state of every board in service for each measurement; silent: not heard for `silent_after` s."""
         today = dt.datetime.fromtimestamp(now, registry.zone).date()
         for board in registry.boards.values():
             if registry.is_retired(board.id, today):
                 continue
             site, known = registry.site_of(board.id), self.boards.get(board.id, Known())
-            silent = now - known.heard >= silent_after
+            silent = now - (known.heard or self._began) >= silent_after
             due = [day for day in (board.calibration_due, _day(known.cal_due)) if day]
             fields: dict[str, points.Value] = {
                 "silent": int(silent),
@@ -95,7 +98,8 @@ class Fleet:
                 **points.names(site),
             }
             tags = {"district": site.district, "site": site.id, "device": board.id}
-            yield points.point("fleet", tags, fields, now - now % 60)
+            for measurement in measurements:
+                yield points.point(measurement, tags, fields, now - now % 60)
 
 
 def _take_status(board: Known, status: Status) -> None:
@@ -120,9 +124,9 @@ def _told(event: Event) -> dict[str, points.Value]:
         stream, first, last, reason = event.dropped
         return {"count": last - first + 1, "text": f"{reason}: {first}-{last} ({stream})"}
     detail = event.detail if isinstance(event.detail, dict) else {}
-    fields: dict[str, points.Value] = {"count": 1, "text": msgspec.json.encode(detail).decode()}
+    fields: dict[str, points.Value] = {"count": 1, "text": msgspec.json.encode(detail).decode()[:MOST_TEXT]}
     if event.event == "relay":
-        fields |= {"on": int(bool(detail.get("on"))), "text": str(detail.get("why", ""))}
+        fields |= {"on": int(bool(detail.get("on"))), "text": str(detail.get("why", ""))[:MOST_TEXT]}
     return fields
 
 

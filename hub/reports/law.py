@@ -23,6 +23,16 @@ NEAR = 0.9
 """From this share of a limit on, a site is near it (this project's choice)..."""
 NEAR_DB = 3.0
 """...and of a limit in dB, from so many dB below it on."""
+# Of a window's verdicts, the one with the highest revision counts: SQLite takes the other columns from its row, too.
+DAY = """
+SELECT count(*) AS windows, sum(outcome = 'exceeded') AS exceeded, sum(outcome = 'invalid') AS invalid,
+    sum(iif(outcome = 'exceeded', end - start, 0)) AS exceeded_s, avg(valid_share) AS capture,
+    max(iif(outcome = 'invalid', NULL, value)) AS highest
+FROM (SELECT start, end, outcome, value, valid_share, max(revision) FROM verdict
+    WHERE device = ? AND rule = ? AND start >= ? AND start < ? GROUP BY start)
+"""
+NOW = ("id", "site", "device", "rule", "quantity", "start", "end", "value", "limit_value", "unit", "outcome")
+"""What is kept in memory of the newest verdicts."""
 NONE, KEPT, CLOSE, EXCEEDED = 0, 1, 2, 3
 """States of a site, the worst last."""
 
@@ -67,11 +77,11 @@ class Law:
     def verdicts(self, after: int) -> tuple[list[str], int]:
         """Return the points of verdicts behind a number, with those of their days, and the number reached."""
         rows = self._book.rows("SELECT * FROM verdict WHERE id > ? ORDER BY id LIMIT ?", after, MOST)
-        days = {(row["device"], row["rule"], self._local.day(row["start"])) for row in rows}
+        days = {(row["device"], row["rule"], self._local.day(row["start"])): row for row in rows}
         lines = [points.verdict(row) for row in rows]
-        for device, rule, day in sorted(days, key=str):
-            of_day = {row["start"]: row for row in self._windows(device, rule, day.start, day.end)}
-            lines.append(points.day_of_verdicts(list(of_day.values()), day.start))
+        for (device, rule, day), row in days.items():
+            (counted,) = self._book.rows(DAY, device, rule, day.start, day.end)
+            lines.append(points.day_of_verdicts(row, counted, day.start))
         return lines, rows[-1]["id"] if rows else after
 
     def alerts(self, after: int) -> tuple[list[str], int]:
@@ -114,7 +124,7 @@ class Law:
         self._follow()
         worst: dict[str, tuple[int, float, Row]] = {}
         for row in self._newest.values():
-            if row["binding"] == "binds" and now - row["end"] <= max(row["end"] - row["start"], 3600):
+            if now - row["end"] <= max(row["end"] - row["start"], 3600):
                 level, share = _level(row)
                 before = worst.get(row["site"])
                 if before is None or (level, share) > before[:2]:
@@ -140,25 +150,22 @@ class Law:
 
     def _follow(self) -> None:
         """Learn of the verdicts given since the last time."""
+        columns = ", ".join(f"v.{name}" for name in NOW)
         if self._seen is None:
             rows = self._book.rows(
-                "SELECT v.* FROM verdict v JOIN (SELECT device, rule, max(start) AS start FROM verdict "
-                "GROUP BY device, rule) USING (device, rule, start) ORDER BY v.id"
+                f"SELECT {columns} FROM verdict v JOIN (SELECT device, rule, max(start) AS start FROM verdict "  # noqa: S608
+                "GROUP BY device, rule) USING (device, rule, start) WHERE binding = 'binds' ORDER BY v.id"
             )
         else:
-            rows = self._book.rows("SELECT * FROM verdict WHERE id > ? ORDER BY id", self._seen)
+            rows = self._book.rows(
+                f"SELECT {columns} FROM verdict v WHERE id > ? AND binding = 'binds' ORDER BY id",  # noqa: S608
+                self._seen,
+            )
         for row in rows:
             known = self._newest.get((row["device"], row["rule"]))
             if known is None or row["start"] >= known["start"]:
                 self._newest[row["device"], row["rule"]] = row
-            self._seen = max(self._seen or 0, row["id"])
-        self._seen = self._seen or 0
-
-    def _windows(self, device: str, rule: str, start: int, end: int) -> list[Row]:
-        sql = (
-            "SELECT * FROM verdict WHERE device = ? AND rule = ? AND start >= ? AND start < ? ORDER BY start, revision"
-        )
-        return self._book.rows(sql, device, rule, start, end)
+        self._seen = max(self._seen or 0, rows[-1]["id"] if rows else 0)
 
 
 def _level(row: Row) -> tuple[int, float]:

@@ -75,20 +75,23 @@ def verdict(row: Row) -> str:
     return point("verdict", series(row), fields, row["start"])
 
 
-def day_of_verdicts(rows: list[Row], start: int) -> str:
-    """Return what the newest verdicts on one rule's windows in a local day, `start`, come to."""
-    valid = [row for row in rows if row["value"] is not None and row["outcome"] != "invalid"]
-    exceeded = [row for row in rows if row["outcome"] == "exceeded"]
+def day_of_verdicts(row: Row, counted: Row, start: int) -> str:
+    """Return what the newest verdicts on one rule's windows in a local day, `start`, come to.
+
+    Args:
+        row: any of the verdicts.
+        counted: windows, exceeded, invalid, exceeded_s, capture and highest.
+        start: of the day, Unix s.
+    """
+    highest, limit = counted["highest"], row["limit_value"]
     fields: dict[str, Value] = {
-        "windows": len(rows),
-        "exceeded": len(exceeded),
-        "invalid": sum(row["outcome"] == "invalid" for row in rows),
-        "exceeded_s": sum(row["end"] - row["start"] for row in exceeded),
-        "capture": sum(row["valid_share"] for row in rows) / len(rows),
-        "highest": max((float(row["value"]) for row in valid), default=None),
-        "ratio": max((ratio(row["value"], row["limit_value"], row["unit"]) for row in valid), default=None),
+        **{name: int(counted[name]) for name in ("windows", "exceeded", "invalid", "exceeded_s")},
+        "capture": number(counted["capture"]),
+        "highest": number(highest),
+        "limit_value": number(limit),
+        "ratio": None if highest is None else ratio(highest, limit, row["unit"]),
     }
-    return point("verdict_24h", series(rows[-1]), fields, start)
+    return point("verdict_24h", series(row), fields, start)
 
 
 def alert(row: Row, registry: Registry) -> str:
@@ -104,7 +107,6 @@ def alert(row: Row, registry: Registry) -> str:
         "value": number(row["value"]),
         "limit_value": number(row["limit_value"]),
         "unit": row["unit"],
-        "standard": row["standard"],
         "clause": row["clause"],
         "capture": number(row["capture"]),
         "text_en": text.en,
@@ -117,7 +119,7 @@ def alert(row: Row, registry: Registry) -> str:
         "ended_ms": None if row["resolved"] is None else int(row["resolved"] * 1000),
         **names(registry.sites.get(row["site"])),
     }
-    tags = {name: row[name] for name in ("district", "site", "device", "kind", "rule")}
+    tags = {name: row[name] for name in ("district", "site", "device", "kind", "rule", "standard")}
     return point("alert", tags, fields, row["opened"], row["id"])
 
 

@@ -104,14 +104,14 @@ class Reports:
         self._name = name
         self._silent_after = silent_after
         self._progress = progress
-        self._fleet = Fleet()
+        self._fleet = Fleet(clock())
         for device, known in self._db.execute("SELECT device, known FROM board"):
             self._fleet.boards[device] = msgspec.json.decode(known, type=Known)
         self._offset, self._verdict, self._step, self._hour = self._db.execute("SELECT * FROM position").fetchone()
         self._taken = self._offset
         self._looked = 0.0
         self._sampled: float | None = None
-        self._placed = -1  # the local day for which the places have been told
+        self._hourly = self._daily = -1  # the hour and local day whose first sample was taken
         self._events: list[str] = []
         self._samples: deque[str] = deque()
         self._given_up = 0
@@ -126,7 +126,7 @@ class Reports:
         """Tell of the sites and boards of another registry from now on."""
         self._registry = registry
         self._law.use(registry)
-        self._placed = -1
+        self._daily = -1
 
     def position(self) -> int:
         """See `hub.consumer.Sink`."""
@@ -155,16 +155,19 @@ class Reports:
 
     def _sample(self, now: float) -> None:
         """Put down how everything is now; it is sent as soon as the store takes it."""
-        self._samples += self._fleet.points(self._registry, now, self._silent_after)
+        day, hour = self._law.day(now), int(now) // air.HOUR
+        measurements = ["fleet"]
+        measurements += ["fleet_1h"] * (hour != self._hourly)
+        measurements += ["fleet_24h"] * (day != self._daily)
+        self._samples += self._fleet.points(measurements, self._registry, now, self._silent_after)
         self._samples += self._law.budgets(now)
         self._samples += self._law.states(now)
         self._samples += self._law.open_alerts()
         self._samples += self._quarantine(now)
         self._samples.append(self._heartbeat(now))
-        day = self._law.day(now)
-        if day != self._placed:
+        if day != self._daily:
             self._samples += self._places(day)
-            self._placed = day
+        self._hourly, self._daily = hour, day
         while len(self._samples) > MOST_WAITING:
             self._samples.popleft()
             self._given_up += 1

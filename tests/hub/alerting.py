@@ -153,7 +153,7 @@ def run(folder, command, *arguments):
 class Hook:
     """A web hook on loopback. `answers` are the codes it gives one after the other, 200 behind them."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.got, self.answers, self.hangs = [], [], threading.Event()
         self.released = threading.Event()
         hook = self
@@ -161,7 +161,7 @@ class Hook:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                hook.got.append((self.path, said["title"], said["message"]))
+                hook.got.append((self.path.partition("?")[0], said["title"], said["message"]))
                 if hook.hangs.is_set():
                     hook.released.wait(30)
                     return
@@ -171,7 +171,7 @@ class Hook:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_port
 
     def url(self, path="hook"):
@@ -182,9 +182,9 @@ class Hook:
 
 
 @contextmanager
-def a_hook():
-    """Run a web hook."""
-    hook = Hook()
+def a_hook(port=0):
+    """Run a web hook; leaving it, nobody listens any more."""
+    hook = Hook(port)
     thread = threading.Thread(target=hook.server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -261,6 +261,44 @@ def test_an_alert_ends_when_its_limit_is_judged_no_more(city):
     assert city.alert()["state"] == "resolved"
 
 
+def test_a_board_that_has_gone_dumb_does_not_prove_that_the_limit_is_kept(city):
+    city.judge(74.0)
+    city.db.execute("INSERT INTO latest VALUES ('fence-1', ?, ?, 0)", (after(1), city.now))
+    city.wait(2 * WINDOW + 600)
+    assert city.alert()["state"] == "firing"
+    city.wait(86_400 + 600)
+    assert city.alert()["state"] == "resolved"
+    assert "whether the limit is kept is not known" in city.steps()[-1]["detail"]
+
+
+def test_windows_with_too_little_data_do_not_prove_that_the_limit_is_kept(city):
+    city.judge(74.0)
+    city.db.execute(
+        "INSERT INTO verdict (device, rule, start, end, outcome, limit_value, valid_share, revision, judged) "
+        "VALUES ('fence-1', ?, ?, ?, 'invalid', 70, 0.1, 1, ?)",
+        (DAY, after(1), after(2), after(2)),
+    )
+    city.wait(2 * WINDOW + 600)
+    assert city.alert()["state"] == "firing"
+    for n in (2, 3):
+        city.judge(60.0, start=after(n))
+    assert city.alert()["state"] == "resolved"
+
+
+def test_an_alert_of_a_maintenance_is_escalated_only_from_when_it_was_told(tmp_path):
+    with AlertCity(tmp_path, Alerting(escalate_minutes={"violation": 30}), levels=2) as city:
+        city.desk.add_maintenance("tower", "", NINE, NINE + 3600, "calibration", "zhang")
+        for n in range(3):
+            city.judge(74.0, start=after(n))
+            city.wait(60)
+        assert city.done() == ["firing", "suppressed"]
+        city.judge(74.0, start=after(3))
+        city.wait(60)
+        assert city.done() == ["firing", "suppressed", "released"]
+        city.wait(1800)
+        assert city.done()[3:] == ["escalated"]
+
+
 def test_a_kill_at_any_moment_changes_nothing(city):
     for n, level in enumerate((74.0, 76.0, 60.0, 60.0)):
         city.kill()

@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import json
 import logging
+import sqlite3
 import time
 from dataclasses import dataclass
 
@@ -15,10 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.admission import authentic
+from hub.alert_desk import Desk
+from hub.alert_present import Presenter, by_rule
 from hub.api import alert_router
 from hub.api_problems import Rate, language
+from hub.compliance import STEPS
 from hub.config import load_config
 from hub.consumer import StoreSink
+from hub.database import open_database
 from hub.http import MOST_BODY, Server, make_app
 from hub.language import Lang
 from hub.metrics import Metrics
@@ -138,7 +143,14 @@ def test_an_alert_is_shown_with_the_limit_windows_and_readings_that_it_rests_on(
     assert shown["link"] == "https://city.example/tower/1"
 
 
-def test_every_alert_is_traced_to_the_verbatim_messages_and_their_macs(api, city):
+@pytest.fixture(params=["small", "large"])
+def size(request, monkeypatch):
+    """Whether the log is looked through as a whole, or by the time of reception."""
+    if request.param == "large":
+        monkeypatch.setattr("hub.alert_evidence.SMALL", 0)
+
+
+def test_every_alert_is_traced_to_the_verbatim_messages_and_their_macs(api, city, size):
     page = api.get("/alerts/1/messages?limit=8").json()
     messages = page["messages"]
     while page["cursor"]:
@@ -157,7 +169,7 @@ def test_every_alert_is_traced_to_the_verbatim_messages_and_their_macs(api, city
     assert {r["value"] for r in readings} == {74.0}
 
 
-def test_late_messages_that_amended_a_verdict_are_found(tmp_path):
+def test_late_messages_that_amended_a_verdict_are_found(tmp_path, size):
     write_files(tmp_path)
     (tmp_path / "data").mkdir()
     late = Speaker("fence-1", stream="0000000a")
@@ -178,22 +190,18 @@ def test_late_messages_that_amended_a_verdict_are_found(tmp_path):
         assert len(messages) == 20
 
 
-def test_the_readings_in_another_store_are_named_as_a_query(city):
+def test_where_influxdb_keeps_the_readings_they_are_taken_from_the_log(city):
     config = (city / "fenceline.toml").read_text("utf-8")
     try:
         (city / "fenceline.toml").write_text(f'{config}[store]\nkind = "influxdb"\n', "utf-8")
         settings_ = load_config(city / "fenceline.toml")
     finally:
         (city / "fenceline.toml").write_text(config, "utf-8")
-    from hub.alert_desk import Desk
-    from hub.alert_present import Presenter, by_rule
-    from hub.compliance import STEPS
-    from hub.database import open_database
-
     with contextlib.closing(open_database(city / "data" / "compliance.db", STEPS)) as db:
         desk = Desk(db, time.time)
         shown = Presenter(settings_, CITY, by_rule(LIMITS), QUANTITIES, Lang.en).detail(desk.get(1), desk)
-    assert shown.evidence.readings is None
+    assert [(one.value, one.dt, one.flag) for one in shown.evidence.readings] == [(74.0, 10, "N")] * 120
+    assert [one.t.timestamp() for one in shown.evidence.readings] == list(range(NOON, NOON + 1200, 10))
     assert shown.evidence.influxql == (
         f'SELECT "laeq" FROM "noise" WHERE "device" = \'fence-1\' AND time >= {NOON}s AND time < {NOON + 1200}s'
     )
@@ -461,14 +469,10 @@ def test_what_is_not_there_is_told_in_the_callers_language(api):
 
 
 def test_a_database_that_is_locked_asks_to_come_again(busy, monkeypatch):
-    import sqlite3
-
-    from hub import alert_desk
-
     def locked(*_, **__):
         raise sqlite3.OperationalError("database is locked")
 
-    monkeypatch.setattr(alert_desk.Desk, "find", locked)
+    monkeypatch.setattr(Desk, "find", locked)
     refused = busy.get("/alerts")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
 

@@ -164,6 +164,9 @@ def test_a_value_that_no_instrument_in_order_gives_does_not_count_and_is_told(ru
         (["2 March,60,laeq,60"], 2, ["'2 March'", "ISO 8601"]),
         (["2026-03-02T09:60:00+08:00,60,laeq,60"], 2, ["09:60", "ISO 8601"]),
         (["2026-02-29T09:00:00+08:00,60,laeq,60"], 2, ["2026-02-29", "ISO 8601"]),
+        (["9999-12-31T23:59:59+08:00,60,laeq,60"], 2, ["9999-12-31", "before 2200"]),
+        (["0001-01-01T00:00:00+08:00,60,laeq,60"], 2, ["0001-01-01", "from 1970"]),
+        ([*minutes(60), "2026-03-02T09:01:00+08:00,1e300,laeq,60"], 3, ["dt = '1e300'", "a year at most"]),
         ([*minutes(60, 60), "2026-03-02T09:02:00+08:00,-60,laeq,60"], 4, ["dt = '-60'", "above 0"]),
         ([*minutes(60), "2026-03-02T09:01:00+08:00,0,laeq,60"], 3, ["dt = '0'", "above 0"]),
         ([*minutes(60), "2026-03-02T09:01:00+08:00,nan,laeq,60"], 3, ["dt = 'nan'", "above 0"]),
@@ -361,6 +364,13 @@ def test_people_are_told_what_must_be_known_before_more_can_be_judged(run):
     _, out, _ = run(table(*minutes(*[80] * 40)), "--kind", "factory")
     assert "40 rows, 0 verdicts" in out
     assert "GB 12348-2008: depends on the zone class; give the site its zone class" in out
+
+
+def test_a_program_that_gets_no_verdict_gets_the_reason_on_standard_error(run):
+    code, out, err = run(table(*minutes(*[80] * 40)), "--kind", "factory", "--json")
+    assert (code, out) == (0, '{"summary":true,"verdicts":0,"exceeded":0,"invalid":0}\n')
+    assert "GB 12348-2008: depends on the zone class" in err
+    assert "No limit" in run(table(*minutes(*[20] * 40, quantity="temperature")), "--json")[2]
 
 
 def test_people_are_told_that_no_limit_is_about_it(run):

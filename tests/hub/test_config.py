@@ -231,3 +231,23 @@ def test_fenceline_run_without_a_configuration_names_the_file_it_wants(tmp_path)
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
     assert str(tmp_path / "fenceline.toml") in line
+
+
+def test_a_secret_may_stand_in_a_file_that_the_environment_names(tmp_path, monkeypatch):
+    (tmp_path / "fenceline.toml").write_text(CONFIG)
+    (tmp_path / "token").write_text("from the file\n")
+    for name in ("INFLUXDB_V2_TOKEN", "APPRISE_URLS"):
+        monkeypatch.setenv(name, "")  # so that the test's end takes back what is put there
+    monkeypatch.setenv("INFLUXDB_V2_TOKEN_FILE", str(tmp_path / "token"))
+    load_config(tmp_path / "fenceline.toml")
+    assert os.environ["INFLUXDB_V2_TOKEN"] == "from the file"
+    assert os.environ["APPRISE_URLS"] == ""
+
+    # What stands in the environment itself goes before a file.
+    monkeypatch.setenv("INFLUXDB_V2_TOKEN", "given")
+    load_config(tmp_path / "fenceline.toml")
+    assert os.environ["INFLUXDB_V2_TOKEN"] == "given"
+
+    monkeypatch.setenv("APPRISE_URLS_FILE", str(tmp_path / "missing"))
+    with pytest.raises(ConfigError, match=r"APPRISE_URLS_FILE: .*missing cannot be read"):
+        load_config(tmp_path / "fenceline.toml")

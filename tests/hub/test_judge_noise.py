@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+from hub.alert_text import number
+from hub.judge.averaging import rounded
 from tests.hub.judging import HOUR, MINUTE, Bench
 
 NINE, TEN_PM = 9 * HOUR, 22 * HOUR
@@ -179,3 +181,22 @@ def test_on_a_leap_day_as_on_any_other():
     found = site.judge()
     assert len(found) == 72
     assert found[-1].end == site.at("2028-03-01")
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "told"),
+    [
+        (70.05, 1, 70.0),  # of two equally near ones the even
+        (70.15, 1, 70.2),
+        (70.05 - 1e-12, 1, 70.0),  # a sum's last digit is no reason for another verdict
+        (70.05 + 1e-12, 1, 70.0),
+        (70.0501, 1, 70.1),
+        (120.5, 0, 120),
+        (121.5 - 1e-10, 0, 122),
+        (-0.05, 1, 0.0),
+        (67.4036, 1, 67.4),
+    ],
+)
+def test_rounding_as_gb_t_8170_has_it(value, decimals, told):
+    assert rounded(value, decimals) == told
+    assert float(number(value, decimals)) == told  # what people are told is what was compared

@@ -10,7 +10,9 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 import fenceline
 from hub.compliance import GRACE
 from hub.judge.averaging import rounded
+from hub.registry import City, District
 from schemas import load_limits
 from tests.hub.helpers import CITY, LIMITS, Hub, Speaker, at, record
 from tests.hub.judging import DAY, HOUR, MINUTE, Bench
@@ -190,7 +193,11 @@ def a_night():
 def in_the_end(hub):
     """Return what holds of each window: outcome, value, capture of its latest verdict."""
     return {
-        (v["rule"], v["start"]): (v["outcome"], v["value"] and round(v["value"], 6), round(v["valid_share"], 6))
+        (v["device"], v["rule"], v["start"]): (
+            v["outcome"],
+            v["value"] and round(v["value"], 6),
+            round(v["valid_share"], 6),
+        )
         for v in hub.verdicts()
     }
 
@@ -220,6 +227,87 @@ def test_a_log_that_is_judged_again_from_its_beginning_gives_the_verdicts_it_gav
 
 def local_time(t):
     return dt.datetime.fromtimestamp(t, CITY.zone).isoformat()
+
+
+def in_shanghai():
+    """Return the city with everything that a verdict may depend on: zone class, province, two boards at one site."""
+    tower = msgspec.structs.replace(CITY.sites["tower"], zone_class="2")
+    return msgspec.structs.replace(
+        CITY,
+        sites=CITY.sites | {"tower": tower},
+        cities={"c": City(id="c", en="Shanghai", zh="上海", jurisdiction="CN-SH")},
+        named_districts={"north": District(id="north", city="c", en="North", zh="北区")},
+    )
+
+
+def two_boards(dice):
+    """Return (device, first record's number, records) of what two boards at one site measure in six hours."""
+    begin, said = NIGHT - 2 * HOUR, []
+    for device in ("fence-1", "fence-2"):
+        for piece in range(36):
+            records = []
+            for minute in range(10):
+                t = begin + 600 * piece + 60 * minute
+                values = {
+                    "tsp": dice.randrange(800, 2600),
+                    "laeq": dice.uniform(50, 75),
+                    "lafmax": dice.uniform(60, 90),
+                }
+                if device == "fence-2":
+                    values["wind_speed"] = dice.uniform(2, 7)
+                kept = {key: value for key, value in values.items() if dice.random() < 0.97}
+                records.append(record(t, 60, **(kept or {"tsp": 900})))
+            said.append((device, 1 + 10 * piece, records))
+    return said
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_boards_that_come_back_hours_late_and_a_hub_that_is_restarted_change_no_verdict_in_the_end(tmp_path, seed):
+    dice = Random(seed)
+    said = two_boards(dice)
+    limits = [(s, n) for s, n in load_limits() if s.id in (*STANDARDS, "GB 3096-2008")]
+
+    def told(folder, messages, *, restarts):
+        folder.mkdir()
+        boards = {device: Speaker(device) for device in ("fence-1", "fence-2")}
+        with Hub(folder, limits, in_shanghai()) as hub:
+            hub.now = NIGHT + 6 * HOUR
+            for device, seq, records in messages:
+                hub.hear(boards[device].telemetry(*records, seq=seq))
+                if restarts:
+                    hub.now += dice.randrange(900)
+                    hub.judge()
+                if restarts and dice.random() < 0.2:
+                    hub.restart()
+            hub.judge()
+            hub.now += 2 * DAY
+            hub.judge()
+            return in_the_end(hub)
+
+    mixed = dice.sample(said, len(said))
+    late = told(tmp_path / "late", mixed, restarts=True)
+    assert late == told(tmp_path / "at-once", said, restarts=False)
+    assert {outcome for outcome, *_ in late.values()} == {"compliant", "exceeded", "invalid"}
+
+
+def test_what_comes_more_than_8_days_late_is_told_in_the_hubs_log_and_judged_no_more(tmp_path, caplog):
+    with Hub(tmp_path, LIMITS) as hub:
+        board = Speaker("fence-1")
+        hub.now = NIGHT + 10 * DAY
+        for day in (0, 9):  # records of both days wait at the board; those in between are still to come
+            records = [record(NIGHT + day * DAY + 60 * n, 60, laeq=60.0) for n in range(20)]
+            hub.hear(board.telemetry(*records, seq=1 + 1000 * day))
+        hub.judge()
+        hub.now += DAY
+        hub.judge()
+        before = hub.verdicts()
+        hub.hear(board.telemetry(*[record(NIGHT + 1200 + 60 * n, 60, laeq=90.0) for n in range(20)], seq=21))
+        hub.judge()
+        hub.now += DAY
+        hub.judge()
+        assert hub.verdicts() == before
+        assert [verdict["outcome"] for verdict in before] == ["compliant", "compliant"]
+    assert "20 readings came more than 8 days after their windows had been judged" in caplog.text
 
 
 def test_the_backtest_says_of_recorded_data_what_the_hub_said_of_them_live(tmp_path, monkeypatch, capsys):
@@ -256,6 +344,6 @@ def test_the_backtest_says_of_recorded_data_what_the_hub_said_of_them_live(tmp_p
         if one["valid"]
     } == {
         (rule, local_time(start)): (outcome, round(value, 1))
-        for (rule, start), (outcome, value, _) in live.items()
+        for (_, rule, start), (outcome, value, _) in live.items()
         if outcome != "invalid"
     }

@@ -18,6 +18,28 @@ zone_class = "3"
 """
 
 
+PROVINCE = """
+timezone = "Asia/Shanghai"
+[[city]]
+id = "xian"
+en = "Xi'an"
+zh = "西安"
+jurisdiction = "Shaanxi"
+[[district]]
+id = "yanta"
+city = "xian"
+en = "Yanta"
+zh = "雁塔"
+[[site]]
+id = "pit"
+district = "yanta"
+kind = "construction"
+en = "Pit"
+zh = "基坑"
+properties = {phase = "structure"}
+"""
+
+
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
@@ -112,6 +134,36 @@ def test_the_limits_of_a_site_of_the_registry_are_explained(run, config):
     assert "depends on plant" in out.split("Open:")[1]
 
 
+def test_the_city_and_the_properties_of_a_site_of_the_registry_count(run, tmp_path):
+    (tmp_path / "registry.toml").write_text(PROVINCE, "utf-8")
+    config = tmp_path / "fenceline.toml"
+    config.write_text('registry = "registry.toml"\nkeys = "keys.toml"\n', "utf-8")
+
+    def bound(*options):
+        told = json.loads(run("explain", "pit", "--config", config, "--day", "2026-11-22", "--json", *options)[1])
+        return {f"{one['standard']} {one['limit']}" for one in told if one["status"] == "binds"}
+
+    assert {"DB61/1078-2017 tsp-structure", "GB 12523-2025 laeq-day"} <= bound()
+    assert not any(rule.startswith("GB 16297") for rule in bound())
+    # What if it were elsewhere, or at another phase?
+    assert "GB 16297-1996 boundary-pm" in bound("--jurisdiction", "CN-JX")
+    assert "DB61/1078-2017 tsp-earthworks" in bound("--property", "phase=earthworks")
+
+
+def test_what_is_for_other_classes_is_one_line_for_each_standard(run):
+    _, out, _ = run("explain", "--kind", "construction", "--zone", "2", "--day", "2026-11-22")
+    assert out.count("GB 3096-2008: for zone class") == 1
+    assert "GB 3096-2008: for zone class 0, 1, 3, 4a, 4b; this site: 2 (limits: 15)" in out
+    assert "WHO 2021: for who_target = IT1, IT2, IT3, IT4; this site: AQG (limits: 26)" in out
+
+
+def test_a_narrow_terminal_still_tells_how_each_limit_is_averaged(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run("show", "GB 12523-2025")
+    assert max(map(len, out.splitlines())) <= 80
+    assert "Averaging: 20 min energy mean (≥ 75 %): laeq-day, laeq-night" in out
+
+
 def test_the_limits_of_any_site_are_explained_without_a_registry(run):
     options = ("--kind", "construction", "--zone", "2", "--jurisdiction", "CN-SH", "--day", "2025-12-31")
     told = {(one["standard"], one["limit"]): one for one in json.loads(run("explain", *options, "--json")[1])}
@@ -126,6 +178,7 @@ def test_the_limits_of_any_site_are_explained_without_a_registry(run):
         "value": 70,
         "stated": "70 dB(A)",
         "verified": "S",
+        "averaging_verified": "U",
     }
     assert "2026-01-01" in told["GB 12523-2025", "laeq-day"]["why"]
     assert told["DB31/964-2016", "pm-low"]["status"] == "binds"

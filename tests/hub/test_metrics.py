@@ -31,6 +31,7 @@ def state(folder, **changes):
         "alerts_firing": 1,
         "consumers": {"store": Progress(500), "compliance": Progress(440, waiting_since=NOON - 90)},
         "quarantine": {"mac": 3, "unknown": 1},
+        "notifications": {"waiting": 4, "failing": 1},
     }
     return usual | changes
 
@@ -77,6 +78,8 @@ def test_the_hubs_state_is_looked_up_when_asked(tmp_path):
     assert seen["fenceline_broker_sessions", ""] == 2
     assert seen["fenceline_boards_heard", ""] == 7
     assert seen["fenceline_alerts_firing", ""] == 1
+    assert seen["fenceline_notifications", "waiting"] == 4
+    assert seen["fenceline_notifications", "failing"] == 1
     assert seen["fenceline_quarantine_messages", "mac"] == 3
     assert seen["fenceline_data_free_bytes", ""] > 0
     hub.state = state(tmp_path, connected=False, inbox=13)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import time
 
 import pytest
 
@@ -9,9 +10,13 @@ from edge import message
 from hub.alert_desk import Desk
 from hub.aqi import aqi, edition_on
 from hub.compliance import STEPS
+from hub.config import load_config
 from hub.database import open_database
+from hub.downstream import Consumers, Job
 from hub.registry import Board, Registry, Site
 from hub.stores import StoreError
+from tests.hub import registry_files
+from tests.hub.alerting import until
 from tests.hub.helpers import SHANGHAI, Speaker, at, record
 from tests.hub.whole import WholeHub
 
@@ -168,13 +173,15 @@ def test_the_fleet_is_told_of_by_status_and_silence_and_outlasts_a_restart(hub, 
     told = {"online": 1, "silent": 0, "depth": 12, "dropped": 3, "rssi": -71, "heap_free": 51200, "agent": "0.1.0"}
     told |= {"clock": "ntp", "clock_level": 2, "cal_due_days": 7, "faulty": 1, "site_zh": "钟楼"}
     assert {key: of("fence-1")[key] for key in told} == told
-    assert (of("stack-1")["silent"], of("stack-1")["online"]) == (1, 0)
+    assert (of("stack-1")["silent"], of("stack-1")["online"]) == (0, 0)  # it may still speak
+    measure(hub, board, 5, laeq=60.0)
+    assert of("stack-1")["silent"] == 1
 
     hub.close()
     hub.open()
     hub.now += 900
     hub.work()
-    assert (of("fence-1")["silent"], of("fence-1")["rssi"], of("fence-1")["last_heard"]) == (1, -71, START + 600)
+    assert (of("fence-1")["silent"], of("fence-1")["rssi"], of("fence-1")["last_heard"]) == (1, -71, START + 900)
 
 
 def test_what_happens_to_boards_is_an_event(hub, database):
@@ -216,6 +223,29 @@ def test_air_quality_and_noise_of_a_district_have_no_names_and_no_mean_of_decibe
     assert (district["district"], district["aqi"]) == ("north", expected.value)
     assert district["laeq"] == pytest.approx(60)
     assert "site" not in district
+
+
+def test_a_hub_reports_on_the_boards_of_its_own_districts_only(database, tmp_path):
+    with WholeHub(tmp_path, CITY.owned(("north",)), START) as hub:
+        hub.work()
+    assert {row["device"] for row in rows(database, "fleet")} == {"fence-1"}
+    assert {row["site"] for row in rows(database, "state")} == {"tower"}
+
+
+def test_the_process_of_the_consumers_reports_and_watches_its_own_districts(database, tmp_path):
+    """Put together as the hub does it, on the files of a city with two districts."""
+    registry = registry_files.REGISTRY.replace('id = "mill"\ndistrict = "nanhai"', 'id = "mill"\ndistrict = "shunde"')
+    named = '[[district]]\nid = "shunde"\ncity = "foshan"\nen = "Shunde"\nzh = "顺德"\n'
+    file = registry_files.make(tmp_path, f"{registry}\n{named}")
+    file.write_text(f'{registry_files.CONFIG}districts = ["nanhai"]\n[store]\nkind = "influxdb"\n')
+    consumers = Consumers(Job(load_config(file), time.time, "text"))
+    try:
+        consumers.start()
+        until(lambda: rows(database, "hub"))
+        until(lambda: consumers.states().keys() == {"store", "rollups", "compliance", "watch", "reports"})
+    finally:
+        consumers.stop()
+    assert {row["device"] for row in rows(database, "fleet")} == {"fence-1"}
 
 
 def test_an_outage_of_the_store_loses_nothing(hub, database):

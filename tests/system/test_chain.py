@@ -97,6 +97,7 @@ def assert_dashboards_answer(server, made):
         rows = server.query(query.statement, "fenceline")
         shown += '"laeq"' in query.statement and len(rows) > 0
     assert shown
+    assert server.query('SELECT last("heartbeat") FROM "hub"', "fenceline"), "the hub reports on itself"
 
 
 def test_a_board_answers_a_command_with_its_key_and_no_other(mosquitto, micropython, tmp_path):

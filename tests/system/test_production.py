@@ -43,7 +43,7 @@ def show_certificates(chain, broker):
 
     config = chain.folder / "fenceline.toml"
     lines = [f"port = {broker.port}", 'client_id = "hub"', *(f"{k} = {json.dumps(v)}" for k, v in paths("hub").items())]
-    config.write_text(config.read_text().replace("port = 0", "\n".join(lines)))
+    config.write_text(config.read_text().replace("port = 0", "\n".join(lines), 1))
     for board in chain.boards:
         path = chain.folder / board.id / "config.json"
         settings = json.loads(path.read_text())

@@ -1,0 +1,68 @@
+"""How things look in Grafana: colours with the words beside them, gaps, limits, the order of a table."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import dashboard as model
+
+GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#8e8e8e", "blue"
+
+
+def value(name: str, content: Any) -> model.DynamicConfigValue:
+    """Return one property of an override."""
+    return model.DynamicConfigValue(name, content)
+
+
+def gap_beyond(length: dt.timedelta) -> model.DynamicConfigValue:
+    """Break a line where two values lie further apart: single values come without empty rows between them."""
+    return value("custom.insertNulls", length // dt.timedelta(milliseconds=1))
+
+
+def limit_line(dash: list[int]) -> list[model.DynamicConfigValue]:
+    """Return how limits are drawn: dashed red steps."""
+    return [
+        value("color", {"mode": "fixed", "fixedColor": RED}),
+        value("custom.lineInterpolation", "stepAfter"),
+        value("custom.lineStyle", {"fill": "dash", "dash": dash}),
+        value("custom.showPoints", "never"),
+    ]
+
+
+def value_map(texts: Mapping[str, tuple[str, str | None]]) -> model.ValueMap:
+    """Return the mapping of values to texts and colours."""
+    results = {key: model.ValueMappingResult(text=text, color=color) for key, (text, color) in texts.items()}
+    return model.ValueMap(results)
+
+
+def range_map(from_: float, to: float, text: str, color: str) -> model.RangeMap:
+    """Return the mapping of a range of values to a text and a colour."""
+    result = model.ValueMappingResult(text=text, color=color)
+    return model.RangeMap(model.DashboardRangeMapOptions(from_, to, result))
+
+
+def colour(mode: str, color: str) -> Any:
+    """Return how a panel's series are coloured where nothing else says so."""
+    return dashboard.FieldColor().mode(model.FieldColorModeId(mode)).fixed_color(color)
+
+
+def thresholds(*steps: tuple[float | None, str]) -> Any:
+    """Return from which value on which colour holds; the first step has no value."""
+    listed = [model.Threshold(value=at, color=color) for at, color in steps]
+    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(listed)
+
+
+def sorted_by(field: str, *, descending: bool, most: int | None = None) -> list[model.DataTransformerConfig]:
+    """Return the transformations that sort a table, and leave its first rows."""
+    steps = [model.DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": field, "desc": descending}]})]
+    if most:
+        steps.append(model.DataTransformerConfig(id_val="limit", options={"limitField": str(most)}))
+    return steps
+
+
+def counted_by(*fields: str) -> model.DataTransformerConfig:
+    """Return the transformation that counts a table's rows by the values of fields."""
+    options: dict[str, Any] = {field: {"operation": "groupby", "aggregations": []} for field in fields}
+    options["device"] = {"operation": "aggregate", "aggregations": ["count"]}
+    return model.DataTransformerConfig(id_val="groupBy", options={"fields": options})

@@ -1,0 +1,62 @@
+"""What is remembered of a board: its quantities, the windows that their readings fall in, how far it is judged."""
+
+from typing import NamedTuple, Protocol
+
+from hub.judge.cells import Cell
+from hub.judge.rules import Node, Place
+from hub.windows import DAY
+
+KEEP = 8 * DAY
+"""How long after its end a window is judged again when data come late, s."""
+NEVER = 1 << 62
+
+
+class Sites(Protocol):
+    """What the engine must know of the city."""
+
+    def place(self, device: str) -> Place | None:
+        """Return what limits ask of a board's site; None: the board is not known."""
+
+    def neighbours(self, device: str) -> tuple[str, ...]:
+        """Return the boards of a board's site, itself among them."""
+
+
+class Slot(NamedTuple):
+    """One kind of window that a series' readings fall in."""
+
+    span: str
+    length: int | None
+    part: tuple[int, int] | None
+    nodes: tuple[Node, ...]
+    companions: tuple[Node, ...]
+    """Nodes of other quantities, which this one voids or converts."""
+
+
+class Series:
+    """One quantity of one board."""
+
+    __slots__ = ("begin", "board", "current", "device", "end", "energy", "quantity", "slots")
+
+    def __init__(self, board: "Board", quantity: str, energy: bool) -> None:
+        self.board = board
+        self.device = board.device
+        self.quantity = quantity
+        self.energy = energy
+        self.begin = self.end = 0  # the local day for which the slots hold
+        self.slots: tuple[Slot, ...] = ()
+        self.current: list[Cell | None] = []
+
+
+class Board:
+    """A board: its quantities, how far it is judged, and what is to be judged."""
+
+    __slots__ = ("before", "closed", "device", "due", "ends", "pending", "series")
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.series: dict[str, Series] = {}
+        self.closed = 0  # windows that end up to here are over
+        self.before = 0  # the same, when it was judged the last time
+        self.due = NEVER  # the earliest end of a pending window
+        self.ends = NEVER  # the earliest end of a cell in memory
+        self.pending: dict[tuple[Node, int], int] = {}  # windows to be judged, with their end

@@ -1,0 +1,247 @@
+"""Every query of every panel, as Grafana sends it, on a real InfluxDB that the real hub has filled for a week.
+
+`pytest tests/dashboards/test_week.py -s` prints the panels with the rows that each returned.
+"""
+
+import datetime as dt
+import math
+import os
+import random
+import re
+import socket
+import threading
+from collections import defaultdict
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from dashboards import Lang, queries
+from dashboards.generate import FOLDER
+from dashboards.statements import READINGS
+from schemas import load_quantities
+from tests.conftest import InfluxDB, InfluxDBv2, require
+from tests.dashboards import week
+from tests.dashboards.week import CALIBRATED, DAY, GAP, HOUR, LOUD_DAY, MINUTE, NOW, START, TODAY, YESTERDAY
+from tests.influx_gateway import Gateway
+
+RANGES = {"24 h": (DAY, "1m"), "7 d": (7 * DAY, "10m"), "30 d": (30 * DAY, "1h"), "1 y": (365 * DAY, "1d")}
+"""Ranges that an inspector chooses, with the step that Grafana then does."""
+TAGS = {"time", "district", "site", "device", "kind", "standard", "rule", "quantity", "flag", "reason", "hub"}
+PLACES = {"site": ("north", "tower"), "factory": ("south", "mill")}
+"""District and site that are chosen on a dashboard; on the others: all."""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """An InfluxDB in which the hub has written for a week."""
+    folder = tmp_path_factory.mktemp("week")
+    (folder / "influxdb").mkdir()
+    ports = []
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            ports.append(probe.getsockname()[1])
+    engine = InfluxDB(require("influxdb"), folder / "influxdb", *ports)
+    with pytest.MonkeyPatch.context() as patch, Gateway(engine.url, InfluxDBv2.token, InfluxDBv2.org) as gateway:
+        threading.Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        for name, value in (("URL", gateway.url), ("TOKEN", InfluxDBv2.token), ("ORG", InfluxDBv2.org)):
+            patch.setitem(os.environ, f"INFLUXDB_V2_{name}", value)
+        try:
+            engine.create_database("fenceline")
+            with week.live(folder) as hub:
+                assert all(hub.sinks[name].position() == hub.log.end() for name in hub.sinks)
+            yield engine
+        finally:
+            gateway.shutdown()
+            engine.stop()
+
+
+def ask(database, length, interval="1m", lang=Lang.EN, end=NOW + 2 * MINUTE, device=".*"):
+    """Return the rows of every query by dashboard, panel and query, for a range of `length` seconds."""
+    start, end = (dt.datetime.fromtimestamp(t, week.SHANGHAI) for t in (end - length, end))
+    found = defaultdict(dict)
+    for name in ("city", "site", "factory", "verdicts", "fleet", "public"):
+        district, site = PLACES.get(name, (".*", ".*"))
+        for one in queries(lang, district, site, device, start, end, interval):
+            if one.dashboard == name:
+                rows = database.query(one.statement, "fenceline")
+                found[name, one.panel][one.query] = [row for row in rows if any(values(row))]
+    return found
+
+
+def values(row):
+    """Yield for each value of a row whether there is one: what it is grouped by is none, and an empty step has none."""
+    yield from (value is not None for name, value in row.items() if name not in TAGS)
+
+
+@pytest.fixture(scope="module")
+def day(database):
+    return ask(database, DAY)
+
+
+@pytest.mark.parametrize("lang", Lang)
+@pytest.mark.parametrize("name", RANGES)
+def test_no_panel_is_empty(database, name, lang):
+    length, interval = RANGES[name]
+    found = ask(database, length, interval, lang)
+    table = Table("dashboard", "panel", "rows", title=f"{name}, {lang}")
+    for (board, panel), asked in found.items():
+        table.add_row(
+            board, panel, ", ".join(f"{query} {len(rows)}" for query, rows in asked.items() if rows) or "none"
+        )
+    Console(width=160).print(table)
+    assert [panel for panel, asked in found.items() if not any(asked.values())] == []
+
+
+def test_short_ranges_show_single_readings(database):
+    noise = ask(database, 6 * HOUR)["site", "Noise at the boundary"]
+    assert len(noise["noise_raw"]) == 2 * 6 * 60 - 4  # two boards, one record a minute up to now
+    assert not any(noise[f"noise{step.suffix}"] for step in READINGS[1:])
+
+
+def test_each_range_is_read_at_one_coarseness_only(database):
+    for length, interval in RANGES.values():
+        for panel, asked in ask(database, length, interval).items():
+            steps = [query.rpartition("_") for query, rows in asked.items() if rows]
+            stems = [stem for stem, _, suffix in steps if suffix in {"raw", "10m", "1h", "24h"}]
+            assert len(stems) == len(set(stems)), panel
+
+
+def of(rows, **tags):
+    return [row for row in rows if all(row[name] == value for name, value in tags.items())]
+
+
+def test_exceedances_are_counted_by_local_days(day):
+    counted = day["city", "Exceedances today"]
+    # Today 2 windows of 20 min in the morning, 2 at noon and 3 h of the stack; on the others 2, and 2 in the night.
+    assert {name: rows[0]["sum"] for name, rows in counted.items()} == {"today": 7, "yesterday": 4, "week": 4}
+    by_day = {row["time"]: row["exceeded"] for row in day["city", "Exceedances of the last days"]["by_day"]}
+    assert (by_day[TODAY], by_day[YESTERDAY], by_day[START]) == (7, 4, 4)
+
+
+def test_the_map_knows_where_it_is_worst_and_where_nothing_is_known(day):
+    states = {row["site"]: row for row in day["city", "Sites by their worst verdict now"]["state"]}
+    assert {site: row["level"] for site, row in states.items()} == {"tower": 3, "bridge": 0, "mill": 1}
+    assert (states["tower"]["lat"], states["tower"]["lon"]) == (30.25, 120.15)
+    assert states["tower"]["rule"] == "GB 12523-2025 laeq-day"
+
+
+def test_boards_online_and_silent(day):
+    online = day["city", "Boards online"]
+    assert (online["online"][0]["sum"], online["boards"][0]["count"]) == (4, 5)
+    assert day["fleet", "Silent boards"]["silent"][0]["sum"] == 1
+    boards = {row["device"]: row for row in day["fleet", "Boards"]["boards"]}
+    assert boards["bridge-1"]["silent"] == 1
+    assert (boards["tower-2"]["agent"], boards["tower-2"]["clock"]) == ("0.0.9", "rtc")
+    assert boards["tower-2"]["cal_due_days"] < 0 < boards["mill-1"]["cal_due_days"]
+
+
+def test_limits_follow_the_day(day):
+    noise = day["site", "Noise at the boundary"]
+    laeq = {row["time"]: row["min"] for row in noise["laeq_limit_raw"]}
+    assert laeq[YESTERDAY + 21 * HOUR + 40 * MINUTE] == 70
+    assert laeq[YESTERDAY + 22 * HOUR] == laeq[TODAY + 5 * HOUR] == 55
+    assert laeq[TODAY + 6 * HOUR] == 70
+    lafmax = {row["time"]: row["min"] for row in noise["lafmax_limit_raw"]}
+    assert lafmax[TODAY + 5 * HOUR] == 70
+    assert TODAY + 6 * HOUR not in lafmax  # by day there is none
+
+
+def test_a_gap_is_a_gap(day):
+    shown = of(day["site", "Noise at the boundary"]["noise_10m"], device="tower-1")
+    assert [row for row in shown if GAP[0] <= row["time"] < GAP[1]] == []
+    assert all(row["LAeq"] is not None for row in shown)
+
+
+def test_a_rollup_of_levels_is_one_of_sound_energy(database):
+    """LAeq of an hour that changes from quiet to loud: the arithmetic mean would be several dB lower."""
+    rows = ask(database, 10 * DAY, "1h")["site", "Noise at the boundary"]["noise_1h"]
+    (shown,) = [row["LAeq"] for row in of(rows, device="tower-1") if row["time"] == START + LOUD_DAY[0]]
+    chance = random.Random(1)
+    loud, quiet = 77.0, week.measured("tower-2", START + LOUD_DAY[0], chance).values["laeq"]
+    mean = 10 * math.log10((40 * 10 ** (loud / 10) + 20 * 10 ** (quiet / 10)) / 60)
+    assert shown == pytest.approx(mean, abs=0.4)
+    assert shown > (2 * loud + quiet) / 3 + 2
+
+
+def test_flagged_readings_stand_apart(database):
+    found = ask(database, 7 * DAY, "10m")
+    curves = (
+        found["factory", "Stack gas as measured"]["stack_1h"] or found["factory", "Stack gas as measured"]["stack_10m"]
+    )
+    assert curves
+    lanes = of(found["factory", "Flags"]["flags"], flag="C", quantity="stack_nox")
+    assert sum(row["dt"] or 0 for row in lanes) == 8 * (CALIBRATED[1] - CALIBRATED[0]) - 1800  # 7 of the 8 mornings
+    listed = of(found["factory", "Flagged readings"]["flagged"], quantity="stack_nox")
+    assert {row["flag"] for row in listed} == {"C"}
+
+
+def test_stack_values_are_those_judged_at_reference_oxygen(day):
+    rows = day["factory", "NOx at reference oxygen"]
+    judged = max(row["value"] for row in rows["judged"] if row["value"] is not None)
+    assert judged == pytest.approx(520 * (21 - 3.5) / (21 - 4.5), rel=0.02)
+    assert {row["limit_value"] for row in rows["limit_raw"]} == {400}
+
+
+def test_hours_in_exceedance_of_the_month(database):
+    hours = ask(database, 25 * DAY, "1h")["factory", "Exceeded this month"]["hours"]
+    assert {row["rule"]: row["sum"] for row in hours if row["sum"]} == {"nox-in-use-gas": 3}
+
+
+def test_the_budget_of_the_open_window(day):
+    used = {row["device"]: row["last"] for row in day["site", "Noise budget of the open window"]["budget"]}
+    assert used["tower-1"] > 1 > used["tower-2"]
+
+
+def test_alerts_tell_who_took_them_and_how_long_it_took(database):
+    found = ask(database, 7 * DAY)
+    (taken,) = [
+        row for row in found["verdicts", "Alerts"]["alerts"] if row["acknowledged_by"] and "laeq" in row["rule"]
+    ]
+    assert (taken["acknowledged_by"], taken["state"]) == ("li.wei", "resolved")
+    assert taken["acknowledged_after_s"] > 0
+    open_ = {row["kind"]: row["sum"] for row in found["verdicts", "Open alerts by kind"]["open"]}
+    assert open_ == {"limit": 2, "silent": 1, "calibration": 1}
+    assert found["site", "@Alerts"]["alerts"]
+
+
+def test_what_happened_to_the_fleet(database):
+    found = ask(database, 7 * DAY)
+    events = {row["event"] for row in found["fleet", "Events"]["events"]}
+    assert events == {"relay", "dropped", "calibration", "config", "update"}
+    refused = {row["reason"]: row["total"] for row in found["fleet", "Quarantine by reason"]["quarantine"]}
+    assert refused == {"schema": 1, "bad_mac": 1}
+    switched = [row["relay"] for row in found["site", "Dust suppression"]["relay_1h"] if row["relay"] is not None]
+    assert set(switched) == {0, 1}
+
+
+def test_what_the_public_sees_names_no_site_and_no_board(day):
+    for (name, panel), asked in day.items():
+        for rows in asked.values() if name == "public" else ():
+            assert rows
+            for row in rows:
+                assert set(row) - {"time"} <= {"district", "last", "max", "sum_sum"} or "site" not in row, panel
+                assert not {"site", "device", "site_en", "site_zh"} & set(row)
+
+
+def test_one_board_can_be_chosen(database):
+    noise = ask(database, 6 * HOUR, device="tower-2")["site", "Noise at the boundary"]["noise_raw"]
+    assert {row["device"] for row in noise} == {"tower-2"}
+
+
+def test_the_data_model_is_written_down(database):
+    """Every measurement, tag and field that the hub has written stands in dashboards/README.md."""
+    text = (FOLDER.parent / "README.md").read_text("utf-8")
+    families = {quantity.family for quantity in load_quantities().values()}
+    for row in database.query("SHOW MEASUREMENTS", "fenceline"):
+        measurement = row["name"]
+        if measurement.partition("_")[0] in families:
+            continue
+        assert f"`{measurement}`" in text
+        (line,) = [line for line in text.splitlines() if line.startswith("|") and f"`{measurement}`" in line]
+        words = set(re.findall(r"\w+", line))
+        for key in database.query(f'SHOW TAG KEYS FROM "{measurement}"', "fenceline"):
+            assert key["tagKey"] in words or "the same" in line, (measurement, key)
+        for key in database.query(f'SHOW FIELD KEYS FROM "{measurement}"', "fenceline"):
+            name = re.sub(r"^backlog_.*", "backlog_CONSUMER", key["fieldKey"])
+            assert name in words or "the same" in line, (measurement, key)

@@ -1,0 +1,309 @@
+"""Alerts about the network itself: boards, their sensors and clocks, and the hub; boards speak the agent's own code."""
+
+import datetime as dt
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+
+from edge import message
+from hub.alert_config import Alerting
+from hub.alert_desk import Desk
+from hub.watch import EVERY, SETTLED, Watch
+from tests.hub.helpers import CITY, NOON, SHANGHAI, Hub, Speaker, query, record
+
+BOARDS = ("fence-1", "fence-2", "stack-1")
+
+
+class WatchedCity:
+    """The hub's log and its watch; `hub.now` is the clock of both."""
+
+    def __init__(self, hub, settings=None, levels=0):
+        self.hub, self.settings, self.levels = hub, settings or Alerting(), levels
+        self.progress, self.districts = {}, ()
+        self.speakers = {board: Speaker(board) for board in BOARDS}
+        self.open()
+
+    def open(self):
+        registry = self.hub.registry.owned(self.districts)
+        clock, settings = lambda: self.hub.now, self.settings
+        self.watch = Watch(self.hub.folder, registry, clock, settings, lambda: self.progress, self.levels)
+
+    def restart(self):
+        self.watch.close()
+        self.open()
+
+    def look(self):
+        while entries := self.hub.log.read(self.watch.position(), 1000):
+            self.watch.take(entries)
+        self.watch.take([])
+
+    def hear(self, *messages):
+        self.hub.hear(*messages)
+        self.look()
+
+    def speak(self, *boards, minutes=1, flags=None, value=None):
+        """Let time pass in which these boards measure, minute by minute: `value`, or now more and now less."""
+        for _ in range(minutes):
+            self.hub.now += 60
+            minute = int(self.hub.now) // 60
+            for board in boards:
+                said = record(60 * minute - 60, 60, flags, laeq=value or 60.0 + minute % 2)
+                self.hub.hear(self.speakers[board].telemetry(said))
+            self.look()
+
+    def alerts(self, state=None):
+        rows = query(self.hub.folder / "compliance.db", "SELECT * FROM alert ORDER BY id")
+        return [row for row in rows if state is None or row["state"] == state]
+
+    def rules(self, state="firing"):
+        return [(row["device"], row["rule"]) for row in self.alerts(state)]
+
+    def steps(self, alert=1):
+        sql = f"SELECT what FROM alert_step WHERE alert = {alert} ORDER BY id"
+        return [row["what"] for row in query(self.hub.folder / "compliance.db", sql)]
+
+
+@contextmanager
+def watched(folder, settings=None, registry=CITY, levels=0):
+    with Hub(folder, registry=registry) as hub:
+        city = WatchedCity(hub, settings, levels)
+        yield city
+        city.watch.close()
+
+
+@pytest.fixture
+def city(tmp_path):
+    with watched(tmp_path) as city:
+        yield city
+
+
+def test_a_silent_board_is_told_once_and_ends_when_it_is_heard(city):
+    city.speak(*BOARDS)
+    city.speak("fence-2", "stack-1", minutes=14)
+    assert city.alerts() == []
+    city.speak("fence-2", "stack-1", minutes=5)
+    (alert,) = city.alerts()
+    assert (alert["kind"], alert["device"], alert["site"], alert["district"]) == ("silent", "fence-1", "tower", "north")
+    assert (alert["state"], alert["severity"], alert["first"]) == ("firing", "warning", NOON + 60)
+    assert "nothing was heard for 15 min" in alert["text"]
+    assert "已15分钟无数据" in alert["text"]
+    city.speak(*BOARDS)
+    assert (city.rules("resolved"), city.steps()) == ([("fence-1", "board silent")], ["firing", "resolved"])
+
+
+def test_a_board_that_was_never_heard_is_silent_from_the_hubs_start(city):
+    city.speak("fence-2", "stack-1", minutes=16)
+    assert city.rules() == [("fence-1", "board silent")]
+
+
+def test_where_no_board_is_heard_one_alert_tells_it_and_none_of_the_boards(city):
+    city.speak(*BOARDS)
+    city.speak("stack-1")  # they fell silent one after the other, as boards do whose broker dies
+    for _ in range(40):
+        city.hub.now += EVERY
+        city.look()
+    (alert,) = city.alerts()
+    assert (alert["device"], alert["rule"], alert["severity"]) == ("", "no board heard", "critical")
+    assert "none of 3 boards was heard for 15 min" in alert["text"]
+    city.restart()
+    city.hub.now += EVERY
+    city.look()
+    assert city.rules() == [("", "no board heard")]
+    city.speak("fence-1", "fence-2")
+    assert city.rules("resolved") == [("", "no board heard")]
+    city.speak("fence-1", "fence-2", minutes=16)
+    assert city.rules() == [("stack-1", "board silent")]
+
+
+def test_a_restart_forgets_no_alert_and_tells_none_again(city):
+    city.speak(*BOARDS)
+    city.speak("fence-2", "stack-1", minutes=16)
+    city.restart()
+    city.speak("fence-2", "stack-1", minutes=16)
+    assert city.rules() == [("fence-1", "board silent")]
+    assert city.steps() == ["firing"]
+
+
+def test_what_waits_in_the_log_is_not_taken_for_silence(city):
+    city.speak(*BOARDS)
+    for _ in range(20):
+        city.hub.now += 60
+        for board in BOARDS:
+            city.hub.hear(city.speakers[board].telemetry(record(int(city.hub.now) - 60, 60, laeq=60.0)))
+    first = city.hub.log.read(city.watch.position(), 1)
+    city.watch.take(first)
+    assert city.alerts() == []
+
+
+def test_a_retired_board_is_not_missed_and_its_alert_ends(tmp_path):
+    boards = CITY.boards | {"fence-1": msgspec.structs.replace(CITY.boards["fence-1"], retired=dt.date(2026, 3, 3))}
+    registry = msgspec.structs.replace(CITY, boards=boards)
+    with watched(tmp_path, registry=registry) as city:
+        city.speak("fence-2", "stack-1", minutes=20)
+        assert city.rules() == [("fence-1", "board silent")]
+        city.speak("fence-2", "stack-1", minutes=12 * 60)
+        assert city.rules("resolved") == [("fence-1", "board silent")]
+
+
+def test_the_last_will_and_a_retained_status_are_no_sign_of_life(city):
+    city.speak(*BOARDS)
+    said = city.speakers["fence-1"]
+    old = said.say("status", f'{{"online":true,"t":{NOON - 86_400}}}')
+    for n in range(20):
+        city.speak("fence-2", "stack-1")
+        city.hear(old if n % 2 else said.say("status", '{"online":false,"t":0}'))
+    assert city.rules() == [("fence-1", "board silent")]
+
+
+@pytest.mark.parametrize(("flag", "word"), [("D", "stuck"), ("B", "no communication"), ("T", "over range")])
+def test_a_sensor_that_gives_only_flagged_values_is_faulty_until_it_gives_good_ones(city, flag, word):
+    city.speak(*BOARDS)
+    city.speak(*BOARDS, minutes=29, flags={"laeq": flag})
+    assert city.alerts() == []
+    city.speak(*BOARDS, minutes=2, flags={"laeq": flag})
+    told = [alert for alert in city.alerts() if alert["kind"] == "sensor"]
+    assert [(alert["device"], alert["rule"]) for alert in told] == [(board, "sensor faulty: laeq") for board in BOARDS]
+    assert word in told[0]["text"]
+    city.speak(*BOARDS, minutes=4)
+    assert ("fence-1", "sensor faulty: laeq") in city.rules()
+    city.speak(*BOARDS, minutes=3)
+    assert ("fence-1", "sensor faulty: laeq") in city.rules("resolved")
+
+
+def test_a_sensor_stuck_at_one_value_is_found_though_the_board_flags_nothing(tmp_path):
+    with watched(tmp_path, Alerting(sensor_minutes=20)) as city:
+        for _ in range(90):
+            city.speak("fence-1", value=81.3)
+            city.hub.now -= 60
+            city.speak("fence-2", "stack-1")
+        assert city.rules() == [("fence-1", "sensor faulty: laeq")]
+        assert "flagged D (faulty, or stuck at one value)" in city.alerts()[0]["text"]
+
+
+def test_flags_of_work_on_a_sensor_are_no_fault(city):
+    for flag in "MCS":
+        city.speak(*BOARDS, minutes=20, flags={"laeq": flag})
+    assert city.alerts() == []
+
+
+def test_a_clock_ahead_is_told_and_ends_when_times_are_plausible_again(city):
+    city.speak(*BOARDS)
+    ahead = city.speakers["fence-1"].telemetry(record(NOON + 7200, 60, laeq=60.0))
+    city.hub.now += 60
+    city.hear(ahead)
+    (alert,) = city.alerts()
+    assert (alert["rule"], alert["device"], "times in the future" in alert["text"]) == ("clock wrong", "fence-1", True)
+    city.speak(*BOARDS, minutes=int(SETTLED / 60) - 1)
+    assert city.rules() == [("fence-1", "clock wrong")]
+    city.speak(*BOARDS, minutes=3)
+    assert city.rules("resolved") == [("fence-1", "clock wrong")]
+
+
+def test_a_clock_that_was_never_set_is_told(city):
+    speaker = city.speakers["fence-1"]
+    texts = [record(NOON + 60, 60, laeq=60.0).encode()]
+    city.hub.now += 120
+    unset = b"".join(message.telemetry(speaker.stream, 1, 1, 3, "none", texts)).decode()
+    city.hear(speaker.say("telemetry", unset))
+    assert "has never had its clock set" in city.alerts()[0]["text"]
+
+
+def test_records_that_a_board_gave_up_are_told_with_their_number(city):
+    city.speak(*BOARDS)
+    city.hub.now += 60
+    city.hear(city.speakers["fence-1"].dropped(5, 104, "full"))
+    (alert,) = city.alerts()
+    assert (alert["kind"], "gave up 100 records (full)" in alert["text"]) == ("outbox", True)
+    city.speak(*BOARDS, minutes=int(SETTLED / 60) + 1)
+    assert city.rules("resolved") == [("fence-1", "outbox dropping")]
+
+
+def test_a_calibration_is_overdue_by_the_registry_or_by_the_board_whichever_is_later(tmp_path):
+    due = {"fence-1": dt.date(2026, 3, 2), "fence-2": dt.date(2026, 3, 3)}
+    boards = {id_: msgspec.structs.replace(board, calibration_due=due.get(id_)) for id_, board in CITY.boards.items()}
+    with watched(tmp_path, registry=msgspec.structs.replace(CITY, boards=boards)) as city:
+        city.speak(*BOARDS)
+        assert city.rules() == [("fence-1", "calibration overdue")]
+        assert "calibration was due on 2026-03-02" in city.alerts()[0]["text"]
+        told = city.speakers["fence-1"].say(
+            "status", f'{{"online":true,"t":{int(city.hub.now)},"cal_due":"2027-03-02"}}'
+        )
+        city.hub.now += 60
+        city.hear(told)
+        assert city.rules("resolved") == [("fence-1", "calibration overdue")]
+        city.restart()
+        city.speak(*BOARDS)
+        assert city.rules() == []
+
+
+def test_a_consumer_that_is_behind_is_told_and_escalated_though_nothing_is_judged(tmp_path):
+    with watched(tmp_path, Alerting(escalate_minutes={"critical": 10}), levels=1) as city:
+        city.speak(*BOARDS)
+        city.progress = {"compliance": city.hub.log.end(), "store": 1_000_000}
+        city.speak(*BOARDS, minutes=5)
+        assert city.alerts() == []
+        city.speak(*BOARDS, minutes=1)
+        (alert,) = city.alerts()
+        assert (alert["kind"], alert["device"], alert["severity"]) == ("lag", "", "critical")
+        assert "the hub's compliance is more than 5 min behind the log" in alert["text"]
+        city.speak(*BOARDS, minutes=11)
+        assert city.steps() == ["firing", "escalated"]
+        city.progress = {"compliance": city.hub.log.end() + 100, "store": 1_000_000}
+        city.speak(*BOARDS)
+        assert city.rules("resolved") == [("", "hub lagging: compliance")]
+
+
+def test_an_alert_closed_while_its_cause_lasts_stays_closed_until_the_cause_was_over(city):
+    city.speak(*BOARDS)
+    city.speak("fence-2", "stack-1", minutes=16)
+    Desk(city.watch._db, lambda: city.hub.now).close(1, "root", "the site has no power this week", admin=True)
+    city.speak("fence-2", "stack-1", minutes=30)
+    assert [alert["state"] for alert in city.alerts()] == ["closed"]
+    city.speak(*BOARDS, minutes=2)
+    city.speak("fence-2", "stack-1", minutes=17)
+    assert [alert["state"] for alert in city.alerts()] == ["closed", "firing"]
+
+
+def test_during_maintenance_a_silent_board_is_on_record_and_told_when_it_is_over(city):
+    desk = Desk(city.watch._db, lambda: city.hub.now)
+    desk.add_maintenance("tower", "fence-1", city.hub.now, city.hub.now + 1800, "new battery", "root")
+    city.speak(*BOARDS)
+    city.speak("fence-2", "stack-1", minutes=20)
+    steps = query(city.hub.folder / "compliance.db", "SELECT what, quiet FROM alert_step ORDER BY id")
+    assert [(step["what"], step["quiet"]) for step in steps] == [("firing", 1), ("suppressed", 1)]
+    city.speak("fence-2", "stack-1", minutes=12)
+    assert city.steps() == ["firing", "suppressed", "released"]
+
+
+def test_a_board_that_left_the_registry_leaves_no_alert_behind(city):
+    city.speak(*BOARDS)
+    city.speak("fence-2", "stack-1", minutes=16)
+    boards = {id_: board for id_, board in CITY.boards.items() if id_ != "fence-1"}
+    city.watch.use(msgspec.structs.replace(CITY, boards=boards))
+    city.hub.now += EVERY
+    city.look()
+    assert city.rules("resolved") == [("fence-1", "board silent")]
+
+
+def test_boards_of_districts_that_another_hub_owns_are_not_missed(city):
+    city.districts = ("north",)
+    city.restart()
+    city.speak("fence-1", minutes=20)
+    assert city.rules() == [("fence-2", "board silent")]
+
+
+def test_a_hub_whose_clock_is_set_back_goes_on_watching(city):
+    city.speak(*BOARDS)
+    city.hub.now += 7200
+    city.look()
+    city.hub.now -= 7200
+    city.look()
+    city.speak("fence-2", "stack-1", minutes=16)
+    assert ("fence-1", "board silent") in city.rules()
+
+
+def test_times_are_the_local_ones_of_the_registry(city):
+    city.speak("fence-2", "stack-1", minutes=16)
+    first = dt.datetime.fromtimestamp(city.alerts()[0]["first"], SHANGHAI)
+    assert f"{first:%H:%M}" == "12:00"
