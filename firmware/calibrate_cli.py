@@ -105,7 +105,7 @@ def calibrate_command(
         str, typer.Option("--timezone", help="Of times without an offset.", rich_help_panel=COLLOCATION)
     ] = "Asia/Shanghai",
     averaging: Annotated[
-        float, typer.Option(help="s between two readings that you type.", min=1, rich_help_panel=COLLOCATION)
+        float, typer.Option(help="s between two readings that you type.", min=0.5, rich_help_panel=COLLOCATION)
     ] = 60.0,
     at: Annotated[
         list[float] | None, typer.Option(help="A known value; repeat it.", rich_help_panel=POINTS, show_default="none")

@@ -117,8 +117,8 @@ def _verdict(*, well: bool, offline: bool) -> Text:
 
 
 _FOOTER = Text(
-    "Values are those of the moment of the check. Each calibration stands in the technician's ledger and at the hub.",
-    "数值为检查当时的读数。每次校准均记入技术人员台账并上报数据中心。",
+    "Values are those of the moment of the check. Calibrations stand in the technician's ledger; the hub gets a copy.",
+    "数值为检查当时的读数。每次校准均记入技术人员台账，并向数据中心报送副本。",
 )
 
 

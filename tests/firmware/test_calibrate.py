@@ -67,21 +67,21 @@ def test_noise_by_a_calibrator_then_again_with_the_drift_since(bench):
     assert here("calibration", "history", "pit-1", "--home", bench.home, lang="zh").out.count("时间") == 1
 
 
-def test_dust_by_a_zero_filter_and_then_by_typed_readings_beside_a_reference(bench):
-    bench.hold(pm1=1, pm25=2, pm10=4)
+def test_dust_by_a_zero_filter_and_typed_readings_beside_a_reference_that_say_nothing(bench):
+    bench.hold(pm1=1, pm25=2, pm10=4, stack_o2=8)
     slow = ("--settle", "3", *QUICK[2:])  # the sensor sets the pace: one report a second
     zero = bench.ok("calibrate", "zero", "--channel", "pm10", *REFERENCE, *slow)
     assert zero["after"] == {"offset": -4.0}
     assert kept(bench)["channels"]["pm10"] == {"offset": -4.0}
 
     constant = bench.run(
-        *("calibrate", "collocation", "--channel", "dust.pm10", *REFERENCE, "--averaging", "1"),
-        stdin="80\n81\nx\n82\n83\n84\n85\n86\n87\n\n",
+        *("calibrate", "collocation", "--channel", "stack.stack_o2", *REFERENCE, "--averaging", "0.5"),
+        stdin="8.0\n8.1\nx\n8.2\n8.3\n8.4\n8.5\n8.6\n8.7\n\n",
     )
     assert constant.code == 2
     assert "'x' is no number" in constant.err
-    assert "the fit is worthless" in constant.err
-    assert kept(bench)["channels"]["pm10"] == {"offset": -4.0}
+    assert "the board did not change at all" in constant.err
+    assert "stack_o2" not in kept(bench)["channels"]
 
 
 def test_dust_by_a_reference_s_file_beside_the_board_s_own_or_the_hub_s_readings(bench, tmp_path):

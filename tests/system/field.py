@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +28,26 @@ REFERENCE = ("--instrument", "Calibrator class 1", "--serial", "35021", "--certi
 REFERENCE += ("--expires", "2099-03-31")
 
 
+def transcript(page: Path) -> list[tuple[list[str], list[str]]]:
+    """Return the commands that a page shows behind `$`, split as a shell does, each with the lines it prints there."""
+    found: list[tuple[list[str], list[str]]] = []
+    block = False
+    for line in page.read_text("utf-8").splitlines():
+        if line.startswith("    $ "):
+            found.append((shlex.split(line[6:]), []))
+            block = True
+        elif block and line.startswith("    "):
+            found[-1][1].append(line.strip())
+        else:
+            block = False
+    return found
+
+
+def alike(text: str) -> str:
+    """Return a text with every number as 0 and every space as one, to compare what differs each time."""
+    return " ".join(re.sub(r"[+-]?\d+(\.\d+)?", "0", text).split())
+
+
 class FieldCity:
     """Use it in a `with` statement. `folder` holds broker, hub, board and the technician's laptop."""
 
@@ -36,7 +58,7 @@ class FieldCity:
         self.board = BoardProcess(folder / "board", "--sensors", "dust,noise")
         place = folder / "mosquitto"
         place.mkdir()
-        self.broker = DeployedBroker(require("mosquitto"), place, ("hub",))
+        self.broker = DeployedBroker(require("mosquitto"), place, ("hub", "station-pit-1"))
         self.certificates = self.broker.certificates
         self._hub: subprocess.Popen[bytes] | None = None
         paths = {"ca": "ca.crt", "certificate": "hub.crt", "key": "hub.key"}
