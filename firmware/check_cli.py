@@ -59,9 +59,10 @@ def check_command(
         config = config_of(link)
         told = session.look(link)
         content = find(link).calibration
+        has_key = key_of(link) is not None
         results = [
             checkup.software(version, whole=all(link.value(_WHOLE))),
-            checkup.identity(config, has_key=key_of(link) is not None),
+            checkup.identity(config, has_key=has_key),
             checkup.certificate(_expires(link, config), now, secured="tls" in config["broker"]),
             checkup.clock(told["t"], time.time()),
             checkup.storage(told["storage"]),
@@ -69,11 +70,14 @@ def check_command(
             checkup.reset(told["reset"]),
             *checkup.buses(told["buses"]),
         ]
-        seen = _watch(link, config, patience, offline=offline)
+        # Without a key the agent does not start, and what has no identity has no records either.
+        seen = _watch(link, config, patience, offline=offline) if has_key else None
         address = mac(link)
-    results += [checkup.sensor(name, one, seen.values) for name, one in seen.sensors.items()]
-    results.append(checkup.supply(seen.values))
-    results += network(seen, told["platform"], offline=offline)
+    values = seen.values if seen else {}
+    if seen:
+        results += [checkup.sensor(name, one, values) for name, one in seen.sensors.items()]
+        results.append(checkup.supply(values))
+        results += network(seen, told["platform"], offline=offline)
     results.append(checkup.calibration(content, now.date()))
     board = str(config["device"])
     records = Records(folder)
@@ -87,7 +91,7 @@ def check_command(
         version=version,
         runtime=str(told["runtime"]),
         results=results,
-        values=seen.values,
+        values=values,
         entries=entries,
         calibration=int((content or {}).get("id", 0)),
         who=name_of(who),

@@ -10,13 +10,12 @@ WEAK_DBM, WEAKEST_DBM = -80, -90
 """Signal strengths below which Wi-Fi loses packets, and does not hold (this project's choice)."""
 
 
-def network(seen: Seen | None, platform: str, *, offline: bool) -> list[Result]:
+def network(seen: Seen, platform: str, *, offline: bool) -> list[Result]:
     """Judge radio, broker and the way to the hub and back, by what the agent has reached."""
     names = Text("Network", "网络"), Text("Broker", "消息服务器"), Text("Hub and back", "数据中心往返")
     if offline:
         none = Text("left out (--offline)", "未检查（--offline）")
         return [Result(name, State.skipped, none) for name in names]
-    assert seen
     radio, broker, hub = names
     results = [_radio(radio, seen, platform)]
     waits = Text("waits for the line above", "取决于上一项")
