@@ -69,6 +69,7 @@ def read_image(path: Path) -> Image:
     """
     try:
         content = path.read_bytes()
+        content += b"\xff" * (-len(content) % 4)  # flash is programmed by words
     except OSError as error:
         raise FieldError(
             Text(

@@ -148,17 +148,18 @@ def evidence(
     config: Configuration = FENCELINE,
     lang: LangOption = None,
 ) -> None:
-    """Show the boards' messages on which an alert rests, and whether each one's MAC is right.
+    """Show what proves an alert: limit, windows and the boards' messages, and whether the MAC of each is right.
 
     With --json one object for each message, its `payload` verbatim. The exit code is 1 if a MAC is wrong.
     """
     with opened(config, lang, district) as hub:
-        page = hub.present.messages(hub.desk.get(id_), hub.desk, after, most)
+        row = hub.desk.get(id_)
+        page = hub.present.messages(row, hub.desk, after, most)
+        if not as_json:
+            hub.view.evidence(hub.present.detail(row, hub.desk), hub.present.windows(row, hub.desk), page)
     if as_json:
         for message in page.messages:
             print(json.dumps(message.model_dump(mode="json"), ensure_ascii=False))
-    else:
-        hub.view.messages(page)
     if any(message.authentic is False for message in page.messages):
         raise typer.Exit(1)
 

@@ -105,18 +105,25 @@ class View:
         if alert.link:
             self._console.print(RichText(alert.link), soft_wrap=True)
         steps = [f"{shown_time(s.time)} {s.who}: {s.what_name} | {s.detail}".rstrip(" |") for s in alert.steps]
-        for key, lines in (
-            ("windows", [_window(window, outcome, alert.unit) for window, outcome in windows]),
-            ("rests", self._rests_on(alert)),
-            ("steps", steps),
-            ("notifications", told),
-        ):
+        self._sections(("windows", windows_of(windows, alert.unit)), ("rests", self._rests_on(alert)))
+        self._sections(("steps", steps), ("notifications", told))
+
+    def evidence(
+        self, alert: models.AlertDetail, windows: list[tuple[models.JudgedWindow, str]], page: models.Messages
+    ) -> None:
+        """Print what proves an alert: its limit, its windows, and the messages, whether the MAC of each is right."""
+        self.table([alert])
+        self._sections(("windows", windows_of(windows, alert.unit)), ("rests", self._cited(alert)))
+        print()
+        self._messages(page)
+
+    def _sections(self, *sections: tuple[str, list[str]]) -> None:
+        for key, lines in sections:
             if lines:
                 self._console.print(RichText(f"\n{self.text(key)}", "bold"))
                 self._console.print(RichText("\n".join(f"  {line}" for line in lines)), soft_wrap=True)
 
-    def messages(self, page: models.Messages) -> None:
-        """Print messages, one in a line, and whether the MAC of each is right."""
+    def _messages(self, page: models.Messages) -> None:
         if not page.messages:
             print(self.text("no_messages", since=shown_time(page.kept_since) if page.kept_since else "-"))
             return
@@ -149,7 +156,7 @@ class View:
             table.add_row(*map(RichText, (str(one.id), one.site, board, *times, one.reason, one.who)))
         self._console.print(table)
 
-    def _rests_on(self, alert: models.AlertDetail) -> list[str]:
+    def _cited(self, alert: models.AlertDetail) -> list[str]:
         lines = []
         if alert.cited:
             cited = alert.cited.model_dump(
@@ -160,6 +167,10 @@ class View:
                 VERIFIED[letter].into(self._lang) for letter in (alert.cited.verified, alert.cited.averaging_verified)
             )
             lines.append(self.text("known", value=value, averaging=averaging, source=alert.cited.source))
+        return lines
+
+    def _rests_on(self, alert: models.AlertDetail) -> list[str]:
+        lines = self._cited(alert)
         if alert.evidence:
             lines.append(self.text("readings", n=len(alert.evidence.readings), id=alert.id))
         if alert.evidence and alert.evidence.influxql:
@@ -184,6 +195,11 @@ def _records(readings: list[models.Reading]) -> str:
         return "-"
     end = readings[-1].t + timedelta(seconds=readings[-1].dt)
     return f"{readings[0].t:%H:%M:%S}-{end:%H:%M:%S}"
+
+
+def windows_of(windows: list[tuple[models.JudgedWindow, str]], unit: str | None) -> list[str]:
+    """Return a line for each judged window."""
+    return [_window(window, outcome, unit) for window, outcome in windows]
 
 
 def _window(window: models.JudgedWindow, outcome: str, unit: str | None) -> str:

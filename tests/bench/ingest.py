@@ -18,8 +18,9 @@ figures are medians, because machines are noisy. The broker has the window of de
 - `p50_ms`, `p99_ms`: live, at half of the hub's rate: from the moment before a message is written to the publisher's
   socket to the moment when a process that looks every millisecond sees it in log.db.
 - `rss_mb`: the most memory the hub had in use, its processes together.
-- `boards`: with several sizes, the hub's rate and memory for each, and `bytes_per_board` for each additional one. Every
-  size hears the same number of messages after each board's first.
+- `boards`: with several sizes, the hub's rate and memory for each, and for each additional board
+  `ingest_bytes_per_board` in the process that takes messages and `bytes_per_board` in all, which includes the judging
+  process: its open windows. Every size hears the same number of messages after each board's first.
 - `clients`: messages/s and CPU microseconds/message of other clients' bare loops.
 """
 
@@ -95,7 +96,8 @@ def hub(fleet, packets):
                 "cpu_us_per_msg": (receiver.cpu_s() - cpu) / count * 1e6,
                 "ingest_cpu_us_per_msg": ingest_cpu / count * 1e6,
                 "rss_mb": receiver.peak_rss_mb(),
-                "rss_now_mb": receiver.rss_mb(),
+                "ingest_rss_mb": receiver.rss_mb()[0],
+                "rss_now_mb": sum(receiver.rss_mb()),
             }
 
 
@@ -171,16 +173,19 @@ def sizes(boards, count, rounds):
             runs[number].append(hub(fleet, packets_of(fleet.messages(number + count))))
             say(f"round {n + 1}, {number} boards: {runs[number][-1]['msgs_per_s']:,.0f} messages/s")
     for number, rounds_ in runs.items():
-        rss = median(rounds_, "rss_now_mb")
+        rss, ingest = median(rounds_, "rss_now_mb"), median(rounds_, "ingest_rss_mb")
         figures = {
             "boards": number,
             "hub_msgs_per_s": round(median(rounds_, "msgs_per_s")),
             "store_msgs_per_s": round(median(rounds_, "store_msgs_per_s")),
             "rss_mb": round(rss, 1),
+            "ingest_rss_mb": round(ingest, 1),
         }
         if before:
-            figures["bytes_per_board"] = round((rss - before[1]) * 1e6 / (number - before[0]))
-        before = number, rss
+            more = number - before[0]
+            figures["bytes_per_board"] = round((rss - before[1]) * 1e6 / more)
+            figures["ingest_bytes_per_board"] = round((ingest - before[2]) * 1e6 / more)
+        before = number, rss, ingest
         found.append(figures)
     return found
 

@@ -111,9 +111,9 @@ class Receiver:
         """Return the processor time used so far, user and system, s."""
         return sum(times.user + times.system for times in (p.cpu_times() for p in self._tree()))
 
-    def rss_mb(self) -> float:
-        """Return the memory now in use, MB."""
-        return sum(p.memory_info().rss for p in self._tree()) / 1e6
+    def rss_mb(self) -> list[float]:
+        """Return the memory now in use, MB: of the process itself, then of each of its children."""
+        return [p.memory_info().rss / 1e6 for p in self._tree()]
 
     def peak_rss_mb(self) -> float:
         """Return the most memory that was in use, MB."""

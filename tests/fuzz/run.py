@@ -93,7 +93,7 @@ def fuzz(folder, count, seed, say=lambda _text: None):
 
 def send(hub, publisher, fuzzer, count, say):
     """Send the messages, never far ahead of the hub; return samples of its memory, MB."""
-    samples, due = [hub.rss_mb()], time.monotonic()
+    samples, due = [sum(hub.rss_mb())], time.monotonic()
     for first in range(0, count, BATCH):
         numbers = range(first, min(count, first + BATCH))
         made = [(number, *fuzzer.message(number)) for number in numbers]
@@ -103,7 +103,7 @@ def send(hub, publisher, fuzzer, count, say):
         wait_for(lambda: hub.ended() or publisher.sent - sum(counts(hub).values()) < AHEAD, "the hub follows", 120)
         if hub.ended():
             break
-        samples.append(hub.rss_mb())
+        samples.append(sum(hub.rss_mb()))
         due = time.monotonic() + SAMPLE_EVERY_S
         say(f"{publisher.sent:,} sent, {samples[-1]:.0f} MB")
     publisher.finish()

@@ -49,13 +49,13 @@ def alike(text: str) -> str:
 
 
 class FieldCity:
-    """Use it in a `with` statement. `folder` holds broker, hub, board and the technician's laptop."""
+    """Use it in a `with` statement. `folder` holds broker, hub, board and laptop; `options` are the board's."""
 
-    def __init__(self, folder: Path, free_port: int) -> None:
+    def __init__(self, folder: Path, free_port: int, *options: str) -> None:
         self.folder = folder
         self.http = free_port
         self.laptop = folder / "laptop"
-        self.board = BoardProcess(folder / "board", "--sensors", "dust,noise")
+        self.board = BoardProcess(folder / "board", "--sensors", "dust,noise", *options)
         place = folder / "mosquitto"
         place.mkdir()
         self.broker = DeployedBroker(require("mosquitto"), place, ("hub", "station-pit-1"))
