@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-dashboards
+.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-dashboards bench-field
 .PHONY: torture fuzz check generate lock clean
 
 help: ## Show this list
@@ -41,6 +41,10 @@ bench-compliance: $(VENV)/.dev ## Measure how fast readings are judged and how s
 bench-dashboards: $(VENV)/.dev ## Measure every panel's queries on a year of 200 sites, beside raw data; one JSON line last
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.bench.dashboards $(ARGS)
+
+bench-field: $(VENV)/.dev ## Measure what a technician waits for, at 115200 baud; one JSON line last
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.bench.field
 
 torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. make torture ARGS="--kills 100 --json"
 	@$(BIN)/python -m tests.stack >&2

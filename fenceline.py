@@ -6,6 +6,7 @@ A user's mistake is a `UserError`: one sentence on standard error and exit code 
 import difflib
 import importlib
 import itertools
+import os
 import sys
 from importlib.metadata import version
 
@@ -22,7 +23,8 @@ COMMANDS = {
     "alerts": ("hub.alert_cli", "Alerts: list, show, acknowledge, comment, close."),
     "notify": ("hub.notify_cli", "Prove that alerts reach people."),
     "access": ("hub.access_cli", "Who may use the HTTP API: make and revoke tokens."),
-    "board": ("firmware.cli", "The technician's toolkit: find boards, build their bundle."),
+    "board": ("firmware.cli", "The technician's toolkit: from a bare board to a calibrated one."),
+    "sim": ("sim.board_cli", "Simulated parts to try things out: a board, a chip in download mode."),
     "grafana": ("dashboards.cli", "Dashboards and alert rules as code: build, push, check."),
     "deploy": ("deploy.cli", "A city on one machine: certificates, passwords, tokens."),
 }
@@ -36,6 +38,8 @@ def main() -> None:
     """Run the sub-command that the command line names."""
     arguments = sys.argv[1:]
     name = arguments[0] if arguments else "--help"
+    if name in ("--install-completion", "--show-completion") or "_FENCELINE_COMPLETE" in os.environ:
+        sys.exit(_complete(arguments))
     if name in ("-h", "--help"):
         print(_help())
     elif name == "--version":
@@ -46,6 +50,15 @@ def main() -> None:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"did you mean '{near[0]}'?" if near else f"expected one of: {', '.join(COMMANDS)}."
         sys.exit(_refuse(f"there is no command '{name}'; {hint} See 'fenceline --help'."))
+
+
+def _complete(arguments: list[str]) -> int:
+    import fenceline_completion
+
+    try:
+        return fenceline_completion.run(arguments)
+    except UserError as error:
+        return _refuse(str(error))
 
 
 def _run(name: str, arguments: list[str]) -> int:
@@ -88,5 +101,6 @@ def _help() -> str:
         "Fenceline: noise, dust and emissions at the fence, from the sensor's bytes to the law's clause.\n\n"
         f"Usage: fenceline COMMAND [OPTIONS]\n\n{rows}\n\n"
         "Try:\n  fenceline demo                 a simulated city, here, now\n"
-        "  fenceline run --config FILE    the hub\n  fenceline COMMAND --help       everything about one command"
+        "  fenceline run --config FILE    the hub\n  fenceline COMMAND --help       everything about one command\n"
+        "  fenceline --install-completion complete commands and options in your shell"
     )

@@ -60,57 +60,58 @@ class Agent:
     """One board's agent.
 
     `config`: the board's configuration (README.md, "The board's configuration"); `key`: its secret as bytes; `board`: a
-    Board of board_host or board_esp32.
+    Board of board_host or board_esp32. `sensors`: drivers by name; `outbox`, `recorder`, `calibration`, `client`: its
+    parts, for field.py to look at.
     """
 
     def __init__(self, config, key, board):
         folder = config["folder"]
-        self._board = board
+        self.board = board
         self._signer = message.Signer(key)
         self._topic = "fenceline/1/%s/%s/%s/" % (config["district"], config["site"], config["device"])
         ports = {}
-        self._sensors = {}
+        self.sensors = {}
         for settings in config["sensors"]:
             spec = settings["port"]
             if spec not in ports:
                 ports[spec] = board.open_bus(spec) if spec.startswith("i2") else Port(board, spec)
-            self._sensors[settings["name"]] = drivers.make(settings, ports[spec])
-        self._outbox = Outbox(folder, **config.get("outbox", {}))
-        last = self._outbox.last
+            self.sensors[settings["name"]] = drivers.make(settings, ports[spec])
+        self.outbox = Outbox(folder, **config.get("outbox", {}))
+        last = self.outbox.last
         self._timeline = Timeline(board, folder, message.made(last) if last else None)
-        self._courier = Courier(self._outbox, self._timeline, self._publish)
-        self._calibration = Calibration(folder + "/calibration.json")
-        self._recorder = Recorder(
+        self._courier = Courier(self.outbox, self._timeline, self._publish)
+        self.calibration = Calibration(folder + "/calibration.json")
+        self.recorder = Recorder(
             board,
             self._timeline,
-            self._outbox,
-            self._sensors,
+            self.outbox,
+            self.sensors,
             config.get("interval", 10),
             config.get("period", 1),
-            self._calibration,
+            self.calibration,
             self._made,
             config.get("raw", False),
         )
-        self._notes = Notes(folder + "/events", self._now)
+        self._notes = Notes(folder + "/events", self.now)
         pin = config.get("relay_pin")
         self._relay = Relay(lambda on: board.switch(pin, on), board.ticks_ms, self._switched)
         self._relay.rule = config.get("relay")
         self._orders = Orders(
             board,
-            self._recorder,
+            self.recorder,
             self._relay,
-            self._calibration,
+            self.calibration,
             self._notes,
             self._say_status,
             folder + "/desired.json",
         )
         self._trial = None
-        self._first = self._outbox.next
+        self._first = self.outbox.next
         broker = self._broker = config["broker"]
         secured = {}
         if "tls" in broker:
             secured = {"ssl": secure.context(**broker["tls"]), "server_hostname": broker["host"]}
-        self._client = Client(
+        self.client = Client(
             lambda: asyncio.open_connection(broker["host"], broker["port"], **secured),
             config["device"],
             KEEPALIVE,
@@ -128,7 +129,7 @@ class Agent:
         that starts again.
         """
         self._trial = trial()
-        await self._board.start()
+        await self.board.start()
         over = asyncio.Event()
         trouble = []
 
@@ -142,43 +143,43 @@ class Agent:
         def start(*works):
             return [asyncio.create_task(guarded(work)) for work in works]
 
-        recorder = self._recorder
-        sampling = start(recorder.record(), *[recorder.sample(name, driver) for name, driver in self._sensors.items()])
+        recorder = self.recorder
+        sampling = start(recorder.record(), *[recorder.sample(name, driver) for name, driver in self.sensors.items()])
         sending = start(
-            self._client.run(),
+            self.client.run(),
             self._courier.run(),
             self._keep_status_fresh(),
             self._watch(),
-            self._board.stop_asked(),
+            self.board.stop_asked(),
         )
         await over.wait()
         await end(sampling)
         if not trouble:
             await self._send_the_rest()
         await end(sending)
-        self._outbox.close()
+        self.outbox.close()
         if trouble:
             raise trouble[0]
 
     async def _send_the_rest(self):
         for _ in range(LINGER * 10):
-            if self._outbox.oldest == self._outbox.next:
+            if self.outbox.oldest == self.outbox.next:
                 break
             await asyncio.sleep(0.1)
-        if self._client.connected:
+        if self.client.connected:
             try:
                 await self._publish("status", [self._status(False).encode()], retain=True)
             except OSError as error:
                 log("goodbye: %s" % error)  # the last will says it
-        await self._client.disconnect()
+        await self.client.disconnect()
 
     async def _publish(self, kind, parts, retain=False):
-        await self._client.publish(self._topic + kind, self._signer.seal_parts(parts), retain)
+        await self.client.publish(self._topic + kind, self._signer.seal_parts(parts), retain)
 
     async def _greet(self):
         self._courier.ready = False
         for kind in ("ack", "command", "config"):
-            await self._client.subscribe(self._topic + kind)
+            await self.client.subscribe(self._topic + kind)
         await self._say_status()
         self._courier.begin()
         await self._tell()
@@ -220,12 +221,12 @@ class Agent:
             await self._reply(command, True, detail)
         self._tell_soon()
         if ends:
-            self._board.reset()
+            self.board.reset()
 
     async def _update(self, command):
         from edge import update  # 7 KB of heap, needed once in a while
 
-        if abs(self._now() - command.get("t", 0)) > FRESH:
+        if abs(self.now() - command.get("t", 0)) > FRESH:
             raise ValueError("t: missing, or not within %d s of the board's clock" % FRESH)
 
         async def open_connection(host, port, secured):
@@ -247,15 +248,15 @@ class Agent:
         """Feed the watchdog while records are made, and give up a version on trial that does not become healthy."""
         while True:
             await asyncio.sleep(2)
-            patience = (3 * self._recorder.interval + 120) * 1000
-            if self._board.ticks_ms() - self._recorder.last_made < patience:
-                self._board.feed()
+            patience = (3 * self.recorder.interval + 120) * 1000
+            if self.board.ticks_ms() - self.recorder.last_made < patience:
+                self.board.feed()
             if self._trial and self._trial.check(ticks()):
-                self._board.reset()
+                self.board.reset()
 
     async def _reply(self, command, ok, detail):
         try:
-            await self._publish("reply", [message.reply(command["id"], self._now(), ok, detail).encode()])
+            await self._publish("reply", [message.reply(command["id"], self.now(), ok, detail).encode()])
         except OSError as error:
             log("reply: %s" % error)  # whoever asked sees no answer and asks again
 
@@ -285,36 +286,37 @@ class Agent:
 
     async def _keep_status_fresh(self):
         while True:
-            await self._board.sleep_ms(STATUS_EVERY * 1000)
-            if self._client.connected:
+            await self.board.sleep_ms(STATUS_EVERY * 1000)
+            if self.client.connected:
                 try:
                     await self._say_status()
                 except OSError as error:
                     log("status: %s" % error)
 
-    def _now(self):
-        return 0 if self._board.clock_quality == "none" else self._board.now_ms() // 1000
+    def now(self):
+        """Return Unix time in s, 0 while the clock is not set."""
+        return 0 if self.board.clock_quality == "none" else self.board.now_ms() // 1000
 
     def _status(self, online):
         gc.collect()
-        outbox = self._outbox
+        outbox = self.outbox
         more = {
             "agent": VERSION,
-            "runtime": self._board.runtime(),
-            "reset": self._board.reset_cause(),
+            "runtime": self.board.runtime(),
+            "reset": self.board.reset_cause(),
             "stream": outbox.stream,
             "depth": outbox.next - outbox.oldest,
             "dropped": outbox.dropped,
-            "rejected": {name: driver.rejected for name, driver in self._sensors.items()},
-            "sensors": self._recorder.state,
-            "cal": self._calibration.id,
-            "cal_due": self._calibration.due,
+            "rejected": {name: driver.rejected for name, driver in self.sensors.items()},
+            "sensors": self.recorder.state,
+            "cal": self.calibration.id,
+            "cal_due": self.calibration.due,
             "config": self._orders.revision,
         }
-        rssi = self._board.rssi()
+        rssi = self.board.rssi()
         if rssi is not None:
             more["rssi"] = rssi
         if hasattr(gc, "mem_free"):
             more["heap_free"] = gc.mem_free()
             more["heap_used"] = gc.mem_alloc()
-        return message.status(online, self._now(), **more)
+        return message.status(online, self.now(), **more)

@@ -14,6 +14,7 @@ import network
 import ntptime
 
 WATCHDOG = 60  # s
+REST = 3600  # s
 _EPOCH = 946684800  # 2000-01-01, where the chip counts from, in Unix s
 _UNSET = 1704067200  # 2024-01-01: a clock before it was never set
 
@@ -115,6 +116,10 @@ class Board:
         if self._watchdog is None:
             self._watchdog = machine.WDT(timeout=WATCHDOG * 1000)
         self._watchdog.feed()
+
+    def rest(self):
+        """Let the watchdog wait for REST seconds: a technician is at the prompt, where nobody feeds it."""
+        machine.WDT(timeout=REST * 1000)
 
     def reset_cause(self):
         """Return why the board started."""

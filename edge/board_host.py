@@ -2,7 +2,7 @@
 
 Its clock may run faster than real time (`clock` in the configuration: `{"start", "at", "speed"}`, simulated time is
 `start + (real time - at) * speed`) and be wrong or not set for a time (`steps`). A serial line is a TCP connection to a
-device server (`tcp:HOST:PORT`).
+device server (`tcp:HOST:PORT`); the environment may say which one stands for a UART: FENCELINE_UART_1 for `uart:1:...`.
 """
 
 import asyncio
@@ -59,10 +59,13 @@ class Board:
         """Nothing to bring up: the host has its network and its clock."""
 
     async def open_serial(self, spec):
-        """Return `(reader, writer)` of the serial line `tcp:HOST:PORT`."""
-        kind, host, port = spec.split(":")
-        if kind != "tcp":
+        """Return `(reader, writer)` of the serial line `tcp:HOST:PORT`, or of a UART that the environment names."""
+        parts = spec.split(":")
+        if parts[0] == "uart" and len(parts) > 1:
+            parts = (os.getenv("FENCELINE_UART_" + parts[1]) or spec).split(":")
+        if parts[0] != "tcp" or len(parts) != 3:
             raise ValueError("port '%s': expected tcp:HOST:PORT on this board" % spec)
+        _, host, port = parts
         return await asyncio.open_connection(host, int(port))
 
     def open_bus(self, spec):
@@ -76,6 +79,9 @@ class Board:
 
     def feed(self):
         """Nothing to feed: a process has no watchdog."""
+
+    def rest(self):
+        """Nothing to let wait: a process has no watchdog."""
 
     def reset_cause(self):
         """Return why the board started."""

@@ -9,11 +9,11 @@ from edge.agent import Agent
 from edge.board import Board
 
 
-def run(path="config.json"):
-    """Run the agent with the configuration in the JSON file `path`.
+def make(path):
+    """Return the agent with the configuration in the JSON file `path`.
 
     The key stands alone in the file that `key_file` names (64 hexadecimal digits), so that the configuration can be
-    shown to anybody. Raises what the agent ended by.
+    shown to anybody.
     """
     with open(path) as file:
         config = json.load(file)
@@ -23,4 +23,14 @@ def run(path="config.json"):
         os.mkdir(config["folder"])
     except OSError:
         pass  # it is there
-    asyncio.run(Agent(config, key, Board(config)).run())
+    return Agent(config, key, Board(config))
+
+
+def run(path="config.json"):
+    """Run the agent of the configuration `path`; raises what it ended by."""
+    try:
+        os.stat(path)
+    except OSError:
+        # As Ctrl-C does, it leads to the prompt: a board that is not provisioned yet must not restart for ever.
+        raise KeyboardInterrupt("not provisioned: fenceline board provision") from None
+    asyncio.run(make(path).run())

@@ -90,6 +90,7 @@ class Client:
         self._mid = 0
         self._waiting = {}  # packet identifier -> [Event, whether it was acknowledged]
         self.connected = False
+        self.problem = ""  # why the last connection failed or ended
 
     async def run(self):
         """Connect, serve, and connect again; waits 1 to 60 s between attempts, longer each time."""
@@ -99,7 +100,8 @@ class Client:
             try:
                 await self._serve()
             except (OSError, EOFError, asyncio.TimeoutError, ValueError) as error:
-                log("mqtt: %s %s" % (error.__class__.__name__, error))
+                self.problem = "%s %s" % (error.__class__.__name__, error)
+                log("mqtt: " + self.problem)
             finally:
                 await self._hang_up()
             pause = 1 if ticks_diff(ticks_ms(), began) > 10000 else min(pause * 2, 60)

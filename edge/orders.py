@@ -13,6 +13,19 @@ def _whole(command, key, usual, most):
     return value
 
 
+def calibrate(calibration, notes, command):
+    """Put the command's `calibration` in force and note who did it and by what; raises ValueError if it is refused."""
+    for key in ("calibration", "who", "reference"):
+        if not command.get(key):
+            raise ValueError("%s: missing; a calibration nobody can trace is refused" % key)
+    before = {"id": calibration.id, "channels": calibration.channels}
+    calibration.replace(command["calibration"])
+    detail = {"before": before, "after": command["calibration"]}
+    detail.update({"who": command["who"], "reference": command["reference"]})
+    notes.add("calibration", detail)
+    return "calibration %d in force" % calibration.id
+
+
 class Orders:
     """Carries them out on a board's parts; `status()` publishes one, `path` keeps the desired configuration."""
 
@@ -91,7 +104,7 @@ class Orders:
         if what == "log":
             return "\n".join(journal.tail(_whole(command, "lines", 20, journal.MOST)))[-1000:]
         if what == "calibrate":
-            return self._calibrate(command)
+            return calibrate(self._calibration, self._notes, command)
         raise ValueError("do: %s is not known here" % what)
 
     def _flag(self, command):
@@ -104,17 +117,6 @@ class Orders:
         minutes = _whole(command, "minutes", 30, 1440)
         self._recorder.work(flag, [named] if named else list(self._recorder.sensors), minutes * 60)
         return "%s: flag %s for %d minutes" % (named or "all sensors", flag, minutes)
-
-    def _calibrate(self, command):
-        for key in ("calibration", "who", "reference"):
-            if not command.get(key):
-                raise ValueError("%s: missing; a calibration nobody can trace is refused" % key)
-        before = {"id": self._calibration.id, "channels": self._calibration.channels}
-        self._calibration.replace(command["calibration"])
-        detail = {"before": before, "after": command["calibration"]}
-        detail.update({"who": command["who"], "reference": command["reference"]})
-        self._notes.add("calibration", detail)
-        return "calibration %d in force" % self._calibration.id
 
     def _use(self, desired):
         self.revision = desired.get("revision", 0)

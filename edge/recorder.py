@@ -47,6 +47,11 @@ class Recorder:
                 # The interval under way was still measured with somebody at the sensor.
                 self._work[name] = (self._work[name][0], self._board.ticks_ms())
 
+    def flag(self, name):
+        """Return the HJ 212 letter under which a sensor's samples go into records now; B before the first."""
+        letter, until = self._work.get(name, ("", 0))
+        return letter if letter and until >= self._board.ticks_ms() else self.state.get(name, "B")
+
     async def sample(self, name, driver):
         """Sample one sensor for ever."""
         due = self._board.ticks_ms()

@@ -67,14 +67,15 @@ def build(source: Path, out: Path, arch: Arch) -> Manifest:
     is replaced, but only once every module has compiled.
 
     Args:
-        source: folder of the package; ``*_host.py`` and ``__main__.py`` in it are for computers and left out.
+        source: folder of the package; ``__main__.py`` in it is left out, and for a chip ``*_host.py``, for the unix
+            port ``*_esp32.py``.
         out: folder of the bundle: new, empty, or an earlier bundle.
         arch: the board's architecture.
 
     Raises:
         UserError: ``source`` has no modules, a module does not compile, or ``out`` holds something else.
     """
-    modules = sorted(path for path in source.rglob("*.py") if not _is_host_only(path))
+    modules = sorted(path for path in source.rglob("*.py") if _is_for(arch, path))
     if not modules:
         raise UserError(f"{source} holds no Python modules for a board; give --source the folder of a package.")
     if out.exists() and not _is_replaceable(out):
@@ -99,8 +100,9 @@ def build(source: Path, out: Path, arch: Arch) -> Manifest:
     return manifest
 
 
-def _is_host_only(path: Path) -> bool:
-    return path.name == "__main__.py" or path.stem.endswith("_host")
+def _is_for(arch: Arch, path: Path) -> bool:
+    elsewhere = "_esp32" if arch in (Arch.X86, Arch.X64) else "_host"
+    return path.name != "__main__.py" and not path.stem.endswith(elsewhere)
 
 
 def _is_replaceable(out: Path) -> bool:

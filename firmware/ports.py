@@ -1,8 +1,22 @@
 """Finds the serial ports of this computer and names the USB chips behind them, so that a technician spots the board."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from serial.tools.list_ports import comports  # type: ignore[import-untyped]  # pyserial ships no types
+import serial  # type: ignore[import-untyped]  # pyserial ships no types
+from serial.tools.list_ports import comports  # type: ignore[import-untyped]
+
+from firmware import link_errors
+from firmware.speech import FieldError
+from schemas.language import Text
+
+WAIT_S = 10.0
+"""How long a read or a write may take."""
+NO_BOARD = Text(
+    "No USB serial port found. Check that the board is plugged in, that the USB cable carries data and not only power, "
+    "and that this computer has the driver of the board's USB chip.",
+    "未找到USB串口。请检查设备是否已插好、USB线是否为数据线（而非仅供电线），以及本机是否装有该USB芯片的驱动。",
+)
 
 CHIPS = {
     # drivers/usb/serial/cp210x.c in the Linux kernel
@@ -48,3 +62,39 @@ def serial_ports() -> list[SerialPort]:
         for port in sorted(comports())
     ]
     return sorted(found, key=lambda port: port.chip is None)
+
+
+def find_port(port: str | None) -> str:
+    """Return the port that was named, or that of the only board that is plugged in.
+
+    Raises:
+        FieldError: none was named, and there is no board, or several.
+    """
+    if port:
+        return port
+    found = [each for each in serial_ports() if each.usb]
+    known = [each for each in found if each.chip] or found
+    if not known:
+        raise FieldError(NO_BOARD)
+    if len(known) > 1:
+        names = ", ".join(each.device for each in known)
+        raise FieldError(
+            Text(
+                f"{len(known)} boards are plugged in ({names}): name the one you mean with --port, such as --port "
+                f"{known[0].device}.",
+                f"插有{len(known)}块设备（{names}）：请用 --port 指定其中一块，例如 --port {known[0].device}。",
+            )
+        )
+    return known[0].device
+
+
+def open_port(name: str, baud: int) -> Any:
+    """Open a serial port for this program alone.
+
+    Raises:
+        FieldError: it is not there, not permitted, in use, or no serial port.
+    """
+    try:
+        return serial.serial_for_url(name, baudrate=baud, timeout=WAIT_S, write_timeout=WAIT_S, exclusive=True)
+    except (OSError, ValueError) as error:
+        raise link_errors.cannot_open(name, error) from error

@@ -57,6 +57,7 @@ class RoleName(StrEnum):
     """What a user may do."""
 
     viewer = "viewer"
+    technician = "technician"
     officer = "officer"
     admin = "admin"
 
@@ -65,8 +66,8 @@ class RoleName(StrEnum):
 def access() -> None:
     """Who may use the HTTP API: one token for each user.
 
-    viewer: reads. officer: also acknowledges, comments, and closes what is resolved. admin: also closes what is not,
-    and decides on maintenance windows.
+    viewer: reads. technician: also registers boards and tells of calibrations. officer: reads, acknowledges, comments,
+    and closes what is resolved. admin: everything, also closes what is not, and decides on maintenance windows.
     """
 
 

@@ -185,10 +185,15 @@ class Ingest(threading.Thread):
 
     def _chores(self) -> None:
         """Do what is not urgent: changes of the registry, the quarantine's replays, pruning."""
+        known = self._registry.current.boards
+        new: set[str] = set()
         if self._registry.refresh():
             self._admission.use(self._registry.current)
             self._acknowledgements.use(self._registry.current)
+            new = set(self._registry.current.boards) - set(known)
         try:
+            for device in new:  # what it said before somebody registered it
+                self._log.ask(device=device, reason="unknown_board")
             began = time.monotonic()
             again = self._log.replay(self._judge, time.time())
             if again.messages:

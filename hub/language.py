@@ -1,42 +1,5 @@
-"""The two languages in which people read what a command says."""
+"""The two languages of the hub's output: those of every room, from `schemas.language`."""
 
-import locale
-import os
-from enum import StrEnum
-from typing import Annotated, NamedTuple
+from schemas.language import Lang, LangOption, Text, system_language
 
-import typer
-
-
-class Lang(StrEnum):
-    """Language of an output."""
-
-    en = "en"
-    zh = "zh"
-
-
-class Text(NamedTuple):
-    """A sentence in both languages."""
-
-    en: str
-    zh: str
-
-    def __str__(self) -> str:
-        """Return it in English, for logs and errors."""
-        return self.en
-
-    def into(self, lang: Lang) -> str:
-        """Return it in a language."""
-        return self.zh if lang is Lang.zh else self.en
-
-
-LangOption = Annotated[
-    Lang | None, typer.Option("--lang", help="Language of what is printed.", show_default="as the system's")
-]
-"""The option --lang of a command; `system_language()` stands in where it is left out."""
-
-
-def system_language() -> Lang:
-    """Return the language of FENCELINE_LANG or of the environment."""
-    wanted = os.environ.get("FENCELINE_LANG") or locale.getlocale()[0] or ""
-    return Lang.zh if wanted.lower().startswith(("zh", "chinese")) else Lang.en
+__all__ = ["Lang", "LangOption", "Text", "system_language"]

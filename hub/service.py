@@ -13,6 +13,7 @@ import msgspec
 from hub import logs
 from hub.admission import Admission
 from hub.api import alert_router
+from hub.api_boards import board_router
 from hub.config import Config, ConfigError
 from hub.data_folder import LOG
 from hub.downstream import Downstream, Job, check_store
@@ -57,8 +58,11 @@ class Hub:
         )
         self._metrics.watch(self)
         http = config.http
-        alerts = alert_router(config, lambda: self._registry.current, limits, quantities, clock)
-        self._server = Server(make_app(self, self._metrics, [alerts]), http.host, http.port) if http.port else None
+        routers = [
+            alert_router(config, lambda: self._registry.current, limits, quantities, clock),
+            board_router(config, clock),
+        ]
+        self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
 
     def start(self) -> None:
         """Start every part; returns at once."""

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests import stack
+from tests.board_process import BoardProcess
 from tests.influx_gateway import Gateway
 
 START_TIMEOUT_S = 20
@@ -199,6 +200,20 @@ def influxdb_v2(influxdb: InfluxDB) -> Iterator[InfluxDBv2]:
 def micropython() -> Path:
     """The real MicroPython that runs the board's code."""
     return require("micropython")
+
+
+@pytest.fixture
+def plug(tmp_path: Path, micropython: Path) -> Iterator[Callable[..., BoardProcess]]:
+    """A function that switches a virtual board on: `plug("--fault", "slow")`; again the same board, with its flash."""
+    board = BoardProcess(tmp_path / "board")
+
+    def switch_on(*options: str) -> BoardProcess:
+        board.stop()
+        board.start(*options)
+        return board
+
+    yield switch_on
+    board.stop()
 
 
 @pytest.fixture(autouse=True, scope="session")

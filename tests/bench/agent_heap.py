@@ -89,12 +89,12 @@ def main(folder):
     made = used()
     for i in range(2 * MOST_RECORDS):
         text = message.record(1795276800 + 10 * i, 10, VALUES, {})
-        agent._outbox.append(message.keep(0, "ntp", text))
-    seq, kept = agent._outbox.read(MOST_RECORDS, MOST_BYTES)
+        agent.outbox.append(message.keep(0, "ntp", text))
+    seq, kept = agent.outbox.read(MOST_RECORDS, MOST_BYTES)
     placed = [message.placed(record, agent._timeline) for record in kept]
     texts = [text for _, _, text in placed]
     cal, clock, _ = placed[0]
-    parts = message.telemetry(agent._outbox.stream, seq, agent._outbox.oldest, cal, clock, texts)
+    parts = message.telemetry(agent.outbox.stream, seq, agent.outbox.oldest, cal, clock, texts)
     sealed = agent._signer.seal_parts(parts)
     peak = used()
     left = gc.mem_free()

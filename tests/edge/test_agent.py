@@ -116,8 +116,8 @@ def test_an_agent_that_can_no_longer_record_ends_so_that_the_board_starts_again(
         def close(self):
             pass
 
-    broken._outbox.close()
-    broken._outbox = broken._recorder._outbox = broken._courier._outbox = NoOutbox()
+    broken.outbox.close()
+    broken.outbox = broken.recorder._outbox = broken._courier._outbox = NoOutbox()
     raises(MemoryError, lambda: asyncio.run(broken.run()))
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from firmware.bundle import Arch, build
-from firmware.cli import EDGE
+from firmware.software_cli import EDGE
 from sim.interpreter import interpreter_name
 
 SAMPLE = {

@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 import firmware.ports
 from firmware.cli import app
+from firmware.ports import find_port
+from firmware.speech import FieldError
 
 
 def port(device, vid=None, pid=None, product=None):
@@ -27,7 +29,7 @@ def plugged(monkeypatch):
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, ["list", *arguments])
+    return CliRunner().invoke(app, ["list", "--no-ask", "--lang", "en", *arguments])
 
 
 def test_a_boards_chip_is_named_and_comes_first(plugged):
@@ -40,12 +42,18 @@ def test_a_boards_chip_is_named_and_comes_first(plugged):
     ports = json.loads(run("--json").stdout)
 
     assert ports[0] == {
-        "device": "/dev/ttyUSB0",
+        "port": "/dev/ttyUSB0",
         "description": "CP2102 USB to UART Bridge Controller",
         "usb": "10C4:EA60",
-        "chip": "Silicon Labs CP210x USB bridge",
+        "usb_chip": "Silicon Labs CP210x USB bridge",
+        "chip": None,
+        "mac": None,
+        "runs": None,
+        "board": None,
+        "site": None,
+        "problem": None,
     }
-    assert [(entry["device"], entry["usb"], entry["chip"]) for entry in ports[1:]] == [
+    assert [(entry["port"], entry["usb"], entry["usb_chip"]) for entry in ports[1:]] == [
         ("/dev/ttyS0", None, None),
         ("/dev/ttyUSB1", "1234:5678", None),
     ]
@@ -58,6 +66,19 @@ def test_people_get_a_table(plugged):
     assert "/dev/ttyACM0" in result.stdout
     assert "303A:1001" in result.stdout
     assert result.stderr == ""
+
+
+def test_the_only_board_is_found_and_of_several_one_must_be_named(plugged):
+    one, other = port("/dev/ttyUSB0", 0x10C4, 0xEA60), port("/dev/ttyACM1", 0x303A, 0x1001)
+    plugged(port("/dev/ttyS0"), one, port("/dev/ttyUSB7", 0x1234, 0x5678, "Coffee machine"))
+    assert find_port(None) == "/dev/ttyUSB0"
+    plugged(one, other)
+    with pytest.raises(FieldError, match=r"2 boards are plugged in .*: name the one you mean with --port"):
+        find_port(None)
+    assert find_port("/dev/ttyACM1") == "/dev/ttyACM1"
+    plugged(port("/dev/ttyS0"))
+    with pytest.raises(FieldError, match="No USB serial port found"):
+        find_port(None)
 
 
 @pytest.mark.parametrize("ports", [[], [port("/dev/ttyS0")]], ids=["no port", "only the computer's own"])

@@ -1,0 +1,50 @@
+"""What technicians did at boards, as their laptops tell it: calibrations and repairs, each kept once and for good."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Literal
+
+FILE = "field.db"
+"""In the hub's data folder, so that a backup has it."""
+STEPS = (
+    """\
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY,
+    board TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE, -- of the entry's content: sent again, it is known
+    content TEXT NOT NULL,     -- JSON as the laptop sent it
+    sender TEXT NOT NULL,      -- whose token brought it
+    received REAL NOT NULL     -- Unix s
+);
+CREATE INDEX entry_of_board ON entry (board, kind);
+""",
+)
+
+Kind = Literal["calibration", "repair"]
+
+
+class FieldBook:
+    """The entries in the database behind `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, board: str, kind: Kind, contents: Sequence[dict[str, Any]], sender: str, now: float) -> int:
+        """Keep entries that are not known yet; return how many those were."""
+        before = self._db.total_changes
+        for content in contents:
+            text = json.dumps(content, ensure_ascii=False, sort_keys=True)
+            mark = hashlib.sha256(f"{board}\n{kind}\n{text}".encode()).hexdigest()
+            self._db.execute(
+                "INSERT OR IGNORE INTO entry (board, kind, hash, content, sender, received) VALUES (?, ?, ?, ?, ?, ?)",
+                (board, kind, mark, text, sender, now),
+            )
+        return self._db.total_changes - before
+
+    def of(self, board: str, kind: Kind) -> list[dict[str, Any]]:
+        """Return a board's entries of a kind in the order in which they came."""
+        rows = self._db.execute("SELECT content FROM entry WHERE board = ? AND kind = ? ORDER BY id", (board, kind))
+        return [json.loads(content) for (content,) in rows]

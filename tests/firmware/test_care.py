@@ -1,0 +1,177 @@
+"""Seeing and repairing a board: console, logs, shell, backup, restore, rescue, repair log."""
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import tarfile
+import time
+
+import pytest
+
+from firmware import backup
+from firmware.link import Link
+from firmware.repairs import CAUSES
+from tests.board_process import FENCELINE
+from tests.firmware.benchtop import Bench, here
+
+
+@pytest.fixture
+def bench(shared):
+    """The file's board; nothing is held to its sensors."""
+    shared.hold()
+    return shared
+
+
+def test_the_console_shows_units_and_flags_in_both_languages(bench):
+    bench.hold(laf=61.5, pm10=80, pm25=40, pm1=20, stack_o2=None)
+    shown = bench.ok("console", "--for", "3").splitlines()
+    assert "LAF 61.5 dB(A)" in shown[-1]
+    assert "PM10 80 µg/m³" in shown[-1]
+    assert "stack: - [B no communication] (nothing for 0.5 s)" in shown[-1]
+    assert "[not connected, " in shown[-1]
+    chinese = bench.run("console", "--for", "2", "--log", lang="zh")
+    assert "[B 无通信]" in chinese.out
+    assert "mqtt: OSError" in chinese.err
+    told = [json.loads(line) for line in bench.run("console", "--for", "1", "--json").out.splitlines()]
+    assert told[-1]["sensors"]["dust"]["channels"] == ["pm1", "pm25", "pm10"]
+
+
+def test_the_logs_are_those_of_the_agent_that_runs_and_listening_does_not_touch_it(bench):
+    heard = bench.run("logs", "--follow", "--for", "3")
+    assert heard.code == 0
+    assert "mqtt: OSError [Errno 111] ECONNREFUSED" in heard.out
+    lines = json.loads(bench.run("logs", "--json").out)
+    assert any("ECONNREFUSED" in line for line in lines)
+
+
+def test_the_shell_is_the_board_s_prompt_and_afterwards_it_measures_on(bench):
+    assert bench.run("shell").err == (
+        "fenceline: shell needs a terminal; to run one piece of code: mpremote connect PORT exec 'CODE'\n"
+    )
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*FENCELINE, "board", "shell", "--port", bench.board.port],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env=os.environ | {"FENCELINE_LANG": "en"},
+    )
+    os.close(theirs)
+    heard = ""
+
+    def listen(awaited):
+        nonlocal heard
+        deadline = time.monotonic() + 30
+        while awaited not in heard:
+            assert time.monotonic() < deadline, heard
+            if select.select([ours], [], [], 0.5)[0]:
+                heard += os.read(ours, 1024).decode()
+
+    listen("Use Ctrl-] or Ctrl-x to exit")
+    os.write(ours, b"print(6 * 7)\r")
+    listen("42")
+    os.write(ours, b"\x18")
+    listen("measures on")
+    assert process.wait(30) == 0
+    os.close(ours)
+    assert bench.run("console", "--for", "1").code == 0
+
+
+def test_a_backup_makes_another_chip_that_board_with_its_key_and_records(bench, tmp_path, installed_flash):
+    bench.ok("console", "--for", "2")
+    path = tmp_path / "pit-1.tar.gz"
+    done = bench.ok("backup", "--out", path, "--json")
+    assert (done["board"], done["unreadable"]) == ("pit-1", [])
+    assert path.stat().st_mode & 0o077 == 0
+    assert bench.run("backup", "--out", path).err.endswith("it exists already; name another file\n")
+    content = backup.load(path)
+    records = [name for name in content.files if name.endswith(".seg")]
+    assert records
+
+    other = Bench(tmp_path / "other", installed_flash)
+    other.plug()
+    refused = other.run("restore", path)
+    assert refused.code == 2
+    assert refused.err.endswith("there is nobody to answer: give --yes, or run the command in a terminal\n")
+    assert other.run("restore", path, stdin="n\n").code == 130
+    assert other.ok("restore", path, stdin="y\n") == "The board is pit-1 again.\n"
+    again = other.run("restore", path, "--yes")
+    assert (again.code, "provisioned as pit-1; with --force it would lose" in again.err) == (2, True)
+    with Link.open(other.board.port) as link:
+        assert link.read("/key") == content.files["/key"]
+        assert all(link.read(name) == content.files[name] for name in records[:2])
+    other.plug("--fault", "cable-pull@3000")
+    assert other.run("restore", path, "--yes", "--force").code == 2
+    other.plug()
+    with Link.open(other.board.port) as link:
+        assert link.size("/config.json") is None  # not half of one board and half of another
+    assert other.run("restore", path, "--yes").code == 0
+    other.board.stop()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-30]), "is no backup of a board, or damaged"),
+        (lambda path: path.write_bytes(b"thesis"), "is no backup of a board, or damaged"),
+        (lambda path: path.unlink(), "cannot be read"),
+        (lambda path: _replace(path, "key", b"1" * 64), "it was damaged or changed"),
+    ],
+)
+def test_what_is_no_whole_backup_is_neither_restored_nor_rescued(tmp_path, spoil, why):
+    path = tmp_path / "pit-1.tar.gz"
+    files = {"/config.json": b"{}", "/key": b"0" * 64}
+    digests = {name: backup.hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    made = backup.dt.datetime(2026, 11, 26, tzinfo=backup.dt.UTC)
+    path.write_bytes(backup.pack(backup.Content(backup.Manifest(1, "pit-1", made, digests, []), files)))
+    spoil(path)
+    for command in ("restore", "rescue"):
+        done = here(command, path, "--port", "/dev/none")
+        assert done.code == 2
+        assert why in done.err
+
+
+def _replace(path, name, content):
+    with tarfile.open(path) as archive:
+        files = {member.name: archive.extractfile(member).read() for member in archive}
+    with tarfile.open(path, "w:gz") as archive:
+        for member, data in (files | {name: content}).items():
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            archive.addfile(info, backup.io.BytesIO(data))
+
+
+def test_what_no_broker_takes_stays_and_is_counted(bench, monkeypatch):
+    monkeypatch.setattr("firmware.rescue.PATIENCE_S", 2)
+    done = bench.run("rescue", "--json")
+    told = json.loads(done.out)
+    assert done.code == 1
+    assert told["records"] > 0
+    assert told["acknowledged"] == 0
+    assert "Connect" in told["problem"]
+
+
+def test_repairs_are_written_down_by_code_listed_and_counted(tmp_path):
+    assert here("repair-log", "add", "pit-1", "--code", "s02", "--sensor", "dust", "--text", "mud").code == 0
+    assert here("repair-log", "add", "pit-2", "--code", "S02").code == 0
+    assert here("repair-log", "add", "pit-1", "--code", "P01", "--who", "Li Wei").code == 0
+    shown = here("repair-log", "list", "pit-1", lang="zh").out
+    assert "传感器脏污，已清洁" in re.sub(r"\s", "", shown)
+    assert "pit-2" not in shown
+    told = json.loads(here("repair-log", "list", "--json").out)
+    assert [(one["board"], one["code"]) for one in told] == [("pit-1", "S02"), ("pit-2", "S02"), ("pit-1", "P01")]
+    assert json.loads(here("repair-log", "count", "--json").out) == {"S02": 2, "P01": 1}
+    assert "sensor dirty, cleaned" in here("repair-log", "count").out
+    assert set(json.loads(here("repair-log", "codes", "--json").out)) == set(CAUSES)
+    for wrong, why in (
+        (("--code", "Z9"), "--code Z9: expected one of P01"),
+        (("--code", "X00"), "needs --text"),
+    ):
+        done = here("repair-log", "add", "pit-1", *wrong)
+        assert (done.code, why in done.err) == (2, True)
+    (tmp_path / "laptop" / "repairs.jsonl").write_text("{}\n")
+    assert "line 1: damaged" in here("repair-log", "list").err

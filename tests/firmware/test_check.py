@@ -1,0 +1,163 @@
+"""The check of a board and its report: each failure is named with what to do, on a real virtual board and as values."""
+
+import datetime as dt
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from edge import outbox
+from firmware import checkup, reach
+from firmware.checkup import Result, State, same
+from firmware.link import Link
+from firmware.records import BoardRecord
+from firmware.report import Commissioned, render
+from firmware.session import Seen, SensorSeen
+from schemas.language import Lang, Text
+from tests.firmware.benchtop import Bench
+
+
+def states(told):
+    return {check["check"]: check["state"] for check in told["checks"]}
+
+
+def test_a_sound_board_passes_without_a_network_and_the_report_says_what_was_left_out(shared):
+    shared.hold()
+    done = shared.run("check", "--offline", "--who", "Li Wei", "--remark", "<b>mast</b> 3 m", "--json", lang="zh")
+    assert done.code == 0, done
+    told = json.loads(done.out)
+    assert told["passed"]
+    for name in ("Software", "Clock", "Storage", "Outbox", "Sensor dust", "Sensor noise", "Sensor stack"):
+        assert states(told)[name] == "ok"
+    for name in ("Network", "Broker", "Hub and back", "Supply voltage"):
+        assert states(told)[name] == "skipped"
+    page = Path(told["report"]).read_text("utf-8")
+    for shown in ("设备调试验收报告", "合格（未检查网络）", "Li Wei", "pit-1", "&lt;b&gt;mast&lt;/b&gt; 3 m"):
+        assert shown in page
+
+
+def test_each_failure_is_named_with_what_to_do_and_the_exit_code_is_1(tmp_path, installed_flash):
+    bench = Bench(tmp_path, installed_flash)
+    bench.plug("--fault", "full-disk@8192")
+    bench.provision("pit-1", "--sensor", "stack")
+    with Link.open(bench.board.port) as link:
+        link.write("/outbox/00000000-0000000001.seg", outbox.line(1, b"1 ntp {}") + b"2 ffffffff damaged\n")
+        link.write("/key", b"0" * 63)
+    bench.hold(laf=None, stack_o2=-5, pm10=20)
+    done = bench.run("check", "--patience", "4", "--json")
+    assert done.code == 1
+    found = states(json.loads(done.out))
+    assert (found["Identity and key"], found["Outbox"], found["Storage"]) == ("problem", "problem", "warning")
+    assert "Sensor dust" not in found  # without a key the agent does not start
+
+    bench.plug()
+    with Link.open(bench.board.port) as link:
+        link.write("/key", b"0" * 64)
+    bench.hold(laf=None)
+    done = bench.run("check", "--patience", "5", "--report", tmp_path / "report.html")
+    bench.board.stop()
+    assert done.code == 1
+    for shown in ("NOT passed", "ECONNREFUSED", "nobody listens there", "nothing for 0.5 s", "RX and TX", "1 damaged"):
+        assert shown in re.sub(r"\s+", " ", done.out)
+    assert "NOT PASSED" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_a_board_without_software_or_identity_says_what_comes_first(tmp_path, micropython, installed_flash):
+    bare = Bench(tmp_path / "bare")
+    bare.plug()
+    for command in ("check", "console"):
+        done = bare.run(command)
+        assert (done.code, done.err) == (
+            2,
+            "fenceline: there is no Fenceline software on this board; put it there: fenceline board install\n",
+        )
+    bare.board.stop()
+    new = Bench(tmp_path / "new", installed_flash)
+    new.plug()
+    done = new.run("check", lang="zh")
+    new.board.stop()
+    assert (done.code, done.err) == (2, "fenceline: 该设备尚未配置：请见 fenceline board provision --help\n")
+
+
+def seen(**changes):
+    values = {"t": 1794999990, "clock": "ntp", "interval": 10, "stream": "9f3a12c4", "first": 41, "oldest": 43}
+    values |= {"next": 43, "connected": True, "problem": "", "rssi": -61, "cal": 3, "sensors": {}, "raw": {}}
+    return Seen(**(values | {"values": {}} | changes))
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected", "why"),
+    [
+        (seen(), "ok ok ok", ""),
+        (seen(oldest=41), "ok ok problem", "does the hub run, and know this board"),
+        (seen(rssi=-85), "warning ok ok", "antenna"),
+        (seen(rssi=-95), "problem ok ok", "antenna"),
+        (seen(rssi=None, connected=False, problem="OSError 118"), "problem problem skipped", "2.4 GHz"),
+        (seen(connected=False, problem="OSError [Errno 111] ECONNREFUSED"), "ok problem skipped", "nobody listens"),
+        (seen(connected=False, problem="OSError refused: not authorised"), "ok problem skipped", "refuses this board"),
+        (seen(connected=False, problem="OSError (-0x2700, 'MBEDTLS_ERR_X509')"), "ok problem skipped", "certificates"),
+        (seen(connected=False, problem="OSError -2"), "ok problem skipped", "name is not found"),
+        (seen(connected=False, problem="OSError ETIMEDOUT"), "ok problem skipped", "firewall"),
+    ],
+)
+def test_how_far_a_board_gets_is_told_step_by_step(shown, expected, why):
+    results = reach.network(shown, "esp32", offline=False)
+    assert " ".join(result.state for result in results) == expected
+    assert why in "".join(result.remedy.en for result in results)
+    assert all(result.remedy.zh for result in results if result.state is State.problem)
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "why"),
+    [
+        (checkup.clock(0, 1e9), "problem", "never set"),
+        (checkup.clock(10**9 - 40, 1e9), "problem", "-40 s"),
+        (checkup.clock(10**9 - 2, 1e9), "ok", "-2 s"),
+        (checkup.storage({"problem": "ENOSPC", "free": 0, "size": 1}), "problem", "ENOSPC"),
+        (checkup.storage({"problem": "", "free": 99 * 1024, "size": 1}), "warning", "99 KB free"),
+        (checkup.outbox({"records": 9, "damaged": 2}), "problem", "2 damaged"),
+        (checkup.buses({"i2c:0": {"problem": "", "found": []}})[0], "problem", "nobody answers"),
+        (checkup.buses({"i2c:0": {"problem": "", "found": [68]}})[0], "ok", "0x44"),
+        (checkup.sensor("dust", SensorSeen(9, "M", "", 0, ["pm10"]), {}), "warning", "M"),
+        (checkup.sensor("dust", SensorSeen(9, "N", "", 0, ["pm10"]), {"pm10": 20000}), "problem", "not plausible"),
+        (checkup.sensor("dust", SensorSeen(9, "N", "", 5, ["pm10"]), {"pm10": 20}), "warning", "5 damaged frames"),
+        (checkup.supply({"supply": 12.4}), "ok", "12.40 V"),
+        (checkup.reset("brownout"), "warning", "brownout"),
+        (checkup.calibration({"id": 3, "due": "2026-11-26"}, dt.date(2026, 11, 26)), "problem", "due 2026-11-26"),
+        (checkup.calibration(None, dt.date(2026, 11, 26)), "warning", "never calibrated"),
+        (checkup.software("1.0", whole=False), "problem", "damaged"),
+    ],
+)
+def test_a_finding_is_judged(result, state, why):
+    assert result.state == state
+    assert why in result.found.en
+
+
+class Tags(HTMLParser):
+    """What a page is made of, and its text."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.text = [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_the_report_escapes_everything_and_loads_nothing_from_elsewhere(lang):
+    evil = '<script src="http://x/">"&\''
+    record = BoardRecord(evil, evil, evil, [], evil, evil, place=evil, site_name=evil, mac=evil)
+    results = [Result(Text(evil, evil), State.problem, same(evil), Text(evil, evil))]
+    at = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
+    page = Tags()
+    page.feed(render(Commissioned(record, evil, evil, results, {}, [], 0, evil, at, remark=evil), lang))
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "img", "link", "iframe", "object", "svg", "a"}
+    assert not any(key in ("src", "href", "onload", "style") for _, attributes in page.tags for key in attributes)
+    assert page.text.count(evil) >= 12
