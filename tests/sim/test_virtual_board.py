@@ -125,7 +125,7 @@ def test_a_pulled_cable_is_back_at_the_same_port_and_the_board_kept_its_power(pl
             port.write(b"#" * 700)
             until(port, b"never")
 
-        with pytest.raises(OSError):  # noqa: PT011 - in which of the calls, and as which subclass, is a matter of luck
+        with pytest.raises(OSError):
             go_on()
     deadline = time.monotonic() + 5
     while True:
