@@ -15,8 +15,8 @@ from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "city"
-CAPTURED = (("noise", "laeq"), ("dust", "pm10"), ("stack", "stack_nox"))
-"""Family and quantity of which the data capture is told."""
+CAPTURED = ("laeq", "pm10", "stack_nox")
+"""Quantities of which the data capture is told: one of each kind of sensors."""
 
 
 def build(lang: Lang) -> model.Dashboard:
@@ -32,11 +32,8 @@ def build(lang: Lang) -> model.Dashboard:
         f'SELECT sum("exceeded") AS "exceeded" FROM "verdict_24h" WHERE {statements.DISTRICT} AND {statements.BINDS} '
         f"AND {statements.before_end('8d')} {statements.DAYS} fill(0)"
     )
-    captured = {
-        f"{family}{step.name}": (statements.capture(family, key, step), f"{panels.name(key)} $tag_district")
-        for family, key in CAPTURED
-        for step in statements.CAPTURE
-    }
+    names = {key: panels.name(key) for key in CAPTURED}
+    captured = {"capture": (statements.capture(names), "$col $tag_district")}
     boards = statements.newest("fleet", ("online",), statements.DISTRICT, ("device",))
     return finish(
         board,

@@ -122,12 +122,16 @@ def _clock(panels: Panels) -> Any:
         "1": (f"▲ {text('clock', 'rtc')}", ORANGE),
         "2": (f"✔ {text('clock', 'ntp')}", GREEN),
     }
-    targets = {
-        f"clock{step.name}": f'SELECT "clock_level" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} '
-        f'AND $timeFilter AND {step.condition} GROUP BY "device"'
-        for step in statements.SAMPLES
-    }
-    return panels.lanes("clock", targets, "$tag_device", [value_map(levels)])
+    return panels.lanes(
+        "clock",
+        statements.SAMPLES,
+        lambda step: (
+            f'SELECT "clock_level" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} '
+            f'AND $timeFilter AND {step.condition} GROUP BY "device"'
+        ),
+        alias="$tag_device",
+        mappings=[value_map(levels)],
+    )
 
 
 def _quarantine(panels: Panels) -> Any:

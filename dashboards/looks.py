@@ -66,3 +66,8 @@ def counted_by(*fields: str) -> model.DataTransformerConfig:
     options: dict[str, Any] = {field: {"operation": "groupby", "aggregations": []} for field in fields}
     options["device"] = {"operation": "aggregate", "aggregations": ["count"]}
     return model.DataTransformerConfig(id_val="groupBy", options={"fields": options})
+
+
+def merged() -> model.DataTransformerConfig:
+    """Return the transformation that makes one table of those of several queries."""
+    return model.DataTransformerConfig(id_val="merge", options={})

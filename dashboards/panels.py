@@ -151,8 +151,16 @@ class Panels:
             self.add(panel, statement(step), ref_id=f"{place}{step.name}", alias=alias, step=step.length)
         return panel
 
-    def lanes(self, place: str, targets: Mapping[str, str], alias: str, mappings: Sequence[Any]) -> statetimeline.Panel:
-        """Return a panel with a lane for each series; `targets` are statements by the names of their queries."""
+    def lanes(
+        self,
+        place: str,
+        steps: Sequence[statements.Step],
+        statement: Callable[[statements.Step], str],
+        *,
+        alias: str,
+        mappings: Sequence[Any],
+    ) -> statetimeline.Panel:
+        """Return a panel with a lane for each series of one statement for each coarseness."""
         panel = (
             self.base(statetimeline.Panel(), place)
             .interval("60s")
@@ -163,8 +171,10 @@ class Panels:
             .row_height(0.8)
             .show_value(shapes.VisibilityMode.AUTO)
         )
-        for ref_id, statement in targets.items():
-            panel.with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
+        for step in steps:
+            ref_id = place + step.name
+            panel.with_target(InfluxQL(statement(step), ref_id=ref_id, alias=alias))
+            panel.override_by_query(ref_id, [gap_beyond(step.length * 1.5)])
         return panel
 
     def strip(self, place: str, where: str = "") -> statetimeline.Panel:
@@ -173,16 +183,14 @@ class Panels:
         `where` is a condition, such as on the quantities.
         """
         chosen = f"{statements.SITE} AND {statements.BINDS} AND $timeFilter" + (f" AND {where}" if where else "")
-        return self.lanes(
-            place,
-            {
-                f"outcome{step.name}": f'SELECT {value} AS "outcome" FROM "verdict{step.suffix}" '
-                f'WHERE {chosen} AND {step.condition} GROUP BY "device", "standard", "rule"'
-                for step, value in zip(statements.VERDICTS, ('"exceeded" - "invalid"', '"exceeded"'), strict=True)
-            },
-            "$tag_rule $tag_device ($tag_standard)",
-            meanings.strip(self.text),
-        )
+
+        def statement(step: statements.Step) -> str:
+            value_ = '"exceeded"' if step.suffix else '"exceeded" - "invalid"'
+            source = f'FROM "verdict{step.suffix}" WHERE {chosen} AND {step.condition}'
+            return f'SELECT {value_} AS "outcome" {source} GROUP BY "device", "standard", "rule"'
+
+        alias = "$tag_rule $tag_device ($tag_standard)"
+        return self.lanes(place, statements.VERDICTS, statement, alias=alias, mappings=meanings.strip(self.text))
 
     def number(self, place: str, targets: Mapping[str, tuple[str, str]], unit: str = "none") -> stat.Panel:
         """Return a panel with large numbers: statement and name of each by the name of its query."""
@@ -268,10 +276,8 @@ class Panels:
     def flag_lanes(self, place: str) -> statetimeline.Panel:
         """Return a lane for each quantity and flag: when what was measured did not count, and why."""
         source = f'FROM "flagged" WHERE {statements.DEVICES} AND $timeFilter'
-        statement = (
-            f'SELECT sum("dt") AS "dt" {source} GROUP BY time($__interval), "quantity", "flag", "device" fill(null)'
-        )
+        by = 'GROUP BY time($__interval), "quantity", "flag", "device" fill(null)'
         flagged = [range_map(0.001, 1e9, self.text("frame", "flagged"), ORANGE)]
-        return self.lanes(place, {"flags": statement}, "$tag_quantity: $tag_flag ($tag_device)", flagged).interval(
-            "10m"
-        )
+        panel = self.lanes(place, (), lambda _: "", alias="", mappings=flagged).interval("10m")
+        alias = "$tag_quantity: $tag_flag ($tag_device)"
+        return panel.with_target(InfluxQL(f'SELECT sum("dt") AS "dt" {source} {by}', ref_id="flags", alias=alias))

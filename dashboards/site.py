@@ -99,10 +99,14 @@ def _wind(panels: Panels) -> Any:
 
 def _relay(panels: Panels) -> Any:
     text = panels.text
-    targets = {
-        f"relay{step.name}": f'SELECT "relay" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND $timeFilter '
-        f'AND {step.condition} GROUP BY "device"'
-        for step in statements.SAMPLES
-    }
     switched = {"0": (f"○ {text('relay', 'off')}", GREY), "1": (f"● {text('relay', 'on')}", BLUE)}
-    return panels.lanes("relay", targets, "$tag_device", [value_map(switched)])
+    return panels.lanes(
+        "relay",
+        statements.SAMPLES,
+        lambda step: (
+            f'SELECT "relay" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND $timeFilter '
+            f'AND {step.condition} GROUP BY "device"'
+        ),
+        alias="$tag_device",
+        mappings=[value_map(switched)],
+    )

@@ -67,14 +67,14 @@ READINGS = (
 """What is read of what boards measured, by the range's length."""
 VERDICTS = (Step("", _HOUR, None, 8 * _DAY), Step("_24h", _DAY, 8 * _DAY, None))
 """Of verdicts: each, or what they come to in each local day."""
+LISTED = (Step("", _HOUR, None, 31 * _DAY), Step("_24h", _DAY, 31 * _DAY, None))
+"""Of verdicts in a list."""
 SAMPLES = (
     Step("", dt.timedelta(minutes=1), None, 12 * _HOUR),
     Step("_1h", _HOUR, 12 * _HOUR, 62 * _DAY),
     Step("_24h", _DAY, 62 * _DAY, None),
 )
 """Of the fleet's state: each minute's, each hour's or each day's."""
-CAPTURE = (Step("_1h", _HOUR, None, 4 * _DAY), Step("_24h", _DAY, 4 * _DAY, None))
-"""From which rollups the data capture is added up."""
 
 
 def rolled_up(quantity: Quantity) -> bool:
@@ -134,13 +134,14 @@ def exceedances(days_ago: int) -> str:
     return f'SELECT sum("exceeded") FROM "verdict_24h" WHERE {DISTRICT} AND {BINDS} AND {of_day}'
 
 
-def capture(family: str, key: str, step: Step) -> str:
-    """Return the statement for the share of the range in which boards that spoke measured a quantity with flag N."""
-    length = f"((${{__to}} - ${{__from}}) / {_ms(step.length)})"
-    source = f'FROM "{family}{step.suffix}" WHERE {DISTRICT} AND $timeFilter AND {step.condition}'
-    share = f'SELECT sum("{key}_capture") / {length} AS "share" {source} GROUP BY "district", "device"'
-    # Without a time outside, InfluxDB opens every shard that it has, and takes a hundred times as long.
-    return f'SELECT mean("share") FROM ({share}) WHERE $timeFilter GROUP BY "district"'
+def capture(names: Mapping[str, str]) -> str:
+    """Return the statement for each district's data capture of quantities, by the names that they get.
+
+    An hour is told of 10 min after its end; a short range shows the hours before.
+    """
+    columns = ", ".join(f'mean("{key}_capture") AS "{name}"' for key, name in names.items())
+    since = "time > ${__from}ms - 3h AND time <= ${__to}ms"
+    return f'SELECT {columns} FROM "district" WHERE {DISTRICT} AND {since} GROUP BY "district"'
 
 
 def tag_values(tag: str, measurement: str = "", within: str = "") -> str:

@@ -6,6 +6,8 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import meanings, statements
 from dashboards.frame import choice, finish, frame, tag
+from dashboards.influxql import InfluxQL
+from dashboards.looks import merged
 from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
@@ -113,8 +115,10 @@ def _rules(panels: Panels) -> Any:
 
 
 def _verdicts(panels: Panels) -> Any:
+    """Return single verdicts; in long ranges the days with exceedances: a city gives millions of verdicts a year."""
     columns = [
         Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True),
+        Column("exceeded"),
         Column("district"),
         Column("site"),
         Column("device"),
@@ -122,6 +126,7 @@ def _verdicts(panels: Panels) -> Any:
         Column("rule"),
         Column("quantity", mappings=meanings.quantities(panels.text, panels.quantities)),
         Column("value", decimals=1),
+        Column("highest", decimals=1),
         Column("limit_value"),
         Column("unit"),
         Column("ratio", unit="percentunit", decimals=0),
@@ -129,9 +134,20 @@ def _verdicts(panels: Panels) -> Any:
         Column("verified"),
         Column("revision"),
     ]
-    asked = ", ".join(f'"{column.name}"' for column in columns)
-    statement = (
-        f'SELECT {asked} FROM "verdict" WHERE {_MATCHES} AND {statements.BINDS} AND "outcome" =~ /^$outcome$/ '
+    single, days = statements.LISTED
+    of_single, of_days = (
+        f"SELECT {_listed(columns, absent)} "
+        f'FROM "verdict{step.suffix}" WHERE {_MATCHES} AND {statements.BINDS} AND {chosen} AND {step.condition} '
         "AND $timeFilter ORDER BY time DESC LIMIT 1000"
+        for step, chosen, absent in (
+            (single, '"outcome" =~ /^$outcome$/', {"exceeded", "highest"}),
+            (days, '"exceeded" > 0', {"outcome", "value", "unit", "verified", "revision"}),
+        )
     )
-    return panels.rows("judged", statement, columns, ref_id="judged")
+    panel = panels.rows("judged", of_single, columns, ref_id=f"judged{single.name}")
+    panel.with_target(InfluxQL(of_days, ref_id=f"judged{days.name}", result_format="table"))
+    return panel.with_transformation(merged())
+
+
+def _listed(columns: list[Column], absent: set[str]) -> str:
+    return ", ".join(f'"{column.name}"' for column in columns if column.name not in absent)

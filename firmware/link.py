@@ -86,6 +86,9 @@ class Link:
         with contextlib.suppress(OSError, serial.SerialException):
             self._transport.send(b"\r\x02")  # from the raw prompt to the one for people
             self._transport.read_until(1, b">>> ", timeout=1, timeout_overall=2)
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._transport.send(b"\r\x03\x02")  # the prompt for people
+            self._transport.read_until(1, b">>> ", timeout=1, timeout_overall=2)
         self._transport.shut()
 
     def run(self, code: str, *, silence: float = SILENCE_S, on_output: Callable[[bytes], None] | None = None) -> str:

@@ -32,6 +32,8 @@ SETTLED = 600
 """An hour's air quality is made so long after its end, s..."""
 AGAIN = 6 * air.HOUR
 """...and made again as long as this after, for data that come late, s."""
+AT_ONCE = 8 * air.HOUR
+"""So many hours of all boards are in memory at once."""
 CATCH_UP = 35 * 86_400
 """How far back it is made after an outage, s: the rollups' state goes back a little further."""
 
@@ -207,8 +209,10 @@ class Reports:
         if over <= self._hour or not self._rollups.exists():
             return
         start = max(min(self._hour, over) - AGAIN, over - CATCH_UP) if self._hour else over - CATCH_UP
-        hours = air.read(self._rollups, start - 23 * air.HOUR, over)
-        self._store.write_lines(list(air.lines(hours, start, over, self._registry.zone)))
+        for begin in range(start, over, AT_ONCE):
+            end = min(begin + AT_ONCE, over)
+            hours = air.read(self._rollups, begin - 23 * air.HOUR, end)
+            self._store.write_lines(list(air.lines(hours, begin, end, self._registry.zone)))
         self._keep("hour", over)
         self._hour = over
 

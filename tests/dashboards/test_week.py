@@ -20,6 +20,7 @@ from dashboards import Lang, queries
 from dashboards.generate import FOLDER
 from dashboards.statements import READINGS
 from schemas import load_quantities
+from tests.bench.dashboards import chosen
 from tests.conftest import InfluxDB, InfluxDBv2, require
 from tests.dashboards import week
 from tests.dashboards.week import CALIBRATED, DAY, GAP, HOUR, LOUD_DAY, MINUTE, NOW, START, TODAY, YESTERDAY
@@ -27,6 +28,8 @@ from tests.influx_gateway import Gateway
 
 RANGES = {"24 h": (DAY, "1m"), "7 d": (7 * DAY, "10m"), "30 d": (30 * DAY, "1h"), "1 y": (365 * DAY, "1d")}
 """Ranges that an inspector chooses, with the step that Grafana then does."""
+NOT_IN_THIS_CITY = {"pm10_limit_raw", "pm10_limit_24h"}
+"""Only some provinces limit PM10 at construction sites."""
 TAGS = {"time", "district", "site", "device", "kind", "standard", "rule", "quantity", "flag", "reason", "hub"}
 PLACES = {"site": ("north", "tower"), "factory": ("south", "mill")}
 """District and site that are chosen on a dashboard; on the others: all."""
@@ -56,16 +59,22 @@ def database(tmp_path_factory):
             engine.stop()
 
 
-def ask(database, length, interval="1m", lang=Lang.EN, end=NOW + 2 * MINUTE, device=".*"):
-    """Return the rows of every query by dashboard, panel and query, for a range of `length` seconds."""
+def asked_at(length, interval="1m", lang=Lang.EN, end=NOW + 2 * MINUTE, device=".*"):
+    """Return every query for a range of `length` seconds, with the places that are chosen on its dashboard."""
     start, end = (dt.datetime.fromtimestamp(t, week.SHANGHAI) for t in (end - length, end))
-    found = defaultdict(dict)
+    asked = []
     for name in ("city", "site", "factory", "verdicts", "fleet", "public"):
-        district, site = PLACES.get(name, (".*", ".*"))
-        for one in queries(lang, district, site, device, start, end, interval):
-            if one.dashboard == name:
-                rows = database.query(one.statement, "fenceline")
-                found[name, one.panel][one.query] = [row for row in rows if any(values(row))]
+        chosen_ = (*PLACES.get(name, (".*", ".*")), device)
+        asked += [one for one in queries(lang, *chosen_, start, end, interval) if one.dashboard == name]
+    return asked
+
+
+def ask(database, length, interval="1m", lang=Lang.EN, **more):
+    """Return the rows of every query by dashboard, panel and query, for a range of `length` seconds."""
+    found = defaultdict(dict)
+    for one in asked_at(length, interval, lang, **more):
+        rows = database.query(one.statement, "fenceline")
+        found[one.dashboard, one.panel][one.query] = [row for row in rows if any(values(row))]
     return found
 
 
@@ -91,6 +100,14 @@ def test_no_panel_is_empty(database, name, lang):
         )
     Console(width=160).print(table)
     assert [panel for panel, asked in found.items() if not any(asked.values())] == []
+
+
+@pytest.mark.parametrize("name", ["24 h", "7 d", "1 y"])
+def test_every_query_that_is_meant_for_the_range_finds_rows(database, name):
+    found = ask(database, *RANGES[name])
+    for one in asked_at(*RANGES[name]):
+        if chosen(one.statement) and one.query not in NOT_IN_THIS_CITY:
+            assert found[one.dashboard, one.panel][one.query], f"{one.panel}: {one.query}"
 
 
 def test_short_ranges_show_single_readings(database):

@@ -65,6 +65,8 @@ LOUD_DAYS = (START, YESTERDAY, TODAY)
 LOUD_NOW = TODAY + 12 * HOUR
 """And from here on, to the end: an alert that is open."""
 STACK_EXCEEDED = (TODAY + 8 * HOUR, TODAY + 11 * HOUR)
+ACKNOWLEDGED = TODAY + 11 * HOUR
+"""When an officer takes in hand what is firing."""
 CALIBRATED = (5 * HOUR, 5 * HOUR + 30 * MINUTE)
 """Each day, when the stack's analyser was calibrated."""
 
@@ -195,7 +197,7 @@ def live(folder):
         hub.now = float(end + 5)
         hub.hear(*said)
         hub.work()
-        if end == YESTERDAY + 11 * HOUR:
+        if end == ACKNOWLEDGED:
             for row in desk.book.rows("SELECT id FROM alert WHERE state = 'firing' AND kind = 'limit'"):
                 desk.acknowledge(row["id"], "li.wei", "on my way")
     for _ in range(3):  # minutes in which what is saved by the minute is saved

@@ -222,6 +222,7 @@ def test_air_quality_and_noise_of_a_district_have_no_names_and_no_mean_of_decibe
     assert (site["time"], site["site"], site["aqi"], site["primary"]) == (START, "tower", expected.value, "PM10")
     assert (district["district"], district["aqi"]) == ("north", expected.value)
     assert district["laeq"] == pytest.approx(60)
+    assert (district["pm10_capture"], district["laeq_capture"]) == (1, 1)
     assert "site" not in district
 
 
