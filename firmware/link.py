@@ -84,9 +84,6 @@ class Link:
     def release(self) -> None:
         """Free the port for another program; the board stays at its prompt, and what is installed does not run."""
         with contextlib.suppress(OSError, serial.SerialException):
-            self._transport.send(b"\r\x02")  # from the raw prompt to the one for people
-            self._transport.read_until(1, b">>> ", timeout=1, timeout_overall=2)
-        with contextlib.suppress(OSError, serial.SerialException):
             self._transport.send(b"\r\x03\x02")  # the prompt for people
             self._transport.read_until(1, b">>> ", timeout=1, timeout_overall=2)
         self._transport.shut()
