@@ -137,7 +137,7 @@ class HubClient:
         if status == 200 and isinstance(told, dict) and "registered" in told:
             return told
         detail = told.get("detail") if isinstance(told, dict) else None
-        if status in (500, 502, 503, 504):
+        if status in (429, 500, 502, 503, 504):
             raise UnreachableError(
                 Text(
                     f"the hub at {self.url} cannot take it now ({status}: {detail}); what waits is kept: try later",

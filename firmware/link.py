@@ -23,6 +23,7 @@ import serial  # type: ignore[import-untyped]  # pyserial ships no types
 from firmware import link_errors
 from firmware.on_board import HELPERS, HOLD_WATCHDOG
 from firmware.ports import find_port, open_port
+from firmware.speech import FieldError
 from firmware.transport import SILENCE_S, Transport
 
 BAUD = 115200
@@ -56,14 +57,22 @@ class Link:
         name = find_port(port)
         link = cls(name, Transport(open_port(name, baud)))
         try:
-            link._enter()
-            link.run(HOLD_WATCHDOG)
-            if fresh:
-                link.soft_reset()
+            try:
+                link._begin(fresh)
+            except link_errors.NoPromptError:
+                raise
+            except FieldError:
+                link._begin(fresh)  # it was just starting, or its watchdog bit
         except BaseException:
             link._transport.shut()
             raise
         return link
+
+    def _begin(self, fresh: bool) -> None:
+        self._enter()
+        self.run(HOLD_WATCHDOG, silence=3)
+        if fresh:
+            self.soft_reset()
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +93,7 @@ class Link:
     def release(self) -> None:
         """Free the port for another program; the board stays at its prompt, and what is installed does not run."""
         with contextlib.suppress(OSError, serial.SerialException):
-            self._transport.send(b"\r\x02")  # from the raw prompt to the one for people
+            self._transport.send(b"\r\x03\x02")  # the prompt for people
             self._transport.read_until(1, b">>> ", timeout=1, timeout_overall=2)
         self._transport.shut()
 

@@ -6,7 +6,9 @@ comes in over TLS (the reverse proxy's) and never goes out; none is ever replace
 
 import datetime as dt
 import logging
+import math
 import sqlite3
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing
 from typing import Annotated, Any, Literal
@@ -19,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.access import Access, Role, allows
 from hub.alert_desk import transaction
-from hub.api import NO_TOKEN
-from hub.api_problems import RequestError, invalid, language, problem
+from hub.api import NO_TOKEN, TOO_OFTEN
+from hub.api_problems import Rate, RequestError, invalid, language, problem
 from hub.compliance import STEPS as COMPLIANCE_STEPS
 from hub.config import Config, ConfigError
 from hub.database import DatabaseError, open_database
@@ -84,6 +86,7 @@ class _Route(APIRoute):
 def board_router(config: Config, clock: Callable[[], float]) -> APIRouter:
     """Return the API as a part of the hub's HTTP server; `clock` gives Unix time in s."""
     router = APIRouter(prefix="/api/v1", tags=["boards"], route_class=_Route)
+    rate = Rate()
 
     def allowed(needed: Role) -> Callable[..., str]:
         def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> str:
@@ -92,6 +95,8 @@ def board_router(config: Config, clock: Callable[[], float]) -> APIRouter:
             if user is None:
                 raise RequestError(401, NO_TOKEN, headers={"WWW-Authenticate": "Bearer"})
             name, role = user
+            if pause := rate.wait(name, time.monotonic()):
+                raise RequestError(429, TOO_OFTEN, headers={"Retry-After": f"{math.ceil(pause)}"})
             if not allows(role, needed):
                 raise RequestError(
                     403,

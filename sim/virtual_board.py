@@ -75,7 +75,8 @@ class VirtualBoard:
         if not mac.exists():
             mac.write_text("240ac4" + secrets.token_hex(3), "ascii")
         self.port.plug()
-        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self.port.serve())]
+        works = (self._run(), self.port.serve(), self._watch())
+        self._tasks = [asyncio.create_task(work) for work in works]
         await asyncio.wait_for(self._awake.wait(), STARTS_WITHIN_S)
 
     async def stop(self) -> None:
@@ -90,7 +91,13 @@ class VirtualBoard:
 
     def _switch_off(self) -> None:
         if self._child and self._child.returncode is None:
-            self._child.kill()
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        # Not asyncio's own way: that may collect the exit code before asyncio does, which then never learns it.
+        if self._child:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._child.pid, number)
 
     async def _run(self) -> None:
         """Start MicroPython, again and again, as its ends demand."""
@@ -103,6 +110,27 @@ class VirtualBoard:
             if code == _POWER_CUT:
                 del self._faults["power-cut"]
                 await self.port.pull_for_a_while()
+
+    async def _watch(self) -> None:
+        """Reset a board that has locked up, as a chip's watchdog does.
+
+        MicroPython's unix port may keep a lock when SIGINT interrupts it (seen once in 400 interrupts), and then waits
+        for itself; having one thread, it never waits for a lock otherwise.
+        """
+        waits = 0
+        while not self._stopped.is_set():
+            waits = waits + 1 if self._waits_for_a_lock() else 0
+            if waits > 2:
+                self._signal(signal.SIGKILL)
+                waits = 0
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), 0.3)
+
+    def _waits_for_a_lock(self) -> bool:
+        try:
+            return self._child is not None and "futex" in Path(f"/proc/{self._child.pid}/wchan").read_text("ascii")
+        except OSError:
+            return False
 
     async def _live(self, mode: str, cause: int) -> int:
         environment = os.environ | {"FENCELINE_MAC": (self.folder / "mac").read_text("ascii")}
@@ -152,7 +180,7 @@ class VirtualBoard:
                 return
             with contextlib.suppress(ConnectionError, ProcessLookupError):
                 if number and self._is_busy():
-                    child.send_signal(signal.SIGINT)
+                    self._signal(signal.SIGINT)
                     await self._until_idle()
                 elif number:
                     child.stdin.write(CTRL_C)

@@ -63,21 +63,28 @@ def test_the_shell_is_the_board_s_prompt_and_afterwards_it_measures_on(bench):
     os.close(theirs)
     heard = ""
 
-    def listen(awaited):
+    def listen(awaited, ask=b""):
         nonlocal heard
         deadline = time.monotonic() + 30
         while awaited not in heard:
             assert time.monotonic() < deadline, heard
             if select.select([ours], [], [], 0.5)[0]:
                 heard += os.read(ours, 1024).decode()
+            else:
+                os.write(ours, ask)
 
-    listen("Use Ctrl-] or Ctrl-x to exit")
-    os.write(ours, b"print(6 * 7)\r")
-    listen("42")
-    os.write(ours, b"\x18")
-    listen("measures on")
-    assert process.wait(30) == 0
-    os.close(ours)
+    try:
+        listen("Use Ctrl-] or Ctrl-x to exit")
+        listen(">>> ", ask=b"\r")  # mpremote takes a moment more until the terminal is raw
+        os.write(ours, b"print(6 * 7 * 1000003)\r")
+        listen("42000126")
+        os.write(ours, b"\x18")
+        listen("measures on")
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
     assert bench.run("console", "--for", "1").code == 0
 
 

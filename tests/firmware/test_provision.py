@@ -80,6 +80,23 @@ def test_after_a_fault_the_same_command_ends_well_and_the_board_was_never_half_p
     assert json.loads(content(bench, "/config.json"))["device"] == "pit-1"
 
 
+def test_ctrl_c_before_the_last_file_leaves_a_board_that_is_nobody_and_says_so(bench, monkeypatch):
+    write = Link.write
+
+    def interrupted(link, path, content, progress=None):
+        if path == "/config.json":
+            raise KeyboardInterrupt
+        write(link, path, content, progress)
+
+    monkeypatch.setattr(Link, "write", interrupted)
+    done = bench.run(*PROVISION, "--board", "pit-1")
+    assert done.code == 130
+    assert "Stopped. The board is not provisioned" in done.err
+    assert not (bench.home / "outgoing").exists()
+    monkeypatch.undo()
+    bench.provision()
+
+
 def test_certificates_are_made_with_the_city_s_authority_or_taken_from_the_office(bench, tmp_path):
     certs = tmp_path / "certs"
     certificates(certs, "pit-1", "pit-9")
