@@ -115,13 +115,20 @@ def board_config(
     }
 
 
-def write_hub(folder: Path, sites: Sequence[CitySite], broker_port: int, store: str = "sqlite") -> dict[str, str]:
-    """Write the hub's configuration, registry and keys into `folder`; return the boards' keys (hexadecimal) by id."""
+def write_hub(
+    folder: Path, sites: Sequence[CitySite], broker_port: int, store: str = "sqlite", speed: float = 1
+) -> dict[str, str]:
+    """Write the hub's configuration, registry and keys into `folder`; return the boards' keys (hexadecimal) by id.
+
+    `speed`: of the simulated clock. What a process needs to start and to catch up does not get faster with it, so the
+    alerts about the network itself wait as many minutes more as pass in a real one.
+    """
     keys = {board.id: secrets.token_hex(32) for board in boards(sites)}
     (folder / "fenceline.toml").write_text(
         f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
         # No HTTP: several cities may run on one machine at once.
-        f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = 0\n",
+        f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = 0\n\n"
+        f"[alerts]\nsilent_minutes = {14 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
         "utf-8",
     )
     text = 'timezone = "Asia/Shanghai"\n'

@@ -65,7 +65,7 @@ class Demo:
         port = plan.port or free_port()
         self._broker = await self._python("broker", "-m", "sim.broker", str(port))
         await self._until(lambda: _answers(port), "broker")
-        keys = write_hub(plan.folder, CITY, port)
+        keys = write_hub(plan.folder, CITY, port, speed=clock.speed)
         config = plan.folder / "fenceline.toml"
         moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
         self._hub = await self._python("hub", "-m", "sim.hub", str(config), *moment)

@@ -50,7 +50,7 @@ class Chain:
         self._port = broker_port
         self._environment = environment or {}
         self._clock = clock or SimClock(time.time(), time.time())
-        self._keys = write_hub(folder, sites, broker_port, store)
+        self._keys = write_hub(folder, sites, broker_port, store, clock.speed if clock else 1)
         self._processes = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

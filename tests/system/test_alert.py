@@ -35,8 +35,6 @@ def configure(folder: Path, chain):
     """Serve the API, and tell one recipient in English and one in Chinese."""
     config = folder / "fenceline.toml"
     text = config.read_text("utf-8").replace("[http]\nport = 0", f"[http]\nport = {chain.http}")
-    # By this clock a second of this machine's is six minutes: a moment without processor is no trouble of the network.
-    text += "[alerts]\nsilent_minutes = 1e6\nlag_minutes = 1e6\n"
     for lang in ("en", "zh"):
         (folder / f"{lang}-url").touch(0o600)
         (folder / f"{lang}-url").write_text(chain.hook.url(lang))
