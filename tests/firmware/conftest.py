@@ -34,6 +34,15 @@ def bench(tmp_path, installed_flash):
     bench.board.stop()
 
 
+@pytest.fixture
+def other_bench(tmp_path, installed_flash):
+    """A second bench, whose board has software, and is switched on."""
+    bench = Bench(tmp_path / "other", installed_flash)
+    bench.plug()
+    yield bench
+    bench.board.stop()
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory, installed_flash):
     """A bench with a provisioned board that the tests of one file share: they leave it provisioned."""

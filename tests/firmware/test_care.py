@@ -15,7 +15,7 @@ from firmware import backup
 from firmware.link import Link
 from firmware.repairs import CAUSES
 from tests.board_process import FENCELINE
-from tests.firmware.benchtop import Bench, here
+from tests.firmware.benchtop import here
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_the_shell_is_the_board_s_prompt_and_afterwards_it_measures_on(bench):
     assert bench.run("console", "--for", "1").code == 0
 
 
-def test_a_backup_makes_another_chip_that_board_with_its_key_and_records(bench, tmp_path, installed_flash):
+def test_a_backup_makes_another_chip_that_board_with_its_key_and_records(bench, other_bench, tmp_path):
     bench.ok("console", "--for", "2")
     path = tmp_path / "pit-1.tar.gz"
     done = bench.ok("backup", "--out", path, "--json")
@@ -99,8 +99,7 @@ def test_a_backup_makes_another_chip_that_board_with_its_key_and_records(bench, 
     records = [name for name in content.files if name.endswith(".seg")]
     assert records
 
-    other = Bench(tmp_path / "other", installed_flash)
-    other.plug()
+    other = other_bench
     refused = other.run("restore", path)
     assert refused.code == 2
     assert refused.err.endswith("there is nobody to answer: give --yes, or run the command in a terminal\n")
@@ -117,7 +116,6 @@ def test_a_backup_makes_another_chip_that_board_with_its_key_and_records(bench, 
     with Link.open(other.board.port) as link:
         assert link.size("/config.json") is None  # not half of one board and half of another
     assert other.run("restore", path, "--yes").code == 0
-    other.board.stop()
 
 
 @pytest.mark.parametrize(

@@ -281,7 +281,7 @@ def test_who_let_whom_in_stays_on_record(tmp_path):
         (["add", "Li Wei"], "user 'Li Wei': expected 1 to 32 small letters"),
         (["add", "hub"], "and not 'hub'"),
         (["add", "x" * 33], "expected 1 to 32"),
-        (["add", "li", "--role", "king"], "'king' is not one of 'viewer', 'officer', 'admin'"),
+        (["add", "li", "--role", "king"], "'king' is not one of 'viewer', 'technician', 'officer', 'admin'"),
         (["add"], "Missing argument 'name'"),
         (["revoke", "nobody"], "there is no user 'nobody' with a token"),
     ],
