@@ -23,7 +23,7 @@ from dashboards.panel_check import Asked, ask_all, of_rules, parse_span, questio
 from dashboards.push import Action, Database, Step, plan
 from dashboards.texts import Lang
 from fenceline import UserError
-from hub.language import Text, system_language
+from schemas.language import Text, system_language
 
 Url = Annotated[
     str,

@@ -18,7 +18,7 @@ from dashboards.generate import files
 from dashboards.grafana import Grafana
 from dashboards.texts import Lang
 from fenceline import UserError
-from hub.language import Text
+from schemas.language import Text
 
 TAG = "fenceline"
 """The tag that all our dashboards have; one without it is somebody else's."""

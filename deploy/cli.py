@@ -12,8 +12,8 @@ from rich.text import Text as RichText
 from deploy.files import Done, Made, board, init, wrong_owners
 from fenceline import UserError
 from hub.config import ConfigError, load_config
-from hub.language import Lang, LangOption, Text, system_language
 from hub.registry import load_registry
+from schemas.language import Lang, LangOption, Text, system_language
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

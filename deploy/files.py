@@ -19,7 +19,7 @@ from dashboards.alerting import NOBODY, contact_point, contact_points_file, file
 from dashboards.contact import read_contact
 from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, days_left, fits, hosts_of, read, write
 from fenceline import UserError
-from hub.language import Text
+from schemas.language import Text
 
 MOSQUITTO, GRAFANA, INFLUXDB, HUB = 1883, 472, 1000, 10001
 """The users as which the images run; the hub's is made in Containerfile."""

@@ -22,7 +22,7 @@ from hub.compliance import STEPS
 from hub.config import ConfigError, load_config
 from hub.database import DatabaseError, open_database
 from hub.doer import doer
-from hub.language import Lang, LangOption, Text, system_language
+from schemas.language import Lang, LangOption, Text, system_language
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hub.language import Text
+from schemas.language import Text
 
 OPEN = "state IN ('pending', 'firing', 'acknowledged')"
 """Of one cause there is at most one such alert; the database itself sees to it."""

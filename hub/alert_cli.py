@@ -22,9 +22,9 @@ from hub.compliance import STEPS
 from hub.config import ConfigError, load_config
 from hub.database import DatabaseError, open_database
 from hub.doer import doer
-from hub.language import Lang, LangOption, Text, system_language
 from hub.registry import Registry, load_registry
 from schemas import CatalogueError, load_limits, load_quantities
+from schemas.language import Lang, LangOption, Text, system_language
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 maintenance = typer.Typer(no_args_is_help=True, help="Spans of time in which nobody is told of what happens at a site.")

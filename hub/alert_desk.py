@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from hub.alert_book import OPEN, Book, Row
 from hub.alert_text import STATE
-from hub.language import Text
 from hub.registry import Registry
+from schemas.language import Text
 
 MOST_TEXT = 2000
 """Longest comment or reason, characters."""

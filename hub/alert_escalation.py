@@ -4,7 +4,7 @@ from typing import Literal
 
 from hub.alert_book import Book, of_lines
 from hub.alert_config import Alerting
-from hub.language import Text
+from schemas.language import Text
 
 Share = Literal["limits", "network"]
 """Alerts about limits are escalated by judging, those of the network by its watch: when one of the two stands

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from hub.alert_book import OPEN, Book, Cause, Row, lines
 from hub.alert_config import Severity
-from hub.language import Text
 from hub.registry import Registry
+from schemas.language import Text
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from hub.alert_desk import Desk
 from hub.alert_facts import OUTCOMES
 from hub.alert_text import SENDING, SEVERITY, STATE, WHAT, clause_of, kind_of
 from hub.config import Config
-from hub.language import Lang, Text
 from hub.limits_view import averaging_text
 from hub.registry import Registry
 from schemas import Limit, Quantity, Standard
+from schemas.language import Lang, Text
 
 MOST_READINGS = 10_000
 """Readings that one answer holds at most; a day has 8,640 of 10 s."""

@@ -6,11 +6,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.judge.averaging import rounded
-from hub.language import Text
 from hub.registry import NightWork, Site
 from hub.verdicts import Verdict
 from hub.verdicts import Warning as Early
 from schemas import Limit
+from schemas.language import Text
 
 SEVERITY = {
     "info": Text("info", "提示"),

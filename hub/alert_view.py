@@ -8,7 +8,7 @@ from rich.text import Text as RichText
 
 from hub import api_models as models
 from hub.alert_text import VERIFIED
-from hub.language import Lang, Text
+from schemas.language import Lang, Text
 
 TEXTS = {
     "id": Text("No.", "编号"),

@@ -16,10 +16,10 @@ from hub.alert_escalation import Escalation
 from hub.alert_facts import OUTCOMES, cause_of, rests_on, severity_of
 from hub.alert_tables import STEP
 from hub.alert_text import Teller, number
-from hub.language import Text
 from hub.registry import NightWork, Registry, Site
 from hub.verdicts import Verdict
 from hub.verdicts import Warning as Early
+from schemas.language import Text
 
 __all__ = ["STEP", "Alerts"]
 

@@ -23,9 +23,9 @@ from hub.api_problems import Rate, RequestError, invalid, language, problem
 from hub.compliance import STEPS
 from hub.config import Config
 from hub.database import DatabaseError, open_database
-from hub.language import Text
 from hub.registry import Registry
 from schemas import Limit, Quantity, Standard
+from schemas.language import Text
 
 MOST = 500
 """Alerts or verdicts on one page at most."""

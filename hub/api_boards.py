@@ -27,10 +27,10 @@ from hub.compliance import STEPS as COMPLIANCE_STEPS
 from hub.config import Config, ConfigError
 from hub.database import DatabaseError, open_database
 from hub.field_book import FILE, STEPS, FieldBook
-from hub.language import Text
 from hub.registry import load_registry
 from hub.registry_check import EntryError
 from hub.registry_edit import editing
+from schemas.language import Text
 
 MOST_ENTRIES = 5000
 log = logging.getLogger("hub.http")

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 from hub import api_models as models
-from hub.language import Lang, Text
+from schemas.language import Lang, Text
 
 PER_SECOND, BURST = 20.0, 100.0
 """Requests of one user: on average, and at most at once."""

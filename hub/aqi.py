@@ -11,7 +11,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from hub.judge.averaging import rounded
-from hub.language import Text
+from schemas.language import Text
 
 Edition = Literal["HJ 633-2012", "HJ 633-2026"]
 SINCE_2026 = date(2026, 3, 1)

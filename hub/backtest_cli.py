@@ -19,7 +19,6 @@ from hub.aqi_days import air_days
 from hub.backtest import backtest
 from hub.backtest_view import aqi_lines, json_lines, show, show_aqi, show_open
 from hub.judge import Place
-from hub.language import LangOption, system_language
 from hub.place_options import (
     JURISDICTION,
     Kind,
@@ -30,6 +29,7 @@ from hub.place_options import (
     standard_of,
 )
 from schemas import CatalogueError, Limit, Standard, load_limits, load_quantities
+from schemas.language import LangOption, system_language
 
 app = typer.Typer(add_completion=False)
 

@@ -15,7 +15,7 @@ from hub.aqi import Index
 from hub.aqi_days import AirDay
 from hub.backtest import Result
 from hub.judge import Judgement, Rule
-from hub.language import Lang, Text
+from schemas.language import Lang, Text
 
 HEADS = (
     Text("Limit", "限值项"),

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from fenceline import UserError
 from hub.backup import back_up
 from hub.config import ConfigError, load_config
-from hub.language import LangOption, Text, system_language
+from schemas.language import LangOption, Text, system_language
 
 app = typer.Typer(add_completion=False)
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text as RichText
 
 from hub.checks import Finding, State, check
-from hub.language import Lang, LangOption, Text, system_language
+from schemas.language import Lang, LangOption, Text, system_language
 
 app = typer.Typer(add_completion=False)
 

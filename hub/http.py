@@ -23,8 +23,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hub.api_models import Problem
 from hub.api_problems import RequestError, language, problem
 from hub.config import ConfigError
-from hub.language import Text
 from hub.metrics import Metrics
+from schemas.language import Text
 
 SERVICE = "fenceline-hub"
 """How /healthz names itself, so that `fenceline check` knows whom it has found at the port."""

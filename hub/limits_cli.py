@@ -8,7 +8,6 @@ import typer
 from fenceline import UserError
 from hub.config import ConfigError, load_config
 from hub.judge import Place
-from hub.language import LangOption, system_language
 from hub.limits_view import View, plain, plain_binding
 from hub.place_options import (
     JURISDICTION,
@@ -31,6 +30,7 @@ from schemas import (
     load_limits,
     load_quantities,
 )
+from schemas.language import LangOption, system_language
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from hub.language import Lang, Text
 from schemas import JURISDICTIONS, Averaging, Binding, Limit, Standard, Step
+from schemas.language import Lang, Text
 
 WIDE = 120
 """So many columns of a terminal have room for how each limit is averaged."""

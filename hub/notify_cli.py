@@ -12,10 +12,10 @@ from rich.text import Text as RichText
 from fenceline import UserError
 from hub.alert_config import Recipient
 from hub.config import ConfigError, load_config
-from hub.language import LangOption, Text, system_language
 from hub.notify import deliver
 from hub.notify_text import TYPES, Message
 from hub.recipients import recipients
+from schemas.language import LangOption, Text, system_language
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

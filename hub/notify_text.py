@@ -8,9 +8,9 @@ import apprise
 from hub.alert_book import Row, of_lines
 from hub.alert_config import SEVERITIES, Alerting, Recipient
 from hub.alert_text import SEVERITY, WHAT, Teller, kind_of
-from hub.language import Lang, Text
 from hub.recipients import FOLLOWS
 from hub.registry import Registry
+from schemas.language import Lang, Text
 
 MOST_ROWS = 50
 """Rows of a digest's table; chat services refuse longer messages."""

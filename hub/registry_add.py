@@ -7,11 +7,11 @@ import typer
 
 from fenceline import UserError
 from hub.config import load_config
-from hub.language import LangOption, system_language
 from hub.registry import key_of
 from hub.registry_commands import FENCELINE, Configuration, cell, load, open_editor
 from hub.registry_edit import Change
 from hub.registry_view import View, fingerprint
+from schemas.language import LangOption, system_language
 
 add = typer.Typer(no_args_is_help=True, help="Add one city, district, site or board.")
 

@@ -9,7 +9,6 @@ import typer
 
 from fenceline import UserError
 from hub.config import Config, load_config
-from hub.language import LangOption, system_language
 from hub.registry import load_entries
 from hub.registry_add import add
 from hub.registry_check import EntryError
@@ -28,6 +27,7 @@ from hub.registry_commands import (
 from hub.registry_edit import render, replace_file
 from hub.registry_exchange import read_import, to_csv
 from hub.registry_view import View, board_row, district_row, plain, site_row
+from schemas.language import LangOption, system_language
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 app.add_typer(add, name="add")

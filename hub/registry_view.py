@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hub.language import Lang, Text
 from hub.registry import Board, Registry, Site
 from hub.registry_edit import Change
+from schemas.language import Lang, Text
 
 TEXTS = {
     "id": Text("Id", "编号"),

@@ -8,8 +8,8 @@ import typer
 
 from fenceline import UserError
 from hub.config import ConfigError
-from hub.language import LangOption, Text, system_language
 from hub.restore import Restored, restore
+from schemas.language import LangOption, Text, system_language
 
 app = typer.Typer(add_completion=False)
 

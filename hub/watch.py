@@ -20,11 +20,11 @@ from hub.alert_escalation import Escalation
 from hub.alert_network import Network
 from hub.compliance import STEPS
 from hub.database import open_database
-from hub.language import Text
 from hub.log import Entry
 from hub.registry import Registry
 from hub.watch_memory import Heard
 from hub.watch_text import DEAF, LAG, SENSOR
+from schemas.language import Text
 
 EVERY = 30.0
 """Between two looks, s."""

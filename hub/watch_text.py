@@ -4,7 +4,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from hub.alert_network import Trouble
-from hub.language import Text
+from schemas.language import Text
 
 SENSOR = "sensor faulty: "
 """Beginning of the rule of a faulty sensor; the quantity follows."""

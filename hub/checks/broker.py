@@ -18,8 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from hub.admission import PREFIX
 from hub.checks.finding import Finding, ok, problem, skipped
 from hub.config import Broker
-from hub.language import Text
 from hub.messages import KINDS
+from schemas.language import Text
 
 PATIENCE = 5
 """How long an answer may take, s."""

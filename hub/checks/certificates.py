@@ -8,7 +8,7 @@ from pathlib import Path
 from hub.checks.files import check_secret
 from hub.checks.finding import Finding, ok, problem, warning
 from hub.config import Broker
-from hub.language import Text
+from schemas.language import Text
 
 SOON = 30
 """Days before its end from which a certificate is warned of."""

@@ -14,7 +14,7 @@ import hub.rollups
 import hub.stores.sqlite
 from hub.checks.finding import Finding, ok, problem, warning
 from hub.data_folder import LOG, databases
-from hub.language import Text
+from schemas.language import Text
 
 ENOUGH, LITTLE = 2 << 30, 200 << 20
 """Free bytes below which to warn, and below which the hub would soon stop acknowledging."""

@@ -10,10 +10,10 @@ import msgspec
 
 from hub.checks.finding import Finding, State, ok, problem
 from hub.config import Config, ConfigError, load_config, read_toml
-from hub.language import Text
 from hub.registry import key_of
 from hub.registry_check import EntryError, check
 from schemas import CatalogueError, load_limits, load_quantities
+from schemas.language import Text
 
 MOST = 20
 """Boards named in one finding."""

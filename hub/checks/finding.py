@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hub.language import Text
+from schemas.language import Text
 
 
 class State(StrEnum):

@@ -18,7 +18,7 @@ from hub.checks.files import check_secret
 from hub.checks.finding import Finding, ok, problem, skipped, warning
 from hub.config import Config, ConfigError, Http
 from hub.http import SERVICE, listen
-from hub.language import Text
+from schemas.language import Text
 
 VARIABLES = ("INFLUXDB_V2_URL", "INFLUXDB_V2_TOKEN", "INFLUXDB_V2_ORG")
 PATIENCE = 2

@@ -25,9 +25,9 @@ from hub.config import load_config
 from hub.consumer import StoreSink
 from hub.database import open_database
 from hub.http import MOST_BODY, Server, make_app
-from hub.language import Lang
 from hub.metrics import Metrics
 from hub.stores import SqliteStore
+from schemas.language import Lang
 from tests.hub.alerting import DAY, AlertCity, run, write_files
 from tests.hub.helpers import CITY, LIMITS, NOON, QUANTITIES, SHANGHAI, Hub, Speaker, query, record
 from tests.hub.test_http import Hub as Watched

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.aqi import BREAKPOINTS, INDEX, aqi, concentrations_of_day, edition_on, iaqi, index_of_day, index_of_hour
-from hub.language import Lang
+from schemas.language import Lang
 
 OLD, NEW = "HJ 633-2012", "HJ 633-2026"
 LAST_OF_OLD, FIRST_OF_NEW = dt.date(2026, 2, 28), dt.date(2026, 3, 1)

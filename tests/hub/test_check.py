@@ -18,10 +18,10 @@ from paho.mqtt.client import CallbackAPIVersion, Client
 from hub.checks import check
 from hub.checks.finding import State
 from hub.http import Condition, Server, make_app
-from hub.language import Lang
 from hub.log import STEPS, Log
 from hub.metrics import Metrics
 from hub.service import claim
+from schemas.language import Lang
 from tests import stack
 from tests.conftest import Mosquitto, require
 from tests.deployed_broker import DeployedBroker

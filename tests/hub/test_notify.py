@@ -26,13 +26,13 @@ from hub.alert_desk import transaction
 from hub.alert_network import Network
 from hub.config import ConfigError, load_config
 from hub.downstream import Job
-from hub.language import Text
 from hub.notify import Notifier, send, without_secrets
 from hub.notify_queue import PATIENCE, Queue
 from hub.notify_text import MOST_ROWS, TYPES, Composer, Message
 from hub.recipients import address, is_awake, recipients
 from hub.service import count_alerts
 from hub.watch_text import deaf, silent
+from schemas.language import Text
 from tests.hub.alerting import ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity, a_hook, run, until, write_files
 from tests.hub.helpers import CITY, SHANGHAI, query
 
