@@ -71,7 +71,7 @@ def access() -> None:
     """
 
 
-@app.command(epilog="Example: fenceline access add li-wei --role officer")
+@app.command(epilog="Example: fenceline access add officer-2 --role officer")
 def add(
     name: Annotated[str, typer.Argument(help="Who: small letters, digits and -.", show_default=False)],
     role: Annotated[RoleName, typer.Option(help="What they may do.")] = RoleName.viewer,
@@ -129,7 +129,7 @@ def history(
     )
 
 
-@app.command(epilog="Example: fenceline access revoke li-wei")
+@app.command(epilog="Example: fenceline access revoke officer-2")
 def revoke(
     name: Annotated[str, typer.Argument(help="Whose token.", show_default=False)],
     district: District = "",

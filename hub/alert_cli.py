@@ -220,7 +220,7 @@ def list_maintenance(
 
 
 @maintenance.command(
-    epilog="Example: fenceline alerts maintenance add tower --board fence-1 --hours 2 --reason 'Calibration by Li Wei'"
+    epilog="Example: fenceline alerts maintenance add tower --board fence-1 --hours 2 --reason 'Calibration'"
 )
 def add(
     site: Annotated[str, typer.Argument(help="Of which site.", show_default=False)],

@@ -170,7 +170,7 @@ def happens(speakers, t):
     if t == YESTERDAY + 9 * HOUR:
         yield tower.say("event", event(t, "update", version="0.1.0"))
         yield speakers["mill-2"].say(
-            "event", event(t, "calibration", before={}, after={}, who="zhang", reference="span gas")
+            "event", event(t, "calibration", before={}, after={}, who="officer-3", reference="span gas")
         )
         yield tower.say("event", event(t, "config", revision=1))
         topic, payload = speakers["tower-2"].say("telemetry", '{"stream":"9f3a12c4"}')

@@ -52,10 +52,10 @@ def send(notes, broker):
 
 def test_an_event_is_told_as_it_was_with_its_time():
     notes = notes_in(tmp_dir())
-    notes.add("calibration", {"before": {"id": 0, "channels": {}}, "who": "Wang Gong"})
+    notes.add("calibration", {"before": {"id": 0, "channels": {}}, "who": "Technician 4"})
     broker = Broker()
     assert send(notes, broker)
-    detail = {"before": {"id": 0, "channels": {}}, "who": "Wang Gong"}
+    detail = {"before": {"id": 0, "channels": {}}, "who": "Technician 4"}
     assert broker.heard == [{"t": T0, "event": "calibration", "detail": detail}]
 
 
@@ -139,7 +139,7 @@ def test_a_line_torn_anywhere_is_ignored_and_costs_no_other_event():
     notes.add("relay", {"n": 0})
     with open(folder + "/events", "rb") as file:
         begin = len(file.read())
-    notes.add("calibration", {"n": 1, "after": {"id": 3, "channels": {}}, "who": "王工", "reference": "no. 7"})
+    notes.add("calibration", {"n": 1, "after": {"id": 3, "channels": {}}, "who": "技术员4", "reference": "no. 7"})
     with open(folder + "/events", "rb") as file:
         content = file.read()
     wrong = []

@@ -294,7 +294,7 @@ def test_whatever_goes_wrong_with_a_command_there_is_a_reply():
 
 
 def calibrate(**changes):
-    command = {"do": "calibrate", "calibration": SECOND, "who": "Wang Gong", "reference": "BAM 1020 no. 7"}
+    command = {"do": "calibrate", "calibration": SECOND, "who": "Technician 4", "reference": "BAM 1020 no. 7"}
     command.update(changes)
     return command
 
@@ -305,7 +305,7 @@ def test_calibrate_puts_it_in_force_and_tells_who_against_what_and_what_was_befo
     assert parts.calibration.correct({"pm10": 80}, {}) == {"pm10": 120}
     after = {"id": 5, "channels": {}}
     parts.obey(calibrate(calibration=after, who="Li Gong"))
-    told = {"who": "Wang Gong", "reference": "BAM 1020 no. 7", "before": {"id": 0, "channels": {}}, "after": SECOND}
+    told = {"who": "Technician 4", "reference": "BAM 1020 no. 7", "before": {"id": 0, "channels": {}}, "after": SECOND}
     again = {"who": "Li Gong", "reference": "BAM 1020 no. 7", "before": SECOND, "after": after}
     assert parts.events() == [("calibration", told), ("calibration", again)]
     assert Parts(parts.folder).calibration.id == 5

@@ -11,7 +11,7 @@ from firmware.ledger import Ledger
 from firmware.link import Link
 from tests.firmware.benchtop import REFERENCE, here
 
-QUICK = ("--settle", "1.5", "--patience", "20", "--yes", "--json", "--who", "Li Wei")
+QUICK = ("--settle", "1.5", "--patience", "20", "--yes", "--json", "--who", "Technician 7")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_noise_by_a_calibrator_then_again_with_the_drift_since(bench):
     first = bench.ok("calibrate", "noise", *REFERENCE, *QUICK, "--conditions", "dry, calm")
     assert first["after"] == {"offset": -0.6}
     assert "drift" not in first
-    assert (first["who"], first["conditions"], first["method"]) == ("Li Wei", "dry, calm", "noise")
+    assert (first["who"], first["conditions"], first["method"]) == ("Technician 7", "dry, calm", "noise")
     assert first["readings"][0] | {"seconds": 0} == {
         "true": 94.0, "raw": 94.6, "before": 94.6, "after": 94.0, "spread": 0.0, "seconds": 0,
     }  # fmt: skip
@@ -60,7 +60,7 @@ def test_noise_by_a_calibrator_then_again_with_the_drift_since(bench):
 
     shown = here("calibration", "history", "pit-1", "--home", bench.home)
     assert shown.code == 0
-    for text in ("Li Wei", "+0.80", "T-77"):
+    for text in ("Technician 7", "+0.80", "T-77"):
         assert text in shown.out
     told = json.loads(here("calibration", "history", "pit-1", "--channel", "laf", "--json", "--home", bench.home).out)
     assert [entry["id"] for entry in told] == [1, 2]

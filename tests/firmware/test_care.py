@@ -163,7 +163,7 @@ def test_what_no_broker_takes_stays_and_is_counted(bench, monkeypatch):
 def test_repairs_are_written_down_by_code_listed_and_counted(tmp_path):
     assert here("repair-log", "add", "pit-1", "--code", "s02", "--sensor", "dust", "--text", "mud").code == 0
     assert here("repair-log", "add", "pit-2", "--code", "S02").code == 0
-    assert here("repair-log", "add", "pit-1", "--code", "P01", "--who", "Li Wei").code == 0
+    assert here("repair-log", "add", "pit-1", "--code", "P01", "--who", "Technician 7").code == 0
     shown = here("repair-log", "list", "pit-1", lang="zh").out
     assert "传感器脏污，已清洁" in re.sub(r"\s", "", shown)
     assert "pit-2" not in shown

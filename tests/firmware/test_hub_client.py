@@ -11,7 +11,9 @@ from firmware.hub_client import MOST_BYTES, HubClient, UnreachableError, portion
 from firmware.records import BoardRecord, Outgoing
 from firmware.speech import FieldError
 
-RECORD = BoardRecord("pit-1", "pit", "nanhai", [{"type": "modbus"}, {"type": "plantower"}], "127.0.0.1:1883", "Li Wei")
+RECORD = BoardRecord(
+    "pit-1", "pit", "nanhai", [{"type": "modbus"}, {"type": "plantower"}], "127.0.0.1:1883", "Technician 7"
+)
 OUTGOING = Outgoing("pit-1", dt.datetime(2026, 11, 26, tzinfo=dt.UTC), "ab" * 32)
 
 

@@ -18,7 +18,7 @@ def entry(**changes):
         sensor="noise",
         channel="laf",
         method="noise",
-        who="Li Wei",
+        who="Technician 7",
         at=dt.datetime(2026, 11, 26, 8, 0, tzinfo=dt.UTC),
         reference=CALIBRATOR,
         conditions="dry, calm",
@@ -48,7 +48,7 @@ def test_entries_come_back_as_they_were_made_by_board_and_the_last_of_a_channel(
 @pytest.mark.parametrize(
     ("tamper", "line"),
     [
-        (lambda lines: [lines[0].replace(b"Li Wei", b"Li Hua"), *lines[1:]], 2),
+        (lambda lines: [lines[0].replace(b"Technician 7", b"Technician 8"), *lines[1:]], 2),
         (lambda lines: [lines[0], *lines[2:]], 2),
         (lambda lines: lines[1:], 1),
         (lambda lines: [lines[1], lines[0], lines[2]], 1),

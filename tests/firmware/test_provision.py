@@ -25,7 +25,7 @@ def everything(folder):
 
 
 def test_the_key_is_on_the_board_and_waits_for_the_hub_and_is_shown_nowhere(bench):
-    done = bench.run(*PROVISION, "--board", "pit-1", "--who", "Li Wei")
+    done = bench.run(*PROVISION, "--board", "pit-1", "--who", "Technician 7")
     assert (done.code, done.out) == (0, "pit-1 is provisioned for pit.\n")
     key = content(bench, "/key").decode()
     assert len(bytes.fromhex(key)) == 32
@@ -147,7 +147,7 @@ def test_certificates_are_made_with_the_city_s_authority_or_taken_from_the_offic
 def test_a_mistake_is_told_before_the_board_is_touched(tmp_path, more, why):
     token = tmp_path / "token"
     token.touch(mode=0o600)
-    token.write_text("li-wei.secret")
+    token.write_text("officer-2.secret")
     done = here(*GIVEN, *(part.format(token=token) if "token" in part else part for part in more))
     assert done.code == 2
     assert why in done.err
@@ -156,7 +156,7 @@ def test_a_mistake_is_told_before_the_board_is_touched(tmp_path, more, why):
 
 def test_a_token_that_others_can_read_is_refused(tmp_path):
     token = tmp_path / "token"
-    token.write_text("li-wei.secret")
+    token.write_text("officer-2.secret")
     token.chmod(0o644)
     done = here("sync", "--hub", "https://hub.city.example", "--token-file", token)
     assert (done.code, done.err) == (

@@ -18,7 +18,7 @@ from tests.hub.test_api import make_city
 @pytest.fixture(autouse=True)
 def english(monkeypatch):
     monkeypatch.setenv("FENCELINE_LANG", "en")
-    monkeypatch.setenv("LOGNAME", "wang")
+    monkeypatch.setenv("LOGNAME", "officer-1")
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +138,12 @@ def test_an_alert_without_messages_says_why(folder):
 
 def test_an_alert_is_worked_on_by_name(folder):
     assert run(folder, "alerts", "ack", 2, "--text", "on my way").out == "alert 2: acknowledged\n"
-    assert run(folder, "alerts", "comment", 2, "foreman informed", "--as", "li-wei").code == 0
+    assert run(folder, "alerts", "comment", 2, "foreman informed", "--as", "officer-2").code == 0
     assert run(folder, "alerts", "close", 2, "--text", "fined", "--lang", "zh").out == "告警2：已关闭\n"
     assert steps(folder, 2)[1:] == [
-        ("acknowledged", "wang", "on my way"),
-        ("comment", "li-wei (wang)", "foreman informed"),
-        ("closed", "wang", "fined"),
+        ("acknowledged", "officer-1", "on my way"),
+        ("comment", "officer-2 (officer-1)", "foreman informed"),
+        ("closed", "officer-1", "fined"),
     ]
     assert run(folder, "alerts", "close", 1).out == "alert 1: closed\n"
 
@@ -153,7 +153,7 @@ def test_maintenance_is_announced_listed_and_taken_back(folder):
     assert made.code == 0
     assert "calibration" in made.out
     (listed,) = json.loads(run(folder, "alerts", "maintenance", "list", "--json").out)
-    assert (listed["site"], listed["board"], listed["who"]) == ("tower", "fence-1", "wang")
+    assert (listed["site"], listed["board"], listed["who"]) == ("tower", "fence-1", "officer-1")
     planned = ["--from", "2099-01-01T22:00", "--reason", "x"]
     assert run(folder, "alerts", "maintenance", "add", "tower", *planned).code == 2
     assert run(folder, "alerts", "maintenance", "remove", 1).out == "maintenance window 1 was taken back\n"
@@ -224,7 +224,7 @@ def test_where_each_district_has_a_hub_of_its_own_one_is_named(tmp_path):
     assert (unnamed.code, "name one with --district: north, south" in unnamed.err) == (2, True)
     assert "Clock Tower" in run(tmp_path, "alerts", "list", "--district", "north").out
     assert run(tmp_path, "alerts", "ack", 1, "--district", "north").code == 0
-    assert run(tmp_path, "access", "add", "li-wei", "--district", "south").code == 0
+    assert run(tmp_path, "access", "add", "officer-2", "--district", "south").code == 0
     assert (tmp_path / "data" / "south" / "compliance.db").exists()
     assert not (tmp_path / "data" / "compliance.db").exists()
 
@@ -246,10 +246,10 @@ def test_help_teaches_by_example(tmp_path, command):
 
 def test_a_token_is_shown_once_alone_on_standard_output(tmp_path):
     write_files(tmp_path)
-    made = run(tmp_path, "access", "add", "li-wei", "--role", "officer", "--lang", "zh")
+    made = run(tmp_path, "access", "add", "officer-2", "--role", "officer", "--lang", "zh")
     assert made.code == 0
     token = made.out.strip()
-    assert token.startswith("li-wei.")
+    assert token.startswith("officer-2.")
     assert len(token) > 40
     assert "此令牌仅显示一次" in made.err
     assert token not in made.err
@@ -261,24 +261,24 @@ def test_a_token_is_shown_once_alone_on_standard_output(tmp_path):
 def test_who_let_whom_in_stays_on_record(tmp_path):
     write_files(tmp_path)
     assert run(tmp_path, "access", "list").out.startswith("nobody has access yet")
-    run(tmp_path, "access", "add", "li-wei")
-    assert run(tmp_path, "access", "revoke", "li-wei", "--lang", "zh").out == "li-wei的访问权限已撤销。\n"
-    run(tmp_path, "access", "add", "li-wei", "--role", "admin")
+    run(tmp_path, "access", "add", "officer-2")
+    assert run(tmp_path, "access", "revoke", "officer-2", "--lang", "zh").out == "officer-2的访问权限已撤销。\n"
+    run(tmp_path, "access", "add", "officer-2", "--role", "admin")
     told = json.loads(run(tmp_path, "access", "history", "--json").out)
     assert [(step["who"], step["what"], step["name"], step["role"]) for step in told] == [
-        ("wang", "added", "li-wei", "viewer"),
-        ("wang", "revoked", "li-wei", "viewer"),
-        ("wang", "added", "li-wei", "admin"),
+        ("officer-1", "added", "officer-2", "viewer"),
+        ("officer-1", "revoked", "officer-2", "viewer"),
+        ("officer-1", "added", "officer-2", "admin"),
     ]
     assert "创建" in run(tmp_path, "access", "history", "--lang", "zh").out
     (user,) = json.loads(run(tmp_path, "access", "list", "--json").out)
-    assert (user["name"], user["role"], user["revoked"]) == ("li-wei", "admin", None)
+    assert (user["name"], user["role"], user["revoked"]) == ("officer-2", "admin", None)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["add", "Li Wei"], "user 'Li Wei': expected 1 to 32 small letters"),
+        (["add", "Technician 7"], "user 'Technician 7': expected 1 to 32 small letters"),
         (["add", "hub"], "and not 'hub'"),
         (["add", "x" * 33], "expected 1 to 32"),
         (["add", "li", "--role", "king"], "'king' is not one of 'viewer', 'technician', 'officer', 'admin'"),
@@ -296,8 +296,8 @@ def test_a_mistake_with_access_is_one_sentence(tmp_path, arguments, words):
 
 def test_a_name_that_has_a_token_keeps_it(tmp_path):
     write_files(tmp_path)
-    run(tmp_path, "access", "add", "li-wei")
-    again = run(tmp_path, "access", "add", "li-wei")
+    run(tmp_path, "access", "add", "officer-2")
+    again = run(tmp_path, "access", "add", "officer-2")
     assert (again.code, "has a token already; revoke it first" in again.err) == (2, True)
 
 

@@ -69,9 +69,9 @@ class Life(RuleBasedStateMachine):
     def an_officer_acts(self, alert, act):
         desk = self.city.desk
         acts = {
-            "acknowledge": lambda: desk.acknowledge(alert, "li-wei"),
-            "comment": lambda: desk.comment(alert, "li-wei", "seen"),
-            "close": lambda: desk.close(alert, "li-wei"),
+            "acknowledge": lambda: desk.acknowledge(alert, "officer-2"),
+            "comment": lambda: desk.comment(alert, "officer-2", "seen"),
+            "close": lambda: desk.close(alert, "officer-2"),
             "admin": lambda: desk.close(alert, "root", "why not", admin=True),
         }
         try:

@@ -35,20 +35,20 @@ def test_an_alert_lives_from_the_first_exceedance_until_an_officer_closes_it(cit
     assert (alert["verified"], alert["averaging_verified"]) == ("S", "U")
 
     city.now += 60
-    city.desk.acknowledge(1, "li-wei", "on my way")
-    city.desk.comment(1, "li-wei", "the foreman was informed")
+    city.desk.acknowledge(1, "officer-2", "on my way")
+    city.desk.comment(1, "officer-2", "the foreman was informed")
     city.judge(60.0, start=after(1))
     assert city.alert()["state"] == "acknowledged"
     city.judge(60.0, start=after(2))
     assert city.alert()["state"] == "resolved"
-    city.desk.close(1, "zhang", "fined")
+    city.desk.close(1, "officer-3", "fined")
     assert city.alert()["state"] == "closed"
     assert [(step["what"], step["who"]) for step in city.steps()] == [
         ("firing", "hub"),
-        ("acknowledged", "li-wei"),
-        ("comment", "li-wei"),
+        ("acknowledged", "officer-2"),
+        ("comment", "officer-2"),
         ("resolved", "hub"),
-        ("closed", "zhang"),
+        ("closed", "officer-3"),
     ]
     assert [step["time"] for step in city.steps()] == [
         after(1) + 5,
@@ -198,12 +198,12 @@ def test_the_night_limit_binds_under_a_permit_but_is_told_as_less_grave(tmp_path
 
 
 def test_during_maintenance_an_alert_is_recorded_and_nobody_is_told(city):
-    city.desk.add_maintenance("tower", "fence-1", NINE, NINE + 600, "calibration", "zhang")
+    city.desk.add_maintenance("tower", "fence-1", NINE, NINE + 600, "calibration", "officer-3")
     city.judge(90.0)
     alert = city.alert()
     assert (alert["state"], alert["maintenance"]) == ("firing", 1)
     assert [(step["what"], step["quiet"]) for step in city.steps()] == [("firing", 1), ("suppressed", 1)]
-    assert "calibration (zhang)" in city.steps()[1]["detail"]
+    assert "calibration (officer-3)" in city.steps()[1]["detail"]
     city.judge(90.0, device="fence-2")
     assert city.rows()[1]["maintenance"] is None
 
@@ -213,11 +213,11 @@ def test_during_maintenance_an_alert_is_recorded_and_nobody_is_told(city):
 
 
 def test_a_maintenance_window_that_was_taken_back_holds_no_longer_and_stays_on_record(city):
-    city.desk.add_maintenance("tower", "", NINE, NINE + 600, "calibration", "zhang")
-    city.desk.remove_maintenance(1, "li-wei")
+    city.desk.add_maintenance("tower", "", NINE, NINE + 600, "calibration", "officer-3")
+    city.desk.remove_maintenance(1, "officer-2")
     city.judge(90.0)
     assert city.alert()["maintenance"] is None
-    assert city.rows("SELECT removed_by FROM maintenance") == [{"removed_by": "li-wei"}]
+    assert city.rows("SELECT removed_by FROM maintenance") == [{"removed_by": "officer-2"}]
 
 
 def test_an_alert_that_nobody_acknowledges_is_escalated_level_by_level(tmp_path):
@@ -237,7 +237,7 @@ def test_an_alert_that_nobody_acknowledges_is_escalated_level_by_level(tmp_path)
 def test_an_alert_that_was_acknowledged_is_not_escalated(tmp_path):
     with AlertCity(tmp_path, Alerting(escalate_minutes={"violation": 30}), levels=1) as city:
         city.judge(74.0)
-        city.desk.acknowledge(1, "li-wei")
+        city.desk.acknowledge(1, "officer-2")
         city.wait(1801)
         assert city.done() == ["firing", "acknowledged"]
 
@@ -249,7 +249,7 @@ def test_a_resolved_alert_that_nobody_has_looked_at_is_still_escalated(tmp_path)
             city.judge(60.0, start=after(n))
         city.wait(3600)
         assert city.done() == ["firing", "resolved", "escalated"]
-        city.desk.acknowledge(1, "li-wei")
+        city.desk.acknowledge(1, "officer-2")
         assert city.alert()["state"] == "resolved"
 
 
@@ -287,7 +287,7 @@ def test_windows_with_too_little_data_do_not_prove_that_the_limit_is_kept(city):
 
 def test_an_alert_of_a_maintenance_is_escalated_only_from_when_it_was_told(tmp_path):
     with AlertCity(tmp_path, Alerting(escalate_minutes={"violation": 30}), levels=2) as city:
-        city.desk.add_maintenance("tower", "", NINE, NINE + 3600, "calibration", "zhang")
+        city.desk.add_maintenance("tower", "", NINE, NINE + 3600, "calibration", "officer-3")
         for n in range(3):
             city.judge(74.0, start=after(n))
             city.wait(60)
@@ -328,9 +328,9 @@ def test_what_cannot_be_done_is_refused_and_leaves_no_trace(city, act, words):
 
 def test_an_alert_is_acknowledged_once(city):
     city.judge(74.0)
-    city.desk.acknowledge(1, "li-wei")
-    with pytest.raises(DeskError, match="was acknowledged by li-wei"):
-        city.desk.acknowledge(1, "zhang")
+    city.desk.acknowledge(1, "officer-2")
+    with pytest.raises(DeskError, match="was acknowledged by officer-2"):
+        city.desk.acknowledge(1, "officer-3")
 
 
 @pytest.mark.parametrize("sql", ["UPDATE alert_step SET who = 'me'", "DELETE FROM alert_step"])

@@ -64,7 +64,7 @@ def an_api(folder, limits=LIMITS, rate=None):
     """Serve the hub in `folder` and let in one user for each role."""
     config = load_config(folder / "fenceline.toml")
     tokens = {}
-    for role, name in (("viewer", "wang"), ("officer", "li-wei"), ("admin", "root")):
+    for role, name in (("viewer", "officer-1"), ("officer", "officer-2"), ("admin", "root")):
         made = run(folder, "access", "add", name, "--role", role, "--json")
         tokens[role] = json.loads(made.out)["token"]
     router = alert_router(config, lambda: CITY, limits, QUANTITIES, time.time, rate or Rate(1e6, 1e6))
@@ -262,7 +262,7 @@ def test_every_act_asks_for_a_token_and_for_the_role_it_needs(api, method, path,
         assert api.ask(method, path, needed).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["", "nobody.x", "li-wei", "li-wei.", ".", "li-wei.wrong", "a" * 5000])
+@pytest.mark.parametrize("token", ["", "nobody.x", "officer-2", "officer-2.", ".", "officer-2.wrong", "a" * 5000])
 def test_a_token_that_is_not_right_is_refused_whatever_it_looks_like(api, token):
     for header in (f"Bearer {token}".strip(), f"Basic {token}".strip(), token):
         assert api.get("/alerts", role=None, authorization=header).status_code == 401
@@ -271,9 +271,9 @@ def test_a_token_that_is_not_right_is_refused_whatever_it_looks_like(api, token)
 def test_a_revoked_token_is_refused_at_once_and_a_new_one_taken(busy):
     with busy.client("officer") as client:
         assert client.get("/alerts").status_code == 200
-        assert run(busy.folder, "access", "revoke", "li-wei").code == 0
+        assert run(busy.folder, "access", "revoke", "officer-2").code == 0
         assert client.get("/alerts").status_code == 401
-    token = json.loads(run(busy.folder, "access", "add", "li-wei", "--role", "officer", "--json").out)["token"]
+    token = json.loads(run(busy.folder, "access", "add", "officer-2", "--role", "officer", "--json").out)["token"]
     assert busy.ask("GET", "/alerts", token=token).status_code == 200
     assert busy.get("/alerts", "officer").status_code == 401
 
@@ -294,7 +294,7 @@ def test_no_token_is_kept_or_logged(busy, caplog):
 def test_an_officer_acknowledges_comments_and_closes_and_each_act_has_a_name_and_a_time(busy):
     raise_alerts(busy)
     before = time.time()
-    assert busy.post("/alerts/1/acknowledge", json={"text": "on my way"}).json()["acknowledged_by"] == "li-wei"
+    assert busy.post("/alerts/1/acknowledge", json={"text": "on my way"}).json()["acknowledged_by"] == "officer-2"
     assert busy.post("/alerts/1/comment", json={"text": "已告知工头"}).status_code == 200
     refused = busy.post("/alerts/1/close", json={"text": "fined"})
     assert (refused.status_code, refused.json()["field"]) == (403, "id")
@@ -304,11 +304,11 @@ def test_an_officer_acknowledges_comments_and_closes_and_each_act_has_a_name_and
     assert (closed["state"], closed["closed"] is not None) == ("closed", True)
     steps = busy.get("/alerts/1").json()["steps"]
     assert [(s["what"], s["who"], s["detail"]) for s in steps if s["who"] != "hub"] == [
-        ("acknowledged", "li-wei", "on my way"),
-        ("comment", "li-wei", "已告知工头"),
-        ("closed", "li-wei", "fined, case 2026-311"),
+        ("acknowledged", "officer-2", "on my way"),
+        ("comment", "officer-2", "已告知工头"),
+        ("closed", "officer-2", "fined, case 2026-311"),
     ]
-    acted = dict(busy.alerts.db.execute("SELECT what, time FROM alert_step WHERE who = 'li-wei'").fetchall())
+    acted = dict(busy.alerts.db.execute("SELECT what, time FROM alert_step WHERE who = 'officer-2'").fetchall())
     assert all(before <= t <= time.time() for t in acted.values())
 
 
@@ -325,7 +325,7 @@ def test_an_alert_is_acknowledged_once_and_the_second_officer_learns_by_whom(bus
     raise_alerts(busy)
     busy.post("/alerts/1/acknowledge")
     again = busy.post("/alerts/1/acknowledge", "admin")
-    assert (again.status_code, again.json()["detail"]) == (409, "alert 1 was acknowledged by li-wei")
+    assert (again.status_code, again.json()["detail"]) == (409, "alert 1 was acknowledged by officer-2")
 
 
 def test_pages_follow_each_other_without_holes_while_new_alerts_come(busy):
@@ -455,7 +455,7 @@ def test_a_program_that_runs_wild_waits_and_others_do_not(tmp_path):
 def test_the_rate_recovers_with_time():
     rate = Rate(per_second=2, burst=2)
     assert [rate.wait("li", t) for t in (0, 0, 0, 0.5, 0.5)] == [0, 0, 0.5, 0, 0.5]
-    assert rate.wait("zhang", 0.5) == 0
+    assert rate.wait("officer-3", 0.5) == 0
     assert [rate.wait("li", t) for t in (100, 100, 100)] == [0, 0, 0.5]
 
 

@@ -33,7 +33,7 @@ id = "pit-1"
 site = "pit"
 """
 OLD, KEY = "11" * 32, "ab" * 32
-CALIBRATION = {"channel": "laf", "who": "Li Wei", "id": 1}
+CALIBRATION = {"channel": "laf", "who": "Technician 7", "id": 1}
 
 
 @pytest.fixture

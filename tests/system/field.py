@@ -75,7 +75,7 @@ class FieldCity:
         self.broker.wait()
         self.board.__enter__()
         config = str(self.folder / "fenceline.toml")
-        made = fenceline("access", "add", "li-wei", "--role", "technician", "--config", config)
+        made = fenceline("access", "add", "officer-2", "--role", "technician", "--config", config)
         assert made.returncode == 0, made.stderr
         self.token = self.folder / "token"
         self.token.touch(mode=0o600)

@@ -45,7 +45,7 @@ def configure(folder: Path, chain):
 
 
 def test_an_exceedance_is_told_acknowledged_resolved_closed_and_can_be_proved(chain):
-    made = run(chain.folder, "access", "add", "li-wei", "--role", "officer", "--json")
+    made = run(chain.folder, "access", "add", "officer-2", "--role", "officer", "--json")
     token = json.loads(made.out)["token"]
     chain.start_hub()
     chain.start_board(BOARD)
@@ -75,9 +75,9 @@ def test_an_exceedance_is_told_acknowledged_resolved_closed_and_can_be_proved(ch
     assert (shown["board"], shown["rule"], shown["severity"] in {"violation", "critical"}) == (BOARD, RULE, True)
     assert [(step["what"], step["who"]) for step in shown["steps"] if step["what"] not in {"early", "raised"}] == [
         ("firing", "hub"),
-        ("acknowledged", "li-wei"),
+        ("acknowledged", "officer-2"),
         ("resolved", "hub"),
-        ("closed", "li-wei"),
+        ("closed", "officer-2"),
     ]
     times = [step["time"] for step in shown["steps"]]
     assert times == sorted(times)

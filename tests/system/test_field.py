@@ -65,7 +65,7 @@ def test_the_page_s_transcript_from_a_bare_board_to_one_whose_records_are_in_the
         if arguments[2] == "calibrate":
             (entry,) = Ledger(city.laptop).entries()
 
-    assert (entry.after, entry.id, entry.who) == ({"offset": -0.6}, 1, "Li Wei")
+    assert (entry.after, entry.id, entry.who) == ({"offset": -0.6}, 1, "Technician 7")
     registry = load_registry(load_config(city.folder / "fenceline.toml"))
     assert registry.boards["station-pit-1"].sensors == ("modbus", "plantower")
     assert registry.boards["station-pit-1"].calibration_due == entry.due
@@ -75,7 +75,15 @@ def test_the_page_s_transcript_from_a_bare_board_to_one_whose_records_are_in_the
     page = Words()
     (report,) = (city.laptop / "reports").glob("*.html")
     page.feed(report.read_text("utf-8"))
-    for part in ("station-pit-1", "Station pit", "23.02880, 113.14270", "35021", "94.6 → 94.0", "Li Wei", "PASSED"):
+    for part in (
+        "station-pit-1",
+        "Station pit",
+        "23.02880, 113.14270",
+        "35021",
+        "94.6 → 94.0",
+        "Technician 7",
+        "PASSED",
+    ):
         assert part in " ".join(page.text.split())
     for secret in (key, "correct horse"):
         assert secret not in said + page.text
@@ -87,7 +95,7 @@ def test_the_page_s_transcript_from_a_bare_board_to_one_whose_records_are_in_the
     # The board told of its calibration before the hub knew the board: that waited in quarantine until it did.
     until(lambda: any(message["event"] == "calibration" for message in city.in_log("event")), "the event", 10)
     (event,) = [message["detail"] for message in city.in_log("event") if message["event"] == "calibration"]
-    assert (event["who"], event["before"]) == ("Li Wei", {"id": 0, "channels": {}})
+    assert (event["who"], event["before"]) == ("Technician 7", {"id": 0, "channels": {}})
     assert "35021" in event["reference"]
 
 

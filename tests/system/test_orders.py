@@ -117,17 +117,17 @@ def test_a_retained_configuration_changes_the_interval_and_a_bad_one_is_refused_
 def test_a_calibration_is_told_with_who_and_against_what_and_later_records_carry_its_id(desk):
     start(desk)
     reference = "Nor1255 no. 125525311"
-    assert desk.order("calibrate", calibration=CALIBRATION, who="王工", reference=reference) == (
+    assert desk.order("calibrate", calibration=CALIBRATION, who="技术员4", reference=reference) == (
         True,
         "calibration 7 in force",
     )
     told = desk.event("calibration")
     before = {"id": 0, "channels": {}}
-    assert told == {"before": before, "after": CALIBRATION, "who": "王工", "reference": reference}
+    assert told == {"before": before, "after": CALIBRATION, "who": "技术员4", "reference": reference}
     desk.until_records(lambda last: last[0]["cal"] == 7, "records under calibration 7")
 
     assert desk.order("calibrate", calibration={"id": 8, "channels": {}}, reference=reference)[0] is False
-    ok, why = desk.order("calibrate", calibration={"id": 8, "channels": 5}, who="王工", reference=reference)
+    ok, why = desk.order("calibrate", calibration={"id": 8, "channels": 5}, who="技术员4", reference=reference)
     assert not ok
     assert "channels" in why
     seen = len(desk.in_log("telemetry"))
