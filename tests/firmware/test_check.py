@@ -18,6 +18,8 @@ from firmware.session import Seen, SensorSeen
 from schemas.language import Lang, Text
 from tests.firmware.benchtop import Bench
 
+RECORD = b'1 ntp {"t":1794999990,"dt":1,"v":{"laeq":60.0}}'  # as the agent writes it into its outbox
+
 
 def states(told):
     return {check["check"]: check["state"] for check in told["checks"]}
@@ -43,7 +45,7 @@ def test_each_failure_is_named_with_what_to_do_and_the_exit_code_is_1(tmp_path, 
     bench.plug("--fault", "full-disk@8192")
     bench.provision("pit-1", "--sensor", "stack")
     with Link.open(bench.board.port) as link:
-        link.write("/outbox/00000000-0000000001.seg", outbox.line(1, b"1 ntp {}") + b"2 ffffffff damaged\n")
+        link.write("/outbox/00000000-0000000001.seg", outbox.line(1, RECORD) + b"2 ffffffff damaged\n")
         link.write("/key", b"0" * 63)
     bench.hold(laf=None, stack_o2=-5, pm10=20)
     done = bench.run("check", "--patience", "4", "--json")
