@@ -25,13 +25,17 @@ def say(text: Text) -> None:
 
 
 def table(columns: Sequence[Text], rows: Sequence[Sequence[str]], styles: Sequence[str | None] = ()) -> None:
-    """Print a table on standard output; `styles` colours its rows, and says nothing that the text does not say."""
+    """Print a table on standard output, into a file or pipe wide enough that nothing is folded.
+
+    `styles` colours its rows, and says nothing that the text does not say.
+    """
     shown = Table(box=None, pad_edge=False)
     for column in columns:
         shown.add_column(tell(column), overflow="fold")
     for number, row in enumerate(rows):
         shown.add_row(*map(escape, row), style=styles[number] if number < len(styles) else None)
-    Console(highlight=False).print(shown)
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=200)).print(shown)
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from hub.admission import MOST_AHEAD, PREFIX, authentic
 from hub.alert_book import Row
-from hub.log import Entry, decode_findings, decode_ranges
+from hub.log import Entry, decode_findings
 from hub.readings import Interval, intervals
+from hub.stream_table import decode_ranges
 
 SETTLING = 1800
 """A message of a window comes at most so long after its end; later ones have amended a verdict, s."""

@@ -15,7 +15,7 @@ import msgspec
 from hub.admission import Admitted, Refused
 from hub.database import open_database
 from hub.messages import Event, Telemetry
-from hub.streams import Numbers
+from hub.stream_table import Key, StreamTable, decode_ranges
 
 STEPS = (
     """
@@ -67,6 +67,9 @@ INSERT INTO count SELECT iif(reason = 'unknown_board', '', ifnull(device, '')), 
     FROM quarantine GROUP BY 1, 2;
 INSERT INTO count SELECT '', 'accepted', count(*), max(received) FROM message HAVING count(*) > 0
 """,
+    """
+INSERT INTO position SELECT 'streams', ifnull(max(offset), 0) FROM message  -- up to here the table stream is complete
+""",
 )
 
 
@@ -83,7 +86,6 @@ class Entry:
     settled: bool
 
 
-decode_ranges = msgspec.json.Decoder(list[tuple[int, int]]).decode
 decode_findings = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
 
 
@@ -92,8 +94,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self._db = open_database(path, STEPS)
-        # By (device, stream): usually every number up to one is done, and then that one says it all.
-        self._numbers: dict[tuple[str, str], Numbers | int] = {}
+        self._streams = StreamTable(self._db)
 
     def close(self) -> None:
         """Close the file."""
@@ -107,6 +108,7 @@ class Log:
         """
         batch = _Batch(now)
         with self._transaction():
+            self._streams.recover()
             for outcome in outcomes:
                 self._take(outcome, batch)
             self._write(batch)
@@ -117,7 +119,7 @@ class Log:
         batch = _Batch(now)
         batch.quarantine(outcome, [])
         with self._transaction():
-            batch.write(self._db, {})
+            batch.write(self._db)
 
     def replay(self, judge: Callable[[str, bytes], Admitted | Refused], now: float, most: int = 500) -> "Committed":
         """Judge again what somebody asked for with `ask`; what is admitted now leaves the quarantine.
@@ -132,6 +134,7 @@ class Log:
         if not rows:
             return Committed()
         with self._transaction():
+            self._streams.recover()
             for id_, topic, payload, fresh in rows:
                 outcome = judge(topic, payload)
                 if isinstance(outcome, Refused):
@@ -175,11 +178,20 @@ class Log:
             How many were removed, at most `most` at once. The newest always stays: offsets count on from it.
         """
         oldest = self._db.execute("SELECT offset, received FROM message ORDER BY offset LIMIT ?", (most,)).fetchall()
-        done = min(done, self.end() - 1)
+        end = self.end()
+        done = min(done, end - 1)
         last = max((offset for offset, received in oldest if received < before and offset <= done), default=None)
         if last is None:
             return 0
-        return self._db.execute("DELETE FROM message WHERE offset <= ?", (last,)).rowcount
+        with self._transaction():
+            if self._streams.checkpoint(end) < last:
+                self._streams.checkpoint(end, least=1)
+            return self._db.execute("DELETE FROM message WHERE offset <= ?", (last,)).rowcount
+
+    def checkpoint(self) -> None:
+        """Write what the next start would otherwise have to find out from the newest messages."""
+        with self._transaction():
+            self._streams.checkpoint(self.end(), least=1)
 
     def read(self, after: int, most: int) -> list[Entry]:
         """Return up to `most` entries behind the offset `after`, in order."""
@@ -233,7 +245,7 @@ class Log:
             yield
             self._db.execute("COMMIT")
         except BaseException:
-            self._numbers.clear()  # they are ahead of what is on the medium
+            self._streams.forget()  # they are ahead of what is on the medium
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
@@ -244,6 +256,7 @@ class Log:
             if outcome.span and outcome.device:
                 stream, first, count = outcome.span
                 fresh = self._done(batch, outcome.device, stream, first, first + count)
+                batch.untold.add((outcome.device, stream))
             batch.quarantine(outcome, fresh)
             return
         message = outcome.message
@@ -253,8 +266,9 @@ class Log:
             # After the records: the board may have dropped these very ones since it read them for sending.
             for first, end in self._done(batch, device, stream, 1, message.oldest):
                 batch.gaps.append((device, stream, first, end - 1, "", batch.now))
+                batch.untold.add((device, stream))
             if fresh:
-                batch.message(outcome, fresh, settled=self._complete((device, stream)) >= after - 1)
+                batch.message(outcome, fresh, settled=self._streams.complete((device, stream)) >= after - 1)
             else:
                 batch.counts["", "duplicate"] += 1
             return
@@ -265,6 +279,7 @@ class Log:
             stream, begin, last, reason = message.dropped
             for first, end in self._done(batch, outcome.device, stream, begin, last + 1):
                 batch.gaps.append((outcome.device, stream, first, end - 1, reason, batch.now))
+                batch.untold.add((outcome.device, stream))
             batch.reasons.append((reason, outcome.device, stream, begin, last))
         batch.message(outcome, [], settled=True)
 
@@ -284,46 +299,16 @@ class Log:
             return []
         key = (device, stream)
         batch.heard.add(key)
-        known = self._numbers.get(key)
-        if known is None:
-            row = self._db.execute("SELECT ranges FROM stream WHERE device = ? AND stream = ?", key).fetchone()
-            known = self._numbers[key] = compact(Numbers(decode_ranges(row[0]) if row else []))
-        if isinstance(known, int):
-            if after <= known + 1:
-                return []
-            if first == known + 1:  # the usual case
-                self._numbers[key] = after - 1
-                batch.changed.add(key)
-                return [(first, after)]
-            known = Numbers([(1, known + 1)] if known else [])
-        fresh = known.add(first, after)
-        self._numbers[key] = compact(known)
-        if fresh:
-            batch.changed.add(key)
-        return fresh
-
-    def _complete(self, key: tuple[str, str]) -> int:
-        known = self._numbers[key]
-        return known if isinstance(known, int) else known.complete
+        return self._streams.add(key, first, after)
 
     def _write(self, batch: "_Batch") -> None:
-        ranges = {}
-        for key in batch.changed:
-            known = self._numbers[key]
-            ranges[key] = [(1, known + 1)] if isinstance(known, int) else known.ranges
-        batch.write(self._db, ranges)
+        batch.write(self._db)
+        self._streams.write(batch.untold)
+        self._streams.checkpoint(self.end())
 
     def _committed(self, batch: "_Batch") -> "Committed":
-        complete = {key: self._complete(key) for key in batch.heard}
+        complete = {key: self._streams.complete(key) for key in batch.heard}
         return Committed({key: up_to for key, up_to in complete.items() if up_to}, batch.records, batch.by_reason())
-
-
-def compact(numbers: Numbers) -> Numbers | int:
-    """Return numbers as N when they are 1 to N (0: none): a hundred thousand boards have to fit in memory."""
-    ranges = numbers.ranges
-    if not ranges:
-        return 0
-    return ranges[0][1] - 1 if len(ranges) == 1 and ranges[0][0] == 1 else numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +329,9 @@ class _Batch:
 
     def __init__(self, now: float) -> None:
         self.now = now
-        self.heard: set[tuple[str, str]] = set()
-        self.changed: set[tuple[str, str]] = set()
+        self.heard: set[Key] = set()
+        self.untold: set[Key] = set()
+        """Streams of which numbers are done with that no message in the log tells."""
         self.said: set[tuple[str, bytes]] = set()
         self.gaps: list[tuple[str, str, int, int, str, float]] = []
         self.reasons: list[tuple[str, str, str, int, int]] = []
@@ -382,7 +368,7 @@ class _Batch:
             found[reason] += messages
         return found
 
-    def write(self, db: sqlite3.Connection, ranges: dict[tuple[str, str], list[tuple[int, int]]]) -> None:
+    def write(self, db: sqlite3.Connection) -> None:
         if self._messages:
             self.counts["", "accepted"] += len(self._messages)
         db.executemany(
@@ -397,10 +383,6 @@ class _Batch:
         db.executemany("INSERT OR IGNORE INTO gap VALUES (?, ?, ?, ?, ?, ?)", self.gaps)
         for reason in self.reasons:
             _explain(db, *reason)
-        db.executemany(
-            "INSERT INTO stream VALUES (?, ?, ?) ON CONFLICT (device, stream) DO UPDATE SET ranges = excluded.ranges",
-            [(device, stream, encode(numbers)) for (device, stream), numbers in ranges.items()],
-        )
         db.executemany(
             "INSERT INTO count VALUES (?, ?, ?, ?) "
             "ON CONFLICT (device, reason) DO UPDATE SET messages = messages + excluded.messages, last = excluded.last",

@@ -4,7 +4,7 @@ import fcntl
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
@@ -78,6 +78,8 @@ class Hub:
         self._ingest.stop()
         self._ingest.join()
         self._downstream.stop()
+        with suppress(sqlite3.Error):  # it only makes the next start quicker
+            self._log.checkpoint()
         self._log.close()
         self._claim.close()
 

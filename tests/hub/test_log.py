@@ -265,7 +265,7 @@ def test_a_file_of_another_version_is_refused_and_not_touched(tmp_path):
     path = tmp_path / "log.db"
     Log(path).close()
     execute(path, "PRAGMA user_version = 99")
-    with pytest.raises(DatabaseError, match=r"log\.db.*version 99.*works with 2"):
+    with pytest.raises(DatabaseError, match=r"log\.db.*version 99.*works with 3"):
         Log(path)
     assert query(path, "PRAGMA user_version") == [{"user_version": 99}]
 
@@ -275,13 +275,15 @@ LAST = 40
 
 SPANS = st.tuples(st.integers(1, LAST), st.integers(0, 9)).map(lambda span: (span[0], min(LAST, sum(span))))
 BATCHES = st.tuples(st.sampled_from(["batch", "batch", "batch", "unusable", "forged"]), SPANS)
-STEPS = st.lists(BATCHES, min_size=1, max_size=6) | st.sampled_from(["go back", "again", "drop", "restart", "trouble"])
+STEPS = st.lists(BATCHES, min_size=1, max_size=6) | st.sampled_from(
+    ["go back", "again", "drop", "restart", "checkpoint", "trouble"]
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, min_size=5, max_size=25))
 def test_whatever_happens_each_record_is_fresh_once_and_only_what_is_committed_is_acknowledged(steps):
-    """Batches in any order and as often as you like, the board's sending all again, restarts, commits that fail."""
+    """Batches in any order and as often as you like, the board's sending all again, kills, commits that fail."""
     with tempfile.TemporaryDirectory() as folder, Hub(Path(folder)) as hub:
         board, stranger = Speaker("fence-1", STREAM), Speaker("fence-2", STREAM)
         say = {
@@ -297,8 +299,11 @@ def test_whatever_happens_each_record_is_fresh_once_and_only_what_is_committed_i
             if step == "restart":
                 hub.restart()
                 continue
+            if step == "checkpoint":
+                hub.log.checkpoint()
+                continue
             if step == "trouble":
-                execute(hub.folder / "log.db", TROUBLES[-1])
+                execute(hub.folder / "log.db", TROUBLES[1])
                 with contextlib.suppress(sqlite3.Error):
                     hub.hear(*(say[kind](*span) for kind, span in everything_left))
                 execute(hub.folder / "log.db", "DROP TRIGGER trouble")

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from hub.admission import Admission, Refused
+from hub.database import open_database
+from hub.log import STEPS
 from hub.readings import readings
 from hub.registry import Registry
 from tests.hub.helpers import CITY, NOON, QUANTITIES, Hub, Speaker, query, record
@@ -35,9 +37,11 @@ def judge_with(registry):
     return Admission(registry, QUANTITIES, lambda: NOON).judge
 
 
-def test_a_log_of_version_1_is_brought_forward_with_all_it_holds(tmp_path, board):
+@pytest.mark.parametrize("version", range(1, len(STEPS)))
+def test_a_log_of_an_earlier_version_is_brought_forward_with_all_it_holds(tmp_path, board, version):
     with closing(sqlite3.connect(tmp_path / "log.db")) as db:
         db.executescript((DATA / "log-v1.sql").read_text())
+    open_database(tmp_path / "log.db", STEPS[:version]).close()
     with Hub(tmp_path) as hub:
         assert stored(hub) == [1, 2, 3, 9, 10, 11]
         assert hub.log.position("influxdb") == 2
@@ -59,6 +63,16 @@ def test_pruning_removes_what_is_old_and_done_and_never_the_newest(hub, board):
     hub.hear(board.batch(6, 6))
     assert hub.entries()[-1].offset == 6
     assert hub.log.counts()["", "accepted"] == 6, "what was pruned stays counted"
+
+
+def test_what_was_pruned_stays_done_with_after_a_kill(hub, board):
+    for seq in range(1, 6):
+        hub.hear(board.batch(seq, seq))
+    assert hub.log.prune(NOON + 99, done=5) == 4
+    hub.hear(board.batch(6, 6))
+    hub.restart()
+    assert hub.hear(board.batch(1, 7)) == {("fence-1", STREAM): 7}
+    assert stored(hub) == [5, 6, 7]
 
 
 def test_pruning_goes_in_steps(hub, board):
