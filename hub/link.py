@@ -212,9 +212,8 @@ class _Stream:
                 self.drained = True
                 raise BlockingIOError from None
             at = 0
-        self._at = at + most
         piece = self._in[at : at + most]
-        self._at = min(self._at, len(self._in))
+        self._at = at + len(piece)
         return piece
 
     def pending(self) -> int:

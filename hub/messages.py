@@ -17,7 +17,7 @@ Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Flag = Literal["F", "M", "C", "D", "T", "S", "B"]
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """What was measured in one interval: start (Unix s), length (s), values and flags by quantity key."""
 
     t: Natural
@@ -29,7 +29,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Values before the board's calibration, where it changed them and reports them."""
 
 
-class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Consecutive records of a board's outbox, the first with number `seq`."""
 
     stream: Stream
@@ -122,32 +122,33 @@ class Decoder(Protocol):
 class TelemetryDecoder:
     """The hot path's decoder: matching eleven keys of every record with a pattern would take longer than all the rest.
 
-    A key that was once found right is remembered. There are as many as the catalogue has, and a few that are mistakes.
+    Keys that were once found right together are remembered: boards of one kind all send the same.
     """
 
-    MOST_KEYS = 4096
+    MOST_SETS = 4096
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(Telemetry).decode
-        self._keys: set[str] = set()
+        self._right: set[tuple[str, ...]] = set()
 
     def decode(self, payload: bytes | str, /) -> Telemetry:
         """See `Decoder`."""
         message = self._decode(payload)
-        keys = self._keys
+        right = self._right
         for record in message.records:
-            for key in record.v:
-                if key not in keys:
-                    self._learn(key, message.records.index(record))
+            keys = tuple(record.v)
+            if keys not in right:
+                self._learn(keys, message.records.index(record))
         return message
 
-    def _learn(self, key: str, index: int) -> None:
-        try:
-            msgspec.convert(key, Key)
-        except msgspec.ValidationError as error:
-            raise msgspec.ValidationError(f"{error} - at `key` in `$.records[{index}].v`") from None
-        if len(self._keys) < self.MOST_KEYS:
-            self._keys.add(key)
+    def _learn(self, keys: tuple[str, ...], index: int) -> None:
+        for key in keys:
+            try:
+                msgspec.convert(key, Key)
+            except msgspec.ValidationError as error:
+                raise msgspec.ValidationError(f"{error} - at `key` in `$.records[{index}].v`") from None
+        if len(self._right) < self.MOST_SETS:
+            self._right.add(keys)
 
 
 DECODERS: dict[str, Decoder] = {
