@@ -86,17 +86,18 @@ class Admission:
             return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
         district, site, device, kind = parts
         registry = self._registry
-        key = registry.keys.get(device)
-        if key is None:
+        board, key = registry.boards.get(device), registry.keys.get(device)
+        if board is None or key is None:
             return Refused(topic, payload, device, "unknown_board", f"board {device!r} is not in the registry")
+        device = board.id  # the same string each time: what remembers boards by it needs no more room
         if not authentic(payload, key):
             reason, detail = _why_not_authentic(payload)
             return Refused(topic, payload, device, reason, detail)
-        if registry.boards[device].retired and registry.is_retired(device, self._today()):
+        if board.retired and registry.is_retired(device, self._today()):
             # Its records are not done with: whoever takes the board back into service gets them.
-            detail = f"board {device!r} is retired since {registry.boards[device].retired}"
+            detail = f"board {device!r} is retired since {board.retired}"
             return Refused(topic, payload, device, "retired_board", detail)
-        home = registry.site_of(device)
+        home = registry.sites[board.site]
         if site != home.id or district != home.district:
             detail = f"the board belongs to {home.district}/{home.id}"
             return Refused(topic, payload, device, "wrong_topic", detail, _span(kind, payload))

@@ -13,6 +13,7 @@ from fenceline import UserError
 from hub import logs
 from hub.config import ConfigError, load_config, with_districts
 from hub.database import DatabaseError
+from hub.process import settle
 from hub.service import Hub, of_districts
 from schemas import CatalogueError
 
@@ -71,6 +72,7 @@ def run_until_signal(*hubs: Hub) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    settle()
     for hub in hubs:
         hub.start()
     stop.wait()

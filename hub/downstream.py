@@ -25,6 +25,7 @@ from hub.config import Config, ConfigError
 from hub.consumer import Consumer, StoreSink
 from hub.log import Log
 from hub.notify import Notifier
+from hub.process import settle
 from hub.registry import LiveRegistry
 from hub.reports import Law, Reports
 from hub.rollups import Rollups
@@ -32,7 +33,6 @@ from hub.stores import InfluxStore, SqliteStore, Store
 from hub.watch import Watch
 from schemas import Quantity, load_limits, load_quantities
 
-NICE = 10  # where processors are short, taking messages goes before computing with them
 PAUSE = 5.0  # s before a process that ended by itself is started again
 
 log = logging.getLogger("hub.downstream")
@@ -249,11 +249,13 @@ def main() -> None:
     """Consume until standard input ends."""
     with os.fdopen(os.dup(1), "w", buffering=1) as told:
         os.dup2(2, 1)  # what a library prints must not come between
-        os.nice(NICE)
+        if hasattr(os, "SCHED_IDLE"):  # on Linux: where processors are short, taking messages goes first
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         job = cast("Job", pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
         logs.configure(job.log_format)
         with claim_consumers(job.config.data):
             consumers = Consumers(job)
+            settle()
             consumers.start()
             over = threading.Event()
 

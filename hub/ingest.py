@@ -4,21 +4,24 @@ All in one thread: as many messages as have come make one group, so the commit's
 is to do.
 """
 
-import json
 import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
+
+import msgspec
 
 from hub.admission import PREFIX, Admission, Admitted, Refused, seal
 from hub.config import Keep
-from hub.link import Incoming, Link
-from hub.log import Committed, Log
+from hub.link import Incoming
+from hub.log import Committed, Key, Log
 from hub.metrics import HEARD_WITHIN, Metrics
+from hub.receiver import GROUP, Receiver
 from hub.registry import LiveRegistry, Registry
 
-GROUP = 1000  # messages in one commit
+WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
 RETRY = 2.0  # s between attempts to write a log that cannot be written
 REMIND = 60.0  # s between two complaints about it
@@ -27,37 +30,49 @@ log = logging.getLogger("hub.ingest")
 
 
 class Acknowledgements:
-    """Tells boards what they may forget: cumulative, to all that have something new every `every` seconds."""
+    """Tells boards what they may forget: cumulative, to all that have something new every `every` s.
 
-    def __init__(self, link: Link, registry: Registry, every: float) -> None:
-        self._link = link
+    While messages pile up it waits for longer: later, one acknowledgement says what several would have said.
+    """
+
+    LATER = 6.0
+    """How much longer it waits then, s; boards send again what is not acknowledged within 15 s."""
+    PIECE = 500
+    """So many at a time, so that taking messages never pauses for long."""
+
+    def __init__(self, receiver: Receiver, registry: Registry, every: float) -> None:
+        self._receiver = receiver
         self._registry = registry
         self._every = every
-        self._due: dict[tuple[str, str], int] = {}
+        self._due: dict[Key, int] = {}
         self._next = 0.0
 
     def use(self, registry: Registry) -> None:
         """Find boards in another registry from now on."""
         self._registry = registry
 
-    def owe(self, complete: dict[tuple[str, str], int]) -> None:
+    def owe(self, complete: dict[Key, int]) -> None:
         """Note, by (device, stream), the number up to which everything is committed."""
         self._due.update(complete)
 
-    def pay(self) -> None:
-        """Send what is due, when it is time."""
+    def pay(self, *, busy: bool) -> bool:
+        """Send what is due, when it is time; tell whether there is more of it. `busy`: messages are piling up."""
         now = time.monotonic()
-        if now < self._next or not self._due:
-            return
-        self._next = now + self._every
-        due, self._due = self._due, {}
-        for (device, stream), seq in due.items():
-            key = self._registry.keys.get(device)
-            if key is None:
-                continue  # taken out of the registry meanwhile
-            site = self._registry.site_of(device)
-            body = json.dumps({"stream": stream, "seq": seq}, separators=(",", ":")).encode()
-            self._link.publish(f"{PREFIX}{site.district}/{site.id}/{device}/ack", seal(body, key))
+        if now < self._next + (self.LATER if busy else 0):
+            return False
+        for key in list(islice(self._due, self.PIECE)):
+            self._tell(*key, self._due.pop(key))
+        if not self._due:
+            self._next = now + self._every
+        return bool(self._due)
+
+    def _tell(self, device: str, stream: str, seq: int) -> None:
+        key = self._registry.keys.get(device)
+        if key is None:
+            return  # taken out of the registry meanwhile
+        site = self._registry.site_of(device)
+        body = msgspec.json.encode({"stream": stream, "seq": seq})
+        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{device}/ack", seal(body, key))
 
 
 class Heard:
@@ -68,7 +83,7 @@ class Heard:
         self._before: set[str] = set()
         self._turn = time.monotonic() + HEARD_WITHIN
 
-    def note(self, complete: dict[tuple[str, str], int]) -> None:
+    def note(self, complete: dict[Key, int]) -> None:
         """Take notice of the boards of a commit."""
         if time.monotonic() > self._turn:
             self._now, self._before = set(), self._now
@@ -85,7 +100,7 @@ class Ingest(threading.Thread):
 
     def __init__(
         self,
-        link: Link,
+        receiver: Receiver,
         registry: LiveRegistry,
         admission: Admission,
         log_: Log,
@@ -97,7 +112,7 @@ class Ingest(threading.Thread):
         done: Callable[[], int | None],
     ) -> None:
         super().__init__(name="ingest", daemon=True)
-        self._link = link
+        self._receiver = receiver
         self._registry = registry
         self._admission = admission
         self._log = log_
@@ -122,18 +137,19 @@ class Ingest(threading.Thread):
 
     def run(self) -> None:
         """Work until stopped."""
+        more = False
         while not self._stop_asked.is_set():
-            group = self._link.receive(GROUP, 0.2)
+            group = self._receiver.receive(GROUP, 0 if more else WAIT)
             self.waiting = len(group)
             if group and self._commit(group):
-                self._link.done(group)
+                self._receiver.done(group)
                 self._wake()
             self.waiting = 0
-            self._acknowledgements.pay()
+            more = self._acknowledgements.pay(busy=len(group) >= GROUP)
             if time.monotonic() > self._next_chores:
                 self._next_chores = time.monotonic() + CHORES_EVERY
                 self._chores()
-        self._link.close()
+        self._receiver.stop()
 
     def _commit(self, group: list[Incoming]) -> bool:
         outcomes = [self._judge(m.topic, m.payload) for m in group if not self._known_status(m)]

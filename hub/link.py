@@ -1,7 +1,7 @@
 """The hub's connection to the broker, by paho-mqtt: persistent session, manual acknowledgement.
 
-One thread does all: it reads what has come, and says when it is safe. While it is busy, or while the log cannot be
-written, nothing is read, so the broker keeps what the hub cannot take yet, and the hub's memory stays flat.
+One thread does all: it reads what has come, and acknowledges what is safe. While it does not read, the broker keeps
+what the hub cannot take yet.
 """
 
 import logging
@@ -12,8 +12,9 @@ import ssl
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, Protocol, cast
 
+import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -27,7 +28,7 @@ PAUSES = (1.0, 30.0)  # s between two attempts to connect, the first and the lon
 log = logging.getLogger("hub.link")
 
 
-class Incoming(NamedTuple):
+class Incoming(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message as it came; `session` counts connections, since packet identifiers belong to one."""
 
     topic: str
@@ -36,6 +37,13 @@ class Incoming(NamedTuple):
     mid: int
     qos: int
     session: int
+
+
+class Waitable(Protocol):
+    """Something that `select` can wait for."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
 
 
 class Link:
@@ -73,14 +81,17 @@ class Link:
                 raise ConfigError(f"broker: ca, certificate or key cannot be used: {error}") from error
         client.connect_async(broker.host, broker.port, KEEPALIVE)
 
-    def receive(self, most: int, timeout: float) -> list[Incoming]:
-        """Wait up to `timeout` s for messages; return those that have come, up to about `most`."""
+    def receive(self, most: int, timeout: float, other: "Waitable | None" = None) -> list[Incoming]:
+        """Wait up to `timeout` s for messages, no longer than until `other` can be read; return those that have come.
+
+        They are about `most` at most.
+        """
         client, stream = self._client, self._client.stream
         if client.socket() is None or stream is None:
-            self._connect_when_due(timeout)
+            self._connect_when_due(timeout, other)
             return []
         try:
-            ready = stream.wait(timeout)
+            ready = stream.wait(timeout, other)
             while ready and len(self._arrived) < most:
                 stream.drained = False
                 failed = client.loop_read() != paho.MQTT_ERR_SUCCESS
@@ -116,10 +127,10 @@ class Link:
             with suppress(OSError):  # the next read says it
                 self._client.stream.flush()
 
-    def _connect_when_due(self, timeout: float) -> None:
+    def _connect_when_due(self, timeout: float, other: "Waitable | None") -> None:
         wait = self._next_attempt - time.monotonic()
         if wait > 0:
-            time.sleep(min(wait, timeout))
+            select.select([other] if other else [], [], [], min(wait, timeout))
             return
         self._next_attempt = time.monotonic() + self._pause * random.uniform(0.5, 1)  # noqa: S311
         self._pause = min(PAUSES[1], self._pause * 2)
@@ -193,13 +204,14 @@ class _Stream:
         self._out = bytearray()
         self.drained = False
 
-    def wait(self, timeout: float) -> bool:
-        """Wait for something to read; meanwhile write what waits to be written."""
+    def wait(self, timeout: float, other: Waitable | None = None) -> bool:
+        """Wait for something to read here or from `other`; meanwhile write what waits to be written."""
         self.flush()
         if self.pending():
             return True
-        readable, _, _ = select.select([self._socket], [self._socket] if self._out else [], [], timeout)
-        return bool(readable)
+        sources = [self._socket, other] if other else [self._socket]
+        readable, _, _ = select.select(sources, [self._socket] if self._out else [], [], timeout)
+        return self._socket in readable
 
     def recv(self, most: int) -> bytes:
         """Return 1 to `most` bytes; raise BlockingIOError when there are none."""

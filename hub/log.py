@@ -15,7 +15,7 @@ import msgspec
 from hub.admission import Admitted, Refused
 from hub.database import open_database
 from hub.messages import Event, Telemetry
-from hub.stream_table import Key, StreamTable, decode_ranges
+from hub.stream_table import Stream, StreamTable, decode_ranges
 
 STEPS = (
     """
@@ -254,21 +254,22 @@ class Log:
         if isinstance(outcome, Refused):
             fresh = []
             if outcome.span and outcome.device:
-                stream, first, count = outcome.span
-                fresh = self._done(batch, outcome.device, stream, first, first + count)
-                batch.untold.add((outcome.device, stream))
+                name, first, count = outcome.span
+                stream = self._streams.find(outcome.device, name)
+                fresh = self._streams.add(stream, first, first + count)
+                batch.heard.add(stream)
+                batch.untold.add(stream)
             batch.quarantine(outcome, fresh)
             return
         message = outcome.message
         if isinstance(message, Telemetry):
-            device, stream, after = outcome.device, message.stream, message.seq + len(message.records)
-            fresh = self._done(batch, device, stream, message.seq, after)
+            stream, after = self._streams.find(outcome.device, message.stream), message.seq + len(message.records)
+            batch.heard.add(stream)
+            fresh = self._streams.add(stream, message.seq, after)
             # After the records: the board may have dropped these very ones since it read them for sending.
-            for first, end in self._done(batch, device, stream, 1, message.oldest):
-                batch.gaps.append((device, stream, first, end - 1, "", batch.now))
-                batch.untold.add((device, stream))
+            self._give_up(stream, 1, message.oldest, "", batch)
             if fresh:
-                batch.message(outcome, fresh, settled=self._streams.complete((device, stream)) >= after - 1)
+                batch.message(outcome, fresh, settled=stream.complete >= after - 1)
             else:
                 batch.counts["", "duplicate"] += 1
             return
@@ -276,12 +277,18 @@ class Log:
             batch.counts["", "duplicate"] += 1
             return
         if isinstance(message, Event) and message.dropped:
-            stream, begin, last, reason = message.dropped
-            for first, end in self._done(batch, outcome.device, stream, begin, last + 1):
-                batch.gaps.append((outcome.device, stream, first, end - 1, reason, batch.now))
-                batch.untold.add((outcome.device, stream))
-            batch.reasons.append((reason, outcome.device, stream, begin, last))
+            name, begin, last, reason = message.dropped
+            stream = self._streams.find(outcome.device, name)
+            batch.heard.add(stream)
+            self._give_up(stream, begin, last + 1, reason, batch)
+            batch.reasons.append((reason, outcome.device, name, begin, last))
         batch.message(outcome, [], settled=True)
+
+    def _give_up(self, stream: Stream, first: int, after: int, reason: str, batch: "_Batch") -> None:
+        """Mark records as done that will never come."""
+        for begin, end in self._streams.add(stream, first, after):
+            batch.gaps.append((stream.device, stream.name, begin, end - 1, reason, batch.now))
+            batch.untold.add(stream)
 
     def _was_said(self, outcome: Admitted, batch: "_Batch") -> bool:
         """Tell whether an event or reply is in the log already: the broker hands it out again after a lost PUBACK."""
@@ -293,22 +300,18 @@ class Log:
         )
         return row.fetchone() is not None
 
-    def _done(self, batch: "_Batch", device: str, stream: str, first: int, after: int) -> list[tuple[int, int]]:
-        """Mark records as done with; return those that were not before."""
-        if first >= after:
-            return []
-        key = (device, stream)
-        batch.heard.add(key)
-        return self._streams.add(key, first, after)
-
     def _write(self, batch: "_Batch") -> None:
         batch.write(self._db)
         self._streams.write(batch.untold)
         self._streams.checkpoint(self.end())
 
     def _committed(self, batch: "_Batch") -> "Committed":
-        complete = {key: self._streams.complete(key) for key in batch.heard}
-        return Committed({key: up_to for key, up_to in complete.items() if up_to}, batch.records, batch.by_reason())
+        complete = {(stream.device, stream.name): stream.complete for stream in batch.heard if stream.complete}
+        return Committed(complete, batch.records, batch.by_reason())
+
+
+Key = tuple[str, str]
+"""Device and stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +322,7 @@ class Committed:
     were new. `messages`: by reason as in the table `count`.
     """
 
-    complete: dict[tuple[str, str], int] = field(default_factory=dict)
+    complete: dict[Key, int] = field(default_factory=dict)
     records: int = 0
     messages: dict[str, int] = field(default_factory=dict)
 
@@ -329,8 +332,8 @@ class _Batch:
 
     def __init__(self, now: float) -> None:
         self.now = now
-        self.heard: set[Key] = set()
-        self.untold: set[Key] = set()
+        self.heard: set[Stream] = set()
+        self.untold: set[Stream] = set()
         """Streams of which numbers are done with that no message in the log tells."""
         self.said: set[tuple[str, bytes]] = set()
         self.gaps: list[tuple[str, str, int, int, str, float]] = []
@@ -342,7 +345,8 @@ class _Batch:
 
     def message(self, outcome: Admitted, fresh: list[tuple[int, int]], *, settled: bool) -> None:
         findings = encode(outcome.findings) if outcome.findings else None
-        self.records += sum(after - first for first, after in fresh)
+        for first, after in fresh:
+            self.records += after - first
         ranges = encode(fresh) if fresh else None
         self._messages.append((self.now, outcome.topic, outcome.payload, ranges, findings, settled))
 

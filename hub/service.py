@@ -1,4 +1,4 @@
-"""Puts the hub together: link -> admission -> log -> acknowledgement, and the log's consumers behind it."""
+"""Puts the hub together: receiver -> admission -> log -> acknowledgement, and the log's consumers behind it."""
 
 import fcntl
 import sqlite3
@@ -18,10 +18,10 @@ from hub.config import Config, ConfigError
 from hub.data_folder import LOG
 from hub.downstream import Downstream, Job, check_store
 from hub.http import Condition, Server, make_app
-from hub.ingest import GROUP, Acknowledgements, Ingest
-from hub.link import Link
+from hub.ingest import Acknowledgements, Ingest
 from hub.log import Log
 from hub.metrics import Metrics, Observation, Progress
+from hub.receiver import GROUP, Receiver
 from hub.registry import LiveRegistry
 from schemas import load_limits, load_quantities
 
@@ -41,16 +41,16 @@ class Hub:
         self._claim = claim(config.data)
         self._log = Log(config.data / LOG)
         self._downstream = Downstream(Job(config, clock, log_format))
-        self._link = Link(config.broker, config.districts)
+        self._receiver = Receiver(config.broker, config.districts, log_format)
         self._metrics = Metrics()
         registry = self._registry.current
         self._ingest = Ingest(
-            self._link,
+            self._receiver,
             self._registry,
             Admission(registry, quantities, clock),
             self._log,
             config.keep,
-            Acknowledgements(self._link, registry, config.acknowledge_every),
+            Acknowledgements(self._receiver, registry, config.acknowledge_every),
             self._metrics,
             clock,
             self._downstream.wake,
@@ -67,6 +67,7 @@ class Hub:
     def start(self) -> None:
         """Start every part; returns at once."""
         self._downstream.start()
+        self._receiver.start()
         self._ingest.start()
         if self._server:
             self._server.start()
@@ -85,12 +86,16 @@ class Hub:
 
     def dead(self) -> list[str]:
         """See `hub.http.Watched`."""
-        alive = {"ingest": self._ingest.is_alive(), "downstream": self._downstream.is_alive()}
+        alive = {
+            "receiver": self._receiver.is_alive(),
+            "ingest": self._ingest.is_alive(),
+            "downstream": self._downstream.is_alive(),
+        }
         return [name for name, lives in alive.items() if not lives]
 
     def conditions(self) -> list[Condition]:
         """See `hub.http.Watched`."""
-        broker = self._config.broker
+        broker, connected = self._config.broker, self._receiver.connected
         where = f"{broker.host}:{broker.port}"
         problem = self._ingest.problem
         consumers = [
@@ -98,7 +103,7 @@ class Hub:
             for name, state in self._downstream.states.items()
         ]
         return [
-            Condition("broker", self._link.connected, f"{'connected to' if self._link.connected else 'no'} {where}"),
+            Condition("broker", connected, f"{'connected to' if connected else 'no'} {where}"),
             Condition("log", not problem, problem or "can be written"),
             Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
             *(consumers or [Condition("consumers", ok=False, text="are starting")]),
@@ -123,8 +128,8 @@ class Hub:
             inbox=self._ingest.waiting,
             inbox_capacity=GROUP,
             log_end=end,
-            connected=self._link.connected,
-            sessions=self._link.sessions,
+            connected=self._receiver.connected,
+            sessions=self._receiver.sessions,
             boards_heard=self._ingest.heard.count(),
             alerts_firing=firing,
             notifications={"waiting": waiting, "failing": failing},

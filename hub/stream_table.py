@@ -13,11 +13,8 @@ import msgspec
 
 from hub.streams import Numbers
 
-Key = tuple[str, str]
-"""Device and stream."""
-
-CHECKPOINT = 200_000
-"""Messages between two writings of the rows: to read so many again after a kill takes less than a second."""
+CHECKPOINT = 400_000
+"""Messages between two writings of the rows: to read so many again after a kill takes about a second."""
 POSITION = "streams"
 """The name by which the table `position` has the offset up to which the rows hold."""
 
@@ -32,19 +29,67 @@ decode_ranges = msgspec.json.Decoder(list[tuple[int, int]]).decode
 _decode_sender = msgspec.json.Decoder(_Sender).decode
 
 
+class Stream:
+    """The numbers of one stream that are done with.
+
+    A class with slots and nothing else, and most often one number in it: a hundred thousand have to fit in memory.
+    """
+
+    __slots__ = ("_done", "device", "name", "others", "written")
+
+    def __init__(self, device: str, name: str, ranges: list[tuple[int, int]], others: "Stream | None") -> None:
+        self.device = device
+        self.name = name
+        self.others = others
+        """The device's next stream."""
+        self.written = True
+        """The table's row says the same."""
+        self._done: Numbers | int = 0  # N: 1 to N
+        self._set(Numbers(ranges))
+
+    @property
+    def complete(self) -> int:
+        """The number up to which everything is done."""
+        return self._done if isinstance(self._done, int) else self._done.complete
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The ranges [first, after the last) that are done."""
+        done = self._done
+        return done.ranges if isinstance(done, Numbers) else [(1, done + 1)] if done else []
+
+    def add(self, first: int, after: int) -> list[tuple[int, int]]:
+        """Mark the numbers `first` <= n < `after` as done; return the ranges of those that were not before."""
+        done = self._done
+        if isinstance(done, int):
+            if after <= done + 1 or first >= after:
+                return []
+            if first == done + 1:  # the usual case
+                self._done = after - 1
+                return [(first, after)]
+        numbers = Numbers(self.ranges)
+        fresh = numbers.add(first, after)
+        self._set(numbers)
+        return fresh
+
+    def _set(self, numbers: Numbers) -> None:
+        ranges = numbers.ranges
+        simple = not ranges or (len(ranges) == 1 and ranges[0][0] == 1)
+        self._done = numbers.complete if simple else numbers
+
+
 class StreamTable:
-    """The numbers of all streams. Every method that changes something runs inside the caller's transaction."""
+    """All streams. Every method that changes something runs inside the caller's transaction."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        # Usually every number up to one is done, and then that one says it all.
-        self._numbers: dict[Key, Numbers | int] = {}
-        self._unwritten: set[Key] = set()
+        self._streams: dict[str, Stream] = {}  # by device
+        self._unwritten: list[Stream] = []
         self._written: int | None = None  # the offset up to which the rows hold; None: memory is not in step
 
     def forget(self) -> None:
         """Forget what is in memory: the transaction that changed it was rolled back."""
-        self._numbers.clear()
+        self._streams.clear()
         self._unwritten.clear()
         self._written = None
 
@@ -59,42 +104,37 @@ class StreamTable:
             (written,),
         )
         for topic, payload, fresh in behind:
-            device, stream = topic.split("/")[4], _decode_sender(payload).stream
+            stream = self.find(topic.split("/")[4], _decode_sender(payload).stream)
             for first, after in decode_ranges(fresh):
-                self.add((device, stream), first, after)
+                self.add(stream, first, after)
         self._written = written
 
-    def add(self, key: Key, first: int, after: int) -> list[tuple[int, int]]:
-        """Mark the numbers `first` <= n < `after` as done with; return the ranges of those that were not before."""
-        known = self._numbers.get(key)
-        if known is None:
-            known = self._numbers[key] = self._read(key)
-        if isinstance(known, int):
-            if after <= known + 1:
-                return []
-            if first == known + 1:  # the usual case
-                self._numbers[key] = after - 1
-                self._unwritten.add(key)
-                return [(first, after)]
-            known = Numbers([(1, known + 1)] if known else [])
-        fresh = known.add(first, after)
-        self._numbers[key] = _compact(known)
-        if fresh:
-            self._unwritten.add(key)
+    def find(self, device: str, name: str) -> Stream:
+        """Return a stream of a device."""
+        stream = newest = self._streams.get(device)
+        while stream is not None and stream.name != name:
+            stream = stream.others
+        if stream is None:
+            row = self._db.execute("SELECT ranges FROM stream WHERE device = ? AND stream = ?", (device, name))
+            found = row.fetchone()
+            stream = Stream(device, name, decode_ranges(found[0]) if found else [], newest)
+            self._streams[device] = stream
+        return stream
+
+    def add(self, stream: Stream, first: int, after: int) -> list[tuple[int, int]]:
+        """Mark numbers as done; see `Stream.add`."""
+        fresh = stream.add(first, after)
+        if fresh and stream.written:
+            stream.written = False
+            self._unwritten.append(stream)
         return fresh
 
-    def complete(self, key: Key) -> int:
-        """Return the number up to which everything of a stream is done; of one that `add` was called for."""
-        known = self._numbers[key]
-        return known if isinstance(known, int) else known.complete
-
-    def write(self, keys: Iterable[Key]) -> None:
+    def write(self, streams: Iterable[Stream]) -> None:
         """Write the rows of these streams."""
         self._db.executemany(
             "INSERT INTO stream VALUES (?, ?, ?) ON CONFLICT (device, stream) DO UPDATE SET ranges = excluded.ranges",
-            [(*key, self._ranges(key)) for key in keys],
+            [(stream.device, stream.name, msgspec.json.encode(stream.ranges).decode()) for stream in streams],
         )
-        self._unwritten.difference_update(keys)
 
     def checkpoint(self, end: int, least: int = CHECKPOINT) -> int:
         """Write every row that lags behind, if that many messages have come since; `end`: the log's newest offset.
@@ -105,24 +145,11 @@ class StreamTable:
         self.recover()
         assert self._written is not None
         if end - self._written >= least:
-            self.write(sorted(self._unwritten))  # in the order of the table: each of its pages is touched once
+            # In the order of the table, so that each of its pages is touched once.
+            self.write(sorted(self._unwritten, key=lambda stream: (stream.device, stream.name)))
             self._db.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (POSITION, end))
+            for stream in self._unwritten:
+                stream.written = True
+            self._unwritten.clear()
             self._written = end
         return self._written
-
-    def _read(self, key: Key) -> Numbers | int:
-        row = self._db.execute("SELECT ranges FROM stream WHERE device = ? AND stream = ?", key).fetchone()
-        return _compact(Numbers(decode_ranges(row[0]) if row else []))
-
-    def _ranges(self, key: Key) -> str:
-        known = self._numbers[key]
-        ranges = [(1, known + 1)] if isinstance(known, int) else known.ranges
-        return msgspec.json.encode(ranges).decode()
-
-
-def _compact(numbers: Numbers) -> Numbers | int:
-    """Return numbers as N when they are 1 to N (0: none): a hundred thousand boards have to fit in memory."""
-    ranges = numbers.ranges
-    if not ranges:
-        return 0
-    return ranges[0][1] - 1 if len(ranges) == 1 and ranges[0][0] == 1 else numbers
