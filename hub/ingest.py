@@ -8,7 +8,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 import msgspec
@@ -16,10 +16,11 @@ import msgspec
 from hub.admission import PREFIX, Admission, Admitted, Refused, seal
 from hub.config import Keep
 from hub.link import Incoming
-from hub.log import Committed, Key, Log
+from hub.log import Committed, Log
 from hub.metrics import HEARD_WITHIN, Metrics
 from hub.receiver import GROUP, Receiver
 from hub.registry import LiveRegistry, Registry
+from hub.stream_table import Stream
 
 WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
@@ -44,15 +45,15 @@ class Acknowledgements:
         self._receiver = receiver
         self._registry = registry
         self._every = every
-        self._due: dict[Key, int] = {}
+        self._due: dict[Stream, int] = {}
         self._next = 0.0
 
     def use(self, registry: Registry) -> None:
         """Find boards in another registry from now on."""
         self._registry = registry
 
-    def owe(self, complete: dict[Key, int]) -> None:
-        """Note, by (device, stream), the number up to which everything is committed."""
+    def owe(self, complete: dict[Stream, int]) -> None:
+        """Note, by stream, the number up to which everything is committed."""
         self._due.update(complete)
 
     def pay(self, *, busy: bool) -> bool:
@@ -60,19 +61,19 @@ class Acknowledgements:
         now = time.monotonic()
         if now < self._next + (self.LATER if busy else 0):
             return False
-        for key in list(islice(self._due, self.PIECE)):
-            self._tell(*key, self._due.pop(key))
+        for stream in list(islice(self._due, self.PIECE)):
+            self._tell(stream, self._due.pop(stream))
         if not self._due:
             self._next = now + self._every
         return bool(self._due)
 
-    def _tell(self, device: str, stream: str, seq: int) -> None:
-        key = self._registry.keys.get(device)
+    def _tell(self, stream: Stream, seq: int) -> None:
+        key = self._registry.keys.get(stream.device)
         if key is None:
             return  # taken out of the registry meanwhile
-        site = self._registry.site_of(device)
-        body = msgspec.json.encode({"stream": stream, "seq": seq})
-        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{device}/ack", seal(body, key))
+        site = self._registry.site_of(stream.device)
+        body = msgspec.json.encode({"stream": stream.name, "seq": seq})
+        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{stream.device}/ack", seal(body, key))
 
 
 class Heard:
@@ -83,12 +84,12 @@ class Heard:
         self._before: set[str] = set()
         self._turn = time.monotonic() + HEARD_WITHIN
 
-    def note(self, complete: dict[Key, int]) -> None:
+    def note(self, complete: Iterable[Stream]) -> None:
         """Take notice of the boards of a commit."""
         if time.monotonic() > self._turn:
             self._now, self._before = set(), self._now
             self._turn = time.monotonic() + HEARD_WITHIN
-        self._now.update(device for device, _ in complete)
+        self._now.update([stream.device for stream in complete])
 
     def count(self) -> int:
         """Return how many were heard in the last 10 to 20 minutes."""

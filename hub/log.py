@@ -306,23 +306,19 @@ class Log:
         self._streams.checkpoint(self.end())
 
     def _committed(self, batch: "_Batch") -> "Committed":
-        complete = {(stream.device, stream.name): stream.complete for stream in batch.heard if stream.complete}
+        complete = {stream: stream.complete for stream in batch.heard if stream.complete}
         return Committed(complete, batch.records, batch.by_reason())
-
-
-Key = tuple[str, str]
-"""Device and stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """What a commit did.
 
-    `complete`: by (device, stream), the number up to which the board may forget. `records`: telemetry records that
+    `complete`: by stream, the number up to which the board may forget. `records`: telemetry records that
     were new. `messages`: by reason as in the table `count`.
     """
 
-    complete: dict[Key, int] = field(default_factory=dict)
+    complete: dict[Stream, int] = field(default_factory=dict)
     records: int = 0
     messages: dict[str, int] = field(default_factory=dict)
 

@@ -93,16 +93,18 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timezone: str = "Asia/Shanghai"
 
 
+_Packed = tuple[list[City], list[District], list[Site], list[Board], str]
+
+
 def check(raw: dict[str, Any]) -> Entries:
     """Return the entries that the content of a ``registry.toml`` describes. Clears `raw` to save memory.
 
     Raises:
         EntryError: something in it is wrong.
     """
-    entries = _checked(raw)
+    file = _pack(_checked(raw))
     raw.clear()
-    _compact(entries.boards, entries.sites)
-    return entries
+    return _unpack(file)
 
 
 def _checked(raw: dict[str, Any]) -> Entries:
@@ -129,18 +131,25 @@ def _checked(raw: dict[str, Any]) -> Entries:
     return Entries(cities, districts, sites, boards, zone)
 
 
-def _compact(boards: dict[str, Board], sites: dict[str, Site]) -> None:
-    """Write the boards anew, side by side: between them, TOML's reader left holes of twice their own size."""
-    packed = msgspec.json.encode(list(boards.values()))
-    boards.clear()
+def _pack(entries: Entries) -> bytes:
+    """Return the entries in one piece: where they lie now, TOML's reader left holes of twice their own size."""
+    tables = entries.cities, entries.districts, entries.sites, entries.boards
+    return msgspec.json.encode([*(list(table.values()) for table in tables), str(entries.zone)])
+
+
+def _unpack(packed: bytes) -> Entries:
+    """Return the entries, side by side, and with what many boards share only once."""
+    cities, districts, sites, boards, zone = msgspec.json.decode(packed, type=_Packed)
+    entries = Entries(_by_id("city", cities), _by_id("district", districts), _by_id("site", sites), {}, ZoneInfo(zone))
     shared: dict[object, object] = {}
-    for board in msgspec.json.decode(packed, type=list[Board]):
-        msgspec.structs.force_setattr(board, "site", sites[board.site].id)
+    for board in boards:
+        msgspec.structs.force_setattr(board, "site", entries.sites[board.site].id)
         for field in ("sensors", "installed", "calibration_due", "retired", "note"):
             value = getattr(board, field)
             if value:
                 msgspec.structs.force_setattr(board, field, shared.setdefault(value, value))
-        boards[board.id] = board
+        entries.boards[board.id] = board
+    return entries
 
 
 def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:

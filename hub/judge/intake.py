@@ -1,11 +1,13 @@
 """Readings come in here, in any order, and go into the windows that they lie in; what is to be judged is noted."""
 
 import math
+from datetime import date
+from functools import lru_cache
 
 from hub.judge.averaging import Averager
 from hub.judge.boards import KEEP, NEVER, Board, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell
-from hub.judge.rules import Node, Plans
+from hub.judge.rules import Node, Place, Plans
 from hub.windows import LocalTime
 from schemas.standards import seconds
 
@@ -39,6 +41,7 @@ class Intake:
         self._warns = warns
         self._notes = notes
         self._averager = Averager(local)
+        self._slots = lru_cache(4096)(self._make_slots)  # most sites are alike, and then they share them
         self._boards: dict[str, Board] = {}
         self._cells: dict[tuple[str, str, str], dict[int, Cell]] = {}
         self.changed: list[tuple[str, str, Cell]] = []
@@ -200,15 +203,19 @@ class Intake:
         """Take the plan for another local day."""
         day = self._local.day(t)
         series.begin, series.end = day.start, day.end
+        place = self._sites.place(series.device)
+        # A night that began yesterday goes on by the plan of yesterday.
+        yesterday = self._local.day(day.start - 1)
+        series.slots = self._slots(place, series.quantity, day.date, yesterday.date) if place is not None else ()
+        series.current = [None] * len(series.slots)
+
+    def _make_slots(self, place: Place, quantity: str, *dates: date) -> tuple[Slot, ...]:
+        """Return the kinds of windows that a quantity's readings fall in at a place, by the plans of these days."""
         nodes: dict[Node, None] = {}
         companions: dict[Node, None] = {}
-        place = self._sites.place(series.device)
-        if place is not None:
-            # A night that began yesterday goes on by the plan of yesterday.
-            for date in (day.date, self._local.day(day.start - 1).date):
-                plan = self._plans.plan(place, date)
-                nodes |= dict.fromkeys(plan.nodes.get(series.quantity, ()))
-                companions |= dict.fromkeys(plan.companions.get(series.quantity, ()))
+        for plan in (self._plans.plan(place, day) for day in dates):
+            nodes |= dict.fromkeys(plan.nodes.get(quantity, ()))
+            companions |= dict.fromkeys(plan.companions.get(quantity, ()))
         slots = []
         for span in dict.fromkeys(node.span for node in (*nodes, *companions)):
             one = next(node for node in (*nodes, *companions) if node.span == span)
@@ -221,8 +228,7 @@ class Intake:
                     tuple(node for node in companions if node.span == span),
                 )
             )
-        series.slots = tuple(slots)
-        series.current = [None] * len(slots)
+        return tuple(slots)
 
     def refresh(self, sites: Sites) -> None:
         """Go by another city from now on."""

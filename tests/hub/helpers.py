@@ -111,7 +111,8 @@ class Hub:
 
     def hear(self, *messages):
         """Judge and commit messages in one transaction; return what the boards may forget."""
-        return self.log.commit([self.admission.judge(topic, payload) for topic, payload in messages], self.now).complete
+        committed = self.log.commit([self.admission.judge(topic, payload) for topic, payload in messages], self.now)
+        return {(stream.device, stream.name): seq for stream, seq in committed.complete.items()}
 
     def judge(self, most=1000):
         """Let compliance take the next entries of the log, as its consumer does."""
