@@ -32,13 +32,15 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Consecutive records of a board's outbox, the first with number `seq`."""
 
-    stream: Stream
+    stream: str
+    """A `Stream`; as with the keys of `Record.v`, `TelemetryDecoder` sees to that."""
     seq: Seq
     oldest: Seq
     cal: Natural
     records: Annotated[list[Record], msgspec.Meta(min_length=1, max_length=500)]
     clock: Literal["ntp", "rtc", "none"]
-    mac: Mac
+    mac: str
+    """A `Mac`, likewise."""
 
 
 class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -119,8 +121,11 @@ class Decoder(Protocol):
         """
 
 
+_HEX = "0123456789abcdef"
+
+
 class TelemetryDecoder:
-    """The hot path's decoder: matching eleven keys of every record with a pattern would take longer than all the rest.
+    """The hot path's decoder: matching texts and keys with their patterns would take longer than all the rest.
 
     Keys that were once found right together are remembered: boards of one kind all send the same.
     """
@@ -134,6 +139,10 @@ class TelemetryDecoder:
     def decode(self, payload: bytes | str, /) -> Telemetry:
         """See `Decoder`."""
         message = self._decode(payload)
+        if len(message.stream) != 8 or message.stream.strip(_HEX):
+            _expect(message.stream, Stream, "$.stream")
+        if len(message.mac) != 64 or message.mac.strip(_HEX):
+            _expect(message.mac, Mac, "$.mac")
         right = self._right
         for record in message.records:
             keys = tuple(record.v)
@@ -143,12 +152,17 @@ class TelemetryDecoder:
 
     def _learn(self, keys: tuple[str, ...], index: int) -> None:
         for key in keys:
-            try:
-                msgspec.convert(key, Key)
-            except msgspec.ValidationError as error:
-                raise msgspec.ValidationError(f"{error} - at `key` in `$.records[{index}].v`") from None
+            _expect(key, Key, f"key` in `$.records[{index}].v")
         if len(self._right) < self.MOST_SETS:
             self._right.add(keys)
+
+
+def _expect(text: str, type_: object, where: str) -> None:
+    """Raise msgspec.ValidationError as the decoder would, unless a text is of a type."""
+    try:
+        msgspec.convert(text, type_)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"{error} - at `{where}`") from None
 
 
 DECODERS: dict[str, Decoder] = {
