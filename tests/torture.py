@@ -5,9 +5,10 @@
 
 Real boards on MicroPython measure once a second and send over a real Mosquitto to `fenceline run`, with SQLite or
 InfluxDB as its store; with `--store both` the two cities run side by side, each with so many kills. Boards, broker, hub
-and InfluxDB are ended by SIGKILL, stay away for a moment and start again, several of them at a time. Then the boards
-send what they have, the store takes what the log has, and every record that stands in a board's outbox (which keeps
-them for this) is looked for in the log and in the store.
+and InfluxDB are ended by SIGKILL, stay away for a moment and start again, several of them at a time; of the hub, its
+receiver or its consumers alone may be killed, too. Then the boards send what they have, the store takes what the log
+has, and every record that stands in a board's outbox (which keeps them for this) is looked for in the log and in the
+store.
 
 `records`: made by the boards. `lost`: made and not there. `duplicated`: there more often than made, or never made.
 At the top they count over the log and the store of every city together; `cities` has each by itself.
@@ -48,7 +49,8 @@ BETWEEN_S = (0.2, 1.2)  # two kills
 AWAY_S = (0.1, 2.5)  # what was killed
 DRAIN_S = 180
 NEARLY = 3  # records that may be on their way when a board is stopped
-WEIGHTS = {"hub": 3, "broker": 2, "influxdb": 2}  # a board has 1
+WEIGHTS = {"hub": 3, "broker": 2, "influxdb": 2}  # a board has 1, and each further process of the hub
+PARTS = {"receiver": "hub.receiver", "consumers": "hub.downstream"}  # the hub starts them again by itself
 
 
 class City:
@@ -97,15 +99,15 @@ class City:
     def kill_at_random(self, kills):
         """Kill so many times; everything runs again at the end."""
         names = ["hub", "broker", *(["influxdb"] if self.store == "influxdb" else [])]
-        names += [board.id for board in self.chain.boards]
+        names += [*PARTS, *(board.id for board in self.chain.boards)]
         weights = [WEIGHTS.get(name, 1) for name in names]
         while self.kills.total() < kills:
             self._rest(self._dice.uniform(*BETWEEN_S))
             (name,) = self._dice.choices(names, weights)
-            if name not in self._away:
-                self._kill(name)
-                self._away[name] = time.monotonic() + self._dice.uniform(*AWAY_S)
-                self.kills[name if name in WEIGHTS else "board"] += 1
+            if name not in self._away and self._kill(name):
+                if name not in PARTS:
+                    self._away[name] = time.monotonic() + self._dice.uniform(*AWAY_S)
+                self.kills[name if name in (*WEIGHTS, *PARTS) else "board"] += 1
                 if self.kills.total() % 10 == 0:
                     print(f"{self.store}: {self.kills.total()} kills", file=sys.stderr, flush=True)
         self._rest(AWAY_S[1])
@@ -148,12 +150,16 @@ class City:
         return max(missing.values(), default=0) <= NEARLY
 
     def _kill(self, name):
+        """Kill it; return False when it is one of the hub's further processes and did not run."""
+        if name in PARTS:
+            return self.chain.kill_part(PARTS[name])
         if name == "broker":
             self._broker.kill()
         elif name == "influxdb":
             self.influxdb.kill()
         else:
             self.chain.kill(name)
+        return True
 
     def _start(self, name):
         if name == "broker":

@@ -5,6 +5,7 @@ started again.
 """
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+
+import psutil
 
 from sim.account import made_by, made_count, read_only
 from sim.city import CitySite, board_config, boards, sensors_of, source_of, write_board, write_hub
@@ -99,6 +102,16 @@ class Chain:
         process = self._processes.pop(name)
         process.kill()
         process.wait()
+
+    def kill_part(self, module):
+        """End one of the hub's further processes at once; the hub starts it again. Return whether it ran."""
+        hub = self._processes.get("hub")
+        for process in psutil.Process(hub.pid).children() if hub else []:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if module in process.cmdline():
+                    process.kill()
+                    return True
+        return False
 
     def runs(self, name):
         """Tell whether a process goes on running by itself."""

@@ -1,0 +1,77 @@
+"""What boards are told: cumulative acknowledgements, later while messages pile up, and never too many at a time."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from hub import ingest
+from hub.admission import authentic
+from hub.ingest import Acknowledgements
+from hub.registry import Board, Registry
+from hub.stream_table import Stream
+from tests.hub.helpers import CITY
+
+STREAMS = [Stream("fence-1", "9f3a12c4", [], None), Stream("fence-2", "00000001", [], None)]
+
+
+class Said(list):
+    """Keeps what is published."""
+
+    def publish(self, topic, payload):
+        self.append((topic, payload))
+
+
+@pytest.fixture
+def now(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(ingest, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    return clock
+
+
+def test_boards_are_told_together_and_not_more_often_than_asked(now):
+    said = Said()
+    acknowledgements = Acknowledgements(said, CITY, 2.0)
+    acknowledgements.owe({STREAMS[0]: 3})
+    assert not acknowledgements.pay(busy=False)
+    (topic, payload) = said.pop()
+    assert topic == "fenceline/1/north/tower/fence-1/ack"
+    assert {"stream": "9f3a12c4", "seq": 3}.items() <= json.loads(payload).items()
+    assert authentic(payload, CITY.keys["fence-1"])
+
+    acknowledgements.owe({STREAMS[0]: 4})
+    now[0] += 1.9
+    acknowledgements.owe({STREAMS[0]: 9, STREAMS[1]: 2})
+    acknowledgements.pay(busy=False)
+    assert said == []
+    now[0] += 0.2
+    acknowledgements.pay(busy=False)
+    assert [json.loads(payload)["seq"] for _, payload in said] == [9, 2]
+
+
+def test_while_messages_pile_up_boards_are_told_later_and_yet_before_they_send_again(now):
+    said = Said()
+    acknowledgements = Acknowledgements(said, CITY, 2.0)
+    acknowledgements.owe({STREAMS[0]: 3})
+    acknowledgements.pay(busy=False)
+    said.clear()
+    for seq in range(4, 20):
+        now[0] += 0.5
+        acknowledgements.owe({STREAMS[0]: seq})
+        acknowledgements.pay(busy=True)
+    assert [json.loads(payload)["seq"] for _, payload in said] == [19]
+    assert now[0] - 100.0 <= 8.0
+
+
+def test_many_boards_are_told_in_pieces(now):
+    boards = {f"b{n}": Board(f"b{n}", "tower") for n in range(1200)}
+    city = Registry(CITY.sites, boards, dict.fromkeys(boards, bytes(32)), CITY.zone)
+    said = Said()
+    acknowledgements = Acknowledgements(said, city, 2.0)
+    acknowledgements.owe({Stream(device, "00000001", [], None): 1 for device in boards})
+    acknowledgements.owe({Stream("gone", "00000001", [], None): 1})
+    assert acknowledgements.pay(busy=False)
+    assert len(said) == 500
+    assert acknowledgements.pay(busy=False)
+    assert not acknowledgements.pay(busy=False)
+    assert len(said) == 1200
