@@ -152,10 +152,11 @@ class Receiver:
             self._send(connection, pickle.dumps(self._job))
             if self._stop_asked.is_set():
                 self._send(connection, b"")
+            earlier = self.sessions
             with suppress(EOFError, OSError):
                 while True:
                     report = _report(connection.recv_bytes())
-                    self.connected, self.sessions = report.connected, report.sessions
+                    self.connected, self.sessions = report.connected, earlier + report.sessions
                     if report.messages:
                         self._came.put((connection, report.messages))
             self.connected = False
