@@ -8,7 +8,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import islice
 
 import msgspec
@@ -17,7 +17,7 @@ from hub.admission import PREFIX, Admission, Admitted, Refused, seal
 from hub.config import Keep
 from hub.link import Incoming
 from hub.log import Committed, Log
-from hub.metrics import HEARD_WITHIN, Metrics
+from hub.metrics import Metrics
 from hub.receiver import GROUP, Receiver
 from hub.registry import LiveRegistry, Registry
 from hub.stream_table import Stream
@@ -76,26 +76,6 @@ class Acknowledgements:
         self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{stream.device}/ack", seal(body, key))
 
 
-class Heard:
-    """How many boards were heard of late, counted in two spans of time so that it costs little."""
-
-    def __init__(self) -> None:
-        self._now: set[str] = set()
-        self._before: set[str] = set()
-        self._turn = time.monotonic() + HEARD_WITHIN
-
-    def note(self, complete: Iterable[Stream]) -> None:
-        """Take notice of the boards of a commit."""
-        if time.monotonic() > self._turn:
-            self._now, self._before = set(), self._now
-            self._turn = time.monotonic() + HEARD_WITHIN
-        self._now.update([stream.device for stream in complete])
-
-    def count(self) -> int:
-        """Return how many were heard in the last 10 to 20 minutes."""
-        return len(self._now | self._before)
-
-
 class Ingest(threading.Thread):
     """The thread. `wake` tells the consumers that the log has grown, `done` how far all are (None: unknown)."""
 
@@ -126,7 +106,6 @@ class Ingest(threading.Thread):
         self._stop_asked = threading.Event()
         self._statuses: dict[str, int] = {}
         self._next_chores = 0.0
-        self.heard = Heard()
         self.waiting = 0
         """Messages that came and are not committed yet."""
         self.problem = ""
@@ -176,7 +155,6 @@ class Ingest(threading.Thread):
 
     def _report(self, committed: Committed, seconds: float) -> None:
         self._acknowledgements.owe(committed.complete)
-        self.heard.note(committed.complete)
         refused = dict(committed.messages)
         accepted, duplicate = refused.pop("accepted", 0), refused.pop("duplicate", 0)
         refused.pop("replayed", None)

@@ -229,6 +229,10 @@ class Log:
             (device, reason): n for device, reason, n in self._db.execute("SELECT device, reason, messages FROM count")
         }
 
+    def heard(self, since: float) -> int:
+        """Return from how many boards records have come since `since` (Unix s), as far as this process has heard."""
+        return self._streams.heard(since)
+
     def position(self, consumer: str) -> int:
         """Return the offset up to which a consumer is done."""
         row = self._db.execute("SELECT offset FROM position WHERE consumer = ?", (consumer,)).fetchone()
@@ -257,14 +261,14 @@ class Log:
                 name, first, count = outcome.span
                 stream = self._streams.find(outcome.device, name)
                 fresh = self._streams.add(stream, first, first + count)
-                batch.heard.add(stream)
+                batch.hear(stream)
                 batch.untold.add(stream)
             batch.quarantine(outcome, fresh)
             return
         message = outcome.message
         if isinstance(message, Telemetry):
             stream, after = self._streams.find(outcome.device, message.stream), message.seq + len(message.records)
-            batch.heard.add(stream)
+            batch.hear(stream)
             fresh = self._streams.add(stream, message.seq, after)
             # After the records: the board may have dropped these very ones since it read them for sending.
             self._give_up(stream, 1, message.oldest, "", batch)
@@ -279,7 +283,7 @@ class Log:
         if isinstance(message, Event) and message.dropped:
             name, begin, last, reason = message.dropped
             stream = self._streams.find(outcome.device, name)
-            batch.heard.add(stream)
+            batch.hear(stream)
             self._give_up(stream, begin, last + 1, reason, batch)
             batch.reasons.append((reason, outcome.device, name, begin, last))
         batch.message(outcome, [], settled=True)
@@ -338,6 +342,10 @@ class _Batch:
         self.records = 0
         self._messages: list[tuple[float, str, bytes, str | None, str | None, bool]] = []
         self._quarantine: list[tuple[float, str, bytes, str | None, str, str, str | None]] = []
+
+    def hear(self, stream: Stream) -> None:
+        stream.heard = self.now
+        self.heard.add(stream)
 
     def message(self, outcome: Admitted, fresh: list[tuple[int, int]], *, settled: bool) -> None:
         findings = encode(outcome.findings) if outcome.findings else None

@@ -20,7 +20,7 @@ from hub.downstream import Downstream, Job, check_store
 from hub.http import Condition, Server, make_app
 from hub.ingest import Acknowledgements, Ingest
 from hub.log import Log
-from hub.metrics import Metrics, Observation, Progress
+from hub.metrics import HEARD_WITHIN, Metrics, Observation, Progress
 from hub.receiver import GROUP, Receiver
 from hub.registry import LiveRegistry
 from schemas import load_limits, load_quantities
@@ -130,7 +130,7 @@ class Hub:
             log_end=end,
             connected=self._receiver.connected,
             sessions=self._receiver.sessions,
-            boards_heard=self._ingest.heard.count(),
+            boards_heard=self._log.heard(time.time() - HEARD_WITHIN),
             alerts_firing=firing,
             notifications={"waiting": waiting, "failing": failing},
             consumers=consumers,

@@ -35,13 +35,15 @@ class Stream:
     A class with slots and nothing else, and most often one number in it: a hundred thousand have to fit in memory.
     """
 
-    __slots__ = ("_done", "device", "name", "others", "written")
+    __slots__ = ("_done", "device", "heard", "name", "others", "written")
 
     def __init__(self, device: str, name: str, ranges: list[tuple[int, int]], others: "Stream | None") -> None:
         self.device = device
         self.name = name
         self.others = others
         """The device's next stream."""
+        self.heard = 0.0
+        """When something of it came last, Unix s; 0: not since the start."""
         self.written = True
         """The table's row says the same."""
         self._done: Numbers | int = 0  # N: 1 to N
@@ -128,6 +130,10 @@ class StreamTable:
             stream.written = False
             self._unwritten.append(stream)
         return fresh
+
+    def heard(self, since: float) -> int:
+        """Return of how many devices something has come since `since` (Unix s). For any thread."""
+        return sum(stream.heard >= since for stream in list(self._streams.values()))
 
     def write(self, streams: Iterable[Stream]) -> None:
         """Write the rows of these streams."""

@@ -180,6 +180,16 @@ def test_a_reopened_log_goes_on_the_same(hub, board):
     assert entry.fresh == [(4, 7), (10, 11), (12, 13)]
 
 
+def test_the_boards_of_which_records_have_come_of_late_are_counted(hub, board):
+    other = Speaker("fence-2", "00000001")
+    hub.hear(board.batch(1, 3))
+    hub.now += 100
+    hub.hear(other.batch(1, 1), other.unusable(2, 2))
+    assert (hub.log.heard(hub.now - 100), hub.log.heard(hub.now - 99), hub.log.heard(hub.now + 1)) == (2, 1, 0)
+    hub.hear(Speaker("fence-2", "00000002").batch(1, 1))
+    assert hub.log.heard(hub.now) == 1, "a board with a new outbox is the same board"
+
+
 def test_each_consumer_reads_on_from_its_own_position(hub, board):
     for first in (1, 4, 7, 10):
         hub.hear(board.batch(first, first + 2))
