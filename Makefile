@@ -20,7 +20,7 @@ demo: setup ## Run a simulated city here, e.g. make demo ARGS="--for 60 --json"
 
 test: $(VENV)/.dev ## Run every test; sets up Mosquitto, InfluxDB and MicroPython where it can
 	@$(BIN)/python -m tests.stack
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(or $(ARGS),--numprocesses 3 --dist loadfile)
 
 bench-edge: $(VENV)/.dev ## Measure the board's code on MicroPython; one JSON line last
 	@$(BIN)/python -m tests.stack >&2

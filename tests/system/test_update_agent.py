@@ -1,5 +1,6 @@
 """The whole agent under boot.py: a signed order makes it fetch a new version, start it and keep it."""
 
+import contextlib
 import functools
 import hashlib
 import http.server
@@ -88,8 +89,11 @@ def test_an_ordered_update_is_fetched_started_and_kept(mosquitto, micropython, w
 
 
 def running(board):
-    """Return the slot that runs and the one on trial, by the newer of the two states."""
-    states = [json.loads(path.read_text().split(" ", 1)[1]) for path in board.glob("slots/state.*")]
+    """Return the slot that runs and the one on trial, by the newer of the two states; one may be half written."""
+    states = []
+    for path in board.glob("slots/state.*"):
+        with contextlib.suppress(IndexError, ValueError):
+            states.append(json.loads(path.read_text().split(" ", 1)[1]))
     newest = max(states, key=lambda state: state["seq"])
     return newest["run"], newest["trial"]
 
