@@ -35,13 +35,11 @@ class Stream:
     A class with slots and nothing else, and most often one number in it: a hundred thousand have to fit in memory.
     """
 
-    __slots__ = ("_done", "device", "heard", "name", "others", "written")
+    __slots__ = ("_done", "device", "heard", "name", "written")
 
-    def __init__(self, device: str, name: str, ranges: list[tuple[int, int]], others: "Stream | None") -> None:
+    def __init__(self, device: str, name: str, ranges: list[tuple[int, int]]) -> None:
         self.device = device
         self.name = name
-        self.others = others
-        """The device's next stream."""
         self.heard = 0.0
         """When something of it came last, Unix s; 0: not since the start."""
         self.written = True
@@ -85,7 +83,8 @@ class StreamTable:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._streams: dict[str, Stream] = {}  # by device
+        # By device, and where a device has had several outboxes, by name.
+        self._streams: dict[str, Stream | dict[str, Stream]] = {}
         self._unwritten: list[Stream] = []
         self._written: int | None = None  # the offset up to which the rows hold; None: memory is not in step
 
@@ -113,15 +112,21 @@ class StreamTable:
 
     def find(self, device: str, name: str) -> Stream:
         """Return a stream of a device."""
-        stream = newest = self._streams.get(device)
-        while stream is not None and stream.name != name:
-            stream = stream.others
-        if stream is None:
+        known = self._streams.get(device)
+        if isinstance(known, Stream):
+            if known.name == name:  # the usual case
+                return known
+            known = self._streams[device] = {known.name: known}
+        found = known.get(name) if known else None
+        if found is None:
             row = self._db.execute("SELECT ranges FROM stream WHERE device = ? AND stream = ?", (device, name))
-            found = row.fetchone()
-            stream = Stream(device, name, decode_ranges(found[0]) if found else [], newest)
-            self._streams[device] = stream
-        return stream
+            ranges = row.fetchone()
+            found = Stream(device, name, decode_ranges(ranges[0]) if ranges else [])
+            if known:
+                known[name] = found
+            else:
+                self._streams[device] = found
+        return found
 
     def add(self, stream: Stream, first: int, after: int) -> list[tuple[int, int]]:
         """Mark numbers as done; see `Stream.add`."""
@@ -133,7 +138,10 @@ class StreamTable:
 
     def heard(self, since: float) -> int:
         """Return of how many devices something has come since `since` (Unix s). For any thread."""
-        return sum(stream.heard >= since for stream in list(self._streams.values()))
+        return sum(
+            any(stream.heard >= since for stream in ([known] if isinstance(known, Stream) else list(known.values())))
+            for known in list(self._streams.values())
+        )
 
     def write(self, streams: Iterable[Stream]) -> None:
         """Write the rows of these streams."""

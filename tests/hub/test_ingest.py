@@ -12,7 +12,7 @@ from hub.registry import Board, Registry
 from hub.stream_table import Stream
 from tests.hub.helpers import CITY
 
-STREAMS = [Stream("fence-1", "9f3a12c4", [], None), Stream("fence-2", "00000001", [], None)]
+STREAMS = [Stream("fence-1", "9f3a12c4", []), Stream("fence-2", "00000001", [])]
 
 
 class Said(list):
@@ -68,8 +68,8 @@ def test_many_boards_are_told_in_pieces(now):
     city = Registry(CITY.sites, boards, dict.fromkeys(boards, bytes(32)), CITY.zone)
     said = Said()
     acknowledgements = Acknowledgements(said, city, 2.0)
-    acknowledgements.owe({Stream(device, "00000001", [], None): 1 for device in boards})
-    acknowledgements.owe({Stream("gone", "00000001", [], None): 1})
+    acknowledgements.owe({Stream(device, "00000001", []): 1 for device in boards})
+    acknowledgements.owe({Stream("gone", "00000001", []): 1})
     assert acknowledgements.pay(busy=False)
     assert len(said) == 500
     assert acknowledgements.pay(busy=False)

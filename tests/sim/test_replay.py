@@ -96,6 +96,7 @@ def test_a_gzip_file_is_the_same_recording(tmp_path):
 
 
 GOOD = b"CO,NOX\n1.5,70\n"
+PACKED = gzip.compress(GOOD, mtime=0)  # else each process that collects the tests would name them otherwise
 
 
 @pytest.mark.parametrize(
@@ -103,9 +104,9 @@ GOOD = b"CO,NOX\n1.5,70\n"
     [
         ("a.csv", None, "a.csv: there is no such file; give the path of a CSV or CSV.gz recording"),
         ("a.csv.gz", GOOD, "a.csv.gz: is not a whole gzip file (Not a gzipped file (b'CO')); fetch it again, or "),
-        ("a.csv.gz", gzip.compress(GOOD)[:-9], "a.csv.gz: is not a whole gzip file (Compressed file ended before "),
-        ("a.csv.gz", gzip.compress(GOOD)[:10] + b"\xff" * 20, "a.csv.gz: is not a whole gzip file (Error -3 while "),
-        ("a.csv", gzip.compress(GOOD), "a.csv: is not text in UTF-8 (byte 1); give a CSV or CSV.gz recording"),
+        ("a.csv.gz", PACKED[:-9], "a.csv.gz: is not a whole gzip file (Compressed file ended before "),
+        ("a.csv.gz", PACKED[:10] + b"\xff" * 20, "a.csv.gz: is not a whole gzip file (Error -3 while "),
+        ("a.csv", PACKED, "a.csv: is not text in UTF-8 (byte 1); give a CSV or CSV.gz recording"),
         ("a.csv", b'CO,NOX\n"' + b"1" * 200_000, "a.csv: line 2 is not CSV (field larger than field limit (131072))"),
         (
             "a.csv",
