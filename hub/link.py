@@ -78,7 +78,9 @@ class Link:
                     tls_version=ssl.PROTOCOL_TLS_CLIENT,
                 )
             except OSError as error:
-                raise ConfigError(f"broker: ca, certificate or key cannot be used: {error}") from error
+                files = ", ".join(str(file) for file in (broker.ca, broker.certificate, broker.key) if file)
+                problem = f"broker: ca, certificate or key cannot be used: {error}; look at {files}"
+                raise ConfigError(problem) from error
         client.connect_async(broker.host, broker.port, KEEPALIVE)
 
     def receive(self, most: int, timeout: float, other: "Waitable | None" = None) -> list[Incoming]:
