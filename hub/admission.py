@@ -74,10 +74,16 @@ class Admission:
         self._registry = registry
         self._plausibility = Plausibility(quantities)
         self._clock = clock
+        self._ends: dict[str, float] = {}
 
     def use(self, registry: Registry) -> None:
         """Judge against another registry from now on."""
         self._registry = registry
+
+    def ends(self) -> dict[str, float]:
+        """Return by board the end of the newest record of its latest message since the last call, Unix s."""
+        ends, self._ends = self._ends, {}
+        return ends
 
     def judge(self, topic: str, payload: bytes) -> Admitted | Refused:
         """Return what becomes of the message."""
@@ -107,6 +113,9 @@ class Admission:
             return Refused(topic, payload, device, "schema", str(error), _span(kind, payload))
         if not isinstance(message, Telemetry):
             return Admitted(topic, payload, district, site, device, kind, message)
+        if message.clock != "none":
+            last = message.records[-1]
+            self._ends[device] = last.t + last.dt
         problem = self._problem(message)
         if problem:
             return Refused(topic, payload, device, *problem, _span(kind, payload))

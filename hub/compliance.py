@@ -6,6 +6,8 @@ at any moment gives the same verdicts in the end.
 
 import heapq
 import logging
+import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -32,6 +34,8 @@ GRACE = 300
 NEWS = 1800
 """A verdict on a window that ended longer ago is recorded, but is no news: it raises no alert, s."""
 PRUNE_EVERY = 3600.0
+PAUSE = 30.0
+"""When nothing was taken for so long, the hub's clock was in doubt, or its process stood still [s]."""
 
 log = logging.getLogger("hub.compliance")
 
@@ -137,6 +141,7 @@ class Compliance:
         clock: gives Unix time in s.
         alerting: how alerts behave.
         levels: the highest level to which an alert can be escalated.
+        steady: gives monotonic time in s.
     """
 
     def __init__(
@@ -148,6 +153,7 @@ class Compliance:
         clock: Callable[[], float],
         alerting: Alerting | None = None,
         levels: int = 0,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._db = open_database(path, STEPS)
         self._clock = clock
@@ -157,6 +163,9 @@ class Compliance:
         self._store = WindowStore(self._db)
         self._alerts = Alerts(self._db, registry, clock, alerting, levels)
         self._pruned = 0.0
+        self._steady = steady
+        self._taken = steady()  # when entries were last taken
+        self._listening = -math.inf  # since when they have been taken without a pause, Unix s
         self._load()
 
     def close(self) -> None:
@@ -181,6 +190,7 @@ class Compliance:
     def take(self, entries: list[Entry]) -> None:
         """Add the entries' readings to their windows and judge the windows that are over."""
         now = self._clock()
+        self._notice_pause(now)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             heard = self._add(entries, now)
@@ -210,11 +220,22 @@ class Compliance:
             )
             self._engine.too_late = 0
 
+    def _notice_pause(self, now: float) -> None:
+        """Count a board's silence only while somebody listens: what it said meanwhile is still to come."""
+        steady = self._steady()
+        if steady - self._taken > PAUSE:
+            self._listening = now
+            for device in self._latest:
+                self._set_timer(device)
+        self._taken = steady
+
     def _load(self) -> None:
         self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
         self._store.load(self._engine)
         rows = self._db.execute("SELECT device, t, heard FROM latest")
-        self._latest: dict[str, tuple[int, float]] = {device: (t, heard) for device, t, heard in rows}
+        now = self._clock()
+        # What was heard under a clock that ran ahead was heard by now.
+        self._latest: dict[str, tuple[int, float]] = {device: (t, min(heard, now)) for device, t, heard in rows}
         self._timers: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}  # by site, when it is looked at though nothing came
         for device in self._latest:
@@ -265,6 +286,7 @@ class Compliance:
         waited = any(self._engine.due(device) <= over for device in boards)
         for device in boards:
             t, said = self._latest.get(device, (0, now))
+            said = max(said, self._listening)
             self._engine.reach(device, max(t, over) if waited and said <= over else t)
 
     def _set_timer(self, device: str) -> None:
@@ -276,7 +298,7 @@ class Compliance:
             self._due.pop(group, None)
             return
         said = max((self._latest[one][1] for one in boards if one in self._latest), default=0.0)
-        when = max(due, said) + GRACE
+        when = max(due, said, self._listening) + GRACE
         if self._due.get(group) != when:
             self._due[group] = when
             heapq.heappush(self._timers, (when, device))

@@ -3,6 +3,7 @@
 import logging
 import random
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from hub.log import Entry, Log
@@ -68,11 +69,13 @@ class StoreSink:
 class Consumer(threading.Thread):
     """Feeds `sink` from the log until it is stopped. What fails is tried again, at most 60 s later.
 
+    While `waits` says so, the sink is given nothing, and not even told that time has passed.
+
     The pauses are drawn at random from a span that doubles ("full jitter"), so that several hubs do not all come back
     to a recovering server at the same moment.
     """
 
-    def __init__(self, name: str, source: Log, sink: Sink) -> None:
+    def __init__(self, name: str, source: Log, sink: Sink, waits: Callable[[], bool] = lambda: False) -> None:
         super().__init__(name=name, daemon=True)
         self.position: int | None = None
         """The offset up to which the sink is done; None until that is known."""
@@ -80,6 +83,7 @@ class Consumer(threading.Thread):
         """Why the sink takes nothing just now; None when it does."""
         self._source = source
         self._sink = sink
+        self._waits = waits
         self._entries: list[Entry] = []  # given to the sink and not taken yet
         self._read: int | None = None  # the last offset that was read
         self._wake = threading.Event()
@@ -100,7 +104,8 @@ class Consumer(threading.Thread):
         while not self._stop_asked.is_set():
             self._wake.clear()
             try:
-                idle = not self._step()
+                self._begin()
+                idle = self._waits() or not self._step()
             except StoreError as error:
                 self.failing = str(error)
                 pause = pause_after(failures, error.retry_after)
@@ -119,10 +124,13 @@ class Consumer(threading.Thread):
                 if idle:
                     self._wake.wait(1)
 
-    def _step(self) -> bool:
-        """Give the sink what comes next; return whether there was anything."""
+    def _begin(self) -> None:
         if self._read is None:
             self._read = self.position = self._sink.position()
+
+    def _step(self) -> bool:
+        """Give the sink what comes next; return whether there was anything."""
+        assert self._read is not None
         if not self._entries:
             self._entries = self._source.read(self._read, MOST)
         if self._entries:

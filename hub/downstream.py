@@ -1,8 +1,8 @@
 """Runs the log's consumers in a process of their own: what they compute never delays the taking of messages.
 
-The hub starts `python -m hub.downstream`, gives it the configuration on standard input, then one byte whenever the log
-has grown; the end of that stream, also when the hub was killed, ends the process. On its standard output it tells once
-a second how far each consumer is.
+The hub starts `python -m hub.downstream`, gives it the configuration on standard input, then a line whenever the log
+has grown, which says what the hub holds to be the time (`hub.clock.Held`); the end of that stream, also when the hub
+was killed, ends the process. On its standard output it tells once a second how far each consumer is.
 """
 
 import contextlib
@@ -15,11 +15,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
+import msgspec
+
 from hub import logs
+from hub.clock import Clock, Held
 from hub.compliance import Compliance
 from hub.config import Config, ConfigError
 from hub.consumer import Consumer, StoreSink
@@ -45,6 +48,10 @@ class Job:
     config: Config
     clock: Callable[[], float]
     log_format: logs.Format
+    rate: float = 1.0
+    """How many seconds of `clock` go by in one."""
+    held: Held | None = None
+    """What the hub held to be the time when the process was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +65,9 @@ class State:
 class Downstream:
     """The process as the hub sees it; it is started again when it ends by itself."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, clock: Clock) -> None:
         self._job = job
+        self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._stop_asked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="downstream", daemon=True)
@@ -71,11 +79,12 @@ class Downstream:
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that the log has grown."""
+        """Say that the log has grown, and what the hub holds to be the time."""
         process = self._process
         if process and process.stdin:
-            with contextlib.suppress(OSError, ValueError):  # full: it knows; broken: it is started again
-                os.write(process.stdin.fileno(), b".")
+            # Written whole or not at all (PIPE_BUF). Full: it is said again soon; broken: it is started again.
+            with contextlib.suppress(OSError, ValueError):
+                os.write(process.stdin.fileno(), msgspec.json.encode(self._clock.held) + b"\n")
 
     def stop(self) -> None:
         """Let the process end after what it is doing now."""
@@ -111,7 +120,7 @@ class Downstream:
         )
         with contextlib.suppress(OSError):
             stdin = cast("IO[bytes]", process.stdin)
-            pickle.dump(self._job, stdin)
+            pickle.dump(replace(self._job, held=self._clock.held), stdin)
             stdin.flush()
             os.set_blocking(stdin.fileno(), False)
         return process
@@ -146,6 +155,7 @@ class Consumers:
         config = job.config
         quantities = load_quantities()
         limits = load_limits(quantities=quantities)
+        clock = self._clock = Clock(job.clock, job.rate, job.held)
         self._registry = LiveRegistry(config)
         self._districts = config.districts
         # Of the boards of other hubs' districts this one hears nothing: it must not call them silent.
@@ -157,19 +167,19 @@ class Consumers:
             self._registry.current,
             limits,
             quantities,
-            job.clock,
+            clock.now,
             config.alerts,
             levels,
         )
         self._rollups = Rollups(
-            config.data / "rollups.db", self._store, quantities, self._registry.current.zone, job.clock
+            config.data / "rollups.db", self._store, quantities, self._registry.current.zone, clock.now
         )
         self._logs = [Log(config.data / "log.db") for _ in range(4)]
-        self._watch = Watch(config.data, owned, job.clock, config.alerts, self._progress, levels)
+        self._watch = Watch(config.data, owned, clock.now, config.alerts, self._progress, levels, lambda: clock.held)
         self._consumers = [
             Consumer("store", self._logs[0], StoreSink(self._store)),
             Consumer("rollups", self._logs[1], self._rollups),
-            Consumer("compliance", self._logs[2], self._compliance),
+            Consumer("compliance", self._logs[2], self._compliance, lambda: clock.doubt is not None),
             Consumer("watch", self._logs[3], self._watch),
         ]
         self._reports: Reports | None = None
@@ -180,22 +190,26 @@ class Consumers:
                 self._store,
                 law,
                 owned,
-                job.clock,
+                clock.now,
                 config.broker.client_id,
                 60 * config.alerts.silent_minutes,
                 self._progress,
             )
             self._logs.append(Log(config.data / "log.db"))
             self._consumers.append(Consumer("reports", self._logs[-1], self._reports))
-        self._notifier = Notifier(config, lambda: self._registry.current, job.clock)
+        self._notifier = Notifier(config, lambda: self._registry.current, clock.now)
 
     def start(self) -> None:
         """Start every thread."""
         for thread in (*self._consumers, self._notifier):
             thread.start()
 
-    def wake(self) -> None:
-        """Say that the log has grown."""
+    def hear(self, lines: bytes) -> None:
+        """Take what the hub says: the log has grown, and this is the time."""
+        for line in reversed(lines.splitlines()):
+            with contextlib.suppress(msgspec.DecodeError):  # the first may be cut: it came with the job
+                self._clock.use(msgspec.json.decode(line, type=Held))
+                break
         if self._registry.refresh():
             self._compliance.use(self._registry.current)
             owned = self._registry.current.owned(self._districts)
@@ -266,8 +280,8 @@ def main() -> None:
 
             teller = threading.Thread(target=tell, name="tell", daemon=True)
             teller.start()
-            while os.read(0, 65536):
-                consumers.wake()
+            while said := os.read(0, 65536):
+                consumers.hear(said)
             consumers.stop()
             over.set()
             teller.join()

@@ -9,11 +9,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 
 import msgspec
 
 from hub.admission import PREFIX, Admission, Admitted, Refused, seal
+from hub.clock_trust import HubClock
 from hub.config import Keep
 from hub.link import Incoming
 from hub.log import Committed, Log
@@ -26,6 +28,10 @@ WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
 RETRY = 2.0  # s between attempts to write a log that cannot be written
 REMIND = 60.0  # s between two complaints about it
+PRUNING = 100.0
+"""The log is pruned by at most so many seconds of it in each second, however old its clock says that it is."""
+OF_TIME = ("future", "past")
+"""Reasons for which a message is refused that depend on the hub's clock."""
 
 log = logging.getLogger("hub.ingest")
 
@@ -88,7 +94,7 @@ class Ingest(threading.Thread):
         keep: Keep,
         acknowledgements: Acknowledgements,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: HubClock,
         wake: Callable[[], None],
         done: Callable[[], int | None],
     ) -> None:
@@ -106,6 +112,7 @@ class Ingest(threading.Thread):
         self._stop_asked = threading.Event()
         self._statuses: dict[str, int] = {}
         self._next_chores = 0.0
+        self._pruned = clock.steady()
         self.waiting = 0
         """Messages that came and are not committed yet."""
         self.problem = ""
@@ -125,7 +132,7 @@ class Ingest(threading.Thread):
                 self._receiver.done(group)
                 self._wake()
             self.waiting = 0
-            more = self._acknowledgements.pay(busy=len(group) >= GROUP)
+            more = self._clock.doubt is None and self._acknowledgements.pay(busy=len(group) >= GROUP)
             if time.monotonic() > self._next_chores:
                 self._next_chores = time.monotonic() + CHORES_EVERY
                 self._chores()
@@ -137,7 +144,7 @@ class Ingest(threading.Thread):
         while not self._stop_asked.is_set():
             began = time.monotonic()
             try:
-                self._report(self._log.commit(outcomes, time.time()), time.monotonic() - began)
+                self._report(self._log.commit(outcomes, self._clock.now()), time.monotonic() - began)
                 if any(isinstance(outcome, Refused) for outcome in outcomes):
                     self._log.keep(self._keep.quarantined)
             except sqlite3.Error as error:
@@ -162,11 +169,14 @@ class Ingest(threading.Thread):
 
     def _judge(self, topic: str, payload: bytes) -> Admitted | Refused:
         try:
-            return self._admission.judge(topic, payload)
+            outcome = self._admission.judge(topic, payload)
         except Exception as error:
             # One message that shows a mistake of ours must not keep all the others from being heard.
             log.exception("a message on %s could not be judged; it is in quarantine", topic)
             return Refused(topic, payload, None, "internal", repr(error))
+        if self._clock.doubt and isinstance(outcome, Refused) and outcome.reason in OF_TIME:
+            return replace(outcome, span=None)  # it may be right, and the hub wrong: its board keeps it, too
+        return outcome
 
     def _known_status(self, message: Incoming) -> bool:
         """Tell whether it is a retained status that has been seen: the broker repeats them at each connection."""
@@ -178,8 +188,29 @@ class Ingest(threading.Thread):
             self._statuses[message.topic] = said
         return known
 
+    def _watch_clock(self) -> None:
+        """Compare the hub's time with the boards'; what was refused in doubt is judged again when that is over."""
+        doubted = self._clock.doubt is not None
+        self._clock.look(self._admission.ends())
+        if doubted and self._clock.doubt is None:
+            for reason in OF_TIME:
+                self._log.ask(reason=reason)
+        self._wake()  # the other process may not have had room to hear of it the last time
+
+    def _prune(self) -> None:
+        """Remove what is old, never much at a time: what a wrong clock calls old would be lost for ever."""
+        done, now = self._done(), self._clock.steady()
+        before = self._clock.now() - self._keep.days * 86_400
+        if done is not None and self._clock.may_prune:
+            self._log.prune(before, done, PRUNING * (now - self._pruned))
+        self._pruned = now
+
     def _chores(self) -> None:
         """Do what is not urgent: changes of the registry, the quarantine's replays, pruning."""
+        try:
+            self._watch_clock()
+        except sqlite3.Error as error:
+            log.warning("chores are put off: %s", error)
         known = self._registry.current.boards
         new: set[str] = set()
         if self._registry.refresh():
@@ -190,12 +221,10 @@ class Ingest(threading.Thread):
             for device in new:  # what it said before somebody registered it
                 self._log.ask(device=device, reason="unknown_board")
             began = time.monotonic()
-            again = self._log.replay(self._judge, time.time())
+            again = self._log.replay(self._judge, self._clock.now())
             if again.messages:
                 self._report(again, time.monotonic() - began)
                 self._wake()
-            done = self._done()
-            if done is not None:
-                self._log.prune(self._clock() - self._keep.days * 86_400, done)
+            self._prune()
         except sqlite3.Error as error:
             log.warning("chores are put off: %s", error)

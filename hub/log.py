@@ -3,6 +3,7 @@
 One thread commits; any number of readers each open the log for themselves (SQLite in WAL mode lets them).
 """
 
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -171,13 +172,16 @@ class Log:
         """Remove from the quarantine all but the newest `quarantined` messages; they stay counted."""
         self._db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (quarantined,))
 
-    def prune(self, before: float, done: int, most: int = 2000) -> int:
+    def prune(self, before: float, done: int, share: float = math.inf, most: int = 2000) -> int:
         """Remove messages received before `before` (Unix s) whose offset every consumer has done (`done` at most).
+
+        `share`: and at most so many s of the log, from its beginning.
 
         Returns:
             How many were removed, at most `most` at once. The newest always stays: offsets count on from it.
         """
         oldest = self._db.execute("SELECT offset, received FROM message ORDER BY offset LIMIT ?", (most,)).fetchall()
+        before = min(before, oldest[0][1] + share) if oldest else before
         end = self.end()
         done = min(done, end - 1)
         last = max((offset for offset, received in oldest if received < before and offset <= done), default=None)
@@ -216,6 +220,11 @@ class Log:
     def end(self) -> int:
         """Return the offset of the newest message, 0 when there is none."""
         return self._db.execute("SELECT max(offset) FROM message").fetchone()[0] or 0
+
+    def received_last(self) -> float | None:
+        """Return when the newest message was received, Unix s; None when there is none."""
+        row = self._db.execute("SELECT received FROM message ORDER BY offset DESC LIMIT 1").fetchone()
+        return row[0] if row else None
 
     def received(self, after: int) -> float | None:
         """Return when the first message behind the offset `after` was received; None when there is none."""

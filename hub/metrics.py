@@ -57,6 +57,8 @@ class Observation:
     """Boards heard within `HEARD_WITHIN` seconds."""
     alerts_firing: int
     """Alerts in state firing."""
+    clock_in_doubt: bool = False
+    """Whether the hub's time is in doubt."""
     consumers: Mapping[str, Progress] = field(default_factory=dict)
     """By name of the consumer."""
     quarantine: Mapping[str, int] = field(default_factory=dict)
@@ -162,6 +164,7 @@ def _gauges(seen: Observation) -> Iterator[Metric]:
     yield _gauge("broker_connected", "1 if connected to the MQTT broker, else 0", seen.connected)
     yield _gauge("broker_sessions", "Connections to the MQTT broker since the start", seen.sessions)
     yield _gauge("boards_heard", f"Boards heard in the last {HEARD_WITHIN} s", seen.boards_heard)
+    yield _gauge("clock_in_doubt", "1 if the hub's time is in doubt, else 0", seen.clock_in_doubt)
     yield _gauge("alerts_firing", "Alerts that are firing", seen.alerts_firing)
     yield _gauges_by("state", "notifications", "Messages to people that are not sent yet", seen.notifications)
     yield _gauges_by(

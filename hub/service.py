@@ -14,6 +14,7 @@ from hub import logs
 from hub.admission import Admission
 from hub.api import alert_router
 from hub.api_boards import board_router
+from hub.clock_trust import HubClock
 from hub.config import Config, ConfigError
 from hub.data_folder import LOG
 from hub.downstream import Downstream, Job, check_store
@@ -27,40 +28,53 @@ from schemas import load_limits, load_quantities
 
 
 class Hub:
-    """One hub. `clock` gives Unix time in s; only a simulation gives another than the system's."""
+    """One hub.
+
+    Args:
+        config: its configuration.
+        clock: gives Unix time in s; only a simulation gives another than the system's.
+        log_format: how its processes write their logs.
+        rate: how many seconds of `clock` go by in one; other than 1 only in a simulation.
+    """
 
     def __init__(
-        self, config: Config, clock: Callable[[], float] = time.time, log_format: logs.Format = "text"
+        self,
+        config: Config,
+        clock: Callable[[], float] = time.time,
+        log_format: logs.Format = "text",
+        rate: float = 1.0,
     ) -> None:
         self._config = config
-        self._clock = clock
         self._registry = LiveRegistry(config)
         quantities = load_quantities()
         limits = load_limits(quantities=quantities)  # a wrong catalogue stops the hub here, where somebody looks
         check_store(config)
         self._claim = claim(config.data)
         self._log = Log(config.data / LOG)
-        self._downstream = Downstream(Job(config, clock, log_format))
+        self._time = HubClock(
+            clock, rate, folder=config.data if rate == 1.0 else None, newest=self._log.received_last()
+        )
+        self._downstream = Downstream(Job(config, clock, log_format, rate), self._time)
         self._receiver = Receiver(config.broker, config.districts, log_format)
         self._metrics = Metrics()
         registry = self._registry.current
         self._ingest = Ingest(
             self._receiver,
             self._registry,
-            Admission(registry, quantities, clock),
+            Admission(registry, quantities, self._time.now),
             self._log,
             config.keep,
             Acknowledgements(self._receiver, registry, config.acknowledge_every),
             self._metrics,
-            clock,
+            self._time,
             self._downstream.wake,
             self._done,
         )
         self._metrics.watch(self)
         http = config.http
         routers = [
-            alert_router(config, lambda: self._registry.current, limits, quantities, clock),
-            board_router(config, clock),
+            alert_router(config, lambda: self._registry.current, limits, quantities, self._time.now),
+            board_router(config, self._time.now),
         ]
         self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
 
@@ -105,6 +119,7 @@ class Hub:
         return [
             Condition("broker", connected, f"{'connected to' if connected else 'no'} {where}"),
             Condition("log", not problem, problem or "can be written"),
+            self._clock_condition(),
             Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
             *(consumers or [Condition("consumers", ok=False, text="are starting")]),
         ]
@@ -123,19 +138,26 @@ class Hub:
                 consumers[name] = Progress(state.position, following and following[0], state.problem)
         firing, waiting, failing = count_alerts(data / "compliance.db")
         return Observation(
-            now=time.time(),
+            now=self._time.now(),
             data=data,
             inbox=self._ingest.waiting,
             inbox_capacity=GROUP,
             log_end=end,
             connected=self._receiver.connected,
             sessions=self._receiver.sessions,
-            boards_heard=self._log.heard(time.time() - HEARD_WITHIN),
+            boards_heard=self._log.heard(self._time.now() - HEARD_WITHIN),
+            clock_in_doubt=self._time.doubt is not None,
             alerts_firing=firing,
             notifications={"waiting": waiting, "failing": failing},
             consumers=consumers,
             quarantine=quarantine,
         )
+
+    def _clock_condition(self) -> Condition:
+        if self._time.doubt:
+            return Condition("clock", ok=False, text=self._time.doubt.en)
+        agree, heard = self._time.confirmed
+        return Condition("clock", ok=True, text=f"confirmed by {agree} of {heard} boards heard lately")
 
     def _done(self) -> int | None:
         """Return the offset up to which every consumer is done, as far as that is known."""

@@ -18,18 +18,20 @@ from hub.alert_config import Alerting
 from hub.alert_desk import transaction
 from hub.alert_escalation import Escalation
 from hub.alert_network import Network
+from hub.clock import TOLERANCE, Held
 from hub.compliance import STEPS
 from hub.database import open_database
 from hub.log import Entry
 from hub.registry import Registry
 from hub.watch_memory import Heard
-from hub.watch_text import DEAF, LAG, SENSOR
+from hub.watch_text import DEAF, HUB_CLOCK, LAG, SENSOR
 from schemas.language import Text
 
 EVERY = 30.0
 """Between two looks, s."""
 SETTLED = 1800.0
 """A clock is right again, or an outbox keeps everything again, when nothing else was heard of for so long, s."""
+_TRUSTED = Held(0.0)
 SEVERAL = 3
 """So many boards are not silent for reasons of their own all at once."""
 QUIET = 180.0
@@ -40,7 +42,8 @@ class Watch:
     """Watches on behalf of the hub whose data are in `data`; `clock` gives Unix time in s.
 
     `progress` gives the offset up to which each of the log's consumers is done, by name.
-    `registry`: of the boards that this hub owns. `levels`: the highest level of any recipient.
+    `registry`: of the boards that this hub owns. `levels`: the highest level of any recipient. `held`: what the hub
+    holds to be the time.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Watch:
         settings: Alerting,
         progress: Callable[[], Mapping[str, int]],
         levels: int = 0,
+        held: Callable[[], Held] = lambda: _TRUSTED,
     ) -> None:
         self._db = open_database(data / "compliance.db", STEPS)
         self._log = data / "log.db"
@@ -64,6 +68,8 @@ class Watch:
         self._position = int(self._db.execute("SELECT offset FROM watched").fetchone()[0])
         if self._position < 0:
             self._position = self._end()  # what was said before there was a watch is no news
+        self._held = held
+        self._trusted = held()
         self._began = self._looked = clock()
         self._boards: dict[str, Heard] = {}
         self._refused = self._refusals()
@@ -94,11 +100,36 @@ class Watch:
             board.hear(kind, entry, now)
         if entries:
             self._position = entries[-1].offset
+        held = self._held()
+        if held != self._trusted:
+            self._notice_clock(held, now)
+        if held.doubt.en:
+            return
         if now < self._looked:
             self._set_back(now)
         if now - self._looked >= EVERY:
             self._looked = now
             self._look(now)
+
+    def _notice_clock(self, held: Held, now: float) -> None:
+        """Say that the hub's time is in doubt, or no more; where it is another one now, all that is remembered is."""
+        shift = held.offset - self._trusted.offset
+        if abs(shift) >= TOLERANCE:
+            self._looked, self._began = now, self._began + shift
+            self._ends.clear()
+            for board in self._boards.values():
+                board.last += shift
+        if held.doubt != self._trusted.doubt:
+            with transaction(self._db):
+                self._db.execute("UPDATE watched SET offset = ?", (self._position,))
+                if held.doubt.en:
+                    self._network.trouble(tell.hub_clock(held.doubt, held.since))
+                else:
+                    self._network.over("", HUB_CLOCK, Text("the hub's time is sure again", "数据中心时间已恢复可信"))
+            self._refused = self._refusals()  # for their times: that was the hub's doing
+            for board in self._boards.values():
+                board.wrong_clock = None
+        self._trusted = held
 
     def _set_back(self, now: float) -> None:
         """Forget times that lie in the future since the hub's clock was set back."""

@@ -11,6 +11,7 @@ SENSOR = "sensor faulty: "
 LAG = "hub lagging: "
 """Beginning of the rule of a consumer that is behind; its name follows."""
 DEAF = "no board heard"
+HUB_CLOCK = "hub clock in doubt"
 
 FLAGS = {
     "B": Text("no communication with the sensor", "与传感器无通信"),
@@ -94,6 +95,16 @@ def lag(consumer: str, minutes: float, since: float) -> Trouble:
         f"数据中心的{consumer}落后日志超过{minutes:g}分钟，所示内容已过时。请查看/readyz。",
     )
     return Trouble("lag", "", LAG + consumer, "critical", since, text)
+
+
+def hub_clock(doubt: Text, since: float) -> Trouble:
+    """The hub does not know what time it is."""
+    text = Text(
+        f"the hub's time is in doubt: {doubt.en}. Until then nothing is judged, and boards keep what they measure; the "
+        "times of this message are doubtful, too.",
+        f"数据中心时间存疑：{doubt.zh}。在此之前不作评价，设备保留其数据；本消息中的时间同样存疑。",
+    )
+    return Trouble("clock", "", HUB_CLOCK, "critical", since, text)
 
 
 def minutes_of(seconds: float) -> Text:

@@ -101,8 +101,11 @@ class WindowStore:
             "(SELECT closed FROM latest WHERE latest.device = cell.device) - ?",
             (now - CELLS_KEPT, CELLS_KEPT),
         )
-        self._db.execute("DELETE FROM kept WHERE start < ?", (now - DAYS_KEPT,))
-        self._db.execute("DELETE FROM mark WHERE start < ?", (now - DAYS_KEPT,))
+        # Nor by the hub's clock alone: a year's exceedances are not to be had again.
+        newest = self._db.execute("SELECT max(t) FROM latest").fetchone()[0] or 0
+        before = min(now, newest) - DAYS_KEPT
+        self._db.execute("DELETE FROM kept WHERE start < ?", (before,))
+        self._db.execute("DELETE FROM mark WHERE start < ?", (before,))
 
 
 def _cell(row: tuple[object, ...]) -> Cell:

@@ -12,4 +12,4 @@ from sim.source import SimClock
 if __name__ == "__main__":
     logs.configure()
     start, at, speed = (float(text) for text in sys.argv[2:])
-    run_until_signal(Hub(load_config(Path(sys.argv[1])), SimClock(start, at, speed).now))
+    run_until_signal(Hub(load_config(Path(sys.argv[1])), SimClock(start, at, speed).now, rate=speed))

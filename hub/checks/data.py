@@ -13,6 +13,7 @@ import hub.log
 import hub.rollups
 import hub.stores.sqlite
 from hub.checks.finding import Finding, ok, problem, warning
+from hub.clock_trust import kernel_synchronised
 from hub.data_folder import LOG, databases
 from schemas.language import Text
 
@@ -115,6 +116,13 @@ def check_clock(data: Path) -> list[Finding]:
                 Text("Set it, by NTP (timedatectl set-ntp true).", "请用 NTP 校时（timedatectl set-ntp true）。"),
             )
         ]
+    if kernel_synchronised() is False:
+        text = Text(f"{shown}; no time server keeps it", f"{shown}；未与时间服务器同步")
+        remedy = Text(
+            "Let NTP keep it (timedatectl set-ntp true): every verdict rests on it.",
+            "请启用 NTP（timedatectl set-ntp true）：所有判定都依赖系统时钟。",
+        )
+        return [warning("clock", text, remedy)]
     return [ok("clock", shown, shown)]
 
 

@@ -99,8 +99,9 @@ def plain(tmp_path_factory):
 
 
 @pytest.fixture
-def well(city, plain):
+def well(city, plain, monkeypatch):
     """A city where nothing is wrong."""
+    monkeypatch.setattr("hub.checks.data.kernel_synchronised", lambda: True)  # of this machine nobody knows
     city.port = plain.port
     city.configure()
     return city
@@ -186,6 +187,13 @@ def test_a_database_that_is_none_is_told(well):
     well.data.mkdir()
     (well.data / "compliance.db").write_bytes(b"no database" * 1000)
     assert "cannot be read" in well.problems()["database compliance.db"]
+
+
+def test_a_clock_that_no_time_server_keeps_is_told(well, monkeypatch):
+    monkeypatch.setattr("hub.checks.data.kernel_synchronised", lambda: False)
+    state, text, *_ = well.check()["clock"]
+    assert state == State.warning
+    assert "no time server" in text
 
 
 def test_a_clock_behind_the_log_is_told(well):

@@ -9,7 +9,9 @@ import pytest
 from edge import message
 from hub.alert_config import Alerting
 from hub.alert_desk import Desk
+from hub.clock import NONE, Held
 from hub.watch import EVERY, SETTLED, Watch
+from schemas.language import Text
 from tests.hub.helpers import CITY, NOON, SHANGHAI, Hub, Speaker, query, record
 
 BOARDS = ("fence-1", "fence-2", "stack-1")
@@ -21,13 +23,16 @@ class WatchedCity:
     def __init__(self, hub, settings=None, levels=0):
         self.hub, self.settings, self.levels = hub, settings or Alerting(), levels
         self.progress, self.districts = {}, ()
+        self.held = Held(0.0)
         self.speakers = {board: Speaker(board) for board in BOARDS}
         self.open()
 
     def open(self):
         registry = self.hub.registry.owned(self.districts)
         clock, settings = lambda: self.hub.now, self.settings
-        self.watch = Watch(self.hub.folder, registry, clock, settings, lambda: self.progress, self.levels)
+        self.watch = Watch(
+            self.hub.folder, registry, clock, settings, lambda: self.progress, self.levels, lambda: self.held
+        )
 
     def restart(self):
         self.watch.close()
@@ -307,3 +312,34 @@ def test_times_are_the_local_ones_of_the_registry(city):
     city.speak("fence-2", "stack-1", minutes=16)
     first = dt.datetime.fromtimestamp(city.alerts()[0]["first"], SHANGHAI)
     assert f"{first:%H:%M}" == "12:00"
+
+
+def test_while_the_hubs_own_time_is_in_doubt_only_that_is_told(city):
+    city.speak(*BOARDS, minutes=2)
+    doubt = Text("the system's clock jumped by +1.0 d", "系统时钟跳变+1.0 d")
+    city.held = Held(0.0, doubt, city.hub.now)
+    ahead = record(int(city.hub.now) + 3600, laeq=60.0)
+    city.hear(*(city.speakers[board].telemetry(ahead) for board in BOARDS))
+    city.hub.now += 3600
+    city.look()
+    assert city.rules() == [("", "hub clock in doubt")]
+    (alert,) = city.alerts()
+    assert "+1.0 d" in alert["text"].splitlines()[0]
+    assert "doubtful" in alert["text"].splitlines()[0]
+    assert "存疑" in alert["text"].splitlines()[1]
+
+    city.held = Held(0.0, NONE)
+    city.speak(*BOARDS, minutes=5)
+    assert city.rules() == []
+    assert city.rules("resolved") == [("", "hub clock in doubt")]
+
+
+def test_when_the_hubs_time_is_found_to_be_another_no_board_is_called_silent(city):
+    city.speak(*BOARDS, minutes=2)
+    city.held = Held(0.0, Text("wrong", "错误"), city.hub.now)
+    city.look()
+    city.hub.now += 86_400
+    city.held = Held(86_400.0, NONE)
+    city.look()
+    city.speak(*BOARDS, minutes=2)
+    assert city.rules() == []
