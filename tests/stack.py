@@ -53,6 +53,8 @@ class Part:
     program: str
     needed_by: str
     find: Callable[[], Found | None]
+    advice: str = ""
+    """How to get it. Empty: it is fetched. What runs inside the machine's own Python needs the machine's own libc."""
 
 
 def find_mosquitto() -> Found | None:
@@ -69,12 +71,27 @@ def find_board() -> Found | None:
     return Found(path, interpreter_name(path).removeprefix("MicroPython ")) if path else None
 
 
+def find_faketime() -> Found | None:
+    """Find the library that gives a process started with it in LD_PRELOAD another wall clock."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    program = _find("faketime", "faketime", "--version", r"Version (\S+)")
+    return Found(library, program.version) if library and program else None
+
+
 PARTS = {
     part.name: part
     for part in (
         Part("mosquitto", "Mosquitto", "mosquitto", "tests with a broker", find_mosquitto),
         Part("influxdb", "InfluxDB", "influxd", "tests with InfluxDB", find_influxdb),
         Part("micropython", "MicroPython", "micropython", "tests of the board's code on MicroPython", find_board),
+        Part(
+            "faketime",
+            "libfaketime",
+            "faketime",
+            "tests in which the hub's clock is wrong",
+            find_faketime,
+            "install it with 'apt-get install faketime'",
+        ),
     )
 }
 
@@ -112,6 +129,9 @@ def prepare() -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="apt-", dir=CACHE) as folder:
         open_archive = functools.cache(lambda architecture: Archive(Path(folder) / architecture, architecture))
         for part in missing:
+            if part.advice:
+                reasons[part.name] = part.advice
+                continue
             print(f"Fetching {part.title} ...", flush=True)
             try:
                 _fetch(part, open_archive)

@@ -3,6 +3,8 @@
 import json
 import queue
 import subprocess
+import sys
+import time
 import urllib.request
 
 import paho.mqtt.client as mqtt
@@ -11,6 +13,9 @@ from influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.conftest import require
+from tests.wrong_clock import WrongClock, clean_up
 
 TIMEOUT_S = 10
 
@@ -138,3 +143,30 @@ def test_two_free_ports_differ_and_nobody_answers(free_port):
     assert first != second
     with pytest.raises(OSError):
         urllib.request.urlopen(f"http://127.0.0.1:{first}")
+
+
+def test_the_wall_clock_of_a_process_is_set_wrong_and_right_again_while_it_runs(tmp_path):
+    """Only what it takes for the time of day is wrong: it waits as long as it should, and so does what it starts."""
+    clock = WrongClock(require("faketime"), tmp_path)
+    code = (
+        "import sys, threading, time\n"
+        "for _ in sys.stdin:\n"
+        "    before = time.monotonic()\n"
+        "    threading.Event().wait(0.1)\n"
+        "    print(time.time(), time.monotonic() - before, flush=True)\n"
+    )
+    # What a process starts sees the same clock: the hub has further processes.
+    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"]
+    with subprocess.Popen(
+        command, env=clock.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for offset in (0, -86_400, 9 * 86_400, 500 * 86_400, 0):
+            clock.set(offset)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            seen, waited = map(float, process.stdout.readline().split())
+            assert seen - time.time() == pytest.approx(offset, abs=5)
+            assert 0.1 <= waited < 5
+        process.stdin.close()
+    clean_up(process.pid)
+    assert process.returncode == 0
