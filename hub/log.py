@@ -6,7 +6,7 @@ One thread commits; any number of readers each open the log for themselves (SQLi
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,22 +115,47 @@ class Log:
             self._write(batch)
         return self._committed(batch)
 
-    def refuse(self, outcome: Refused, now: float) -> None:
-        """Put one message into quarantine: a consumer found that it cannot be used."""
+    def done(
+        self, consumer: str, offset: int | None, refused: Iterable[Refused], now: float, *, newest: bool = False
+    ) -> None:
+        """Note what a consumer cannot use, and that it is done up to `offset` (None: as before): both or neither.
+
+        `newest`: they are points that are made again every minute; of each series only the last is kept, all count.
+        """
         batch = _Batch(now)
-        batch.quarantine(outcome, [])
+        kept: dict[bytes, Refused] = {}
+        for outcome in refused:
+            series = outcome.payload.split(b" ")[0] + b" "
+            if newest and series in kept:
+                batch.count(kept[series])
+                del kept[series]
+            kept[series if newest else b"%d" % len(kept)] = outcome
+        for outcome in kept.values():
+            batch.quarantine(outcome, [])
         with self._transaction():
+            if newest:
+                self._db.executemany(
+                    "DELETE FROM quarantine WHERE device IS ? AND reason = ? AND topic = ? "
+                    "AND substr(payload, 1, length(?)) = ?",
+                    [(o.device, o.reason, o.topic, series, series) for series, o in kept.items()],
+                )
             batch.write(self._db)
+            if offset is not None:
+                self.save_position(consumer, offset)
 
     def replay(self, judge: Callable[[str, bytes], Admitted | Refused], now: float, most: int = 500) -> "Committed":
         """Judge again what somebody asked for with `ask`; what is admitted now leaves the quarantine.
+
+        Points that the series store refused are no messages: see `asked_points`.
 
         Raises:
             sqlite3.Error: nothing was committed.
         """
         batch = _Batch(now)
         rows = self._db.execute(
-            "SELECT id, topic, payload, fresh FROM quarantine WHERE asked = 1 ORDER BY id LIMIT ?", (most,)
+            "SELECT id, topic, payload, fresh FROM quarantine WHERE asked = 1 AND reason != 'store' "
+            "ORDER BY id LIMIT ?",
+            (most,),
         ).fetchall()
         if not rows:
             return Committed()
@@ -164,9 +189,34 @@ class Log:
             {"device": device, "reason": reason, "ids": encode(list(ids)) if ids else None},
         ).rowcount
 
-    def asked(self) -> int:
-        """Return how many messages still wait for what `ask` asked for."""
-        return int(self._db.execute("SELECT count(*) FROM quarantine WHERE asked = 1").fetchone()[0])
+    def asked(self, *, points: bool = True) -> int:
+        """Return how many messages still wait for what `ask` asked for; `points`: and points for the series store."""
+        which = "" if points else "AND reason != 'store'"
+        return int(self._db.execute(f"SELECT count(*) FROM quarantine WHERE asked = 1 {which}").fetchone()[0])  # noqa: S608
+
+    def asked_points(self, most: int = 500) -> list[tuple[int, str, bytes]]:
+        """Return points that the series store refused and somebody asked for with `ask`: id, topic, line protocol.
+
+        Their readings are in the log already: the store alone takes them again, and `answer` says what came of it.
+        """
+        return self._db.execute(
+            "SELECT id, topic, payload FROM quarantine WHERE asked = 1 AND reason = 'store' ORDER BY id LIMIT ?",
+            (most,),
+        ).fetchall()
+
+    def answer(self, taken: Iterable[int], refused: Mapping[int, str], now: float) -> None:
+        """Let the points that the store has taken leave the quarantine, and note of the others (by id) why not."""
+        batch = _Batch(now)
+        ids = [(id_,) for id_ in taken]
+        if ids:
+            batch.counts["", "replayed"] += len(ids)
+        with self._transaction():
+            self._db.executemany("DELETE FROM quarantine WHERE id = ?", ids)
+            self._db.executemany(
+                "UPDATE quarantine SET asked = 0, detail = ? WHERE id = ?",
+                [(detail, id_) for id_, detail in refused.items()],
+            )
+            batch.write(self._db)
 
     def keep(self, quarantined: int) -> None:
         """Remove from the quarantine all but the newest `quarantined` messages; they stay counted."""
@@ -363,10 +413,13 @@ class _Batch:
         ranges = encode(fresh) if fresh else None
         self._messages.append((self.now, outcome.topic, outcome.payload, ranges, findings, settled))
 
-    def quarantine(self, outcome: Refused, fresh: list[tuple[int, int]]) -> None:
+    def count(self, outcome: Refused) -> None:
         # Names that nobody registered are not counted one by one: anybody could make up more of them.
         device = outcome.device if outcome.device and outcome.reason != "unknown_board" else ""
         self.counts[device, outcome.reason] += 1
+
+    def quarantine(self, outcome: Refused, fresh: list[tuple[int, int]]) -> None:
+        self.count(outcome)
         self._quarantine.append(
             (
                 self.now,

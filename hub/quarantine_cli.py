@@ -33,7 +33,7 @@ app = typer.Typer(
 
 Every refused message is kept whole with its reason, the newest 100,000 of them ([keep] quarantined). After the cause is
 mended (the board registered, the site corrected), `replay` has them judged again; what is then admitted counts as if it
-came now, and nothing counts twice.
+came now, and nothing counts twice. Points that the series store refused (reason `store`) are written to it again.
 
 Examples:
 
@@ -146,14 +146,21 @@ def replay(
             asked = log.ask(ids, device, reason)
             _wait_or_do(settings, log)
             admitted = log.counts().get(("", "replayed"), 0) - before
+            waiting = log.asked()
     except (ConfigError, DatabaseError, sqlite3.Error) as error:
         raise UserError(f"quarantine replay: {error}") from error
+    refused = max(0, asked - admitted - waiting)  # others may have waited before
     if as_json:
-        print(json.dumps({"asked": asked, "admitted": admitted, "refused": asked - admitted}))
-    else:
+        print(json.dumps({"asked": asked, "admitted": admitted, "refused": refused, "waiting": waiting}))
+        return
+    print(
+        f"{asked} judged again: {admitted} admitted, {refused} refused again (the list shows why).\n"
+        f"重新判定{asked}条：接受{admitted}条，仍拒绝{refused}条（原因见列表）。"
+    )
+    if waiting:
         print(
-            f"{asked} judged again: {admitted} admitted, {asked - admitted} refused again (the list shows why).\n"
-            f"重新判定{asked}条：接受{admitted}条，仍拒绝{asked - admitted}条（原因见列表）。"
+            f"{waiting} are points that the store refused: the hub writes them again when it runs with InfluxDB.\n"
+            f"另有{waiting}条为时序数据库拒绝的数据点：数据中心以 InfluxDB 运行时会重新写入。"
         )
 
 
@@ -163,7 +170,7 @@ def _wait_or_do(settings: Config, log: Log) -> None:
         held = claim(settings.data)
     except ConfigError:
         deadline = time.monotonic() + PATIENCE
-        while log.asked():
+        while log.asked(points=settings.store.kind == "influxdb"):
             if time.monotonic() > deadline:
                 raise UserError(
                     "quarantine replay: the running hub has not done it yet; look again with 'quarantine list'"
@@ -172,7 +179,7 @@ def _wait_or_do(settings: Config, log: Log) -> None:
         return
     with held:
         admission = Admission(load_registry(settings), load_quantities(), time.time)
-        while log.asked():
+        while log.asked(points=False):
             log.replay(admission.judge, time.time())
 
 

@@ -2,23 +2,33 @@
 
     make torture ARGS="--kills 100 --json"
     make torture ARGS="--store influxdb --kills 20 --seed 7"
+    make torture ARGS="--faults store,disk"
 
 Real boards on MicroPython measure once a second and send over a real Mosquitto to `fenceline run`, with SQLite or
 InfluxDB as its store; with `--store both` the two cities run side by side, each with so many kills. Boards, broker, hub
 and InfluxDB are ended by SIGKILL, stay away for a moment and start again, several of them at a time; of the hub, its
-receiver or its consumers alone may be killed, too. Then the boards send what they have, the store takes what the log
-has, and every record that stands in a board's outbox (which keeps them for this) is looked for in the log and in the
-store.
+receiver or its consumers alone may be killed, too. Between the kills, and over them, come faults:
+
+- `disk`: the file system of the hub's data is full, and has room again. It is a small one in memory, which only root
+  can mount. A hub that cannot start there is started again, as a service manager does.
+- `store`: InfluxDB answers wrongly, in one of `tests.influx_gateway.WRONG`'s ways, and rightly again.
+- `clock`: the hub's wall clock is set a day back, or 9 or 500 days ahead, and right again (needs libfaketime).
+
+Then the boards send what they have, the store takes what the log has, and every record that stands in a board's outbox
+(which keeps them for this) is looked for in the log and in the store.
 
 `records`: made by the boards. `lost`: made and not there. `duplicated`: there more often than made, or never made.
+`faults`: how often each kind came, beside the kills; `left_out`: kinds that cannot be had here, and why.
 At the top they count over the log and the store of every city together; `cities` has each by itself.
 Ends with 1 if a record is lost or duplicated or a message is in quarantine.
 """
 
 import argparse
+import functools
 import json
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -27,17 +37,19 @@ import urllib.parse
 import urllib.request
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from edge.outbox import KEPT, SEGMENT, parse, segments
 from schemas import load_quantities
 from sim.account import read_only
 from sim.city import CitySite
+from tests import stack
 from tests.bench.parts import free_port, program
 from tests.conftest import InfluxDB, InfluxDBv2, Mosquitto
-from tests.influx_gateway import Gateway
+from tests.influx_gateway import WRONG, Gateway
 from tests.system.chain import Chain, until
+from tests.wrong_clock import WrongClock
 
 SITES = (
     CitySite("pit", "nanhai", "Station pit", "车站基坑", "night_pour", 2),
@@ -49,18 +61,69 @@ BETWEEN_S = (0.2, 1.2)  # two kills
 AWAY_S = (0.1, 2.5)  # what was killed
 DRAIN_S = 180
 NEARLY = 3  # records that may be on their way when a board is stopped
-WEIGHTS = {"hub": 3, "broker": 2, "influxdb": 2}  # a board has 1, and each further process of the hub
+WEIGHTS = {"hub": 3, "broker": 2, "influxdb": 2, "clock": 2, "disk": 2, "store": 2}  # anything else has 1
+FAULTS = ("clock", "disk", "store")
+FAULT_S = (0.5, 5)  # how long one lasts
+DISK = "128m"
+BALLAST = "ballast"
+RESTART_S = 1.0  # of a hub that could not start
+EXCUSED_S = 5.0  # so long after a fault it may still end because of it
+AHEAD_S = (-86_400, 9 * 86_400, 500 * 86_400)  # of the right time
+INFLUXDB_TIMEOUT_MS = 1000  # the hub waits for an answer; the one that comes late comes behind that
 PARTS = {"receiver": "hub.receiver", "consumers": "hub.downstream"}  # the hub starts them again by itself
+
+
+@contextmanager
+def small_disk(folder):
+    """Mount a small file system in memory at the folder; afterwards the files that it held stand there."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "fenceline", folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(done.stderr.strip())
+    try:
+        yield
+    finally:
+        (folder / BALLAST).unlink(missing_ok=True)
+        copy = folder.with_name(f"{folder.name}-copy")
+        shutil.copytree(folder, copy)
+        subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
+        copy.rename(folder)
+
+
+def fill(folder):
+    """Leave no room in the file system of the folder."""
+    with (folder / BALLAST).open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(2**20))  # the last one in part
+
+
+@functools.cache
+def why_not(fault):
+    """Return why a fault cannot be had on this machine; empty when it can."""
+    if fault == "clock" and not stack.PARTS["faketime"].find():
+        return "libfaketime is missing: apt-get install faketime"
+    if fault == "disk":
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "disk").mkdir()
+            try:
+                with small_disk(Path(folder) / "disk"):
+                    pass
+            except OSError as error:
+                return f"no file system can be mounted: {error}"
+    return ""
 
 
 class City:
     """One chain with its broker and store, whose parts die by name."""
 
-    def __init__(self, folder, store, seed):
+    def __init__(self, folder, store, seed, faults):
         self.store, self.folder = store, folder
         self._dice = random.Random(f"{seed} {store}")
         self.kills = Counter()
+        self.faults = Counter({fault: 0 for fault in faults if fault != "store" or store == "influxdb"})
         self._open = ExitStack()
+        self._troubled = 0.0  # the last moment of a fault
         self._away = {}  # name: when it starts again
 
     def __enter__(self):
@@ -70,9 +133,16 @@ class City:
         self._open.callback(self._broker.stop)
         environment = self._start_influxdb() if self.store == "influxdb" else {}
         (self.folder / "city").mkdir()
+        self._data = self.folder / "city" / "data"
+        if "disk" in self.faults:
+            self._data.mkdir()
+            self._open.enter_context(small_disk(self._data))
         self.chain = self._open.enter_context(
             Chain(self.folder / "city", self._broker.port, program("micropython"), self.store, environment, SITES)
         )
+        if "clock" in self.faults:
+            self._clock = WrongClock(program("faketime"), self.folder)
+            self.chain.hub_environment = self._clock.environment
         self.chain.start_hub()
         for board in self.chain.boards:
             self.chain.start_board(board.id)
@@ -88,29 +158,37 @@ class City:
         self._open.callback(self.influxdb.stop)
         self.influxdb.create_database("fenceline")
         gateway = self._open.enter_context(Gateway(self.influxdb.url, InfluxDBv2.token, InfluxDBv2.org))
+        gateway.late_s = 1.5 * INFLUXDB_TIMEOUT_MS / 1000
+        self._gateway = gateway
         threading.Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         self._open.callback(gateway.shutdown)
         return {
             "INFLUXDB_V2_URL": gateway.url,
             "INFLUXDB_V2_TOKEN": InfluxDBv2.token,
             "INFLUXDB_V2_ORG": InfluxDBv2.org,
+            "INFLUXDB_V2_TIMEOUT": str(INFLUXDB_TIMEOUT_MS),
         }
 
     def kill_at_random(self, kills):
         """Kill so many times; everything runs again at the end."""
         names = ["hub", "broker", *(["influxdb"] if self.store == "influxdb" else [])]
-        names += [*PARTS, *(board.id for board in self.chain.boards)]
+        names += [*PARTS, *self.faults, *(board.id for board in self.chain.boards)]
         weights = [WEIGHTS.get(name, 1) for name in names]
         while self.kills.total() < kills:
             self._rest(self._dice.uniform(*BETWEEN_S))
             (name,) = self._dice.choices(names, weights)
-            if name not in self._away and self._kill(name):
+            if name in self.faults:
+                self._begin(name)
+            elif name not in self._away and self._kill(name):
                 if name not in PARTS:
                     self._away[name] = time.monotonic() + self._dice.uniform(*AWAY_S)
                 self.kills[name if name in (*WEIGHTS, *PARTS) else "board"] += 1
                 if self.kills.total() % 10 == 0:
                     print(f"{self.store}: {self.kills.total()} kills", file=sys.stderr, flush=True)
-        self._rest(AWAY_S[1])
+        for fault, times in self.faults.items():
+            if not times:
+                self._begin(fault)
+        self._rest(max(AWAY_S[1], FAULT_S[1]) + 1)
 
     def drain(self):
         """Let the boards send what they have and the store take what the log has, and end the hub.
@@ -132,6 +210,7 @@ class City:
         return {
             "store": self.store,
             "kills": dict(sorted(self.kills.items())),
+            "faults": dict(sorted(self.faults.items())),
             "records": made.total(),
             "log": difference(made, in_log(self.chain.folder / "data" / "log.db")),
             "series": difference(*stored(made)),
@@ -161,8 +240,27 @@ class City:
             self.chain.kill(name)
         return True
 
+    def _begin(self, fault):
+        """Let a fault begin, unless it goes on already."""
+        if fault in self._away:
+            return
+        if fault == "disk":
+            fill(self._data)
+        elif fault == "store":
+            self._gateway.wrong = self._dice.choice(WRONG)
+        else:
+            self._clock.set(self._dice.choice(AHEAD_S))
+        self._away[fault] = time.monotonic() + self._dice.uniform(*FAULT_S)
+        self.faults[fault] += 1
+
     def _start(self, name):
-        if name == "broker":
+        if name == "disk":
+            (self._data / BALLAST).unlink()
+        elif name == "store":
+            self._gateway.wrong = None
+        elif name == "clock":
+            self._clock.set(0)
+        elif name == "broker":
             self._broker.start()
         elif name == "influxdb":
             self.influxdb.start()
@@ -179,6 +277,13 @@ class City:
                 if time.monotonic() >= moment:
                     del self._away[name]
                     self._start(name)
+            if any(fault in self._away for fault in self.faults):
+                self._troubled = time.monotonic()
+            if "hub" not in self._away and not self.chain.runs("hub"):
+                # As a service manager does. But a hub that ends though nothing is wrong is a mistake.
+                assert time.monotonic() < self._troubled + EXCUSED_S, f"the hub ended:\n{self.chain.log('hub')[-4000:]}"
+                self.chain.kill("hub")
+                self._away["hub"] = time.monotonic() + RESTART_S
             time.sleep(0.02)
 
     def _in_sqlite(self, made):
@@ -245,23 +350,29 @@ def difference(made, there):
     return {"records": there.total(), "lost": (made - there).total(), "duplicated": (there - made).total()}
 
 
-def torture(folder, store, kills, seed):
+def torture(folder, store, kills, seed, faults):
     """Run one city through so many kills and return its account."""
-    with City(folder / store, store, seed) as city:
+    with City(folder / store, store, seed, faults) as city:
         until(lambda: city.chain.in_log() > len(city.chain.boards), f"first messages\n{city.chain.log('hub')}")
         city.kill_at_random(kills)
         city.drain()
         return city.account()
 
 
-def run(folder, stores, kills, seed):
-    """Run the cities side by side and return the whole account."""
+def run(folder, stores, kills, seed, faults=FAULTS):
+    """Run the cities side by side, with those of the faults that can be had here, and return the whole account."""
     begin = time.monotonic()
+    left_out = {fault: why_not(fault) for fault in faults if why_not(fault)}
+    for fault, why in left_out.items():
+        print(f"left out: {fault}: {why}", file=sys.stderr, flush=True)
+    chosen = [fault for fault in faults if fault not in left_out]
     with ThreadPoolExecutor(len(stores)) as pool:
-        cities = list(pool.map(lambda store: torture(folder, store, kills, seed), stores))
+        cities = list(pool.map(lambda store: torture(folder, store, kills, seed, chosen), stores))
     places = [city[place] for city in cities for place in ("log", "series")]
     return {
         "kills": sum(sum(city["kills"].values()) for city in cities),
+        "faults": {fault: sum(city["faults"].get(fault, 0) for city in cities) for fault in chosen},
+        "left_out": left_out,
         "records": sum(city["records"] for city in cities),
         "lost": sum(place["lost"] for place in places),
         "duplicated": sum(place["duplicated"] for place in places),
@@ -280,9 +391,14 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments and victims")
     parser.add_argument("--keep", type=Path, help="leave logs, outboxes and databases in this folder")
     parser.add_argument("--json", action="store_true", help="nothing but the last line")
+    parser.add_argument("--faults", default=",".join(FAULTS), help="beside the kills; '' for none (%(default)s)")
     options = parser.parse_args()
+    faults = [fault for fault in options.faults.split(",") if fault]
+    if unknown := set(faults) - set(FAULTS):
+        parser.error(f"--faults {','.join(sorted(unknown))}: expected some of {','.join(FAULTS)}")
     folder = options.keep or Path(tempfile.mkdtemp())
-    figures = run(folder, STORES if options.store == "both" else (options.store,), options.kills, options.seed)
+    stores = STORES if options.store == "both" else (options.store,)
+    figures = run(folder, stores, options.kills, options.seed, faults)
     if not options.keep:
         shutil.rmtree(folder)
     print(json.dumps(figures))

@@ -70,6 +70,13 @@ class Lines(Protocol):
             StoreError: the store could not take them now.
         """
 
+    def retry_refused(self) -> None:
+        """Write again what the store refused before and somebody asked for.
+
+        Raises:
+            StoreError: not now.
+        """
+
 
 class Reports:
     """Reports on the hub whose data are in the folder `data`.
@@ -151,6 +158,7 @@ class Reports:
             self._sampled = now - now % EVERY
             self._sample(now)
         self._send_new()
+        self._store.retry_refused()
         if due:
             self._send_air(now)
             self._save()

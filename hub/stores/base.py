@@ -43,6 +43,8 @@ class Store(Protocol):
     def write(self, intervals: list[Interval], position: int) -> None:
         """Write what was measured, then remember that the log is done up to `position`.
 
+        A point that the store refuses for ever, while it takes others, goes to quarantine and holds nothing up.
+
         Raises:
             StoreError: the store could not take them now; nothing is lost, the same call is made again later.
         """

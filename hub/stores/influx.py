@@ -12,33 +12,50 @@ What else dashboards need (verdicts, alerts, the fleet, ...) comes from `hub.rep
 """
 
 import logging
+import os
+import random
 import sqlite3
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
+from influxdb_client.service.write_service import WriteService
 from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 from hub.admission import Refused
 from hub.log import Log
 from hub.readings import Interval
+from hub.stores.answers import Answer, answer_of
 from hub.stores.base import PERIODS, Rollup, StoreError
 from schemas import Quantity
 
 CONSUMER = "influxdb"
 TOPIC = "store/influxdb"
-"""Under which refused points stand in quarantine."""
+"""Under which refused readings stand in quarantine: `fenceline quarantine replay` writes them again."""
+TOPIC_DERIVED = "store/influxdb/derived"
+"""Under which refused rollups and reports stand there, the newest of each series. They change, so an old one is not
+written again; rollups.db and reports.db know how they are now."""
 MOST = 5000
 """Points in one request: the size that InfluxDB's makers recommend."""
 
-_UNUSABLE = (400, 413, 422)
-"""Answers that speak of the points; the others speak of the server, its configuration or its load."""
+PROBE = "probe"
+"""Measurement of the point that is written to learn whether the server takes any: at most one in a minute."""
+VOUCHED = 1.0
+"""For so long after it took a point that is known to be good, what it refuses may be the points' fault, s."""
+ROUNDS = 2
+"""A point is given up when it was refused so many times more, between points that were taken..."""
+DOUBTED = 5
+"""...and so many times in a row where the answer names no reason: behind one address may be several servers."""
+TOGETHER = 20
+"""Suspects between two points that are known to be good."""
+SAMPLE = 8
+"""Points of a batch, drawn at random, of which one may show that the server takes some."""
+
 _REMEDIES = {
     401: "set INFLUXDB_V2_TOKEN to a token that may write to bucket {bucket!r}",
     403: "set INFLUXDB_V2_TOKEN to a token that may write to bucket {bucket!r}",
@@ -84,7 +101,10 @@ class InfluxStore:
     """Series in InfluxDB; where the client finds the server is told by INFLUXDB_V2_URL, _TOKEN and _ORG.
 
     The position is kept in the hub's log, after the write: a crash between the two writes some points a second time.
-    A point that InfluxDB refuses goes to the log's quarantine with InfluxDB's reason; its neighbours are written.
+
+    A server that refuses everything is in trouble itself, whatever it answers: it is asked again until it takes points.
+    A point is given up, to the log's quarantine with the server's reason, only when the server refuses it again and
+    again while it takes points that are known to be good. Its neighbours are written.
     """
 
     def __init__(self, bucket: str, log: Log, quantities: dict[str, Quantity]) -> None:
@@ -93,8 +113,11 @@ class InfluxStore:
         self._families = {key: quantity.family for key, quantity in quantities.items()}
         # It waits 10 s for an answer (INFLUXDB_V2_TIMEOUT), and does not try again by itself: our consumers do.
         self._client = InfluxDBClient.from_env_properties(retries=False)  # type: ignore[no-untyped-call]
-        self._api = self._client.write_api(write_options=SYNCHRONOUS)
+        self._service = WriteService(self._client.api_client)  # type: ignore[no-untyped-call]
+        self._org = os.environ["INFLUXDB_V2_ORG"]
         self._lock = threading.Lock()
+        self._good: str | None = None  # the last point that was taken
+        self._vouched: float | None = None  # when that was found out by asking, by the monotonic clock
 
     def position(self) -> int:
         """See `Store`."""
@@ -103,11 +126,11 @@ class InfluxStore:
 
     def write(self, intervals: list[Interval], position: int) -> None:
         """See `Store`."""
-        self._write(list(lines(intervals, self._families)), position)
+        self._write(list(lines(intervals, self._families)), TOPIC, position)
 
     def write_rollups(self, rollups: list[Rollup]) -> None:
         """See `Store`."""
-        self._write(list(rollup_lines(rollups, self._families)))
+        self._write(list(rollup_lines(rollups, self._families)), TOPIC_DERIVED)
 
     def write_lines(self, points: list[str]) -> None:
         """Write points that are line protocol already, as `write` does.
@@ -115,66 +138,150 @@ class InfluxStore:
         Raises:
             StoreError: as for `write`.
         """
-        self._write(points)
+        self._write(points, TOPIC_DERIVED)
 
-    def close(self) -> None:
-        """See `Store`."""
-        self._api.close()
-        self._client.close()
-        self._log.close()
+    def retry_refused(self) -> None:
+        """Write again the points in quarantine that somebody asked for; what is taken now leaves it.
 
-    def _write(self, points: list[str], position: int | None = None) -> None:
+        Raises:
+            StoreError: as for `write`.
+        """
         with self._lock:
-            refused = self._send(points)
-            if refused:
-                log.warning("InfluxDB refused %d of %d points, e.g. %s", len(refused), len(points), refused[0].detail)
+            rows = self._log.asked_points()
+            if not rows:
+                return
+            readings = [payload.decode() for _, topic, payload in rows if topic == TOPIC]
+            refused = dict(self._send(readings))
+            taken, answers = [], {}
+            for id_, topic, payload in rows:
+                if topic != TOPIC:
+                    answers[id_] = (
+                        "a newer one may be in the store, which this would replace; to have all of them written again, "
+                        "stop the hub, remove rollups.db (reports.db) from its data folder, and start it"
+                    )
+                elif payload.decode() in refused:
+                    answers[id_] = str(refused[payload.decode()])
+                else:
+                    taken.append(id_)
             try:
-                for point in refused:
-                    self._log.refuse(point, time.time())
-                if position is not None:
-                    self._log.save_position(CONSUMER, position)
+                self._log.answer(taken, answers, time.time())
             except sqlite3.Error as error:
                 raise StoreError(f"what InfluxDB has taken cannot be noted in the log: {error}") from error
 
-    def _send(self, points: list[str]) -> list[Refused]:
-        """Write the points; return those that InfluxDB will never take.
+    def close(self) -> None:
+        """See `Store`."""
+        self._client.close()
+        self._log.close()
+
+    def _write(self, points: list[str], topic: str, position: int | None = None) -> None:
+        with self._lock:
+            refused = self._send(points)
+            if refused:
+                log.warning("InfluxDB refused %d of %d points, e.g. %s", len(refused), len(points), refused[0][1])
+            elif position is None:
+                return
+            outcomes = [_refusal(topic, point, answer) for point, answer in refused]
+            try:
+                self._log.done(CONSUMER, position, outcomes, time.time(), newest=topic == TOPIC_DERIVED)
+            except sqlite3.Error as error:
+                raise StoreError(f"what InfluxDB has taken cannot be noted in the log: {error}") from error
+
+    def _send(self, points: list[str]) -> list[tuple[str, Answer]]:
+        """Write the points; return those that InfluxDB will never take, and why.
 
         A request it refuses is halved until the bad points stand alone. It may have taken some of the others already;
         writing them again changes nothing.
         """
-        refused: list[Refused] = []
+        suspects: list[tuple[list[str], Answer]] = []
         waiting = [points[first : first + MOST] for first in range(0, len(points), MOST)][::-1]
         while waiting:
             batch = waiting.pop()
-            try:
-                self._api.write(self._bucket, record="\n".join(batch).encode(), write_precision=WritePrecision.NS)
-            except ApiException as error:
-                if error.status not in _UNUSABLE:
-                    raise self._explained(error) from error
+            answer = self._post(batch)
+            if answer is None:
+                continue
+            if self._vouched is None or time.monotonic() - self._vouched > VOUCHED:
+                self._vouch(answer, random.sample(batch, SAMPLE) if len(batch) > SAMPLE else batch)
+            if len(batch) == 1 or answer.dropped == len(batch):
+                suspects.append((batch, answer))
+            else:
                 half = len(batch) // 2
-                if half:
-                    waiting += [batch[half:], batch[:half]]
-                else:
-                    refused.append(_refusal(batch[0], error))
-            except (HTTPError, OSError) as error:
-                raise StoreError(f"InfluxDB does not answer: {error}") from error
+                waiting += [batch[half:], batch[:half]]
+        refused = []
+        for first in range(0, len(suspects), TOGETHER):
+            for batch, answer in self._convicted(suspects[first : first + TOGETHER]):
+                refused += [(point, answer) for point in batch]
         return refused
 
-    def _explained(self, error: ApiException) -> StoreError:
-        said = f"{error.status}: {error.message}"
-        if error.status in _REMEDIES:
-            return StoreError(f"InfluxDB refused ({said}); {_REMEDIES[error.status].format(bucket=self._bucket)}")
-        return StoreError(f"InfluxDB cannot take points now ({said})", _seconds(error.retry_after))
+    def _convicted(self, suspects: list[tuple[list[str], Answer]]) -> list[tuple[list[str], Answer]]:
+        """Return the suspects, when they are refused again and again while the server takes what is known to be good.
+
+        Raises:
+            StoreError: one of them was taken after all, or the server takes nothing any more: nothing is given up.
+        """
+        for _ in range(ROUNDS):
+            self._vouch(suspects[0][1])
+            for batch, answer in suspects:
+                for _ in range(1 if answer.names_a_reason else DOUBTED):
+                    again = self._post(batch)
+                    if again is None or (len(batch) > 1 and again.dropped != len(batch)):
+                        raise StoreError(f"InfluxDB takes now what it refused just now ({answer}); nothing is given up")
+        self._vouch(suspects[0][1])
+        return suspects
+
+    def _vouch(self, answer: Answer, sample: list[str] | None = None) -> None:
+        """Make sure that the server takes points just now, so that what it refuses is the points' fault.
+
+        Known to be good are the last point that was taken and a new one of the hub's own; where neither is taken, any
+        of the `sample`.
+
+        Raises:
+            StoreError: it takes none of them: it is in trouble, and `answer` is what it says.
+        """
+        now = int(time.time())
+        probe = f"{PROBE} ok=1i {(now - now % 60) * 1_000_000_000}"
+        known = [self._good] if self._good else []
+        for point in [*known, probe, *(sample or [])]:
+            if self._post([point]) is None:
+                self._vouched = time.monotonic()
+                return
+        self._vouched = None
+        raise StoreError(
+            f"InfluxDB refuses every point, good ones too ({answer}); nothing is given up; look into its log, and into "
+            "that of a proxy before it",
+            answer.retry_after,
+        )
+
+    def _post(self, batch: list[str]) -> Answer | None:
+        """Write the points in one request; return None when all were taken, else what speaks against some of them.
+
+        Raises:
+            StoreError: the server cannot take any just now.
+        """
+        try:
+            _, status, _ = self._service.post_write_with_http_info(  # type: ignore[no-untyped-call]
+                self._org, self._bucket, "\n".join(batch).encode(), precision=WritePrecision.NS
+            )
+        except ApiException as error:
+            answer = answer_of(error)
+            if answer.speaks_of_points:
+                return answer
+            raise self._explained(answer) from error
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: a page in a Chinese encoding, say
+            raise StoreError(f"InfluxDB does not answer: {error}") from error
+        if status != HTTPStatus.NO_CONTENT:
+            raise StoreError(
+                f"what answers in InfluxDB's place says {status}, not 204: it stores no points; mend INFLUXDB_V2_URL, "
+                "or the proxy behind it"
+            )
+        self._good = batch[-1]
+        return None
+
+    def _explained(self, answer: Answer) -> StoreError:
+        if answer.status in _REMEDIES:
+            return StoreError(f"InfluxDB refused ({answer}); {_REMEDIES[answer.status].format(bucket=self._bucket)}")
+        return StoreError(f"InfluxDB cannot take points now ({answer})", answer.retry_after)
 
 
-def _refusal(point: str, error: ApiException) -> Refused:
-    device = point.partition("device=")[2].partition(",")[0]
-    return Refused(TOPIC, point.encode(), device, "store", f"{error.status}: {error.message}")
-
-
-def _seconds(retry_after: str | None) -> float:
-    """Return what a Retry-After header asks for (RFC 9110, 10.2.3: seconds or a date), s."""
-    try:
-        return Retry().parse_retry_after(retry_after) if retry_after else 0
-    except HTTPError:
-        return 0
+def _refusal(topic: str, point: str, answer: Answer) -> Refused:
+    device = point.partition("device=")[2].partition(",")[0].partition(" ")[0]
+    return Refused(topic, point.encode(), device, "store", str(answer))

@@ -164,7 +164,9 @@ def test_an_event_that_the_broker_hands_out_again_is_kept_once(hub, board):
 
 
 def test_a_point_that_the_store_refuses_is_in_quarantine(hub):
-    hub.log.refuse(Refused("store/influxdb", b"noise laeq=1 1", None, "store", "field type conflict"), NOON)
+    refused = [Refused("store/influxdb", b"noise laeq=1 1", None, "store", "field type conflict")]
+    hub.log.done("influxdb", 7, refused, NOON)
+    assert hub.log.position("influxdb") == 7
     (row,) = hub.quarantine()
     assert (row["reason"], row["detail"], row["payload"]) == ("store", "field type conflict", b"noise laeq=1 1")
     assert hub.log.counts() == {("", "store"): 1}

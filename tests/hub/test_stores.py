@@ -1,26 +1,34 @@
 """One suite for every series store: the embedded one and InfluxDB, on the real engine."""
 
 import datetime as dt
+import json
 import logging
 import random
 import socket
+import subprocess
+import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http import HTTPStatus
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from hub import consumer
+from hub.config import load_config
 from hub.consumer import Consumer, StoreSink
 from hub.database import open_database
+from hub.downstream import Consumers, Job
 from hub.log import Log
 from hub.readings import Interval
 from hub.stores import InfluxStore, Rollup, SqliteStore, StoreError
 from hub.stores import sqlite as sqlite_store
+from hub.stores.influx import ROUNDS, TOGETHER
+from tests.hub import registry_files
 from tests.hub.helpers import NOON, QUANTITIES, Hub, Speaker, execute, query, record
-from tests.influx_gateway import Gateway
+from tests.influx_gateway import WRONG, Gateway
 
 TOKEN, ORG = "the-token-of-these-tests", "fenceline"
 
@@ -116,14 +124,21 @@ class Influx:
 
 
 @pytest.fixture
-def influx(tmp_path, monkeypatch, influxdb):
-    with Gateway(influxdb.url, TOKEN, ORG) as gateway:
+def gateway(monkeypatch):
+    """The way to an engine, which none is behind yet."""
+    with Gateway("http://127.0.0.1:1", TOKEN, ORG) as gateway:
         threading.Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         monkeypatch.setenv("INFLUXDB_V2_URL", gateway.url)
         monkeypatch.setenv("INFLUXDB_V2_TOKEN", TOKEN)
         monkeypatch.setenv("INFLUXDB_V2_ORG", ORG)
-        yield Influx(tmp_path, influxdb, gateway)
+        yield gateway
         gateway.shutdown()
+
+
+@pytest.fixture
+def influx(tmp_path, gateway, influxdb):
+    gateway.engine = influxdb.url
+    return Influx(tmp_path, influxdb, gateway)
 
 
 @pytest.fixture(params=["sqlite", "influx"])
@@ -440,12 +455,14 @@ def test_a_wrong_token_is_a_matter_of_configuration_and_never_told(influx, monke
     assert "a-wrong-one" not in str(refusal.value) + caplog.text
 
 
-def spoil(store, measurement):
+def spoil(store, measurement, t=NOON):
     """Write LAFmax as text, as a foreign program might: InfluxDB refuses it as a number then, and names no line."""
-    store._send([f'{measurement},device=x,district=y,site=z lafmax="loud" {NOON * 1_000_000_000}'])
+    store._send([f'{measurement},device=x,district=y,site=z lafmax="loud" {t * 1_000_000_000}'])
 
 
-@pytest.mark.parametrize("status", [HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY])
+@pytest.mark.parametrize(
+    "status", [HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR]
+)
 @pytest.mark.parametrize("bad", [0, 57, 99])
 def test_one_bad_point_costs_one_point(influx, status, bad):
     influx.gateway.partial_write = status
@@ -462,7 +479,8 @@ def test_one_bad_point_costs_one_point(influx, status, bad):
     moment = (NOON + 10 * bad) * 1_000_000_000 + bad
     assert payload.decode() == f"noise,device=fence-1,district=north,site=tower laeq=60.0,lafmax=80.5 {moment}"
     assert (topic, device, reason) == ("store/influxdb", "fence-1", "store")
-    assert detail.startswith(f"{status.value}: partial write: field type conflict")
+    assert detail.startswith(f"{status.value}: ")
+    assert "partial write: field type conflict" in detail
 
 
 def test_several_bad_points_far_apart(influx):
@@ -488,15 +506,15 @@ def test_bad_points_are_in_quarantine_once_though_influxdb_went_away_in_between(
     with closing(influx.open()) as store:
         spoil(store, "noise")
         batch = [interval(1, lafmax=80.5), interval(2, laeq=60.0)]
-        send, tries = store._api.write, []
+        post, tries = store._post, []
 
-        def then_away(*args, **kwargs):
-            tries.append(1)
-            if len(tries) == 3:  # the whole, its bad half, and now the other half
+        def then_away(batch):
+            tries.append(batch)
+            if len(tries) == 4:  # the whole, the last good point, the bad half, and now the other half
                 influx.go_away()
-            return send(*args, **kwargs)
+            return post(batch)
 
-        store._api.write = then_away
+        store._post = then_away
         with pytest.raises(StoreError):
             store.write(batch, 6)
         influx.come_back()
@@ -542,3 +560,336 @@ def test_a_date_to_come_back_at(influx):
     with closing(influx.open()) as store, pytest.raises(StoreError) as refusal:
         store.write(MORNING, 6)
     assert 60 < refusal.value.retry_after <= 100
+
+
+# What is said of points (True), and of the server, by its version; sources: the servers' code and their users' reports.
+SAID = [
+    # 1.8
+    (400, {"error": "partial write: points beyond retention policy dropped=24"}, True),
+    (400, {"error": 'partial write: field type conflict: input field "timeout" on measurement "noise" is type'}, True),
+    (400, {"error": "unable to parse 'noise,device=not-found-1 laeq=': missing field value"}, True),
+    (400, {"error": "partial write: max-series-per-database limit exceeded: (1000000) dropped=3"}, True),
+    (404, {"error": 'database not found: "city"'}, False),
+    (403, {"error": '"hub" user is not authorized to write to database "city"'}, False),
+    (500, {"error": "engine: cache-max-memory-size exceeded: (1074767264/1073741824)"}, False),
+    (500, {"error": "timeout"}, False),
+    (400, {"error": "partial write: timeout"}, False),
+    (500, {"error": "write failed: hinted handoff queue not empty"}, False),
+    (500, {"error": "[shard 5] write /wal/_00001.wal: no space left on device"}, False),
+    # 2.0, 2.7
+    (
+        500,
+        {
+            "message": "unexpected error writing points to database: partial write: points beyond retention pol"
+            "icy dropped=1"
+        },
+        True,
+    ),
+    (500, {"message": "unexpected error writing points to database: partial write: field type conflict: input"}, True),
+    (
+        422,
+        {
+            "message": "failure writing points to database: partial write: dropped 550 points outside retention policy "
+            "of duration 8760h0m0s - oldest point dust,device=timeout-1 at 2022-05-09T10:22:00Z dropped=550"
+        },
+        True,
+    ),
+    (500, {"message": "unexpected error writing points to database: timeout"}, False),
+    (500, {"message": "unexpected error writing points to database: engine is closed"}, False),
+    (500, {"message": "unexpected error writing points to database: not attempting to open shard 16167"}, False),
+    (400, {"message": 'bucket "city" not found'}, False),
+    (401, {"message": "unauthorized access"}, False),
+    (413, {"message": "unable to read data: points batch is too large"}, True),
+    (429, {"message": "org 1 has exceeded limited_write plan limit exceeded"}, False),
+    (503, {"message": "unavailable"}, False),
+    # 3.x
+    (
+        400,
+        {
+            "error": "partial write of line protocol occurred",
+            "data": [
+                {
+                    "original_line": "dust,device=timeout-1 pm10=x",
+                    "line_number": 2,
+                    "error_message": "invalid column type for column 'pm10', expected iox::column_type::field::float",
+                }
+            ],
+        },
+        True,
+    ),
+    (
+        400,
+        {"error": "parsing failed for write_lp endpoint", "data": {"error_message": "No fields were provided"}},
+        True,
+    ),
+    (500, {"error": "write buffer error: parsing for line protocol failed"}, True),
+    # openGemini
+    (400, {"error": "partial write: point time is expired, compared with rp duration dropped=7"}, True),
+    (400, {"error": "partial write: conflict field type: laeq dropped=1"}, True),
+    (500, {"error": "this node is readonly status"}, False),
+    (500, {"error": "no node available, node: 2"}, False),
+    # Proxies
+    (502, "<html><body>unable to parse the answer of upstream</body></html>", False),
+    (400, "<html><head><title>400 Bad Request</title></head></html>", False),
+    (413, "<html><head><title>413 Request Entity Too Large</title></head></html>", True),
+    (504, "upstream request timeout", False),
+    (400, "", True),
+]
+
+
+def test_an_answers_text_tells_whether_it_speaks_of_points_or_of_the_server(gateway, tmp_path):
+    with closing(InfluxStore("city", Log(tmp_path / "log.db"), QUANTITIES)) as store:
+        for status, body, of_points in SAID:
+            gateway.wrong = status, json.dumps(body) if isinstance(body, dict) else body
+            try:
+                answer = store._post(["noise laeq=1 1"])
+            except StoreError as error:
+                answer = str(error)
+                assert not of_points, answer
+            else:
+                assert of_points, answer
+            assert str(status) in str(answer)
+            assert '{"' not in str(answer), "people read it"
+
+
+def test_an_answer_says_how_many_points_it_has_left_out(gateway, tmp_path):
+    with closing(InfluxStore("city", Log(tmp_path / "log.db"), QUANTITIES)) as store:
+        for text, dropped in (
+            ("failure: partial write: points beyond retention policy dropped=24", 24),
+            ("partial write: dropped 550 points - oldest point at x dropped=550 for database: y", 550),
+            ("unable to parse 'noise dropped=3': missing fields", 0),
+        ):
+            gateway.wrong = 422, json.dumps({"message": text})
+            assert store._post(["noise laeq=1 1"]).dropped == dropped
+
+
+@contextmanager
+def feeding(store, folder):
+    """Feed a store from the log in a folder, as the hub does."""
+    feeder = Consumer("store", Log(folder / "log.db"), StoreSink(store))
+    feeder.start()
+    try:
+        yield feeder
+    finally:
+        feeder.stop()
+        feeder.join()
+        feeder._source.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "known"), [*((wrong, True) for wrong in WRONG), *((wrong, False) for wrong in ("400", "413", "late"))]
+)
+def test_a_store_that_answers_wrongly_for_a_while_gets_everything_and_nothing_is_given_up(
+    influx, tmp_path, monkeypatch, wrong, known
+):
+    """Whatever all points are refused with, it is the server's trouble; a bad one among them is found afterwards."""
+    monkeypatch.setattr(consumer, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setenv("INFLUXDB_V2_TIMEOUT", "300")  # ms
+    board = Speaker()
+    with closing(influx.open()) as store:
+        spoil(store, "noise", NOON - 86_400)
+    with Hub(tmp_path) as hub, closing(influx.open()) as store, feeding(store, tmp_path) as feeder:
+        if known:
+            hub.hear(board.telemetry(*minute(0)))
+            until(lambda: feeder.position == 1)
+        influx.gateway.wrong = wrong
+        first = influx.gateway.writes
+        for n in range(1, 134):
+            records = minute(n)
+            if n == 70:
+                records[3] = record(NOON - 86_400 + 60 * n + 30, laeq=60.0, lafmax=80.5)
+            hub.hear(board.telemetry(*records))
+        feeder.wake()
+        until(lambda: feeder.failing or wrong == "now and then")
+        until(lambda: influx.gateway.writes > first + 10)
+        if wrong != "now and then":
+            assert feeder.position == int(known)
+        assert influx.quarantine() == []
+        influx.gateway.wrong = None
+        until(lambda: feeder.position == 133 + known)
+        assert feeder.failing is None
+    assert len(influx.levels()) == 6 * (133 + known) - 1
+    (row,) = influx.quarantine()
+    assert b"lafmax=80.5" in row[1]
+
+
+@pytest.mark.parametrize("wrong", ["400", "413", "422", "400 empty"])
+def test_a_single_point_that_is_refused_is_given_up_only_when_another_is_taken(influx, wrong):
+    influx.gateway.wrong = wrong
+    with closing(influx.open()) as store:
+        for _ in range(5):
+            with pytest.raises(StoreError, match=r"refuses every point.*nothing is given up"):
+                store.write([interval(1, laeq=60.0)], 6)
+        assert store.position() == 0
+    assert influx.quarantine() == []
+    influx.gateway.wrong = None
+    with closing(influx.open()) as store:
+        spoil(store, "noise")
+    with closing(influx.open()) as store:  # which has written nothing yet
+        store.write([interval(1, lafmax=60.0)], 6)
+        assert store.position() == 6
+    assert len(influx.quarantine()) == 1
+
+
+def test_a_point_that_is_too_large_for_a_server_that_takes_others_is_given_up_alone(influx):
+    influx.gateway.most_bytes = 1000
+    with closing(influx.open()) as store:
+        moment = NOON * 1_000_000_000
+        store.write_lines([f'event,device=fence-1 text="{"x" * length}" {moment + length}' for length in (9, 2000, 7)])
+    assert [len(row["text"]) for row in influx.query("SELECT text FROM event")] == [7, 9]
+    ((topic, _, device, reason, detail),) = influx.quarantine()
+    assert (topic, device, reason, detail[:4]) == ("store/influxdb/derived", "fence-1", "store", "413:")
+
+
+def late(seconds, count=1, first=0):
+    """Return intervals that lie so far back."""
+    begin = int(time.time() - seconds)
+    return [msgspec.structs.replace(interval(first + n, laeq=60.0), t=begin + n) for n in range(count)]
+
+
+def keep(influx, days):
+    influx.engine.query(f"ALTER RETENTION POLICY autogen ON city DURATION {f'{days}d' if days else 'INF'}")
+
+
+@pytest.mark.parametrize(
+    "status", [HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.UNPROCESSABLE_ENTITY]
+)
+def test_a_point_older_than_the_bucket_keeps_is_given_up_and_what_is_newer_is_written(influx, status):
+    influx.gateway.partial_write = status
+    keep(influx, 30)
+    day = 86_400
+    with closing(influx.open()) as store:
+        store.write([*late(600, 50), *late(40 * day, first=50), *late(300, 50, 51)], 6)
+        assert store.position() == 6
+        assert len(influx.levels()) == 100
+        ((_, payload, _, _, detail),) = influx.quarantine()
+        assert detail.startswith(f"{status.value}: ")
+        assert "points beyond retention policy" in detail
+        assert payload.split()[-1].endswith(b"50")
+
+
+def test_many_points_older_than_the_bucket_keeps_cost_few_requests_and_are_written_when_it_keeps_longer(influx):
+    """As after a hub was restored from a backup: all of a log of a year is written again."""
+    keep(influx, 30)
+    old = late(40 * 86_400, 6000)
+    with closing(influx.open()) as store:
+        store.write(old, 6)
+        assert store.position() == 6
+        assert influx.levels() == []
+        assert len(influx.quarantine()) == 6000
+        assert influx.gateway.writes < 20
+        keep(influx, None)
+        with closing(Log(influx.folder / "log.db")) as log:
+            assert log.ask(reason="store") == 6000
+            for left in (*range(5500, -1, -500), 0):
+                store.retry_refused()
+                assert log.asked() == left
+            assert log.counts()["", "replayed"] == 6000
+    assert influx.quarantine() == []
+    assert len(influx.levels()) == 6000
+
+
+def test_a_refused_point_is_replayed_into_the_store_and_not_into_the_log(influx, tmp_path):
+    with Hub(tmp_path) as hub, closing(influx.open()) as store:
+        spoil(store, "noise")
+        hub.hear(Speaker().telemetry(record(NOON - 600, laeq=60.0, lafmax=80.5)))
+        StoreSink(store).take(hub.log.read(0, 10))
+        assert len(influx.quarantine()) == 1
+        before = query(tmp_path / "log.db", "SELECT * FROM message")
+        assert hub.log.ask() == 1
+        hub.log.replay(hub.admission.judge, NOON)  # which is of messages
+        assert (hub.log.asked(), hub.log.asked(points=False)) == (1, 0)
+        store.retry_refused()  # too early: the cause is not mended
+        ((_, _, _, reason, detail),) = influx.quarantine()
+        assert (reason, hub.log.asked()) == ("store", 0)
+        assert "field type conflict" in detail
+        influx.engine.query("DROP MEASUREMENT noise", "city")
+        for _ in range(2):
+            hub.log.ask()
+            store.retry_refused()
+        assert influx.quarantine() == []
+        assert query(tmp_path / "log.db", "SELECT * FROM message") == before
+    assert influx.query("SELECT laeq, lafmax FROM noise")[0]["lafmax"] == 80.5
+    assert influx.levels() == [60.0]
+
+
+def test_a_refused_rollup_is_not_replayed_over_a_newer_one(influx):
+    with closing(influx.open()) as store:
+        spoil(store, "noise_10m")
+        store.write_rollups([rollup("lafmax", value=80.0)])
+        influx.engine.query("DROP MEASUREMENT noise_10m", "city")
+        store.write_rollups([rollup("lafmax", value=81.0)])
+        with closing(Log(influx.folder / "log.db")) as log:
+            assert log.ask() == 1
+            store.retry_refused()
+            assert log.asked() == 0
+    ((*_, detail),) = influx.quarantine()
+    assert "remove rollups.db" in detail
+    assert [values[0] for values in influx.rollups().values()] == [81.0]
+
+
+def test_a_kill_between_quarantine_and_position_is_impossible(influx):
+    path = influx.folder / "log.db"
+    with closing(influx.open()) as store:
+        spoil(store, "noise")
+        execute(path, "CREATE TRIGGER full BEFORE INSERT ON position BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        with pytest.raises(StoreError, match="disk full"):
+            store.write([interval(1, lafmax=80.5), interval(2, laeq=60.0)], 6)
+        assert influx.quarantine() == []
+        execute(path, "DROP TRIGGER full")
+        store.write([interval(1, lafmax=80.5), interval(2, laeq=60.0)], 6)
+        assert store.position() == 6
+    assert len(influx.quarantine()) == 1
+
+
+def test_many_bad_points_among_good_ones_are_all_found_and_no_other(influx):
+    with closing(influx.open()) as store:
+        spoil(store, "noise")
+        batch = [interval(seq, **({"lafmax": 80.5} if seq % 3 else {"laeq": 60.0})) for seq in range(150)]
+        store.write(batch, 6)
+        assert influx.gateway.writes < 100 * (1 + 1 + ROUNDS) + 150 + 3 * 100 / TOGETHER
+    assert len(influx.levels()) == 50
+    assert len(influx.quarantine()) == 100
+
+
+def test_of_reports_that_are_refused_every_minute_the_newest_of_each_series_is_kept_and_all_count(influx):
+    """A day of them would push everything else out of the quarantine."""
+    with closing(influx.open()) as store:
+        store.write_lines([f'fleet,device=x faulty="many" {NOON * 1_000_000_000}'])
+        for minute in range(5):
+            moments = [(NOON + 60 * minute + part) * 1_000_000_000 for part in (0, 30)]
+            store.write_lines(
+                [f"fleet,device={d} faulty={minute} {t}" for t in moments for d in ("f-1", "f-10", "f-2")]
+            )
+        store.write_lines([f"fleet faulty=1 {NOON * 1_000_000_000}"])
+        store.write_lines([f"fleet faulty=2 {NOON * 1_000_000_000}"])
+    rows = [(device, payload.decode().split(" ", 1)[1]) for _, payload, device, _, _ in influx.quarantine()]
+    assert rows == [
+        *((device, f"faulty=4 {(NOON + 270) * 1_000_000_000}") for device in ("f-1", "f-10", "f-2")),
+        ("", f"faulty=2 {NOON * 1_000_000_000}"),
+    ]
+    with closing(Log(influx.folder / "log.db")) as log:
+        assert log.counts() == {("f-1", "store"): 10, ("f-10", "store"): 10, ("f-2", "store"): 10, ("", "store"): 2}
+
+
+def test_the_hub_writes_a_refused_reading_again_once_somebody_asks(influx, tmp_path):
+    """`fenceline quarantine replay` with no hub running leaves it to the next one; admission judges the messages."""
+    file = registry_files.make(tmp_path)
+    file.write_text(f'{file.read_text()}[store]\nkind = "influxdb"\nbucket = "city"\n')
+    config = load_config(file)
+    config.data.mkdir()
+    influx.folder = config.data
+    with closing(influx.open()) as store:
+        spoil(store, "noise")
+        store.write([interval(1, lafmax=80.5)], 0)
+    influx.engine.query("DROP MEASUREMENT noise", "city")
+    command = [Path(sys.executable).parent / "fenceline", "quarantine", "replay", "--all", "--json", "--config", file]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert json.loads(answer.stdout) == {"asked": 1, "admitted": 0, "refused": 0, "waiting": 1}, answer.stderr
+    consumers = Consumers(Job(config, time.time, "text"))
+    consumers.start()
+    try:
+        until(lambda: influx.quarantine() == [])
+    finally:
+        consumers.stop()
+    assert [row["lafmax"] for row in influx.query("SELECT lafmax FROM noise")] == [80.5]

@@ -20,6 +20,7 @@ from sim.account import made_by, made_count, read_only
 from sim.city import CitySite, board_config, boards, sensors_of, source_of, write_board, write_hub
 from sim.demo import pace
 from sim.source import SimClock
+from tests.wrong_clock import clean_up
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SITES = (
@@ -47,6 +48,7 @@ class Chain:
         self.heap = "256k"
         self.code = ROOT
         self.starts = ("-m", "edge", "config.json")
+        self.hub_environment = {}  # of the hub alone
         self._interval, self._period = pace(clock.speed) if clock else (INTERVAL_S, PERIOD_S)
         self._fast = clock
         self._micropython = micropython
@@ -91,7 +93,7 @@ class Chain:
         if self._fast:
             moment = [repr(part) for part in (self._fast.start, self._fast.at, self._fast.speed)]
             command = [sys.executable, "-m", "sim.hub", config, *moment]
-        self._start("hub", command, self.folder)
+        self._start("hub", command, self.folder, self.hub_environment)
 
     def start_board(self, name):
         command = [self._micropython, "-X", f"heapsize={self.heap}", *self.starts]
@@ -102,6 +104,8 @@ class Chain:
         process = self._processes.pop(name)
         process.kill()
         process.wait()
+        if name == "hub":
+            clean_up(process.pid)
 
     def kill_part(self, module):
         """End one of the hub's further processes at once; the hub starts it again. Return whether it ran."""
@@ -129,7 +133,10 @@ class Chain:
         """End the hub as a service manager would; return its exit code."""
         process = self._processes.pop("hub")
         process.terminate()
-        return process.wait(timeout=20)
+        try:
+            return process.wait(timeout=20)
+        finally:
+            clean_up(process.pid)
 
     def outbox(self, name):
         return self.folder / name / "outbox"
@@ -169,8 +176,9 @@ class Chain:
                     done = series.execute("SELECT offset FROM position").fetchone()
         return done is None or done[0] < end
 
-    def _start(self, name, command, cwd):
+    def _start(self, name, command, cwd, more=None):
         environment = os.environ | {"PYTHONPATH": str(ROOT), "MICROPYPATH": f"{self.code}:.frozen"} | self._environment
+        environment |= more or {}
         with (self.folder / f"{name}.log").open("ab") as output:
             self._processes[name] = subprocess.Popen(
                 command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output

@@ -1,10 +1,15 @@
-"""Ten kills at random moments, seeded: `make torture` does the same for as long as one likes."""
+"""Ten kills at random moments and faults beside them, seeded: `make torture` does the same for as long as one likes."""
 
 import copy
+import time
 from collections import Counter
+from datetime import datetime
+
+import pytest
 
 from tests.conftest import require
-from tests.torture import difference, in_log, run
+from tests.system.chain import until
+from tests.torture import AHEAD_S, City, difference, in_log, run
 
 KILLS = 5  # in each of the two cities
 SEED = 4
@@ -13,8 +18,10 @@ SEED = 4
 def test_every_record_is_in_log_and_store_once_after_ten_kills(tmp_path):
     for part in ("mosquitto", "influxdb", "micropython"):
         require(part)
-    figures = run(tmp_path, ("sqlite", "influxdb"), KILLS, SEED)
+    figures = run(tmp_path, ("sqlite", "influxdb"), KILLS, SEED, ("clock", "disk", "store"))
     assert figures["kills"] == 10
+    assert figures["faults"].keys() | figures["left_out"].keys() == {"clock", "disk", "store"}
+    assert all(figures["faults"].values())
     assert figures["records"] > 50
     assert {name: figures[name] for name in ("lost", "duplicated", "quarantined")} == {
         "lost": 0,
@@ -30,3 +37,17 @@ def test_every_record_is_in_log_and_store_once_after_ten_kills(tmp_path):
     del less[one]
     assert difference(there, less) == {"records": there.total() - 1, "lost": 1, "duplicated": 0}
     assert difference(there, more) == {"records": there.total() + 1, "lost": 0, "duplicated": 1}
+
+
+def test_the_hub_sees_the_time_that_the_clocks_fault_sets(tmp_path):
+    for part in ("mosquitto", "micropython", "faketime"):
+        require(part)
+    with City(tmp_path, "sqlite", SEED, ["clock"]) as city:
+        until(lambda: city.chain.in_log() > 0, "first messages")
+        city._begin("clock")
+        said = len(city.chain.log("hub"))
+        until(lambda: city.chain.kill_part("hub.receiver"), "the receiver runs")
+        until(lambda: "to the broker has ended" in city.chain.log("hub")[said:], "the hub says so")
+        (line,) = [line for line in city.chain.log("hub")[said:].splitlines() if "to the broker has ended" in line]
+        ahead_s = datetime.fromisoformat(line[:19]).timestamp() - time.time()
+        assert any(ahead_s == pytest.approx(ahead, abs=60) for ahead in AHEAD_S)
