@@ -15,7 +15,7 @@ from hub.admission import Admission
 from hub.api import alert_router
 from hub.api_boards import board_router
 from hub.config import Config, ConfigError
-from hub.data_folder import LOG
+from hub.data_folder import LOG, open_lock
 from hub.downstream import Downstream, Job, check_store
 from hub.http import Condition, Server, make_app
 from hub.ingest import Acknowledgements, Ingest
@@ -185,7 +185,7 @@ def claim(folder: Path) -> IO[str]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
+        file = open_lock(folder / "lock")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
