@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as RichText
 
-from deploy.files import Done, Made, board, init, wrong_owners
+from deploy.files import Done, Made, board, broker_access, init, wrong_owners
 from fenceline import UserError
 from hub.config import ConfigError, load_config
 from hub.registry import load_registry
@@ -123,6 +123,23 @@ def board_certificate(
         for one in made:
             if one.done is not Done.KEPT:
                 print(told.format(folder=one.path.parent))
+
+
+@app.command(
+    "access",
+    help="""Let each board of the registry, at its own place, say and hear what it must at the broker, and nothing else.
+
+After every change of which boards there are and where they stand; the broker reads it when it starts. `init` does it, \
+too.
+
+Example: docker compose run --rm tools deploy access && docker compose restart mosquitto
+""",
+)
+def access_command(folder: Folder = None, as_json: AsJson = False, lang: LangOption = None) -> None:
+    """Make the broker's list of who may say and hear what."""
+    place = _place(folder)
+    made = broker_access(place)
+    _tell(place, [made], wrong_owners(place), as_json, lang or system_language())
 
 
 def _place(folder: Path | None) -> Path:

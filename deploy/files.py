@@ -4,7 +4,7 @@ Nothing that exists is changed, but for three things that are told: a certificat
 renewed, owners and permissions are put right, and what is derived from the operator's own file is derived again.
 """
 
-import json
+import datetime as dt
 import os
 import re
 import secrets
@@ -17,8 +17,11 @@ from cryptography import x509
 
 from dashboards.alerting import NOBODY, contact_point, contact_points_file, file_text
 from dashboards.contact import read_contact
+from deploy.access import Place, access
 from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, days_left, fits, hosts_of, read, write
 from fenceline import UserError
+from hub.config import ConfigError, load_config
+from hub.registry import load_entries
 from schemas.language import Text
 
 MOSQUITTO, GRAFANA, INFLUXDB, HUB = 1883, 472, 1000, 10001
@@ -83,6 +86,7 @@ OWNERS = {
     "certs/health.key": Owner(MOSQUITTO),
     "certs/hub.key": Owner(HUB),
     "certs/grafana.key": Owner(GRAFANA),
+    "mosquitto/access.json": Owner(MOSQUITTO, MOSQUITTO),
     "secrets/influxdb-admin-password": Owner(INFLUXDB),
     "secrets/influxdb-admin-token": Owner(INFLUXDB),
     # InfluxDB sets it, Grafana uses it.
@@ -139,6 +143,7 @@ def init(folder: Path, hosts: Sequence[str], authority_folder: Path, districts: 
     yield _new(folder / "secrets" / "apprise-urls", "", 0o600)
     yield _new(folder / "city" / "registry.toml", REGISTRY, 0o640)
     yield _new(folder / "city" / "keys.toml", KEYS, 0o600)
+    yield broker_access(folder)
     yield _new(
         folder / "grafana.env", "# Further settings of Grafana, such as GF_SMTP_HOST=smtp.city.example:587\n", 0o600
     )
@@ -198,6 +203,36 @@ def board(folder: Path, authority_folder: Path, id_: str) -> Made:
     return made
 
 
+def broker_access(folder: Path) -> Made:
+    """Derive from the registry what each client may say and hear at the broker.
+
+    Raises:
+        UserError: the registry cannot be read or is wrong.
+    """
+    try:
+        entries = load_entries(load_config(folder / "fenceline.toml"))
+    except ConfigError as error:
+        raise UserError(str(error)) from error
+    today = dt.datetime.now(entries.zone).date()
+    boards = {
+        id_: Place(entries.sites[one.site].district, one.site)
+        for id_, one in sorted(entries.boards.items())
+        if one.retired is None or one.retired > today
+    }
+    hubs = {"hub": "+"}
+    for certificate in sorted((folder / "certs").glob(f"{HUB_OF}*.crt")):
+        hubs[certificate.stem] = certificate.stem.removeprefix(HUB_OF)
+    path, text = folder / "mosquitto" / "access.json", access(boards, hubs)
+    done = _derived(path, text.encode())
+    if done is Done.KEPT:
+        return Made(path, done)
+    note = Text(
+        "the broker reads it when it starts: docker compose restart mosquitto",
+        "代理启动时读取：docker compose restart mosquitto",
+    )
+    return Made(path, done, note if done is Done.RENEWED else None)
+
+
 def wrong_owners(folder: Path) -> list[str]:
     """Give each file to the user who must read it; return the commands for what only root can do."""
     here = folder.stat()
@@ -209,15 +244,23 @@ def wrong_owners(folder: Path) -> list[str]:
     for path in [boards, *boards.glob("*"), *boards.glob("*/*")]:
         mode = 0o700 if path.is_dir() else 0o600
         wanted[path] = Owner(here.st_uid, here.st_gid, mode)
-    return [command for path, owner in wanted.items() if path.exists() for command in _hand_over(path, owner)]
+    return [
+        command
+        for path, owner in wanted.items()
+        if os.path.lexists(path)
+        for command in _hand_over(folder, path, owner)
+    ]
 
 
-def _hand_over(path: Path, owner: Owner) -> list[str]:
+def _hand_over(folder: Path, path: Path, owner: Owner) -> list[str]:
+    if path.resolve() != folder.resolve() / path.relative_to(folder):
+        # As root, what the link leads to would be given away.
+        raise UserError(f"{path}: a link lies on the way to it; put the file or folder itself in its place")
     state = path.stat()
     if (state.st_uid, state.st_gid) != (owner.user, owner.group):
         if os.geteuid() != 0:
             return [f"sudo chown {owner.user}:{owner.group} {path}"]
-        os.chown(path, owner.user, owner.group)
+        os.chown(path, owner.user, owner.group, follow_symlinks=False)
     if state.st_mode & 0o777 != owner.mode:
         path.chmod(owner.mode)
     return []
@@ -252,13 +295,22 @@ def _contact_points(folder: Path) -> Made:
     path, contact = folder / "secrets" / "contact-points.json", contact_point(*read_contact(folder / "contact.toml"))
     nobody = contact["settings"].get("addresses") == NOBODY["settings"]["addresses"]
     note = Text("reaches nobody yet: fill in contact.toml", "尚未设置接收人：请填写contact.toml") if nobody else None
-    text = file_text(contact_points_file(contact))
-    if path.exists() and json.loads(path.read_text("utf-8")) == json.loads(text):
-        return Made(path, Done.KEPT, note)
-    done = Done.RENEWED if path.exists() else Done.MADE
-    path.unlink(missing_ok=True)
-    write(path, text.encode(), 0o600)
-    return Made(path, done, note)
+    return Made(path, _derived(path, file_text(contact_points_file(contact)).encode()), note)
+
+
+def _derived(path: Path, content: bytes) -> Done:
+    """Write what is derived from other files, unless it is there already; nobody finds half of it."""
+    try:
+        there = path.read_bytes() if path.exists() else None
+        if there == content:
+            return Done.KEPT
+        part = path.with_name(f".{path.name}.new")
+        part.unlink(missing_ok=True)
+        write(part, content, 0o600)
+        part.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; run it as root, or mend the folder") from error
+    return Done.MADE if there is None else Done.RENEWED
 
 
 def _environment(folder: Path, host: str) -> Made:

@@ -4,6 +4,8 @@ import json
 
 from edge import files, journal
 
+MOST_DETAIL = 3600  # bytes of what an event says: the broker throws a board out that sends a packet above 4096
+
 
 def _whole(command, key, usual, most):
     """Return the whole number from 1 to `most` that a command gives; raise ValueError when it is none."""
@@ -13,15 +15,23 @@ def _whole(command, key, usual, most):
     return value
 
 
+def _size(detail):
+    return len(json.dumps(detail).encode())
+
+
 def calibrate(calibration, notes, command):
     """Put the command's `calibration` in force and note who did it and by what; raises ValueError if it is refused."""
     for key in ("calibration", "who", "reference"):
         if not command.get(key):
             raise ValueError("%s: missing; a calibration nobody can trace is refused" % key)
     before = {"id": calibration.id, "channels": calibration.channels}
-    calibration.replace(command["calibration"])
     detail = {"before": before, "after": command["calibration"]}
     detail.update({"who": command["who"], "reference": command["reference"]})
+    if _size(detail) > MOST_DETAIL:
+        del before["channels"]  # its own event has told them
+    if _size(detail) > MOST_DETAIL:
+        raise ValueError("calibration: expected at most %d bytes; give fewer points" % MOST_DETAIL)
+    calibration.replace(command["calibration"])
     notes.add("calibration", detail)
     return "calibration %d in force" % calibration.id
 

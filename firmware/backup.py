@@ -2,12 +2,16 @@
 
 A backup is a .tar.gz that only its owner can read (the board's key is in it), with the SHA-256 of each file in its
 `manifest.json`. From a dying board as much is taken as it still gives; what could not be read is named.
+
+The SHA-256s show damage, not who made the file. So no backup brings other files than a board's own ones: no code onto a
+board, and nothing outside its folder onto a laptop.
 """
 
 import datetime as dt
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +28,12 @@ from firmware.speech import FieldError
 
 OWN = (CONFIG, KEY, WIFI, CA, CERTIFICATE, CERTIFICATE_KEY)
 FORMAT = 1
+PLACE = re.compile(r"[A-Za-z0-9_-]{1,32}")
+"""What the folder of a board's records may be called."""
+FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
+"""What a file in it may be called."""
+CODE = ("edge", "lib", "slots")
+"""Folders of a board's software, of which nothing is its own."""
 MOST_BYTES = 64 * 1024 * 1024
 """Of a backup's content: no board has as much flash."""
 
@@ -154,7 +164,23 @@ def load(path: Path) -> Content:
         raise UserError(f"{path}: was made by a later version (format {manifest.format}); use that one")
     if {name: hashlib.sha256(content).hexdigest() for name, content in files.items()} != manifest.files:
         raise UserError(f"{path}: its files are not those of its manifest: it was damaged or changed")
-    return Content(manifest, files)
+    content = Content(manifest, files)
+    _refuse_other_files(path, content)
+    return content
+
+
+def _refuse_other_files(path: Path, content: Content) -> None:
+    try:
+        folder = str(content.config.get("folder", OUTBOX))
+    except UserError:  # of a board that did not give it any more
+        folder = OUTBOX
+    for name in content.files:
+        place, _, file = name.removeprefix("/").partition("/")
+        records = place == folder and PLACE.fullmatch(folder) and folder not in CODE and FILE.fullmatch(file)
+        if name not in OWN and not records:
+            raise UserError(f"{path}: holds {name!r}, which no backup of a board does; use another one")
+    if not PLACE.fullmatch(folder) or folder in CODE:
+        raise UserError(f"{path}: names {folder!r} as the folder of the records, which no board does; use another one")
 
 
 def restore(link: Link, content: Content, found: Found, told: Told = lambda *_: None) -> None:

@@ -6,13 +6,13 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from hub.archive import FORMAT, Manifest, Saved, describe, read_archive, write_archive
 from hub.config import Config, ConfigError
-from hub.data_folder import LOG, databases, sync
+from hub.data_folder import LOG, clear, databases, open_working_folder, sync
 
 WORK = ".fenceline-backup"
 """Folder beside the archive for what is not finished; the next backup there clears it."""
@@ -36,7 +36,7 @@ def back_up(
     made = dt.datetime.now(dt.UTC).replace(microsecond=0)
     if not target.name.endswith(".tar.gz"):
         target = target / f"fenceline-{made:%Y%m%dT%H%M%SZ}.tar.gz"
-    if target.exists():
+    if os.path.lexists(target):
         raise ConfigError(f"{target}: it exists already; name another file, or a folder")
     if not databases(config.data):
         raise ConfigError(f"data = {config.data}: there is no database; name the hub's configuration with --config")
@@ -63,19 +63,19 @@ def back_up(
 def _work_folder(parent: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     work = parent / WORK
-    work.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(work, os.O_RDONLY)
+    handle = open_working_folder(work)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for left in work.iterdir():  # by a backup that was killed
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        yield work
-        shutil.rmtree(work)
-    except BlockingIOError:
-        raise ConfigError(f"{parent}: another backup is being written there; wait for it") from None
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"{parent}: another backup is being written there; wait for it") from None
+        clear(handle)  # of what a backup that was killed has left
+        try:
+            yield work
+        finally:
+            with suppress(OSError):
+                clear(handle)
+                work.rmdir()
     finally:
         os.close(handle)
 
@@ -88,7 +88,7 @@ def _collect(config_file: Path, config: Config, folder: Path, progress: Progress
     for source in databases(config.data):
         name = f"data/{source.relative_to(config.data).as_posix()}"
         copy = folder / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _copy_database(source, copy, name, progress)
         files[name] = describe(copy)
     _check_positions(files)

@@ -26,6 +26,7 @@ from hub.clock import Clock, Held
 from hub.compliance import Compliance
 from hub.config import Config, ConfigError
 from hub.consumer import Consumer, StoreSink
+from hub.data_folder import open_lock
 from hub.log import Log
 from hub.notify import Notifier
 from hub.process import settle
@@ -254,7 +255,7 @@ class Consumers:
 
 def claim_consumers(folder: Path) -> IO[str]:
     """Wait until no earlier process consumes the log in `folder`; return the file that holds the claim."""
-    file = (folder / "consumers.lock").open("w")
+    file = open_lock(folder / "consumers.lock")
     fcntl.flock(file, fcntl.LOCK_EX)
     return file
 

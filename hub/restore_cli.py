@@ -29,7 +29,8 @@ MEANING = Text(
     help=f"""Put a backup back, while no hub runs in the data folder; do it as the user who runs the hub.
 
 The backup is verified before anything is changed. Without a configuration at --config, the backup's own is put there; \
-one that exists stays. With --force, what is there is moved aside, to before-restore-TIME in the data folder.
+one that exists stays. The backup's own may name places below that folder only. No link is followed. \
+With --force, what is there is moved aside, to before-restore-TIME in the data folder.
 
 {MEANING.en}
 

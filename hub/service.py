@@ -16,7 +16,7 @@ from hub.api import alert_router
 from hub.api_boards import board_router
 from hub.clock_trust import HubClock
 from hub.config import Config, ConfigError
-from hub.data_folder import LOG
+from hub.data_folder import LOG, open_lock
 from hub.downstream import Downstream, Job, check_store
 from hub.http import Condition, Server, make_app
 from hub.ingest import Acknowledgements, Ingest
@@ -207,7 +207,7 @@ def claim(folder: Path) -> IO[str]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
+        file = open_lock(folder / "lock")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()

@@ -7,8 +7,12 @@ from schemas.limit_files import load_limits
 from schemas.properties import PROPERTIES, ZONE_CLASSES
 from schemas.standards import Averaging, Limit, Permitted, Standard, Step, Verified, Weather
 
+MESSAGE_BYTES = 4096
+"""Bytes of the longest MQTT packet of this contract, topic included; the broker throws out who sends a longer one."""
+
 __all__ = [
     "JURISDICTIONS",
+    "MESSAGE_BYTES",
     "PROPERTIES",
     "ZONE_CLASSES",
     "Averaging",

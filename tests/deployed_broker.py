@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import re
 import socket
 import ssl
 import subprocess
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.access import Place, access
 from deploy.certificates import CLIENT, SERVER, Authority, Pair
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy" / "mosquitto"
+HUBS = {"hub": "+", "hub-north": "north"}
 GRACE = 20  # s after which a missing answer is a failure
 
 
@@ -26,22 +29,37 @@ def certificates(folder, *clients):
             authority.issue(pair, name, side, hosts)
 
 
-class DeployedBroker:
-    """Mosquitto with the very files of deploy/mosquitto, and a certificate for each of `clients`.
+def plugins(program):
+    """Return the folder with the plugins that came with a mosquitto: unpacked beside it, or the system's."""
+    for place in (program.parent.parent / "tree" / "usr" / "lib", Path("/usr/lib"), Path("/usr/local/lib")):
+        for found in sorted(place.rglob("mosquitto_dynamic_security.so")):
+            return found.parent
+    raise AssertionError(f"{program} has come without mosquitto_dynamic_security.so")
 
-    `made` is the folder of certificates that `fenceline deploy init` has made, if they are to be the broker's.
+
+class DeployedBroker:
+    """Mosquitto with the very files of deploy/mosquitto, and certificates for HUBS, `health` and the boards.
+
+    `boards` gives each board's "district/site". `made` is the folder of compose.yaml where `fenceline deploy init` has
+    made certificates and access.json, if they are to be the broker's.
     """
 
-    def __init__(self, program, folder, clients=(), made=None):
-        self.certificates = made or folder / "certs"
+    def __init__(self, program, folder, boards=None, made=None):
+        boards = boards or {}
+        self.certificates = made / "certs" if made else folder / "certs"
+        self.access = made / "mosquitto" / "access.json" if made else folder / "access.json"
         if made is None:
-            certificates(self.certificates, *clients)
+            certificates(self.certificates, *HUBS, "health", *boards)
+            places = {name: Place(*place.split("/")) for name, place in boards.items()}
+            self.access.touch(0o600)
+            self.access.write_text(access(places, HUBS))
         with socket.create_server(("127.0.0.1", 0)) as server:
             self.port = server.getsockname()[1]
         text = (DEPLOY / "mosquitto.conf").read_text()
         for deployed, here in (
             ("/mosquitto/certs", self.certificates),
-            ("/mosquitto/config", DEPLOY),
+            ("/mosquitto/config/access.json", self.access),
+            ("/usr/lib/mosquitto_dynamic_security.so", plugins(program) / "mosquitto_dynamic_security.so"),
             ("/mosquitto/data", folder),
             ("listener 8883", f"listener {self.port} 127.0.0.1"),
         ):
@@ -68,6 +86,11 @@ class DeployedBroker:
     @property
     def pid(self):
         return self._process.pid
+
+    def memory(self):
+        """Return how much memory the broker has in RAM, in MB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
     def stop(self):
         self._process.terminate()

@@ -27,7 +27,8 @@ def check(path: Path) -> list[Finding]:
     findings += check_certificates(config.broker)
     if config.broker.password_file:
         findings += check_secret("broker password", config.broker.password_file, Text("the password", "密码"))
-    findings += check_broker(config.broker, hub_runs=any(runs_here(worker.data) for worker in workers))
+    hub_runs = any(runs_here(worker.data) for worker in workers)
+    findings += check_broker(config.broker, hub_runs=hub_runs, districts=config.districts)
     findings += check_store(config)
     for worker in workers:
         of = f" {worker.districts[0]}" if config.districts else ""

@@ -9,6 +9,7 @@ were the hub's: it acknowledges no message, and removes the session only if it w
 import queue
 import socket
 import ssl
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from hub.admission import PREFIX
 from hub.checks.finding import Finding, ok, problem, skipped
-from hub.config import Broker
+from hub.config import Broker, Id
 from hub.messages import KINDS
 from schemas.language import Text
 
@@ -36,8 +37,11 @@ ACCESS = Text(
 )
 
 
-def check_broker(broker: Broker, *, hub_runs: bool) -> list[Finding]:
-    """Go as far towards the broker as possible; the first obstacle is the last finding."""
+def check_broker(broker: Broker, *, hub_runs: bool, districts: Iterable[Id] = ()) -> list[Finding]:
+    """Go as far towards the broker as possible; the first obstacle is the last finding.
+
+    `districts`: those that the hub owns, if not all; a broker may let it hear no others.
+    """
     where = f"{broker.host}:{broker.port}"
     try:
         connection = socket.create_connection((broker.host, broker.port), timeout=PATIENCE)
@@ -53,7 +57,7 @@ def check_broker(broker: Broker, *, hub_runs: bool) -> list[Finding]:
     if hub_runs:
         name = "broker login"
         return [*findings, skipped(name, "the hub that runs here is logged in itself", "正在运行的数据中心自己已登录")]
-    return findings + _Visit(broker).findings()
+    return findings + _Visit(broker, districts).findings()
 
 
 def _check_tls(broker: Broker, connection: socket.socket) -> Finding:
@@ -94,8 +98,9 @@ def _check_tls(broker: Broker, connection: socket.socket) -> Finding:
 class _Visit:
     """One visit to the broker under the client id `<client_id>-check`."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, districts: Iterable[Id]) -> None:
         self._broker = broker
+        self._topics = {f"{PREFIX}{district}/+/+/{kind}": kind for district in districts or "+" for kind in KINDS}
         self._answers: queue.Queue[Any] = queue.Queue()
         self._retained: set[str] = set()
 
@@ -153,17 +158,17 @@ class _Visit:
                 self._retained.add(message.topic)
 
     def _subscribe(self, client: paho.Client) -> Finding:
-        client.subscribe([(f"{PREFIX}+/+/+/{kind}", 1) for kind in KINDS])
+        client.subscribe([(topic, 1) for topic in self._topics])
         codes = self._answer()
-        refused = [kind for kind, code in zip(KINDS, codes, strict=True) if code.is_failure]
-        if refused:
+        answers = zip(self._topics.values(), codes, strict=True)
+        if refused := dict.fromkeys(kind for kind, code in answers if code.is_failure):
             kinds = ", ".join(refused)
             return problem(
                 "broker subscription",
                 Text(f"the broker does not let the hub hear: {kinds}", f"代理不允许接收：{kinds}"),
                 Text(
-                    f"Let the hub read {PREFIX}+/+/+/... in the broker's ACL.",
-                    f"请在代理的 ACL 中允许读取 {PREFIX}+/+/+/...。",
+                    f"Let the hub read {PREFIX}+/+/+/... in the broker's ACL (with deploy/: fenceline deploy access).",
+                    f"请在代理的 ACL 中允许读取 {PREFIX}+/+/+/...（使用 deploy/ 时：fenceline deploy access）。",
                 ),
             )
         client.unsubscribe(f"{PREFIX}check")  # the answer to this comes after the retained messages
@@ -173,7 +178,7 @@ class _Visit:
             return ok(
                 "broker subscription", f"granted; {n} boards have left their status", f"已订阅；{n} 台设备留有状态"
             )
-        # Mosquitto grants every subscription and holds back what the ACL forbids to read.
+        # With an ACL file Mosquitto grants every subscription and holds back what the file forbids to read.
         return ok(
             "broker subscription",
             "granted; no board has left its status yet, so the broker's ACL shows only when one speaks",

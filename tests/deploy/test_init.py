@@ -272,3 +272,86 @@ def test_a_districts_own_hub_gets_a_certificate_of_its_own(folder):
 
 def test_boards_wait_for_the_authority(folder):
     assert "fenceline deploy init" in refused(run("board-certificate", "fence-0001", "--folder", folder))
+
+
+def allowed(folder):
+    """Return what access.json allows, by name: sets of (kind of rule, topic)."""
+    roles = json.loads((folder / "mosquitto" / "access.json").read_text())["roles"]
+    assert all(rule["allow"] for role in roles for rule in role["acls"])
+    return {role["rolename"]: {(rule["acltype"], rule["topic"]) for rule in role["acls"]} for role in roles}
+
+
+REGISTRY = """
+[[site]]
+id = "gate-7"
+district = "north"
+kind = "construction"
+zone_class = "2"
+en = "Gate 7"
+zh = "七号门"
+
+[[board]]
+id = "fence-1"
+site = "gate-7"
+
+[[board]]
+id = "fence-2"
+site = "gate-7"
+retired = 2026-01-01
+
+[[board]]
+id = "fence-3"
+site = "gate-7"
+retired = 2999-01-01
+"""
+
+
+def test_the_broker_lets_each_board_of_the_registry_speak_where_it_stands(folder):
+    made = told(folder)
+    assert made["mosquitto/access.json"] == "made"
+    assert allowed(folder).keys() == {"hub", "health"}
+    registry = folder / "city" / "registry.toml"
+    registry.write_text(REGISTRY)
+
+    result = run("access", "--folder", folder)
+
+    assert "docker compose restart mosquitto" in result.output
+    assert allowed(folder).keys() == {"hub", "health", "fence-1", "fence-3"}
+    own = "fenceline/1/north/gate-7/fence-1"
+    says = {("publishClientSend", f"{own}/{kind}") for kind in ("telemetry", "status", "event", "reply")}
+    hears = {
+        (how, f"{own}/{kind}")
+        for kind in ("ack", "config", "command")
+        for how in ("subscribeLiteral", "publishClientReceive")
+    }
+    assert allowed(folder)["fence-1"] == says | hears
+    assert "docker compose" not in run("access", "--folder", folder).output
+    registry.write_text(REGISTRY.replace('"north"', '"south"'))
+    assert told(folder, "--district", "south")["mosquitto/access.json"] == "renewed"
+    assert ("publishClientSend", "fenceline/1/south/gate-7/fence-1/event") in allowed(folder)["fence-1"]
+    assert ("subscribePattern", "fenceline/1/south/+/+/event") in allowed(folder)["hub-south"]
+
+
+def test_a_registry_that_is_wrong_leaves_the_brokers_list_as_it_is(folder):
+    init(folder)
+    before = (folder / "mosquitto" / "access.json").read_bytes()
+    (folder / "city" / "registry.toml").write_text("[[board]]\nid = 'b'\nsite = 'none'\n")
+    assert "registry.toml" in refused(run("access", "--folder", folder))
+    assert (folder / "mosquitto" / "access.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["certs/hub.key", "secrets/apprise-urls", "city", "certs/boards/fence-1"])
+def test_nothing_is_given_away_through_a_link(folder, tmp_path, name):
+    init(folder)
+    outside = tmp_path / "outside"
+    if (folder / name).is_dir():
+        (folder / name).rename(outside)
+    else:
+        outside.write_text("of somebody else")
+        outside.chmod(0o644)
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).symlink_to(outside)
+    before = outside.stat()
+    assert f"{name}: a link lies on the way" in refused(run("access", "--folder", folder))
+    assert (outside.stat().st_uid, outside.stat().st_mode) == (before.st_uid, before.st_mode)

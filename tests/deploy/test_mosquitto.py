@@ -14,6 +14,7 @@ from paho.mqtt.client import CallbackAPIVersion, Client
 from tests import stack
 from tests.deployed_broker import GRACE, DeployedBroker, certificates
 
+BOARDS = {"b-1": "north/gate-7", "b-2": "north/gate-7", "b-3": "south/pit"}
 CONNECT = bytes([16, 15, 0, 4, *b"MQTT", 4, 2, 0, 60, 0, 3, *b"b-1"])
 
 
@@ -36,7 +37,7 @@ class Peer:
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, reconnect_on_failure=False)
         self._client.tls_set_context(broker.tls(name))
         self._client.on_connect = lambda *_: self._confirmed.put("connect")
-        self._client.on_subscribe = lambda *_: self._confirmed.put("subscribe")
+        self._client.on_subscribe = lambda *arguments: self._confirmed.put([code.value for code in arguments[3]])
         self._client.on_message = lambda *arguments: self.heard.put((arguments[2].topic, arguments[2].payload))
         self._client.on_disconnect = lambda *_: self.lost.set()
         self._client.connect("127.0.0.1", broker.port)
@@ -44,8 +45,14 @@ class Peer:
         self._confirm("connect")
 
     def subscribe(self, topic):
+        assert self.granted(topic)
+
+    def granted(self, topic):
+        """Subscribe; return whether the broker grants it."""
         self._client.subscribe(topic, qos=1)
-        self._confirm("subscribe")
+        (code,) = self._confirmed.get(timeout=GRACE)
+        assert code in (1, 0x80)
+        return code == 1
 
     def publish(self, topic, payload, retain=False):
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(GRACE)
@@ -68,7 +75,7 @@ def broker(tmp_path_factory):
         (pytest.fail if stack.required() else pytest.skip)("no Mosquitto 2 here; `python -m tests.stack` says why")
     if shutil.which("openssl") is None:
         (pytest.fail if stack.required() else pytest.skip)("no openssl command here")
-    broker = DeployedBroker(found.path, tmp_path_factory.mktemp("mosquitto"), ("hub", "b-1", "b-2", "health"))
+    broker = DeployedBroker(found.path, tmp_path_factory.mktemp("mosquitto"), BOARDS)
     try:
         broker.wait()
         yield broker
@@ -96,35 +103,63 @@ def test_a_board_hears_what_the_hub_says_to_it(broker, kind):
     "topic",
     [
         "fenceline/1/north/gate-7/b-2/telemetry",
+        "fenceline/1/north/gate-8/b-1/telemetry",
+        "fenceline/1/south/gate-7/b-1/telemetry",
         "fenceline/1/north/gate-7/b-1/ack",
         "fenceline/1/north/gate-7/b-2/ack",
         "fenceline/1/north/b-1/telemetry",
+        "fenceline/1/north/gate-7/b-1/telemetry/more",
+        "$CONTROL/dynamic-security/v1",
         "elsewhere",
     ],
 )
-def test_a_board_cannot_speak_for_another_or_for_the_hub(broker, topic):
+def test_a_board_speaks_only_at_its_own_place_and_neither_for_another_nor_for_the_hub(broker, topic):
     own = "fenceline/1/north/gate-7/b-1/telemetry"
     with client(broker, "hub") as hub, client(broker, "b-1") as board, client(broker, "b-2") as other:
-        hub.subscribe("fenceline/1/#")
-        hub.subscribe("elsewhere")
-        other.subscribe("fenceline/1/+/+/b-2/ack")
-        board.publish(topic, "forged")
+        hub.subscribe("fenceline/1/+/+/+/telemetry")
+        board.subscribe("fenceline/1/north/gate-7/b-1/ack")
+        other.subscribe("fenceline/1/north/gate-7/b-2/ack")
+        board.publish(topic, "forged", retain=True)
         board.publish(own, "own")
+        hub.publish("fenceline/1/north/gate-7/b-1/ack", "end")
         hub.publish("fenceline/1/north/gate-7/b-2/ack", "end")
         # The broker keeps the order, so a forged message would have come first.
         assert hub.hears() == (own, b"own")
+        assert board.hears() == ("fenceline/1/north/gate-7/b-1/ack", b"end")
         assert other.hears() == ("fenceline/1/north/gate-7/b-2/ack", b"end")
 
 
-@pytest.mark.parametrize("wanted", ["fenceline/1/+/+/b-2/ack", "fenceline/1/north/gate-7/b-2/telemetry", "#"])
-def test_a_board_cannot_listen_to_another(broker, wanted):
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "fenceline/1/north/gate-7/b-2/ack",
+        "fenceline/1/+/+/b-1/ack",
+        "fenceline/1/north/gate-7/b-1/telemetry",
+        "fenceline/1/north/gate-7/b-2/telemetry",
+        "$share/all/fenceline/1/north/gate-7/b-1/ack",
+        "$SYS/#",
+        "#",
+    ],
+)
+def test_a_board_listens_to_nothing_but_what_the_hub_says_to_it(broker, wanted):
     with client(broker, "hub") as hub, client(broker, "b-1") as board, client(broker, "b-2") as other:
-        board.subscribe(wanted)
-        board.subscribe("fenceline/1/+/+/b-1/ack")
+        assert not board.granted(wanted)
+        board.subscribe("fenceline/1/north/gate-7/b-1/ack")
         other.publish("fenceline/1/north/gate-7/b-2/telemetry", "secret")
         hub.publish("fenceline/1/north/gate-7/b-2/ack", "secret")
         hub.publish("fenceline/1/north/gate-7/b-1/ack", "own")
         assert board.hears() == ("fenceline/1/north/gate-7/b-1/ack", b"own")
+
+
+def test_a_certificate_of_no_board_in_the_registry_can_say_and_hear_nothing(broker):
+    certificates(broker.certificates, "retired")
+    own = "fenceline/1/north/gate-7/retired"
+    with client(broker, "hub") as hub, client(broker, "retired") as retired, client(broker, "b-1") as board:
+        hub.subscribe("fenceline/1/+/+/+/telemetry")
+        assert not retired.granted(f"{own}/ack")
+        retired.publish(f"{own}/telemetry", "forged")
+        board.publish("fenceline/1/north/gate-7/b-1/telemetry", "own")
+        assert hub.hears()[1] == b"own"
 
 
 def test_a_board_cannot_throw_the_hub_out_by_taking_its_client_id(broker):
@@ -133,6 +168,22 @@ def test_a_board_cannot_throw_the_hub_out_by_taking_its_client_id(broker):
         board.publish("fenceline/1/north/gate-7/b-1/event", "here")
         assert hub.hears()[1] == b"here"
         assert not hub.lost.is_set()
+
+
+def test_the_hub_of_one_district_hears_and_speaks_there_only(broker):
+    with client(broker, "hub-north") as hub, client(broker, "b-1") as board, client(broker, "b-3") as southern:
+        for district in ("+", "south"):
+            assert not hub.granted(f"fenceline/1/{district}/+/+/event")
+        hub.subscribe("fenceline/1/north/+/+/event")
+        board.subscribe("fenceline/1/north/gate-7/b-1/ack")
+        southern.subscribe("fenceline/1/south/pit/b-3/ack")
+        southern.publish("fenceline/1/south/pit/b-3/event", "far")
+        board.publish("fenceline/1/north/gate-7/b-1/event", "near")
+        hub.publish("fenceline/1/south/pit/b-3/ack", "forged")
+        hub.publish("fenceline/1/north/gate-7/b-1/ack", "mine")
+        assert hub.hears()[1] == b"near"
+        assert board.hears()[1] == b"mine"
+        assert southern.heard.empty()
 
 
 def test_a_board_gets_the_configuration_that_was_sent_while_it_was_away(broker):
@@ -185,7 +236,7 @@ def test_a_boards_certificate_cannot_pass_for_the_brokers(broker):
 
 def test_the_health_check_hears_that_the_broker_lives_and_nothing_of_any_board(broker):
     with client(broker, "health") as health, client(broker, "b-1") as board:
-        health.subscribe("#")
+        assert not health.granted("#")
         board.publish("fenceline/1/north/gate-7/b-1/telemetry", "secret")
         # What is retained comes at once; the broker keeps the order, so a board's message would have come first.
         health.subscribe("$SYS/broker/uptime")

@@ -8,7 +8,7 @@ from edge.agent import Agent
 from edge.calibration import Calibration
 from edge.drivers import Silent
 from edge.notes import Notes
-from edge.orders import Orders
+from edge.orders import MOST_DETAIL, Orders
 from edge.recorder import Recorder
 from edge.relay import Relay
 from tests.edge.helpers import tmp_dir
@@ -309,6 +309,23 @@ def test_calibrate_puts_it_in_force_and_tells_who_against_what_and_what_was_befo
     again = {"who": "Li Gong", "reference": "BAM 1020 no. 7", "before": SECOND, "after": after}
     assert parts.events() == [("calibration", told), ("calibration", again)]
     assert Parts(parts.folder).calibration.id == 5
+
+
+def test_a_calibration_is_told_in_an_event_that_the_broker_takes_or_is_refused():
+    parts = Parts()
+
+    def with_points(id_, n):
+        return {"id": id_, "channels": {"pm10": {"points": [[10.5 * i, 10.0 * i] for i in range(1, n + 1)]}}}
+
+    parts.obey(calibrate(calibration=with_points(5, 120)))
+    parts.obey(calibrate(calibration=with_points(6, 120)))
+    assert not_refused(parts, [("calibration", calibrate(calibration=with_points(7, 400)))]) == []
+    assert parts.calibration.id == 6
+    told = [detail for _, detail in parts.events()]
+    assert [detail["before"]["id"] for detail in told] == [0, 5]
+    assert told[1]["before"] == {"id": 5}  # the whole of it is in the event before
+    assert told[1]["after"] == with_points(6, 120)
+    assert max([len(json.dumps(detail)) for detail in told]) <= MOST_DETAIL
 
 
 def test_calibrate_without_who_or_reference_or_calibration_is_refused():

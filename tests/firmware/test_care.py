@@ -140,6 +140,38 @@ def test_what_is_no_whole_backup_is_neither_restored_nor_rescued(tmp_path, spoil
         assert why in done.err
 
 
+@pytest.mark.parametrize(
+    ("folder", "file"),
+    [
+        ("outbox", "/main.py"),
+        ("outbox", "/edge/agent.mpy"),
+        ("edge", "/edge/agent.mpy"),
+        ("outbox", "/outbox/../../evil-1.seg"),
+        ("outbox", "/../evil-1.seg"),
+        ("..", "/../evil-1.seg"),
+        ("outbox", "/outbox/x-/../../evil.seg"),
+        ("outbox", "//etc/passwd"),
+        ("slots", "/key"),
+        ("", "/key"),
+    ],
+)
+def test_a_backup_brings_no_file_but_a_boards_own(tmp_path, folder, file):
+    path = tmp_path / "pit-1.tar.gz"
+    config = {"folder": folder, "broker": {"tls": {"ca": file.removeprefix("/")}}}
+    files = {"/config.json": json.dumps(config).encode(), "/key": b"0" * 64, file: b"0" * 64}
+    digests = {name: backup.hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    made = backup.dt.datetime(2026, 11, 26, tzinfo=backup.dt.UTC)
+    content = backup.Content(backup.Manifest(1, "pit-1", made, digests, []), files)
+    path.write_bytes(backup.pack(content))
+    if file.startswith("//"):
+        _replace(path, file[1:], b"0" * 64)
+    for command in ("restore", "rescue"):
+        done = here(command, path, "--port", "/dev/none")
+        assert done.code == 2
+        assert "which no" in done.err or "damaged or changed" in done.err
+    assert {entry.name for entry in tmp_path.iterdir()} <= {path.name}
+
+
 def _replace(path, name, content):
     with tarfile.open(path) as archive:
         files = {member.name: archive.extractfile(member).read() for member in archive}

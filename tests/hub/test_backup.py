@@ -1,9 +1,12 @@
 """A hub is saved while it works, and what is put back is whole, or nothing is changed."""
 
+import gzip
+import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -11,16 +14,18 @@ import sys
 import tarfile
 import textwrap
 import threading
+import tracemalloc
 from contextlib import closing
 
+import msgspec
 import pytest
 
-from hub.archive import read_archive
+from hub.archive import Manifest, read_archive
 from hub.backup import WORK, back_up
 from hub.config import ConfigError, load_config
 from hub.consumer import StoreSink
 from hub.data_folder import RESTORING, databases, refuse_half_restored
-from hub.restore import restore
+from hub.restore import refuse_without_room, restore
 from hub.service import claim
 from hub.stores import SqliteStore
 from tests.hub.helpers import Hub, Speaker, execute, query
@@ -348,13 +353,10 @@ def test_what_was_changed_in_an_archive_is_noticed(there, archive, name):
     assert left(there.folder) == set()
 
 
-def link(name):
-    entry = tarfile.TarInfo(name)
-    entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
-    return entry
+HOSTILE = ["../evil.toml", "/tmp/evil.db", "data/../../evil.db", "data/.ssh/evil.db", "data/evil.db", "evil"]
 
 
-@pytest.mark.parametrize("name", ["../evil.toml", "/tmp/evil.db", "data/../../evil.db", "data/.ssh/evil.db", "evil"])
+@pytest.mark.parametrize("name", [*HOSTILE, "data/log.db/../../evil.db", "data/log.db-wal", "x/" * 120 + "log.db"])
 @pytest.mark.parametrize("named", [True, False])
 def test_no_name_leads_out_of_the_folder(tmp_path, there, archive, name, named):
     files = contents(archive)
@@ -369,12 +371,301 @@ def test_no_name_leads_out_of_the_folder(tmp_path, there, archive, name, named):
     assert left(tmp_path) == before
 
 
-def test_a_link_in_an_archive_is_refused(there, archive):
+NO_FILES = {
+    "link": tarfile.SYMTYPE,
+    "hard link": tarfile.LNKTYPE,
+    "folder": tarfile.DIRTYPE,
+    "pipe": tarfile.FIFOTYPE,
+    "device": tarfile.CHRTYPE,
+    "disk": tarfile.BLKTYPE,
+    "sparse file": tarfile.GNUTYPE_SPARSE,
+}
+
+
+@pytest.mark.parametrize("name", ["data/log.db", "keys.toml"])
+@pytest.mark.parametrize("kind", NO_FILES.values(), ids=NO_FILES)
+def test_what_is_no_regular_file_is_refused(there, archive, kind, name):
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, "/etc/passwd"
     files = contents(archive)
-    rewrite(archive, [(link(name) if name == "data/log.db" else name, content) for name, content in files.items()])
+    rewrite(archive, [(entry if known == name else known, content) for known, content in files.items()])
+    with pytest.raises(ConfigError, match=f"'{re.escape(name)}', which does not belong"):
+        restore(archive, there.config_file)
+    assert left(there.folder) == set()
+
+
+def test_a_file_that_comes_twice_is_refused(there, archive):
+    files = contents(archive)
+    rewrite(archive, [*files.items(), ("data/log.db", files["data/log.db"])])
     with pytest.raises(ConfigError, match=r"'data/log\.db', which does not belong"):
         restore(archive, there.config_file)
     assert left(there.folder) == set()
+
+
+def test_a_header_that_would_fill_the_memory_is_refused_before_it_is_read(there, archive):
+    """A name of 200 MB, which gzip makes to 200 KB."""
+    entry = tarfile.TarInfo("././@PaxHeader")
+    entry.type, entry.size = tarfile.XHDTYPE, 200 << 20
+    with gzip.open(archive, "wb", compresslevel=1) as file:
+        file.write(entry.tobuf(tarfile.USTAR_FORMAT))
+        for _ in range(200):
+            file.write(b"a" * (1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError, match="does not belong into a backup"):
+            restore(archive, there.config_file)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("name", "size"), [("keys.toml", 1 << 40), ("keys.toml", -1), ("data/log.db", -1)])
+def test_a_size_that_cannot_be_is_refused(there, archive, name, size):
+    files = contents(archive)
+    manifest = json.loads(files["manifest.json"])
+    manifest["files"][name]["size"] = size
+    files["manifest.json"] = json.dumps(manifest).encode()
+    rewrite(archive, files.items())
+    with pytest.raises(ConfigError, match="does not belong into a backup"):
+        restore(archive, there.config_file)
+
+
+def test_a_backup_without_room_is_refused_before_anything_is_written(there, archive):
+    """Sparse and well packed, a database that no disk holds takes little in an archive: its size is asked first."""
+    files = contents(archive)
+    manifest = json.loads(files["manifest.json"])
+    with pytest.raises(ConfigError, match="make room"):
+        refuse_without_room(msgspec.convert(manifest, Manifest), there.folder, free=1000)
+
+
+def test_a_database_of_more_than_8_gib_can_be_put_back(there, archive):
+    """What tar writes before such a file stands here before a small one."""
+    files = contents(archive)
+    with gzip.open(archive, "wb") as file:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            if name == "data/log.db":
+                record = f" size={entry.size}\n"
+                record = f"{len(record) + 2}{record}".encode()
+                extended = tarfile.TarInfo("././@PaxHeader")
+                extended.type, extended.size = tarfile.XHDTYPE, len(record)
+                file.write(extended.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0"))
+                entry.size = 0
+            file.write(entry.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512))
+        file.write(bytes(1024))
+    restore(archive, there.config_file)
+    assert there.records() == 30
+
+
+def retold(archive, **changed):
+    """Write an archive anew with other files, as one does who can also write the manifest."""
+    files = contents(archive)
+    manifest = json.loads(files["manifest.json"])
+    names = {
+        "registry": "registry.toml",
+        "keys": "keys.toml",
+        "fenceline": "fenceline.toml",
+        "series": "data/series.db",
+    }
+    for short, content in changed.items():
+        files[names[short]] = content
+        manifest["files"][names[short]] |= {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    files["manifest.json"] = json.dumps(manifest).encode()
+    rewrite(archive, files.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("registry", "/{outside}/cron.d/evil.toml"),
+        ("registry", "../cron.d/evil.toml"),
+        ("registry", ".ssh/evil.toml"),
+        ("registry", "cron.d/evil"),
+        ("registry", "fenceline.toml"),
+        ("keys", "../ssh/authorized_keys.toml"),
+        ("keys", "ssh/authorized_keys"),
+        ("keys", "registry.toml"),
+        ("data", "/{outside}/data"),
+        ("data", "data/../../data"),
+        ("data", "."),
+        ("data", "linked/data"),
+        ("keys", "linked/keys.toml"),
+    ],
+)
+def test_a_configuration_out_of_the_archive_names_no_place_elsewhere(tmp_path, there, archive, name, place):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (there.folder / "linked").symlink_to(outside)
+    places = {"registry": "registry.toml", "keys": "keys.toml", "data": "data"}
+    places[name] = place.format(outside=str(outside).strip("/"))
+    retold(archive, fenceline="".join(f"{key} = {json.dumps(value)}\n" for key, value in places.items()).encode())
+    before = left(tmp_path)
+    with pytest.raises(ConfigError, match=r"first, with the places of this machine|is a link"):
+        restore(archive, there.config_file)
+    assert left(tmp_path) == before
+    # Whoever has written the configuration himself may have the places anywhere.
+    there.config_file.write_text(CONFIG + f"data = {json.dumps(str(outside / 'data'))}\n")
+    restore(archive, there.config_file)
+    assert (outside / "data" / "log.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"registry": b"[[board]]\nid = 'b'\nsite = 'none'\n"}, r"its registry\.toml cannot be used"),
+        ({"registry": b"* * * * * root reboot\n"}, r"its registry\.toml cannot be used"),
+        ({"keys": b"ssh-ed25519 AAAA evil\n"}, r"its keys\.toml cannot be used"),
+        ({"fenceline": b"#!/bin/sh\nreboot\n"}, "is not valid TOML"),
+    ],
+)
+def test_what_is_not_what_its_name_says_is_refused(there, archive, changed, told):
+    retold(archive, **changed)
+    with pytest.raises(ConfigError, match=told):
+        restore(archive, there.config_file)
+    assert left(there.folder) == set()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "CREATE TRIGGER evil AFTER UPDATE ON position BEGIN DELETE FROM position; END",
+        "CREATE VIEW evil AS SELECT 1",
+        "CREATE TABLE evil (x)",
+        "PRAGMA user_version = 0",
+    ],
+)
+def test_a_database_that_is_no_hubs_is_refused(tmp_path, there, archive, odd):
+    path = tmp_path / "series.db"
+    path.write_bytes(contents(archive)["data/series.db"])
+    execute(path, odd)
+    retold(archive, series=path.read_bytes())
+    with pytest.raises(ConfigError, match=r"data/series\.db is no database of a hub"):
+        restore(archive, there.config_file)
+    assert left(there.folder) <= {"data/lock", "data/consumers.lock"}
+
+
+def modes(folder):
+    return {path.relative_to(folder).as_posix(): oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.rglob("*")}
+
+
+def test_what_is_put_back_is_its_owners_alone(here, there):
+    with Hub(here.data / "north") as north:
+        north.hear(Speaker().batch(1, 3))
+    archive = here.back_up()
+    there.config_file.write_text(CONFIG)
+    (there.folder / "keys.toml").touch(0o644)
+    old = os.umask(0o022)
+    try:
+        restore(archive, there.config_file, force=True)
+    finally:
+        os.umask(old)
+    found = modes(there.folder)
+    databases = {path for path in found if path.endswith(".db")}
+    assert databases >= {"data/log.db", "data/north/log.db", "data/series.db"}
+    assert {found[path] for path in (*databases, "keys.toml")} == {"0o600"}
+    assert {found[path] for path in ("data", "data/north")} == {"0o700"}
+
+
+# Links and folders that somebody has put where something is written
+
+
+@pytest.fixture
+def treasure(tmp_path):
+    """A folder of somebody else's, with files; it must stay as it is."""
+    folder = tmp_path / "treasure"
+    (folder / "deep").mkdir(parents=True)
+    names = {"log.db", "deep/keys.toml", "lock", "consumers.lock"}
+    for file in names:
+        (folder / file).write_text("precious")
+    before = modes(folder)
+    yield folder
+    assert left(folder) == names
+    assert {(folder / file).read_text() for file in names} == {"precious"}
+    assert modes(folder) == before
+
+
+@pytest.mark.parametrize("name", [RESTORING, f"{RESTORING}.part", "north"])
+def test_a_restore_follows_no_link_in_the_data_folder(here, treasure, name):
+    with Hub(here.data / "north") as north:
+        north.hear(Speaker().batch(1, 3))
+    archive = here.back_up()
+    if name == "north":
+        shutil.rmtree(here.data / name)
+    (here.data / name).symlink_to(treasure)
+    with pytest.raises(ConfigError, match="is a link"):
+        restore(archive, here.config_file, force=True)
+    assert here.records() == 30
+
+
+@pytest.mark.parametrize("name", ["lock", "consumers.lock"])
+def test_a_restore_empties_no_file_through_a_lock(here, archive, treasure, name):
+    (here.data / name).unlink(missing_ok=True)
+    (here.data / name).symlink_to(treasure / name)
+    with pytest.raises(ConfigError, match="symbolic links"):
+        restore(archive, here.config_file, force=True)
+
+
+def test_drafts_are_written_through_no_link_and_into_no_file_that_is_there(here, archive, treasure):
+    (here.folder / "registry.toml").write_text("# another city\n")
+    (here.folder / "keys.toml").write_text("# others\n")
+    (here.folder / f".registry.toml{RESTORING}").symlink_to(treasure / "log.db")
+    (here.folder / f".keys.toml{RESTORING}").hardlink_to(treasure / "deep" / "keys.toml")
+    restore(archive, here.config_file, force=True)
+    assert (here.folder / "registry.toml").read_text() == "# the city\n"
+    assert (here.folder / "keys.toml").read_text() == "# secret\n"
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_backup_works_in_no_folder_that_a_link_leads_to(here, treasure, kind):
+    work = here.folder / "backups" / WORK
+    work.parent.mkdir()
+    if kind == "link":
+        work.symlink_to(treasure)
+    else:
+        work.write_text("file")
+    with pytest.raises(ConfigError, match=f"{WORK}: is a link or a file"):
+        here.back_up()
+
+
+def test_links_in_a_backups_own_folder_are_removed_and_not_followed(here, treasure):
+    work = here.folder / "backups" / WORK
+    (work / "deep").mkdir(parents=True)
+    (work / "files").symlink_to(treasure)
+    (work / "archive").symlink_to(treasure / "log.db")
+    (work / "deep" / "link").symlink_to(treasure)
+    assert here.back_up().is_file()
+    assert not work.exists()
+
+
+@pytest.mark.parametrize("name", ["log.db", "none"])
+def test_a_backup_is_written_over_no_link(here, treasure, name):
+    target = here.folder / "monday.tar.gz"
+    target.symlink_to(treasure / name)
+    with pytest.raises(ConfigError, match="exists already"):
+        here.back_up(target)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("name", [RESTORING, f"{RESTORING}.part", "north"])
+def test_a_restore_works_in_no_folder_of_somebody_elses(here, name):
+    with Hub(here.data / "north") as north:
+        north.hear(Speaker().batch(1, 3))
+    archive = here.back_up()
+    (here.data / name).mkdir(exist_ok=True)
+    os.chown(here.data / name, 12345, 12345)
+    with pytest.raises(ConfigError, match=f"{re.escape(name)}: belongs to another user"):
+        restore(archive, here.config_file, force=True)
+    assert here.records() == 30
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_backup_works_in_no_folder_of_somebody_elses(here):
+    work = here.folder / "backups" / WORK
+    work.mkdir(parents=True)
+    os.chown(work, 12345, 12345)
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        here.back_up()
 
 
 @pytest.mark.parametrize(

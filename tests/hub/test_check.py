@@ -418,7 +418,7 @@ def deployed(tmp_path_factory):
     program = require("mosquitto")
     if shutil.which("openssl") is None:
         (pytest.fail if stack.required() else pytest.skip)("no openssl command here")
-    broker = DeployedBroker(program, tmp_path_factory.mktemp("deployed"), ("hub", "fence-1"))
+    broker = DeployedBroker(program, tmp_path_factory.mktemp("deployed"), {"fence-1": "north/tower"})
     broker.wait()
     yield broker
     broker.stop()

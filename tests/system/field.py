@@ -58,7 +58,7 @@ class FieldCity:
         self.board = BoardProcess(folder / "board", "--sensors", "dust,noise", *options)
         place = folder / "mosquitto"
         place.mkdir()
-        self.broker = DeployedBroker(require("mosquitto"), place, ("hub", "station-pit-1"))
+        self.broker = DeployedBroker(require("mosquitto"), place, {"station-pit-1": "nanhai/station-pit"})
         self.certificates = self.broker.certificates
         self._hub: subprocess.Popen[bytes] | None = None
         paths = {"ca": "ca.crt", "certificate": "hub.crt", "key": "hub.key"}

@@ -88,10 +88,11 @@ def test_a_city_from_nothing_takes_a_reading_and_says_that_all_is_well(folder, i
     fenceline(folder, "registry", "add", "board", "fence-0001", "--site", "gate-7")
     fenceline(folder, "registry", "key", "fence-0001", "--out", "key")
     fenceline(folder, "deploy", "board-certificate", "--registry")
+    fenceline(folder, "deploy", "access")
 
     broker_folder = folder / "broker"
     broker_folder.mkdir()
-    broker = DeployedBroker(require("mosquitto"), broker_folder, made=folder / "certs")
+    broker = DeployedBroker(require("mosquitto"), broker_folder, made=folder)
     put_in(
         folder / "fenceline.toml",
         ('host = "mosquitto"', 'host = "127.0.0.1"'),

@@ -55,7 +55,7 @@ def day(micropython, tmp_path):
         build_agent(chain.code)
         folder = tmp_path / "mosquitto"
         folder.mkdir()
-        broker = DeployedBroker(require("mosquitto"), folder, ("hub", "plant-1"))
+        broker = DeployedBroker(require("mosquitto"), folder, {"plant-1": f"{SITE.district}/{SITE.id}"})
         try:
             broker.wait()
             show_certificates(chain, broker)

@@ -10,17 +10,19 @@ from tests.system.chain import Chain, until
 
 def test_boards_on_micropython_and_the_hub_meet_over_tls(micropython, tmp_path):
     with Chain(tmp_path, 0, micropython) as chain:
-        names = [board.id for board in chain.boards]
+        places = {board.id: f"{board.site.district}/{board.site.id}" for board in chain.boards}
         place = tmp_path / "mosquitto"
         place.mkdir()
-        broker = DeployedBroker(require("mosquitto"), place, ("hub", *names))
+        broker = DeployedBroker(require("mosquitto"), place, places)
         try:
             broker.wait()
             show_certificates(chain, broker)
             chain.start_hub()
-            for name in names:
+            for name in places:
                 chain.start_board(name)
-            until(lambda: chain.in_log() > 20, f"messages in the log\n{chain.log('hub')}\n{chain.log(names[0])}")
+            until(
+                lambda: chain.in_log() > 20, f"messages in the log\n{chain.log('hub')}\n{chain.log(next(iter(places)))}"
+            )
             chain.stop_boards()
             until(lambda: not chain.store_is_behind(), "the store has what the log has")
             assert chain.terminate_hub() == 0, chain.log("hub")
