@@ -24,7 +24,6 @@ from edge.timeline import Timeline
 KEEPALIVE = 30  # s
 LINGER = 30  # s to send what is left when asked to stop
 STATUS_EVERY = 3600  # s
-FRESH = 300  # s: an older order to update may be an old version's, played back
 
 
 async def end(tasks):
@@ -40,6 +39,18 @@ def ticks():
     from edge import update
 
     return update.monotonic()
+
+
+def stream_of(folder, board):
+    """Return the stream of what is recorded from now on; the module that knows is not kept in the heap."""
+    import edge
+    from edge import stream
+
+    name = stream.resume(folder, board)
+    sys.modules.pop("edge.stream", None)
+    if hasattr(edge, "stream"):
+        del edge.stream
+    return name
 
 
 def trial():
@@ -76,10 +87,14 @@ class Agent:
             if spec not in ports:
                 ports[spec] = board.open_bus(spec) if spec.startswith("i2") else Port(board, spec)
             self.sensors[settings["name"]] = drivers.make(settings, ports[spec])
-        self.outbox = Outbox(folder, **config.get("outbox", {}))
-        last = self.outbox.last
-        self._timeline = Timeline(board, folder, message.made(last) if last else None)
-        self._courier = Courier(self.outbox, self._timeline, self._publish)
+        self.outbox = Outbox(folder, stream=stream_of(folder, board), **config.get("outbox", {}))
+        boxes = [self.outbox] + self.outbox.elders
+        lasts = [message.made(box.last) for box in boxes if box.last]
+        # The timeline that waits to be placed, if any, goes on: its name is the lowest.
+        lasts.sort(key=lambda last: int(last[0]) if last[0][0] == "-" else 0)
+        self._timeline = Timeline(board, folder, lasts[0] if lasts else None)
+        self._couriers = [Courier(box, self._timeline, self._publish) for box in boxes]
+        self._courier = self._couriers[0]
         self.calibration = Calibration(folder + "/calibration.json")
         self.recorder = Recorder(
             board,
@@ -96,6 +111,8 @@ class Agent:
         pin = config.get("relay_pin")
         self._relay = Relay(lambda on: board.switch(pin, on), board.ticks_ms, self._switched)
         self._relay.rule = config.get("relay")
+        self._given = None
+        self._given_path = folder + "/orders"
         self._orders = Orders(
             board,
             self.recorder,
@@ -104,6 +121,7 @@ class Agent:
             self._notes,
             self._say_status,
             folder + "/desired.json",
+            self._rising,
         )
         self._trial = None
         self._first = self.outbox.next
@@ -147,7 +165,7 @@ class Agent:
         sampling = start(recorder.record(), *[recorder.sample(name, driver) for name, driver in self.sensors.items()])
         sending = start(
             self.client.run(),
-            self._courier.run(),
+            *[courier.run() for courier in self._couriers],
             self._keep_status_fresh(),
             self._watch(),
             self.board.stop_asked(),
@@ -163,7 +181,7 @@ class Agent:
 
     async def _send_the_rest(self):
         for _ in range(LINGER * 10):
-            if self.outbox.oldest == self.outbox.next:
+            if not self._depth():
                 break
             await asyncio.sleep(0.1)
         if self.client.connected:
@@ -177,11 +195,13 @@ class Agent:
         await self.client.publish(self._topic + kind, self._signer.seal_parts(parts), retain)
 
     async def _greet(self):
-        self._courier.ready = False
+        for courier in self._couriers:
+            courier.ready = False
         for kind in ("ack", "command", "config"):
             await self.client.subscribe(self._topic + kind)
         await self._say_status()
-        self._courier.begin()
+        for courier in self._couriers:
+            courier.begin()
         await self._tell()
 
     def _hear(self, topic, payload):
@@ -196,8 +216,9 @@ class Agent:
         if kind == "ack":
             ack = message.acknowledged(heard)
             if ack:
-                self._courier.acknowledged(*ack)
-                if self._trial and ack[1] >= self._first:
+                for courier in self._couriers:
+                    courier.acknowledged(*ack)
+                if self._trial and ack[0] == self.outbox.stream and self._first <= ack[1] < self.outbox.next:
                     self._trial.confirm()  # connected, and a record of this run has arrived
         elif kind == "config":
             self._orders.configure(heard)
@@ -206,28 +227,29 @@ class Agent:
             asyncio.create_task(self._obey(heard))  # noqa: RUF006 (it ends with its reply)
 
     async def _obey(self, command):
-        ends = command.get("do") in ("reboot", "update")
-        try:
-            if command.get("do") == "update":
-                detail = await self._update(command)
-            elif ends:
-                detail = "starting again"
-            else:
-                detail = await self._orders.obey(command)
-        except Exception as error:
-            ends = False
-            await self._reply(command, False, str(error)[:1000])
-        else:
-            await self._reply(command, True, detail)
+        reply, done = await self._rising().once(command, self.now(), self._carry_out)
+        if reply:
+            await self._reply(command, *reply)
         self._tell_soon()
-        if ends:
+        if done and command.get("do") in ("reboot", "update"):
             self.board.reset()
+
+    def _rising(self):
+        if self._given is None:
+            from edge.rising import Rising  # 4 KB of heap, needed when the hub orders something for the first time
+
+            self._given = Rising(self._given_path)
+        return self._given
+
+    async def _carry_out(self, command):
+        if command.get("do") == "update":
+            return await self._update(command)
+        if command.get("do") == "reboot":
+            return "starting again"
+        return await self._orders.obey(command)
 
     async def _update(self, command):
         from edge import update  # 7 KB of heap, needed once in a while
-
-        if abs(self.now() - command.get("t", 0)) > FRESH:
-            raise ValueError("t: missing, or not within %d s of the board's clock" % FRESH)
 
         async def open_connection(host, port, secured):
             tls = {}
@@ -293,6 +315,10 @@ class Agent:
                 except OSError as error:
                     log("status: %s" % error)
 
+    def _depth(self):
+        """Return how many records wait, with those of older streams."""
+        return sum([box.next - box.oldest for box in [self.outbox] + self.outbox.elders])
+
     def now(self):
         """Return Unix time in s, 0 while the clock is not set."""
         return 0 if self.board.clock_quality == "none" else self.board.now_ms() // 1000
@@ -305,8 +331,8 @@ class Agent:
             "runtime": self.board.runtime(),
             "reset": self.board.reset_cause(),
             "stream": outbox.stream,
-            "depth": outbox.next - outbox.oldest,
-            "dropped": outbox.dropped,
+            "depth": self._depth(),
+            "dropped": outbox.dropped + sum([elder.dropped for elder in outbox.elders]),
             "rejected": {name: driver.rejected for name, driver in self.sensors.items()},
             "sensors": self.recorder.state,
             "cal": self.calibration.id,

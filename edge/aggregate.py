@@ -3,6 +3,7 @@
 from array import array
 from math import atan2, cos, log10, pi, sin
 
+from edge.message import is_finite
 from edge.quantities import QUANTITIES
 
 # Share of good samples that an interval needs to count as normal: HJ 212-2017 appendix D asks for 45 of 60 minutes.
@@ -67,8 +68,11 @@ class Aggregator:
         self._misses = {channel: {} for channel in channels}
 
     def add(self, channel, value):
-        """Take one good sample of a channel, in the catalogue's unit."""
-        self._samples[channel].append(value)
+        """Take one good sample of a channel, in the catalogue's unit; one that is not finite is a miss, flagged D."""
+        if is_finite(value):
+            self._samples[channel].append(value)
+        else:
+            self.miss(channel, "D")
 
     def miss(self, channel, flag):
         """Note a sample that could not be had, with the HJ 212 letter that says why (B, D, M, C, ...)."""
@@ -87,7 +91,10 @@ class Aggregator:
             samples = self._samples[channel]
             flag = (work or {}).get(channel) or self._flag(channel)
             if samples:
-                values[key] = aggregate(samples)
+                try:
+                    values[key] = aggregate(samples)
+                except (ValueError, ArithmeticError):
+                    flag = "D"  # too large or too small to be levels: 10 ** (level / 10) overflows, or is 0
             if flag != "N":
                 flags[key] = flag
         for channel in self._samples:

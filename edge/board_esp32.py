@@ -8,7 +8,9 @@ that does not switch by itself.
 import asyncio
 import sys
 import time
+from binascii import hexlify
 
+import esp32
 import machine
 import network
 import ntptime
@@ -131,6 +133,24 @@ class Board:
             machine.SOFT_RESET: "software",
         }
         return causes.get(machine.reset_cause(), "brownout")
+
+    def chip(self):
+        """Return the chip's own id, hexadecimal."""
+        return hexlify(machine.unique_id()).decode()
+
+    def mark(self):
+        """Return the mark that `set_mark` kept last, or "": it lies apart from the files, in the chip's NVS."""
+        kept = bytearray(16)
+        try:
+            return kept[: esp32.NVS("fenceline").get_blob("mark", kept)].decode()
+        except OSError:
+            return ""
+
+    def set_mark(self, mark):
+        """Keep a mark of at most 16 characters; raises OSError when it cannot."""
+        store = esp32.NVS("fenceline")
+        store.set_blob("mark", mark.encode())
+        store.commit()
 
     def rssi(self):
         """Return the radio's signal strength in dBm, None while it is not connected."""

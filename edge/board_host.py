@@ -9,6 +9,17 @@ import asyncio
 import os
 import sys
 import time
+from binascii import hexlify
+
+from edge import files
+
+try:
+    from machine import unique_id  # a virtual board's
+except ImportError:
+
+    def unique_id():  # type: ignore[misc]
+        """A process has no chip."""
+        return b""
 
 
 def _exists(path):
@@ -86,6 +97,22 @@ class Board:
     def reset_cause(self):
         """Return why the board started."""
         return "process"
+
+    def chip(self):
+        """Return the chip's own id, hexadecimal; "" for a process."""
+        return hexlify(unique_id()).decode()
+
+    def mark(self):
+        """Return the mark that `set_mark` kept last, or "": it lies apart, in a file beside the board's folder."""
+        try:
+            with open(self._folder + ".mark") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def set_mark(self, mark):
+        """Keep a mark; raises OSError when it cannot."""
+        files.replace(self._folder + ".mark", mark)
 
     def rssi(self):
         """Return the radio's signal strength in dBm, None where there is no radio."""

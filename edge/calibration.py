@@ -60,14 +60,19 @@ class Calibration:
             log("calibration: %s; calibrate again" % error)
 
     def replace(self, content):
-        """Put another calibration in force and keep it; raise ValueError with the reason if it is not one."""
+        """Put a newer calibration in force and keep it; raise ValueError with the reason if it is not one.
+
+        Ids rise: records say by the id alone how they were corrected, and an older one may be played back.
+        """
         from edge import checks
+        from edge.rising import limit
 
         wrong = checks.calibration(content)
         if wrong:
             raise ValueError(wrong)
-        if content["id"] == self.id and content["channels"] != self.channels:
-            raise ValueError("id: %d is in force and means something else; expected another" % self.id)
+        if not self.id < content["id"] <= limit(self.id):
+            told = (content["id"], self.id, limit(self.id))
+            raise ValueError("id: %d; expected one above %d, which is in force, and at most %d" % told)
         files.replace(self._path, json.dumps(content))
         self.damaged = False
         self._use(content)

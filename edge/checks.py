@@ -67,7 +67,7 @@ def relay(rule):
     if rule.get("quantity") not in QUANTITIES:
         return "relay: quantity: expected the key of a quantity"
     for key in ("on", "off"):
-        if not isinstance(rule.get(key), (int, float)):
+        if not _is_number(rule.get(key)):
             return "relay: %s: expected a number" % key
     for key, low in (("least", 0), ("most", 1)):
         if not isinstance(rule.get(key, low), int) or rule.get(key, low) < low:

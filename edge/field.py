@@ -16,7 +16,7 @@ import asyncio
 import json
 import time
 
-from edge import agent, files, main, orders
+from edge import agent, files, main, message, orders
 from edge.board import Board
 from edge.calibration import Calibration
 from edge.notes import Notes
@@ -98,7 +98,7 @@ async def _work(worker, every, flag, sensors):
         while not running.done():
             if flag:
                 worker.recorder.work(flag, sensors or list(watched), 60)
-            print(MARK + json.dumps(_line(worker, watched, first)))
+            print(MARK + json.dumps(message.plain(_line(worker, watched, first))))
             await asyncio.sleep(every)
         await running  # raises what it ended by
     finally:

@@ -59,6 +59,24 @@ class Signer:
         return message
 
 
+def is_finite(value):
+    """Tell whether a number can stand in JSON, which knows neither infinity nor NaN."""
+    return value - value == 0
+
+
+def plain(content):
+    """Return a copy of what is to become JSON without the floats, in it at any depth, that are not finite."""
+    if isinstance(content, dict):
+        return {key: plain(value) for key, value in content.items() if _can_stand(value)}
+    if isinstance(content, list):
+        return [plain(value) for value in content if _can_stand(value)]
+    return content
+
+
+def _can_stand(value):
+    return not isinstance(value, float) or is_finite(value)
+
+
 def numbers(values):
     """Return values by quantity key as JSON text, with the catalogue's decimals."""
     return "{%s}" % ",".join(['"%s":%.*f' % (key, QUANTITIES[key][2], values[key]) for key in values])
@@ -67,11 +85,15 @@ def numbers(values):
 def record(t, dt, values, flags, raw=None):
     """Return one record as JSON text: interval start (Unix s), length (s), values and flags by quantity key.
 
-    `raw`: what the values were before the calibration, where that is to be reported.
+    `raw`: what the values were before the calibration, where that is to be reported. A value that is not finite is
+    taken out of `values` and flagged D in `flags`: whoever looks at them next sees what the record says.
     """
+    for key in [key for key in values if not is_finite(values[key])]:
+        del values[key]
+        flags[key] = flags.get(key, "D")
     text = '{"t":%d,"dt":%d,"v":%s' % (t, dt, numbers(values))
     if raw:
-        text += ',"r":%s' % numbers(raw)
+        text += ',"r":%s' % numbers(plain(raw))
     if flags:
         text += ',"f":{%s}' % ",".join(['"%s":"%s"' % (key, flags[key]) for key in flags])
     return text + "}"
@@ -117,7 +139,7 @@ def telemetry(stream, seq, oldest, cal, clock, records):
 def status(online, t, **more):
     """Return the unsealed text of a status message; `more` are its other members, as the schema names them."""
     more.update({"online": online, "t": t})
-    return json.dumps(more)
+    return json.dumps(plain(more))
 
 
 def dropped(t, stream, first, last, reason):

@@ -4,6 +4,7 @@ import json
 
 from edge import files
 from edge.journal import log
+from edge.message import plain
 
 MOST = 50  # waiting; above, the oldest go
 
@@ -18,7 +19,7 @@ class Notes:
 
     def add(self, event, detail):
         """Keep an event; where flash does not take it, it is in the log alone."""
-        text = json.dumps({"t": self._now(), "event": event, "detail": detail})
+        text = json.dumps({"t": self._now(), "event": event, "detail": plain(detail)})
         try:
             self._write(self._read()[1 - MOST :] + [text])
         except OSError as error:

@@ -37,9 +37,12 @@ def calibrate(calibration, notes, command):
 
 
 class Orders:
-    """Carries them out on a board's parts; `status()` publishes one, `path` keeps the desired configuration."""
+    """Carries them out on a board's parts.
 
-    def __init__(self, board, recorder, relay_, calibration, notes, status, path):
+    `status()` publishes one; the file `path` keeps the desired configuration, `rising()` gives the board's Rising.
+    """
+
+    def __init__(self, board, recorder, relay_, calibration, notes, status, path, rising):
         self._board = board
         self._recorder = recorder
         self._relay = relay_
@@ -47,6 +50,7 @@ class Orders:
         self._notes = notes
         self._status = status
         self._path = path
+        self._rising = rising
         self._own = (recorder.interval, recorder.period_ms, relay_.rule)  # for what a configuration does not name
         self._usual = recorder.interval
         self._lives = 0  # orders to show records of 1 s that are not over
@@ -66,10 +70,17 @@ class Orders:
     def configure(self, desired):
         """Apply a desired configuration, or none of it; what came of it is told as an event."""
         from edge import checks
+        from edge.rising import limit
 
+        rising = self._rising()
         wrong = checks.desired(desired)
-        if not wrong and desired["revision"] <= self.revision:
-            return  # in force, or an older one played back
+        if not wrong:
+            revision, most = desired["revision"], limit(max(self.revision, rising.revision))
+            # One as high as the highest mends a file that was torn or put back.
+            if revision <= self.revision or revision < rising.revision:
+                return  # in force, or an older one played back
+            if revision > most:
+                wrong = "revision: %d; expected at most %d" % (revision, most)
         if not wrong:
             try:
                 files.replace(self._path, json.dumps(desired))
@@ -82,6 +93,7 @@ class Orders:
             self._notes.add("config", {"revision": desired.get("revision"), "problem": wrong})
             return
         self._use(desired)
+        rising.reached(self.revision)
         self._notes.add("config", {"revision": self.revision})
 
     async def obey(self, command):

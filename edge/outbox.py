@@ -7,6 +7,10 @@ record is sent only once (after a restart it sends again what its oldest segment
 A segment is a file `{stream}-{number of its first record}.seg` of lines `{number} {CRC-32 of the rest} {record}`. Files
 are only ever appended to, and deleted whole. After a reset the next record opens a new segment, so that a line torn by
 the power cut is never written behind.
+
+A number is never given twice. An outbox that was brought back from a backup, or copied to another chip, does not know
+which numbers were given since: what is made from then on gets a stream of its own, and what still waits in the older
+one is sent under its own numbers. edge/stream.py says which stream that is.
 """
 
 import os
@@ -42,9 +46,17 @@ def segments(folder, suffix=SEGMENT):
     found = []
     for name in os.listdir(folder):
         if name.endswith(suffix):
-            stream, first = name[: -len(suffix)].split("-")
-            found.append((int(first), stream, folder + "/" + name))
+            try:
+                stream, first = name[: -len(suffix)].split("-")
+                found.append((int(first), stream, folder + "/" + name))
+            except ValueError:
+                pass  # somebody else's: it must not keep the board from starting
     return sorted(found)
+
+
+def draw():
+    """Return the name of a new stream."""
+    return hexlify(os.urandom(4)).decode()
 
 
 class Outbox:
@@ -52,14 +64,15 @@ class Outbox:
 
     `folder` must exist. A segment holds `segment_records`; above `max_bytes` in all, the oldest segment is given up.
     With `keep`, acknowledged segments are renamed to *.old instead of deleted, to compare what was made with what
-    arrived.
+    arrived. `stream`: whose records are made, the others' in the folder only wait to be sent, as `elders`, in the same
+    `max_bytes`; without it, that of the segments there. `ended`: it is an elder, to which nothing is added.
 
     `stream`: 8 hexadecimal digits. `next`: number of the next record. `oldest`: lowest number still held (`next` when
     empty). `cursor`: number of the record that `read` gives next. `last`: the last record found at the start, or None.
     `dropped`: records given up since the start.
     """
 
-    def __init__(self, folder, segment_records=128, max_bytes=512 * 1024, keep=False):
+    def __init__(self, folder, segment_records=128, max_bytes=512 * 1024, keep=False, stream=None, ended=False):
         self._folder = folder
         self._segment_records = segment_records
         self._max_bytes = max_bytes
@@ -69,9 +82,10 @@ class Outbox:
         self._lost = 0  # the highest number ever lost: read again after a rewind, it is told again and counted once
         self.dropped = 0
         found = segments(folder)
-        self.stream = found[-1][1] if found else hexlify(os.urandom(4)).decode()
+        self.stream = stream or (found[-1][1] if found else draw())
         # Each segment: [number of its first record, path, bytes]
-        self._segments = [[first, path, os.stat(path)[6]] for first, stream, path in found if stream == self.stream]
+        self._segments = [[first, path, os.stat(path)[6]] for first, name, path in found if name == self.stream]
+        self._ended = ended
         self.last = None
         self.next = 1
         for i in range(len(self._segments) - 1, -1, -1):
@@ -80,7 +94,15 @@ class Outbox:
             if self.last:
                 break
         self.oldest = self._segments[0][0] if self._segments else 1
-        self._open_segment()
+        self.elders = []
+        if ended:
+            self._clear()
+        else:
+            self._open_segment()
+            for elder in sorted({name for _, name, _ in found if stream and name != stream}):
+                box = Outbox(folder, segment_records, max_bytes, keep, elder, True)
+                if box.oldest < box.next:
+                    self.elders.append(box)
         self.rewind()
 
     def append(self, record):
@@ -95,7 +117,7 @@ class Outbox:
             # Part of the line may stand in this segment, so the second attempt needs another one.
             try:
                 self._open_segment()
-                self._drop_oldest("medium")
+                self._make_room("medium")
                 self._write(text)
             except OSError:
                 self.dropped += 1
@@ -103,9 +125,14 @@ class Outbox:
         self.next += 1
         if self.next - self._segments[-1][0] >= self._segment_records:
             self._open_segment()
-        while sum([segment[2] for segment in self._segments]) > self._max_bytes and len(self._segments) > 1:
-            self._drop_oldest("overflow")
+        while self.size() + sum([elder.size() for elder in self.elders]) > self._max_bytes:
+            if not self._make_room("overflow"):
+                break
         return self.next - 1
+
+    def size(self):
+        """Return the bytes of its segments."""
+        return sum([segment[2] for segment in self._segments])
 
     def read(self, most_records, most_bytes):
         """Return `(seq, records)`: the next records to send, consecutive; `seq` is the number of the first.
@@ -158,6 +185,8 @@ class Outbox:
             self.rewind()
         while len(self._segments) > 1 and self._segments[1][0] <= self.oldest:
             self._delete(self._segments.pop(0)[1])
+        if self._ended:
+            self._clear()
 
     def losses(self):
         """Return `[(from, to, reason), ...]`: the records given up since the last call."""
@@ -166,7 +195,8 @@ class Outbox:
 
     def close(self):
         """Close the segment under way."""
-        self._file.close()
+        if self._file:
+            self._file.close()
 
     def _recover(self, first, path):
         """Return the number after the last record in a segment, and remember that record.
@@ -208,15 +238,30 @@ class Outbox:
         fsync(self._file)
         self._segments[-1][2] += len(text)
 
-    def _drop_oldest(self, reason):
-        if len(self._segments) > 1:
+    def _clear(self):
+        """Delete an elder's last segment when nothing in it waits any more."""
+        while self._segments and self.oldest >= self.next:
             self._delete(self._segments.pop(0)[1])
-            kept = self._segments[0][0]
-            if self.oldest < kept:
-                self._lose(self.oldest, kept - 1, reason)
-                self.oldest = kept
-            if self.cursor < self.oldest:
-                self.rewind()
+
+    def _make_room(self, reason):
+        """Give up the oldest segment, an elder's first; return whether there was one."""
+        for elder in self.elders:
+            if elder.drop_oldest(reason):
+                return True
+        return self.drop_oldest(reason)
+
+    def drop_oldest(self, reason):
+        """Give up the oldest segment; return whether there was one. The one under way stays."""
+        if len(self._segments) <= (0 if self._ended else 1):
+            return False
+        self._delete(self._segments.pop(0)[1])
+        kept = self._segments[0][0] if self._segments else self.next
+        if self.oldest < kept:
+            self._lose(self.oldest, kept - 1, reason)
+            self.oldest = kept
+        if self.cursor < self.oldest:
+            self.rewind()
+        return True
 
     def _lose(self, first, last, reason):
         self.dropped += max(0, last - max(first - 1, self._lost))

@@ -60,7 +60,8 @@ class Recorder:
                 sample = await driver.sample()
                 for channel, value in self._calibration.correct(sample, self.latest).items():
                     self._aggregator.add(channel, value)
-                    self.latest[channel] = value
+                    if message.is_finite(value):
+                        self.latest[channel] = value
                     if self._raw:
                         self._raw.add(channel, sample[channel])
                 self.state[name] = "N"

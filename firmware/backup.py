@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from edge.stream import OWNER
 from fenceline import UserError
 from firmware.folder import write_secret
 from firmware.link import Link
@@ -186,6 +187,9 @@ def _refuse_other_files(path: Path, content: Content) -> None:
 def restore(link: Link, content: Content, found: Found, told: Told = lambda *_: None) -> None:
     """Put a backup on a board; the configuration comes last and makes the rest count.
 
+    The outbox's owner is left out: nobody knows which numbers were given since the backup was made, so what is measured
+    from now on gets a new stream. Records that wait in the backup go to the hub under their own numbers.
+
     Args:
         link: to the board.
         content: the backup.
@@ -197,7 +201,7 @@ def restore(link: Link, content: Content, found: Found, told: Told = lambda *_: 
     link.remove(f"/{folder}")
     if found.config and found.config.get("folder", OUTBOX) != folder:
         link.remove(f"/{found.config['folder']}")
-    paths = sorted(content.files, key=lambda path: path == CONFIG)
+    paths = sorted(content.files.keys() - {f"/{folder}/{OWNER}"}, key=lambda path: (path == CONFIG, path))
     for path in paths:
         told(1 / len(paths), path)
         link.write(path, content.files[path])

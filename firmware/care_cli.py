@@ -184,7 +184,8 @@ def restore_command(
 ) -> None:
     """Put a backup on a board: another chip goes on as that board, with its key and its unsent records.
 
-    The first one must never run again: two boards of one identity would overwrite each other's records at the hub.
+    What it measures from now on gets a stream of its own, so nothing that the first one has sent since is overwritten.
+    The first one must never run again: the broker lets in one board of an identity at a time.
     """
     content = backup.load(archive)
     board = str(content.config.get("device", "?"))

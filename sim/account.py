@@ -35,14 +35,14 @@ def account(board_folders: dict[str, Path], series: Path) -> Account:
 
 def made_by(device: str, folder: Path) -> list[Made]:
     """Return the records a board made; `folder` is its outbox's."""
-    found: dict[int, Made] = {}
+    found: dict[tuple[str, int], Made] = {}
     for suffix in (KEPT, SEGMENT):
-        for _, _, path in segments(str(folder), suffix):
+        for _, stream, path in segments(str(folder), suffix):
             for line in Path(path).read_bytes().splitlines(keepends=True):
                 entry = parse(line)
                 if entry:
                     record = json.loads(entry[1].split(b" ", 2)[2])
-                    found[entry[0]] = (device, record["t"], record["dt"], tuple(sorted(record["v"].items())))
+                    found[stream, entry[0]] = (device, record["t"], record["dt"], tuple(sorted(record["v"].items())))
     return list(found.values())
 
 
@@ -64,10 +64,8 @@ def stored_in(series: Path) -> Counter[Made]:
 def made_count(folder: Path) -> int:
     """Return how many records a board has made so far, as quickly as that can be told."""
     found = segments(str(folder)) if folder.exists() else []
-    if not found:
-        return 0
-    first, _, path = found[-1]
-    return int(first) - 1 + Path(path).read_bytes().count(b"\n")
+    newest = {stream: (int(first), path) for first, stream, path in found}
+    return sum(first - 1 + Path(path).read_bytes().count(b"\n") for first, path in newest.values())
 
 
 def read_only(path: Path) -> closing[sqlite3.Connection]:

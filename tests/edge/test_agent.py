@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import os
 
-from edge import agent, drivers
+from edge import agent, drivers, message
 from edge.board_host import Board
 from edge.outbox import segments
+from edge.stream import OWNER
 from tests.edge.helpers import raises, tmp_dir
 
 T0 = 1794999990
@@ -16,10 +18,11 @@ class Dust:
     """A driver that gives two samples a second and fails every third time as it is told."""
 
     PACED = False
-    channels = ("pm10",)
     rejected = 0
 
-    def __init__(self, failure=None):
+    def __init__(self, failure=None, value=80, channel="pm10"):
+        self.channels = (channel,)
+        self._value = value
         self._failure = failure
         self._count = 0
 
@@ -27,7 +30,7 @@ class Dust:
         self._count += 1
         if self._failure and self._count % 3:
             raise self._failure
-        return {"pm10": 80}
+        return {self.channels[0]: self._value}
 
 
 class StoppedAfter(Board):
@@ -103,12 +106,97 @@ def test_a_bug_in_a_driver_is_that_sensor_s_trouble_only():
     assert [record["f"] for record in made] == [{"pm10": "D"}] * 3
 
 
+def test_whatever_number_a_sensor_gives_the_agent_goes_on_and_its_records_are_json():
+    for value in (float("inf"), -float("inf"), float("nan"), 1e38, -1e38, 1e300, 10**400, None, "80", [80]):
+        folder = tmp_dir()
+        asyncio.run(make(folder, Dust(value=value)).run())
+        made = records_in(folder)
+        assert len(made) >= 3, value
+        for record in made:
+            level = record["v"].get("pm10")
+            assert (level is None and record["f"] == {"pm10": "D"}) or 1e37 < abs(level) < 1e39, (value, record)
+
+
+def test_levels_that_no_energy_can_be_made_of_are_flagged_and_do_not_end_the_agent():
+    for value in (6553.5, -6553.5, float("nan")):
+        folder = tmp_dir()
+        asyncio.run(make(folder, Dust(value=value, channel="laf")).run())
+        made = records_in(folder)
+        assert len(made) >= 3
+        assert [record["f"]["laeq"] for record in made] == ["D"] * len(made), value
+
+
+def ack(worker, stream, seq, key=bytes(32)):
+    """Give an agent an acknowledgement, as the broker would."""
+    worker._hear(worker._topic + "ack", message.Signer(key).seal('{"stream":"%s","seq":%d}' % (stream, seq)))
+
+
+def test_an_acknowledgement_of_another_stream_or_of_what_was_never_made_moves_nothing():
+    class Trial:
+        confirmed = 0
+
+        def confirm(self):
+            self.confirmed += 1
+
+    worker = make(tmp_dir(), Dust())
+    worker._trial = Trial()
+    for _ in range(5):
+        worker.outbox.append(message.keep(0, "ntp", message.record(T0, 10, {"pm10": 80}, {})))
+    stream = worker.outbox.stream
+    for other, seq in (("00000000", 3), (stream, 6), (stream, 2**53 - 1), (stream, 0), (stream, -1)):
+        ack(worker, other, seq)
+        assert (worker.outbox.oldest, worker._trial.confirmed) == (1, 0), (other, seq)
+    ack(worker, stream, 5, bytes(31) + b"x")  # somebody else's key
+    assert worker.outbox.oldest == 1
+    ack(worker, stream, 4)
+    assert (worker.outbox.oldest, worker._trial.confirmed) == (5, 1)
+    ack(worker, stream, 2)  # an older one played back
+    assert worker.outbox.oldest == 5
+    worker.outbox.close()
+
+
+def test_a_restored_board_sends_what_waits_under_its_old_numbers_and_what_it_makes_under_new_ones():
+    folder = tmp_dir()
+    first = make(folder, Dust(), 4)
+    asyncio.run(first.run())
+    first.outbox.close()
+    old, made = first.outbox.stream, len(records_in(folder))
+    os.remove(folder + "/" + OWNER)  # a restore leaves it out
+
+    again = make(folder, Dust(), made + 3)
+    sent = []
+
+    async def publish(topic, parts, retain=False):
+        told = json.loads(b"".join(parts))
+        if "records" in told:
+            sent.extend([(told["stream"], told["seq"] + i) for i in range(len(told["records"]))])
+            ack(again, told["stream"], told["seq"] + len(told["records"]) - 1)
+
+    async def run():
+        again.client.publish = publish
+        for courier in again._couriers:
+            courier.begin()
+        await again.run()
+
+    assert again._status(True).count('"depth": %d' % made) == 1
+    asyncio.run(run())
+    new = again.outbox.stream
+    assert new != old
+    assert sorted({seq for stream, seq in sent if stream == old}) == list(range(1, made + 1))
+    of_now = sorted({seq for stream, seq in sent if stream == new})
+    assert of_now[:2] == [1, 2]
+    assert [stream for _, stream, _ in segments(folder) if stream == old] == []
+    last = make(folder, Dust(), 0)
+    assert (last.outbox.stream, last.outbox.elders) == (new, [])
+    last.outbox.close()
+
+
 def test_an_agent_that_can_no_longer_record_ends_so_that_the_board_starts_again():
     folder = tmp_dir()
     broken = make(folder, Dust())
 
     class NoOutbox:
-        stream, next, oldest, cursor, dropped = "00000000", 1, 1, 1, 0
+        stream, next, oldest, cursor, dropped, elders = "00000000", 1, 1, 1, 0, []
 
         def append(self, record):
             raise MemoryError("bug")

@@ -2,15 +2,16 @@
 
 import asyncio
 import json
+import os
 
 from edge import journal
-from edge.agent import Agent
 from edge.calibration import Calibration
 from edge.drivers import Silent
 from edge.notes import Notes
 from edge.orders import MOST_DETAIL, Orders
 from edge.recorder import Recorder
 from edge.relay import Relay
+from edge.rising import CENTURY, STEP, Rising
 from tests.edge.helpers import tmp_dir
 
 MINUTE = 60000  # ms
@@ -78,6 +79,7 @@ class Parts:
         self.relay.rule = rule
         self.statuses = 0
         self.notes = Notes(self.folder + "/events", lambda: 0)
+        rising = Rising(self.folder + "/orders")
         self.orders = Orders(
             self.clock,
             self.recorder,
@@ -86,6 +88,7 @@ class Parts:
             self.notes,
             self._status,
             self.folder + "/desired.json",
+            lambda: rising,
         )
 
     async def _status(self):
@@ -264,35 +267,6 @@ def test_log_of_a_wrong_number_of_lines_is_refused():
     assert not_refused(Parts(), wrong) == []
 
 
-def test_whatever_goes_wrong_with_a_command_there_is_a_reply():
-    class Broken:
-        def __init__(self, error):
-            self._orders = self
-            self._error = error
-            self.replies = []
-
-        async def obey(self, command):
-            raise self._error
-
-        async def _reply(self, command, ok, detail):
-            self.replies.append((command["id"], ok, detail))
-
-        def _tell_soon(self):
-            pass
-
-    unanswered = []
-    for kind in (ValueError, TypeError, KeyError, IndexError, OSError, MemoryError):
-        broken = Broken(kind("why"))
-        try:
-            asyncio.run(Agent._obey(broken, {"id": "a", "do": "ping"}))
-        except Exception:  # noqa: BLE001 - told below
-            unanswered.append(kind.__name__)
-        else:
-            assert broken.replies[0][:2] == ("a", False)
-            assert "why" in broken.replies[0][2]
-    assert unanswered == []
-
-
 def calibrate(**changes):
     command = {"do": "calibrate", "calibration": SECOND, "who": "Technician 4", "reference": "BAM 1020 no. 7"}
     command.update(changes)
@@ -361,6 +335,17 @@ def test_an_id_in_force_cannot_come_to_mean_something_else():
     other = {"id": 4, "channels": {"pm10": {"gain": 2}}}
     assert not_refused(parts, [("id", calibrate(calibration=other))]) == []
     assert parts.calibration.channels == SECOND["channels"]
+
+
+def test_an_older_calibration_does_not_come_back_and_one_numbered_by_mistake_locks_nobody_out():
+    parts = Parts()
+    parts.obey(calibrate())
+    wrong = [3, 4, 0, 2**53 - 1, CENTURY + 1]
+    commands = [("id", calibrate(calibration={"id": id_, "channels": {}})) for id_ in wrong]
+    assert not_refused(parts, commands) == []
+    assert Parts(parts.folder).calibration.id == 4
+    for id_ in (5, 20261201, CENTURY, CENTURY + STEP):
+        assert parts.obey(calibrate(calibration={"id": id_, "channels": {}})) == "calibration %d in force" % id_
 
 
 def test_a_calibration_that_flash_cannot_take_is_answered_and_not_in_force():
@@ -504,6 +489,57 @@ def test_a_torn_file_is_mended_by_the_hub_s_retained_configuration():
         except Exception as error:  # noqa: BLE001 - told below
             wrong.append((damaged, error.__class__.__name__))
     assert wrong == []
+
+
+def test_an_older_configuration_is_not_applied_though_the_file_is_torn_or_was_put_back():
+    newest = {"revision": 12, "interval": 20}
+    older = {"revision": 11, "interval": 5}
+    wrong = []
+    for content in (b"", b'{"revision": 1', b"[]", json.dumps({"revision": 3, "interval": 30}).encode(), None):
+        parts = Parts()
+        parts.orders.configure(newest)
+        if content is None:
+            os.remove(parts.folder + "/desired.json")
+        else:
+            with open(parts.folder + "/desired.json", "wb") as file:
+                file.write(content)
+        again = Parts(parts.folder)
+        before = again.state()
+        again.orders.configure(older)
+        if again.state() != before:
+            wrong.append((content, "an older one was applied"))
+        again.orders.configure(newest)
+        if again.state() != (20, 1000, None) or Parts(parts.folder).orders.revision != 12:
+            wrong.append((content, "the newest one was not"))
+    assert wrong == []
+
+
+def test_a_revision_holds_though_the_file_of_numbers_is_damaged():
+    parts = Parts()
+    parts.orders.configure({"revision": 12, "interval": 20})
+    with open(parts.folder + "/orders", "wb") as file:
+        file.write(b"0")
+    again = Parts(parts.folder)
+    again.orders.configure({"revision": 11, "interval": 5})
+    assert again.state() == (20, 1000, None)
+
+
+def test_a_revision_too_high_by_mistake_is_refused_and_told_and_the_next_one_is_applied():
+    parts = Parts()
+    parts.orders.configure({"revision": 2**53 - 1, "interval": 20})
+    assert parts.events()[0][1]["problem"].startswith("revision: 9007199254740991; expected at most ")
+    for revision in (1, 20261201, 1795276800000, CENTURY, CENTURY + STEP):
+        parts.orders.configure({"revision": revision, "interval": 20})
+        assert parts.orders.revision == revision
+    parts.orders.configure({"revision": parts.orders.revision + STEP + 1, "interval": 30})
+    assert Parts(parts.folder).state() == (20, 1000, None)
+
+
+def test_a_rule_with_a_number_that_is_none_is_refused():
+    parts = Parts()
+    for number in (float("inf"), float("nan"), True):
+        parts.orders.configure({"revision": 8, "relay": {"quantity": "pm10", "on": number, "off": 1}})
+        assert parts.orders.revision == 0
 
 
 def test_flag_marks_what_a_sensor_gives_while_somebody_works_on_it():

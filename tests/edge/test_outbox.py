@@ -2,7 +2,9 @@
 
 import os
 
+from edge.board_host import Board
 from edge.outbox import KEPT, Outbox, line, parse, segments
+from edge.stream import OWNER, resume
 from tests.edge.helpers import tmp_dir
 
 
@@ -135,4 +137,198 @@ def test_a_full_outbox_gives_up_the_oldest_and_says_so():
     assert (box.oldest, box.dropped) == (4, 3)
     assert drain(box) == expected(range(4, 10))
     assert sum([os.stat(path)[6] for _, _, path in segments(folder)]) <= 7 * size
+    box.close()
+
+
+class Chip(Board):
+    """A board with an id of its own, which outlives its files."""
+
+    def __init__(self, id_="24", apart=None):
+        super().__init__({"folder": apart or tmp_dir() + "/apart"})
+        self._id = id_
+
+    def chip(self):
+        return self._id
+
+
+class FailsToMark(Chip):
+    def set_mark(self, _mark):
+        raise OSError(5)
+
+
+def start(folder, chip, **options):
+    """Start the board on the files of a folder."""
+    return Outbox(folder, stream=resume(folder, chip), **options)
+
+
+def image(folder):
+    """Return the content of each file of a folder."""
+    found = {}
+    for name in os.listdir(folder):
+        with open(folder + "/" + name, "rb") as file:
+            found[name] = file.read()
+    return found
+
+
+def put_back(files, without=()):
+    """Return a folder with the files of an image."""
+    folder = tmp_dir()
+    for name, content in files.items():
+        if name not in without:
+            with open(folder + "/" + name, "wb") as file:
+                file.write(content)
+    return folder
+
+
+def monday(chip, numbers=range(1, 101)):
+    """Return the files of a board that has made some records, and its stream."""
+    folder = tmp_dir()
+    box = start(folder, chip, segment_records=40)
+    fill(box, numbers)
+    box.close()
+    return image(folder), box.stream, folder
+
+
+def goes_on_apart(box, stream, numbers):
+    """Assert that an outbox has another stream than `stream`, whose records wait under their own numbers."""
+    assert box.stream != stream
+    assert box.next == 1
+    assert [elder.stream for elder in box.elders] == [stream]
+    assert drain(box.elders[0]) == expected(numbers)
+
+
+def test_the_chip_that_made_its_records_goes_on_with_its_stream_start_after_start():
+    chip = Chip()
+    _, stream, folder = monday(chip)
+    for number in (101, 102, 103):
+        box = start(folder, chip)
+        assert (box.stream, box.elders) == (stream, [])
+        fill(box, [number])
+        box.close()
+
+
+def test_on_another_chip_records_made_after_a_restore_carry_no_number_of_the_old_stream():
+    files, stream, _ = monday(Chip("24"))
+    chip = Chip("25")
+    folder = put_back(files)
+    box = start(folder, chip)
+    goes_on_apart(box, stream, range(1, 101))
+    fill(box, range(1, 4))
+    box.close()
+    again = start(folder, chip)
+    assert again.stream == box.stream
+    assert drain(again) == expected(range(1, 4))
+    again.acknowledge(stream, 100)
+    assert again.oldest == 1
+    elder = again.elders[0]
+    elder.acknowledge(again.stream, 3)
+    elder.acknowledge(stream, 101)
+    assert elder.oldest == 1
+    elder.acknowledge(stream, 100)
+    assert [known for _, known, _ in segments(folder) if known == stream] == []
+    again.close()
+    last = start(folder, chip)
+    assert (last.stream, last.elders, last.next) == (box.stream, [], 4)
+    last.close()
+
+
+def test_files_from_before_put_back_on_the_same_chip_are_noticed():
+    chip = Chip()
+    files, stream, folder = monday(chip)
+    for _ in range(2):  # even if it was started only once since
+        start(folder, chip).close()
+        box = start(put_back(files), chip)
+        goes_on_apart(box, stream, range(1, 101))
+        box.close()
+
+
+def test_a_restore_by_the_tool_leaves_the_owner_out():
+    chip = Chip()
+    files, stream, _ = monday(chip)
+    box = start(put_back(files, without=(OWNER,)), chip)
+    goes_on_apart(box, stream, range(1, 101))
+    box.close()
+
+
+def test_whatever_is_left_of_the_owner_after_a_cut_no_number_is_given_twice():
+    for chip in (Chip(), Chip("")):
+        files, stream, _ = monday(chip, range(1, 4))
+        owner, kept = files[OWNER], chip.mark()
+        for cut in range(len(owner) + 1):
+            files[OWNER] = owner[:cut]
+            chip.set_mark(kept)
+            box = start(put_back(files), chip)
+            if cut == len(owner):
+                assert (box.stream, box.next) == (stream, 4)
+            else:
+                goes_on_apart(box, stream, range(1, 4))
+            box.close()
+        for odd in (b"\xff" * 30, b"../../x 24 1 2\n", b"\n", owner * 2, bytes(30)):
+            files[OWNER] = odd
+            chip.set_mark(kept)
+            box = start(put_back(files), chip)
+            goes_on_apart(box, stream, range(1, 4))
+            box.close()
+
+
+def test_a_cut_between_the_owner_and_the_mark_costs_no_stream():
+    apart = tmp_dir() + "/apart"
+    _, stream, folder = monday(Chip(apart=apart))
+    for _ in range(3):
+        assert resume(folder, FailsToMark(apart=apart)) == stream
+    box = start(folder, Chip(apart=apart))
+    assert (box.stream, box.next) == (stream, 101)
+    box.close()
+
+
+def test_without_its_files_a_stream_begins_anew_and_not_with_the_same_numbers():
+    chip = Chip()
+    _, stream, folder = monday(chip)
+    for _, _, path in segments(folder):
+        os.remove(path)
+    box = start(folder, chip)
+    assert (box.stream != stream, box.next, box.elders) == (True, 1, [])
+    box.close()
+
+
+def test_restored_again_and_again_every_stream_that_waits_is_kept():
+    made = {}
+    files = {}
+    for number in range(4):
+        chip = Chip("%d" % number)
+        folder = put_back(files)
+        box = start(folder, chip)
+        assert {elder.stream: drain(elder) for elder in box.elders} == made
+        fill(box, range(1, 3 + number))
+        made[box.stream] = expected(range(1, 3 + number))
+        box.close()
+        files = image(folder)
+    assert len(made) == 4
+
+
+def test_what_waits_of_an_older_stream_is_given_up_first_when_there_is_no_room_and_that_is_told():
+    size = len(line(1, b'{"t":1}'))
+    chip = Chip()
+    files, stream, _ = monday(chip, range(1, 7))
+    folder = put_back(files, without=(OWNER,))
+    box = start(folder, chip, segment_records=2, max_bytes=8 * size)
+    elder = box.elders[0]
+    assert elder.stream == stream
+    fill(box, range(1, 4))
+    assert (elder.losses(), elder.dropped, drain(elder)) == ([(1, 6, "overflow")], 6, [])
+    assert elder.oldest == elder.next
+    fill(box, range(4, 10))
+    assert box.losses() == [(1, 2, "overflow")]
+    assert sum([os.stat(path)[6] for _, _, path in segments(folder)]) <= 8 * size
+    box.close()
+
+
+def test_a_file_of_somebody_else_does_not_keep_the_board_from_starting():
+    chip = Chip()
+    _, stream, folder = monday(chip)
+    for name in ("copy.seg", "a-b-c.seg", "9f3a12c4-x.seg", "-.seg"):
+        with open(folder + "/" + name, "wb") as file:
+            file.write(b"x")
+    box = start(folder, chip)
+    assert (box.stream, box.next, box.elders) == (stream, 101, [])
     box.close()

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from edge.stream import OWNER
 from firmware import backup
 from firmware.link import Link
 from firmware.repairs import CAUSES
@@ -110,12 +111,27 @@ def test_a_backup_makes_another_chip_that_board_with_its_key_and_records(bench, 
     with Link.open(other.board.port) as link:
         assert link.read("/key") == content.files["/key"]
         assert all(link.read(name) == content.files[name] for name in records[:2])
+    stream = records[0].split("/")[-1].split("-")[0]
+    assert (f"/outbox/{OWNER}" in content.files, new_stream(other, stream)) == (True, 1)
+    # Put back on the board itself, it has made more since: those numbers must not come again either.
+    bench.ok("console", "--for", "2")
+    assert bench.run("restore", path, "--yes", "--force").code == 0
+    assert new_stream(bench, stream) == 1
     other.plug("--fault", "cable-pull@3000")
     assert other.run("restore", path, "--yes", "--force").code == 2
     other.plug()
     with Link.open(other.board.port) as link:
         assert link.size("/config.json") is None  # not half of one board and half of another
     assert other.run("restore", path, "--yes").code == 0
+
+
+def new_stream(bench, stream):
+    """Run a restored board; return the number of its first record, which must be of another stream."""
+    (first, *_) = [json.loads(line) for line in bench.run("console", "--for", "1", "--json").out.splitlines()]
+    assert first["stream"] != stream
+    with Link.open(bench.board.port) as link:
+        assert any(f"/{stream}-" in name for name in link.files("/outbox")), "what waited before still waits"
+    return first["first"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """From the sensor's bytes to the store, through real parts that are killed on the way: every record exactly once."""
 
+import json
 import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,7 +116,8 @@ def test_a_board_answers_a_command_with_its_key_and_no_other(mosquitto, micropyt
         chain.start_board(board.id)
         until(lambda: heard, f"the board's first status\n{chain.log(board.id)}")
         for id_, by in (("forged", bytes(32)), ("right", key)):
-            client.publish(topic + "command", seal(f'{{"id":"{id_}","do":"ping"}}'.encode(), by), qos=1)
+            order = {"id": id_, "do": "ping", "t": int(time.time()), "n": int(time.time() * 1000)}
+            client.publish(topic + "command", seal(json.dumps(order).encode(), by), qos=1)
         until(lambda: topic + "reply" in dict(heard), f"a reply\n{chain.log(board.id)}")
         replies = [payload for where, payload in heard if where == topic + "reply"]
         client.disconnect()
@@ -122,6 +125,7 @@ def test_a_board_answers_a_command_with_its_key_and_no_other(mosquitto, micropyt
         assert len(replies) == 1
         assert authentic(replies[0], key)
         assert b'"id": "right"' in replies[0]
+        assert b'"ok": true' in replies[0]
         assert "bad MAC" in chain.log(board.id)
 
 

@@ -2,14 +2,21 @@
 
 import itertools
 import json
+import shutil
+import time
+from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
+from jsonschema import Draft202012Validator
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge.outbox import KEPT, SEGMENT, parse, segments
 from hub.admission import seal
 from sim.account import read_only
-from tests.system.chain import Chain, until
+from tests.system.chain import ROOT, Chain, until
+
+COMMAND = Draft202012Validator(json.loads((ROOT / "schemas" / "messages" / "command.schema.json").read_text("utf-8")))
 
 CALIBRATION = {"id": 7, "channels": {"laf": {"points": [[94.6, 94.0]]}}}
 
@@ -39,12 +46,27 @@ class Desk:
         self._client.publish(self._topic + "config", payload, qos=1, retain=True).wait_for_publish(10)
 
     def order(self, do, **more):
-        """Give a command; return `(ok, detail)` of the board's reply."""
-        id_ = f"order-{next(self._numbers)}"
-        payload = seal(json.dumps({"id": id_, "do": do, **more}).encode(), self._key)
+        """Give a command, now and with a number made of the time; return `(ok, detail)` of the board's reply."""
+        return self.deliver(self.written(do, **more))
+
+    def written(self, do, **more):
+        """Return the bytes of a command, which can be delivered more than once; they are as the schema says."""
+        now = time.time()
+        command = {"id": f"order-{next(self._numbers)}", "do": do, "t": int(now), "n": int(now * 1000), **more}
+        payload = seal(json.dumps(command).encode(), self._key)
+        if do != "dance":
+            COMMAND.validate(json.loads(payload))
+        return payload
+
+    def deliver(self, payload):
+        """Bring a command's bytes to the board; return `(ok, detail)` of the next reply."""
+        id_ = json.loads(payload)["id"]
+        before = len(self._replies.get(id_, ()))
         self._client.publish(self._topic + "command", payload, qos=1)
-        until(lambda: id_ in self._replies, f"a reply to {do}\n{self.chain.log(self.board)}", 30)
-        return self._replies[id_]["ok"], self._replies[id_]["detail"]
+        until(lambda: len(self._replies.get(id_, ())) > before, f"a reply\n{self.chain.log(self.board)}", 30)
+        time.sleep(0.3)
+        assert len(self._replies[id_]) == before + 1, "answered twice"
+        return self._replies[id_][-1]["ok"], self._replies[id_][-1]["detail"]
 
     def in_log(self, kind):
         """Return the board's messages of a kind in the hub's log, in order."""
@@ -72,8 +94,7 @@ class Desk:
 
     def _hear(self, _client, _data, message):
         reply = json.loads(message.payload)
-        assert reply["id"] not in self._replies, "answered twice"
-        self._replies[reply["id"]] = reply
+        self._replies.setdefault(reply["id"], []).append(reply)
 
 
 @pytest.fixture
@@ -181,3 +202,111 @@ def test_an_order_given_while_the_board_cannot_tell_is_told_later(desk, mosquitt
     until(lambda: len(desk.events("relay")) >= 4, f"it is told\n{desk.chain.log(desk.board)}", 60)
     states = [detail["on"] for detail in desk.events("relay")]
     assert states == [i % 2 == 0 for i in range(len(states))]
+
+
+def test_orders_played_back_are_refused_and_one_repeated_is_answered_again_and_done_once(desk):
+    start(desk)
+    contact = desk.chain.outbox(desk.board) / "relay"
+    month_ago = int(time.time()) - 30 * 86400
+    for do, more in (
+        ("flag", {"flag": "M"}),
+        ("relay", {"on": True}),
+        ("reboot", {}),
+        ("update", {"url": "http://127.0.0.1:1/0.0.9", "sha256": "0" * 64}),
+        ("calibrate", {"calibration": CALIBRATION, "who": "Li", "reference": "BAM 1020"}),
+        ("ping", {}),
+    ):
+        ok, why = desk.deliver(desk.written(do, t=month_ago, n=month_ago * 1000, **more))
+        assert not ok
+        assert why.startswith(f"t: {month_ago} is ")
+    assert contact.read_text() == "0"
+    assert desk.chain.runs(desk.board)
+
+    on = desk.written("relay", on=True, minutes=1)
+    assert desk.deliver(on) == (True, "relay on")
+    off = desk.written("relay", on=False, minutes=5)
+    assert desk.deliver(off) == (True, "relay off")
+    ok, why = desk.deliver(on)  # fresh, but from before
+    assert (ok, why.endswith(f"is not above {json.loads(off)['n']}, the last one obeyed")) == (False, True)
+    assert desk.deliver(off) == (True, "relay off")
+    assert contact.read_text() == "0"
+    desk.event("relay", 2)
+
+    reboot = desk.written("reboot")
+    assert desk.deliver(reboot) == (True, "starting again")
+    until(lambda: not desk.chain.runs(desk.board), "the board resets", 30)
+    restart(desk)
+    assert desk.deliver(reboot) == (True, "starting again")
+    assert desk.deliver(off)[0] is False
+    seen = len(desk.intervals())
+    until(lambda: len(desk.intervals()) > seen + 2, "it measures on", 30)
+    assert desk.chain.runs(desk.board)
+    assert contact.read_text() == "0"
+    assert desk.order("ping") == (True, "pong")
+
+
+def test_a_reset_in_the_middle_of_an_order_does_not_do_it_again(desk):
+    start(desk)
+    live = desk.written("live", minutes=5)
+    desk._client.publish(desk._topic + "command", live, qos=1)
+    time.sleep(1)
+    desk.chain.kill(desk.board)
+    restart(desk)
+    ok, why = desk.deliver(live)
+    assert not ok
+    assert "started again while it was at it" in why
+
+
+def test_a_board_put_back_to_an_earlier_day_loses_no_record_and_counts_none_twice(desk):
+    """Its files of Monday stand on it again on Thursday: what it makes from then on has numbers of its own."""
+    outbox = desk.chain.outbox(desk.board)
+    start(desk)
+    until(lambda: len(desk.intervals()) > 5, "records of Monday", 30)
+    desk.chain.kill(desk.board)
+    shutil.copytree(outbox, desk.chain.folder / "monday")
+    restart(desk)
+    monday = len(desk.intervals())
+    until(lambda: len(desk.intervals()) > monday + 8, "records since", 30)
+    desk.chain.kill(desk.board)
+    before = told(desk)
+    shutil.rmtree(outbox)
+    shutil.copytree(desk.chain.folder / "monday", outbox)
+
+    restart(desk)
+    until(lambda: len(told(desk)) > len(before) + 8, f"records of Thursday\n{desk.chain.log(desk.board)}", 30)
+    desk.chain.boards = [one for one in desk.chain.boards if one.id == desk.board]
+    desk.chain.stop_boards()
+    until(lambda: made(outbox).keys() <= told(desk).keys(), "every record is at the hub", 30)
+    at_hub = told(desk)
+    old, new = {stream for stream, _ in before}, {stream for stream, _ in at_hub.keys() - before.keys()}
+    assert len(old) == len(new - old) == 1
+    assert all(at_hub[number] == record for number, record in (before | made(outbox)).items())
+    assert min(seq for stream, seq in at_hub if stream in new - old) == 1
+
+
+def restart(desk):
+    """Switch the board on again and wait until it measures."""
+    seen = len(desk.intervals())
+    desk.chain.start_board(desk.board)
+    until(lambda: len(desk.intervals()) > seen + 2, f"it measures again\n{desk.chain.log(desk.board)}", 30)
+
+
+def told(desk):
+    """Return the records in the hub's log, by stream and number; none is there twice with another content."""
+    found = {}
+    for message in desk.in_log("telemetry"):
+        for seq, record in enumerate(message["records"], message["seq"]):
+            assert found.setdefault((message["stream"], seq), record) == record
+    return found
+
+
+def made(outbox):
+    """Return the records on a board, by stream and number."""
+    found = {}
+    for suffix in (KEPT, SEGMENT):
+        for _, stream, path in segments(str(outbox), suffix):
+            for line in Path(path).read_bytes().splitlines(keepends=True):
+                entry = parse(line)
+                if entry:
+                    found[stream, entry[0]] = json.loads(entry[1].split(b" ", 2)[2])
+    return found

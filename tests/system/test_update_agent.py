@@ -76,14 +76,19 @@ def test_an_ordered_update_is_fetched_started_and_kept(mosquitto, micropython, w
         digest = hashlib.sha256((new / "manifest.json").read_bytes()).hexdigest()
         update = {"id": "1", "do": "update", "url": f"{web}/0.2.0", "sha256": digest}
 
-        order(chain, mosquitto.port, name, {**update, "t": int(time.time()) - 3600})
-        order(chain, mosquitto.port, name, {**update, "id": "2", "t": int(time.time())})
+        now = int(time.time())
+        order(chain, mosquitto.port, name, {**update, "t": now - 3600, "n": (now - 3600) * 1000})
+        ordered = {**update, "id": "2", "t": now, "n": now * 1000}
+        order(chain, mosquitto.port, name, ordered)
         until(lambda: not chain.runs(name), f"the board resets into the new version\n{chain.log(name)}")
         chain.start_board(name)
         until(lambda: "0.2.0" in versions_heard(chain), f"the new version is heard\n{chain.log(name)}")
         until(lambda: running(board) == ("b", ""), f"it is confirmed by an acknowledged record\n{chain.log(name)}")
+        order(chain, mosquitto.port, name, ordered)  # the new version knows what the old one has done
+        until(lambda: len(replies(chain)) > 2, f"the order repeated is answered\n{chain.log(name)}")
         assert versions_heard(chain)[0] == "0.1.9"
-        assert replies(chain) == [("1", False), ("2", True)]
+        assert replies(chain) == [("1", False), ("2", True), ("2", True)]
+        assert running(board) == ("b", "")
         made = made_numbers(chain, name)
         assert len(made) == len(set(made))
 
