@@ -5,27 +5,37 @@ is to do.
 """
 
 import logging
+import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
-from hub.admission import PREFIX, Admission, Admitted, Refused, seal
+from hub.admission import PREFIX, Admission, Refused, seal
 from hub.config import Keep
 from hub.link import Incoming
-from hub.log import Committed, Log
+from hub.log import Log
+from hub.log_batch import Committed
 from hub.metrics import Metrics
 from hub.receiver import GROUP, Receiver
 from hub.registry import LiveRegistry, Registry
+from hub.room import short_of_room
 from hub.stream_table import Stream
 
 WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
+LOOK_EVERY = 1.0  # s between two looks at the room on the disk
 RETRY = 2.0  # s between attempts to write a log that cannot be written
 REMIND = 60.0  # s between two complaints about it
+
+LONGEST_TOPIC = 128  # of a board; ids have at most 32 characters
+
+_ELSEWHERE = re.compile(rf"{PREFIX}[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z]+\Z")
 
 log = logging.getLogger("hub.ingest")
 
@@ -39,41 +49,53 @@ class Acknowledgements:
     LATER = 6.0
     """How much longer it waits then, s; boards send again what is not acknowledged within 15 s."""
     PIECE = 500
-    """So many at a time, so that taking messages never pauses for long."""
+    """Boards told at a time, so that taking messages never pauses for long."""
+    STREAMS = 16
+    """Streams of one board that are due at once; a board that makes up more asks again."""
 
     def __init__(self, receiver: Receiver, registry: Registry, every: float) -> None:
         self._receiver = receiver
         self._registry = registry
         self._every = every
-        self._due: dict[Stream, int] = {}
+        self._due: dict[str, dict[str, tuple[int, str]]] = {}  # by board and stream: number, and another topic
         self._next = 0.0
 
     def use(self, registry: Registry) -> None:
         """Find boards in another registry from now on."""
         self._registry = registry
 
-    def owe(self, complete: dict[Stream, int]) -> None:
-        """Note, by stream, the number up to which everything is committed."""
-        self._due.update(complete)
+    def owe(self, complete: dict[Stream, int], elsewhere: dict[Stream, str] | None = None) -> None:
+        """Note, by stream, the number up to which everything is committed.
+
+        `elsewhere`: the topics under which boards spoke that are not their own: there they listen.
+        """
+        for stream, seq in complete.items():
+            due = self._due.setdefault(stream.device, {})
+            if len(due) >= self.STREAMS and stream.name not in due:
+                del due[next(iter(due))]
+            due[stream.name] = seq, elsewhere.get(stream, "") if elsewhere else ""
 
     def pay(self, *, busy: bool) -> bool:
         """Send what is due, when it is time; tell whether there is more of it. `busy`: messages are piling up."""
         now = time.monotonic()
         if now < self._next + (self.LATER if busy else 0):
             return False
-        for stream in list(islice(self._due, self.PIECE)):
-            self._tell(stream, self._due.pop(stream))
+        for device in list(islice(self._due, self.PIECE)):
+            for name, (seq, topic) in self._due.pop(device).items():
+                self._tell(device, name, seq, topic)
         if not self._due:
             self._next = now + self._every
         return bool(self._due)
 
-    def _tell(self, stream: Stream, seq: int) -> None:
-        key = self._registry.keys.get(stream.device)
+    def _tell(self, device: str, stream: str, seq: int, topic: str) -> None:
+        key = self._registry.keys.get(device)
         if key is None:
             return  # taken out of the registry meanwhile
-        site = self._registry.site_of(stream.device)
-        body = msgspec.json.encode({"stream": stream.name, "seq": seq})
-        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{stream.device}/ack", seal(body, key))
+        site = self._registry.site_of(device)
+        ack = seal(msgspec.json.encode({"stream": stream, "seq": seq}), key)
+        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{device}/ack", ack)
+        if _ELSEWHERE.match(topic):  # moved in the registry, and not told so yet
+            self._receiver.publish(f"{topic.rpartition('/')[0]}/ack", ack)
 
 
 class Ingest(threading.Thread):
@@ -85,6 +107,7 @@ class Ingest(threading.Thread):
         registry: LiveRegistry,
         admission: Admission,
         log_: Log,
+        data: Path,
         keep: Keep,
         acknowledgements: Acknowledgements,
         metrics: Metrics,
@@ -97,6 +120,7 @@ class Ingest(threading.Thread):
         self._registry = registry
         self._admission = admission
         self._log = log_
+        self._data = data
         self._keep = keep
         self._acknowledgements = acknowledgements
         self._metrics = metrics
@@ -105,7 +129,9 @@ class Ingest(threading.Thread):
         self._done = done
         self._stop_asked = threading.Event()
         self._statuses: dict[str, int] = {}
-        self._next_chores = 0.0
+        self._next_chores = self._next_look = 0.0
+        self._short = ""  # what is wrong with the room on the disk
+        self._asked = False  # for what the registry has come to know while the hub did not run
         self.waiting = 0
         """Messages that came and are not committed yet."""
         self.problem = ""
@@ -119,7 +145,8 @@ class Ingest(threading.Thread):
         """Work until stopped."""
         more = False
         while not self._stop_asked.is_set():
-            group = self._receiver.receive(GROUP, 0 if more else WAIT)
+            # With little room the broker and the boards keep what there is, as they do when the hub does not run.
+            group = self._receiver.receive(GROUP, 0 if more else WAIT) if self._has_room() else self._rest()
             self.waiting = len(group)
             if group and self._commit(group):
                 self._receiver.done(group)
@@ -131,15 +158,32 @@ class Ingest(threading.Thread):
                 self._chores()
         self._receiver.stop()
 
+    def _has_room(self) -> bool:
+        """Tell whether there is room on the disk; it is looked at once a second."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_EVERY
+            short = short_of_room(self._data, self._keep, self._log.spare())
+            if short and not self._short:
+                log.error("%s; it goes on by itself", short)
+            elif self._short and not short:
+                log.info("there is room on the disk again")
+            self.problem = self._short = short
+        return not self._short
+
+    def _rest(self) -> list[Incoming]:
+        self._stop_asked.wait(WAIT)
+        return []
+
     def _commit(self, group: list[Incoming]) -> bool:
-        outcomes = [self._judge(m.topic, m.payload) for m in group if not self._known_status(m)]
+        judge = self._admission.judge
+        outcomes = [judge(m.topic, m.payload) for m in group if not self._known_status(m)]
         reminded = -REMIND
         while not self._stop_asked.is_set():
             began = time.monotonic()
             try:
                 self._report(self._log.commit(outcomes, time.time()), time.monotonic() - began)
-                if any(isinstance(outcome, Refused) for outcome in outcomes):
-                    self._log.keep(self._keep.quarantined)
+                if any(isinstance(outcome, Refused) and not outcome.authentic for outcome in outcomes):
+                    self._log.keep(self._keep.quarantined, int(self._keep.quarantined_mb * 1e6))
             except sqlite3.Error as error:
                 self.problem = f"the log cannot be written ({error}): nothing is acknowledged until it can"
                 if began - reminded >= REMIND:
@@ -154,23 +198,16 @@ class Ingest(threading.Thread):
         return False
 
     def _report(self, committed: Committed, seconds: float) -> None:
-        self._acknowledgements.owe(committed.complete)
+        self._acknowledgements.owe(committed.complete, committed.elsewhere)
         refused = dict(committed.messages)
-        accepted, duplicate = refused.pop("accepted", 0), refused.pop("duplicate", 0)
+        accepted = refused.pop("accepted", 0) + refused.pop("other_content", 0)
+        duplicate = refused.pop("duplicate", 0)
         refused.pop("replayed", None)
         self._metrics.committed(seconds, accepted, duplicate, refused, committed.records)
 
-    def _judge(self, topic: str, payload: bytes) -> Admitted | Refused:
-        try:
-            return self._admission.judge(topic, payload)
-        except Exception as error:
-            # One message that shows a mistake of ours must not keep all the others from being heard.
-            log.exception("a message on %s could not be judged; it is in quarantine", topic)
-            return Refused(topic, payload, None, "internal", repr(error))
-
     def _known_status(self, message: Incoming) -> bool:
         """Tell whether it is a retained status that has been seen: the broker repeats them at each connection."""
-        if not message.topic.endswith("/status"):
+        if not message.topic.endswith("/status") or len(message.topic) > LONGEST_TOPIC:
             return False
         said = hash(message.payload)
         known = message.retained and self._statuses.get(message.topic) == said
@@ -180,17 +217,15 @@ class Ingest(threading.Thread):
 
     def _chores(self) -> None:
         """Do what is not urgent: changes of the registry, the quarantine's replays, pruning."""
-        known = self._registry.current.boards
-        new: set[str] = set()
         if self._registry.refresh():
             self._admission.use(self._registry.current)
             self._acknowledgements.use(self._registry.current)
-            new = set(self._registry.current.boards) - set(known)
+            self._asked = False
         try:
-            for device in new:  # what it said before somebody registered it
-                self._log.ask(device=device, reason="unknown_board")
+            if not self._asked:
+                self._ask_again()
             began = time.monotonic()
-            again = self._log.replay(self._judge, time.time())
+            again = Committed() if self._short else self._log.replay(self._admission.judge, time.time())
             if again.messages:
                 self._report(again, time.monotonic() - began)
                 self._wake()
@@ -199,3 +234,12 @@ class Ingest(threading.Thread):
                 self._log.prune(self._clock() - self._keep.days * 86_400, done)
         except sqlite3.Error as error:
             log.warning("chores are put off: %s", error)
+
+    def _ask_again(self) -> None:
+        """Ask for what boards said before somebody registered them, or while they were retired."""
+        registry, zone = self._registry.current, self._registry.current.zone
+        today = datetime.fromtimestamp(self._clock(), zone).date()
+        known = registry.boards.keys() & registry.keys.keys()
+        self._log.ask_for("unknown_board", lambda device: device in known)
+        self._log.ask_for("retired_board", lambda device: device in known and not registry.is_retired(device, today))
+        self._asked = True

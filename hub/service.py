@@ -49,6 +49,7 @@ class Hub:
             self._registry,
             Admission(registry, quantities, clock),
             self._log,
+            config.data,
             config.keep,
             Acknowledgements(self._receiver, registry, config.acknowledge_every),
             self._metrics,

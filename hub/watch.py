@@ -127,6 +127,7 @@ class Watch:
                     self._look_at_sensors(device, board)
                     self._look_at_clock(device, board, now)
                     self._look_at_outbox(device, board, now)
+                    self._look_at_numbers(device, board, now)
             self._look_at_calibrations(active, today)
             self._look_at_consumers(now, end)
             for device in {device for device, _ in self._wrong if device} - set(active):
@@ -198,6 +199,15 @@ class Watch:
             return
         noticed, count, reason = board.dropped
         self._network.trouble(tell.outbox(device, self._place(device), count, reason, noticed))
+
+    def _look_at_numbers(self, device: str, board: Heard, now: float) -> None:
+        if board.other is None or now - board.other[0] >= SETTLED:
+            board.other = None
+            if now - self._began >= SETTLED:
+                self._over(device, "numbers used twice", Text("no more such records have come", "未再出现重复编号"))
+            return
+        noticed, stream, first, last = board.other
+        self._network.trouble(tell.numbers(device, self._place(device), stream, first, last, noticed))
 
     def _look_at_calibrations(self, active: list[str], today: dt.date) -> None:
         said: dict[str, str] = dict(self._db.execute("SELECT device, due FROM calibration").fetchall())

@@ -55,7 +55,7 @@ CREATE TABLE board (              -- what is remembered of each board: hub.repor
 
 _AWAITED = ("store", "compliance")
 """Consumers that are done at once; the others save their position once a minute."""
-_TAKEN = {"accepted", "duplicate", "replayed"}
+_TAKEN = {"accepted", "duplicate", "replayed", "released", "other_content"}
 
 log = logging.getLogger("hub.reports")
 
