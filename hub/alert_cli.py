@@ -72,6 +72,7 @@ class Kind(StrEnum):
     clock = "clock"
     calibration = "calibration"
     outbox = "outbox"
+    flood = "flood"
     lag = "lag"
 
 

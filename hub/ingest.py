@@ -8,6 +8,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 
@@ -16,8 +17,9 @@ import msgspec
 from hub.admission import PREFIX, Admission, Admitted, Refused, seal
 from hub.config import Keep
 from hub.link import Incoming
-from hub.log import Committed, Log
+from hub.log import FLOOD, Committed, Log
 from hub.metrics import Metrics
+from hub.pace import Pace
 from hub.receiver import GROUP, Receiver
 from hub.registry import LiveRegistry, Registry
 from hub.stream_table import Stream
@@ -77,7 +79,10 @@ class Acknowledgements:
 
 
 class Ingest(threading.Thread):
-    """The thread. `wake` tells the consumers that the log has grown, `done` how far all are (None: unknown)."""
+    """The thread.
+
+    `wake` tells the consumers that the log has grown, `done` how far all are, `judged` how far judging (None: unknown).
+    """
 
     def __init__(
         self,
@@ -91,6 +96,7 @@ class Ingest(threading.Thread):
         clock: Callable[[], float],
         wake: Callable[[], None],
         done: Callable[[], int | None],
+        judged: Callable[[], int | None] = lambda: None,
     ) -> None:
         super().__init__(name="ingest", daemon=True)
         self._receiver = receiver
@@ -103,8 +109,10 @@ class Ingest(threading.Thread):
         self._clock = clock
         self._wake = wake
         self._done = done
+        self._pace = Pace(log_.end, judged)
         self._stop_asked = threading.Event()
         self._statuses: dict[str, int] = {}
+        self._let_go: Counter[str] = Counter()  # by board, not counted in the log yet
         self._next_chores = 0.0
         self.waiting = 0
         """Messages that came and are not committed yet."""
@@ -122,8 +130,9 @@ class Ingest(threading.Thread):
             group = self._receiver.receive(GROUP, 0 if more else WAIT)
             self.waiting = len(group)
             if group and self._commit(group):
-                self._receiver.done(group)
+                self._receiver.done()
                 self._wake()
+                self._pace.keep(group, self._stop_asked)
             self.waiting = 0
             more = self._acknowledgements.pay(busy=len(group) >= GROUP)
             if time.monotonic() > self._next_chores:
@@ -185,8 +194,14 @@ class Ingest(threading.Thread):
         if self._registry.refresh():
             self._admission.use(self._registry.current)
             self._acknowledgements.use(self._registry.current)
+            self._receiver.use(self._registry.current.boards)
             new = set(self._registry.current.boards) - set(known)
+        self._let_go.update(self._receiver.let_go())
         try:
+            if self._let_go:
+                self._log.count(FLOOD, self._let_go, time.time())
+                self._metrics.let_go(self._let_go.total())
+                self._let_go.clear()
             for device in new:  # what it said before somebody registered it
                 self._log.ask(device=device, reason="unknown_board")
             began = time.monotonic()

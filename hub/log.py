@@ -5,7 +5,7 @@ One thread commits; any number of readers each open the log for themselves (SQLi
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +58,7 @@ CREATE INDEX quarantine_asked ON quarantine (id) WHERE asked = 1;
 CREATE INDEX message_said ON message (topic) WHERE fresh IS NULL;  -- to know events and replies that come again
 CREATE TABLE count (              -- messages since the log was made, whatever has been pruned
     device TEXT,                  -- empty: not of a registered board, or of all (accepted, duplicate, replayed)
-    reason TEXT,                  -- accepted, duplicate, replayed, or why it was refused
+    reason TEXT,                  -- accepted, duplicate, replayed, flood (let go of), or why it was refused
     messages INTEGER NOT NULL,
     last REAL NOT NULL,           -- when the last one came, Unix s
     PRIMARY KEY (device, reason)
@@ -85,6 +85,13 @@ class Entry:
     findings: list[tuple[int, str, str]]
     settled: bool
 
+
+FLOOD = "flood"
+"""Reason in the table `count` of messages that were let go of, neither kept nor acknowledged: they come again."""
+READ = 2_000_000
+"""What one `read` gives, bytes of the messages, about; decoded they take up to twelve times as much."""
+_FOUND = 10
+"""How much more room findings need than their text in the table."""
 
 decode_findings = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
 
@@ -193,25 +200,33 @@ class Log:
         with self._transaction():
             self._streams.checkpoint(self.end(), least=1)
 
-    def read(self, after: int, most: int) -> list[Entry]:
-        """Return up to `most` entries behind the offset `after`, in order."""
+    def read(self, after: int, most: int, size: int = READ) -> list[Entry]:
+        """Return up to `most` entries behind the offset `after`, in order: of about `size` bytes, and one at least."""
         rows = self._db.execute(
             "SELECT offset, received, topic, payload, fresh, findings, settled FROM message "
             "WHERE offset > ? ORDER BY offset LIMIT ?",
             (after, most),
         )
-        return [
-            Entry(
-                offset,
-                received,
-                topic,
-                payload,
-                decode_ranges(fresh) if fresh else [],
-                decode_findings(findings) if findings else [],
-                settled == 1,
+        entries = []
+        for offset, received, topic, payload, fresh, findings, settled in rows:
+            entries.append(
+                Entry(
+                    offset,
+                    received,
+                    topic,
+                    payload,
+                    decode_ranges(fresh) if fresh else [],
+                    decode_findings(findings) if findings else [],
+                    settled == 1,
+                )
             )
-            for offset, received, topic, payload, fresh, findings, settled in rows
-        ]
+            size -= len(payload)
+            if findings:
+                size -= _FOUND * len(findings)
+            if size <= 0:
+                break
+        rows.close()  # else the file's journal cannot be cut while nobody asks for the rest
+        return entries
 
     def end(self) -> int:
         """Return the offset of the newest message, 0 when there is none."""
@@ -228,6 +243,15 @@ class Log:
         return {
             (device, reason): n for device, reason, n in self._db.execute("SELECT device, reason, messages FROM count")
         }
+
+    def count(self, reason: str, messages: Mapping[str, int], now: float) -> None:
+        """Count messages by board ("": not of a registered one) that were not kept, for a reason of the table `count`.
+
+        Raises:
+            sqlite3.Error: nothing was counted.
+        """
+        with self._transaction():
+            _count(self._db, {(device, reason): n for device, n in messages.items()}, now)
 
     def heard(self, since: float) -> int:
         """Return from how many boards records have come since `since` (Unix s), as far as this process has heard."""
@@ -391,11 +415,15 @@ class _Batch:
         db.executemany("INSERT OR IGNORE INTO gap VALUES (?, ?, ?, ?, ?, ?)", self.gaps)
         for reason in self.reasons:
             _explain(db, *reason)
-        db.executemany(
-            "INSERT INTO count VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (device, reason) DO UPDATE SET messages = messages + excluded.messages, last = excluded.last",
-            [(device, reason, messages, self.now) for (device, reason), messages in self.counts.items()],
-        )
+        _count(db, self.counts, self.now)
+
+
+def _count(db: sqlite3.Connection, counts: Mapping[tuple[str, str], int], now: float) -> None:
+    db.executemany(
+        "INSERT INTO count VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (device, reason) DO UPDATE SET messages = messages + excluded.messages, last = excluded.last",
+        [(device, reason, messages, now) for (device, reason), messages in counts.items()],
+    )
 
 
 def encode(pairs: object) -> str:

@@ -41,7 +41,7 @@ class Hub:
         self._claim = claim(config.data)
         self._log = Log(config.data / LOG)
         self._downstream = Downstream(Job(config, clock, log_format))
-        self._receiver = Receiver(config.broker, config.districts, log_format)
+        self._receiver = Receiver(config.broker, config.districts, log_format, self._registry.current.boards)
         self._metrics = Metrics()
         registry = self._registry.current
         self._ingest = Ingest(
@@ -55,6 +55,7 @@ class Hub:
             clock,
             self._downstream.wake,
             self._done,
+            self._downstream.judged,
         )
         self._metrics.watch(self)
         http = config.http

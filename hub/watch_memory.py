@@ -40,6 +40,8 @@ class Heard:
     """When it was noticed last, and how."""
     dropped: tuple[float, int, str] | None = None
     """When records were given up last, how many, and why."""
+    let_go: tuple[float, float, int] | None = None
+    """Since when messages were let go of that came beyond its share, when it was noticed last, and how many."""
     cal_due: str | None = None
     """What its last status said of its calibration; None: nothing yet."""
 

@@ -77,6 +77,19 @@ def outbox(device: str, place: Text, records: int, reason: str, since: float) ->
     return Trouble("outbox", device, "outbox dropping", "warning", since, text)
 
 
+def flood(device: str, place: Text, messages: int, since: float, now: float) -> Trouble:
+    """A board sends so much that the others would have to wait for it."""
+    minutes = minutes_of(max(60.0, now - since))
+    text = Text(
+        f"{place.en}: the board floods: {messages} messages were let go of within {minutes.en}. They were not "
+        "acknowledged, it sends them again; its readings come late. Look at its configuration, and whether somebody "
+        "else uses its key.",
+        f"{place.zh}：设备发送过量，{minutes.zh}内有{messages}条消息未被接收。这些消息未予确认，设备会重发，数据将延迟到达。"
+        "请检查其配置，并确认密钥未被他人使用。",
+    )
+    return Trouble("flood", device, "board floods", "warning", since, text)
+
+
 def calibration(device: str, place: Text, due: dt.date, zone: ZoneInfo) -> Trouble:
     """A board should have been calibrated."""
     text = Text(

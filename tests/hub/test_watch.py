@@ -219,6 +219,24 @@ def test_records_that_a_board_gave_up_are_told_with_their_number(city):
     assert city.rules("resolved") == [("fence-1", "outbox dropping")]
 
 
+def test_a_flooding_board_is_told_with_what_was_let_go_of_and_ends_when_it_is_over(city):
+    city.speak(*BOARDS)
+    city.hub.log.count("flood", {"fence-1": 400, "": 70}, city.hub.now)
+    city.hub.now += EVERY
+    city.look()
+    (alert,) = city.alerts()
+    assert (alert["kind"], alert["device"], alert["severity"]) == ("flood", "fence-1", "warning")
+    assert "the board floods: 400 messages were let go of within 1 min" in alert["text"]
+    assert "1分钟内有400条消息未被接收" in alert["text"]
+    city.restart()
+    city.speak(*BOARDS, minutes=20)
+    city.hub.log.count("flood", {"fence-1": 3}, city.hub.now)
+    city.speak(*BOARDS, minutes=20)
+    assert city.rules() == [("fence-1", "board floods")]
+    city.speak(*BOARDS, minutes=int(SETTLED / 60))
+    assert (city.rules("resolved"), city.steps()) == ([("fence-1", "board floods")], ["firing", "resolved"])
+
+
 def test_a_calibration_is_overdue_by_the_registry_or_by_the_board_whichever_is_later(tmp_path):
     due = {"fence-1": dt.date(2026, 3, 2), "fence-2": dt.date(2026, 3, 3)}
     boards = {id_: msgspec.structs.replace(board, calibration_due=due.get(id_)) for id_, board in CITY.boards.items()}
