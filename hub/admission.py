@@ -1,13 +1,15 @@
 """Decides on one message: admitted, or refused with a reason. Looks only at the message, the registry and the clock."""
 
 import hmac
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import msgspec
 
-from hub.messages import DECODERS, KINDS, MOST, Message, Telemetry
+from hub.messages import DECODERS, KINDS, Message, Telemetry, TelemetryDecoder
+from hub.outline import NOTHING, Outline, outline
 from hub.plausibility import Finding, Plausibility
 from hub.registry import Registry
 from schemas import Quantity
@@ -22,6 +24,8 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are no message: not JSON, against the schema, not UTF-8, nested without end."""
 
 _SEAL = len(',"mac":"') + 64 + len('"}')
+
+log = logging.getLogger("hub.admission")
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
@@ -41,9 +45,11 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
 class Refused:
     """A message for quarantine.
 
-    `reason`: topic, unknown_board, retired_board, not_json, bad_mac, wrong_topic, schema, unknown_quantity, interval,
-    future, past, store (the series store refuses the point) or internal (a mistake of the hub's own).
-    `span` is `(stream, first, count)` of the records it says it holds, when its MAC is good: those are done with.
+    `reason`: topic, unknown_board, not_json or bad_mac for what anybody may have sent; retired_board, wrong_topic,
+    schema, unknown_quantity, interval, future or past for what is `authentic`: the board's own, by a good MAC. Also
+    store (the series store refuses the point), other_content and not_compared (see `hub.repeats`), and internal (a
+    mistake of the hub's own). `outline` is what an authentic message of telemetry says of its records: those are done
+    with. `latest`: none of them is later than this (Unix s), as far as can be known.
     """
 
     topic: str
@@ -51,7 +57,14 @@ class Refused:
     device: str | None
     reason: str
     detail: str
-    span: tuple[str, int, int] | None = None
+    authentic: bool = False
+    outline: Outline = NOTHING
+    latest: int = 0
+
+    @property
+    def span(self) -> tuple[str, int, int] | None:
+        """Return `(stream, first, count)` of the records that are done with; None where it names none."""
+        return self.outline.span
 
 
 def seal(body: bytes, key: bytes) -> bytes:
@@ -73,6 +86,7 @@ class Admission:
     def __init__(self, registry: Registry, quantities: dict[str, Quantity], clock: Callable[[], float]) -> None:
         self._registry = registry
         self._plausibility = Plausibility(quantities)
+        self._decoders = DECODERS | {"telemetry": TelemetryDecoder(self._plausibility.known)}
         self._clock = clock
         self._ends: dict[str, float] = {}
 
@@ -86,7 +100,7 @@ class Admission:
         return ends
 
     def judge(self, topic: str, payload: bytes) -> Admitted | Refused:
-        """Return what becomes of the message."""
+        """Return what becomes of the message; it never fails."""
         parts = topic[len(PREFIX) :].split("/") if topic.startswith(PREFIX) else []
         if len(parts) != 4 or parts[3] not in KINDS:
             return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
@@ -99,35 +113,49 @@ class Admission:
         if not authentic(payload, key):
             reason, detail = _why_not_authentic(payload)
             return Refused(topic, payload, device, reason, detail)
-        if board.retired and registry.is_retired(device, self._today()):
-            # Its records are not done with: whoever takes the board back into service gets them.
-            detail = f"board {device!r} is retired since {board.retired}"
-            return Refused(topic, payload, device, "retired_board", detail)
-        home = registry.sites[board.site]
-        if site != home.id or district != home.district:
-            detail = f"the board belongs to {home.district}/{home.id}"
-            return Refused(topic, payload, device, "wrong_topic", detail, _span(kind, payload))
+        # From here on the message is the board's own: whatever it says, it is kept and done with.
         try:
-            message = DECODERS[kind].decode(payload)
+            if board.retired and registry.is_retired(device, self._today()):
+                return self._set_aside(
+                    topic, payload, device, "retired_board", f"board {device!r} is retired since {board.retired}"
+                )
+            home = registry.sites[board.site]
+            if site != home.id or district != home.district:
+                detail = f"the board belongs to {home.district}/{home.id}"
+                return self._set_aside(topic, payload, device, "wrong_topic", detail)
+            message = self._decoders[kind].decode(payload)
+            if not isinstance(message, Telemetry):
+                return Admitted(topic, payload, district, site, device, kind, message)
+            problem = self._problem(device, message)
+            if problem:
+                return self._set_aside(topic, payload, device, *problem)
+            findings = self._plausibility.check(device, message)
         except UNREADABLE as error:
-            return Refused(topic, payload, device, "schema", str(error), _span(kind, payload))
-        if not isinstance(message, Telemetry):
-            return Admitted(topic, payload, district, site, device, kind, message)
-        if message.clock != "none":
-            last = message.records[-1]
-            self._ends[device] = last.t + last.dt
-        problem = self._problem(message)
-        if problem:
-            return Refused(topic, payload, device, *problem, _span(kind, payload))
-        return Admitted(
-            topic, payload, district, site, device, kind, message, self._plausibility.check(device, message)
-        )
+            return self._set_aside(topic, payload, device, "schema", str(error))
+        except Exception as error:
+            # One message that shows a mistake of ours must not keep all the others from being heard.
+            log.exception("a message on %s could not be judged; it is in quarantine", topic)
+            return self._set_aside(topic, payload, device, "internal", repr(error))
+        return Admitted(topic, payload, district, site, device, kind, message, findings)
+
+    def _set_aside(self, topic: str, payload: bytes, device: str, reason: str, detail: str) -> Refused:
+        """Refuse an authentic message.
+
+        Under another kind's topic it stands for no records: telemetry played back there must not make its board forget.
+        """
+        said = outline(payload) if topic.endswith("/telemetry") else NOTHING
+        # What a record is that cannot be read was not made later than now, by a clock that is right.
+        latest = max(said.latest, int(self._clock()) + MOST_AHEAD)
+        return Refused(topic, payload, device, reason, detail, authentic=True, outline=said, latest=latest)
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock(), self._registry.zone).date()
 
-    def _problem(self, message: Telemetry) -> tuple[str, str] | None:
+    def _problem(self, device: str, message: Telemetry) -> tuple[str, str] | None:
         """Return why the records of a message cannot be used, or None."""
+        if message.clock != "none":
+            last = message.records[-1]
+            self._ends[device] = last.t + last.dt
         now = self._clock()
         earliest, latest = now - MOST_BEHIND, now + MOST_AHEAD
         number = message.seq
@@ -153,26 +181,3 @@ def _why_not_authentic(payload: bytes) -> tuple[str, str]:
     except UNREADABLE as error:
         return "not_json", str(error)
     return "bad_mac", "the MAC is missing, not the last member, or not made with this board's key"
-
-
-class _Outline(msgspec.Struct):
-    """As much of a telemetry message as tells which records it stands for."""
-
-    stream: str
-    seq: int
-    records: list[msgspec.Raw]
-
-
-def _span(kind: str, payload: bytes) -> tuple[str, int, int] | None:
-    """Return which records an authentic but unusable message stands for, as far as that can be read.
-
-    None under another kind's topic: telemetry played back there must not make its board forget.
-    """
-    if kind != "telemetry":
-        return None
-    try:
-        outline = msgspec.json.decode(payload, type=_Outline)
-    except UNREADABLE:
-        return None
-    count = len(outline.records)
-    return (outline.stream, outline.seq, count) if count and 1 <= outline.seq <= MOST - count else None

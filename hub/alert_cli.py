@@ -72,6 +72,8 @@ class Kind(StrEnum):
     clock = "clock"
     calibration = "calibration"
     outbox = "outbox"
+    numbers = "numbers"
+    flood = "flood"
     lag = "lag"
 
 

@@ -61,16 +61,15 @@ def _entries(db: sqlite3.Connection, alert: Row, judged: list[float], after: int
     for begin, until in _spans(db, alert, judged):
         at, stop = max(done, begin), until
         while rows := db.execute(
-            "SELECT offset, received, topic, payload, fresh, findings, settled FROM message "  # noqa: S608 - marks
+            "SELECT offset, received, topic, payload, fresh, findings, settled, ifnull(branch, 0) FROM message "  # noqa: S608 - marks
             f"WHERE offset > ? AND offset < ? AND topic IN ({', '.join('?' * len(topics))}) "
             "ORDER BY offset LIMIT ?",
             (at, stop, *topics, STEP),
         ).fetchall():
-            for offset, received, of, payload, fresh, findings, settled in rows:
+            for offset, received, of, payload, fresh, findings, settled, branch in rows:
                 new = decode_ranges(fresh) if fresh else []
-                yield Entry(
-                    offset, received, of, payload, new, decode_findings(findings) if findings else [], settled == 1
-                )
+                found = decode_findings(findings) if findings else []
+                yield Entry(offset, received, of, payload, new, found, settled == 1, branch)
             at = rows[-1][0]
         done = max(done, at, stop - 1)
 

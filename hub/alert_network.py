@@ -13,7 +13,7 @@ class Trouble:
     """Something that is wrong now. `rule` names it, and with `device` (empty: the hub) is the cause."""
 
     kind: str
-    """silent, sensor, clock, calibration, outbox or lag."""
+    """silent, sensor, clock, calibration, outbox, numbers, flood or lag."""
     device: str
     rule: str
     severity: Severity

@@ -5,7 +5,7 @@ CREATE TABLE alert_before AS SELECT * FROM alert;
 DROP TABLE alert;
 CREATE TABLE alert (
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,           -- limit, or of the network: silent, sensor, clock, calibration, outbox, lag
+    kind TEXT NOT NULL,           -- limit, or of the network: silent, sensor, clock, calibration, outbox, flood, lag
     district TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL,  -- empty: of the hub itself
     rule TEXT NOT NULL,           -- device and rule are the cause: "GB 12523-2025 laeq-day", "board silent"
     state TEXT NOT NULL,          -- pending, firing, acknowledged, resolved, closed; withdrawn: it never fired

@@ -55,6 +55,8 @@ KIND = {
     "clock": Text("clock wrong", "时钟错误"),
     "calibration": Text("calibration overdue", "校准逾期"),
     "outbox": Text("records given up", "数据丢弃"),
+    "numbers": Text("record numbers used twice", "记录编号重复"),
+    "flood": Text("board floods", "发送过量"),
     "lag": Text("hub lagging", "数据处理滞后"),
 }
 AT_RISK = Text("limit at risk", "可能超过限值")

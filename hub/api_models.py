@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-Kind = Literal["limit", "silent", "sensor", "clock", "calibration", "outbox", "lag"]
+Kind = Literal["limit", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "lag"]
 State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
 StateAsked = Literal["open", "pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
 SeverityName = Literal["info", "warning", "violation", "critical"]

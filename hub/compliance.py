@@ -166,6 +166,7 @@ class Compliance:
         self._steady = steady
         self._taken = steady()  # when entries were last taken
         self._listening = -math.inf  # since when they have been taken without a pause, Unix s
+        self._ahead = False  # what is in memory is ahead of what is on the medium
         self._load()
 
     def close(self) -> None:
@@ -189,6 +190,8 @@ class Compliance:
 
     def take(self, entries: list[Entry]) -> None:
         """Add the entries' readings to their windows and judge the windows that are over."""
+        if self._ahead:
+            self._load()
         now = self._clock()
         self._notice_pause(now)
         self._db.execute("BEGIN IMMEDIATE")
@@ -205,12 +208,12 @@ class Compliance:
                 self._store.prune(now)
                 self._pruned = now
             self._db.execute("COMMIT")
+            self._engine.settle(heard | judged)
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            self._load()  # what is in memory is ahead of what is on the medium
+            self._ahead = True
             raise
-        self._engine.settle(heard | judged)
         if self._engine.too_late:
             log.warning(
                 "%d readings came more than %d days after their windows had been judged: they are in the log and in "
@@ -230,6 +233,7 @@ class Compliance:
         self._taken = steady
 
     def _load(self) -> None:
+        self._ahead = True  # until all of it is there
         self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
         self._store.load(self._engine)
         rows = self._db.execute("SELECT device, t, heard FROM latest")
@@ -240,6 +244,7 @@ class Compliance:
         self._due: dict[str, float] = {}  # by site, when it is looked at though nothing came
         for device in self._latest:
             self._set_timer(device)
+        self._ahead = False
 
     def _add(self, entries: list[Entry], now: float) -> set[str]:
         heard: set[str] = set()

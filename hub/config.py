@@ -43,12 +43,18 @@ class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long the log keeps what every consumer has done with."""
+    """What the log keeps, and how much room it leaves."""
 
     days: Annotated[float, msgspec.Meta(gt=0)] = 400.0
     """Messages older than this are removed from the log (their readings stay in the store)."""
     quarantined: Annotated[int, msgspec.Meta(ge=1000)] = 100_000
-    """Most messages in quarantine; beyond, the oldest go, and stay counted."""
+    """Most foreign messages in quarantine (no board's, by its MAC); beyond, the oldest go, and stay counted."""
+    quarantined_mb: Annotated[float, msgspec.Meta(ge=1)] = 200.0
+    """Most room that they take, MB; likewise."""
+    free_mb: Annotated[float, msgspec.Meta(ge=0)] = 500.0
+    """With less than this free on the disk of the data folder nothing is committed and acknowledged, MB, ..."""
+    free_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] = 2.0
+    """... or with less than this share of the disk, if that is less."""
 
 
 class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,19 +1,32 @@
 """Runs one consumer of the log in a thread of its own: it may fail, fall behind and catch up without the others."""
 
 import logging
+import os
 import random
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
-from hub.log import Entry, Log
+from hub.log import READ, Entry, Log
 from hub.readings import Interval, intervals
 from hub.stores.base import Store, StoreError
 
 MOST = 1000
-"""Entries in memory at once."""
+"""Entries in memory at once; of large ones fewer, see `hub.log.READ`."""
 MOST_INTERVALS = 5000
 """Records in one write to a store, about."""
+MOST_VALUES = 12 * MOST_INTERVALS
+"""Values in one write to a store, about."""
+LEAST_SHARE = 1 << 12
+"""What is cut so often in half is one entry at a time."""
+GROWS_AFTER = 20
+"""So many batches that pass, and the next ones may be twice as large again."""
+BURST = 5.0
+"""For so long, s, a full batch waits while the log goes on growing: a burst is taken first, a longer one is not."""
+BURST_LOOK = 0.1
+"""Between two looks whether it does, s."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 LONGEST_REQUESTED = 600.0
 """A store that asks for a longer rest is asked again nevertheless, s."""
@@ -43,6 +56,7 @@ class StoreSink:
         self._written = store.position()
         self._decoded = self._written
         self._waiting: list[Interval] = []  # from behind `_written` up to `_decoded`
+        self._values = 0  # in those
 
     def position(self) -> int:
         """See `Sink`."""
@@ -50,20 +64,83 @@ class StoreSink:
 
     def take(self, entries: list[Entry]) -> None:
         """See `Sink`."""
+        try:
+            self._take(entries)
+        except MemoryError:
+            self._begin(self._written)  # what waits is part of what there was no room for
+            raise
+
+    def _take(self, entries: list[Entry]) -> None:
         if self._decoded > self._written:
             self._write()  # what was refused when it came
         for entry in entries:
             if entry.offset > self._decoded:
-                self._waiting += intervals(entry)
+                decoded = intervals(entry)
+                self._waiting += decoded
+                self._values += sum(len(i.values) + len(i.flagged) for i in decoded)
                 self._decoded = entry.offset
-                if len(self._waiting) >= MOST_INTERVALS:
+                if len(self._waiting) >= MOST_INTERVALS or self._values >= MOST_VALUES:
                     self._write()
         if self._decoded > self._written:
             self._write()
 
     def _write(self) -> None:
         self._store.write(self._waiting, self._decoded)
-        self._written, self._waiting = self._decoded, []
+        self._begin(self._decoded)
+
+    def _begin(self, written: int) -> None:
+        self._written = self._decoded = written
+        self._waiting, self._values = [], 0
+
+
+class Portion:
+    """How large the batches of one consumer are: as usual, or a half, a quarter, ... of it where that is too much.
+
+    The file `path` tells the next process that this one ended in the middle of a batch, as one does that takes more
+    memory than there is: then the next tries half of it. A power cut may lose that note, and a kill for another reason
+    makes one; neither costs more than time.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.parts = 1
+        """A batch is one of so many parts of what is usual."""
+        self._passed = 0
+        self._file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        said = b"" if self._file is None else os.pread(self._file, 100, 0)
+        parts, _, under_way = said.decode("ascii", "replace").partition(" ")
+        if parts.isdecimal():
+            self.parts = max(1, min(int(parts), LEAST_SHARE))
+            if under_way.strip() == "began":
+                self.less()
+
+    def less(self) -> None:
+        """Note that a batch was too much."""
+        self.parts = min(2 * self.parts, LEAST_SHARE)
+        self._passed = 0
+        self._note("failed")
+
+    def began(self) -> None:
+        """Note that a batch is under way."""
+        self._note("began")
+
+    def passed(self) -> None:
+        """Note that a batch has passed."""
+        self._passed += 1
+        if self.parts > 1 and self._passed >= GROWS_AFTER:
+            self.parts //= 2
+            self._passed = 0
+        self._note("passed")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _note(self, what: str) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # a full disk: it is only missed after a kill
+                os.pwrite(self._file, f"{self.parts} {what}".ljust(16).encode(), 0)
 
 
 class Consumer(threading.Thread):
@@ -72,10 +149,18 @@ class Consumer(threading.Thread):
     While `waits` says so, the sink is given nothing, and not even told that time has passed.
 
     The pauses are drawn at random from a span that doubles ("full jitter"), so that several hubs do not all come back
-    to a recovering server at the same moment.
+    to a recovering server at the same moment. A batch for which there is no memory is cut smaller until it passes, down
+    to one entry; `notes`: the folder of the file that says so to the next process.
     """
 
-    def __init__(self, name: str, source: Log, sink: Sink, waits: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: Log,
+        sink: Sink,
+        notes: Path | None = None,
+        waits: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self.position: int | None = None
         """The offset up to which the sink is done; None until that is known."""
@@ -84,8 +169,10 @@ class Consumer(threading.Thread):
         self._source = source
         self._sink = sink
         self._waits = waits
+        self._portion = Portion(notes and notes / f"{name}.batch")
         self._entries: list[Entry] = []  # given to the sink and not taken yet
         self._read: int | None = None  # the last offset that was read
+        self._burst = BURST  # how long a burst may still keep the sink waiting, s
         self._wake = threading.Event()
         self._stop_asked = threading.Event()
 
@@ -100,6 +187,12 @@ class Consumer(threading.Thread):
 
     def run(self) -> None:
         """Work until stopped."""
+        try:
+            self._work()
+        finally:
+            self._portion.close()
+
+    def _work(self) -> None:
         failures = 0
         while not self._stop_asked.is_set():
             self._wake.clear()
@@ -111,6 +204,14 @@ class Consumer(threading.Thread):
                 pause = pause_after(failures, error.retry_after)
                 failures += 1
                 log.warning("%s: %s; trying again in %.0f s", self.name, error, pause)
+                self._stop_asked.wait(pause)
+            except MemoryError:
+                self._entries, self._read = [], None
+                self._portion.less()
+                self.failing = f"there is no memory for a batch of the log; 1/{self._portion.parts} of one is tried"
+                pause = pause_after(failures)
+                failures += 1
+                log.warning("%s: %s", self.name, self.failing)
                 self._stop_asked.wait(pause)
             except Exception as error:
                 self.failing = repr(error)
@@ -131,15 +232,29 @@ class Consumer(threading.Thread):
     def _step(self) -> bool:
         """Give the sink what comes next; return whether there was anything."""
         assert self._read is not None
+        parts = self._portion.parts
         if not self._entries:
-            self._entries = self._source.read(self._read, MOST)
-        if self._entries:
-            self._read = self._entries[-1].offset
-        self._sink.take(self._entries)
+            self._entries = self._source.read(self._read, max(1, MOST // parts), READ // parts)
         found = bool(self._entries)
+        if len(self._entries) < MOST:
+            self._burst = BURST
+        elif self._burst > 0:
+            self._let_burst_pass()
+        if found:
+            self._read = self._entries[-1].offset
+            self._portion.began()
+        self._sink.take(self._entries)
+        if found:
+            self._portion.passed()
         self._entries = []
         self.position = self._sink.position()
         return found
+
+    def _let_burst_pass(self) -> None:
+        """Leave the processor to the taking of messages, as long as that uses it and `BURST` lasts."""
+        before = None
+        while self._burst > 0 and before != (before := self._source.end()) and not self._stop_asked.wait(BURST_LOOK):
+            self._burst -= BURST_LOOK
 
 
 def pause_after(failures: int, requested: float = 0) -> float:

@@ -38,6 +38,10 @@ from hub.watch import Watch
 from schemas import Quantity, load_limits, load_quantities
 
 PAUSE = 5.0  # s before a process that ended by itself is started again
+NICE = 5
+"""How much the consumers leave to the taking of messages: of a busy processor they still have a third of its share."""
+JUDGING = ("compliance", "watch")
+"""Consumers that alarm people: taking waits for them when they are far behind."""
 
 log = logging.getLogger("hub.downstream")
 
@@ -96,6 +100,13 @@ class Downstream:
                 process.stdin.close()
         if self._thread.ident is not None:
             self._thread.join()
+
+    def judged(self) -> int | None:
+        """Return up to where the log is judged; None: not known, or it fails, or waits for a time without doubt."""
+        if self._clock.doubt:
+            return None
+        found = [state.position for name, state in self.states.items() if name in JUDGING and not state.problem]
+        return min(found, default=None)
 
     def is_alive(self) -> bool:
         """Tell whether the process is looked after."""
@@ -178,10 +189,10 @@ class Consumers:
         self._logs = [Log(config.data / "log.db") for _ in range(4)]
         self._watch = Watch(config.data, owned, clock.now, config.alerts, self._progress, levels, lambda: clock.held)
         self._consumers = [
-            Consumer("store", self._logs[0], StoreSink(self._store)),
-            Consumer("rollups", self._logs[1], self._rollups),
-            Consumer("compliance", self._logs[2], self._compliance, lambda: clock.doubt is not None),
-            Consumer("watch", self._logs[3], self._watch),
+            Consumer("store", self._logs[0], StoreSink(self._store), config.data),
+            Consumer("rollups", self._logs[1], self._rollups, config.data),
+            Consumer("compliance", self._logs[2], self._compliance, config.data, lambda: clock.doubt is not None),
+            Consumer("watch", self._logs[3], self._watch, config.data),
         ]
         self._reports: Reports | None = None
         if isinstance(self._store, InfluxStore):
@@ -197,7 +208,7 @@ class Consumers:
                 self._progress,
             )
             self._logs.append(Log(config.data / "log.db"))
-            self._consumers.append(Consumer("reports", self._logs[-1], self._reports))
+            self._consumers.append(Consumer("reports", self._logs[-1], self._reports, config.data))
         self._notifier = Notifier(config, lambda: self._registry.current, clock.now)
 
     def start(self) -> None:
@@ -264,8 +275,7 @@ def main() -> None:
     """Consume until standard input ends."""
     with os.fdopen(os.dup(1), "w", buffering=1) as told:
         os.dup2(2, 1)  # what a library prints must not come between
-        if hasattr(os, "SCHED_IDLE"):  # on Linux: where processors are short, taking messages goes first
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        os.nice(NICE)
         job = cast("Job", pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
         logs.configure(job.log_format)
         with claim_consumers(job.config.data):
@@ -276,7 +286,7 @@ def main() -> None:
 
             def tell() -> None:
                 while not over.wait(0.5):
-                    with contextlib.suppress(OSError):
+                    with contextlib.suppress(OSError, MemoryError):
                         told.write(json.dumps(consumers.states()) + "\n")
 
             teller = threading.Thread(target=tell, name="tell", daemon=True)

@@ -5,12 +5,16 @@ is to do.
 """
 
 import logging
+import re
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
@@ -18,20 +22,29 @@ from hub.admission import PREFIX, Admission, Admitted, Refused, seal
 from hub.clock_trust import HubClock
 from hub.config import Keep
 from hub.link import Incoming
-from hub.log import Committed, Log
+from hub.log import FLOOD, Log
+from hub.log_batch import Committed
 from hub.metrics import Metrics
+from hub.outline import NOTHING
+from hub.pace import Pace
 from hub.receiver import GROUP, Receiver
 from hub.registry import LiveRegistry, Registry
+from hub.room import short_of_room
 from hub.stream_table import Stream
 
 WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
+LOOK_EVERY = 1.0  # s between two looks at the room on the disk
 RETRY = 2.0  # s between attempts to write a log that cannot be written
 REMIND = 60.0  # s between two complaints about it
 PRUNING = 100.0
 """The log is pruned by at most so many seconds of it in each second, however old its clock says that it is."""
 OF_TIME = ("future", "past")
 """Reasons for which a message is refused that depend on the hub's clock."""
+
+LONGEST_TOPIC = 128  # of a board; ids have at most 32 characters
+
+_ELSEWHERE = re.compile(rf"{PREFIX}[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z]+\Z")
 
 log = logging.getLogger("hub.ingest")
 
@@ -45,45 +58,60 @@ class Acknowledgements:
     LATER = 6.0
     """How much longer it waits then, s; boards send again what is not acknowledged within 15 s."""
     PIECE = 500
-    """So many at a time, so that taking messages never pauses for long."""
+    """Boards told at a time, so that taking messages never pauses for long."""
+    STREAMS = 16
+    """Streams of one board that are due at once; a board that makes up more asks again."""
 
     def __init__(self, receiver: Receiver, registry: Registry, every: float) -> None:
         self._receiver = receiver
         self._registry = registry
         self._every = every
-        self._due: dict[Stream, int] = {}
+        self._due: dict[str, dict[str, tuple[int, str]]] = {}  # by board and stream: number, and another topic
         self._next = 0.0
 
     def use(self, registry: Registry) -> None:
         """Find boards in another registry from now on."""
         self._registry = registry
 
-    def owe(self, complete: dict[Stream, int]) -> None:
-        """Note, by stream, the number up to which everything is committed."""
-        self._due.update(complete)
+    def owe(self, complete: dict[Stream, int], elsewhere: dict[Stream, str] | None = None) -> None:
+        """Note, by stream, the number up to which everything is committed.
+
+        `elsewhere`: the topics under which boards spoke that are not their own: there they listen.
+        """
+        for stream, seq in complete.items():
+            due = self._due.setdefault(stream.device, {})
+            if len(due) >= self.STREAMS and stream.name not in due:
+                del due[next(iter(due))]
+            due[stream.name] = seq, elsewhere.get(stream, "") if elsewhere else ""
 
     def pay(self, *, busy: bool) -> bool:
         """Send what is due, when it is time; tell whether there is more of it. `busy`: messages are piling up."""
         now = time.monotonic()
         if now < self._next + (self.LATER if busy else 0):
             return False
-        for stream in list(islice(self._due, self.PIECE)):
-            self._tell(stream, self._due.pop(stream))
+        for device in list(islice(self._due, self.PIECE)):
+            for name, (seq, topic) in self._due.pop(device).items():
+                self._tell(device, name, seq, topic)
         if not self._due:
             self._next = now + self._every
         return bool(self._due)
 
-    def _tell(self, stream: Stream, seq: int) -> None:
-        key = self._registry.keys.get(stream.device)
+    def _tell(self, device: str, stream: str, seq: int, topic: str) -> None:
+        key = self._registry.keys.get(device)
         if key is None:
             return  # taken out of the registry meanwhile
-        site = self._registry.site_of(stream.device)
-        body = msgspec.json.encode({"stream": stream.name, "seq": seq})
-        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{stream.device}/ack", seal(body, key))
+        site = self._registry.site_of(device)
+        ack = seal(msgspec.json.encode({"stream": stream, "seq": seq}), key)
+        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{device}/ack", ack)
+        if _ELSEWHERE.match(topic):  # moved in the registry, and not told so yet
+            self._receiver.publish(f"{topic.rpartition('/')[0]}/ack", ack)
 
 
 class Ingest(threading.Thread):
-    """The thread. `wake` tells the consumers that the log has grown, `done` how far all are (None: unknown)."""
+    """The thread.
+
+    `wake` tells the consumers that the log has grown, `done` how far all are, `judged` how far judging (None: unknown).
+    """
 
     def __init__(
         self,
@@ -91,28 +119,35 @@ class Ingest(threading.Thread):
         registry: LiveRegistry,
         admission: Admission,
         log_: Log,
+        data: Path,
         keep: Keep,
         acknowledgements: Acknowledgements,
         metrics: Metrics,
         clock: HubClock,
         wake: Callable[[], None],
         done: Callable[[], int | None],
+        judged: Callable[[], int | None] = lambda: None,
     ) -> None:
         super().__init__(name="ingest", daemon=True)
         self._receiver = receiver
         self._registry = registry
         self._admission = admission
         self._log = log_
+        self._data = data
         self._keep = keep
         self._acknowledgements = acknowledgements
         self._metrics = metrics
         self._clock = clock
         self._wake = wake
         self._done = done
+        self._pace = Pace(log_.end, judged)
         self._stop_asked = threading.Event()
         self._statuses: dict[str, int] = {}
-        self._next_chores = 0.0
+        self._let_go: Counter[str] = Counter()  # by board, not counted in the log yet
+        self._next_chores = self._next_look = 0.0
+        self._short = ""  # what is wrong with the room on the disk
         self._pruned = clock.steady()
+        self._asked = False  # for what the registry has come to know while the hub did not run
         self.waiting = 0
         """Messages that came and are not committed yet."""
         self.problem = ""
@@ -126,17 +161,35 @@ class Ingest(threading.Thread):
         """Work until stopped."""
         more = False
         while not self._stop_asked.is_set():
-            group = self._receiver.receive(GROUP, 0 if more else WAIT)
+            # With little room the broker and the boards keep what there is, as they do when the hub does not run.
+            group = self._receiver.receive(GROUP, 0 if more else WAIT) if self._has_room() else self._rest()
             self.waiting = len(group)
             if group and self._commit(group):
-                self._receiver.done(group)
+                self._receiver.done()
                 self._wake()
+                self._pace.keep(group, self._stop_asked)
             self.waiting = 0
             more = self._clock.doubt is None and self._acknowledgements.pay(busy=len(group) >= GROUP)
             if time.monotonic() > self._next_chores:
                 self._next_chores = time.monotonic() + CHORES_EVERY
                 self._chores()
         self._receiver.stop()
+
+    def _has_room(self) -> bool:
+        """Tell whether there is room on the disk; it is looked at once a second."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_EVERY
+            short = short_of_room(self._data, self._keep, self._log.spare())
+            if short and not self._short:
+                log.error("%s; it goes on by itself", short)
+            elif self._short and not short:
+                log.info("there is room on the disk again")
+            self.problem = self._short = short
+        return not self._short
+
+    def _rest(self) -> list[Incoming]:
+        self._stop_asked.wait(WAIT)
+        return []
 
     def _commit(self, group: list[Incoming]) -> bool:
         outcomes = [self._judge(m.topic, m.payload) for m in group if not self._known_status(m)]
@@ -145,8 +198,8 @@ class Ingest(threading.Thread):
             began = time.monotonic()
             try:
                 self._report(self._log.commit(outcomes, self._clock.now()), time.monotonic() - began)
-                if any(isinstance(outcome, Refused) for outcome in outcomes):
-                    self._log.keep(self._keep.quarantined)
+                if any(isinstance(outcome, Refused) and not outcome.authentic for outcome in outcomes):
+                    self._log.keep(self._keep.quarantined, int(self._keep.quarantined_mb * 1e6))
             except sqlite3.Error as error:
                 self.problem = f"the log cannot be written ({error}): nothing is acknowledged until it can"
                 if began - reminded >= REMIND:
@@ -161,26 +214,22 @@ class Ingest(threading.Thread):
         return False
 
     def _report(self, committed: Committed, seconds: float) -> None:
-        self._acknowledgements.owe(committed.complete)
+        self._acknowledgements.owe(committed.complete, committed.elsewhere)
         refused = dict(committed.messages)
-        accepted, duplicate = refused.pop("accepted", 0), refused.pop("duplicate", 0)
+        accepted = refused.pop("accepted", 0) + refused.pop("other_content", 0)
+        duplicate = refused.pop("duplicate", 0)
         refused.pop("replayed", None)
         self._metrics.committed(seconds, accepted, duplicate, refused, committed.records)
 
     def _judge(self, topic: str, payload: bytes) -> Admitted | Refused:
-        try:
-            outcome = self._admission.judge(topic, payload)
-        except Exception as error:
-            # One message that shows a mistake of ours must not keep all the others from being heard.
-            log.exception("a message on %s could not be judged; it is in quarantine", topic)
-            return Refused(topic, payload, None, "internal", repr(error))
+        outcome = self._admission.judge(topic, payload)
         if self._clock.doubt and isinstance(outcome, Refused) and outcome.reason in OF_TIME:
-            return replace(outcome, span=None)  # it may be right, and the hub wrong: its board keeps it, too
+            return replace(outcome, outline=NOTHING)  # it may be right, and the hub wrong: its board keeps it, too
         return outcome
 
     def _known_status(self, message: Incoming) -> bool:
         """Tell whether it is a retained status that has been seen: the broker repeats them at each connection."""
-        if not message.topic.endswith("/status"):
+        if not message.topic.endswith("/status") or len(message.topic) > LONGEST_TOPIC:
             return False
         said = hash(message.payload)
         known = message.retained and self._statuses.get(message.topic) == said
@@ -211,20 +260,33 @@ class Ingest(threading.Thread):
             self._watch_clock()
         except sqlite3.Error as error:
             log.warning("chores are put off: %s", error)
-        known = self._registry.current.boards
-        new: set[str] = set()
         if self._registry.refresh():
             self._admission.use(self._registry.current)
             self._acknowledgements.use(self._registry.current)
-            new = set(self._registry.current.boards) - set(known)
+            self._receiver.use(self._registry.current.boards)
+            self._asked = False
+        self._let_go.update(self._receiver.let_go())
         try:
-            for device in new:  # what it said before somebody registered it
-                self._log.ask(device=device, reason="unknown_board")
+            if self._let_go:
+                self._log.count(FLOOD, self._let_go, self._clock.now())
+                self._metrics.let_go(self._let_go.total())
+                self._let_go.clear()
+            if not self._asked:
+                self._ask_again()
             began = time.monotonic()
-            again = self._log.replay(self._judge, self._clock.now())
+            again = Committed() if self._short else self._log.replay(self._judge, self._clock.now())
             if again.messages:
                 self._report(again, time.monotonic() - began)
                 self._wake()
             self._prune()
         except sqlite3.Error as error:
             log.warning("chores are put off: %s", error)
+
+    def _ask_again(self) -> None:
+        """Ask for what boards said before somebody registered them, or while they were retired."""
+        registry, zone = self._registry.current, self._registry.current.zone
+        today = datetime.fromtimestamp(self._clock.now(), zone).date()
+        known = registry.boards.keys() & registry.keys.keys()
+        self._log.ask_for("unknown_board", lambda device: device in known)
+        self._log.ask_for("retired_board", lambda device: device in known and not registry.is_retired(device, today))
+        self._asked = True

@@ -2,6 +2,9 @@
 
 One thread does all: it reads what has come, and acknowledges what is safe. While it does not read, the broker keeps
 what the hub cannot take yet.
+
+Messages and their acknowledgements, two kinds of packets of all, are read and written here, because paho takes five
+times as long for them: a receiver that is no faster than one board's flood cannot find the other boards behind it.
 """
 
 import logging
@@ -24,6 +27,9 @@ from hub.messages import KINDS
 
 KEEPALIVE = 30  # s
 PAUSES = (1.0, 30.0)  # s between two attempts to connect, the first and the longest
+MOST_READ = 4_000_000  # bytes in one `receive`, about
+MOST_UNSENT = 4_000_000
+"""Bytes that wait for a broker which does not read; beyond, nothing more is published."""
 
 log = logging.getLogger("hub.link")
 
@@ -86,7 +92,7 @@ class Link:
     def receive(self, most: int, timeout: float, other: "Waitable | None" = None) -> list[Incoming]:
         """Wait up to `timeout` s for messages, no longer than until `other` can be read; return those that have come.
 
-        They are about `most` at most.
+        They are about `most` at most, and `MOST_READ` bytes.
         """
         client, stream = self._client, self._client.stream
         if client.socket() is None or stream is None:
@@ -94,10 +100,14 @@ class Link:
             return []
         try:
             ready = stream.wait(timeout, other)
-            while ready and len(self._arrived) < most:
-                stream.drained = False
-                failed = client.loop_read() != paho.MQTT_ERR_SUCCESS
-                ready = not (failed or stream.drained)
+            enough = stream.read + MOST_READ
+            while ready and len(self._arrived) < most and stream.read < enough:
+                if client.reading or stream.publishes(self._arrived, self.session, most):
+                    stream.drained = False
+                    failed = client.loop_read() != paho.MQTT_ERR_SUCCESS
+                    ready = not (failed or stream.drained)
+                elif len(self._arrived) < most:
+                    ready = stream.more()
             client.loop_misc()
             if client.want_write():
                 client.loop_write()  # what paho's callbacks ask for, such as the subscription, waits for this
@@ -110,15 +120,17 @@ class Link:
 
     def done(self, messages: Iterable[Incoming]) -> None:
         """Acknowledge messages to the broker, except those whose connection has ended: they come again."""
-        ack, session = self._client.ack, self.session
-        for message in messages:
-            if message.session == session:
-                ack(message.mid, message.qos)
+        stream, session = self._client.stream, self.session
+        if stream is not None:
+            mids = [message.mid for message in messages if message.session == session and message.qos]
+            stream.send(b"".join([b"@\x02" + mid.to_bytes(2, "big") for mid in mids]))  # PUBACK (MQTT 3.1.1, 3.4)
         self._flush()
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish with QoS 0: acknowledgements are cumulative, and a lost one is asked for again."""
-        self._client.publish(topic, payload)
+        stream = self._client.stream
+        if stream is None or stream.unsent() < MOST_UNSENT:
+            self._client.publish(topic, payload)
 
     def close(self) -> None:
         """Disconnect; the broker keeps for the next session what was not acknowledged."""
@@ -182,6 +194,11 @@ class _Client(paho.Client):
 
     stream: "_Stream | None" = None
 
+    @property
+    def reading(self) -> bool:
+        """Whether paho is in the middle of a packet."""
+        return bool(self._in_packet["command"])
+
     def _handle_on_message(self, message: paho.MQTTMessage) -> None:
         # The hub has one callback for all topics: the search for others takes as long as reading the message.
         self.on_message(self, None, message)  # type: ignore[misc]
@@ -194,7 +211,7 @@ class _Client(paho.Client):
 class _Stream:
     """A socket (plain or TLS) that reads much at once and writes when told to.
 
-    `drained`: the kernel had nothing more to read.
+    `drained`: the kernel had nothing more to read. `read`: bytes read from it so far.
     """
 
     PIECE = 256 * 1024
@@ -204,7 +221,10 @@ class _Stream:
         self._in = b""
         self._at = 0
         self._out = bytearray()
+        self._starved = False  # what is unread is no whole packet
+        self._ended = False
         self.drained = False
+        self.read = 0
 
     def wait(self, timeout: float, other: Waitable | None = None) -> bool:
         """Wait for something to read here or from `other`; meanwhile write what waits to be written."""
@@ -214,6 +234,57 @@ class _Stream:
         sources = [self._socket, other] if other else [self._socket]
         readable, _, _ = select.select(sources, [self._socket] if self._out else [], [], timeout)
         return self._socket in readable
+
+    def publishes(self, arrived: list[Incoming], session: int, most: int) -> bool:
+        """Add the messages that are here in full to `arrived`, until it has `most`.
+
+        Returns:
+            Whether the next packet is one for paho; else there is none yet, or enough has arrived.
+        """
+        data, at, end = self._in, self._at, len(self._in)
+        for_paho = self._ended
+        while not for_paho and len(arrived) < most:
+            # PUBLISH (MQTT 3.1.1, section 3.3): kind and flags, length, topic, identifier, payload.
+            size, begin, shift = 0, at + 1, 0
+            more = begin < end
+            while more and begin < end and shift < 28:
+                size |= (data[begin] & 127) << shift
+                more = data[begin] > 127
+                begin, shift = begin + 1, shift + 7
+            if at < end and (data[at] >> 4 != 3 or size > self.PIECE or (more and shift == 28)):
+                for_paho = True
+                break
+            after = begin + size
+            if at >= end or more or begin == at + 1 or after > end:
+                self._starved = True
+                break
+            head = data[at]
+            body = begin + 2 + (data[begin] << 8 | data[begin + 1]) if size >= 2 else after + 1
+            mid, qos = 0, head >> 1 & 3
+            if qos and body + 2 <= after:
+                mid, body = data[body] << 8 | data[body + 1], body + 2
+            elif qos or body > after:
+                for_paho = True  # it says what is wrong with it
+                break
+            try:
+                topic = data[begin + 2 : body - 2 if qos else body].decode()
+            except UnicodeDecodeError:
+                topic = "(not UTF-8)"
+            arrived.append(Incoming(topic, data[body:after], bool(head & 1), mid, qos, session))
+            at = after
+        self._at = at
+        return for_paho
+
+    def more(self) -> bool:
+        """Read more of what the kernel has; tell whether there was anything, or the end."""
+        try:
+            came = self._socket.recv(self.PIECE)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        self._in, self._at = self._in[self._at :] + came, 0
+        self._starved, self._ended = False, not came
+        self.read += len(came)
+        return True
 
     def recv(self, most: int) -> bytes:
         """Return 1 to `most` bytes; raise BlockingIOError when there are none."""
@@ -225,6 +296,8 @@ class _Stream:
                 self._in, self._at = b"", 0
                 self.drained = True
                 raise BlockingIOError from None
+            self.read += len(self._in)
+            self._starved = False
             at = 0
         piece = self._in[at : at + most]
         self._at = at + len(piece)
@@ -233,7 +306,11 @@ class _Stream:
     def pending(self) -> int:
         """Return how many bytes can be read without the kernel."""
         decrypted = self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
-        return len(self._in) - self._at + decrypted
+        return decrypted if self._starved else len(self._in) - self._at + decrypted
+
+    def unsent(self) -> int:
+        """Return how many bytes wait to be written."""
+        return len(self._out)
 
     def send(self, data: bytes) -> int:
         """Keep bytes for the next `flush`."""

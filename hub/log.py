@@ -4,19 +4,19 @@ One thread commits; any number of readers each open the log for themselves (SQLi
 """
 
 import math
-import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from hub.admission import Admitted, Refused
+from hub.admission import MOST_AHEAD, Admitted, Refused
 from hub.database import open_database
+from hub.log_batch import Batch, Committed, add_counts, encode
 from hub.messages import Event, Telemetry
-from hub.stream_table import Stream, StreamTable, decode_ranges
+from hub.repeats import MOST_WALKED, Compared, Link, compare, spans, without
+from hub.stream_table import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError, decode_ranges
 
 STEPS = (
     """
@@ -59,7 +59,7 @@ CREATE INDEX quarantine_asked ON quarantine (id) WHERE asked = 1;
 CREATE INDEX message_said ON message (topic) WHERE fresh IS NULL;  -- to know events and replies that come again
 CREATE TABLE count (              -- messages since the log was made, whatever has been pruned
     device TEXT,                  -- empty: not of a registered board, or of all (accepted, duplicate, replayed)
-    reason TEXT,                  -- accepted, duplicate, replayed, or why it was refused
+    reason TEXT,                  -- accepted, duplicate, replayed, flood (let go of), or why it was refused
     messages INTEGER NOT NULL,
     last REAL NOT NULL,           -- when the last one came, Unix s
     PRIMARY KEY (device, reason)
@@ -71,12 +71,39 @@ INSERT INTO count SELECT '', 'accepted', count(*), max(received) FROM message HA
     """
 INSERT INTO position SELECT 'streams', ifnull(max(offset), 0) FROM message  -- up to here the table stream is complete
 """,
+    """
+ALTER TABLE quarantine ADD COLUMN authentic INTEGER NOT NULL DEFAULT 0;  -- 1: with a good MAC, or the hub's own
+ALTER TABLE quarantine ADD COLUMN digest BLOB;  -- SHA-256 of topic, 0 and payload where authentic: each is kept once
+ALTER TABLE quarantine ADD COLUMN times INTEGER NOT NULL DEFAULT 1;  -- how often it came
+ALTER TABLE quarantine ADD COLUMN last REAL;    -- when it came last, Unix s; null: once
+UPDATE quarantine SET authentic = 1 WHERE fresh IS NOT NULL OR reason IN (
+    'retired_board', 'wrong_topic', 'schema', 'unknown_quantity', 'interval', 'future', 'past', 'store'
+);
+CREATE UNIQUE INDEX quarantine_once ON quarantine (digest) WHERE digest IS NOT NULL;
+CREATE INDEX quarantine_foreign ON quarantine (id) WHERE authentic = 0;
+ALTER TABLE message ADD COLUMN before INTEGER;  -- telemetry: offset of the stream's message before this one; 0: none
+ALTER TABLE message ADD COLUMN branch INTEGER;  -- telemetry: N: of branch N of the stream; 0: an earlier version's
+ALTER TABLE stream ADD COLUMN tail INTEGER;     -- offset of its last message; null or 0: none
+ALTER TABLE stream ADD COLUMN newest INTEGER;   -- none of its records is later, Unix s
+ALTER TABLE stream ADD COLUMN until INTEGER NOT NULL DEFAULT 0;  -- as hub.stream_table.Stream has it
+UPDATE stream SET newest = (SELECT ifnull(max(received), 0) + 300 FROM message);  -- later ones were refused
+UPDATE position SET offset = max(0, offset - 400000) WHERE consumer = 'streams'  -- to chain the newest messages
+""",
 )
+
+MOST_BRANCHES = 3
+"""Branches of one stream, each with other content under numbers of the stream and the branches before it."""
+RECENT = 60.0
+"""So long after a board's last word no other one speaks from its backup, s."""
+QUIET = 600.0
+"""A branch of which nothing came for so long holds back no acknowledgement any more, s."""
+
+_SIZE = "(length(payload) + 2 * length(topic) + length(detail))"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message in the log; `fresh`, `findings` and `settled` as in its table."""
+    """One message in the log; `fresh`, `findings`, `settled` and `branch` (0: none) as in its table."""
 
     offset: int
     received: float
@@ -85,7 +112,15 @@ class Entry:
     fresh: list[tuple[int, int]]
     findings: list[tuple[int, str, str]]
     settled: bool
+    branch: int = 0
 
+
+FLOOD = "flood"
+"""Reason in the table `count` of messages that were let go of, neither kept nor acknowledged: they come again."""
+READ = 2_000_000
+"""What one `read` gives, bytes of the messages, about; decoded they take up to twelve times as much."""
+_FOUND = 10
+"""How much more room findings need than their text in the table."""
 
 decode_findings = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
 
@@ -96,20 +131,21 @@ class Log:
     def __init__(self, path: Path) -> None:
         self._db = open_database(path, STEPS)
         self._streams = StreamTable(self._db)
+        self._foreign: tuple[int, int] | None = None  # foreign messages in quarantine and their bytes; None: unknown
+        self._version = 0  # of the database when that was counted; another one: another program has changed it
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def commit(self, outcomes: Iterable[Admitted | Refused], now: float) -> "Committed":
+    def commit(self, outcomes: Iterable[Admitted | Refused], now: float) -> Committed:
         """Make the outcomes durable in one transaction.
 
         Raises:
             sqlite3.Error: nothing was committed.
         """
-        batch = _Batch(now)
         with self._transaction():
-            self._streams.recover()
+            batch = self._begin(now)
             for outcome in outcomes:
                 self._take(outcome, batch)
             self._write(batch)
@@ -122,7 +158,7 @@ class Log:
 
         `newest`: they are points that are made again every minute; of each series only the last is kept, all count.
         """
-        batch = _Batch(now)
+        batch = Batch(now, 0)
         kept: dict[bytes, Refused] = {}
         for outcome in refused:
             series = outcome.payload.split(b" ")[0] + b" "
@@ -131,7 +167,7 @@ class Log:
                 del kept[series]
             kept[series if newest else b"%d" % len(kept)] = outcome
         for outcome in kept.values():
-            batch.quarantine(outcome, [])
+            batch.quarantine(replace(outcome, authentic=True), [])
         with self._transaction():
             if newest:
                 self._db.executemany(
@@ -143,7 +179,7 @@ class Log:
             if offset is not None:
                 self.save_position(consumer, offset)
 
-    def replay(self, judge: Callable[[str, bytes], Admitted | Refused], now: float, most: int = 500) -> "Committed":
+    def replay(self, judge: Callable[[str, bytes], Admitted | Refused], now: float, most: int = 500) -> Committed:
         """Judge again what somebody asked for with `ask`; what is admitted now leaves the quarantine.
 
         Points that the series store refused are no messages: see `asked_points`.
@@ -151,30 +187,36 @@ class Log:
         Raises:
             sqlite3.Error: nothing was committed.
         """
-        batch = _Batch(now)
         rows = self._db.execute(
-            "SELECT id, topic, payload, fresh FROM quarantine WHERE asked = 1 AND reason != 'store' "
+            "SELECT id, topic, payload, fresh, authentic FROM quarantine WHERE asked = 1 AND reason != 'store' "
             "ORDER BY id LIMIT ?",
             (most,),
         ).fetchall()
         if not rows:
             return Committed()
         with self._transaction():
-            self._streams.recover()
-            for id_, topic, payload, fresh in rows:
+            batch = self._begin(now)
+            for id_, topic, payload, fresh, authentic in rows:
                 outcome = judge(topic, payload)
-                if isinstance(outcome, Refused):
+                if isinstance(outcome, Admitted) and fresh:
+                    # The board was told that these are done with; here they are after all.
+                    self._keep(outcome, decode_ranges(fresh), batch)
+                    batch.counts["", "accepted"] += 1
+                    admitted = True
+                elif isinstance(outcome, Refused) and (authentic or not outcome.authentic):
                     self._db.execute(
                         "UPDATE quarantine SET asked = 0, reason = ?, detail = ? WHERE id = ?",
                         (outcome.reason, outcome.detail, id_),
                     )
                     continue
-                if fresh:  # the board was told that these are done with; here they are after all
-                    batch.message(outcome, decode_ranges(fresh), settled=False)
                 else:
-                    self._take(outcome, batch)
+                    admitted = self._take(outcome, batch, again=authentic == 1)
+                    if authentic and not admitted:
+                        self._db.execute("UPDATE quarantine SET asked = 0 WHERE id = ?", (id_,))
+                        continue
                 self._db.execute("DELETE FROM quarantine WHERE id = ?", (id_,))
-                batch.counts["", "replayed"] += 1
+                batch.counts["", "replayed"] += admitted
+            self._foreign = None
             self._write(batch)
         return self._committed(batch)
 
@@ -206,7 +248,7 @@ class Log:
 
     def answer(self, taken: Iterable[int], refused: Mapping[int, str], now: float) -> None:
         """Let the points that the store has taken leave the quarantine, and note of the others (by id) why not."""
-        batch = _Batch(now)
+        batch = Batch(now, 0)
         ids = [(id_,) for id_ in taken]
         if ids:
             batch.counts["", "replayed"] += len(ids)
@@ -218,9 +260,52 @@ class Log:
             )
             batch.write(self._db)
 
-    def keep(self, quarantined: int) -> None:
-        """Remove from the quarantine all but the newest `quarantined` messages; they stay counted."""
-        self._db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (quarantined,))
+    def ask_for(self, reason: str, boards: Callable[[str], bool]) -> None:
+        """Ask for what was refused with a reason, of the boards for which `boards` holds."""
+        rows = self._db.execute("SELECT DISTINCT device FROM quarantine WHERE reason = ?", (reason,)).fetchall()
+        for (device,) in rows:
+            if device and boards(device):
+                self.ask(device=device, reason=reason)
+
+    def release(self, ids: Iterable[int]) -> int:
+        """Remove these messages from the quarantine for good; return how many there were. They stay counted."""
+        with self._transaction():
+            selected = "FROM quarantine WHERE id IN (SELECT value FROM json_each(?))"
+            listed = encode(list(ids))
+            self._db.execute(
+                "INSERT INTO count SELECT ifnull(device, ''), 'released', count(*), max(received) "
+                f"{selected} GROUP BY 1 ON CONFLICT (device, reason) DO UPDATE "
+                "SET messages = messages + excluded.messages, last = max(last, excluded.last)",
+                (listed,),
+            )
+            return self._db.execute(f"DELETE {selected}", (listed,)).rowcount
+
+    def keep(self, quarantined: int, size: int = 2**62) -> None:
+        """Remove the oldest foreign messages from the quarantine where there are more than these, or more bytes.
+
+        They stay counted. What is authentic stays until somebody lets it go (`release`): its board was told to forget.
+        A little more than is needed goes at once, so that a flood does not make this work with every commit.
+        """
+        if self._foreign is not None and self._foreign[0] <= quarantined and self._foreign[1] <= size:
+            return
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if self._foreign is None or version != self._version:
+            count, total = self._db.execute(
+                f"SELECT count(*), ifnull(sum({_SIZE}), 0) FROM quarantine WHERE authentic = 0"  # noqa: S608
+            ).fetchone()
+            self._foreign, self._version = (count, total), version
+        count, total = self._foreign
+        if count <= quarantined and total <= size:
+            return
+        last = 0
+        for id_, bytes_ in self._db.execute(
+            f"SELECT id, {_SIZE} FROM quarantine WHERE authentic = 0 ORDER BY id"  # noqa: S608
+        ):
+            if count <= quarantined - quarantined // 20 and total <= size - size // 20:
+                break
+            last, count, total = id_, count - 1, total - bytes_
+        self._db.execute("DELETE FROM quarantine WHERE authentic = 0 AND id <= ?", (last,))
+        self._foreign = count, total
 
     def prune(self, before: float, done: int, share: float = math.inf, most: int = 2000) -> int:
         """Remove messages received before `before` (Unix s) whose offset every consumer has done (`done` at most).
@@ -247,25 +332,39 @@ class Log:
         with self._transaction():
             self._streams.checkpoint(self.end(), least=1)
 
-    def read(self, after: int, most: int) -> list[Entry]:
-        """Return up to `most` entries behind the offset `after`, in order."""
+    def read(self, after: int, most: int, size: int = READ) -> list[Entry]:
+        """Return up to `most` entries behind the offset `after`, in order: of about `size` bytes, and one at least."""
         rows = self._db.execute(
-            "SELECT offset, received, topic, payload, fresh, findings, settled FROM message "
+            "SELECT offset, received, topic, payload, fresh, findings, settled, branch FROM message "
             "WHERE offset > ? ORDER BY offset LIMIT ?",
             (after, most),
         )
-        return [
-            Entry(
-                offset,
-                received,
-                topic,
-                payload,
-                decode_ranges(fresh) if fresh else [],
-                decode_findings(findings) if findings else [],
-                settled == 1,
+        entries = []
+        for offset, received, topic, payload, fresh, findings, settled, branch in rows:
+            entries.append(
+                Entry(
+                    offset,
+                    received,
+                    topic,
+                    payload,
+                    decode_ranges(fresh) if fresh else [],
+                    decode_findings(findings) if findings else [],
+                    settled == 1,
+                    branch or 0,
+                )
             )
-            for offset, received, topic, payload, fresh, findings, settled in rows
-        ]
+            size -= len(payload)
+            if findings:
+                size -= _FOUND * len(findings)
+            if size <= 0:
+                break
+        rows.close()  # else the file's journal cannot be cut while nobody asks for the rest
+        return entries
+
+    def spare(self) -> int:
+        """Return how many bytes of the file are free to be used again."""
+        free, size = (self._db.execute(f"PRAGMA {what}").fetchone()[0] for what in ("freelist_count", "page_size"))
+        return int(free * size)
 
     def end(self) -> int:
         """Return the offset of the newest message, 0 when there is none."""
@@ -288,6 +387,15 @@ class Log:
             (device, reason): n for device, reason, n in self._db.execute("SELECT device, reason, messages FROM count")
         }
 
+    def count(self, reason: str, messages: Mapping[str, int], now: float) -> None:
+        """Count messages by board ("": not of a registered one) that were not kept, for a reason of the table `count`.
+
+        Raises:
+            sqlite3.Error: nothing was counted.
+        """
+        with self._transaction():
+            add_counts(self._db, {(device, reason): n for device, n in messages.items()}, now)
+
     def heard(self, since: float) -> int:
         """Return from how many boards records have come since `since` (Unix s), as far as this process has heard."""
         return self._streams.heard(since)
@@ -309,51 +417,249 @@ class Log:
             self._db.execute("COMMIT")
         except BaseException:
             self._streams.forget()  # they are ahead of what is on the medium
+            self._foreign = None
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _take(self, outcome: Admitted | Refused, batch: "_Batch") -> None:
-        if isinstance(outcome, Refused):
-            fresh = []
-            if outcome.span and outcome.device:
-                name, first, count = outcome.span
-                stream = self._streams.find(outcome.device, name)
-                fresh = self._streams.add(stream, first, first + count)
-                batch.hear(stream)
-                batch.untold.add(stream)
-            batch.quarantine(outcome, fresh)
-            return
-        message = outcome.message
-        if isinstance(message, Telemetry):
-            stream, after = self._streams.find(outcome.device, message.stream), message.seq + len(message.records)
-            batch.hear(stream)
-            fresh = self._streams.add(stream, message.seq, after)
+    def _begin(self, now: float) -> Batch:
+        self._streams.now = now
+        self._streams.recover()
+        return Batch(now, self.end())
+
+    def _take(self, outcome: Admitted | Refused, batch: Batch, *, again: bool = False) -> bool:
+        """Take a message; tell whether it was admitted, or is a repeat of what was.
+
+        `again`: it stands in the quarantine already, and stays there where it is not.
+        """
+        try:
+            if isinstance(outcome, Refused):
+                self._take_refused(outcome, batch)
+                return False
+            message = outcome.message
+            if not isinstance(message, Telemetry):
+                self._take_other(outcome, message, batch)
+                return True
+            stream = self._streams.find(outcome.device, message.stream)
+            first, after = message.seq, message.seq + len(message.records)
+            if batch.now - stream.heard > RECENT:
+                self._hear(stream, message.oldest, batch)
+            stream.heard = batch.now
+            batch.heard.add(stream)
+            fresh = self._streams.add(stream, first, after)
+            if stream.doubt:
+                self._show_again(stream, first, after, message.oldest, batch)
+            if not fresh or fresh[0] != (first, after):
+                return self._take_repeated(outcome, message, stream, fresh, batch, again=again)
             # After the records: the board may have dropped these very ones since it read them for sending.
-            self._give_up(stream, 1, message.oldest, "", batch)
-            if fresh:
-                batch.message(outcome, fresh, settled=stream.complete >= after - 1)
-            else:
-                batch.counts["", "duplicate"] += 1
-            return
+            if message.oldest > stream.complete + 1:
+                self._give_up(stream, 1, message.oldest, "", batch)
+            batch.counts["", "accepted"] += 1
+            stream.tail = batch.message(outcome, fresh, stream.tail, settled=stream.complete >= after - 1)
+            latest = message.records[-1].t if after == first + 1 else max(record.t for record in message.records)
+            stream.newest = max(stream.newest, latest)
+        except TooManyHolesError:
+            if not again:
+                detail = "its stream has more holes than any board makes; it is taken when they are filled"
+                batch.quarantine(_strange(outcome, "holes", detail), [])
+            return False
+        return True
+
+    def _take_repeated(
+        self,
+        outcome: Admitted,
+        message: Telemetry,
+        stream: Stream,
+        fresh: list[tuple[int, int]],
+        batch: Batch,
+        *,
+        again: bool,
+    ) -> bool:
+        """Take records of which some numbers were done with already: repeats, or others under the same numbers."""
+        first, after = message.seq, message.seq + len(message.records)
+        self._give_up(stream, 1, message.oldest, "", batch)
+        complete = stream.complete
+        earlier = min(complete, fresh[0][0] - 1) if fresh else complete
+        found = compare(message, without(first, after, fresh), stream, self._chain(stream, batch))
+        if fresh:
+            self._keep(outcome, fresh, batch)
+        found, branched = self._branch_off(outcome, message, stream, found, earlier, batch)
+        for branch in stream.branches:
+            if message.oldest <= branch.complete + 1:  # from whoever sends the branch: these it has shown
+                self._show(branch, first, after, batch)
+        strange = found.unknown + found.other
+        if strange and not again:
+            batch.quarantine(_strange(outcome, *_why_strange(found)), [], counted=not fresh and not branched)
+        if branched:
+            batch.counts[outcome.device, "other_content"] += 1
+        elif fresh or not strange:
+            batch.counts["", "accepted" if fresh else "duplicate"] += 1
+        return not strange
+
+    def _branch_off(
+        self, outcome: Admitted, message: Telemetry, stream: Stream, found: Compared, earlier: int, batch: Batch
+    ) -> tuple[Compared, bool]:
+        """Put other content under known numbers into branches of the stream: there it counts like any.
+
+        `earlier`: the number up to which the stream was complete. Until the branch has come so far, too, its board is
+        told to forget no more than what it has shown.
+
+        Returns:
+            What is left: unknown, or other content even for the last branch; and whether any was put into one.
+        """
+        unknown, branched = found.unknown, False
+        for number in range(1, MOST_BRANCHES + 1):
+            if not found.other:
+                break
+            branch = self._streams.branch(stream, number)
+            opened = not branch.ranges
+            new: list[tuple[int, int]] = []
+            with suppress(TooManyHolesError):
+                for span in spans(found.other):
+                    new += self._streams.add(branch, *span)
+            rest = [n for n in found.other if not any(begin <= n < end for begin, end in new)]
+            found = compare(message, rest, branch, self._chain(branch, batch))
+            if new:
+                self._keep(outcome, new, batch, number)
+                branched = True
+            if new or found.same:
+                self._advance(branch, message, batch, opened=opened)
+                branch.until = earlier
+            unknown = unknown + found.unknown
+        return Compared([], found.other, sorted(unknown)), branched
+
+    def _advance(self, branch: Stream, message: Telemetry, batch: Batch, *, opened: bool) -> None:
+        """Note how far the board that sends a branch is, by a message of its own."""
+        self._streams.add(branch, message.seq, message.seq + len(message.records))
+        if opened:
+            # What it holds from there on it has yet to show, and be it what the stream has: it sends it all again.
+            self._streams.add(branch, 1, message.oldest)
+        else:
+            self._give_up(branch, 1, message.oldest, "", batch)
+        branch.heard = batch.now
+        batch.untold.add(branch)
+
+    def _hear(self, stream: Stream, oldest: int, batch: Batch) -> None:
+        """Take notice of a board after a pause; `oldest`: the lowest number that it says it still holds.
+
+        It may be another one since, restored from a backup: what the hub has under its numbers need not be what it
+        holds there. So it is told to forget no more than it has shown since, until it has shown all that the hub has.
+        A board that heard its acknowledgements holds nothing of that, and nothing is in doubt.
+        """
+        if not stream.heard and stream.tail:  # this process hears it for the first time
+            row = self._db.execute("SELECT received FROM message WHERE offset = ?", (stream.tail,)).fetchone()
+            if row and batch.now - row[0] <= RECENT:
+                return
+        top = stream.top
+        if stream.doubt:
+            stream.doubt.until = 0
+            batch.untold.add(stream.doubt)
+        stream.doubt = None
+        if oldest <= top:
+            shown = [(1, oldest)] if oldest > 1 else []
+            stream.doubt = Stream(stream.device, f"{stream.name}{DOUBT}", shown, until=top)
+            batch.untold.add(stream.doubt)
+
+    def _show_again(self, stream: Stream, first: int, after: int, oldest: int, batch: Batch) -> None:
+        """Note what a board has shown that was in doubt."""
+        doubt = stream.doubt
+        assert doubt is not None
+        with suppress(TooManyHolesError):
+            doubt.add(first, after)
+        doubt.add(1, oldest)
+        batch.untold.add(doubt)
+        if doubt.complete >= doubt.until:
+            stream.doubt = None
+
+    def _keep(self, outcome: Admitted, fresh: list[tuple[int, int]], batch: Batch, branch: int = 0) -> None:
+        """Put records into the log, as a stream's or its branch's newest message."""
+        message = outcome.message
+        assert isinstance(message, Telemetry)
+        stream = self._streams.find(outcome.device, message.stream)
+        if branch:
+            stream = self._streams.branch(stream, branch)
+        settled = stream.complete >= fresh[-1][1] - 1
+        offset = batch.message(outcome, fresh, stream.tail, branch or None, settled=settled)
+        self._streams.chain(stream, offset, max(record.t for record in message.records))
+
+    def _chain(self, stream: Stream, batch: Batch) -> Iterator[Link]:
+        """Go through a stream's messages, the newest first, as far as its board has not used that up in this commit."""
+        offset, walked = stream.tail, batch.walked
+        while offset and walked[stream.device] < MOST_WALKED:
+            walked[stream.device] += 1
+            row = batch.there(offset)
+            if row is None:
+                sql = "SELECT payload, fresh, before, branch FROM message WHERE offset = ?"
+                row = self._db.execute(sql, (offset,)).fetchone()
+            if row is None:
+                return  # pruned
+            yield Link(row[0], row[1], row[3] == EARLIER)
+            offset = row[2]
+
+    def _take_refused(self, outcome: Refused, batch: Batch) -> None:
+        fresh: list[tuple[int, int]] = []
+        said = outcome.outline
+        if said.span and outcome.device:
+            name, first, count = said.span
+            stream = self._streams.find(outcome.device, name)
+            if batch.now - stream.heard > RECENT:
+                self._hear(stream, said.oldest or first, batch)
+            stream.heard = batch.now
+            with suppress(TooManyHolesError):
+                fresh = self._streams.add(stream, first, first + count)
+                batch.heard.add(stream)
+                if stream.doubt:
+                    self._show_again(stream, first, first + count, said.oldest, batch)
+                stream.newest = max(stream.newest, outcome.latest)
+                batch.untold.add(stream)
+                for branch in stream.branches:
+                    self._show(branch, first, first + count, batch)
+            batch.say_where(stream, outcome)
+        elif said.answer and outcome.device:
+            nowhere = Stream(outcome.device, said.answer[0], [])
+            batch.answers[nowhere] = said.answer[1]
+            batch.say_where(nowhere, outcome)
+        batch.quarantine(outcome, fresh)
+
+    def _take_other(self, outcome: Admitted, message: object, batch: Batch) -> None:
+        """Take a status, an event or a reply."""
         if outcome.kind != "status" and self._was_said(outcome, batch):
             batch.counts["", "duplicate"] += 1
             return
         if isinstance(message, Event) and message.dropped:
             name, begin, last, reason = message.dropped
             stream = self._streams.find(outcome.device, name)
-            batch.hear(stream)
-            self._give_up(stream, begin, last + 1, reason, batch)
+            if batch.now - stream.heard > RECENT:
+                self._hear(stream, begin, batch)
+            stream.heard = batch.now
+            batch.heard.add(stream)
+            new = self._give_up(stream, begin, last + 1, reason, batch)
+            if stream.doubt:
+                self._show_again(stream, begin, last + 1, 0, batch)
+            if new:  # records that may be on their way were not made later than now
+                stream.newest = max(stream.newest, message.t, int(batch.now) + MOST_AHEAD)
+            for branch in stream.branches:
+                with suppress(TooManyHolesError):
+                    self._give_up(branch, begin, last + 1, reason, batch)
             batch.reasons.append((reason, outcome.device, name, begin, last))
-        batch.message(outcome, [], settled=True)
+        batch.counts["", "accepted"] += 1
+        batch.message(outcome, [], 0, settled=True)
 
-    def _give_up(self, stream: Stream, first: int, after: int, reason: str, batch: "_Batch") -> None:
-        """Mark records as done that will never come."""
-        for begin, end in self._streams.add(stream, first, after):
+    def _give_up(self, stream: Stream, first: int, after: int, reason: str, batch: Batch) -> list[tuple[int, int]]:
+        """Mark records as done that will never come; return the ranges of those that were not."""
+        given_up = self._streams.add(stream, first, after)
+        for begin, end in given_up:
             batch.gaps.append((stream.device, stream.name, begin, end - 1, reason, batch.now))
             batch.untold.add(stream)
+        return given_up
 
-    def _was_said(self, outcome: Admitted, batch: "_Batch") -> bool:
+    def _show(self, branch: Stream, first: int, after: int, batch: Batch) -> None:
+        """Note that whoever sends a branch has no need to send these."""
+        with suppress(TooManyHolesError):
+            if self._streams.add(branch, first, after):
+                batch.untold.add(branch)
+
+    def _was_said(self, outcome: Admitted, batch: Batch) -> bool:
         """Tell whether an event or reply is in the log already: the broker hands it out again after a lost PUBACK."""
         if (outcome.topic, outcome.payload) in batch.said:
             return True
@@ -363,119 +669,37 @@ class Log:
         )
         return row.fetchone() is not None
 
-    def _write(self, batch: "_Batch") -> None:
+    def _write(self, batch: Batch) -> None:
         batch.write(self._db)
         self._streams.write(batch.untold)
-        self._streams.checkpoint(self.end())
+        self._streams.checkpoint(batch.end())
+        self._streams.trim()
+        if self._foreign is not None:
+            self._foreign = self._foreign[0] + batch.foreign, self._foreign[1] + batch.foreign_bytes
 
-    def _committed(self, batch: "_Batch") -> "Committed":
-        complete = {stream: stream.complete for stream in batch.heard if stream.complete}
-        return Committed(complete, batch.records, batch.by_reason())
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a commit did.
-
-    `complete`: by stream, the number up to which the board may forget. `records`: telemetry records that
-    were new. `messages`: by reason as in the table `count`.
-    """
-
-    complete: dict[Stream, int] = field(default_factory=dict)
-    records: int = 0
-    messages: dict[str, int] = field(default_factory=dict)
-
-
-class _Batch:
-    """What one transaction writes."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-        self.heard: set[Stream] = set()
-        self.untold: set[Stream] = set()
-        """Streams of which numbers are done with that no message in the log tells."""
-        self.said: set[tuple[str, bytes]] = set()
-        self.gaps: list[tuple[str, str, int, int, str, float]] = []
-        self.reasons: list[tuple[str, str, str, int, int]] = []
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.records = 0
-        self._messages: list[tuple[float, str, bytes, str | None, str | None, bool]] = []
-        self._quarantine: list[tuple[float, str, bytes, str | None, str, str, str | None]] = []
-
-    def hear(self, stream: Stream) -> None:
-        stream.heard = self.now
-        self.heard.add(stream)
-
-    def message(self, outcome: Admitted, fresh: list[tuple[int, int]], *, settled: bool) -> None:
-        findings = encode(outcome.findings) if outcome.findings else None
-        for first, after in fresh:
-            self.records += after - first
-        ranges = encode(fresh) if fresh else None
-        self._messages.append((self.now, outcome.topic, outcome.payload, ranges, findings, settled))
-
-    def count(self, outcome: Refused) -> None:
-        # Names that nobody registered are not counted one by one: anybody could make up more of them.
-        device = outcome.device if outcome.device and outcome.reason != "unknown_board" else ""
-        self.counts[device, outcome.reason] += 1
-
-    def quarantine(self, outcome: Refused, fresh: list[tuple[int, int]]) -> None:
-        self.count(outcome)
-        self._quarantine.append(
-            (
-                self.now,
-                outcome.topic,
-                outcome.payload,
-                outcome.device,
-                outcome.reason,
-                outcome.detail,
-                encode(fresh) if fresh else None,
-            )
-        )
-
-    def by_reason(self) -> dict[str, int]:
-        found: Counter[str] = Counter()
-        for (_, reason), messages in self.counts.items():
-            found[reason] += messages
-        return found
-
-    def write(self, db: sqlite3.Connection) -> None:
-        if self._messages:
-            self.counts["", "accepted"] += len(self._messages)
-        db.executemany(
-            "INSERT INTO message (received, topic, payload, fresh, findings, settled) VALUES (?, ?, ?, ?, ?, ?)",
-            self._messages,
-        )
-        db.executemany(
-            "INSERT INTO quarantine (received, topic, payload, device, reason, detail, fresh) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            self._quarantine,
-        )
-        db.executemany("INSERT OR IGNORE INTO gap VALUES (?, ?, ?, ?, ?, ?)", self.gaps)
-        for reason in self.reasons:
-            _explain(db, *reason)
-        db.executemany(
-            "INSERT INTO count VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (device, reason) DO UPDATE SET messages = messages + excluded.messages, last = excluded.last",
-            [(device, reason, messages, self.now) for (device, reason), messages in self.counts.items()],
-        )
+    def _committed(self, batch: Batch) -> Committed:
+        complete = dict(batch.answers)
+        for stream in batch.heard:
+            number = stream.complete
+            if stream.doubt:
+                number = min(number, stream.doubt.complete)
+            for branch in stream.branches:
+                if branch.complete < branch.until and batch.now - branch.heard < QUIET:
+                    number = min(number, branch.complete)
+            if number:
+                complete[stream] = number
+        return Committed(complete, batch.records, batch.by_reason(), batch.elsewhere)
 
 
-def encode(pairs: object) -> str:
-    """Return JSON text for one of the log's columns."""
-    return msgspec.json.encode(pairs).decode()
+def _strange(outcome: Admitted | Refused, reason: str, detail: str) -> Refused:
+    return Refused(outcome.topic, outcome.payload, outcome.device, reason, detail, authentic=True)
 
 
-def _explain(db: sqlite3.Connection, reason: str, device: str, stream: str, first: int, last: int) -> None:
-    """Write the board's reason to the part `first`..`last` of the gaps that were noted without one."""
-    unexplained = db.execute(
-        "SELECT first, last, noted FROM gap "
-        "WHERE device = ? AND stream = ? AND first <= ? AND last >= ? AND reason = ''",
-        (device, stream, last, first),
-    ).fetchall()
-    for begin, end, noted in unexplained:
-        low, high = max(begin, first), min(end, last)
-        parts = [(begin, low - 1, ""), (low, high, reason), (high + 1, end, "")]
-        db.executemany(
-            "INSERT OR REPLACE INTO gap VALUES (?, ?, ?, ?, ?, ?)",
-            [(device, stream, a, b, why, noted) for a, b, why in parts if a <= b],
-        )
+def _why_strange(found: Compared) -> tuple[str, str]:
+    which = ", ".join(f"{first} to {after - 1}" for first, after in spans(sorted(found.other + found.unknown)))
+    if found.other:
+        return "other_content", f"records {which}: yet other content under numbers of which the hub has several already"
+    return "not_compared", (
+        f"records {which}: the hub is done with these numbers, and what it had under them is refused, given up, pruned "
+        "or too far back to be compared"
+    )

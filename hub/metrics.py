@@ -99,6 +99,11 @@ class Metrics:
         self._reasons = prometheus_client.Counter(
             "fenceline_quarantined", "Messages put into quarantine", ["reason"], registry=self.registry
         )
+        self._gone = prometheus_client.Counter(
+            "fenceline_let_go",
+            "Messages of boards beyond their share that were let go of, to be sent again",
+            registry=self.registry,
+        )
         self._seconds = prometheus_client.Histogram(
             "fenceline_commit_seconds",
             "Time of one durable commit to the log",
@@ -125,6 +130,10 @@ class Metrics:
             self._reasons.labels(reason).inc(count)
         self._seconds.observe(seconds)
         self._group.observe(accepted + duplicate + refused)
+
+    def let_go(self, messages: int) -> None:
+        """Count messages that were not taken so that others are: their boards send them again."""
+        self._gone.inc(messages)
 
     def watch(self, hub: Observed) -> None:
         """Show, from now on, also the state of a hub."""

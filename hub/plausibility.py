@@ -4,6 +4,7 @@ Such readings are kept and flagged, so that they do not count towards a verdict.
 stands in schemas/quantities.toml; those figures are this project's own choice, no standard sets them.
 """
 
+import sys
 from array import array
 
 from hub.messages import Record, Telemetry
@@ -34,18 +35,19 @@ class Plausibility:
         # quantity is first heard of, so that arrays have no room for what a city does not measure.
         self._rules: dict[str, tuple[float, float, int, float, float]] = {}
         self._places = _FREE
-        self._known: set[tuple[str, ...]] = set()
+        self.known: set[tuple[str, ...]] = set()
+        """Sets of quantities that the catalogue has, as records were found to have them; never any other key."""
         self._boards: dict[str, array[float]] = {}
 
     def unknown(self, record: Record) -> str | None:
         """Return a quantity that the catalogue does not have, or None."""
         keys = tuple(record.v)
-        if keys not in self._known:
+        if keys not in self.known:
             for key in keys:
                 if key not in self._rules and not self._learn(key):
                     return key
-            if len(self._known) < MOST_SETS:
-                self._known.add(keys)
+            if len(self.known) < MOST_SETS:
+                self.known.add(tuple(map(sys.intern, keys)))
         for key in record.f:
             if key not in self._quantities:
                 return key

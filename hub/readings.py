@@ -13,7 +13,7 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
 
     `t`: start, Unix s, UTC. `dt`: length, s. `values`: what is normal (flag N), by quantity, in the catalogue's unit.
     `flagged`: what is not, by quantity: HJ 212 letter, and the value where there is one. (`device`, `stream`, `seq`)
-    identify the record.
+    identify the record; what came with other content under numbers of stream `9f3a12c4` is of `9f3a12c4~1`.
     """
 
     district: str
@@ -76,6 +76,7 @@ def intervals(entry: Entry) -> list[Interval]:
     found: dict[int, dict[str, str]] = {}
     for index, quantity, flag in entry.findings:
         found.setdefault(index, {})[quantity] = flag
+    stream = f"{message.stream}~{entry.branch}" if entry.branch else message.stream
     result = []
     for first, after in entry.fresh:
         for seq in range(first, after):
@@ -85,7 +86,7 @@ def intervals(entry: Entry) -> list[Interval]:
             flags = {**found[index], **record.f} if index in found else record.f
             if flags:
                 flagged = {quantity: (flag, values.pop(quantity, None)) for quantity, flag in flags.items()}
-            place = (district, site, device, message.stream)
+            place = (district, site, device, stream)
             result.append(Interval(*place, seq, record.t, record.dt, values, flagged))
     return result
 

@@ -28,12 +28,12 @@ LATEST = 35 * DAY
 """How far a record may lie behind the newest one to count, s. A board's flash holds less."""
 KEEP = 40 * DAY
 """How far behind the newest record the state goes back, s: every period that a record may still change is whole."""
-MOST_PENDING = 5000
-"""Boards' 10 min periods in memory; beyond, they are written at once."""
+MOST_PENDING = 60_000
+"""Boards' 10 min periods and quantities of them in memory, about 250 bytes each; beyond, they are written at once."""
 MOST_PLACES = 20_000
 """Boards' row numbers in memory; the others are looked up."""
 MOST_WRITTEN = 2000
-"""Periods of boards in one write to the store."""
+"""Periods of boards in one write to the store, of up to as many quantities each as the catalogue has."""
 
 BASE = min(PERIODS)
 NOT_ROLLED_UP = {"l10", "l50", "l90"}
@@ -101,6 +101,8 @@ class Rollups:
         self._offset = self._taken = self._newest = self._pruned = 0
         self._too_late = 0
         self._pending: dict[tuple[str, str, str, int], dict[str, Sums]] = {}
+        self._sums = 0  # in all of them
+        self._parts = 1  # of what is usual, so much at once
         self._forget()
 
     def position(self) -> int:
@@ -115,25 +117,35 @@ class Rollups:
                     for interval in intervals(entry):
                         self._add(interval)
                     self._taken = entry.offset
-                    if len(self._pending) >= MOST_PENDING:
+                    if self._sums >= MOST_PENDING // self._parts:
                         self._save()
             if self._taken > self._offset and not 0 <= self._clock() - self._saved < EVERY:
                 self._save()
-        except BaseException:
+        except BaseException as error:
             self._forget()
+            self._spare(error)
             raise
         if not self._published:
-            self._publish()
+            try:
+                self._publish()
+            except MemoryError as error:
+                self._spare(error)
+                raise
 
     def close(self) -> None:
         """Close the file. What is in memory, the log gives again."""
         self._db.close()
 
+    def _spare(self, error: BaseException) -> None:
+        """Keep and write less at once from now on, if there was no room for it."""
+        if isinstance(error, MemoryError):
+            self._parts = min(2 * self._parts, MOST_WRITTEN)
+
     def _forget(self) -> None:
         """Go back to what is in the file."""
         self._offset, self._newest, self._pruned = self._db.execute("SELECT * FROM position").fetchone()
         self._taken = self._offset
-        self._too_late = 0
+        self._too_late = self._sums = 0
         self._pending.clear()
         self._places.clear()
 
@@ -142,24 +154,29 @@ class Rollups:
             self._too_late += 1
             return
         self._newest = max(self._newest, i.t)
-        bucket = self._pending.setdefault((i.district, i.site, i.device, self._calendar.start(i.t, BASE)), {})
+        key = (i.district, i.site, i.device, self._calendar.start(i.t, BASE))
+        bucket = self._pending.get(key)
+        if bucket is None:
+            bucket = self._pending[key] = {}
+            self._sums += 1
         for quantity, value in i.values.items():
             aggregate = self._aggregates.get(quantity)
             if aggregate:
                 sums = bucket.get(quantity)
                 if sums is None:
                     sums = bucket[quantity] = Sums()
+                    self._sums += 1
                 sums.add(aggregate, value, i.t, i.dt)
 
     def _save(self) -> None:
         """Add what is in memory to the file, for every period that it is part of."""
         self._saved = self._clock()
-        rows: list[tuple[object, ...]] = []
         changed: set[tuple[int, int, int]] = set()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for (*names, base), bucket in self._pending.items():
                 place = self._place(*names)
+                rows: list[tuple[object, ...]] = []
                 for period in PERIODS:
                     start = self._calendar.start(base, period)
                     changed.add((place, period, start))
@@ -167,7 +184,7 @@ class Rollups:
                         (place, period, start, quantity, s.seconds, s.total, s.across, s.highest, s.lowest, s.latest)
                         for quantity, s in bucket.items()
                     ]
-            self._db.executemany(ADD, rows)
+                self._db.executemany(ADD, rows)
             self._db.executemany("INSERT OR IGNORE INTO changed VALUES (?, ?, ?)", sorted(changed))
             self._prune()
             self._db.execute("UPDATE position SET offset = ?, newest = ?", (self._taken, self._newest))
@@ -183,7 +200,7 @@ class Rollups:
                 self._too_late,
                 LATEST // DAY,
             )
-        self._offset, self._too_late = self._taken, 0
+        self._offset, self._too_late, self._sums = self._taken, 0, 0
         self._pending.clear()
         self._published = self._published and not changed
 
@@ -214,7 +231,7 @@ class Rollups:
     def _publish(self) -> None:
         """Write what has changed to the store, and then remember that the store has it."""
         some = "SELECT place, period, start FROM changed ORDER BY place, period, start LIMIT ?"
-        while periods := self._db.execute(some, (MOST_WRITTEN,)).fetchall():
+        while periods := self._db.execute(some, (max(1, MOST_WRITTEN // self._parts),)).fetchall():
             rows = self._db.execute(
                 "SELECT district, site, device, quantity, period, start, "
                 "seconds, total, across, highest, lowest, latest "

@@ -55,7 +55,7 @@ class Hub:
             clock, rate, folder=config.data if rate == 1.0 else None, newest=self._log.received_last()
         )
         self._downstream = Downstream(Job(config, clock, log_format, rate), self._time)
-        self._receiver = Receiver(config.broker, config.districts, log_format)
+        self._receiver = Receiver(config.broker, config.districts, log_format, self._registry.current.boards)
         self._metrics = Metrics()
         registry = self._registry.current
         self._ingest = Ingest(
@@ -63,12 +63,14 @@ class Hub:
             self._registry,
             Admission(registry, quantities, self._time.now),
             self._log,
+            config.data,
             config.keep,
             Acknowledgements(self._receiver, registry, config.acknowledge_every),
             self._metrics,
             self._time,
             self._downstream.wake,
             self._done,
+            self._downstream.judged,
         )
         self._metrics.watch(self)
         http = config.http

@@ -1,4 +1,4 @@
-"""Watches the network: silent boards, faulty sensors, wrong clocks, overdue calibrations, lost records, a late hub.
+"""Watches the network: silent and flooding boards, faulty sensors, wrong clocks, lost records, a late hub, ...
 
 A consumer of the log with a position of its own. What it remembers of a board is small and in memory; after a start it
 counts silence from then on, and an alert ends only when something shows that its cause is over.
@@ -21,7 +21,7 @@ from hub.alert_network import Network
 from hub.clock import TOLERANCE, Held
 from hub.compliance import STEPS
 from hub.database import open_database
-from hub.log import Entry
+from hub.log import FLOOD, Entry
 from hub.registry import Registry
 from hub.watch_memory import Heard
 from hub.watch_text import DEAF, HUB_CLOCK, LAG, SENSOR
@@ -72,7 +72,8 @@ class Watch:
         self._trusted = held()
         self._began = self._looked = clock()
         self._boards: dict[str, Heard] = {}
-        self._refused = self._refusals()
+        self._refused = self._counted("future", "past")
+        self._let_go = self._counted(FLOOD)
         self._ends: deque[tuple[float, int]] = deque()
         self._remember(self._network.lasting())
 
@@ -126,7 +127,7 @@ class Watch:
                     self._network.trouble(tell.hub_clock(held.doubt, held.since))
                 else:
                     self._network.over("", HUB_CLOCK, Text("the hub's time is sure again", "数据中心时间已恢复可信"))
-            self._refused = self._refusals()  # for their times: that was the hub's doing
+            self._refused = self._counted("future", "past")  # for their times: that was the hub's doing
             for board in self._boards.values():
                 board.wrong_clock = None
         self._trusted = held
@@ -147,6 +148,7 @@ class Watch:
             del self._boards[device]
         end = self._end()
         self._notice_refusals(now)
+        self._notice_floods(now)
         with transaction(self._db):
             self._db.execute("UPDATE watched SET offset = ?", (self._position,))
             self._remember(self._network.lasting())
@@ -158,6 +160,8 @@ class Watch:
                     self._look_at_sensors(device, board)
                     self._look_at_clock(device, board, now)
                     self._look_at_outbox(device, board, now)
+                    self._look_at_numbers(device, board, now)
+                    self._look_at_flood(device, board, now)
             self._look_at_calibrations(active, today)
             self._look_at_consumers(now, end)
             for device in {device for device, _ in self._wrong if device} - set(active):
@@ -230,6 +234,24 @@ class Watch:
         noticed, count, reason = board.dropped
         self._network.trouble(tell.outbox(device, self._place(device), count, reason, noticed))
 
+    def _look_at_numbers(self, device: str, board: Heard, now: float) -> None:
+        if board.other is None or now - board.other[0] >= SETTLED:
+            board.other = None
+            if now - self._began >= SETTLED:
+                self._over(device, "numbers used twice", Text("no more such records have come", "未再出现重复编号"))
+            return
+        noticed, stream, first, last = board.other
+        self._network.trouble(tell.numbers(device, self._place(device), stream, first, last, noticed))
+
+    def _look_at_flood(self, device: str, board: Heard, now: float) -> None:
+        if board.let_go is None or now - board.let_go[1] >= SETTLED:
+            board.let_go = None
+            if now - self._began >= SETTLED:
+                self._over(device, "board floods", Text("it keeps to its share again", "发送量恢复正常"))
+            return
+        since, _, count = board.let_go
+        self._network.trouble(tell.flood(device, self._place(device), count, since, now))
+
     def _look_at_calibrations(self, active: list[str], today: dt.date) -> None:
         said: dict[str, str] = dict(self._db.execute("SELECT device, due FROM calibration").fetchall())
         for device, board in self._boards.items():
@@ -260,7 +282,7 @@ class Watch:
 
     def _notice_refusals(self, now: float) -> None:
         """Take notice of what was refused for its time since the last look."""
-        refused = self._refusals()
+        refused = self._counted("future", "past")
         for (device, reason), count in refused.items():
             if count > self._refused.get((device, reason), 0) and device in self._registry.boards:
                 board = self._boards.setdefault(device, Heard(self._began))
@@ -268,9 +290,23 @@ class Watch:
                 board.last = now  # it does speak
         self._refused = refused
 
-    def _refusals(self) -> dict[tuple[str, str], int]:
+    def _notice_floods(self, now: float) -> None:
+        """Take notice of what was let go of since the last look."""
+        let_go = self._counted(FLOOD)
+        for (device, reason), count in let_go.items():
+            more = count - self._let_go.get((device, reason), 0)
+            if more > 0 and device in self._registry.boards:
+                board = self._boards.setdefault(device, Heard(self._began))
+                since, _, before = board.let_go or (now - EVERY, now, 0)
+                board.let_go = (since, now, before + more)
+                board.last = now  # it does speak
+        self._let_go = let_go
+
+    def _counted(self, *reasons: str) -> dict[tuple[str, str], int]:
+        """Return how many messages were counted in the log for these reasons, by device and reason."""
+        some = ", ".join("?" * len(reasons))
         with closing(self._open_log()) as log:
-            rows = log.execute("SELECT device, reason, messages FROM count WHERE reason IN ('future', 'past')")
+            rows = log.execute(f"SELECT device, reason, messages FROM count WHERE reason IN ({some})", reasons)  # noqa: S608
             return {(device, reason): messages for device, reason, messages in rows}
 
     def _end(self) -> int:

@@ -13,6 +13,9 @@ FAULTY = frozenset("BDFT")
 WELL = 300
 """A sensor is in order again when nothing was flagged for so long, s."""
 
+LONGEST_DAY = 32
+"""Characters of a date that are remembered; a board may write anything."""
+
 _status = msgspec.json.Decoder(Status).decode
 _event = msgspec.json.Decoder(Event).decode
 
@@ -40,6 +43,10 @@ class Heard:
     """When it was noticed last, and how."""
     dropped: tuple[float, int, str] | None = None
     """When records were given up last, how many, and why."""
+    other: tuple[float, str, int, int] | None = None
+    """When other content came last under numbers that the hub had: stream, first and last number of this run of it."""
+    let_go: tuple[float, float, int] | None = None
+    """Since when messages were let go of that came beyond its share, when it was noticed last, and how many."""
     cal_due: str | None = None
     """What its last status said of its calibration; None: nothing yet."""
 
@@ -51,7 +58,7 @@ class Heard:
             if status.online:
                 self.last = max(self.last, min(now, float(status.t)))
             if isinstance(status.cal_due, str):
-                self.cal_due = status.cal_due
+                self.cal_due = status.cal_due[:LONGEST_DAY]
             return
         self.last = now
         if kind == "event":
@@ -64,6 +71,15 @@ class Heard:
                 self._follow_sensors(entry)
             if b'"none"' in entry.payload:
                 self.wrong_clock = (now, "none")
+            if entry.branch:
+                self._follow_numbers(entry, now)
+
+    def _follow_numbers(self, entry: Entry, now: float) -> None:
+        stream = intervals(entry)[0].stream
+        first, last = entry.fresh[0][0], entry.fresh[-1][1] - 1
+        if self.other and self.other[1] == stream:
+            first, last = min(first, self.other[2]), max(last, self.other[3])
+        self.other = (now, stream, first, last)
 
     def _follow_sensors(self, entry: Entry) -> None:
         for i in intervals(entry):

@@ -78,6 +78,32 @@ def outbox(device: str, place: Text, records: int, reason: str, since: float) ->
     return Trouble("outbox", device, "outbox dropping", "warning", since, text)
 
 
+def numbers(device: str, place: Text, stream: str, first: int, last: int, since: float) -> Trouble:
+    """Records with other content came under numbers that the hub had."""
+    stream = stream.partition("~")[0]
+    text = Text(
+        f"{place.en}: other content came under numbers {first} to {last} of stream {stream}, which the hub "
+        "had already: the board was restored from a backup, or is a copy. All records are kept and judged. Make sure "
+        "that only one board runs with this key, and give it an empty outbox.",
+        f"{place.zh}：记录流{stream}的编号{first}至{last}已被使用，又收到内容不同的记录：设备可能由备份恢复或被复制。"
+        "所有记录均已保存并参与评价。请确认使用该密钥的设备只有一台，并清空其存储。",
+    )
+    return Trouble("numbers", device, "numbers used twice", "warning", since, text)
+
+
+def flood(device: str, place: Text, messages: int, since: float, now: float) -> Trouble:
+    """A board sends so much that the others would have to wait for it."""
+    minutes = minutes_of(max(60.0, now - since))
+    text = Text(
+        f"{place.en}: the board floods: {messages} messages were let go of within {minutes.en}. They were not "
+        "acknowledged, it sends them again; its readings come late. Look at its configuration, and whether somebody "
+        "else uses its key.",
+        f"{place.zh}：设备发送过量，{minutes.zh}内有{messages}条消息未被接收。这些消息未予确认，设备会重发，数据将延迟到达。"
+        "请检查其配置，并确认密钥未被他人使用。",
+    )
+    return Trouble("flood", device, "board floods", "warning", since, text)
+
+
 def calibration(device: str, place: Text, due: dt.date, zone: ZoneInfo) -> Trouble:
     """A board should have been calibrated."""
     text = Text(

@@ -55,7 +55,8 @@ CREATE TABLE board (              -- what is remembered of each board: hub.repor
 
 _AWAITED = ("store", "compliance")
 """Consumers that are done at once; the others save their position once a minute."""
-_TAKEN = {"accepted", "duplicate", "replayed"}
+_TAKEN = {"accepted", "duplicate", "replayed", "released", "other_content", "flood"}
+"""Reasons of the log's counts that put nothing into quarantine."""
 
 log = logging.getLogger("hub.reports")
 
@@ -150,7 +151,7 @@ class Reports:
                     self._events.append(event)
                 self._taken = entry.offset
         now = self._clock()
-        if 0 <= now - self._looked < LOOK_EVERY:
+        if 0 <= now - self._looked < LOOK_EVERY and len(self._events) < MOST_IN_ONE:
             return
         self._looked = now
         due = self._sampled is None or not 0 <= now - self._sampled < EVERY

@@ -72,7 +72,9 @@ def lines(intervals: list[Interval], families: Mapping[str, str]) -> Iterator[st
     """
     for i in intervals:
         tags = f"device={i.device},district={i.district},site={i.site}"
-        moment = i.t * 1_000_000_000 + i.seq % 1_000_000
+        # Boards that were copied may have the same number at the same moment: a branch is a millisecond behind.
+        branch = int(i.stream.partition("~")[2] or 0)
+        moment = i.t * 1_000_000_000 + branch * 1_000_000 + i.seq % 1_000_000
         points: dict[str, list[str]] = defaultdict(list)
         for quantity, value in i.values.items():
             points[families.get(quantity, "other")].append(f"{quantity}={float(value)!r}")

@@ -54,7 +54,7 @@ class Broker(Server):
         (folder / "mosquitto.conf").write_text(
             f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nlog_dest stderr\n"
             "log_type error\nlog_type warning\nlog_type subscribe\n"
-            "max_inflight_messages 500\nmax_queued_messages 0\nmax_queued_bytes 0\n"
+            "max_inflight_messages 3000\nmax_queued_messages 0\nmax_queued_bytes 0\n"
         )
         super().__init__([program("mosquitto"), "-c", folder / "mosquitto.conf"], port, self.log)
 

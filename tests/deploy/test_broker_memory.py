@@ -35,7 +35,7 @@ def limit():
     """Return what compose.yaml gives the broker, MB."""
     compose = yaml.safe_load((DEPLOY.parent / "compose.yaml").read_text())
     given = compose["services"]["mosquitto"]["deploy"]["resources"]["limits"]["memory"]
-    return int(given.removesuffix("G")) * 1024
+    return int(given.removesuffix("M"))
 
 
 def test_the_broker_takes_what_the_contract_allows_and_no_more():

@@ -15,7 +15,7 @@ LARGE_ONE_IN = 2500
 LARGE = 1_000_000
 SPAN_S = 3600  # what the good records are about, again and again: so what the hub may rightly remember is bounded
 
-PRISTINE, MUTATED = "00", "ff"  # the beginnings of streams
+PRISTINE, MUTATED, OWN = "00", "ff", "aa"  # the beginnings of streams
 
 NUMBERS = (-1, 0, 1, 2**31, 2**53 - 1, 2**53, 2**63, 2**64, 10**30, 1e308, -1e308, 5e-324, 0.5, -0.0)
 TEXTS = ("", "\u0000", "地铁", "\ud800", "a" * 300, "__class__", "'; DROP TABLE message; --", "\u202e", "😀")
@@ -33,10 +33,13 @@ class Fuzzer:
         self._begin = int(time.time()) // INTERVAL_S * INTERVAL_S - SPAN_S
         self._heard = []  # some of the good messages, to be sent again
         self.good = Counter()  # SHA-256 of topic and payload: good messages that must stand in the log
+        self.own = set()  # the same of a board's own messages with any content: in the log, or kept as authentic
+        self.named = {}  # by (device, stream): the last record that those stand for, which is acknowledged in the end
         self._changes = (
             *[self._pristine] * 8,
             *[self._again] * 2,
             *[self._restructured] * 5,
+            *[self._own] * 4,
             self._bits_flipped,
             self._cut,
             self._grown,
@@ -151,6 +154,71 @@ class Fuzzer:
         return self._dice.choice(
             (None, True, [], {}, [[]], *NUMBERS, *TEXTS, self._dice.randrange(10**12), self._dice.uniform(-1e4, 1e4))
         )
+
+    def _own(self):
+        """Return what a board signs whatever it has become, a record or a few: it names stream and number, no more.
+
+        The records of a stream come one behind the other, so one that is not done with would hold up all that follow.
+        """
+        device = self._dice.choice(self._devices)
+        stream = OWN + device[1:].zfill(6)
+        seq = self.named.get((device, stream), 0) + 1
+        if self._dice.random() < 0.05:
+            said = (
+                self.fleet.topic(device),
+                seal(self._dice.randbytes(self._dice.randrange(300)) + b"}", self._key(device)),
+            )
+            self.own.add(digest(*said))
+            return said
+        rest, count = self._dice.choice(
+            (self._not_a_number, self._torn, self._noise, self._endless, self._huge, self._of_wrong_type, self._flipped)
+        )()
+        head = f'{{"stream":"{stream}","seq":{seq},"oldest":{seq},"cal":0,'.encode()
+        said = self.fleet.topic(device), seal(head + rest + b"}", self._key(device))
+        self.own.add(digest(*said))
+        self.named[device, stream] = seq + count - 1
+        return said
+
+    def _key(self, device):
+        return self.fleet.keys[device]
+
+    def _record(self, value="60.0"):
+        t = self._begin + self._dice.randrange(SPAN_S // INTERVAL_S) * INTERVAL_S
+        return b'{"t":%d,"dt":10,"v":{"laeq":%s,"pm10":20}}' % (t, value.encode())
+
+    def _not_a_number(self):
+        count = self._dice.randrange(1, 6)
+        values = [self._dice.choice(("inf", "-inf", "nan", "60.0")) for _ in range(count)]
+        records = b",".join(self._record(value) for value in values)
+        return b'"records":[' + records + b'],"clock":"ntp"', count
+
+    def _torn(self):
+        record = self._record()
+        return b'"records":[' + record[: self._dice.randrange(1, len(record))], 1
+
+    def _noise(self):
+        noise = self._dice.randbytes(self._dice.choice((1, 30, 3000))).translate(None, b"{}")
+        return b'"records":[{"t":' + noise, 1
+
+    def _endless(self):
+        depth = self._dice.choice((100, 3000, 60_000))
+        return b'"records":[' + self._dice.choice((b"[" * depth, b'{"v":' * depth, b'{"a":[' * depth)), 1
+
+    def _huge(self):
+        value = self._dice.choice(("1e400", "-1e999", "9" * 400, "0." + "0" * 400 + "1", "1e-400", "1e400000000"))
+        return b'"records":[' + self._record(value) + b'],"clock":"ntp"', 1
+
+    def _of_wrong_type(self):
+        value = self._dice.choice(("null", "true", '"x"', "5", "{}", "[null]", '["x"]', "[[]]", "[0.5]"))
+        return b'"records":' + value.encode() + b',"clock":' + self._dice.choice((b"5", b"null", b'"ntp"')), 1
+
+    def _flipped(self):
+        changed = bytearray(b'"records":[' + self._record() + b'],"clock":"ntp"')
+        for _ in range(self._dice.choice((1, 1, 3))):
+            at = self._dice.randrange(len(changed))
+            flipped = changed[at] ^ 1 << self._dice.randrange(8)
+            changed[at] = 0x20 if flipped in b"{}[]" else flipped
+        return bytes(changed), 1
 
     def _random_bytes(self):
         device = self._dice.choice(self._devices)

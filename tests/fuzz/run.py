@@ -5,11 +5,16 @@
 
 A real Mosquitto, `fenceline run` as it is deployed, and messages of every sort: good ones, good ones again, bits
 flipped, ends cut off or grown, members changed, removed, doubled and nested (with a good MAC again, so that what is
-behind the MAC is reached), other boards' keys and topics, other kinds, strange names, deep nesting, bytes that are no
-UTF-8, nothing at all, a megabyte of something. All with QoS 1, as boards send, so the broker loses none.
+behind the MAC is reached), what a board may sign when it is broken (`inf`, torn or random bytes, nested without end,
+huge numbers, wrong types: anything that names a stream and a number), other boards' keys and topics, other kinds,
+strange names, deep nesting, bytes that are no UTF-8, nothing at all, a megabyte of something. All with QoS 1, as boards
+send, so the broker loses none.
 
 - `sent` = `accepted` + `duplicate` + `quarantined` + `missing`, by the counters in log.db; `missing` must be 0.
 - `good_missing`: good messages that do not stand in the log word for word and once; must be 0.
+- `authentic`: broken boards' own messages; `authentic_missing`: those of them that are neither in the log nor kept in
+  quarantine as authentic; must be 0. `unacknowledged`: their streams of which a board was not told in the end that it
+  is rid of all; must be 0.
 - `by_reason`: quarantined messages by reason. `tracebacks`: in what the hub said.
 - `rss_mb_begin`, `rss_mb_end`: the hub's memory, mean of the second and of the last quarter of the run.
 
@@ -19,6 +24,7 @@ stop a consumer of the log.
 """
 
 import argparse
+import contextlib
 import json
 import random
 import statistics
@@ -28,6 +34,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from paho.mqtt.client import CallbackAPIVersion, Client
+
+from hub.admission import authentic
 from sim.account import read_only
 from tests.bench.load import Fleet, Publisher, publish_packet
 from tests.bench.parts import Broker, HubProcess, wait_for
@@ -37,7 +46,7 @@ BOARDS = 50
 BATCH = 100  # messages sent together
 AHEAD = 20_000  # messages sent that the hub has not accounted for yet
 SAMPLE_EVERY_S = 0.5
-QUARANTINED = 5000  # messages that stay in quarantine; the counters count on
+QUARANTINED = 5000  # foreign messages that stay in quarantine; the counters count on
 GROWTH, GROWTH_MB = 1.15, 10
 
 
@@ -57,6 +66,43 @@ def missing_good(hub, good):
     return sum(abs(times) for times in left.values())
 
 
+def missing_own(hub, own):
+    """Return how many authentic messages are neither in the log nor in quarantine as authentic."""
+    left = set(own)
+    with read_only(hub.data / "log.db") as db:
+        for table in ("message", "quarantine WHERE authentic = 1"):
+            for topic, payload in db.execute(f"SELECT topic, payload FROM {table}"):
+                left.discard(digest(topic, payload))
+    return len(left)
+
+
+class Told:
+    """What boards are told on their topics `ack`, by (device, stream)."""
+
+    def __init__(self, port, keys):
+        self._keys, self.last = keys, {}
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *_: client.subscribe("fenceline/1/+/+/+/ack")
+        self._client.on_message = self._hear
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def _hear(self, _client, _data, message):
+        device = message.topic.split("/")[4]
+        if authentic(message.payload, self._keys[device]):
+            said = json.loads(message.payload)
+            key = device, said["stream"]
+            self.last[key] = max(said["seq"], self.last.get(key, 0))
+
+    def lack(self, named):
+        """Return how many of these streams were not acknowledged up to their last record."""
+        return sum(self.last.get(key, 0) != last for key, last in named.items())
+
+    def stop(self):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
 def fuzz(folder, count, seed, say=lambda _text: None):
     """Send so many messages; return the account and all that the hub said."""
     fleet = Fleet(BOARDS)
@@ -65,14 +111,19 @@ def fuzz(folder, count, seed, say=lambda _text: None):
     with Broker(folder / "broker") as broker:
         config = fleet.write(folder, broker.port, f"[keep]\nquarantined = {QUARANTINED}\n")
         with HubProcess(broker, folder, config) as hub:
+            told = Told(broker.port, fleet.keys)
             samples = send(hub, Publisher(broker.port), fuzzer, count, say)
             wait_for(lambda: sum(counts(hub).values()) >= count or hub.ended(), "the hub accounts for all", 60)
             reasons = Counter(counts(hub))
             hub.wait_for_store(hub.committed())
             ended = hub.ended()
-            lost = missing_good(hub, fuzzer.good)
+            lost, own_lost = missing_good(hub, fuzzer.good), missing_own(hub, fuzzer.own)
+            with contextlib.suppress(SystemExit):  # the account below says it
+                wait_for(lambda: not told.lack(fuzzer.named), "all is acknowledged", 30, 0.2)
+            told.stop()
         words = hub.log.read_text("utf-8", errors="replace")
-    accepted, duplicate = reasons.pop("accepted", 0), reasons.pop("duplicate", 0)
+    accepted = reasons.pop("accepted", 0) + reasons.pop("other_content", 0)
+    duplicate = reasons.pop("duplicate", 0)
     quarter = max(1, len(samples) // 4)
     return {
         "sent": count,
@@ -81,6 +132,9 @@ def fuzz(folder, count, seed, say=lambda _text: None):
         "quarantined": reasons.total(),
         "missing": count - accepted - duplicate - reasons.total(),
         "good_missing": lost,
+        "authentic": len(fuzzer.own),
+        "authentic_missing": own_lost,
+        "unacknowledged": told.lack(fuzzer.named),
         "by_reason": dict(reasons.most_common()),
         "hub_ended": ended,
         "tracebacks": words.count("Traceback"),
@@ -113,6 +167,7 @@ def send(hub, publisher, fuzzer, count, say):
 def faults(figures):
     """Return what is wrong with an account, in words."""
     wrong = [name for name in ("missing", "good_missing", "hub_ended", "tracebacks") if figures[name]]
+    wrong += [name for name in ("authentic_missing", "unacknowledged") if figures.get(name)]
     if "internal" in figures["by_reason"]:
         wrong.append("internal")
     if figures["rss_mb_end"] > figures["rss_mb_begin"] * GROWTH + GROWTH_MB:

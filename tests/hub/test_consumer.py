@@ -1,9 +1,13 @@
 """What drives the log's consumers: it goes on after every failure, and says how far it is and what fails."""
 
 import dataclasses
+import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +19,8 @@ from hub.log import Log
 from hub.readings import intervals, readings
 from hub.stores import SqliteStore, StoreError
 from tests.hub.helpers import NOON, Hub, Speaker, execute, query, record
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 class Sink:
@@ -40,9 +46,9 @@ class CountingLog(Log):
 
     reads = 0
 
-    def read(self, after, most):
+    def read(self, after, most, size):
         self.reads += 1
-        return super().read(after, most)
+        return super().read(after, most, size)
 
 
 @pytest.fixture
@@ -149,6 +155,107 @@ def test_pauses_are_drawn_from_a_span_that_doubles_up_to_a_minute(failures, requ
     span = min(60, 2 ** min(failures, 6))
     assert 0 <= pause_after(failures) <= span
     assert min(requested, 600) <= pause_after(failures, requested) <= min(requested, 600) + span
+
+
+class Narrow(Sink):
+    """There is never memory for more than so many entries."""
+
+    room = 1
+
+    def take(self, entries):
+        if len(entries) > self.room:
+            self.given.append([entry.offset for entry in entries])
+            raise MemoryError
+        super().take(entries)
+
+
+def test_a_batch_for_which_there_is_no_memory_is_cut_until_it_passes_and_grows_again(hub, soon, monkeypatch):
+    monkeypatch.setattr(consumer, "MOST", 16)
+    monkeypatch.setattr(consumer, "GROWS_AFTER", 2)
+    board, sink = Speaker(), Narrow()
+    hub.hear(*[board.batch(n, n) for n in range(1, 61)])
+    with running(hub, sink) as feeder:
+        until(lambda: feeder.position > 3)
+        sink.room = 1000
+        until(lambda: feeder.position == 60)
+        assert feeder.failing is None
+    sizes = [len(given) for given in sink.given if given]
+    assert sizes[:5] == [16, 8, 4, 2, 1]
+    assert max(sizes[5:]) > 2
+
+
+def test_a_store_that_finds_no_memory_keeps_nothing_of_what_was_too_much(hub, tmp_path):
+    class NarrowStore(SqliteStore):
+        def write(self, intervals, position):
+            if len(intervals) > 3:
+                raise MemoryError
+            super().write(intervals, position)
+
+    with closing(NarrowStore(tmp_path / "series.db")) as store:
+        sink, entries = StoreSink(store), entries_of(hub)
+        with pytest.raises(MemoryError):
+            sink.take(entries)
+        assert (sink.position(), sink._waiting) == (0, [])
+        for entry in entries:
+            sink.take([entry])
+    assert numbers(tmp_path) == list(range(1, 25))
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from hub.consumer import Consumer
+from hub.log import Log
+
+class Fat:  # a batch of more than two entries is the end of its process
+    file = Path(sys.argv[1]) / "done"
+
+    def position(self):
+        return int(self.file.read_text()) if self.file.exists() else 0
+
+    def take(self, entries):
+        if len(entries) > 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if entries:
+            self.file.write_text(str(entries[-1].offset))
+
+folder = Path(sys.argv[1])
+consumer = Consumer("fat", Log(folder / "log.db"), Fat(), folder)
+consumer.start()
+while consumer.position != int(sys.argv[2]):
+    time.sleep(0.01)
+consumer.stop()
+consumer.join()
+"""
+
+
+def test_a_process_that_is_killed_in_its_batch_tries_smaller_ones_until_all_is_done(hub):
+    board = Speaker()
+    hub.hear(*[board.batch(n, n) for n in range(1, 41)])
+    codes = []
+    while not codes or codes[-1]:
+        command = [sys.executable, "-c", KILLED, hub.folder, "40"]
+        codes.append(subprocess.run(command, cwd=ROOT, timeout=60, check=False).returncode)
+        assert len(codes) < 20
+    assert set(codes[:-1]) == {-signal.SIGKILL}
+    assert (hub.folder / "done").read_text() == "40"
+
+
+def test_a_burst_goes_first_and_a_longer_one_does_not(hub, monkeypatch):
+    monkeypatch.setattr(consumer, "MOST", 4)
+    monkeypatch.setattr(consumer, "BURST", 1.0)
+    board, sink = Speaker(), Sink()
+    hub.hear(*[board.batch(n, n) for n in range(1, 9)])
+    with running(hub, sink) as feeder:
+        began, n = time.monotonic(), 9
+        while not sink.offset:
+            hub.hear(board.batch(n, n))
+            n += 1
+            assert time.monotonic() - began < 10
+            time.sleep(0.02)
+        assert time.monotonic() - began > 0.8
+        feeder.wake()
+        until(lambda: sink.offset == n - 1)
 
 
 def test_pauses_differ_so_that_hubs_do_not_come_back_all_at_once():

@@ -49,6 +49,33 @@ def test_boards_are_told_together_and_not_more_often_than_asked(now):
     assert [json.loads(payload)["seq"] for _, payload in said] == [9, 2]
 
 
+def test_a_board_that_speaks_from_where_it_does_not_belong_is_told_there_too(now):
+    """It was moved in the registry and listens where it was: what it said there is done with, and it must know."""
+    said = Said()
+    acknowledgements = Acknowledgements(said, CITY, 2.0)
+    acknowledgements.owe({STREAMS[0]: 3}, {STREAMS[0]: "fenceline/1/south/mill/fence-1/telemetry"})
+    acknowledgements.pay(busy=False)
+    assert [topic for topic, _ in said] == [
+        "fenceline/1/north/tower/fence-1/ack",
+        "fenceline/1/south/mill/fence-1/ack",
+    ]
+    assert said[0][1] == said[1][1]
+    now[0] += 10
+    for strange in ("fenceline/1/地铁/mill/fence-1/telemetry", "fenceline/1//mill/fence-1/telemetry"):
+        acknowledgements.owe({STREAMS[0]: 4}, {STREAMS[0]: strange})
+    acknowledgements.pay(busy=False)
+    assert len(said) == 3
+
+
+def test_a_board_that_makes_up_streams_is_not_owed_more_than_a_few(now):
+    said = Said()
+    acknowledgements = Acknowledgements(said, CITY, 2.0)
+    for n in range(1000):
+        acknowledgements.owe({Stream("fence-1", f"{n:08x}", []): 1, STREAMS[1]: n})
+    acknowledgements.pay(busy=False)
+    assert len(said) == Acknowledgements.STREAMS + 1
+
+
 def test_while_messages_pile_up_boards_are_told_later_and_yet_before_they_send_again(now):
     said = Said()
     acknowledgements = Acknowledgements(said, CITY, 2.0)

@@ -202,6 +202,23 @@ def test_each_consumer_reads_on_from_its_own_position(hub, board):
     assert [hub.log.position(name) for name in ("store", "compliance", "uplink")] == [4, 1, 0]
 
 
+def test_no_more_is_read_at_once_than_so_many_bytes_and_one_message_at_least(hub):
+    board = Speaker()
+    hub.hear(*[board.batch(n, n) for n in range(1, 11)])
+    size = len(hub.log.read(0, 1)[0].payload)
+    assert [entry.offset for entry in hub.log.read(0, 100, 3 * size - 10)] == [1, 2, 3]
+    assert [entry.offset for entry in hub.log.read(4, 100, 1)] == [5]
+    hub.hear(board.telemetry(*[record(NOON - 60, 1, laeq=9e9)] * 100), board.batch(111, 111))
+    assert len(hub.log.read(10, 100)[0].findings) == 100
+    assert [entry.offset for entry in hub.log.read(9, 100, 80 * size)] == [10, 11], "findings need room, too"
+
+
+def test_what_was_let_go_of_is_counted_by_board(hub):
+    hub.log.count("flood", {"fence-1": 3, "": 2}, NOON)
+    hub.log.count("flood", {"fence-1": 4}, NOON)
+    assert hub.log.counts() == {("fence-1", "flood"): 7, ("", "flood"): 2}
+
+
 def test_a_reader_sees_what_is_committed_while_another_writes(hub, board, tmp_path):
     with contextlib.closing(Log(tmp_path / "log.db")) as reader:
         assert reader.read(0, 10) == []
@@ -275,7 +292,7 @@ def test_a_file_of_another_version_is_refused_and_not_touched(tmp_path):
     path = tmp_path / "log.db"
     Log(path).close()
     execute(path, "PRAGMA user_version = 99")
-    with pytest.raises(DatabaseError, match=r"log\.db.*version 99.*works with 3"):
+    with pytest.raises(DatabaseError, match=r"log\.db.*version 99.*works with 4"):
         Log(path)
     assert query(path, "PRAGMA user_version") == [{"user_version": 99}]
 

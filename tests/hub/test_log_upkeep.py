@@ -1,5 +1,6 @@
 """The log over the years: an earlier version's file, pruning, and the quarantine's second chance."""
 
+import datetime as dt
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from hub.admission import Admission, Refused
 from hub.database import open_database
-from hub.log import STEPS
+from hub.log import STEPS, Log
 from hub.readings import readings
 from hub.registry import Registry
 from tests.hub.helpers import CITY, NOON, QUANTITIES, Hub, Speaker, query, record
@@ -82,12 +83,122 @@ def test_pruning_goes_in_steps(hub, board):
     assert hub.log.prune(NOON + 1, done=7, most=4) == 2
 
 
-def test_the_quarantine_keeps_the_newest_and_the_count_of_all(hub, board):
+def forged(board, seq, size=0):
+    """Return a message that anybody may have sent under a board's name."""
+    return board.topic + "telemetry", b'{"seq":%d,"filler":"%s"}' % (seq, b"x" * size)
+
+
+def test_of_foreign_messages_the_quarantine_keeps_the_newest_and_the_count_of_all(hub, board):
     for seq in range(1, 8):
-        hub.hear(board.unusable(seq, seq))
+        hub.hear(forged(board, seq))
     hub.log.keep(3)
     assert [row["id"] for row in hub.quarantine()] == [5, 6, 7]
-    assert hub.log.counts()["fence-1", "unknown_quantity"] == 7
+    hub.hear(*(forged(board, seq) for seq in range(8, 10)))
+    hub.log.keep(3)
+    assert [row["id"] for row in hub.quarantine()] == [7, 8, 9]
+    assert hub.log.counts()["fence-1", "bad_mac"] == 9
+
+
+def test_foreign_messages_take_so_much_room_at_most(hub, board):
+    for seq in range(1, 8):
+        hub.hear(forged(board, seq, 1000))
+    hub.log.keep(1000, 4000)
+    assert [row["id"] for row in hub.quarantine()] == [5, 6, 7]
+    hub.restart()
+    hub.hear(forged(board, 8, 1000), forged(board, 9, 10))
+    hub.log.keep(1000, 4000)
+    assert [row["id"] for row in hub.quarantine()] == [6, 7, 8, 9]
+
+
+def test_a_flood_of_foreign_messages_pushes_no_authentic_one_out(hub, board):
+    """A board was told to forget what is authentic; what anybody may send must not cost it."""
+    own = [board.unusable(seq, seq) for seq in range(1, 6)]
+    hub.hear(*own)
+    for first in range(0, 5000, 500):
+        hub.hear(*(forged(Speaker("fence-2"), seq) for seq in range(first, first + 500)))
+        hub.log.keep(1000, 10**6)
+    kept = hub.quarantine()
+    assert [(row["topic"], row["payload"]) for row in kept if row["authentic"]] == own
+    assert len(kept) <= 1000 + 5
+    assert hub.log.counts()["fence-2", "bad_mac"] == 5000
+
+
+def test_room_is_counted_anew_when_somebody_else_has_changed_the_quarantine(hub, board, tmp_path):
+    hub.hear(*(forged(board, seq) for seq in range(10)))
+    hub.log.keep(9)
+    with closing(Log(tmp_path / "log.db")) as other:
+        assert other.release(row["id"] for row in hub.quarantine()[:5]) == 5
+    hub.hear(forged(board, 11), forged(board, 12))
+    hub.log.keep(9)
+    assert len(hub.quarantine()) == 6, "nothing had to go"
+
+
+def test_the_same_authentic_message_is_kept_once_and_counted_each_time(hub, board):
+    """A board repeats it every 15 s while the acknowledgement is lost."""
+    message = board.unusable(1, 3)
+    for _ in range(4):
+        hub.now += 15
+        assert hub.hear(message, message) == {("fence-1", STREAM): 3}
+    (row,) = hub.quarantine()
+    assert (row["times"], row["received"], row["last"], row["fresh"]) == (8, NOON + 15, NOON + 60, "[[1,4]]")
+    assert hub.log.counts()["fence-1", "unknown_quantity"] == 8
+
+
+def test_an_older_log_tells_authentic_messages_by_their_reason(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "log.db")) as db:
+        db.executescript((DATA / "log-v1.sql").read_text())
+    open_database(tmp_path / "log.db", STEPS[:3]).close()
+    with Hub(tmp_path) as hub:
+        assert [(row["reason"], row["authentic"]) for row in hub.quarantine()] == [
+            ("unknown_quantity", 1),
+            ("unknown_board", 0),
+        ]
+
+
+def test_repeats_of_what_an_older_log_holds_are_known(tmp_path, board):
+    """When the hub is brought forward, boards send again what it had not acknowledged yet."""
+    with Hub(tmp_path) as hub:
+        hub.hear(board.batch(1, 20), board.batch(21, 40))
+    with closing(sqlite3.connect(tmp_path / "log.db")) as db:
+        db.executescript(
+            "UPDATE message SET before = NULL; UPDATE stream SET tail = NULL; UPDATE position SET offset = 0"
+        )
+    with Hub(tmp_path) as hub:
+        assert hub.hear(board.batch(15, 45)) == {("fence-1", STREAM): 45}
+        assert sorted(stored(hub)) == list(range(1, 46))
+        assert hub.quarantine() == []
+
+
+def test_what_a_retired_board_says_is_done_with_and_comes_back_with_it(hub, board):
+    retired = msgspec.structs.replace(CITY.boards["fence-1"], retired=dt.date(2026, 3, 1))
+    hub.admission.use(msgspec.structs.replace(CITY, boards=CITY.boards | {"fence-1": retired}))
+    assert hub.hear(board.batch(1, 3), board.batch(4, 6)) == {("fence-1", STREAM): 6}
+    assert stored(hub) == []
+    hub.admission.use(CITY)
+    hub.log.ask_for("retired_board", lambda device: device == "fence-2")
+    assert hub.log.asked() == 0
+    hub.log.ask_for("retired_board", lambda device: device == "fence-1")
+    hub.log.replay(hub.admission.judge, NOON)
+    assert (stored(hub), hub.quarantine()) == ([1, 2, 3, 4, 5, 6], [])
+    assert hub.hear(board.batch(1, 7)) == {("fence-1", STREAM): 7}
+    assert stored(hub) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_what_an_unregistered_board_said_is_done_with_afterwards_though_it_is_unusable(hub, board):
+    hub.admission.use(Registry(sites=CITY.sites, boards={}, keys={}, zone=CITY.zone))
+    hub.hear(board.unusable(1, 3))
+    hub.log.ask(reason="unknown_board")
+    done = hub.log.replay(judge_with(CITY), NOON)
+    assert [(stream.name, seq) for stream, seq in done.complete.items()] == [(STREAM, 3)]
+    assert [(row["reason"], row["authentic"]) for row in hub.quarantine()] == [("unknown_quantity", 1)]
+
+
+def test_what_is_released_is_gone_and_stays_counted(hub, board):
+    hub.hear(board.unusable(1, 1), board.unusable(2, 2), forged(board, 1))
+    assert hub.log.release([1, 3, 99]) == 2
+    assert [row["id"] for row in hub.quarantine()] == [2]
+    assert hub.log.counts()["fence-1", "released"] == 2
+    assert hub.hear(board.unusable(1, 1)) == {("fence-1", STREAM): 2}, "its numbers stay done with"
 
 
 def test_names_that_nobody_registered_are_counted_together(hub):

@@ -1,5 +1,8 @@
 """Values that no instrument in order gives are flagged; what is right is left alone."""
 
+import json
+import tracemalloc
+
 import pytest
 
 from hub.admission import Admission
@@ -31,6 +34,25 @@ def every_minute(board, count, first=0, **values):
                 for i in range(begin, min(count, begin + 60))
             ]
         )
+
+
+def test_only_the_catalogues_quantities_are_remembered(admission, board):
+    """Whoever has a key may make up others without end."""
+    tracemalloc.start()
+    findings(admission, board.telemetry(record(START, laeq=60.0, pm10=20.0)))
+    before = tracemalloc.get_traced_memory()[0]
+    for n in range(200):
+        made_up = {f"q{n}_{i}": 1.0 for i in range(500)}
+        text = json.dumps({"t": START + 10 * n, "dt": 10, "v": made_up})
+        assert admission.judge(*board.telemetry(text)).reason == "unknown_quantity"
+    assert tracemalloc.get_traced_memory()[0] - before < 200_000
+    tracemalloc.stop()
+
+
+def test_keys_are_looked_at_whatever_was_heard_before(admission, board):
+    for _ in range(2):
+        findings(admission, board.telemetry(record(START, laeq=60.0)))
+        assert admission.judge(*board.telemetry(record(START, laeq=60.0).replace("laeq", "LAeq"))).reason == "schema"
 
 
 def test_out_of_range(admission, board):

@@ -14,7 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from hub import receiver as module
 from hub.config import Broker, ConfigError
-from hub.receiver import AHEAD, GROUP, Receiver
+from hub.fair_queue import HELD, OVERHEAD
+from hub.receiver import GROUP, HANDED, TRANSFER, Receiver
 
 ROOT = Path(__file__).parent.parent.parent
 TOPIC = "fenceline/1/north/tower/fence-1/"
@@ -29,8 +30,8 @@ time.sleep(60)
 
 
 @contextmanager
-def receiving(port):
-    receiver = Receiver(Broker(port=port, client_id="hub-under-test"))
+def receiving(port, boards=("fence-1",)):
+    receiver = Receiver(Broker(port=port, client_id="hub-under-test"), boards=boards)
     receiver.start()
     try:
         until(lambda: receiver.connected, "it is connected")
@@ -67,18 +68,20 @@ def until(condition, what):
         time.sleep(0.01)
 
 
-def say(port, *payloads):
+def say(port, *payloads, topic=TOPIC + "telemetry"):
     with client(port) as (mqtt, _):
-        for said in [mqtt.publish(TOPIC + "telemetry", payload, 1) for payload in payloads]:
+        for said in [mqtt.publish(topic, payload, 1) for payload in payloads]:
             said.wait_for_publish(PATIENCE_S)
 
 
-def take(receiver, least, most=10**6):
-    """Return what comes until there are so many and then nothing for a while."""
+def take(receiver, least):
+    """Return what comes until there are so many and then nothing for a while; say of each part that it is durable."""
     came, deadline = [], time.monotonic() + PATIENCE_S
-    while len(came) < least or (more := receiver.receive(most, 0.5)):
-        came += receiver.receive(most, 0.1) if len(came) < least else more
+    while more := receiver.receive(10**6, 0.1 if len(came) < least else 0.5) or len(came) < least:
         assert time.monotonic() < deadline, f"{len(came)} of {least} messages came"
+        if more is not True:
+            came += more
+            receiver.done()
     return came
 
 
@@ -92,9 +95,10 @@ def test_what_is_durable_is_acknowledged_and_the_rest_comes_again_after_a_kill(m
     monkeypatch.setattr(module, "PAUSE", 0.1)
     with receiving(mosquitto.port) as receiver:
         say(mosquitto.port, b"1", b"2", b"3")
-        receiver.done(take(receiver, 3))
+        take(receiver, 3)
         say(mosquitto.port, b"4", b"5")
-        under_way = take(receiver, 2)
+        under_way = receiver.receive(2, PATIENCE_S)
+        under_way += receiver.receive(2, 0.5) if len(under_way) < 2 else []
         assert [m.payload for m in under_way] == [b"4", b"5"]
         receiver.receive(1, 0.5)  # what was said to be done has reached the broker by now
 
@@ -102,7 +106,6 @@ def test_what_is_durable_is_acknowledged_and_the_rest_comes_again_after_a_kill(m
         again = take(receiver, 2)
         assert [(m.topic, m.payload) for m in again] == [(TOPIC + "telemetry", b"4"), (TOPIC + "telemetry", b"5")]
         assert receiver.sessions == 2
-        receiver.done(again)
         say(mosquitto.port, b"6")
         assert [m.payload for m in take(receiver, 1)] == [b"6"]
 
@@ -117,21 +120,59 @@ def test_what_came_by_a_connection_that_has_ended_acknowledges_nothing_of_the_ne
         until(lambda: receiver.connected, "it is connected again")
         first = receiver.receive(10, 1)
         assert [m.payload for m in first] == [b"1", b"2"], "and not those of the next connection in the same group"
-        receiver.done(first)
+        receiver.done()
         process_of().kill()
         until(lambda: not receiver.connected, "it has ended")
         assert {m.payload for m in take(receiver, 4)} == {b"1", b"2"}, "once for each connection since"
 
 
-def test_no_more_is_taken_from_the_broker_than_the_hub_can_keep_up_with(mosquitto):
+def under_way(receiver):
+    """Return what is handed over while nothing of it is durable."""
+    came = []
+    while more := receiver.receive(1, 1):
+        came += more
+    return came
+
+
+@pytest.mark.parametrize("size", [10, 60_000])
+def test_no_more_is_handed_over_or_held_than_so_many_bytes_and_all_comes_in_the_end(mosquitto, size):
+    weighs = size + OVERHEAD
+    everything = [b"%0*d" % (size, n) for n in range((2 * HELD + HANDED) // weighs)]
     with receiving(mosquitto.port) as receiver:
-        everything = [b"%d" % n for n in range(AHEAD + 3 * GROUP)]
+        before = process_of().memory_info().rss
         say(mosquitto.port, *everything)
-        came = take(receiver, AHEAD)
-        assert AHEAD <= len(came) <= AHEAD + GROUP
-        receiver.done(came)
-        came += take(receiver, len(everything) - len(came))
-        assert [m.payload for m in came] == everything
+        came = under_way(receiver)
+        assert HANDED - weighs <= len(came) * weighs <= HANDED + TRANSFER + weighs
+        assert process_of().memory_info().rss - before < 3 * (HELD + HANDED + TRANSFER)
+        process_of().kill()  # what is under way is acknowledged to nobody
+        again = take(receiver, len(everything))
+        assert [m.payload for m in again] == everything
+        assert receiver.let_go() == {}
+
+
+def test_each_board_has_its_turn_before_what_one_of_them_sent_earlier(mosquitto):
+    with receiving(mosquitto.port, ["fence-1", "fence-2"]) as receiver:
+        say(mosquitto.port, *[b"%d" % n for n in range(5 * GROUP)])
+        first = receiver.receive(1, PATIENCE_S)
+        say(mosquitto.port, b"a", b"b", topic=TOPIC.replace("fence-1", "fence-2") + "telemetry")
+        time.sleep(0.5)
+        receiver.done()
+        came = first + take(receiver, 5 * GROUP + 2 - len(first))
+        payloads = [m.payload for m in came]
+        assert max(payloads.index(b"a"), payloads.index(b"b")) < 4 * GROUP
+        assert [p for p in payloads if p.isdigit()] == [b"%d" % n for n in range(5 * GROUP)]
+
+
+def test_boards_that_are_registered_later_have_turns_of_their_own(mosquitto):
+    with receiving(mosquitto.port, []) as receiver:
+        receiver.use(["fence-1", "fence-2"])
+        say(mosquitto.port, *[b"%d" % n for n in range(5 * GROUP)])
+        first = receiver.receive(1, PATIENCE_S)
+        say(mosquitto.port, b"a", topic=TOPIC.replace("fence-1", "fence-2") + "event")
+        time.sleep(0.5)
+        receiver.done()
+        came = first + take(receiver, 5 * GROUP + 1 - len(first))
+        assert [m.payload for m in came].index(b"a") < 4 * GROUP
 
 
 def test_it_publishes_what_it_is_told(mosquitto):

@@ -452,7 +452,7 @@ def test_the_state_forgets_what_no_record_may_change_any_more(keeper, journal):
 
 
 def test_more_boards_than_fit_into_memory_are_written_early(keeper, journal, monkeypatch):
-    monkeypatch.setattr("hub.rollups.MOST_PENDING", 3)
+    monkeypatch.setattr("hub.rollups.MOST_PENDING", 6)
     monkeypatch.setattr("hub.rollups.MOST_WRITTEN", 4)
     for n in range(10):
         journal.add(record(NOON + 600 * n, pm10=n))

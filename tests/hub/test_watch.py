@@ -224,6 +224,57 @@ def test_records_that_a_board_gave_up_are_told_with_their_number(city):
     assert city.rules("resolved") == [("fence-1", "outbox dropping")]
 
 
+def test_other_content_under_numbers_that_the_hub_had_is_told_until_it_ends(city):
+    city.speak(*BOARDS, minutes=20)
+    restored = Speaker("fence-1")
+    restored.next = 11
+    for _ in range(5):
+        city.hub.now += 60
+        city.hear(restored.telemetry(record(int(city.hub.now) - 60, 60, laeq=85.0)))
+    (alert,) = city.alerts()
+    assert (alert["kind"], alert["rule"], alert["device"]) == ("numbers", "numbers used twice", "fence-1")
+    assert "under numbers 11 to 11 of stream 9f3a12c4" in alert["text"]
+    assert "restored from a backup, or is a copy" in alert["text"]
+    assert "由备份恢复或被复制" in alert["text"]
+    restored.next = 500
+    for _ in range(int(SETTLED / 60) + 2):
+        city.hub.now += 60
+        minute = int(city.hub.now)
+        city.hub.hear(restored.telemetry(record(minute - 60, 60, laeq=60.0 + minute % 2, pm10=minute % 50)))
+        city.speak("fence-2", "stack-1")
+        city.hub.now -= 60
+    assert city.rules("resolved") == [("fence-1", "numbers used twice")]
+
+
+def test_a_board_that_repeats_itself_is_no_copy(city):
+    speaker = city.speakers["fence-1"]
+    said = [speaker.telemetry(record(NOON + 60 * n, 60, laeq=60.0 + n % 2)) for n in range(10)]
+    city.hub.now += 600
+    city.hear(*said)
+    for _ in range(4):
+        city.hub.now += 200
+        city.hear(*said)
+    assert city.alerts() == []
+
+
+def test_a_flooding_board_is_told_with_what_was_let_go_of_and_ends_when_it_is_over(city):
+    city.speak(*BOARDS)
+    city.hub.log.count("flood", {"fence-1": 400, "": 70}, city.hub.now)
+    city.hub.now += EVERY
+    city.look()
+    (alert,) = city.alerts()
+    assert (alert["kind"], alert["device"], alert["severity"]) == ("flood", "fence-1", "warning")
+    assert "the board floods: 400 messages were let go of within 1 min" in alert["text"]
+    assert "1分钟内有400条消息未被接收" in alert["text"]
+    city.restart()
+    city.speak(*BOARDS, minutes=20)
+    city.hub.log.count("flood", {"fence-1": 3}, city.hub.now)
+    city.speak(*BOARDS, minutes=20)
+    assert city.rules() == [("fence-1", "board floods")]
+    city.speak(*BOARDS, minutes=int(SETTLED / 60))
+    assert (city.rules("resolved"), city.steps()) == ([("fence-1", "board floods")], ["firing", "resolved"])
+
+
 def test_a_calibration_is_overdue_by_the_registry_or_by_the_board_whichever_is_later(tmp_path):
     due = {"fence-1": dt.date(2026, 3, 2), "fence-2": dt.date(2026, 3, 3)}
     boards = {id_: msgspec.structs.replace(board, calibration_due=due.get(id_)) for id_, board in CITY.boards.items()}

@@ -15,6 +15,7 @@ def test_the_hub_accounts_for_every_message_whatever_it_is(tmp_path):
     assert not faults(figures), f"{figures}\n{words}"
     assert figures["sent"] == figures["accepted"] + figures["duplicate"] + figures["quarantined"] == MESSAGES
     assert min(figures["accepted"], figures["duplicate"], figures["quarantined"]) > MESSAGES / 50
+    assert figures["authentic"] > MESSAGES / 50
     assert {"not_json", "bad_mac", "schema", "unknown_board", "wrong_topic"} <= set(figures["by_reason"])
 
 
@@ -23,6 +24,8 @@ def test_the_hub_accounts_for_every_message_whatever_it_is(tmp_path):
     [
         ({"missing": 1}, "missing"),
         ({"good_missing": 2}, "good_missing"),
+        ({"authentic_missing": 1}, "authentic_missing"),
+        ({"unacknowledged": 1}, "unacknowledged"),
         ({"hub_ended": True}, "hub_ended"),
         ({"tracebacks": 1}, "tracebacks"),
         ({"by_reason": {"internal": 1}}, "internal"),

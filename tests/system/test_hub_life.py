@@ -68,6 +68,37 @@ def test_a_full_disk_costs_no_record_and_the_hub_goes_on_when_there_is_room(
         assert chain.quarantine() == []
 
 
+def test_with_little_room_the_hub_stops_taking_before_anything_fails(mosquitto, micropython, small_disk, tmp_path):
+    city = tmp_path / "city"
+    city.mkdir()
+    with Chain(city, mosquitto.port, micropython) as chain:
+        (city / "data").symlink_to(small_disk)
+        with (city / "fenceline.toml").open("a") as config:
+            config.write("[keep]\nfree_mb = 5.0\nfree_percent = 100.0\n")
+        chain.start_hub()
+        for board in chain.boards:
+            chain.start_board(board.id)
+        until(lambda: chain.in_log() > 6, f"the hub hears the boards\n{chain.log('hub')}")
+
+        ballast = small_disk / "ballast"
+        with ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_disk).free - 4_000_000)
+        low = "([keep] free_mb, free_percent); nothing is committed and acknowledged until there is room"
+        until(lambda: low in chain.log("hub"), f"the hub says what is wrong\n{chain.log('hub')}")
+        logged, made = chain.in_log(), chain.made()
+        until(lambda: chain.made() > made + 9, "boards go on measuring")
+        assert chain.in_log() == logged
+        assert "cannot be written" not in chain.log("hub")
+
+        ballast.unlink()
+        until(lambda: chain.in_log() > logged + 3, f"the hub goes on by itself\n{chain.log('hub')}")
+        chain.stop_boards()
+        until(lambda: not chain.store_is_behind(), f"the store has what the log has\n{chain.log('hub')}")
+        assert chain.terminate_hub() == 0, chain.log("hub")
+        assert stored_in(city / "data" / "series.db") == chain.records_made()
+        assert chain.quarantine() == []
+
+
 class Worker:
     """A hub that owns some of the districts, with the configuration of the chain but data of its own."""
 
