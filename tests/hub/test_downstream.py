@@ -8,6 +8,7 @@ import psutil
 
 from edge import message
 from hub.admission import Admission, seal
+from hub.clock import Clock
 from hub.config import load_config
 from hub.downstream import Downstream, Job
 from hub.log import Log
@@ -41,7 +42,7 @@ def filled(folder, messages, records, values):
 @contextmanager
 def consuming(config, before=lambda process: None):
     """Run the consumers' process; `before` is done to it as soon as it is there."""
-    downstream = Downstream(Job(config, time.time, "text"))
+    downstream = Downstream(Job(config, time.time, "text"), Clock())
     downstream.start()
     try:
         while downstream._process is None:
