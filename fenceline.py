@@ -10,6 +10,8 @@ import os
 import sys
 from importlib.metadata import version
 
+from schemas.errors import UserError
+
 COMMANDS = {
     "demo": ("sim.cli", "Run a simulated city on this machine: sensors, boards, broker and hub."),
     "run": ("hub.cli", "Run the hub: take the boards' messages, keep, judge and pass on."),
@@ -28,10 +30,6 @@ COMMANDS = {
     "grafana": ("dashboards.cli", "Dashboards and alert rules as code: build, push, check."),
     "deploy": ("deploy.cli", "A city on one machine: certificates, passwords, tokens."),
 }
-
-
-class UserError(Exception):
-    """A mistake that the user can mend; the text names the thing, the value, what was expected and what to do."""
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import fenceline
+from schemas.errors import UserError
 
 VARIABLE = "_FENCELINE_COMPLETE"
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
@@ -52,7 +53,7 @@ def run(arguments: list[str]) -> int:
     if VARIABLE not in os.environ:
         shell = arguments[1] if len(arguments) > 1 else Path(os.environ.get("SHELL", "bash")).name
         if shell not in SHELLS:
-            raise fenceline.UserError(f"{arguments[0]} {shell}: expected one of {', '.join(SHELLS)}.")
+            raise UserError(f"{arguments[0]} {shell}: expected one of {', '.join(SHELLS)}.")
         if arguments[0] == "--show-completion":
             print(get_completion_script(prog_name="fenceline", complete_var=VARIABLE, shell=shell))
         else:

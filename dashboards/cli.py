@@ -8,7 +8,7 @@ import typer
 from dashboards import alerting, generate, grafana_cli
 from dashboards.alerting import Wording
 from dashboards.texts import Lang
-from fenceline import UserError
+from schemas.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

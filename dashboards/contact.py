@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fenceline import UserError
+from schemas.errors import UserError
 
 
 class Contact(NamedTuple):

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from grafana_client.api import GrafanaApi
 from grafana_client.client import GrafanaException
 
-from fenceline import UserError
+from schemas.errors import UserError
 
 OLDEST = 11
 """The first version with all that we ask. Of 12 and 13 the notes on changes have been read, no server was tried."""

@@ -22,7 +22,7 @@ from dashboards.grafana import Grafana, read_token
 from dashboards.panel_check import Asked, ask_all, of_rules, parse_span, questions
 from dashboards.push import Action, Database, Step, plan
 from dashboards.texts import Lang
-from fenceline import UserError
+from schemas.errors import UserError
 from schemas.language import Text, system_language
 
 Url = Annotated[

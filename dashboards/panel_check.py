@@ -14,7 +14,7 @@ from grafana_client.client import GrafanaException
 
 from dashboards import alerting
 from dashboards.grafana import Grafana
-from fenceline import UserError
+from schemas.errors import UserError
 
 ALL = ".*"
 """What a variable stands for that has no value in the database, or of which a panel shows all."""

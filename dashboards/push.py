@@ -17,7 +17,7 @@ from dashboards.contact import Contact
 from dashboards.generate import files
 from dashboards.grafana import Grafana
 from dashboards.texts import Lang
-from fenceline import UserError
+from schemas.errors import UserError
 from schemas.language import Text
 
 TAG = "fenceline"

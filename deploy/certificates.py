@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from fenceline import UserError
+from schemas.errors import UserError
 
 AUTHORITY_DAYS = 7300
 DAYS = 1095

@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text as RichText
 
 from deploy.files import Done, Made, board, broker_access, init, wrong_owners
-from fenceline import UserError
 from hub.config import ConfigError, load_config
 from hub.registry import load_registry
-from schemas.language import Lang, LangOption, Text, system_language
+from schemas.errors import UserError
+from schemas.language import Lang, Text, system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

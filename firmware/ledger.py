@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from fenceline import UserError
 from firmware.folder import locked
+from schemas.errors import UserError
 
 FILE = "calibrations.jsonl"
 START = "0" * 64

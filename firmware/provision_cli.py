@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from fenceline import UserError
 from firmware import certificates, templates
 from firmware.backup import save
 from firmware.folder import checked_id, home
@@ -29,6 +28,7 @@ from firmware.records import BoardRecord, Records
 from firmware.show import progress, say
 from firmware.speech import FieldError, LangOption, if_stopped, tell
 from firmware.syncing import client, sync
+from schemas.errors import UserError
 from schemas.language import Text
 
 UNFINISHED = Text(

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from fenceline import UserError
 from firmware.folder import write_secret
+from schemas.errors import UserError
 
 T = TypeVar("T")
 

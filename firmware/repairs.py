@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from fenceline import UserError
 from firmware.folder import locked
 from firmware.speech import FieldError
+from schemas.errors import UserError
 from schemas.language import Text
 
 FILE = "repairs.jsonl"

@@ -19,9 +19,9 @@ from edge.board_host import Board
 from edge.courier import Courier
 from edge.mqtt import Client
 from edge.timeline import Timeline
-from fenceline import UserError
 from firmware.backup import Content
 from firmware.provisioning import KEY, OUTBOX
+from schemas.errors import UserError
 
 PATIENCE_S = 30
 """Without progress for so long it is given up; what was acknowledged stays rescued."""

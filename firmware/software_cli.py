@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from fenceline import UserError
 from firmware import finding, show, signature
 from firmware.bundle import Arch, build
 from firmware.flash import BAUD as FLASH_BAUD
@@ -20,6 +19,7 @@ from firmware.link import Link
 from firmware.options import BAUD, AsJson, Baud, Port
 from firmware.ports import NO_BOARD, find_port
 from firmware.speech import FieldError, LangOption, tell
+from schemas.errors import UserError
 from schemas.language import Text
 
 EDGE = Path(__file__).resolve().parent.parent / "edge"

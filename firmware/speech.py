@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fenceline import UserError
+from schemas.errors import UserError
 from schemas.language import Lang, Text, system_language
 
 _chosen: Lang | None = None

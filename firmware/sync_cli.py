@@ -5,13 +5,13 @@ from typing import Any
 
 import typer
 
-from fenceline import UserError
 from firmware.folder import home
 from firmware.options import AsJson, Home, Hub, HubCa, TokenFile
 from firmware.records import Records
 from firmware.show import progress
 from firmware.speech import FieldError, LangOption, tell
 from firmware.syncing import client, sync
+from schemas.errors import UserError
 from schemas.language import Text
 
 

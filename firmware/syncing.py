@@ -4,12 +4,12 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from fenceline import UserError
 from firmware.hub_client import HubClient, read_token
 from firmware.ledger import Ledger
 from firmware.records import Records
 from firmware.repairs import RepairLog
 from firmware.speech import FieldError
+from schemas.errors import UserError
 from schemas.language import Text
 
 

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as RichText
 
-from fenceline import UserError
 from hub.access import Access, AccessError
 from hub.alert_desk import transaction
 from hub.alert_folder import compliance_of
@@ -22,7 +21,9 @@ from hub.compliance import STEPS
 from hub.config import ConfigError, load_config
 from hub.database import DatabaseError, open_database
 from hub.doer import doer
-from schemas.language import Lang, LangOption, Text, system_language
+from schemas.errors import UserError
+from schemas.language import Lang, Text, system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from fenceline import UserError
 from hub.alert_book import Row
 from hub.alert_desk import Desk, DeskError, check_place
 from hub.alert_folder import compliance_of
@@ -24,7 +23,9 @@ from hub.database import DatabaseError, open_database
 from hub.doer import doer
 from hub.registry import Registry, load_registry
 from schemas import CatalogueError, load_limits, load_quantities
-from schemas.language import Lang, LangOption, Text, system_language
+from schemas.errors import UserError
+from schemas.language import Lang, Text, system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 maintenance = typer.Typer(no_args_is_help=True, help="Spans of time in which nobody is told of what happens at a site.")

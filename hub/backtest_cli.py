@@ -14,7 +14,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from fenceline import UserError
 from hub.aqi_days import air_days
 from hub.backtest import backtest
 from hub.backtest_view import aqi_lines, json_lines, show, show_aqi, show_open
@@ -29,7 +28,9 @@ from hub.place_options import (
     standard_of,
 )
 from schemas import CatalogueError, Limit, Standard, load_limits, load_quantities
-from schemas.language import LangOption, system_language
+from schemas.errors import UserError
+from schemas.language import system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False)
 

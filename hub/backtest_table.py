@@ -17,8 +17,8 @@ from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fenceline import UserError
 from schemas import Quantity
+from schemas.errors import UserError
 
 COLUMNS = ("time", "dt", "quantity", "value")
 FLAGS = frozenset("NFMCDTSB")

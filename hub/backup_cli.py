@@ -8,10 +8,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from fenceline import UserError
 from hub.backup import back_up
 from hub.config import ConfigError, load_config
-from schemas.language import LangOption, Text, system_language
+from schemas.errors import UserError
+from schemas.language import Text, system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False)
 

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text as RichText
 
 from hub.checks import Finding, State, check
-from schemas.language import Lang, LangOption, Text, system_language
+from schemas.language import Lang, Text, system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False)
 

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from fenceline import UserError
 from hub import logs
 from hub.config import ConfigError, load_config, with_districts
 from hub.database import DatabaseError
 from hub.process import settle
 from hub.service import Hub, of_districts
 from schemas import CatalogueError
+from schemas.errors import UserError
 
 app = typer.Typer(add_completion=False)
 

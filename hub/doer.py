@@ -3,7 +3,7 @@
 import getpass
 import os
 
-from fenceline import UserError
+from schemas.errors import UserError
 
 MOST = 64
 """Longest name, characters."""

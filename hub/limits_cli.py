@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from fenceline import UserError
 from hub.config import ConfigError, load_config
 from hub.judge import Place
 from hub.limits_view import View, plain, plain_binding
@@ -30,7 +29,9 @@ from schemas import (
     load_limits,
     load_quantities,
 )
-from schemas.language import LangOption, system_language
+from schemas.errors import UserError
+from schemas.language import system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

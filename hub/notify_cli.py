@@ -9,13 +9,14 @@ import typer
 from rich.console import Console
 from rich.text import Text as RichText
 
-from fenceline import UserError
 from hub.alert_config import Recipient
 from hub.config import ConfigError, load_config
 from hub.notify import deliver
 from hub.notify_text import TYPES, Message
 from hub.recipients import recipients
-from schemas.language import LangOption, Text, system_language
+from schemas.errors import UserError
+from schemas.language import Text, system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

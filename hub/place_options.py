@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from fenceline import UserError
 from schemas import PROPERTIES, Limit, Standard, jurisdictions_of
+from schemas.errors import UserError
 
 
 class Kind(StrEnum):

@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fenceline import UserError
 from hub.admission import Admission
 from hub.config import Config, ConfigError, load_config
 from hub.data_folder import LOG
@@ -26,6 +25,7 @@ from hub.log import Log
 from hub.registry import load_registry
 from hub.service import claim, read_only
 from schemas import load_quantities
+from schemas.errors import UserError
 
 PATIENCE = 30.0  # s to wait for the running hub
 

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from fenceline import UserError
 from hub.config import load_config
 from hub.registry import key_of
 from hub.registry_commands import FENCELINE, Configuration, cell, load, open_editor
 from hub.registry_edit import Change
 from hub.registry_view import View, fingerprint
-from schemas.language import LangOption, system_language
+from schemas.errors import UserError
+from schemas.language import system_language
+from schemas.language_option import LangOption
 
 add = typer.Typer(no_args_is_help=True, help="Add one city, district, site or board.")
 

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from fenceline import UserError
 from hub.config import Config, load_config
 from hub.registry import load_entries
 from hub.registry_add import add
@@ -27,7 +26,9 @@ from hub.registry_commands import (
 from hub.registry_edit import render, replace_file
 from hub.registry_exchange import read_import, to_csv
 from hub.registry_view import View, board_row, district_row, plain, site_row
-from schemas.language import LangOption, system_language
+from schemas.errors import UserError
+from schemas.language import system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 app.add_typer(add, name="add")

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from fenceline import UserError
 from hub.config import ConfigError, load_config
 from hub.registry import Registry, load_registry
 from hub.registry_check import EntryError
 from hub.registry_edit import Editor, editing
 from hub.registry_exchange import parse_cell
+from schemas.errors import UserError
 
 Configuration = Annotated[
     Path, typer.Option("--config", help="The hub's configuration: it names the registry and the keys.")

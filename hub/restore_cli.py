@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from fenceline import UserError
 from hub.config import ConfigError
 from hub.restore import Restored, restore
-from schemas.language import LangOption, Text, system_language
+from schemas.errors import UserError
+from schemas.language import Text, system_language
+from schemas.language_option import LangOption
 
 app = typer.Typer(add_completion=False)
 

@@ -3,9 +3,7 @@
 import locale
 import os
 from enum import StrEnum
-from typing import Annotated, NamedTuple
-
-import typer
+from typing import NamedTuple
 
 
 class Lang(StrEnum):
@@ -28,12 +26,6 @@ class Text(NamedTuple):
     def into(self, lang: Lang) -> str:
         """Return it in a language."""
         return self.zh if lang is Lang.zh else self.en
-
-
-LangOption = Annotated[
-    Lang | None, typer.Option("--lang", help="Language of what is printed.", show_default="as the system's")
-]
-"""The option --lang of a command; `system_language()` stands in where it is left out."""
 
 
 def system_language() -> Lang:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from fenceline import UserError
+from schemas.errors import UserError
 from sim.demo import interrupted
 from sim.held import Held
 from sim.interpreter import find_micropython

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from fenceline import UserError
+from schemas.errors import UserError
 from sim.account import account
 from sim.demo import Demo, Plan, check_port, city, interrupted
 from sim.interpreter import find_micropython, interpreter_name

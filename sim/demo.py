@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fenceline import UserError
+from schemas.errors import UserError
 from sim.account import made_count, read_only
 from sim.city import CITY, CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
 from sim.replay import Recording

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from fenceline import UserError
+from schemas.errors import UserError
 from sim.source import Source
 
 

@@ -15,7 +15,7 @@ from statistics import NormalDist
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from fenceline import UserError
+from schemas.errors import UserError
 from sim.source import Source
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

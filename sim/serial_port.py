@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fenceline import UserError
+from schemas.errors import UserError
 
 AWAY_S = 0.5
 """How long a pulled cable or the power stays away."""

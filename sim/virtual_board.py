@@ -16,7 +16,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from fenceline import UserError
+from schemas.errors import UserError
 from sim.serial_port import PIECE, Fault, SerialPort
 
 RUNTIME = Path(__file__).with_name("board_runtime.py")

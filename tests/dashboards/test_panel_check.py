@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from dashboards.panel_check import fill, parse_span, questions
-from fenceline import UserError
+from schemas.errors import UserError
 
 STORE = ("--store-url", "http://influxdb:8086")
 

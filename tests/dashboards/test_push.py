@@ -12,7 +12,8 @@ import pytest
 from dashboards import Lang, files
 from dashboards.push import same
 from deploy.certificates import SERVER, Authority, Pair
-from fenceline import UserError, main
+from fenceline import main
+from schemas.errors import UserError
 from tests.grafana_server import EDITOR, VIEWER
 
 STORE = ("--store-url", "http://influxdb:8086")

@@ -17,7 +17,7 @@ from dashboards.alerting import NOBODY
 from deploy import certificates
 from deploy.cli import app
 from deploy.files import OWNERS
-from fenceline import UserError
+from schemas.errors import UserError
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 HOST = "fenceline.city.example"

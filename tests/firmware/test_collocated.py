@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge.outbox import line
-from fenceline import UserError
 from firmware.collocated import from_outbox, pairs, read_csv
 from firmware.correction import Point
+from schemas.errors import UserError
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 T0 = 1795651200  # 2026-11-26 00:00 UTC, 08:00 in Shanghai

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fenceline import UserError
+from schemas.errors import UserError
 from sim.replay import Replay, align, load_recording
 
 DATA = Path(__file__).parent.parent / "data"

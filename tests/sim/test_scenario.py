@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fenceline import UserError
+from schemas.errors import UserError
 from sim.scenario import PROFILES, WorkingDay
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
