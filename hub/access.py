@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 from typing import Literal
 
-from hub.alert_book import HUB
+from hub.names import HUB
 
 Role = Literal["viewer", "technician", "officer", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "technician", "officer", "admin")

@@ -15,11 +15,10 @@ from rich.table import Table
 from rich.text import Text as RichText
 
 from hub.access import Access, AccessError
-from hub.alert_desk import transaction
 from hub.alert_folder import compliance_of
-from hub.compliance import STEPS
+from hub.compliance_tables import STEPS
 from hub.config import ConfigError, load_config
-from hub.database import DatabaseError, open_database
+from hub.database import DatabaseError, open_database, transaction
 from hub.doer import doer
 from schemas.errors import UserError
 from schemas.language import Lang, Text, system_language

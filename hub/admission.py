@@ -1,83 +1,26 @@
 """Decides on one message: admitted, or refused with a reason. Looks only at the message, the registry and the clock."""
 
-import hmac
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime
 
 import msgspec
 
-from hub.messages import DECODERS, KINDS, Message, Telemetry, TelemetryDecoder
-from hub.outline import NOTHING, Outline, outline
-from hub.plausibility import Finding, Plausibility
+from hub.messages import DECODERS, KINDS, Telemetry, TelemetryDecoder
+from hub.outcomes import Admitted, Refused
+from hub.outline import NOTHING, outline
+from hub.plausibility import Plausibility
 from hub.registry import Registry
+from hub.seal import authentic
+from hub.times import MOST_AHEAD, MOST_BEHIND
+from hub.topics import PREFIX
 from schemas import Quantity
-
-PREFIX = "fenceline/1/"
-MOST_AHEAD = 300
-"""How far a record may lie in the future before its clock is called wrong, s."""
-MOST_BEHIND = 400 * 86_400
-"""How far a record may lie in the past, s: no outbox holds more, but a clock never set tells of 1970 or 2000."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are no message: not JSON, against the schema, not UTF-8, nested without end."""
 
-_SEAL = len(',"mac":"') + 64 + len('"}')
 
 log = logging.getLogger("hub.admission")
-
-
-class Admitted(msgspec.Struct, frozen=True, gc=False):
-    """A message that counts. `findings` are `[index of the record, quantity, flag]` where a value is implausible."""
-
-    topic: str
-    payload: bytes
-    district: str
-    site: str
-    device: str
-    kind: str
-    message: Message
-    findings: list[Finding] = []
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A message for quarantine.
-
-    `reason`: topic, unknown_board, not_json or bad_mac for what anybody may have sent; retired_board, wrong_topic,
-    schema, unknown_quantity, interval, future or past for what is `authentic`: the board's own, by a good MAC. Also
-    store (the series store refuses the point), other_content and not_compared (see `hub.repeats`), and internal (a
-    mistake of the hub's own). `outline` is what an authentic message of telemetry says of its records: those are done
-    with. `latest`: none of them is later than this (Unix s), as far as can be known.
-    """
-
-    topic: str
-    payload: bytes
-    device: str | None
-    reason: str
-    detail: str
-    authentic: bool = False
-    outline: Outline = NOTHING
-    latest: int = 0
-
-    @property
-    def span(self) -> tuple[str, int, int] | None:
-        """Return `(stream, first, count)` of the records that are done with; None where it names none."""
-        return self.outline.span
-
-
-def seal(body: bytes, key: bytes) -> bytes:
-    """Return a JSON object with its MAC added as the last member (RFC 2104, SHA-256)."""
-    open_ = body[:-1]
-    return open_ + b',"mac":"' + hmac.digest(key, open_, "sha256").hex().encode() + b'"}'
-
-
-def authentic(payload: bytes, key: bytes) -> bool:
-    """Tell whether the message ends with the MAC of every byte before it."""
-    body, tail = payload[:-_SEAL], payload[-_SEAL:]
-    right = b',"mac":"' + hmac.digest(key, body, "sha256").hex().encode() + b'"}'
-    return hmac.compare_digest(tail, right)
 
 
 class Admission:

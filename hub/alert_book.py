@@ -9,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hub.names import HUB
 from schemas.language import Text
 
 OPEN = "state IN ('pending', 'firing', 'acknowledged')"
 """Of one cause there is at most one such alert; the database itself sees to it."""
-HUB = "hub"
-"""Who does what nobody has asked for."""
 
 Row = dict[str, Any]
 

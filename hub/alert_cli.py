@@ -17,7 +17,7 @@ from hub.alert_desk import Desk, DeskError, check_place
 from hub.alert_folder import compliance_of
 from hub.alert_present import Presenter, by_rule
 from hub.alert_view import View
-from hub.compliance import STEPS
+from hub.compliance_tables import STEPS
 from hub.config import ConfigError, load_config
 from hub.database import DatabaseError, open_database
 from hub.doer import doer

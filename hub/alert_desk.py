@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from hub.alert_book import OPEN, Book, Row
 from hub.alert_text import STATE
+from hub.database import transaction
 from hub.registry import Registry
 from schemas.language import Text
 
@@ -220,19 +221,6 @@ def check_place(registry: Registry, site: str, board: str) -> None:
     if board and board_site != site:
         text = Text(f"the site {site!r} has no board {board!r}", f"登记册中场所{site!r}没有设备{board!r}")
         raise DeskError("board", text, 422)
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Do all of what is inside, or nothing; no other process writes meanwhile."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _as_written(text: str, *, needed: str = "") -> Text:

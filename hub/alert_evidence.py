@@ -6,11 +6,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from hub.admission import MOST_AHEAD, PREFIX, authentic
 from hub.alert_book import Row
 from hub.log import Entry, decode_findings
 from hub.readings import Interval, intervals
+from hub.seal import authentic
 from hub.stream_table import decode_ranges
+from hub.times import MOST_AHEAD
+from hub.topics import PREFIX
 
 SETTLING = 1800
 """A message of a window comes at most so long after its end; later ones have amended a verdict, s."""

@@ -20,9 +20,10 @@ from hub.access import Access, Role, allows
 from hub.alert_desk import Desk, DeskError, check_place
 from hub.alert_present import Presenter, by_rule
 from hub.api_problems import Rate, RequestError, invalid, language, problem
-from hub.compliance import STEPS
+from hub.compliance_tables import STEPS
 from hub.config import Config
 from hub.database import DatabaseError, open_database
+from hub.refusals import NO_TOKEN, TOO_OFTEN
 from hub.registry import Registry
 from schemas import Limit, Quantity, Standard
 from schemas.language import Text
@@ -44,11 +45,6 @@ _SCHEMA = {"application/problem+json": {"schema": {"$ref": "#/components/schemas
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"description": told, "content": _SCHEMA} for code, told in _TOLD.items()
 }
-NO_TOKEN = Text(
-    "expected a valid token in the header: Authorization: Bearer TOKEN",
-    "请求头须带有效令牌：Authorization: Bearer 令牌",
-)
-TOO_OFTEN = Text("more requests than the hub answers to one user; ask again later", "请求过于频繁，请稍后再试")
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Cursor = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="of the page before")]
 Short = Annotated[str, Query(max_length=100)]

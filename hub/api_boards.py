@@ -20,13 +20,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.access import Access, Role, allows
-from hub.alert_desk import transaction
-from hub.api import NO_TOKEN, TOO_OFTEN
 from hub.api_problems import Rate, RequestError, invalid, language, problem
-from hub.compliance import STEPS as COMPLIANCE_STEPS
+from hub.compliance_tables import STEPS as COMPLIANCE_STEPS
 from hub.config import Config, ConfigError
-from hub.database import DatabaseError, open_database
+from hub.database import DatabaseError, open_database, transaction
 from hub.field_book import FILE, STEPS, FieldBook
+from hub.refusals import NO_TOKEN, TOO_OFTEN
 from hub.registry import load_registry
 from hub.registry_check import EntryError
 from hub.registry_edit import editing

@@ -218,13 +218,3 @@ class Verdicts(BaseModel):
 
     verdicts: list[Verdict]
     cursor: int | None
-
-
-class Problem(BaseModel):
-    """Why a request was refused (RFC 9457); `field` names what is wrong."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    field: str | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
-from hub import api_models as models
+from hub.problem import Problem
 from schemas.language import Lang, Text
 
 PER_SECOND, BURST = 20.0, 100.0
@@ -63,7 +63,7 @@ class RequestError(Exception):
 def problem(refused: RequestError, lang: Lang) -> JSONResponse:
     """Return the answer to a refused request."""
     title = TITLES.get(refused.status, Text("Error", "错误")).into(lang)
-    told = models.Problem(title=title, status=refused.status, detail=refused.text.into(lang), field=refused.field)
+    told = Problem(title=title, status=refused.status, detail=refused.text.into(lang), field=refused.field)
     headers = {"Content-Language": lang.value, "Cache-Control": "no-store", **refused.headers}
     content = told.model_dump(exclude_none=True)
     return JSONResponse(content, refused.status, headers, media_type="application/problem+json")

@@ -12,8 +12,9 @@ import typer
 from hub import logs
 from hub.config import ConfigError, load_config, with_districts
 from hub.database import DatabaseError
+from hub.districts import of_districts
 from hub.process import settle
-from hub.service import Hub, of_districts
+from hub.service import Hub
 from schemas import CatalogueError
 from schemas.errors import UserError
 

@@ -9,16 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from hub.errors import StoreError
 from hub.log import READ, Entry, Log
-from hub.readings import Interval, intervals
-from hub.stores.base import Store, StoreError
 
 MOST = 1000
 """Entries in memory at once; of large ones fewer, see `hub.log.READ`."""
-MOST_INTERVALS = 5000
-"""Records in one write to a store, about."""
-MOST_VALUES = 12 * MOST_INTERVALS
-"""Values in one write to a store, about."""
 LEAST_SHARE = 1 << 12
 """What is cut so often in half is one entry at a time."""
 GROWS_AFTER = 20
@@ -46,51 +41,6 @@ class Sink(Protocol):
         Raises:
             StoreError: not now; the same entries are given again later. Those it has taken already, it leaves out.
         """
-
-
-class StoreSink:
-    """Writes what was measured to a series store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._written = store.position()
-        self._decoded = self._written
-        self._waiting: list[Interval] = []  # from behind `_written` up to `_decoded`
-        self._values = 0  # in those
-
-    def position(self) -> int:
-        """See `Sink`."""
-        return self._written
-
-    def take(self, entries: list[Entry]) -> None:
-        """See `Sink`."""
-        try:
-            self._take(entries)
-        except MemoryError:
-            self._begin(self._written)  # what waits is part of what there was no room for
-            raise
-
-    def _take(self, entries: list[Entry]) -> None:
-        if self._decoded > self._written:
-            self._write()  # what was refused when it came
-        for entry in entries:
-            if entry.offset > self._decoded:
-                decoded = intervals(entry)
-                self._waiting += decoded
-                self._values += sum(len(i.values) + len(i.flagged) for i in decoded)
-                self._decoded = entry.offset
-                if len(self._waiting) >= MOST_INTERVALS or self._values >= MOST_VALUES:
-                    self._write()
-        if self._decoded > self._written:
-            self._write()
-
-    def _write(self) -> None:
-        self._store.write(self._waiting, self._decoded)
-        self._begin(self._decoded)
-
-    def _begin(self, written: int) -> None:
-        self._written = self._decoded = written
-        self._waiting, self._values = [], 0
 
 
 class Portion:

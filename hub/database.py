@@ -1,7 +1,8 @@
 """Opens the hub's SQLite databases, all in the same safe way, and brings older ones forward."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -63,3 +64,21 @@ def _statements(script: str) -> list[str]:
         if sqlite3.complete_statement(statements[-1]):
             statements.append("")
     return [statement for statement in statements if statement.strip()]
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """Open a database that another thread or process writes."""
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Do all of what is inside, or nothing; no other process writes meanwhile."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

@@ -6,7 +6,6 @@ was killed, ends the process. On its standard output it tells once a second how 
 """
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -16,26 +15,27 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import IO, cast
 
 import msgspec
 
 from hub import logs
+from hub.claims import claim_consumers
 from hub.clock import Clock, Held
 from hub.compliance import Compliance
-from hub.config import Config, ConfigError
-from hub.consumer import Consumer, StoreSink
-from hub.data_folder import open_lock
+from hub.config import Config
+from hub.consumer import Consumer
 from hub.log import Log
 from hub.notify import Notifier
 from hub.process import settle
 from hub.registry import LiveRegistry
 from hub.reports import Law, Reports
 from hub.rollups import Rollups
-from hub.stores import InfluxStore, SqliteStore, Store
+from hub.series_sink import StoreSink
+from hub.store_opening import open_store
+from hub.stores import InfluxStore
 from hub.watch import Watch
-from schemas import Quantity, load_limits, load_quantities
+from schemas import load_limits, load_quantities
 
 PAUSE = 5.0  # s before a process that ended by itself is started again
 NICE = 5
@@ -136,28 +136,6 @@ class Downstream:
             stdin.flush()
             os.set_blocking(stdin.fileno(), False)
         return process
-
-
-def open_store(config: Config, quantities: dict[str, Quantity]) -> Store:
-    """Return the series store that the configuration names.
-
-    Raises:
-        ConfigError: InfluxDB's address or token is not in the environment.
-    """
-    check_store(config)
-    if config.store.kind == "sqlite":
-        return SqliteStore(config.data / "series.db")
-    return InfluxStore(config.store.bucket, Log(config.data / "log.db"), quantities)
-
-
-def check_store(config: Config) -> None:
-    """Raise ConfigError when InfluxDB's address or token is not in the environment."""
-    if config.store.kind == "influxdb":
-        for name in ("INFLUXDB_V2_URL", "INFLUXDB_V2_TOKEN", "INFLUXDB_V2_ORG"):
-            if not os.environ.get(name):
-                raise ConfigError(
-                    f'store: kind = "influxdb" needs the environment variable {name}; set it and start again'
-                )
 
 
 class Consumers:
@@ -262,13 +240,6 @@ class Consumers:
             for consumer in self._consumers
             if consumer.name != "watch" and consumer.position is not None
         }
-
-
-def claim_consumers(folder: Path) -> IO[str]:
-    """Wait until no earlier process consumes the log in `folder`; return the file that holds the claim."""
-    file = open_lock(folder / "consumers.lock")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file
 
 
 def main() -> None:

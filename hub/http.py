@@ -20,10 +20,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub.api_models import Problem
 from hub.api_problems import RequestError, language, problem
 from hub.config import ConfigError
 from hub.metrics import Metrics
+from hub.problem import Problem
 from schemas.language import Text
 
 SERVICE = "fenceline-hub"

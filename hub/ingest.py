@@ -5,7 +5,6 @@ is to do.
 """
 
 import logging
-import re
 import sqlite3
 import threading
 import time
@@ -13,24 +12,22 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 
-import msgspec
-
-from hub.admission import PREFIX, Admission, Admitted, Refused, seal
+from hub.acknowledgements import Acknowledgements
+from hub.admission import Admission
 from hub.clock_trust import HubClock
 from hub.config import Keep
 from hub.link import Incoming
 from hub.log import FLOOD, Log
 from hub.log_batch import Committed
 from hub.metrics import Metrics
+from hub.outcomes import Admitted, Refused
 from hub.outline import NOTHING
 from hub.pace import Pace
 from hub.receiver import GROUP, Receiver
-from hub.registry import LiveRegistry, Registry
+from hub.registry import LiveRegistry
 from hub.room import short_of_room
-from hub.stream_table import Stream
 
 WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
@@ -44,67 +41,8 @@ OF_TIME = ("future", "past")
 
 LONGEST_TOPIC = 128  # of a board; ids have at most 32 characters
 
-_ELSEWHERE = re.compile(rf"{PREFIX}[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z]+\Z")
 
 log = logging.getLogger("hub.ingest")
-
-
-class Acknowledgements:
-    """Tells boards what they may forget: cumulative, to all that have something new every `every` s.
-
-    While messages pile up it waits for longer: later, one acknowledgement says what several would have said.
-    """
-
-    LATER = 6.0
-    """How much longer it waits then, s; boards send again what is not acknowledged within 15 s."""
-    PIECE = 500
-    """Boards told at a time, so that taking messages never pauses for long."""
-    STREAMS = 16
-    """Streams of one board that are due at once; a board that makes up more asks again."""
-
-    def __init__(self, receiver: Receiver, registry: Registry, every: float) -> None:
-        self._receiver = receiver
-        self._registry = registry
-        self._every = every
-        self._due: dict[str, dict[str, tuple[int, str]]] = {}  # by board and stream: number, and another topic
-        self._next = 0.0
-
-    def use(self, registry: Registry) -> None:
-        """Find boards in another registry from now on."""
-        self._registry = registry
-
-    def owe(self, complete: dict[Stream, int], elsewhere: dict[Stream, str] | None = None) -> None:
-        """Note, by stream, the number up to which everything is committed.
-
-        `elsewhere`: the topics under which boards spoke that are not their own: there they listen.
-        """
-        for stream, seq in complete.items():
-            due = self._due.setdefault(stream.device, {})
-            if len(due) >= self.STREAMS and stream.name not in due:
-                del due[next(iter(due))]
-            due[stream.name] = seq, elsewhere.get(stream, "") if elsewhere else ""
-
-    def pay(self, *, busy: bool) -> bool:
-        """Send what is due, when it is time; tell whether there is more of it. `busy`: messages are piling up."""
-        now = time.monotonic()
-        if now < self._next + (self.LATER if busy else 0):
-            return False
-        for device in list(islice(self._due, self.PIECE)):
-            for name, (seq, topic) in self._due.pop(device).items():
-                self._tell(device, name, seq, topic)
-        if not self._due:
-            self._next = now + self._every
-        return bool(self._due)
-
-    def _tell(self, device: str, stream: str, seq: int, topic: str) -> None:
-        key = self._registry.keys.get(device)
-        if key is None:
-            return  # taken out of the registry meanwhile
-        site = self._registry.site_of(device)
-        ack = seal(msgspec.json.encode({"stream": stream, "seq": seq}), key)
-        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{device}/ack", ack)
-        if _ELSEWHERE.match(topic):  # moved in the registry, and not told so yet
-            self._receiver.publish(f"{topic.rpartition('/')[0]}/ack", ack)
 
 
 class Ingest(threading.Thread):

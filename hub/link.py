@@ -21,9 +21,9 @@ import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from hub.admission import PREFIX
 from hub.config import Broker, ConfigError, Id
 from hub.messages import KINDS
+from hub.topics import PREFIX
 
 KEEPALIVE = 30  # s
 PAUSES = (1.0, 30.0)  # s between two attempts to connect, the first and the longest

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from hub.admission import MOST_AHEAD, Admitted, Refused
 from hub.database import open_database
 from hub.log_batch import Batch, Committed, add_counts, encode
 from hub.messages import Event, Telemetry
+from hub.outcomes import Admitted, Refused
 from hub.repeats import MOST_WALKED, Compared, Link, compare, spans, without
 from hub.stream_table import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError, decode_ranges
+from hub.times import MOST_AHEAD
 
 STEPS = (
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from hub.admission import Admitted, Refused
+from hub.outcomes import Admitted, Refused
 from hub.stream_table import Stream
 
 

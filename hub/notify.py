@@ -14,7 +14,7 @@ import apprise
 
 from hub.alert_book import Row
 from hub.alert_config import Recipient
-from hub.compliance import STEPS
+from hub.compliance_tables import STEPS
 from hub.config import Config, ConfigError
 from hub.database import open_database
 from hub.notify_queue import Queue

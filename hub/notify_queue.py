@@ -15,7 +15,7 @@ from datetime import datetime
 
 from hub.alert_book import Book, Row
 from hub.alert_config import Recipient
-from hub.alert_desk import transaction
+from hub.database import transaction
 from hub.recipients import FOLLOWS, GROUPS, is_awake, wants
 from hub.registry import Registry
 

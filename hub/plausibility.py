@@ -8,10 +8,8 @@ import sys
 from array import array
 
 from hub.messages import Record, Telemetry
+from hub.outcomes import Finding
 from schemas import Quantity
-
-Finding = tuple[int, str, str]
-"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty)."""
 
 PAUSE = 600
 """After so long without a record nothing is known of how fast a value changed or how long it stood still, s."""

@@ -18,12 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.admission import Admission
+from hub.claims import claim
 from hub.config import Config, ConfigError, load_config
 from hub.data_folder import LOG
-from hub.database import DatabaseError
+from hub.database import DatabaseError, read_only
 from hub.log import Log
 from hub.registry import load_registry
-from hub.service import claim, read_only
 from schemas import load_quantities
 from schemas.errors import UserError
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from hub.admission import PREFIX
 from hub.log import Entry
+from hub.topics import PREFIX
 
 
 class Interval(msgspec.Struct, frozen=True, gc=False):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import hub.compliance
+import hub.compliance_tables
 import hub.field_book
 import hub.log
 import hub.reports.sink
@@ -44,7 +44,7 @@ PART = f"{RESTORING}.part"
 
 STEPS: dict[str, Sequence[str]] = {
     LOG: hub.log.STEPS,
-    "compliance.db": hub.compliance.STEPS,
+    "compliance.db": hub.compliance_tables.STEPS,
     "field.db": hub.field_book.STEPS,
     "reports.db": hub.reports.sink.STEPS,
     "rollups.db": hub.rollups.STEPS,
@@ -104,8 +104,8 @@ def _claim(config: Config) -> Iterator[None]:
     Raises:
         ConfigError: one works there.
     """
-    from hub.downstream import claim_consumers
-    from hub.service import claim, of_districts
+    from hub.claims import claim, claim_consumers
+    from hub.districts import of_districts
 
     folders = {worker.data for worker in of_districts(config)} | {path.parent for path in databases(config.data)}
     with ExitStack() as claims:

@@ -1,29 +1,29 @@
 """Puts the hub together: receiver -> admission -> log -> acknowledgement, and the log's consumers behind it."""
 
-import fcntl
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO
-
-import msgspec
 
 from hub import logs
+from hub.acknowledgements import Acknowledgements
 from hub.admission import Admission
 from hub.api import alert_router
 from hub.api_boards import board_router
+from hub.claims import claim
 from hub.clock_trust import HubClock
-from hub.config import Config, ConfigError
-from hub.data_folder import LOG, open_lock
-from hub.downstream import Downstream, Job, check_store
+from hub.config import Config
+from hub.data_folder import LOG
+from hub.database import read_only
+from hub.downstream import Downstream, Job
 from hub.http import Condition, Server, make_app
-from hub.ingest import Acknowledgements, Ingest
+from hub.ingest import Ingest
 from hub.log import Log
 from hub.metrics import HEARD_WITHIN, Metrics, Observation, Progress
 from hub.receiver import GROUP, Receiver
 from hub.registry import LiveRegistry
+from hub.store_opening import check_store
 from schemas import load_limits, load_quantities
 
 
@@ -166,28 +166,6 @@ class Hub:
         return min((state.position for state in self._downstream.states.values()), default=None)
 
 
-def of_districts(config: Config) -> list[Config]:
-    """Return one configuration for each district that a hub owns, or the same one if it owns all.
-
-    Each has its own session at the broker, folder of data and HTTP port (counted up from the configured one), so that a
-    district is moved to another hub by stopping it here, moving its folder and starting it there: the broker, the
-    boards and the folder hold all that is on its way.
-    """
-    if not config.districts:
-        return [config]
-    broker = config.broker
-    return [
-        msgspec.structs.replace(
-            config,
-            districts=(district,),
-            data=config.data / district,
-            broker=msgspec.structs.replace(broker, client_id=f"{broker.client_id}-{district}"),
-            http=msgspec.structs.replace(config.http, port=config.http.port and config.http.port + i),
-        )
-        for i, district in enumerate(config.districts)
-    ]
-
-
 def count_alerts(compliance: Path) -> tuple[int, int, int]:
     """Count the alerts that fire, the messages about alerts that wait, and those of them whose last attempt failed."""
     waiting = "FROM notification WHERE state IN ('waiting', 'sending')"
@@ -199,26 +177,3 @@ def count_alerts(compliance: Path) -> tuple[int, int, int]:
             )
     except sqlite3.OperationalError:
         return 0, 0, 0  # the consumers have not made it yet
-
-
-def claim(folder: Path) -> IO[str]:
-    """Take a data folder for this process until the returned file is closed, or the process ends however it ends.
-
-    Raises:
-        ConfigError: another hub works there, or the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open_lock(folder / "lock")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ConfigError(f"data = {folder}: another hub works in this folder; stop it, or name another") from None
-    except OSError as error:
-        raise ConfigError(f"data = {folder}: cannot be written ({error.strerror}); mend it, or name another") from error
-    return file
-
-
-def read_only(path: Path) -> sqlite3.Connection:
-    """Open a database that another thread or process writes."""
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)

@@ -12,17 +12,16 @@ from contextlib import closing
 from pathlib import Path
 
 from hub import watch_text as tell
-from hub.admission import PREFIX
 from hub.alert_book import Book
 from hub.alert_config import Alerting
-from hub.alert_desk import transaction
 from hub.alert_escalation import Escalation
 from hub.alert_network import Network
 from hub.clock import TOLERANCE, Held
-from hub.compliance import STEPS
-from hub.database import open_database
+from hub.compliance_tables import STEPS
+from hub.database import open_database, transaction
 from hub.log import FLOOD, Entry
 from hub.registry import Registry
+from hub.topics import PREFIX
 from hub.watch_memory import Heard
 from hub.watch_text import DEAF, HUB_CLOCK, LAG, SENSOR
 from schemas.language import Text

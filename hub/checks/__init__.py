@@ -9,7 +9,7 @@ from hub.checks.data import check_clock, check_data, runs_here
 from hub.checks.files import check_catalogue, check_config, check_registry, check_secret
 from hub.checks.finding import Finding, State
 from hub.checks.services import check_http, check_people, check_store
-from hub.service import of_districts
+from hub.districts import of_districts
 from schemas.language import Text
 
 __all__ = ["Finding", "State", "check"]

@@ -16,10 +16,10 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from hub.admission import PREFIX
 from hub.checks.finding import Finding, ok, problem, skipped
 from hub.config import Broker, Id
 from hub.messages import KINDS
+from hub.topics import PREFIX
 from schemas.language import Text
 
 PATIENCE = 5

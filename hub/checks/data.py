@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import hub.compliance
+import hub.compliance_tables
 import hub.log
 import hub.rollups
 import hub.stores.sqlite
@@ -24,7 +24,7 @@ BEGAN = 1_767_225_600
 
 VERSIONS = {
     LOG: len(hub.log.STEPS),
-    "compliance.db": len(hub.compliance.STEPS),
+    "compliance.db": len(hub.compliance_tables.STEPS),
     "rollups.db": len(hub.rollups.STEPS),
     "series.db": len(hub.stores.sqlite.STEPS),
 }

@@ -1,6 +1,7 @@
 """Series stores behind one interface: the embedded one and InfluxDB."""
 
-from hub.stores.base import PERIODS, Rollup, Store, StoreError
+from hub.errors import StoreError
+from hub.stores.base import PERIODS, Rollup, Store
 from hub.stores.influx import InfluxStore
 from hub.stores.sqlite import SqliteStore
 

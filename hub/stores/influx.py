@@ -27,11 +27,12 @@ from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 from urllib3.exceptions import HTTPError
 
-from hub.admission import Refused
+from hub.errors import StoreError
 from hub.log import Log
+from hub.outcomes import Refused
 from hub.readings import Interval
 from hub.stores.answers import Answer, answer_of
-from hub.stores.base import PERIODS, Rollup, StoreError
+from hub.stores.base import PERIODS, Rollup
 from schemas import Quantity
 
 CONSUMER = "influxdb"

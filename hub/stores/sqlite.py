@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from hub.database import open_database
+from hub.errors import StoreError
 from hub.readings import Interval
-from hub.stores.base import Rollup, StoreError
+from hub.stores.base import Rollup
 
 MOST_SOURCES = 20_000
 """Boards' streams in memory; the others are looked up."""

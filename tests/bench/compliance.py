@@ -40,12 +40,13 @@ from zoneinfo import ZoneInfo
 import psutil
 
 from edge import message
-from hub.admission import Admitted, seal
 from hub.compliance import GRACE, Compliance
 from hub.consumer import MOST
 from hub.log import Log
 from hub.messages import DECODERS
+from hub.outcomes import Admitted
 from hub.registry import Board, City, District, Registry, Site
+from hub.seal import seal
 from schemas import load_limits, load_quantities
 from sim.account import read_only
 from tests.bench import load

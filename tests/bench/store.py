@@ -31,11 +31,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from hub.admission import Admitted
-from hub.consumer import MOST, StoreSink
+from hub.consumer import MOST
 from hub.log import Log
 from hub.messages import DECODERS
+from hub.outcomes import Admitted
 from hub.rollups import EVERY, Rollups
+from hub.series_sink import StoreSink
 from hub.stores import InfluxStore, SqliteStore
 from schemas import load_quantities
 from tests import stack

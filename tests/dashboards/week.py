@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from edge import message
 from hub.alert_desk import Desk
-from hub.compliance import STEPS
+from hub.compliance_tables import STEPS
 from hub.database import open_database
 from hub.registry import Board, Registry, Site
 from tests.hub.helpers import SHANGHAI, at

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 from edge import message
-from hub.admission import seal
+from hub.seal import seal
 from tests.bench.load import INTERVAL_S, VALUES
 
 KINDS = ("telemetry", "status", "event", "reply")

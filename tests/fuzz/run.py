@@ -36,7 +36,7 @@ from pathlib import Path
 
 from paho.mqtt.client import CallbackAPIVersion, Client
 
-from hub.admission import authentic
+from hub.seal import authentic
 from sim.account import read_only
 from tests.bench.load import Fleet, Publisher, publish_packet
 from tests.bench.parts import Broker, HubProcess, wait_for

@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import fenceline
 from hub.alert_book import Book
 from hub.alert_config import Alerting
-from hub.alert_desk import Desk, transaction
+from hub.alert_desk import Desk
 from hub.alerts import Alerts
-from hub.compliance import STEPS
-from hub.database import open_database
+from hub.compliance_tables import STEPS
+from hub.database import open_database, transaction
 from hub.verdicts import Verdict
 from hub.verdicts import Warning as Early
 from schemas import load_limits

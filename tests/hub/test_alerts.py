@@ -8,7 +8,7 @@ import pytest
 
 from hub.alert_config import Alerting
 from hub.alert_desk import DeskError
-from hub.compliance import STEPS
+from hub.compliance_tables import STEPS
 from hub.database import open_database
 from hub.registry import NightWork
 from tests.hub.alerting import DAY, ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity

@@ -15,17 +15,17 @@ from fastapi.openapi.models import OpenAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.admission import authentic
 from hub.alert_desk import Desk
 from hub.alert_present import Presenter, by_rule
 from hub.api import alert_router
 from hub.api_problems import Rate, language
-from hub.compliance import STEPS
+from hub.compliance_tables import STEPS
 from hub.config import load_config
-from hub.consumer import StoreSink
 from hub.database import open_database
 from hub.http import MOST_BODY, Server, make_app
 from hub.metrics import Metrics
+from hub.seal import authentic
+from hub.series_sink import StoreSink
 from hub.stores import SqliteStore
 from schemas.language import Lang
 from tests.hub.alerting import DAY, AlertCity, run, write_files

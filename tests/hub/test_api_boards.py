@@ -10,7 +10,7 @@ import pytest
 
 from hub.access import Access
 from hub.api_boards import board_router
-from hub.compliance import STEPS
+from hub.compliance_tables import STEPS
 from hub.config import load_config
 from hub.database import open_database
 from hub.http import Server, make_app

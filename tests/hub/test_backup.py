@@ -22,11 +22,11 @@ import pytest
 
 from hub.archive import Manifest, read_archive
 from hub.backup import WORK, back_up
+from hub.claims import claim
 from hub.config import ConfigError, load_config
-from hub.consumer import StoreSink
 from hub.data_folder import RESTORING, databases, refuse_half_restored
 from hub.restore import refuse_without_room, restore
-from hub.service import claim
+from hub.series_sink import StoreSink
 from hub.stores import SqliteStore
 from tests.hub.helpers import Hub, Speaker, execute, query
 

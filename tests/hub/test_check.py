@@ -17,10 +17,10 @@ from paho.mqtt.client import CallbackAPIVersion, Client
 
 from hub.checks import check
 from hub.checks.finding import State
+from hub.claims import claim
 from hub.http import Condition, Server, make_app
 from hub.log import STEPS, Log
 from hub.metrics import Metrics
-from hub.service import claim
 from schemas.language import Lang
 from tests import stack
 from tests.conftest import Mosquitto, require

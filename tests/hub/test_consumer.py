@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub import consumer
-from hub.consumer import Consumer, StoreSink, pause_after
+from hub.consumer import Consumer, pause_after
 from hub.log import Log
 from hub.readings import intervals, readings
+from hub.series_sink import StoreSink
 from hub.stores import SqliteStore, StoreError
 from tests.hub.helpers import NOON, Hub, Speaker, execute, query, record
 

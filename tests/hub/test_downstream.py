@@ -7,12 +7,13 @@ from contextlib import contextmanager
 import psutil
 
 from edge import message
-from hub.admission import Admission, seal
+from hub.admission import Admission
 from hub.clock import Clock
 from hub.config import load_config
 from hub.downstream import Downstream, Job
 from hub.log import Log
 from hub.registry import LiveRegistry
+from hub.seal import seal
 from schemas import load_quantities
 from tests.bench import load
 from tests.hub.helpers import query

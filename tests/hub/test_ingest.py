@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from hub import ingest
-from hub.admission import authentic
-from hub.ingest import Acknowledgements
+from hub.acknowledgements import Acknowledgements
 from hub.registry import Board, Registry
+from hub.seal import authentic
 from hub.stream_table import Stream
 from tests.hub.helpers import CITY
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hub.admission import Admission, Refused
+from hub.admission import Admission
 from hub.database import open_database
 from hub.log import STEPS, Log
+from hub.outcomes import Refused
 from hub.readings import readings
 from hub.registry import Registry
 from tests.hub.helpers import CITY, NOON, QUANTITIES, Hub, Speaker, query, record

@@ -22,9 +22,9 @@ import pytest
 
 from hub import notify
 from hub.alert_config import Alerting, Recipient
-from hub.alert_desk import transaction
 from hub.alert_network import Network
 from hub.config import ConfigError, load_config
+from hub.database import transaction
 from hub.downstream import Job
 from hub.notify import Notifier, send, without_secrets
 from hub.notify_queue import PATIENCE, Queue

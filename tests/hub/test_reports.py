@@ -9,7 +9,7 @@ import pytest
 from edge import message
 from hub.alert_desk import Desk
 from hub.aqi import aqi, edition_on
-from hub.compliance import STEPS
+from hub.compliance_tables import STEPS
 from hub.config import load_config
 from hub.database import open_database
 from hub.downstream import Consumers, Job

@@ -18,11 +18,12 @@ import pytest
 
 from hub import consumer
 from hub.config import load_config
-from hub.consumer import Consumer, StoreSink
+from hub.consumer import Consumer
 from hub.database import open_database
 from hub.downstream import Consumers, Job
 from hub.log import Log
 from hub.readings import Interval
+from hub.series_sink import StoreSink
 from hub.stores import InfluxStore, Rollup, SqliteStore, StoreError
 from hub.stores import sqlite as sqlite_store
 from hub.stores.influx import ROUNDS, TOGETHER

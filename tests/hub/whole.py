@@ -3,10 +3,11 @@
 from hub.admission import Admission
 from hub.alert_config import Alerting
 from hub.compliance import Compliance
-from hub.consumer import MOST, StoreSink
+from hub.consumer import MOST
 from hub.log import Log
 from hub.reports import Law, Reports
 from hub.rollups import Rollups
+from hub.series_sink import StoreSink
 from hub.stores import InfluxStore
 from hub.watch import Watch
 from schemas import load_limits

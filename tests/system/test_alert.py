@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub.admission import authentic
+from hub.seal import authentic
 from sim.city import CitySite
 from sim.source import SimClock
 from tests.hub.alerting import a_hook, run

@@ -13,8 +13,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge import message
-from hub.admission import seal
 from hub.log import FLOOD
+from hub.seal import seal
 from sim.account import read_only
 from tests.bench import load
 from tests.bench.parts import Broker, HubProcess

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.outbox import KEPT, SEGMENT, parse, segments
-from hub.admission import seal
+from hub.seal import seal
 from sim.account import read_only
 from tests.system.chain import ROOT, Chain, until
 

@@ -14,7 +14,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from firmware.bundle import Arch, build
-from hub.admission import seal
+from hub.seal import seal
 from sim.account import read_only
 from tests.system.chain import ROOT, Chain, until
 
