@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text as RichText
 
 from deploy.files import Done, Made, board, broker_access, init, wrong_owners
-from hub.config import ConfigError, load_config
-from hub.registry import load_registry
+from hub.config.files import ConfigError, load_config
+from hub.registry.live import load_registry
 from schemas.errors import UserError
 from schemas.language import Lang, Text, system_language
 from schemas.language_option import LangOption

@@ -19,8 +19,8 @@ from dashboards.alerting import NOBODY, contact_point, contact_points_file, file
 from dashboards.contact import read_contact
 from deploy.access import Place, access
 from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, days_left, fits, hosts_of, read, write
-from hub.config import ConfigError, load_config
-from hub.registry import load_entries
+from hub.config.files import ConfigError, load_config
+from hub.registry.live import load_entries
 from schemas.errors import UserError
 from schemas.language import Text
 

@@ -2,7 +2,8 @@
 
 import typer
 
-from firmware import software_cli, work_cli
+from firmware import mount as work_cli
+from firmware.software import cli as software_cli
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

@@ -10,8 +10,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from sim.serial_port import Fault
-from sim.virtual_board import VirtualBoard
+from sim.chip.serial_port import Fault
+from sim.chip.virtual_board import VirtualBoard
 
 FENCELINE = [sys.executable, "-c", "import fenceline; fenceline.main()"]
 

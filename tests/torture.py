@@ -42,8 +42,8 @@ from pathlib import Path
 
 from edge.outbox import KEPT, SEGMENT, parse, segments
 from schemas import load_quantities
-from sim.account import read_only
-from sim.city import CitySite
+from sim.city.account import read_only
+from sim.city.city import CitySite
 from tests import stack
 from tests.bench.parts import free_port, program
 from tests.conftest import InfluxDB, InfluxDBv2, Mosquitto
@@ -70,7 +70,7 @@ RESTART_S = 1.0  # of a hub that could not start
 EXCUSED_S = 5.0  # so long after a fault it may still end because of it
 AHEAD_S = (-86_400, 9 * 86_400, 500 * 86_400)  # of the right time
 INFLUXDB_TIMEOUT_MS = 1000  # the hub waits for an answer; the one that comes late comes behind that
-PARTS = {"receiver": "hub.receiver", "consumers": "hub.downstream"}  # the hub starts them again by itself
+PARTS = {"receiver": "hub.intake.receiver", "consumers": "hub.run.downstream"}  # the hub starts them again by itself
 
 
 @contextmanager
@@ -294,7 +294,7 @@ class City:
         return made, Counter((*key, tuple(sorted(values.items()))) for key, values in found.items())
 
     def _in_influxdb(self, made):
-        """Compare by device, start and number: InfluxDB keeps neither stream nor length (see hub/stores/influx.py)."""
+        """Compare by device, start and number: InfluxDB keeps neither stream nor length (see hub/series/influx.py)."""
         found = defaultdict(dict)
         for family in sorted({quantity.family for quantity in load_quantities().values()}):
             for row in self._points(family):

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from hub.judge.cells import Cell
 from hub.judge.rules import Node
-from hub.windows import LocalTime, Window
+from hub.judge.windows import LocalTime, Window
 from schemas import Step
 from schemas.standards import seconds
 
@@ -23,7 +23,7 @@ class Mean(NamedTuple):
     capture: float
     """Share of its time, or of the values that the step before can give."""
     reason: str = ""
-    """Why it is not valid (a key of `hub.verdicts.REASONS`); empty: it is."""
+    """Why it is not valid (a key of `hub.judge.verdicts.REASONS`); empty: it is."""
 
     @property
     def valid(self) -> bool:

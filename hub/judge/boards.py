@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from hub.judge.cells import Cell
 from hub.judge.rules import Node, Place
-from hub.windows import DAY
+from hub.judge.windows import DAY
 
 KEEP = 8 * DAY
 """How long after its end a window is judged again when data come late, s."""

@@ -44,7 +44,7 @@ class Cell:
         self.seen = seen
         """Up to when readings have come, Unix s."""
         self.warned = warned
-        """Rules of which people have been warned, with how (`hub.budget`)."""
+        """Rules of which people have been warned, with how (`hub.compliance.budget`)."""
         self.rules: tuple[Rule, ...] | None = None
         """Of which people are warned while it is open; None: not looked up yet."""
         self.changed = False

@@ -13,8 +13,8 @@ from hub.judge.boards import NEVER, Board, Sites
 from hub.judge.cells import Archive, Cell, Mark
 from hub.judge.intake import Intake
 from hub.judge.rules import Node, Place, Plan, Plans, Rule
-from hub.verdicts import Binds, Outcome
-from hub.windows import LocalTime, Window
+from hub.judge.verdicts import Binds, Outcome
+from hub.judge.windows import LocalTime, Window
 
 FEW = 200
 """Cells of one kind that are looked through one by one."""
@@ -48,7 +48,7 @@ class Engine(Intake):
         local: the local clock.
         sites: the boards' sites.
         archive: where cells that are let go of are found again.
-        warns: the last minutes of open windows are followed, for early warning (`hub.budget`).
+        warns: the last minutes of open windows are followed, for early warning (`hub.compliance.budget`).
         notes: what changes is noted for whoever puts it on a medium and then calls `settle`.
     """
 

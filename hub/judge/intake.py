@@ -8,7 +8,7 @@ from hub.judge.averaging import Averager
 from hub.judge.boards import KEEP, NEVER, Board, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell
 from hub.judge.rules import Node, Place, Plans
-from hub.windows import LocalTime
+from hub.judge.windows import LocalTime
 from schemas.standards import seconds
 
 
@@ -20,7 +20,7 @@ class Intake:
         local: the local clock.
         sites: the boards' sites.
         archive: where cells that are let go of are found again.
-        warns: the last minutes of open windows are followed, for early warning (`hub.budget`).
+        warns: the last minutes of open windows are followed, for early warning (`hub.compliance.budget`).
         notes: what changes is noted for whoever puts it on a medium and then calls `settle`.
     """
 

@@ -9,7 +9,7 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
-from hub.verdicts import Binds
+from hub.judge.verdicts import Binds
 from schemas import Binding, Limit, Quantity, Standard, Step, binding
 
 LONG = ("month", "quarter", "year")

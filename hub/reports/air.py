@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from hub.aqi import BREAKPOINTS, LEVELS, Edition, aqi, edition_on
+from hub.judge.aqi import BREAKPOINTS, LEVELS, Edition, aqi, edition_on
 from hub.reports import points
 
 HOUR = 3600

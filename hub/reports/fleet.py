@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from hub.log import Entry
-from hub.messages import Event, Status
-from hub.registry import Registry
+from hub.log.log import Entry
+from hub.registry.live import Registry
 from hub.reports import points
-from hub.topics import PREFIX
+from hub.wire.messages import Event, Status
+from hub.wire.topics import PREFIX
 
 _status = msgspec.json.Decoder(Status).decode
 _event = msgspec.json.Decoder(Event).decode

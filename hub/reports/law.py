@@ -8,13 +8,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from hub.alert_book import OPEN, Book, Row
-from hub.budget import outlook
+from hub.alerts.book import OPEN, Book, Row
+from hub.compliance.budget import outlook
 from hub.judge import Cell, Engine, NoArchive, Plans
-from hub.places import Places
-from hub.registry import Registry
+from hub.judge.windows import LocalTime
+from hub.limits.places import Places
+from hub.registry.live import Registry
 from hub.reports import points
-from hub.windows import LocalTime
 from schemas import Limit, Quantity, Standard
 
 MOST = 2000

@@ -8,8 +8,8 @@ from typing import Any
 
 from influxdb_client.client.write.point import Point
 
-from hub.alert_book import Row, of_lines
-from hub.registry import Registry, Site
+from hub.alerts.book import Row, of_lines
+from hub.registry.live import Registry, Site
 
 SECOND = 1_000_000_000
 """InfluxDB counts nanoseconds. Behind the second stands what keeps two points of one series apart."""

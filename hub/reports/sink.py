@@ -14,12 +14,12 @@ from typing import Protocol
 
 import msgspec
 
-from hub.database import open_database
-from hub.log import Entry, Log
-from hub.registry import Registry
+from hub.log.log import Entry, Log
+from hub.registry.live import Registry
 from hub.reports import air, points
 from hub.reports.fleet import Fleet, Known
 from hub.reports.law import Law
+from hub.storage.database import open_database
 
 EVERY = 60
 """Between two samples of the state, s."""
@@ -139,11 +139,11 @@ class Reports:
         self._daily = -1
 
     def position(self) -> int:
-        """See `hub.consumer.Sink`."""
+        """See `hub.log.consumer.Sink`."""
         return int(self._offset)
 
     def take(self, entries: list[Entry]) -> None:
-        """See `hub.consumer.Sink`."""
+        """See `hub.log.consumer.Sink`."""
         for entry in entries:
             if entry.offset > self._taken:
                 event = self._fleet.hear(entry, self._registry)

@@ -40,15 +40,15 @@ from zoneinfo import ZoneInfo
 import psutil
 
 from edge import message
-from hub.compliance import GRACE, Compliance
-from hub.consumer import MOST
-from hub.log import Log
-from hub.messages import DECODERS
-from hub.outcomes import Admitted
-from hub.registry import Board, City, District, Registry, Site
-from hub.seal import seal
+from hub.compliance.consumer import GRACE, Compliance
+from hub.log.consumer import MOST
+from hub.log.log import Log
+from hub.log.outcomes import Admitted
+from hub.registry.live import Board, City, District, Registry, Site
+from hub.wire.messages import DECODERS
+from hub.wire.seal import seal
 from schemas import load_limits, load_quantities
-from sim.account import read_only
+from sim.city.account import read_only
 from tests.bench import load
 from tests.bench.parts import Broker, HubProcess, wait_for
 

@@ -45,8 +45,8 @@ from rich.progress import Progress
 
 from dashboards import Lang
 from dashboards.generate import queries
-from hub.stores.base import PERIODS, Rollup
-from hub.stores.influx import rollup_lines
+from hub.series.base import PERIODS, Rollup
+from hub.series.influx import rollup_lines
 from schemas import load_quantities
 from tests import stack
 from tests.conftest import InfluxDB

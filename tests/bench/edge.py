@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from firmware.bundle import Arch, build
+from firmware.software.bundle import Arch, build
 from sim.interpreter import find_micropython, interpreter_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent

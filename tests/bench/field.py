@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from firmware.bundle import Arch, build
-from firmware.software_cli import EDGE
+from firmware.software.bundle import Arch, build
+from firmware.software.cli import EDGE
 from sim.interpreter import interpreter_name
 from tests.bench.parts import free_port, program
 from tests.board_process import BoardProcess, fenceline

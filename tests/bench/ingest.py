@@ -34,7 +34,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from sim.account import read_only
+from sim.city.account import read_only
 from tests.bench import load
 from tests.bench.bare import CLIENTS
 from tests.bench.parts import ROOT, Broker, HubProcess, Receiver, wait_for

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from edge import message
-from hub.seal import seal
+from hub.wire.seal import seal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AT_EACH_SITE = 10

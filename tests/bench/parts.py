@@ -13,7 +13,7 @@ from typing import Self
 
 import psutil
 
-from sim.account import read_only
+from sim.city.account import read_only
 from tests import stack
 from tests.conftest import Server
 

@@ -31,13 +31,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from hub.consumer import MOST
-from hub.log import Log
-from hub.messages import DECODERS
-from hub.outcomes import Admitted
-from hub.rollups import EVERY, Rollups
-from hub.series_sink import StoreSink
-from hub.stores import InfluxStore, SqliteStore
+from hub.log.consumer import MOST
+from hub.log.log import Log
+from hub.log.outcomes import Admitted
+from hub.series import InfluxStore, SqliteStore
+from hub.series.rollups import EVERY, Rollups
+from hub.series.sink import StoreSink
+from hub.wire.messages import DECODERS
 from schemas import load_quantities
 from tests import stack
 from tests.bench.load import INTERVAL_S, VALUES, Fleet

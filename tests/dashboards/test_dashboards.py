@@ -11,8 +11,8 @@ from dashboards.cli import app
 from dashboards.generate import DASHBOARDS, FOLDER
 from dashboards.panels import SYMBOLS
 from dashboards.statements import READINGS, rolled_up
-from hub.rollups import NOT_ROLLED_UP
-from hub.stores.base import PERIODS
+from hub.series.base import PERIODS
+from hub.series.rollups import NOT_ROLLED_UP
 from schemas import load_quantities
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

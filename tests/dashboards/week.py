@@ -11,10 +11,10 @@ import random
 from typing import NamedTuple
 
 from edge import message
-from hub.alert_desk import Desk
-from hub.compliance_tables import STEPS
-from hub.database import open_database
-from hub.registry import Board, Registry, Site
+from hub.alerts.desk import Desk
+from hub.registry.live import Board, Registry, Site
+from hub.storage.compliance_tables import STEPS
+from hub.storage.database import open_database
 from tests.hub.helpers import SHANGHAI, at
 from tests.hub.whole import WholeHub
 

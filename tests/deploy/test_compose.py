@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 from deploy.files import OWNERS
-from hub.config import load_config
-from hub.registry import load_registry
+from hub.config.files import load_config
+from hub.registry.live import load_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

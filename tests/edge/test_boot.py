@@ -15,7 +15,7 @@ CRASHES = {"edge/__init__.py": b"", "edge/main.py": b"def run():\n    raise Valu
 
 
 def manifest_of(version, files, arch="any", mpy="6.3"):
-    """Return the manifest of a bundle as bytes, as firmware/bundle.py writes it."""
+    """Return the manifest of a bundle as bytes, as firmware/software/bundle.py writes it."""
     entries = {name: {"size": len(files[name]), "sha256": sha256(files[name])} for name in files}
     return json.dumps({"version": version, "arch": arch, "mpy": mpy, "files": entries}).encode()
 

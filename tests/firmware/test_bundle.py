@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from firmware.bundle import Arch, build
-from firmware.software_cli import EDGE
+from firmware.software.bundle import Arch, build
+from firmware.software.cli import EDGE
 from sim.interpreter import interpreter_name
 
 SAMPLE = {

@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from edge import outbox
-from firmware.ledger import Ledger
-from firmware.link import Link
+from firmware.link.link import Link
+from firmware.notebook.calibrations import Ledger
 from tests.firmware.benchtop import REFERENCE, here
 
 QUICK = ("--settle", "1.5", "--patience", "20", "--yes", "--json", "--who", "Technician 7")

@@ -12,9 +12,9 @@ import time
 import pytest
 
 from edge.stream import OWNER
-from firmware import backup
-from firmware.link import Link
-from firmware.repairs import CAUSES
+from firmware.link.link import Link
+from firmware.notebook.repairs import CAUSES
+from firmware.provision import backup
 from tests.board_process import FENCELINE
 from tests.firmware.benchtop import here
 
@@ -199,7 +199,7 @@ def _replace(path, name, content):
 
 
 def test_what_no_broker_takes_stays_and_is_counted(bench, monkeypatch):
-    monkeypatch.setattr("firmware.rescue.PATIENCE_S", 2)
+    monkeypatch.setattr("firmware.care.rescue.PATIENCE_S", 2)
     done = bench.run("rescue", "--json")
     told = json.loads(done.out)
     assert done.code == 1

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from edge import outbox
-from firmware import checkup, reach
-from firmware.checkup import Result, State, same
-from firmware.link import Link
-from firmware.records import BoardRecord
-from firmware.report import Commissioned, render
-from firmware.session import Seen, SensorSeen
+from firmware.check import network as reach
+from firmware.check import results as checkup
+from firmware.check.report import Commissioned, render
+from firmware.check.results import Result, State, same
+from firmware.link.link import Link
+from firmware.link.session import Seen, SensorSeen
+from firmware.notebook.boards import BoardRecord
 from schemas.language import Lang, Text
 from tests.firmware.benchtop import Bench
 

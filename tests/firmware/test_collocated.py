@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge.outbox import line
-from firmware.collocated import from_outbox, pairs, read_csv
-from firmware.correction import Point
+from firmware.calibrate.collocation import from_outbox, pairs, read_csv
+from firmware.calibrate.correction import Point
 from schemas.errors import UserError
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.calibration import Calibration
-from firmware.correction import (
+from firmware.calibrate.correction import (
     Point,
     RefusedError,
     apply,
@@ -19,7 +19,7 @@ from firmware.correction import (
     zero_offset,
     zero_span,
 )
-from firmware.stability import RULES, Rule, stability
+from firmware.calibrate.stability import RULES, Rule, stability
 
 NOISE = RULES["noise"]
 

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from firmware.hub_client import MOST_BYTES, HubClient, UnreachableError, portions
-from firmware.records import BoardRecord, Outgoing
-from firmware.speech import FieldError
+from firmware.notebook.boards import BoardRecord, Outgoing
+from firmware.sync.hub_client import MOST_BYTES, HubClient, UnreachableError, portions
+from firmware.terminal.speech import FieldError
 
 RECORD = BoardRecord(
     "pit-1", "pit", "nanhai", [{"type": "modbus"}, {"type": "plantower"}], "127.0.0.1:1883", "Technician 7"

@@ -9,13 +9,13 @@ import time
 
 import pytest
 
-from firmware.bundle import Arch, build
-from firmware.identity import identify
-from firmware.install import install
-from firmware.link import Link
-from firmware.link_errors import BoardCodeError
-from firmware.software_cli import EDGE
-from firmware.speech import FieldError
+from firmware.link.errors import BoardCodeError
+from firmware.link.link import Link
+from firmware.software.bundle import Arch, build
+from firmware.software.cli import EDGE
+from firmware.software.identity import identify
+from firmware.software.install import install
+from firmware.terminal.speech import FieldError
 from sim.interpreter import interpreter_name
 from tests.board_process import FENCELINE, BoardThread, fenceline
 

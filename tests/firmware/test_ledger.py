@@ -6,7 +6,7 @@ import re
 import msgspec
 import pytest
 
-from firmware.ledger import START, Entry, Ledger, Reading, Reference
+from firmware.notebook.calibrations import START, Entry, Ledger, Reading, Reference
 from schemas.errors import UserError
 
 CALIBRATOR = Reference("Sound calibrator, class 1", "35021", "L2026-118", dt.date(2027, 3, 31))

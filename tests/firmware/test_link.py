@@ -13,9 +13,9 @@ import pytest
 import serial
 
 import firmware.link
-from firmware import link_errors
-from firmware.link import Link
-from firmware.speech import FieldError
+from firmware.link import errors as link_errors
+from firmware.link.link import Link
+from firmware.terminal.speech import FieldError
 from tests.board_process import fenceline
 
 

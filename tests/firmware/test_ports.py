@@ -2,14 +2,14 @@
 
 import json
 
+import firmware.ports
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
 from typer.testing import CliRunner
 
-import firmware.ports
 from firmware.cli import app
-from firmware.ports import find_port
-from firmware.speech import FieldError
+from firmware.link.ports import find_port
+from firmware.terminal.speech import FieldError
 
 
 def port(device, vid=None, pid=None, product=None):

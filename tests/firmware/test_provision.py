@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from firmware import backup
-from firmware.link import Link
-from firmware.templates import TEMPLATES, sensor
+from firmware.link.link import Link
+from firmware.provision import backup
+from firmware.provision.sensors import TEMPLATES, sensor
 from tests.deployed_broker import certificates
 from tests.firmware.benchtop import PROVISION, here
 

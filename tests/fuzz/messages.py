@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 from edge import message
-from hub.seal import seal
+from hub.wire.seal import seal
 from tests.bench.load import INTERVAL_S, VALUES
 
 KINDS = ("telemetry", "status", "event", "reply")

@@ -36,8 +36,8 @@ from pathlib import Path
 
 from paho.mqtt.client import CallbackAPIVersion, Client
 
-from hub.seal import authentic
-from sim.account import read_only
+from hub.wire.seal import authentic
+from sim.city.account import read_only
 from tests.bench.load import Fleet, Publisher, publish_packet
 from tests.bench.parts import Broker, HubProcess, wait_for
 from tests.fuzz.messages import Fuzzer, digest

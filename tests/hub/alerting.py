@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fenceline
-from hub.alert_book import Book
-from hub.alert_config import Alerting
-from hub.alert_desk import Desk
-from hub.alerts import Alerts
-from hub.compliance_tables import STEPS
-from hub.database import open_database, transaction
-from hub.verdicts import Verdict
-from hub.verdicts import Warning as Early
+from hub.alerts.book import Book
+from hub.alerts.desk import Desk
+from hub.alerts.life import Alerts
+from hub.config.alerts import Alerting
+from hub.judge.verdicts import Verdict
+from hub.judge.verdicts import Warning as Early
+from hub.storage.compliance_tables import STEPS
+from hub.storage.database import open_database, transaction
 from schemas import load_limits
 from tests.hub.helpers import CITY, at
 from tests.hub.registry_files import Ended

@@ -6,10 +6,10 @@ from contextlib import closing
 from zoneinfo import ZoneInfo
 
 from edge import message
-from hub.admission import Admission
-from hub.compliance import Compliance
-from hub.log import Log
-from hub.registry import Board, Registry, Site
+from hub.compliance.consumer import Compliance
+from hub.intake.admission import Admission
+from hub.log.log import Log
+from hub.registry.live import Board, Registry, Site
 from schemas import load_limits, load_quantities
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

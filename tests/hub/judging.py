@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from hub.judge import Engine, NoArchive, Place, Plans
 from hub.judge.averaging import rounded
-from hub.windows import LocalTime
+from hub.judge.windows import LocalTime
 from schemas import jurisdictions_of, load_limits, load_quantities
 
 LIMITS = load_limits()

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from edge import message
-from hub.admission import Admission
-from hub.outcomes import Admitted, Refused
-from hub.seal import seal
-from hub.times import MOST_AHEAD
+from hub.intake.admission import Admission
+from hub.log.outcomes import Admitted, Refused
+from hub.wire.seal import seal
+from hub.wire.times import MOST_AHEAD
 from tests.hub.helpers import CITY, NOON, QUANTITIES, Speaker, record
 
 ADMISSION = Admission(CITY, QUANTITIES, lambda: NOON)

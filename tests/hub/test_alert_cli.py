@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.seal import authentic
+from hub.wire.seal import authentic
 from tests.hub.alerting import NINE, WINDOW, AlertCity, run, write_files
 from tests.hub.helpers import CITY, execute, query
 from tests.hub.test_api import make_city

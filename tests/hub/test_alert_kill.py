@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from edge import message
-from hub.admission import Admission
-from hub.config import load_config
-from hub.downstream import Job
-from hub.log import Log
-from hub.registry import Board
-from sim.source import SimClock
+from hub.config.files import load_config
+from hub.intake.admission import Admission
+from hub.log.log import Log
+from hub.registry.live import Board
+from hub.run.downstream import Job
+from sim.city.source import SimClock
 from tests.hub.alerting import a_hook, until, write_files
 from tests.hub.helpers import CITY, NOON, QUANTITIES, query, record
 
@@ -63,7 +63,7 @@ def telemetry(board, n):
 def begin(folder, url):
     """Start the process at a moment that stands still, a minute after the windows' end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "hub.downstream"],
+        [sys.executable, "-m", "hub.run.downstream"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from hub.alert_config import Alerting, Recipient
-from hub.alert_desk import DeskError
-from hub.notify_queue import Queue
+from hub.alerts.desk import DeskError
+from hub.config.alerts import Alerting, Recipient
+from hub.notify.queue import Queue
 from tests.hub.alerting import NINE, WINDOW, AlertCity
 from tests.hub.helpers import CITY
 

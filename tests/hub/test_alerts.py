@@ -6,11 +6,11 @@ import sqlite3
 import msgspec
 import pytest
 
-from hub.alert_config import Alerting
-from hub.alert_desk import DeskError
-from hub.compliance_tables import STEPS
-from hub.database import open_database
-from hub.registry import NightWork
+from hub.alerts.desk import DeskError
+from hub.config.alerts import Alerting
+from hub.registry.live import NightWork
+from hub.storage.compliance_tables import STEPS
+from hub.storage.database import open_database
 from tests.hub.alerting import DAY, ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity
 from tests.hub.helpers import CITY, SHANGHAI
 

@@ -15,18 +15,18 @@ from fastapi.openapi.models import OpenAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.alert_desk import Desk
-from hub.alert_present import Presenter, by_rule
-from hub.api import alert_router
-from hub.api_problems import Rate, language
-from hub.compliance_tables import STEPS
-from hub.config import load_config
-from hub.database import open_database
-from hub.http import MOST_BODY, Server, make_app
-from hub.metrics import Metrics
-from hub.seal import authentic
-from hub.series_sink import StoreSink
-from hub.stores import SqliteStore
+from hub.alerts.desk import Desk
+from hub.alerts.presenter import Presenter, by_rule
+from hub.alerts.routes import alert_router
+from hub.config.files import load_config
+from hub.health.metrics import Metrics
+from hub.http.problems import Rate, language
+from hub.http.server import MOST_BODY, Server, make_app
+from hub.series import SqliteStore
+from hub.series.sink import StoreSink
+from hub.storage.compliance_tables import STEPS
+from hub.storage.database import open_database
+from hub.wire.seal import authentic
 from schemas.language import Lang
 from tests.hub.alerting import DAY, AlertCity, run, write_files
 from tests.hub.helpers import CITY, LIMITS, NOON, QUANTITIES, SHANGHAI, Hub, Speaker, query, record
@@ -147,7 +147,7 @@ def test_an_alert_is_shown_with_the_limit_windows_and_readings_that_it_rests_on(
 def size(request, monkeypatch):
     """Whether the log is looked through as a whole, or by the time of reception."""
     if request.param == "large":
-        monkeypatch.setattr("hub.alert_evidence.SMALL", 0)
+        monkeypatch.setattr("hub.alerts.evidence.SMALL", 0)
 
 
 def test_every_alert_is_traced_to_the_verbatim_messages_and_their_macs(api, city, size):

@@ -8,14 +8,14 @@ from contextlib import closing
 
 import pytest
 
-from hub.access import Access
-from hub.api_boards import board_router
-from hub.compliance_tables import STEPS
-from hub.config import load_config
-from hub.database import open_database
-from hub.http import Server, make_app
-from hub.metrics import Metrics
-from hub.registry import load_registry
+from hub.access.tokens import Access
+from hub.config.files import load_config
+from hub.field.routes import board_router
+from hub.health.metrics import Metrics
+from hub.http.server import Server, make_app
+from hub.registry.live import load_registry
+from hub.storage.compliance_tables import STEPS
+from hub.storage.database import open_database
 from tests.hub.test_http import Hub
 
 REGISTRY = """\

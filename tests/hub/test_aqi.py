@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.aqi import BREAKPOINTS, INDEX, aqi, concentrations_of_day, edition_on, iaqi, index_of_day, index_of_hour
+from hub.judge.aqi import BREAKPOINTS, INDEX, aqi, concentrations_of_day, edition_on, iaqi, index_of_day, index_of_hour
 from schemas.language import Lang
 
 OLD, NEW = "HJ 633-2012", "HJ 633-2026"

@@ -20,14 +20,14 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from hub.archive import Manifest, read_archive
-from hub.backup import WORK, back_up
-from hub.claims import claim
-from hub.config import ConfigError, load_config
-from hub.data_folder import RESTORING, databases, refuse_half_restored
-from hub.restore import refuse_without_room, restore
-from hub.series_sink import StoreSink
-from hub.stores import SqliteStore
+from hub.config.files import ConfigError, load_config
+from hub.series import SqliteStore
+from hub.series.sink import StoreSink
+from hub.storage.claims import claim
+from hub.storage.data_folder import RESTORING, databases, refuse_half_restored
+from hub.upkeep.archive import Manifest, read_archive
+from hub.upkeep.backup import WORK, back_up
+from hub.upkeep.restore import refuse_without_room, restore
 from tests.hub.helpers import Hub, Speaker, execute, query
 
 CONFIG = 'registry = "registry.toml"\nkeys = "keys.toml"\n'

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.budget import LEAST_USED, outlook
+from hub.compliance.budget import LEAST_USED, outlook
 from hub.judge import Cell
-from hub.registry import City, District
+from hub.registry.live import City, District
 from schemas import load_limits
 from tests.hub.helpers import CITY, Hub, Speaker, at, query, record
 

@@ -15,12 +15,12 @@ import time
 import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client
 
-from hub.checks import check
-from hub.checks.finding import State
-from hub.claims import claim
-from hub.http import Condition, Server, make_app
-from hub.log import STEPS, Log
-from hub.metrics import Metrics
+from hub.health.metrics import Metrics
+from hub.http.server import Condition, Server, make_app
+from hub.log.log import STEPS, Log
+from hub.storage.claims import claim
+from hub.upkeep.checks import check
+from hub.upkeep.checks.finding import State
 from schemas.language import Lang
 from tests import stack
 from tests.conftest import Mosquitto, require
@@ -101,7 +101,7 @@ def plain(tmp_path_factory):
 @pytest.fixture
 def well(city, plain, monkeypatch):
     """A city where nothing is wrong."""
-    monkeypatch.setattr("hub.checks.data.kernel_synchronised", lambda: True)  # of this machine nobody knows
+    monkeypatch.setattr("hub.upkeep.checks.data.kernel_synchronised", lambda: True)  # of this machine nobody knows
     city.port = plain.port
     city.configure()
     return city
@@ -190,7 +190,7 @@ def test_a_database_that_is_none_is_told(well):
 
 
 def test_a_clock_that_no_time_server_keeps_is_told(well, monkeypatch):
-    monkeypatch.setattr("hub.checks.data.kernel_synchronised", lambda: False)
+    monkeypatch.setattr("hub.upkeep.checks.data.kernel_synchronised", lambda: False)
     state, text, *_ = well.check()["clock"]
     assert state == State.warning
     assert "no time server" in text

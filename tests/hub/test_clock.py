@@ -2,8 +2,8 @@
 
 import pytest
 
-from hub.clock import Clock
-from hub.clock_trust import AWAY, HubClock, kernel_synchronised
+from hub.process.clock import Clock
+from hub.process.clock_trust import AWAY, HubClock, kernel_synchronised
 
 TRUE = 1_772_424_000.0  # when the machine's ticks were 0
 DAY = 86_400.0

@@ -7,7 +7,7 @@ import sqlite3
 import msgspec
 import pytest
 
-from hub.compliance import GRACE, NEWS
+from hub.compliance.consumer import GRACE, NEWS
 from tests.hub.helpers import CITY, LIMITS, Hub, Speaker, at, execute, record
 
 STANDARD = LIMITS[0][0]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import ConfigError, load_config
-from hub.registry import load_registry
+from hub.config.files import ConfigError, load_config
+from hub.registry.live import load_registry
 
 CONFIG = """\
 registry = "registry.toml"

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub import consumer
-from hub.consumer import Consumer, pause_after
-from hub.log import Log
-from hub.readings import intervals, readings
-from hub.series_sink import StoreSink
-from hub.stores import SqliteStore, StoreError
+from hub.log import consumer
+from hub.log.consumer import Consumer, pause_after
+from hub.log.log import Log
+from hub.log.readings import intervals, readings
+from hub.series import SqliteStore, StoreError
+from hub.series.sink import StoreSink
 from tests.hub.helpers import NOON, Hub, Speaker, execute, query, record
 
 ROOT = Path(__file__).parent.parent.parent

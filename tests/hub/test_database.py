@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from hub.database import DatabaseError, open_database
+from hub.storage.database import DatabaseError, open_database
 
 ONE = "CREATE TABLE a (x INTEGER, -- first; of two\n y TEXT);\nINSERT INTO a VALUES (1, 'a;b')"
 TWO = "ALTER TABLE a ADD COLUMN z TEXT;  -- new\nUPDATE a SET z = y"

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 import psutil
 
 from edge import message
-from hub.admission import Admission
-from hub.clock import Clock
-from hub.config import load_config
-from hub.downstream import Downstream, Job
-from hub.log import Log
-from hub.registry import LiveRegistry
-from hub.seal import seal
+from hub.config.files import load_config
+from hub.intake.admission import Admission
+from hub.log.log import Log
+from hub.process.clock import Clock
+from hub.registry.live import LiveRegistry
+from hub.run.downstream import Downstream, Job
+from hub.wire.seal import seal
 from schemas import load_quantities
 from tests.bench import load
 from tests.hub.helpers import query

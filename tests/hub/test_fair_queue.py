@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub import fair_queue
-from hub.fair_queue import HELD, OVERHEAD, PATIENCE, QUANTUM, STANDSTILL, FairQueue, weight
-from hub.link import Incoming
+from hub.intake import fair_queue
+from hub.intake.broker import Incoming
+from hub.intake.fair_queue import HELD, OVERHEAD, PATIENCE, QUANTUM, STANDSTILL, FairQueue, weight
 
 BOARDS = [f"b{n}" for n in range(40)]
 LARGE = 60_000

@@ -9,9 +9,9 @@ import urllib.request
 import pytest
 from fastapi import APIRouter
 
-from hub.config import ConfigError
-from hub.http import SERVICE, Condition, Server, is_loopback, make_app
-from hub.metrics import Metrics
+from hub.config.files import ConfigError
+from hub.health.metrics import Metrics
+from hub.http.server import SERVICE, Condition, Server, is_loopback, make_app
 
 
 class Hub:

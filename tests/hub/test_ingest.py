@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from hub import ingest
-from hub.acknowledgements import Acknowledgements
-from hub.registry import Board, Registry
-from hub.seal import authentic
-from hub.stream_table import Stream
+from hub.intake import ingest
+from hub.intake.acknowledgements import Acknowledgements
+from hub.log.streams import Stream
+from hub.registry.live import Board, Registry
+from hub.wire.seal import authentic
 from tests.hub.helpers import CITY
 
 STREAMS = [Stream("fence-1", "9f3a12c4", []), Stream("fence-2", "00000001", [])]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hub.alert_text import number
+from hub.alerts.text import number
 from hub.judge.averaging import rounded
 from tests.hub.judging import HOUR, MINUTE, Bench
 

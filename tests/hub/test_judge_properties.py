@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fenceline
-from hub.compliance import GRACE
+from hub.compliance.consumer import GRACE
 from hub.judge.averaging import rounded
-from hub.registry import City, District
+from hub.registry.live import City, District
 from schemas import load_limits
 from tests.hub.helpers import CITY, LIMITS, Hub, Speaker, at, record
 from tests.hub.judging import DAY, HOUR, MINUTE, Bench

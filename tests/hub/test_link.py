@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.link import Incoming, _Stream
+from hub.intake.broker import Incoming, _Stream
 
 PINGRESP = b"\xd0\x00"
 

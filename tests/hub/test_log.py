@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.database import DatabaseError
-from hub.log import Log
-from hub.readings import readings
+from hub.log.log import Log
+from hub.log.readings import readings
+from hub.storage.database import DatabaseError
 from tests.hub.helpers import NOON, Hub, Speaker, execute, query, record
 
 STREAM = "9f3a12c4"

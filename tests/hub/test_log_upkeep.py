@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hub.admission import Admission
-from hub.database import open_database
-from hub.log import STEPS, Log
-from hub.outcomes import Refused
-from hub.readings import readings
-from hub.registry import Registry
+from hub.intake.admission import Admission
+from hub.log.log import STEPS, Log
+from hub.log.outcomes import Refused
+from hub.log.readings import readings
+from hub.registry.live import Registry
+from hub.storage.database import open_database
 from tests.hub.helpers import CITY, NOON, QUANTITIES, Hub, Speaker, query, record
 
 DATA = Path(__file__).parent.parent / "data"

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from hub import logs
+from hub.process import logs
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hub.log import Log
-from hub.metrics import Metrics, Observation, Progress
+from hub.health.metrics import Metrics, Observation, Progress
+from hub.log.log import Log
 from tests.hub.helpers import NOON
 
 

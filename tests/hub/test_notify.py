@@ -20,18 +20,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hub import notify
-from hub.alert_config import Alerting, Recipient
-from hub.alert_network import Network
-from hub.config import ConfigError, load_config
-from hub.database import transaction
-from hub.downstream import Job
-from hub.notify import Notifier, send, without_secrets
-from hub.notify_queue import PATIENCE, Queue
-from hub.notify_text import MOST_ROWS, TYPES, Composer, Message
-from hub.recipients import address, is_awake, recipients
-from hub.service import count_alerts
-from hub.watch_text import deaf, silent
+from hub.alerts.network import Network
+from hub.config.alerts import Alerting, Recipient
+from hub.config.files import ConfigError, load_config
+from hub.notify import sender as notify
+from hub.notify.queue import PATIENCE, Queue
+from hub.notify.recipients import address, is_awake, recipients
+from hub.notify.sender import Notifier, send, without_secrets
+from hub.notify.text import MOST_ROWS, TYPES, Composer, Message
+from hub.run.downstream import Job
+from hub.run.hub import count_alerts
+from hub.storage.database import transaction
+from hub.watch.text import deaf, silent
 from schemas.language import Text
 from tests.hub.alerting import ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity, a_hook, run, until, write_files
 from tests.hub.helpers import CITY, SHANGHAI, query
@@ -43,8 +43,8 @@ SECRET = "k3y-nobody-may-see"
 @pytest.fixture
 def quick(monkeypatch):
     """Retry after tenths of a second instead of seconds."""
-    monkeypatch.setattr("hub.notify_queue.FIRST_PAUSE", 0.1)
-    monkeypatch.setattr("hub.notify_queue.SHORTEST_PAUSE", 0.05)
+    monkeypatch.setattr("hub.notify.queue.FIRST_PAUSE", 0.1)
+    monkeypatch.setattr("hub.notify.queue.SHORTEST_PAUSE", 0.05)
 
 
 @pytest.fixture
@@ -498,7 +498,7 @@ def test_what_is_too_long_for_a_service_is_split_and_not_refused(monkeypatch):
 def begin(config):
     """Start the hub's process that judges and notifies, as the hub does."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "hub.downstream"],
+        [sys.executable, "-m", "hub.run.downstream"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -610,7 +610,7 @@ def test_a_database_that_fails_for_a_while_costs_no_message(tmp_path, city, monk
 
 def test_no_secret_of_an_address_is_told_anywhere(tmp_path, city, quick):
     said = io.StringIO()
-    handler = logging.StreamHandler(said)  # as `hub.logs` writes: a handler of the root
+    handler = logging.StreamHandler(said)  # as `hub.process.logs` writes: a handler of the root
     logging.getLogger().addHandler(handler)
     try:
         with a_hook() as hook:

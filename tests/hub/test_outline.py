@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import message
-from hub.messages import MOST
-from hub.outcomes import Refused
-from hub.outline import outline
-from hub.seal import seal
+from hub.log.outcomes import Refused
+from hub.wire.messages import MOST
+from hub.wire.outline import outline
+from hub.wire.seal import seal
 from tests.hub.helpers import CITY, NOON, Hub, Speaker, record
 
 STREAM = "9f3a12c4"

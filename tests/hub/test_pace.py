@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from hub import pace
-from hub.link import Incoming
-from hub.pace import FAR, Pace
+from hub.intake import pace
+from hub.intake.broker import Incoming
+from hub.intake.pace import FAR, Pace
 
 GROUP = [Incoming("t", bytes(400), False, n, 1, 1) for n in range(1000)]
 

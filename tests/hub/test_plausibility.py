@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from hub.admission import Admission
+from hub.intake.admission import Admission
 from tests.hub.helpers import CITY, NOON, QUANTITIES, Speaker, record
 
 START = NOON - 86_400

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import fenceline
-from hub.log import Log
+from hub.log.log import Log
 from tests.hub.helpers import CITY, Hub, Speaker, query
 from tests.hub.registry_files import Ended
 

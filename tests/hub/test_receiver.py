@@ -12,10 +12,10 @@ import psutil
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from hub import receiver as module
-from hub.config import Broker, ConfigError
-from hub.fair_queue import HELD, OVERHEAD
-from hub.receiver import GROUP, HANDED, TRANSFER, Receiver
+from hub.config.files import Broker, ConfigError
+from hub.intake import receiver as module
+from hub.intake.fair_queue import HELD, OVERHEAD
+from hub.intake.receiver import GROUP, HANDED, TRANSFER, Receiver
 
 ROOT = Path(__file__).parent.parent.parent
 TOPIC = "fenceline/1/north/tower/fence-1/"
@@ -87,7 +87,7 @@ def take(receiver, least):
 
 def process_of(receiver_of=None):
     """Return the receiver's process among the children of a process (None: of this one)."""
-    (found,) = [p for p in psutil.Process(receiver_of).children() if "hub.receiver" in p.cmdline()]
+    (found,) = [p for p in psutil.Process(receiver_of).children() if "hub.intake.receiver" in p.cmdline()]
     return found
 
 
@@ -196,7 +196,9 @@ def test_it_waits_for_a_broker_that_is_away_and_says_how_it_is(mosquitto):
 
 def test_it_ends_with_the_hub_however_that_ends(mosquitto):
     hub = subprocess.Popen([sys.executable, "-c", HUB, str(mosquitto.port)], cwd=ROOT)
-    until(lambda: any("hub.receiver" in p.cmdline() for p in psutil.Process(hub.pid).children()), "it has started")
+    until(
+        lambda: any("hub.intake.receiver" in p.cmdline() for p in psutil.Process(hub.pid).children()), "it has started"
+    )
     process = process_of(hub.pid)
     hub.send_signal(signal.SIGKILL)
     hub.wait()

@@ -8,8 +8,8 @@ import sys
 import msgspec
 import pytest
 
-from hub.config import ConfigError, load_config
-from hub.registry import LiveRegistry, load_registry
+from hub.config.files import ConfigError, load_config
+from hub.registry.live import LiveRegistry, load_registry
 from tests.hub.registry_files import KEYS, REGISTRY, make
 
 SHANGHAI = dt.timezone(dt.timedelta(hours=8))

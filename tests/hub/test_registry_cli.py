@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import load_config
-from hub.registry import load_registry
+from hub.config.files import load_config
+from hub.registry.live import load_registry
 from tests.hub.registry_files import KEYS, contents, make, run
 
 

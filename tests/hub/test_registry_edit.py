@@ -12,9 +12,9 @@ import tomllib
 
 import pytest
 
-from hub.config import ConfigError, load_config
-from hub.registry import load_entries, load_registry
-from hub.registry_edit import editing
+from hub.config.files import ConfigError, load_config
+from hub.registry.edit import editing
+from hub.registry.live import load_entries, load_registry
 from tests.hub.registry_files import CONFIG, KEYS, REGISTRY, contents, make, run
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.log import MOST_BRANCHES, QUIET
-from hub.readings import intervals
+from hub.log.log import MOST_BRANCHES, QUIET
+from hub.log.readings import intervals
 from tests.hub.helpers import NOON, Hub, Speaker, query, record
 
 STREAM = "9f3a12c4"

@@ -7,14 +7,14 @@ import time
 import pytest
 
 from edge import message
-from hub.alert_desk import Desk
-from hub.aqi import aqi, edition_on
-from hub.compliance_tables import STEPS
-from hub.config import load_config
-from hub.database import open_database
-from hub.downstream import Consumers, Job
-from hub.registry import Board, Registry, Site
-from hub.stores import StoreError
+from hub.alerts.desk import Desk
+from hub.config.files import load_config
+from hub.judge.aqi import aqi, edition_on
+from hub.registry.live import Board, Registry, Site
+from hub.run.downstream import Consumers, Job
+from hub.series import StoreError
+from hub.storage.compliance_tables import STEPS
+from hub.storage.database import open_database
 from tests.hub import registry_files
 from tests.hub.alerting import until
 from tests.hub.helpers import SHANGHAI, Speaker, at, record

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hub.log import Entry
-from hub.periods import DAY, Calendar, Sums
-from hub.rollups import Rollups
-from hub.stores import SqliteStore, StoreError
+from hub.log.log import Entry
+from hub.series import SqliteStore, StoreError
+from hub.series.periods import DAY, Calendar, Sums
+from hub.series.rollups import Rollups
 from tests.hub.helpers import NOON, QUANTITIES, SHANGHAI, Speaker, at, query, record
 
 ZONES = ["Asia/Shanghai", "Europe/Berlin", "Asia/Kathmandu", "America/Havana", "Australia/Lord_Howe", "UTC"]
@@ -452,8 +452,8 @@ def test_the_state_forgets_what_no_record_may_change_any_more(keeper, journal):
 
 
 def test_more_boards_than_fit_into_memory_are_written_early(keeper, journal, monkeypatch):
-    monkeypatch.setattr("hub.rollups.MOST_PENDING", 6)
-    monkeypatch.setattr("hub.rollups.MOST_WRITTEN", 4)
+    monkeypatch.setattr("hub.series.rollups.MOST_PENDING", 6)
+    monkeypatch.setattr("hub.series.rollups.MOST_WRITTEN", 4)
     for n in range(10):
         journal.add(record(NOON + 600 * n, pm10=n))
     keeper.rollups.take(journal.entries)

@@ -6,8 +6,8 @@ import shutil
 import msgspec
 import pytest
 
-from hub.config import Keep
-from hub.room import short_of_room
+from hub.config.files import Keep
+from hub.storage.room import short_of_room
 
 BALLAST = 400_000_000
 

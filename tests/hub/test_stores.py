@@ -16,17 +16,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hub import consumer
-from hub.config import load_config
-from hub.consumer import Consumer
-from hub.database import open_database
-from hub.downstream import Consumers, Job
-from hub.log import Log
-from hub.readings import Interval
-from hub.series_sink import StoreSink
-from hub.stores import InfluxStore, Rollup, SqliteStore, StoreError
-from hub.stores import sqlite as sqlite_store
-from hub.stores.influx import ROUNDS, TOGETHER
+from hub.config.files import load_config
+from hub.log import consumer
+from hub.log.consumer import Consumer
+from hub.log.log import Log
+from hub.log.readings import Interval
+from hub.run.downstream import Consumers, Job
+from hub.series import InfluxStore, Rollup, SqliteStore, StoreError
+from hub.series import sqlite as sqlite_store
+from hub.series.influx import ROUNDS, TOGETHER
+from hub.series.sink import StoreSink
+from hub.storage.database import open_database
 from tests.hub import registry_files
 from tests.hub.helpers import NOON, QUANTITIES, Hub, Speaker, execute, query, record
 from tests.influx_gateway import WRONG, Gateway

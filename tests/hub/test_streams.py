@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.streams import Numbers
+from hub.log.numbers import Numbers
 
 SPANS = st.lists(st.tuples(st.integers(1, 60), st.integers(-2, 20)).map(lambda s: (s[0], s[0] + s[1])), max_size=30)
 

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from edge import message
-from hub.alert_config import Alerting
-from hub.alert_desk import Desk
-from hub.clock import NONE, Held
-from hub.watch import EVERY, SETTLED, Watch
+from hub.alerts.desk import Desk
+from hub.config.alerts import Alerting
+from hub.process.clock import NONE, Held
+from hub.watch.consumer import EVERY, SETTLED, Watch
 from schemas.language import Text
 from tests.hub.helpers import CITY, NOON, SHANGHAI, Hub, Speaker, query, record
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hub.windows import LocalTime
+from hub.judge.windows import LocalTime
 from tests.hub.helpers import SHANGHAI, at
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -1,15 +1,15 @@
 """The whole hub behind the broker, step by step in one process: admission, log and every consumer, with InfluxDB."""
 
-from hub.admission import Admission
-from hub.alert_config import Alerting
-from hub.compliance import Compliance
-from hub.consumer import MOST
-from hub.log import Log
+from hub.compliance.consumer import Compliance
+from hub.config.alerts import Alerting
+from hub.intake.admission import Admission
+from hub.log.consumer import MOST
+from hub.log.log import Log
 from hub.reports import Law, Reports
-from hub.rollups import Rollups
-from hub.series_sink import StoreSink
-from hub.stores import InfluxStore
-from hub.watch import Watch
+from hub.series import InfluxStore
+from hub.series.rollups import Rollups
+from hub.series.sink import StoreSink
+from hub.watch.consumer import Watch
 from schemas import load_limits
 from tests.hub.helpers import QUANTITIES
 

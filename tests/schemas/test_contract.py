@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 from edge import message
 from edge.aggregate import Aggregator
-from hub.messages import DECODERS, KINDS, Flag
-from hub.seal import seal
+from hub.wire.messages import DECODERS, KINDS, Flag
+from hub.wire.seal import seal
 
 MESSAGES = Path(__file__).parents[2] / "schemas" / "messages"
 SCHEMAS = {path.name.removesuffix(".schema.json"): json.loads(path.read_text("utf-8")) for path in MESSAGES.iterdir()}

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.errors import UserError
-from sim.replay import Replay, align, load_recording
+from sim.city.replay import Replay, align, load_recording
 
 DATA = Path(__file__).parent.parent / "data"
 BEIJING = DATA / "beijing_dongsi_48h.csv"

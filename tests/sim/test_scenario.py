@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.errors import UserError
-from sim.scenario import PROFILES, WorkingDay
+from sim.city.scenario import PROFILES, WorkingDay
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MIDNIGHT = dt.datetime(2026, 3, 2, tzinfo=SHANGHAI).timestamp()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.sensors import (
+from sim.city.sensors import (
     ModbusBus,
     ModbusDevice,
     Plantower,
@@ -17,7 +17,7 @@ from sim.sensors import (
     plantower_frame,
     stack_analyser,
 )
-from sim.source import SimClock
+from sim.city.source import SimClock
 
 DATA = Path(__file__).parent.parent / "data"
 FRAMES = [json.loads(line) for line in (DATA / "sensor_frames.jsonl").read_text().splitlines()]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sim.account import read_only
+from sim.city.account import read_only
 from tests.board_process import BoardProcess, fenceline
 from tests.conftest import require
 from tests.deployed_broker import DeployedBroker
@@ -94,9 +94,9 @@ class FieldCity:
 
     def start_hub(self):
         command = [Path(sys.executable).parent / "fenceline", "run", "--config", self.folder / "fenceline.toml"]
-        with (self.folder / "hub.log").open("ab") as log:
+        with (self.folder / "hub.log.log").open("ab") as log:
             self._hub = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until(lambda: "http:" in (self.folder / "hub.log").read_text(), "the hub's HTTP interface")
+        until(lambda: "http:" in (self.folder / "hub.log.log").read_text(), "the hub's HTTP interface")
 
     def stop_hub(self):
         if self._hub:

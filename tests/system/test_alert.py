@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub.seal import authentic
-from sim.city import CitySite
-from sim.source import SimClock
+from hub.wire.seal import authentic
+from sim.city.city import CitySite
+from sim.city.source import SimClock
 from tests.hub.alerting import a_hook, run
 from tests.hub.helpers import query
 from tests.system.chain import Chain, until

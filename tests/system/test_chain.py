@@ -13,9 +13,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from dashboards import Lang, queries
-from hub.seal import authentic, seal
+from hub.wire.seal import authentic, seal
 from schemas import load_quantities
-from sim.account import stored_in
+from sim.city.account import stored_in
 from tests.system.chain import Chain, until
 
 

@@ -110,7 +110,7 @@ def test_a_city_from_nothing_takes_a_reading_and_says_that_all_is_well(folder, i
         "APPRISE_URLS_FILE": str(folder / "secrets" / "apprise-urls"),
     }
     influxdb_v2.create_bucket("fenceline")
-    log = (folder / "hub.log").open("ab")
+    log = (folder / "hub.log.log").open("ab")
     hub = None
     try:
         broker.wait()
@@ -130,7 +130,7 @@ def test_a_city_from_nothing_takes_a_reading_and_says_that_all_is_well(folder, i
         assert found["ok"], found
         fenceline(folder, "backup", "data/backups", "--config", "fenceline.toml", environment=environment)
         hub.terminate()
-        assert hub.wait(timeout=20) == 0, (folder / "hub.log").read_text()
+        assert hub.wait(timeout=20) == 0, (folder / "hub.log.log").read_text()
         (archive,) = (folder / "data" / "backups").glob("fenceline-*.tar.gz")
         again = ("--config", "fenceline.toml", "--force", "--data-only")
         assert "before-restore" in fenceline(folder, "restore", archive, *again, environment=environment)

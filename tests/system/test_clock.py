@@ -72,7 +72,7 @@ class City:
         self.clock.set(wrong)
         command = [Path(sys.executable).parent / "fenceline", "run", "--config", self.folder / "fenceline.toml"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | self.clock.environment
-        with (self.folder / "hub.log").open("ab") as log:
+        with (self.folder / "hub.log.log").open("ab") as log:
             self.hub = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         until(lambda: self.ready("broker"), 40)
 
@@ -119,7 +119,7 @@ class City:
         return query(self.folder / "data" / "compliance.db", sql)
 
     def said(self):
-        return (self.folder / "hub.log").read_text()
+        return (self.folder / "hub.log.log").read_text()
 
     def _hear(self, _client, _data, heard):
         device = heard.topic.split("/")[4]

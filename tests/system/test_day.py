@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from edge.outbox import KEPT, SEGMENT, parse, segments
-from firmware.bundle import Arch, build
-from sim.account import read_only
-from sim.city import CitySite
-from sim.source import SimClock
+from firmware.software.bundle import Arch, build
+from sim.city.account import read_only
+from sim.city.city import CitySite
+from sim.city.source import SimClock
 from tests.conftest import require
 from tests.deployed_broker import DeployedBroker
 from tests.system.chain import ROOT, Chain, until

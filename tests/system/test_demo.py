@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.account import read_only
+from sim.city.account import read_only
 
 FENCELINE = Path(sys.executable).parent / "fenceline"
 DATA = Path(__file__).resolve().parent.parent / "data"

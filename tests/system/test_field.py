@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from firmware.ledger import Ledger
-from hub.config import load_config
-from hub.registry import load_registry
+from firmware.notebook.calibrations import Ledger
+from hub.config.files import load_config
+from hub.registry.live import load_registry
 from tests.system.chain import until
 from tests.system.field import FieldCity, alike, transcript
 

@@ -13,9 +13,9 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge import message
-from hub.log import FLOOD
-from hub.seal import seal
-from sim.account import read_only
+from hub.log.log import FLOOD
+from hub.wire.seal import seal
+from sim.city.account import read_only
 from tests.bench import load
 from tests.bench.parts import Broker, HubProcess
 from tests.system.chain import until

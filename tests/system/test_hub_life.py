@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.account import stored_in
+from sim.city.account import stored_in
 from tests.system.chain import Chain, until
 
 BALLAST = 64 * 1024

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.outbox import KEPT, SEGMENT, parse, segments
-from hub.seal import seal
-from sim.account import read_only
+from hub.wire.seal import seal
+from sim.city.account import read_only
 from tests.system.chain import ROOT, Chain, until
 
 COMMAND = Draft202012Validator(json.loads((ROOT / "schemas" / "messages" / "command.schema.json").read_text("utf-8")))

@@ -2,7 +2,7 @@
 
 import json
 
-from sim.account import stored_in
+from sim.city.account import stored_in
 from tests.conftest import require
 from tests.deployed_broker import DeployedBroker
 from tests.system.chain import Chain, until

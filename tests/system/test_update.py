@@ -15,7 +15,7 @@ import threading
 
 import pytest
 
-from firmware.software_cli import EDGE
+from firmware.software.cli import EDGE
 from sim.interpreter import interpreter_name
 from tests.deployed_broker import certificates
 

@@ -13,9 +13,9 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from firmware.bundle import Arch, build
-from hub.seal import seal
-from sim.account import read_only
+from firmware.software.bundle import Arch, build
+from hub.wire.seal import seal
+from sim.city.account import read_only
 from tests.system.chain import ROOT, Chain, until
 
 

@@ -1,0 +1,1 @@
+"""Calibration at the fence: reference values, corrections, what proves them."""

@@ -1,0 +1,1 @@
+"""Looking after a board: watching it, rescuing its records."""

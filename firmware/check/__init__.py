@@ -1,0 +1,1 @@
+"""The checkup of a board, and its report."""

@@ -1,0 +1,165 @@
+"""`fenceline board check`: everything that a board needs, tried for real, and the commissioning report."""
+
+import datetime as dt
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from cryptography import x509
+
+from firmware.check import results as checkup
+from firmware.check.network import network
+from firmware.check.report import STATES, Commissioned, render
+from firmware.check.results import Result, State, passed
+from firmware.link import session
+from firmware.link.link import Link
+from firmware.link.live import Live
+from firmware.link.session import Seen
+from firmware.notebook.boards import Records
+from firmware.notebook.calibrations import Ledger
+from firmware.notebook.folder import home
+from firmware.provision.board import config_of, find, key_of, mac
+from firmware.sync.hub_client import latest
+from firmware.terminal.options import BAUD, AsJson, Baud, Home, Port, Who, name_of
+from firmware.terminal.screen import progress, say, table
+from firmware.terminal.speech import FieldError, LangOption, if_stopped, spoken, tell
+from schemas.errors import UserError
+from schemas.language import Text
+
+MEASURES_ON = Text("Nothing was changed; the board measures on.", "未作任何更改；设备继续测量。")
+STYLES = {State.ok: "green", State.warning: "yellow", State.problem: "bold red", State.skipped: "dim"}
+_WHOLE = "[__import__('main').whole(p) for p in __import__('sys').path if p.startswith('slots/')]"
+
+
+def check_command(
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report there (HTML).", show_default="reports/ in your folder")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="No network here: leave it, broker and hub out.")] = False,
+    patience: Annotated[float, typer.Option(help="s to wait for sensors, broker and hub.", min=1)] = 90.0,
+    remark: Annotated[str, typer.Option(help="A line for the report.")] = "",
+    port: Port = None,
+    baud: Baud = BAUD,
+    who: Who = None,
+    home_folder: Home = None,
+    as_json: AsJson = False,
+    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
+) -> None:
+    """Check a board: every sensor, buses, clock, storage, network, broker, and a record to the hub and back.
+
+    The board's own agent does it, with the sensors and the network that it will have. Each failure comes with what to
+    do. The exit code is 1 if one is left. The report fits one page, to be printed and signed.
+    """
+    folder = home(home_folder)
+    ledger = Ledger(folder)
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    with Link.open(port, baud=baud) as link, if_stopped(MEASURES_ON):
+        version = session.enter(link)
+        config = config_of(link)
+        told = session.look(link)
+        content = find(link).calibration
+        has_key = key_of(link) is not None
+        results = [
+            checkup.software(version, whole=all(link.value(_WHOLE))),
+            checkup.identity(config, has_key=has_key),
+            checkup.certificate(_expires(link, config), now, secured="tls" in config["broker"]),
+            checkup.clock(told["t"], time.time()),
+            checkup.storage(told["storage"]),
+            checkup.outbox(told["outbox"]),
+            checkup.reset(told["reset"]),
+            *checkup.buses(told["buses"]),
+        ]
+        # Without a key the agent does not start, and what has no identity has no records either.
+        seen = _watch(link, config, patience, offline=offline) if has_key else None
+        address = mac(link)
+    values = seen.values if seen else {}
+    if seen:
+        results += [checkup.sensor(name, one, values) for name, one in seen.sensors.items()]
+        results.append(checkup.supply(values))
+        results += network(seen, told["platform"], offline=offline)
+    results.append(checkup.calibration(content, now.date()))
+    board = str(config["device"])
+    records = Records(folder)
+    records.adopt(config, name_of(who))
+    record = records.get(board)
+    assert record
+    record.mac, record.sensors = record.mac or address, config["sensors"]
+    entries = [one for one in latest(ledger.entries(board)) if content and one.channel in content.get("channels", {})]
+    done = Commissioned(
+        record=record,
+        version=version,
+        runtime=str(told["runtime"]),
+        results=results,
+        values=values,
+        entries=entries,
+        calibration=int((content or {}).get("id", 0)),
+        who=name_of(who),
+        at=now,
+        remark=remark,
+        offline=offline,
+    )
+    path = _write(report or folder / "reports" / f"{board}-{now:%Y%m%dT%H%M%SZ}.html", render(done, spoken()))
+    if as_json:
+        print(json.dumps(_report(board, results, path), ensure_ascii=False))
+    else:
+        _show(results)
+        well = passed(results)
+        print(
+            tell(
+                Text(f"{board}: passed" if well else f"{board}: NOT passed", f"{board}：{'合格' if well else '不合格'}")
+            )
+        )
+        say(Text(f"report: {path}", f"报告：{path}"))
+    if not passed(results):
+        raise typer.Exit(1)
+
+
+def _watch(link: Link, config: dict[str, Any], patience: float, *, offline: bool) -> Seen:
+    """Let the agent work until every sensor has given something and the hub has answered, or for `patience` s."""
+    sensors, begin = len(config["sensors"]), time.monotonic()
+    with Live(link, 0.5) as live, progress(Text("Checking", "正在检查"), sensors + 2 * (not offline)) as more:
+        done = 0
+        while True:
+            seen = live.next(20)
+            good = sum(one.flag == "N" and one.n > 1 for one in seen.sensors.values())
+            reached = 0 if offline else seen.connected + seen.reached_hub
+            now = Text("the hub", "数据中心") if good == sensors else Text("sensors", "传感器")
+            more(good + reached - done, tell(now))
+            done = good + reached
+            if done == sensors + 2 * (not offline) or time.monotonic() - begin > patience:
+                return seen
+
+
+def _expires(link: Link, config: dict[str, Any]) -> dt.datetime | None:
+    named = config["broker"].get("tls", {}).get("certificate")
+    if not named:
+        return None
+    try:
+        return x509.load_pem_x509_certificate(link.read(f"/{named}")).not_valid_after_utc
+    except (FieldError, ValueError):
+        return None
+
+
+def _write(path: Path, text: str) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UserError(f"--report {path}: {error.strerror}; name a file that can be written") from error
+    return path
+
+
+def _show(results: list[Result]) -> None:
+    columns = Text("Check", "检查"), Text("Result", "结果"), Text("Found", "情况"), Text("What to do", "处理办法")
+    rows = [[tell(one.name), tell(STATES[one.state]), tell(one.found), tell(one.remedy)] for one in results]
+    table(columns, rows, [STYLES[one.state] for one in results])
+
+
+def _report(board: str, results: list[Result], path: Path) -> dict[str, Any]:
+    checks = [
+        {"check": one.name.en, "state": one.state.value, "found": tell(one.found), "remedy": tell(one.remedy)}
+        for one in results
+    ]
+    return {"board": board, "passed": passed(results), "checks": checks, "report": str(path)}

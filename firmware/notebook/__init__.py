@@ -1,0 +1,1 @@
+"""What the laptop keeps: boards, calibrations, repairs."""

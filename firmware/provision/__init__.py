@@ -1,0 +1,1 @@
+"""A board's identity, keys, certificate and sensors."""

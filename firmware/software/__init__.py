@@ -1,0 +1,1 @@
+"""Bundles and images: building, flashing, installing, signing."""

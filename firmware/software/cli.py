@@ -1,0 +1,235 @@
+"""`fenceline board list|flash|install|bundle|bundle-key`: find a board and put software on it."""
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from firmware.link.link import Link
+from firmware.link.ports import NO_BOARD, find_port
+from firmware.software import finding, signature
+from firmware.software.bundle import Arch, build
+from firmware.software.flash import BAUD as FLASH_BAUD
+from firmware.software.flash import flash
+from firmware.software.identity import identify
+from firmware.software.image import read_image
+from firmware.software.install import Installed, install
+from firmware.terminal import screen as show
+from firmware.terminal.options import BAUD, AsJson, Baud, Port
+from firmware.terminal.speech import FieldError, LangOption, tell
+from schemas.errors import UserError
+from schemas.language import Text
+
+EDGE = Path(__file__).resolve().parent.parent.parent / "edge"
+
+
+def list_command(
+    port: Port = None,
+    ask: Annotated[
+        bool, typer.Option("--ask/--no-ask", help="Ask what runs there; a board that measures pauses for some seconds.")
+    ] = True,
+    as_json: AsJson = False,
+    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
+) -> None:
+    """List the serial ports, and what stands there: chip, MAC address, software, site.
+
+    fenceline board list | fenceline board list --port /dev/ttyUSB0 --json | fenceline board list --no-ask
+    """
+    seen = finding.ports(port)
+    # What is no chip of ours may take Ctrl-C or a reset amiss.
+    asked = [each for each in seen if ask and (each.chip or port)]
+    title = Text("Asking the boards", "正在查询设备")
+    with show.progress(title, len(asked)) as more:
+        answers = {}
+        for each in asked:
+            more(0, each.device)
+            answers[each] = finding.ask(each)
+            more(1, each.device)
+    found = [answers.get(each) or finding.Found(each) for each in seen]
+    if as_json:
+        typer.echo(json.dumps([each.to_json() for each in found], indent=2, ensure_ascii=False))
+    else:
+        _show(found)
+    if not found or not (port or any(each.usb for each in seen)):
+        typer.echo(tell(NO_BOARD), err=True)
+
+
+def _show(found: list[finding.Found]) -> None:
+    columns = (
+        Text("Port", "端口"),
+        Text("USB", "USB"),
+        Text("Chip", "芯片"),
+        Text("MAC", "MAC"),
+        Text("Runs", "运行"),
+        Text("Board", "设备"),
+    )
+    if found:
+        show.table(
+            columns,
+            [
+                [
+                    each.port.device,
+                    each.port.usb or "-",
+                    each.chip or each.port.chip or "-",
+                    each.mac or "-",
+                    each.runs or "-",
+                    each.board or "-",
+                ]
+                for each in found
+            ],
+        )
+    for each in found:
+        if each.problem:
+            typer.echo(each.problem, err=True)
+
+
+def flash_command(
+    image: Annotated[Path, typer.Option(help="MicroPython's firmware for the chip: a whole .bin file.")],
+    port: Port = None,
+    baud: Annotated[int, typer.Option(help="While the image is sent; lower it for a bad cable.")] = FLASH_BAUD,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Erase the board's files, too: its identity, and readings not yet sent.")
+    ] = False,
+    as_json: AsJson = False,
+    lang: LangOption = None,  # noqa: ARG001
+) -> None:
+    """Put MicroPython on a chip, and verify it; what was cut off goes on where it stopped.
+
+    fenceline board flash --image ESP32_GENERIC-20250415-v1.25.0.bin
+    """
+    checked = read_image(image)
+    name = find_port(port)
+    title = Text(f"Flashing {checked.chip}", f"正在写入{checked.chip}")
+    with show.progress(title, len(checked.content)) as more:
+        done = flash(name, checked, erase=erase, baud=baud, progress=lambda count: more(count, ""))
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+        return
+    typer.echo(
+        tell(
+            Text(
+                f"{done.chip} {done.mac}: {done.size} bytes there and verified, {done.sent} of them sent now. "
+                "Next: fenceline board install",
+                f"{done.chip} {done.mac}：共{done.size}字节，已校验，本次写入{done.sent}字节。下一步：fenceline "
+                "board install",
+            )
+        )
+    )
+
+
+def install_command(
+    port: Port = None,
+    baud: Baud = BAUD,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="A signed bundle from the city's IT.", show_default="compiled here, for this board"),
+    ] = None,
+    trusted: Annotated[
+        Path | None, typer.Option(help="Public key to check it with.", show_default=str(signature.TRUSTED))
+    ] = None,
+    as_json: AsJson = False,
+    lang: LangOption = None,  # noqa: ARG001
+) -> None:
+    """Put the board's software on a board: only what differs is sent, and the board verifies it.
+
+    fenceline board install | fenceline board install --port /dev/ttyUSB0 --bundle ./board-xtensawin
+    """
+    if bundle is not None:
+        signature.check(bundle, trusted)
+    with show.progress(Text("Installing", "正在安装"), 1) as more, tempfile.TemporaryDirectory() as folder:
+        shown = 0.0
+
+        def progress(done: int, size: int) -> None:
+            nonlocal shown
+            more(done / max(1, size) - shown, f"{done}/{size}")
+            shown = done / max(1, size)
+
+        more(0, tell(Text("connecting", "正在连接")))
+        with Link.open(port, baud=baud) as link:
+            source = bundle or _compiled(link, Path(folder))
+            done = install(link, source, (EDGE / "boot.py").read_bytes(), progress)
+    typer.echo(json.dumps(done.to_json()) if as_json else tell(_outcome(done)))
+
+
+def _outcome(done: Installed) -> Text:
+    told = _what(done)
+    if done.set_aside is None:
+        return told
+    return Text(
+        f"{told.en}\nA main.py that is not ours was there; it is now {done.set_aside}.",
+        f"{told.zh}\n设备上原有其他main.py，已改名为{done.set_aside}。",
+    )
+
+
+def _what(done: Installed) -> Text:
+    if not done.sent_files and not done.copied_files:
+        return Text(
+            f"Fenceline {done.version} is on the board already (slot {done.slot}, {done.files} files verified).",
+            f"设备上已是Fenceline {done.version}（{done.slot}区，{done.files}个文件校验通过）。",
+        )
+    return Text(
+        f"Fenceline {done.version} is on the board (slot {done.slot}): {done.sent_files} of {done.files} files sent, "
+        f"{done.sent_bytes} bytes, in {done.seconds:.1f} s. Next: fenceline board provision",
+        f"已安装Fenceline {done.version}（{done.slot}区）：发送{done.sent_files}/{done.files}个文件，"
+        f"{done.sent_bytes}字节，用时{done.seconds:.1f}秒。下一步：fenceline board provision",
+    )
+
+
+def _compiled(link: Link, folder: Path) -> Path:
+    """Compile the board's code for the board at hand."""
+    board = identify(link)
+    if board.arch is None:
+        raise FieldError(
+            Text(
+                f"the board at {link.port} ({board.chip}) is of a kind that Fenceline is not compiled for: use an "
+                "ESP32, S3, C3 or C6.",
+                f"{link.port}上的设备（{board.chip}）不在支持范围内：请使用ESP32、S3、C3或C6。",
+            )
+        )
+    build(EDGE, folder / "bundle", board.arch)
+    return folder / "bundle"
+
+
+def bundle_command(
+    arch: Annotated[Arch, typer.Option(help="The board's: xtensawin ESP32, S2, S3; rv32imc C3, C6.")] = Arch.XTENSAWIN,
+    out: Annotated[Path | None, typer.Option(help="Folder of the bundle; without it, dist/board-ARCH.")] = None,
+    source: Annotated[Path, typer.Option(help="The package to compile.", show_default=False)] = EDGE,
+    sign: Annotated[
+        Path | None, typer.Option(help="Sign it with this key (fenceline board bundle-key).", show_default="unsigned")
+    ] = None,
+    as_json: AsJson = False,
+    lang: LangOption = None,  # noqa: ARG001
+) -> None:
+    """Compile the board's code and write it with a manifest of every file."""
+    folder = out or Path("dist") / f"board-{arch}"
+    try:
+        manifest = build(source.resolve(), folder, arch)
+    except OSError as error:
+        raise UserError(f"{error.filename}: {error.strerror}; give --out a folder that can be written.") from error
+    if sign is not None:
+        signature.sign(folder, sign)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "signed": sign is not None, **manifest}))
+        return
+    count, mpy = len(manifest["files"]), manifest["mpy"]
+    told = Text(f"{count} modules for {arch}, .mpy format {mpy}", f"{arch}，{count}个模块，.mpy格式{mpy}")
+    typer.echo(f"{folder}: {tell(told)}")
+
+
+def bundle_key_command(
+    out: Annotated[Path, typer.Option(help="File of the new key; its public half goes beside it, as .pub.")],
+    lang: LangOption = None,  # noqa: ARG001
+) -> None:
+    """Make the key that the city's IT signs bundles with; technicians get its public half."""
+    public = signature.make_key(out)
+    typer.echo(
+        tell(
+            Text(
+                f"{out}: keep it where only IT can read it. Technicians put {public} at {signature.TRUSTED}.",
+                f"{out}：请妥善保管，仅限信息部门读取。技术员将{public}放到{signature.TRUSTED}。",
+            )
+        )
+    )

@@ -1,0 +1,1 @@
+"""What the laptop tells the hub once it is online."""

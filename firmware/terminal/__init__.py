@@ -1,0 +1,1 @@
+"""What the technician's commands have in common on the screen."""

@@ -1,0 +1,57 @@
+"""Passes alerts on that nobody has acknowledged in time, level by level."""
+
+from typing import Literal
+
+from hub.alerts.book import Book, of_lines
+from hub.config.alerts import Alerting
+from schemas.language import Text
+
+Share = Literal["limits", "network"]
+"""Alerts about limits are escalated by judging, those of the network by its watch: when one of the two stands
+still, the other goes on telling people."""
+
+
+class Escalation:
+    """Escalates one share of the alerts, at most to the level `levels`; inside a transaction of the caller's."""
+
+    def __init__(self, book: Book, settings: Alerting, levels: int, share: Share) -> None:
+        self._book = book
+        self._settings = settings
+        self._levels = levels
+        self._kinds = "kind = 'limit'" if share == "limits" else "kind <> 'limit'"
+
+    def pass_time(self, now: float) -> None:
+        """Escalate what has waited for too long at `now`, Unix s."""
+        if not self._levels or not self._settings.escalate_minutes:
+            return
+        shortest = 60 * min(self._settings.escalate_minutes.values())
+        rows = self._book.rows(
+            "SELECT * FROM alert WHERE state IN ('firing', 'resolved') AND fired <= ? "  # noqa: S608 - a text above
+            f"AND acknowledged IS NULL AND maintenance IS NULL AND escalation < ? AND {self._kinds}",
+            now - shortest,
+            self._levels,
+        )
+        for alert in rows:
+            minutes = self._settings.escalate_minutes.get(alert["severity"])
+            level = alert["escalation"] + 1
+            if minutes is None or now - alert["fired"] < 60 * minutes * level:
+                continue
+            # What fired during maintenance was told when that was over: only since then could anybody acknowledge.
+            told = self._book.one(
+                "SELECT max(time) AS time FROM alert_step WHERE alert = ? AND what IN ('firing', 'released')",
+                alert["id"],
+            )
+            waited = now - (told["time"] if told else alert["fired"])
+            if waited < 60 * minutes * level:
+                continue
+            self._book.change(alert, escalation=level)
+            text = of_lines(alert["text"])
+            over = Text(" It is over meanwhile.", "现已解除。") if alert["resolved"] else Text("", "")
+            self._book.step(
+                alert,
+                "escalated",
+                Text(
+                    f"nobody has acknowledged for {waited / 60:.0f} min; level {level} is told.{over.en} {text.en}",
+                    f"{waited / 60:.0f}分钟无人确认，通知第{level}级。{over.zh}{text.zh}",
+                ),
+            )

@@ -1,0 +1,153 @@
+"""What people are told of alerts, as a sentence in English and one in Chinese."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub.judge.averaging import rounded
+from hub.judge.verdicts import Verdict
+from hub.judge.verdicts import Warning as Early
+from hub.registry.live import NightWork, Site
+from schemas import Limit
+from schemas.language import Text
+
+SEVERITY = {
+    "info": Text("info", "提示"),
+    "warning": Text("warning", "预警"),
+    "violation": Text("violation", "超标"),
+    "critical": Text("critical", "严重"),
+}
+STATE = {
+    "pending": Text("pending", "待定"),
+    "firing": Text("firing", "持续中"),
+    "acknowledged": Text("acknowledged", "已确认"),
+    "resolved": Text("resolved", "已解除"),
+    "closed": Text("closed", "已关闭"),
+    "withdrawn": Text("withdrawn", "已撤回"),
+}
+WHAT = {
+    "early": Text("early warning", "预警（未定论）"),
+    "counted": Text("exceeded, waiting for more windows", "已超标，待后续时段确认"),
+    "firing": Text("firing, final", "告警（已定论）"),
+    "released": Text("firing, final; maintenance is over", "告警（已定论）；维护已结束"),
+    "suppressed": Text("suppressed: maintenance", "维护期间，不通知"),
+    "raised": Text("graver now", "级别升高"),
+    "escalated": Text("nobody has acknowledged", "逾时无人确认"),
+    "amended": Text("amended by late data", "因迟到数据修正"),
+    "acknowledged": Text("acknowledged", "已确认"),
+    "comment": Text("comment", "备注"),
+    "resolved": Text("resolved", "已解除"),
+    "withdrawn": Text("early warning withdrawn", "预警撤回"),
+    "closed": Text("closed", "已关闭"),
+}
+SENDING = {
+    "waiting": Text("waits", "待发送"),
+    "sending": Text("is being sent", "发送中"),
+    "sent": Text("sent", "已发送"),
+    "unknown": Text("not known whether it was sent", "是否送达未知"),
+    "dropped": Text("not sent", "未发送"),
+}
+KIND = {
+    "limit": Text("limit exceeded", "超过限值"),
+    "silent": Text("board silent", "设备失联"),
+    "sensor": Text("sensor faulty", "传感器故障"),
+    "clock": Text("clock wrong", "时钟错误"),
+    "calibration": Text("calibration overdue", "校准逾期"),
+    "outbox": Text("records given up", "数据丢弃"),
+    "numbers": Text("record numbers used twice", "记录编号重复"),
+    "flood": Text("board floods", "发送过量"),
+    "lag": Text("hub lagging", "数据处理滞后"),
+}
+AT_RISK = Text("limit at risk", "可能超过限值")
+NO_BOARD = Text("no board heard", "全部设备失联")
+VERIFIED = {
+    "P": Text("P (the standard's own text)", "P（标准原文）"),
+    "S": Text("S (secondary source)", "S（二手来源）"),
+    "U": Text("U (unverified)", "U（未核实）"),
+}
+"""How well the value of a limit, or how it is averaged, is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Makes the sentences; local times are those of `zone`."""
+
+    zone: ZoneInfo
+
+    def exceeded(self, v: Verdict, site: Site, permit: NightWork | None) -> Text:
+        """Return what an exceedance is: site, value, limit, window, capture, clause, how well it is verified."""
+        shown = f"{number(v.value, v.decimals)} {v.unit}"
+        en = (
+            f"{place(site, v.device, 0)}: {shown}, limit {v.limit_value:g} {v.unit}. {v.limit.en}, "
+            f"{self.span(v.start, v.end, ' to ')}, data capture {v.capture * 100:.0f} %. {cited(v, 0)}."
+        )
+        zh = (
+            f"{place(site, v.device, 1)}：{shown}，限值{v.limit_value:g} {v.unit}。{v.limit.zh}，"
+            f"{self.span(v.start, v.end, '至')}，有效数据率{v.capture * 100:.0f} %。{cited(v, 1)}。"
+        )
+        if permit:
+            en += f" Night-work permit {permit.permit}: work at night is allowed, the limit still binds."
+            zh += f"夜间施工许可{permit.permit}：允许夜间施工，但限值仍须遵守。"
+        return Text(en, zh)
+
+    def early(self, w: Early, site: Site) -> Text:
+        """Return what is to be expected of an open window."""
+        window = (self.span(w.start, w.end, " to "), self.span(w.start, w.end, "至"))
+        used = f"{w.used * 100:.0f} %"
+        if w.certain:
+            hope = Text("the limit can no longer be kept", "已无法达标")
+        elif w.reached_at is not None:
+            at = self.clock(w.reached_at)
+            hope = Text(f"if it goes on, the limit is reached at about {at}", f"若持续，预计{at}左右达到限值")
+        else:
+            hope = Text("the limit is at risk", "存在超标风险")
+        return Text(
+            f"{place(site, w.device, 0)}: {used} of what {window[0]} allows is used; {hope.en}. "
+            f"{w.limit.en}, limit {w.limit_value:g} {w.unit}. {cited(w, 0)}. Early: not a verdict.",
+            f"{place(site, w.device, 1)}：{window[1]}的允许量已用{used}，{hope.zh}。"
+            f"{w.limit.zh}，限值{w.limit_value:g} {w.unit}。{cited(w, 1)}。预警，非定论。",
+        )
+
+    def span(self, start: float, end: float, to: str) -> str:
+        """Return a span of local time; the day of its end only where it is another."""
+        from_, until = (datetime.fromtimestamp(t, self.zone) for t in (start, end))
+        short = until.date() == from_.date() or (end - start) < 86_400
+        return f"{from_:%Y-%m-%d %H:%M}{to}{until:{'%H:%M' if short else '%Y-%m-%d %H:%M'}}"
+
+    def clock(self, t: float) -> str:
+        """Return the local time of day."""
+        return f"{datetime.fromtimestamp(t, self.zone):%H:%M}"
+
+
+def place(site: Site, device: str, lang: int) -> str:
+    """Return the names of a site and board; `lang`: 0 English, 1 Chinese."""
+    if lang:
+        return f"{site.zh}（{site.district}/{site.id}，设备{device}）"
+    return f"{site.en} ({site.district}/{site.id}, board {device})"
+
+
+def cited(judged: Verdict | Early, lang: int) -> str:
+    """Return what sets the limit, and how well its value and averaging are verified."""
+    standard, limit = judged.standard, judged.limit
+    clause, value, averaging = clause_of(limit), VERIFIED[limit.verified], VERIFIED[limit.averaging.verified]
+    if lang:
+        return f"{standard.id}《{standard.zh}》{clause}；限值核实程度：{value.zh}，平均方式：{averaging.zh}"
+    return f"{standard.id}, {clause}; limit verified: {value.en}, averaging: {averaging.en}"
+
+
+def clause_of(limit: Limit) -> str:
+    """Return the clause; where it is not known, the limit's id in the catalogue."""
+    return limit.clause or limit.id
+
+
+def number(value: float | None, decimals: int) -> str:
+    """Return a value as it was judged: rounded to the quantity's decimals."""
+    return "?" if value is None else f"{rounded(value, decimals):.{decimals}f}"
+
+
+def kind_of(alert: dict[str, Any]) -> Text:
+    """Return what an alert (a row) is about."""
+    if alert["kind"] == "limit" and not alert["exceeded"] and alert["fired"] is None:
+        return AT_RISK
+    return NO_BOARD if alert["kind"] == "silent" and not alert["device"] else KIND[alert["kind"]]

@@ -1,0 +1,209 @@
+"""Shows alerts and their evidence to people, in English or Chinese."""
+
+from datetime import datetime, timedelta
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text as RichText
+
+from hub.alerts import models
+from hub.alerts.text import VERIFIED
+from schemas.language import Lang, Text
+
+TEXTS = {
+    "id": Text("No.", "编号"),
+    "opened": Text("Opened", "时间"),
+    "state": Text("State", "状态"),
+    "severity": Text("Severity", "级别"),
+    "site": Text("Site", "场所"),
+    "board": Text("Board", "设备"),
+    "what": Text("What", "事项"),
+    "standard": Text("Standard", "标准"),
+    "value": Text("Value", "数值"),
+    "limit": Text("Limit", "限值"),
+    "none": Text("no alerts", "没有告警"),
+    "steps": Text("What was done", "处理记录"),
+    "windows": Text("Windows", "评价时段"),
+    "notifications": Text("Notifications", "通知"),
+    "rests": Text("Rests on", "依据"),
+    "readings": Text("{n} readings: fenceline alerts show {id} --json", "{n}条读数：fenceline alerts show {id} --json"),
+    "messages": Text(
+        "the boards' messages, verbatim: fenceline alerts evidence {id}", "设备原始报文：fenceline alerts evidence {id}"
+    ),
+    "cited": Text(
+        "{standard}, {title}: {name}, limit {value:g} {unit} ({clause}), averaging {averaging}",
+        "{standard}《{title}》：{name}，限值{value:g} {unit}（{clause}），平均方式{averaging}",
+    ),
+    "known": Text(
+        "limit verified: {value}, averaging: {averaging}; {source}",
+        "限值核实程度：{value}，平均方式：{averaging}；{source}",
+    ),
+    "offset": Text("Log offset", "日志序号"),
+    "received": Text("Received", "接收时间"),
+    "records": Text("Records", "记录时间"),
+    "values": Text("Values", "数值"),
+    "mac": Text("MAC", "报文认证"),
+    "right": Text("right", "有效"),
+    "wrong": Text("WRONG", "无效"),
+    "unknown": Text("key not known", "密钥未知"),
+    "no_messages": Text(
+        "no messages: it rests on none, or the log has forgotten them ([keep] days; it begins at {since})",
+        "没有报文：该告警无报文依据，或日志已清除（[keep] days；日志始于{since}）",
+    ),
+    "from": Text("From", "开始"),
+    "to": Text("To", "结束"),
+    "reason": Text("Reason", "原因"),
+    "who": Text("By", "操作人"),
+    "all_boards": Text("all", "全部"),
+    "removed": Text("maintenance window {id} was taken back", "维护时段{id}已撤回"),
+    "no_maintenance": Text("no maintenance windows", "没有维护时段"),
+    "rest": Text("... and more: --after {after}", "……还有更多：--after {after}"),
+    "done": Text("alert {id}: {state}", "告警{id}：{state}"),
+    "suppressed": Text("maintenance", "维护"),
+}
+STYLES = {"critical": "bold red", "violation": "red", "warning": "yellow", "info": "dim"}
+
+
+class View:
+    """Prints in one language; into a file or pipe wide enough that nothing is folded."""
+
+    def __init__(self, lang: Lang) -> None:
+        self._lang = lang
+        console = Console(highlight=False)
+        self._console = console if console.is_terminal else Console(highlight=False, width=200)
+
+    def text(self, key: str, **values: object) -> str:
+        """Return a text, with what stands in it."""
+        return TEXTS[key].into(self._lang).format(**values)
+
+    def table(self, alerts: list[models.Alert]) -> None:
+        """Print alerts, one in a line."""
+        if not alerts:
+            print(self.text("none"))
+            return
+        table = Table(box=None, pad_edge=False)
+        for key in ("id", "opened", "state", "severity", "site", "board", "what", "value", "limit", "standard"):
+            numbers = key in {"id", "value", "limit"}
+            table.add_column(self.text(key), overflow="fold", justify="right" if numbers else "left")
+        for alert in alerts:
+            state = f"{alert.state_name} ({self.text('suppressed')})" if alert.maintenance else alert.state_name
+            limit = "-" if alert.limit is None else f"{alert.limit:g} {alert.unit}"
+            standard = f"{alert.standard} {alert.clause}" if alert.standard else "-"
+            place = (alert.site_name or "-", alert.board or "-")
+            severity = RichText(alert.severity_name, STYLES[alert.severity])
+            cells = (str(alert.id), shown_time(alert.opened), state)
+            rest = (*place, alert.kind_name, shown(alert.value), limit, standard)
+            table.add_row(*map(RichText, cells), severity, *map(RichText, rest))
+        self._console.print(table)
+
+    def detail(
+        self, alert: models.AlertDetail, windows: list[tuple[models.JudgedWindow, str]], told: list[str]
+    ) -> None:
+        """Print an alert with all that it rests on; `windows` with what people call their outcomes, `told`: lines."""
+        self.table([alert])
+        self._console.print(RichText(f"\n{alert.text}"), soft_wrap=True)
+        if alert.link:
+            self._console.print(RichText(alert.link), soft_wrap=True)
+        steps = [f"{shown_time(s.time)} {s.who}: {s.what_name} | {s.detail}".rstrip(" |") for s in alert.steps]
+        self._sections(("windows", windows_of(windows, alert.unit)), ("rests", self._rests_on(alert)))
+        self._sections(("steps", steps), ("notifications", told))
+
+    def evidence(
+        self, alert: models.AlertDetail, windows: list[tuple[models.JudgedWindow, str]], page: models.Messages
+    ) -> None:
+        """Print what proves an alert: its limit, its windows, and the messages, whether the MAC of each is right."""
+        self.table([alert])
+        self._sections(("windows", windows_of(windows, alert.unit)), ("rests", self._cited(alert)))
+        print()
+        self._messages(page)
+
+    def _sections(self, *sections: tuple[str, list[str]]) -> None:
+        for key, lines in sections:
+            if lines:
+                self._console.print(RichText(f"\n{self.text(key)}", "bold"))
+                self._console.print(RichText("\n".join(f"  {line}" for line in lines)), soft_wrap=True)
+
+    def _messages(self, page: models.Messages) -> None:
+        if not page.messages:
+            print(self.text("no_messages", since=shown_time(page.kept_since) if page.kept_since else "-"))
+            return
+        table = Table(box=None, pad_edge=False)
+        for key in ("offset", "received", "records", "values", "mac"):
+            table.add_column(self.text(key), overflow="fold", justify="right" if key == "offset" else "left")
+        for message in page.messages:
+            key, style = {True: ("right", "green"), False: ("wrong", "bold red"), None: ("unknown", "yellow")}[
+                message.authentic
+            ]
+            values = " ".join(f"{shown(r.value)}{'' if r.flag == 'N' else r.flag}" for r in message.readings)
+            what = values or message.topic.rpartition("/")[2]
+            cells = (str(message.offset), shown_time(message.received), _records(message.readings), what)
+            table.add_row(*map(RichText, cells), RichText(self.text(key), style))
+        self._console.print(table)
+        if page.cursor:
+            print(self.text("rest", after=page.cursor))
+
+    def maintenance(self, windows: list[models.Maintenance]) -> None:
+        """Print maintenance windows, one in a line."""
+        if not windows:
+            print(self.text("no_maintenance"))
+            return
+        table = Table(box=None, pad_edge=False)
+        for key in ("id", "site", "board", "from", "to", "reason", "who"):
+            table.add_column(self.text(key), overflow="fold")
+        for one in windows:
+            board = one.board or self.text("all_boards")
+            times = (shown_time(one.from_), shown_time(one.to))
+            table.add_row(*map(RichText, (str(one.id), one.site, board, *times, one.reason, one.who)))
+        self._console.print(table)
+
+    def _cited(self, alert: models.AlertDetail) -> list[str]:
+        lines = []
+        if alert.cited:
+            cited = alert.cited.model_dump(
+                include={"standard", "title", "name", "value", "unit", "clause", "averaging"}
+            )
+            lines.append(self.text("cited", **cited))
+            value, averaging = (
+                VERIFIED[letter].into(self._lang) for letter in (alert.cited.verified, alert.cited.averaging_verified)
+            )
+            lines.append(self.text("known", value=value, averaging=averaging, source=alert.cited.source))
+        return lines
+
+    def _rests_on(self, alert: models.AlertDetail) -> list[str]:
+        lines = self._cited(alert)
+        if alert.evidence:
+            lines.append(self.text("readings", n=len(alert.evidence.readings), id=alert.id))
+        if alert.evidence and alert.evidence.influxql:
+            lines.append(alert.evidence.influxql)
+        if alert.board:
+            lines.append(self.text("messages", id=alert.id))
+        return lines
+
+
+def shown_time(time_: datetime) -> str:
+    """Return a local time as people read it."""
+    return f"{time_:%Y-%m-%d %H:%M:%S}"
+
+
+def shown(value: float | None) -> str:
+    """Return a value as people read it."""
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _records(readings: list[models.Reading]) -> str:
+    if not readings:
+        return "-"
+    end = readings[-1].t + timedelta(seconds=readings[-1].dt)
+    return f"{readings[0].t:%H:%M:%S}-{end:%H:%M:%S}"
+
+
+def windows_of(windows: list[tuple[models.JudgedWindow, str]], unit: str | None) -> list[str]:
+    """Return a line for each judged window."""
+    return [_window(window, outcome, unit) for window, outcome in windows]
+
+
+def _window(window: models.JudgedWindow, outcome: str, unit: str | None) -> str:
+    value = "-" if window.value is None else f"{window.value:.1f} {unit}"
+    capture = "" if window.capture is None else f", {window.capture * 100:.0f} %"
+    revision = f" (#{window.revision})" if window.revision > 1 else ""
+    return f"{window.start:%Y-%m-%d %H:%M}-{window.end:%H:%M} {outcome}: {value}{capture}{revision}"

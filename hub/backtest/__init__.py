@@ -1,0 +1,1 @@
+"""The hub's judging over recorded data, without a hub."""

@@ -1,0 +1,104 @@
+"""Judges recorded data without a hub: a CSV file in, the judgements of the hub's own engine out.
+
+Rows go straight into windows, so memory grows with the windows (about 1 kB for each and its verdicts), not with the
+rows.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from hub.backtest.table import Table
+from hub.judge import Engine, Judgement, NoArchive, Place, Plans
+from hub.judge.windows import LocalTime
+from schemas import Binding, Limit, Quantity, Standard
+
+REPORT_EVERY = 4096
+_POINT = "backtest"
+_END = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a backtest found."""
+
+    judgements: list[Judgement]
+    """Sorted by start."""
+    rows: int
+    notes: Mapping[str, int]
+    """What does not count because no instrument in order gives it and, with `lenient`, what was mended: how often."""
+    left_open: tuple[Binding, ...]
+    """Limits on what was measured that may bind the site: something must be known of it first."""
+
+
+def backtest(
+    lines: Iterable[str],
+    *,
+    name: str,
+    place: Place,
+    zone: ZoneInfo,
+    limits: list[tuple[Standard, Limit]],
+    quantities: Mapping[str, Quantity],
+    named: Collection[str] | None = None,
+    lenient: bool = False,
+    progress: Callable[[], None] = lambda: None,
+) -> Result:
+    """Judge the rows of a CSV file with the columns time, dt, quantity, value and, if there is one, flag.
+
+    Args:
+        lines: of the file, with its header.
+        name: of the file, for errors.
+        place: what limits ask of the site.
+        zone: of the local time.
+        limits: as `load_limits` gives them.
+        quantities: the catalogue of quantities.
+        named: the standards to judge by; None: all that bind the site or inform about it.
+        lenient: mend or leave out wrong rows instead of refusing the file.
+        progress: called every few thousand rows.
+
+    Raises:
+        UserError: a row is wrong; the text names file and line.
+    """
+    plans = Plans(limits, quantities, named, open_too=True)
+    local = LocalTime(zone)
+    engine = Engine(plans, local, _Alone(place), NoArchive(), notes=False)
+    table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain))
+    first, last = _END, 0
+    for number, (quantity, start, end, *sums) in enumerate(table.sums(lines)):
+        engine.add_sum(_POINT, quantity, start, end, *sums)
+        first = int(start) if start < first else first
+        last = int(start) if start > last else last
+        if not number % REPORT_EVERY:
+            progress()
+    engine.reach(_POINT, _END)
+    judgements = engine.judge(_POINT)
+    judgements.sort(key=lambda one: (one.start, one.end, one.rule.id))
+    days = {local.day(t).date for t in (first, last)} if table.rows else set()
+    return Result(judgements, table.rows, table.notes, _left_open(plans, place, days, table.quantities, judgements))
+
+
+def _left_open(
+    plans: Plans, place: Place, days: Iterable[date], quantities: Collection[str], judgements: Iterable[Judgement]
+) -> tuple[Binding, ...]:
+    judged = {one.rule.id for one in judgements}
+    found = {
+        (one.standard.id, one.limit.id): one
+        for day in sorted(days)
+        for one in plans.bindings(place, day)
+        if one.status == "open" and one.limit.quantity in quantities
+    }
+    return tuple(one for key, one in found.items() if " ".join(key) not in judged)
+
+
+class _Alone:
+    """A city of one site with one board."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def place(self, device: str) -> Place | None:  # noqa: ARG002
+        return self._place
+
+    def neighbours(self, device: str) -> tuple[str, ...]:
+        return (device,)

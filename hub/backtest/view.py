@@ -1,0 +1,188 @@
+"""Shows what a backtest found: to programs as JSON lines, to people as a table in English or Chinese."""
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text as Rich
+
+from hub.backtest.air_days import AirDay
+from hub.backtest.judging import Result
+from hub.judge import Judgement, Rule
+from hub.judge.aqi import Index
+from schemas.language import Lang, Text
+
+HEADS = (
+    Text("Limit", "限值项"),
+    Text("Value", "限值"),
+    Text("Windows", "判定数"),
+    Text("Exceeded", "超标"),
+    Text("Invalid", "无效"),
+    Text("Highest", "最高"),
+    Text("Verified", "核实"),
+)
+WHEN = Text("in the window from", "所在时段起")
+WIDE = 110
+"""So many columns of a terminal have room for when it was highest."""
+AQI_HEADS = (
+    Text("Day", "日期"),
+    Text("AQI", "AQI"),
+    Text("Level", "级别"),
+    Text("Primary", "首要污染物"),
+    Text("Individual indices", "分指数"),
+    Text("Edition", "标准"),
+)
+VERIFIED = Text(
+    "Verified: P read in the standard's own text, S secondary source, U unverified (value or averaging).",
+    "核实程度：P 查阅过标准原文，S 二手来源，U 未核实（限值或平均方式）。",
+)
+OPEN = Text("Not judged, since something is not known of the site:", "因场所情况不明而未判定：")
+NOTHING = Text(
+    "No limit of these standards is about these quantities at such a site on these days; "
+    "see: fenceline limits explain --help",
+    "所选标准在这些日期对此类场所的这些指标没有限值；参见：fenceline limits explain --help",
+)
+_BOOL = ("false", "true")
+INFORMS = Text("* for information: above it nobody violates the law", "* 仅供参考：超过不等于违法")
+
+
+def json_lines(judgements: list[Judgement], zone: ZoneInfo) -> Iterator[str]:
+    """Yield one JSON object for each verdict and, as the last, the summary."""
+    iso = lru_cache(4096)(lambda t: datetime.fromtimestamp(t, zone).isoformat())
+    parts: dict[str, tuple[str, str]] = {}
+    for one in judgements:
+        if one.rule.id not in parts:
+            parts[one.rule.id] = _constant(one.rule)
+        head, middle = parts[one.rule.id]
+        value = "null" if one.told is None else _plain(one.told)
+        yield (
+            f'{head}"start":"{iso(one.start)}","end":"{iso(one.end)}","value":{value},{middle}'
+            f'"capture":{round(one.capture, 4)},"valid":{_BOOL[one.outcome != "invalid"]},'
+            f'"exceeded":{_BOOL[one.outcome == "exceeded"]}}}'
+        )
+    yield msgspec.json.encode({"summary": True, **counts_of(judgements)}).decode()
+
+
+def _constant(rule: Rule) -> tuple[str, str]:
+    """Return what is the same in every line of a rule: a file may have a million."""
+    head = {"standard": rule.standard.id, "limit": rule.limit.id, "quantity": rule.limit.quantity}
+    middle = {"limit_value": _plain(rule.limit.value), "unit": rule.unit}
+    texts = [msgspec.json.encode(part).decode() for part in (head, middle)]
+    return f"{texts[0][:-1]},", f"{texts[1][1:-1]},"
+
+
+def _plain(number: float) -> float:
+    return int(number) if math.isfinite(number) and number == int(number) else number
+
+
+def counts_of(judgements: list[Judgement]) -> dict[str, int]:
+    """Return how many verdicts there are, and of which kind."""
+    exceeded = sum(one.outcome == "exceeded" for one in judgements)
+    invalid = sum(one.outcome == "invalid" for one in judgements)
+    return {"verdicts": len(judgements), "exceeded": exceeded, "invalid": invalid}
+
+
+def aqi_lines(days: Iterable[AirDay]) -> Iterator[str]:
+    """Yield one JSON object for each day and, as the last, the summary."""
+    count = without = 0
+    for day in days:
+        count, without = count + 1, without + (day.index is None)
+        index = day.index or Index(0, (), {})
+        row = {
+            "day": day.date.isoformat(),
+            "edition": day.edition,
+            "aqi": index.value if day.index else None,
+            "level": index.level if day.index else None,
+            "primary": index.primary,
+            "iaqi": index.parts,
+            "concentrations": {item: round(value, 3) for item, value in day.concentrations.items()},
+        }
+        yield msgspec.json.encode(row).decode()
+    yield msgspec.json.encode({"summary": True, "days": count, "without": without}).decode()
+
+
+def show(result: Result, zone: ZoneInfo, lang: Lang) -> None:
+    """Print a table with a row for each limit, and what was left open."""
+    console = Console(highlight=False)
+    wide = console.width >= WIDE
+    table = _table((*HEADS, WHEN) if wide else HEADS, lang, range(1, 6))
+    by_rule: dict[str, list[Judgement]] = {}
+    for one in sorted(result.judgements, key=lambda one: (one.binding, one.rule.standard.id)):
+        by_rule.setdefault(one.rule.id, []).append(one)
+    standard = ""
+    for found in by_rule.values():
+        if found[0].rule.standard.id != standard:
+            standard = found[0].rule.standard.id
+            table.add_row(Rich(standard + "*" * (found[0].binding == "informs"), "bold"))
+        table.add_row(*_row(found, zone, lang)[: None if wide else -1])
+    if by_rule:
+        console.print(table)
+        if any(one.binding == "informs" for one in result.judgements):
+            console.print(INFORMS.into(lang), style="dim")
+        console.print(VERIFIED.into(lang), style="dim")
+    counts = counts_of(result.judgements)
+    end = Text(
+        f"{result.rows} rows, {counts['verdicts']} verdicts: "
+        f"{counts['exceeded']} exceeded, {counts['invalid']} invalid.",
+        f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded']}项超标，{counts['invalid']}项无效。",
+    )
+    console.print(Rich(end.into(lang), "bold"))
+    if result.left_open or not by_rule:
+        show_open(result, lang, console)
+
+
+def show_open(result: Result, lang: Lang, console: Console) -> None:
+    """Print what was not judged, and why; of a file that no limit is about, that."""
+    if result.left_open:
+        console.print(OPEN.into(lang))
+        for standard, why in dict.fromkeys((one.standard.id, one.why(lang)) for one in result.left_open):
+            console.print(f"  {standard}: {why}", markup=False)
+    elif result.rows and not result.judgements:
+        console.print(NOTHING.into(lang))
+
+
+def show_aqi(days: Iterable[AirDay], lang: Lang) -> None:
+    """Print a table with a row for each day."""
+    table = _table(AQI_HEADS, lang, (1,))
+    for day in days:
+        index = day.index
+        if index is None:
+            table.add_row(
+                day.date.isoformat(), "-", Text("too little data", "数据不足").into(lang), "", "", day.edition
+            )
+            continue
+        table.add_row(
+            *(day.date.isoformat(), str(index.value), f"{index.level} {index.name.into(lang)}"),
+            *(", ".join(index.primary) or "-", ", ".join(f"{item} {part}" for item, part in index.parts.items())),
+            day.edition,
+        )
+    Console(highlight=False).print(table)
+
+
+def _row(found: list[Judgement], zone: ZoneInfo, lang: Lang) -> list[str | Rich]:
+    rule, counts = found[0].rule, counts_of(found)
+    valid = [one for one in found if one.value is not None and one.outcome != "invalid"]
+    highest, when = "-", ""
+    if valid:
+        top = max(valid, key=lambda one: one.value or 0.0)
+        highest = f"{top.told or 0.0:.{rule.decimals}f}"
+        when = f"{datetime.fromtimestamp(top.start, zone):%Y-%m-%d %H:%M}"
+    limit = rule.limit.zh if lang is Lang.zh else rule.limit.en
+    exceeded = Rich(str(counts["exceeded"]), "bold red" if counts["exceeded"] else "")
+    return [
+        *(f"  {limit}", f"{rule.limit.value:g} {rule.unit}"),
+        *(str(counts["verdicts"]), exceeded, str(counts["invalid"]), highest, rule.limit.weakest, when),
+    ]
+
+
+def _table(heads: tuple[Text, ...], lang: Lang, numbers: Iterable[int]) -> Table:
+    right = set(numbers)
+    table = Table(box=None, pad_edge=False)
+    for index, head in enumerate(heads):
+        table.add_column(head.into(lang), justify="right" if index in right else "left", no_wrap=index > 0)
+    return table

@@ -1,0 +1,1 @@
+"""The log's consumer that judges: windows, verdicts and what alerts rest on."""

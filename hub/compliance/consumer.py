@@ -1,0 +1,308 @@
+"""Judges each averaging window against the limits in force, and keeps the verdicts.
+
+A consumer of the log. Open windows, verdicts, alerts and the position in the log change in one transaction, so a kill
+at any moment gives the same verdicts in the end.
+"""
+
+import heapq
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from hub.alerts.life import Alerts
+from hub.compliance.budget import warnings_of
+from hub.compliance.windows import WindowStore
+from hub.config.alerts import Alerting
+from hub.judge import Engine, Judgement, Plans
+from hub.judge.boards import KEEP, NEVER
+from hub.judge.verdicts import Verdict
+from hub.judge.windows import DAY, LocalTime
+from hub.limits.places import Places
+from hub.log.log import Entry
+from hub.log.readings import intervals
+from hub.registry.live import Registry
+from hub.storage.compliance_tables import STEPS
+from hub.storage.database import open_database
+from schemas import Limit, Quantity, Standard
+
+GRACE = 300
+"""How long a window waits after its end for a board from which nothing comes any more, s."""
+NEWS = 1800
+"""A verdict on a window that ended longer ago is recorded, but is no news: it raises no alert, s."""
+PRUNE_EVERY = 3600.0
+PAUSE = 30.0
+"""When nothing was taken for so long, the hub's clock was in doubt, or its process stood still [s]."""
+
+log = logging.getLogger("hub.compliance")
+
+
+class Compliance:
+    """The verdicts in the file `path`.
+
+    Args:
+        path: the database.
+        registry: sites and boards.
+        limits: as `load_limits` gives them.
+        quantities: the catalogue of quantities.
+        clock: gives Unix time in s.
+        alerting: how alerts behave.
+        levels: the highest level to which an alert can be escalated.
+        steady: gives monotonic time in s.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        registry: Registry,
+        limits: list[tuple[Standard, Limit]],
+        quantities: dict[str, Quantity],
+        clock: Callable[[], float],
+        alerting: Alerting | None = None,
+        levels: int = 0,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._db = open_database(path, STEPS)
+        self._clock = clock
+        self._registry = registry
+        self._places = Places(registry)
+        self._plans = Plans(limits, quantities)
+        self._store = WindowStore(self._db)
+        self._alerts = Alerts(self._db, registry, clock, alerting, levels)
+        self._pruned = 0.0
+        self._steady = steady
+        self._taken = steady()  # when entries were last taken
+        self._listening = -math.inf  # since when they have been taken without a pause, Unix s
+        self._ahead = False  # what is in memory is ahead of what is on the medium
+        self._load()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def use(self, registry: Registry) -> None:
+        """Judge by another registry from now on."""
+        if registry.zone != self._registry.zone:
+            self._registry = registry
+            self._places = Places(registry)
+            self._load()  # every window lies elsewhere
+        self._registry = registry
+        self._places = Places(registry)
+        self._engine.refresh(self._places)
+        self._alerts.use(registry)
+
+    def position(self) -> int:
+        """Return the log's offset up to which everything has been judged."""
+        return int(self._db.execute("SELECT offset FROM position").fetchone()[0])
+
+    def take(self, entries: list[Entry]) -> None:
+        """Add the entries' readings to their windows and judge the windows that are over."""
+        if self._ahead:
+            self._load()
+        now = self._clock()
+        self._notice_pause(now)
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            heard = self._add(entries, now)
+            if entries:
+                self._db.execute("UPDATE position SET offset = ?", (entries[-1].offset,))
+            self._warn(now)
+            judged = self._judge(heard, now)
+            self._alerts.pass_time()
+            self._store.save(self._engine)
+            self._save_latest(heard | judged)
+            if now - self._pruned > PRUNE_EVERY:
+                self._store.prune(now)
+                self._pruned = now
+            self._db.execute("COMMIT")
+            self._engine.settle(heard | judged)
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._ahead = True
+            raise
+        if self._engine.too_late:
+            log.warning(
+                "%d readings came more than %d days after their windows had been judged: they are in the log and in "
+                "the series, but those verdicts stay as they are",
+                self._engine.too_late,
+                KEEP // DAY,
+            )
+            self._engine.too_late = 0
+
+    def _notice_pause(self, now: float) -> None:
+        """Count a board's silence only while somebody listens: what it said meanwhile is still to come."""
+        steady = self._steady()
+        if steady - self._taken > PAUSE:
+            self._listening = now
+            for device in self._latest:
+                self._set_timer(device)
+        self._taken = steady
+
+    def _load(self) -> None:
+        self._ahead = True  # until all of it is there
+        self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
+        self._store.load(self._engine)
+        rows = self._db.execute("SELECT device, t, heard FROM latest")
+        now = self._clock()
+        # What was heard under a clock that ran ahead was heard by now.
+        self._latest: dict[str, tuple[int, float]] = {device: (t, min(heard, now)) for device, t, heard in rows}
+        self._timers: list[tuple[float, str]] = []
+        self._due: dict[str, float] = {}  # by site, when it is looked at though nothing came
+        for device in self._latest:
+            self._set_timer(device)
+        self._ahead = False
+
+    def _add(self, entries: list[Entry], now: float) -> set[str]:
+        heard: set[str] = set()
+        ahead = int(now + GRACE)  # a clock that once went wrong must not close the windows of days to come
+        add = self._engine.add
+        for entry in entries:
+            for i in intervals(entry):
+                # A board that is back sends its newest record first: it must not close the windows which older ones
+                # will fill.
+                until = min(i.t + i.dt, ahead) if entry.settled else 0
+                before = self._latest.get(i.device, (0, now))[0]
+                self._latest[i.device] = (max(before, until), now)
+                heard.add(i.device)
+                for quantity, value in i.values.items():
+                    add(i.device, quantity, i.t, i.dt, value)
+                for quantity in i.flagged:
+                    add(i.device, quantity, i.t, i.dt, None)
+        return heard
+
+    def _judge(self, heard: set[str], now: float) -> set[str]:
+        """Judge what is over at the sites of these boards and at those whose time has come; return their boards."""
+        todo = set(heard)
+        while self._timers and self._timers[0][0] <= now:
+            due, device = heapq.heappop(self._timers)
+            if self._due.get(self._places.group(device)) == due:
+                todo.add(device)
+        groups = {self._places.group(device): device for device in todo}
+        boards: list[str] = []
+        for device in groups.values():
+            site = self._places.neighbours(device)
+            self._reach(site, now)
+            boards += site
+        over = [device for device in boards if self._engine.due(device) <= self._engine.closed(device)]
+        judged = [one for device in over for one in self._engine.judge(device)]
+        for one in sorted(judged, key=lambda one: (one.end, one.start)):
+            self._record(one, now)
+        for device in groups.values():
+            self._set_timer(device)
+        return set(boards)
+
+    def _reach(self, boards: tuple[str, ...], now: float) -> None:
+        """Close the windows of a site's boards up to what they have sent; of silent ones, when one waited for long."""
+        over = int(now - GRACE)
+        waited = any(self._engine.due(device) <= over for device in boards)
+        for device in boards:
+            t, said = self._latest.get(device, (0, now))
+            said = max(said, self._listening)
+            self._engine.reach(device, max(t, over) if waited and said <= over else t)
+
+    def _set_timer(self, device: str) -> None:
+        """See to it that a site is looked at when its boards have been silent for long enough."""
+        group = self._places.group(device)
+        boards = self._places.neighbours(device)
+        due = min((self._engine.due(one) for one in boards), default=NEVER)
+        if due == NEVER:
+            self._due.pop(group, None)
+            return
+        said = max((self._latest[one][1] for one in boards if one in self._latest), default=0.0)
+        when = max(due, said, self._listening) + GRACE
+        if self._due.get(group) != when:
+            self._due[group] = when
+            heapq.heappush(self._timers, (when, device))
+
+    def _record(self, one: Judgement, now: float) -> None:
+        site = self._places.site(one.device)
+        if site is None:
+            return  # taken out of the registry since
+        rule, limit = one.rule, one.rule.limit
+        verdict = Verdict(
+            district=site.district,
+            site=site.id,
+            device=one.device,
+            rule=rule.id,
+            standard=rule.standard,
+            limit=limit,
+            quantity=limit.quantity,
+            start=one.start,
+            end=one.end,
+            value=one.value,
+            limit_value=limit.value,
+            unit=rule.unit,
+            decimals=rule.decimals,
+            capture=one.capture,
+            outcome=one.outcome,
+            reason=one.reason,
+            permitted=one.permitted,
+            revision=1,
+            judged=now,
+            binding=one.binding,
+        )
+        conclusive = False
+        if not one.first:
+            earlier = self._earlier(verdict)
+            if earlier and _same(verdict, earlier[-1]):
+                return
+            verdict = replace(verdict, revision=len(earlier) + 1)
+            conclusive = any(outcome != "invalid" for outcome, *_ in earlier)
+        self._insert(verdict)
+        # One that said more than "invalid" before is only amended: that is no news.
+        self._alerts.judged(verdict, news=now - one.end <= NEWS and not conclusive)
+
+    def _earlier(self, v: Verdict) -> list[tuple[str, float | None, float, str, int]]:
+        return self._db.execute(
+            "SELECT outcome, value, valid_share, reason, permitted FROM verdict "
+            "WHERE device = ? AND rule = ? AND start = ? ORDER BY revision",
+            (v.device, v.rule, v.start),
+        ).fetchall()
+
+    def _insert(self, v: Verdict) -> None:
+        self._db.execute(
+            "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
+            "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
+                *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
+                *(v.reason, v.permitted),
+            ),
+        )
+
+    def _warn(self, now: float) -> None:
+        """Say what is to be expected of the windows that are still open."""
+        for device, quantity, cell in self._engine.changed:
+            if cell.end > now:
+                rules = cell.rules if cell.rules is not None else self._engine.watch(device, quantity, cell)
+                site = self._places.site(device) if rules else None
+                if site:
+                    wind = partial(self._engine.wind_of, device, cell.span, cell.start)
+                    for warning in warnings_of(rules, cell, site, device, wind):
+                        self._alerts.warn(warning)
+
+    def _save_latest(self, devices: set[str]) -> None:
+        self._db.executemany(
+            "INSERT INTO latest VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (device) DO UPDATE SET t = excluded.t, heard = excluded.heard, closed = excluded.closed",
+            [
+                (device, *self._latest[device], self._engine.closed(device))
+                for device in devices
+                if device in self._latest
+            ],
+        )
+
+
+def _same(v: Verdict, earlier: tuple[str, float | None, float, str, int]) -> bool:
+    """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
+    outcome, value, capture, reason, permitted = earlier
+    if (v.outcome, v.reason, int(v.permitted)) != (outcome, reason, permitted) or abs(v.capture - capture) > 1e-9:
+        return False
+    if v.value is None or value is None:
+        return v.value is value
+    return abs(v.value - value) < 1e-9 * max(1.0, abs(value))

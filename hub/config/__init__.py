@@ -1,0 +1,1 @@
+"""What `fenceline.toml` says."""

@@ -1,0 +1,166 @@
+"""The hub's configuration: read whole, or refused with the file, the field and the remedy."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from hub.config.alerts import Alerting, Recipient
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+"""Identifier of a district, site or board, as it stands in topics."""
+
+T = TypeVar("T")
+
+SECRETS = ("INFLUXDB_V2_TOKEN", "APPRISE_URLS")
+"""Secrets of the environment that may stand in a file instead, which NAME_FILE names: as containers are given them."""
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; its text tells the user what to mend."""
+
+
+class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the MQTT broker is and how to be let in; with `ca` the connection is TLS."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    client_id: str = "fenceline-hub"
+    user: str | None = None
+    password_file: Path | None = None
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where readings go. InfluxDB's address, token and organisation come from the environment: INFLUXDB_V2_URL, ..."""
+
+    kind: Literal["sqlite", "influxdb"] = "sqlite"
+    bucket: str = "fenceline"
+
+
+class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the log keeps, and how much room it leaves."""
+
+    days: Annotated[float, msgspec.Meta(gt=0)] = 400.0
+    """Messages older than this are removed from the log (their readings stay in the store)."""
+    quarantined: Annotated[int, msgspec.Meta(ge=1000)] = 100_000
+    """Most foreign messages in quarantine (no board's, by its MAC); beyond, the oldest go, and stay counted."""
+    quarantined_mb: Annotated[float, msgspec.Meta(ge=1)] = 200.0
+    """Most room that they take, MB; likewise."""
+    free_mb: Annotated[float, msgspec.Meta(ge=0)] = 500.0
+    """With less than this free on the disk of the data folder nothing is committed and acknowledged, MB, ..."""
+    free_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] = 2.0
+    """... or with less than this share of the disk, if that is less."""
+
+
+class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where /healthz, /readyz and /metrics are served; port 0 serves none."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8433
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``fenceline.toml``. Paths are relative to the file."""
+
+    registry: Path
+    keys: Path
+    data: Path = Path("data")
+    acknowledge_every: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
+    """Least time between two acknowledgements to one board, s."""
+    districts: tuple[Id, ...] = ()
+    """The districts this hub owns; none named: all."""
+    broker: Broker = Broker()
+    store: Store = Store()
+    keep: Keep = Keep()
+    http: Http = Http()
+    alerts: Alerting = Alerting()
+    recipients: tuple[Recipient, ...] = msgspec.field(default=(), name="recipient")
+
+    def __post_init__(self) -> None:
+        """Refuse two recipients of one name: what each has been told is kept by it."""
+        names = [recipient.name for recipient in self.recipients]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"recipient {name!r} stands there twice; give each a name of its own")
+
+
+def load_config(path: Path) -> Config:
+    """Read ``fenceline.toml`` and make its paths absolute.
+
+    Raises:
+        ConfigError: the file is missing or wrong, or one that NAME_FILE in the environment names.
+    """
+    _take_secrets()
+    config = read_toml(path, Config)
+    here = path.resolve().parent
+    broker = config.broker
+    return msgspec.structs.replace(
+        config,
+        registry=here / config.registry,
+        keys=here / config.keys,
+        data=here / config.data,
+        broker=msgspec.structs.replace(
+            broker,
+            password_file=broker.password_file and here / broker.password_file,
+            ca=broker.ca and here / broker.ca,
+            certificate=broker.certificate and here / broker.certificate,
+            key=broker.key and here / broker.key,
+        ),
+        recipients=tuple(
+            msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
+        ),
+    )
+
+
+def _take_secrets() -> None:
+    """Put into the environment what stands in files, where the libraries that need it look for it."""
+    for name in SECRETS:
+        file = os.environ.get(f"{name}_FILE")
+        if file and not os.environ.get(name):
+            try:
+                os.environ[name] = Path(file).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                told = error.strerror if isinstance(error, OSError) else "it is not text"
+                raise ConfigError(f"{name}_FILE: {file} cannot be read ({told}); mend it, or set {name}") from error
+
+
+def with_districts(config: Config, names: str) -> Config:
+    """Return the configuration of a hub that owns only the districts in `names`, separated by commas.
+
+    Raises:
+        ConfigError: one of them cannot be the id of a district.
+    """
+    try:
+        districts = msgspec.convert([name.strip() for name in names.split(",")], tuple[Id, ...])
+    except msgspec.ValidationError:
+        raise ConfigError(
+            f"--districts {names}: expected ids of districts separated by commas (small letters, digits and -)"
+        ) from None
+    return msgspec.structs.replace(config, districts=districts)
+
+
+def _path(type_: type, value: object) -> Path:
+    if type_ is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"Expected a path, got {value!r}")
+
+
+def read_toml(path: Path, type_: type[T]) -> T:
+    """Read a TOML file as `type_`.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or holds something else.
+    """
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type_, dec_hook=_path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); README.md shows what stands in it") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -1,0 +1,1 @@
+"""What technicians tell the hub: calibrations and repairs of boards."""

@@ -1,0 +1,223 @@
+"""The HTTP API for technicians: a laptop registers a board with its key, and leaves calibrations and repairs here.
+
+`PUT /api/v1/boards/{id}` may be sent again as often as the network wants: what is known already changes nothing. A key
+comes in over TLS (the reverse proxy's) and never goes out; none is ever replaced by it.
+"""
+
+import datetime as dt
+import logging
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import closing
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub.access.refusals import NO_TOKEN, TOO_OFTEN
+from hub.access.tokens import Access, Role, allows
+from hub.config.files import Config, ConfigError
+from hub.field.book import FILE, STEPS, FieldBook
+from hub.http.problems import Rate, RequestError, invalid, language, problem
+from hub.registry.check import EntryError
+from hub.registry.edit import editing
+from hub.registry.live import load_registry
+from hub.storage.compliance_tables import STEPS as COMPLIANCE_STEPS
+from hub.storage.database import DatabaseError, open_database, transaction
+from schemas.language import Text
+
+MOST_ENTRIES = 5000
+log = logging.getLogger("hub.http")
+_bearer = HTTPBearer(auto_error=False, description="The token that `fenceline access add` showed")
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+
+
+class BoardTold(BaseModel):
+    """What a technician's laptop says of a board."""
+
+    model_config = ConfigDict(extra="forbid")
+    site: Id
+    key: Annotated[
+        str | None,
+        Field(pattern=r"^[0-9a-f]{64}$", repr=False, description="Needed for a board that is not registered yet"),
+    ] = None
+    sensors: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")]], Field(max_length=32)] = []
+    installed: dt.date | None = None
+    calibration_due: dt.date | None = None
+    calibrations: Annotated[list[dict[str, Any]], Field(max_length=MOST_ENTRIES)] = []
+    repairs: Annotated[list[dict[str, Any]], Field(max_length=MOST_ENTRIES)] = []
+
+
+class BoardRegistered(BaseModel):
+    """What became of it."""
+
+    board: str
+    registered: Annotated[bool, Field(description="it was not there before")]
+    changed: Annotated[list[str], Field(description="fields of the registry that have changed")]
+    calibrations: Annotated[int, Field(description="entries that were new")]
+    repairs: Annotated[int, Field(description="entries that were new")]
+
+
+class _Route(APIRoute):
+    """Answers what is refused as problem JSON (RFC 9457) that repeats nothing of what was sent: a key may be in it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                refused = invalid({name: value for name, value in error.errors()[0].items() if name != "input"})
+            except RequestError as error:
+                refused = error
+            return problem(refused, language(request.headers.get("accept-language")))
+
+        return handled
+
+
+def board_router(config: Config, clock: Callable[[], float]) -> APIRouter:
+    """Return the API as a part of the hub's HTTP server; `clock` gives Unix time in s."""
+    router = APIRouter(prefix="/api/v1", tags=["boards"], route_class=_Route)
+    rate = Rate()
+
+    def allowed(needed: Role) -> Callable[..., str]:
+        def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> str:
+            with closing(_open(config, "compliance.db", COMPLIANCE_STEPS)) as db:
+                user = Access(db).who(credentials.credentials) if credentials else None
+            if user is None:
+                raise RequestError(401, NO_TOKEN, headers={"WWW-Authenticate": "Bearer"})
+            name, role = user
+            if pause := rate.wait(name, time.monotonic()):
+                raise RequestError(429, TOO_OFTEN, headers={"Retry-After": f"{math.ceil(pause)}"})
+            if not allows(role, needed):
+                raise RequestError(
+                    403,
+                    Text(
+                        f"{name} is {role}; this needs the role {needed}, ask an admin",
+                        f"{name}的角色是{role}，此操作需要{needed}；请联系管理员",
+                    ),
+                )
+            return name
+
+        return caller
+
+    def book() -> Iterator[FieldBook]:
+        with closing(_open(config, FILE, STEPS)) as db, transaction(db):
+            yield FieldBook(db)
+
+    technician, viewer = Depends(allowed("technician")), Depends(allowed("viewer"))
+
+    @router.put("/boards/{id}", summary="Register a board, or tell what a technician did at it; idempotent")
+    def register(
+        id: Id,  # noqa: A002
+        told: BoardTold,
+        sender: Annotated[str, technician],
+        entries: Annotated[FieldBook, Depends(book)],
+    ) -> BoardRegistered:
+        registered, changed = _register(config, id, told)
+        now = clock()
+        done = BoardRegistered(
+            board=id,
+            registered=registered,
+            changed=changed,
+            calibrations=entries.add(id, "calibration", told.calibrations, sender, now),
+            repairs=entries.add(id, "repair", told.repairs, sender, now),
+        )
+        log.info("board %s: told by %s: %s", id, sender, done.model_dump(exclude={"board"}))
+        return done
+
+    @router.get("/boards/{id}/{kind}s", summary="List the calibrations or repairs of a board")
+    def list_entries(
+        id: Id,  # noqa: A002
+        kind: Literal["calibration", "repair"],
+        _caller: Annotated[str, viewer],
+        entries: Annotated[FieldBook, Depends(book)],
+    ) -> list[dict[str, Any]]:
+        return entries.of(id, kind)
+
+    return router
+
+
+def _open(config: Config, name: str, steps: Sequence[str]) -> sqlite3.Connection:
+    try:
+        return open_database(config.data / name, steps)
+    except DatabaseError as error:
+        log.error("http: %s", error)  # noqa: TRY400
+        text = Text("the database does not answer; ask again", "数据库暂无响应，请重试")
+        raise RequestError(503, text, headers={"Retry-After": "5"}) from error
+
+
+def _register(config: Config, board: str, told: BoardTold) -> tuple[bool, list[str]]:
+    """Bring the registry in line; return whether the board is new, and which of its fields have changed."""
+    try:
+        with editing(config) as editor:
+            entries = editor.entries["board"]
+            there = dict(entries.get(board, {}))
+            _refuse_contradictions(config, board, told, there, editor.entries["site"])
+            new: dict[str, Any] = {"id": board, "site": told.site, "sensors": told.sensors}
+            new |= {"installed": told.installed, "calibration_due": told.calibration_due}
+            entries[board] = there | {name: value for name, value in new.items() if value}
+            given = {board: told.key} if told.key and not there else None
+            changes = editor.commit(given)
+    except EntryError as error:
+        raise RequestError(422, Text(str(error), f"登记册不接受：{error}"), error.field or None) from error
+    except ConfigError as error:
+        log.error("board %s: %s", board, error)  # noqa: TRY400
+        text = Text(
+            "the registry cannot be changed now; the hub's log says why", "登记册暂时无法更改，原因见数据中心日志"
+        )
+        raise RequestError(503, text, headers={"Retry-After": "5"}) from error
+    return not there, [field for change in changes for field in change.fields]
+
+
+def _refuse_contradictions(
+    config: Config, board: str, told: BoardTold, there: dict[str, Any], sites: dict[str, Any]
+) -> None:
+    if told.site not in sites:
+        raise _refused(
+            422,
+            "site",
+            f"the registry has no site {told.site!r}; ask an admin to add it",
+            f"登记册中没有站点{told.site!r}；请联系管理员添加",
+        )
+    if not there:
+        if told.key is None:
+            raise _refused(
+                422,
+                "key",
+                f"board {board!r} is not registered yet; send the key that it was given",
+                f"设备{board!r}尚未登记；请发送其密钥",
+            )
+        return
+    if there["site"] != told.site:
+        raise _refused(
+            409,
+            "site",
+            f"board {board!r} stands at {there['site']!r}; ask an admin to move it",
+            f"设备{board!r}登记在{there['site']!r}；请联系管理员迁移",
+        )
+    if there.get("retired"):
+        raise _refused(
+            409,
+            "id",
+            f"board {board!r} is retired from {there['retired']}; ask an admin",
+            f"设备{board!r}已于{there['retired']}停用；请联系管理员",
+        )
+    if told.key and load_registry(config).keys[board].hex() != told.key:
+        raise _refused(
+            409,
+            "key",
+            f"board {board!r} has another key here; give the board another id, or ask an admin to replace it",
+            f"设备{board!r}在此登记的是另一个密钥；请换一个设备编号，或联系管理员更换",
+        )
+
+
+def _refused(status: int, field: str, en: str, zh: str) -> RequestError:
+    return RequestError(status, Text(en, zh), field)

@@ -1,0 +1,1 @@
+"""How the hub is: what it counts and shows to Prometheus."""

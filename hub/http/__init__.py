@@ -1,0 +1,1 @@
+"""The hub's HTTP server, and how it refuses."""

@@ -1,0 +1,73 @@
+"""Tells boards what they may forget."""
+
+import re
+import time
+from itertools import islice
+
+import msgspec
+
+from hub.intake.receiver import Receiver
+from hub.log.streams import Stream
+from hub.registry.live import Registry
+from hub.wire.seal import seal
+from hub.wire.topics import PREFIX
+
+_ELSEWHERE = re.compile(rf"{PREFIX}[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z]+\Z")
+
+
+class Acknowledgements:
+    """Tells boards what they may forget: cumulative, to all that have something new every `every` s.
+
+    While messages pile up it waits for longer: later, one acknowledgement says what several would have said.
+    """
+
+    LATER = 6.0
+    """How much longer it waits then, s; boards send again what is not acknowledged within 15 s."""
+    PIECE = 500
+    """Boards told at a time, so that taking messages never pauses for long."""
+    STREAMS = 16
+    """Streams of one board that are due at once; a board that makes up more asks again."""
+
+    def __init__(self, receiver: Receiver, registry: Registry, every: float) -> None:
+        self._receiver = receiver
+        self._registry = registry
+        self._every = every
+        self._due: dict[str, dict[str, tuple[int, str]]] = {}  # by board and stream: number, and another topic
+        self._next = 0.0
+
+    def use(self, registry: Registry) -> None:
+        """Find boards in another registry from now on."""
+        self._registry = registry
+
+    def owe(self, complete: dict[Stream, int], elsewhere: dict[Stream, str] | None = None) -> None:
+        """Note, by stream, the number up to which everything is committed.
+
+        `elsewhere`: the topics under which boards spoke that are not their own: there they listen.
+        """
+        for stream, seq in complete.items():
+            due = self._due.setdefault(stream.device, {})
+            if len(due) >= self.STREAMS and stream.name not in due:
+                del due[next(iter(due))]
+            due[stream.name] = seq, elsewhere.get(stream, "") if elsewhere else ""
+
+    def pay(self, *, busy: bool) -> bool:
+        """Send what is due, when it is time; tell whether there is more of it. `busy`: messages are piling up."""
+        now = time.monotonic()
+        if now < self._next + (self.LATER if busy else 0):
+            return False
+        for device in list(islice(self._due, self.PIECE)):
+            for name, (seq, topic) in self._due.pop(device).items():
+                self._tell(device, name, seq, topic)
+        if not self._due:
+            self._next = now + self._every
+        return bool(self._due)
+
+    def _tell(self, device: str, stream: str, seq: int, topic: str) -> None:
+        key = self._registry.keys.get(device)
+        if key is None:
+            return  # taken out of the registry meanwhile
+        site = self._registry.site_of(device)
+        ack = seal(msgspec.json.encode({"stream": stream, "seq": seq}), key)
+        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{device}/ack", ack)
+        if _ELSEWHERE.match(topic):  # moved in the registry, and not told so yet
+            self._receiver.publish(f"{topic.rpartition('/')[0]}/ack", ack)

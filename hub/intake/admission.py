@@ -1,0 +1,126 @@
+"""Decides on one message: admitted, or refused with a reason. Looks only at the message, the registry and the clock."""
+
+import logging
+from collections.abc import Callable
+from datetime import date, datetime
+
+import msgspec
+
+from hub.intake.plausibility import Plausibility
+from hub.log.outcomes import Admitted, Refused
+from hub.registry.live import Registry
+from hub.wire.messages import DECODERS, KINDS, Telemetry, TelemetryDecoder
+from hub.wire.outline import NOTHING, outline
+from hub.wire.seal import authentic
+from hub.wire.times import MOST_AHEAD, MOST_BEHIND
+from hub.wire.topics import PREFIX
+from schemas import Quantity
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are no message: not JSON, against the schema, not UTF-8, nested without end."""
+
+
+log = logging.getLogger("hub.admission")
+
+
+class Admission:
+    """Judges messages against one registry and one catalogue; `clock` gives Unix time in s."""
+
+    def __init__(self, registry: Registry, quantities: dict[str, Quantity], clock: Callable[[], float]) -> None:
+        self._registry = registry
+        self._plausibility = Plausibility(quantities)
+        self._decoders = DECODERS | {"telemetry": TelemetryDecoder(self._plausibility.known)}
+        self._clock = clock
+        self._ends: dict[str, float] = {}
+
+    def use(self, registry: Registry) -> None:
+        """Judge against another registry from now on."""
+        self._registry = registry
+
+    def ends(self) -> dict[str, float]:
+        """Return by board the end of the newest record of its latest message since the last call, Unix s."""
+        ends, self._ends = self._ends, {}
+        return ends
+
+    def judge(self, topic: str, payload: bytes) -> Admitted | Refused:
+        """Return what becomes of the message; it never fails."""
+        parts = topic[len(PREFIX) :].split("/") if topic.startswith(PREFIX) else []
+        if len(parts) != 4 or parts[3] not in KINDS:
+            return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
+        district, site, device, kind = parts
+        registry = self._registry
+        board, key = registry.boards.get(device), registry.keys.get(device)
+        if board is None or key is None:
+            return Refused(topic, payload, device, "unknown_board", f"board {device!r} is not in the registry")
+        device = board.id  # the same string each time: what remembers boards by it needs no more room
+        if not authentic(payload, key):
+            reason, detail = _why_not_authentic(payload)
+            return Refused(topic, payload, device, reason, detail)
+        # From here on the message is the board's own: whatever it says, it is kept and done with.
+        try:
+            if board.retired and registry.is_retired(device, self._today()):
+                return self._set_aside(
+                    topic, payload, device, "retired_board", f"board {device!r} is retired since {board.retired}"
+                )
+            home = registry.sites[board.site]
+            if site != home.id or district != home.district:
+                detail = f"the board belongs to {home.district}/{home.id}"
+                return self._set_aside(topic, payload, device, "wrong_topic", detail)
+            message = self._decoders[kind].decode(payload)
+            if not isinstance(message, Telemetry):
+                return Admitted(topic, payload, district, site, device, kind, message)
+            problem = self._problem(device, message)
+            if problem:
+                return self._set_aside(topic, payload, device, *problem)
+            findings = self._plausibility.check(device, message)
+        except UNREADABLE as error:
+            return self._set_aside(topic, payload, device, "schema", str(error))
+        except Exception as error:
+            # One message that shows a mistake of ours must not keep all the others from being heard.
+            log.exception("a message on %s could not be judged; it is in quarantine", topic)
+            return self._set_aside(topic, payload, device, "internal", repr(error))
+        return Admitted(topic, payload, district, site, device, kind, message, findings)
+
+    def _set_aside(self, topic: str, payload: bytes, device: str, reason: str, detail: str) -> Refused:
+        """Refuse an authentic message.
+
+        Under another kind's topic it stands for no records: telemetry played back there must not make its board forget.
+        """
+        said = outline(payload) if topic.endswith("/telemetry") else NOTHING
+        # What a record is that cannot be read was not made later than now, by a clock that is right.
+        latest = max(said.latest, int(self._clock()) + MOST_AHEAD)
+        return Refused(topic, payload, device, reason, detail, authentic=True, outline=said, latest=latest)
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock(), self._registry.zone).date()
+
+    def _problem(self, device: str, message: Telemetry) -> tuple[str, str] | None:
+        """Return why the records of a message cannot be used, or None."""
+        if message.clock != "none":
+            last = message.records[-1]
+            self._ends[device] = last.t + last.dt
+        now = self._clock()
+        earliest, latest = now - MOST_BEHIND, now + MOST_AHEAD
+        number = message.seq
+        for record in message.records:
+            end = record.t + record.dt
+            if record.t % 60 + record.dt > 60:
+                return "interval", f"record {number}: t = {record.t}, dt = {record.dt} straddles a full minute"
+            if end > latest:
+                return "future", f"record {number}: t = {record.t} is more than {MOST_AHEAD} s ahead of the hub's clock"
+            if end < earliest:
+                days = MOST_BEHIND // 86_400
+                return "past", f"record {number}: t = {record.t} is more than {days} days behind the hub's clock"
+            unknown = self._plausibility.unknown(record)
+            if unknown is not None:
+                return "unknown_quantity", f"record {number}: {unknown!r} is not in the catalogue of quantities"
+            number += 1
+        return None
+
+
+def _why_not_authentic(payload: bytes) -> tuple[str, str]:
+    try:
+        msgspec.json.decode(payload)
+    except UNREADABLE as error:
+        return "not_json", str(error)
+    return "bad_mac", "the MAC is missing, not the last member, or not made with this board's key"

@@ -1,0 +1,125 @@
+"""Finds values that no instrument in order gives: out of range, changing impossibly fast, or stuck.
+
+Such readings are kept and flagged, so that they do not count towards a verdict. What is implausible for a quantity
+stands in schemas/quantities.toml; those figures are this project's own choice, no standard sets them.
+"""
+
+import sys
+from array import array
+
+from hub.log.outcomes import Finding
+from hub.wire.messages import Record, Telemetry
+from schemas import Quantity
+
+PAUSE = 600
+"""After so long without a record nothing is known of how fast a value changed or how long it stood still, s."""
+
+MOST_SETS = 4096
+"""Sets of quantities that are remembered as known; boards of one kind all send the same."""
+
+_STREAM, _NEXT, _END, _FREE = range(4)
+
+
+class Plausibility:
+    """Remembers of each board the last values in the order in which it made them (about 250 bytes a board).
+
+    Only an unbroken run of record numbers is followed: what a board sends out of turn is checked for its range alone.
+    """
+
+    def __init__(self, quantities: dict[str, Quantity]) -> None:
+        self._quantities = quantities
+        # Lowest and highest value; where the last one stands in a board's array, before the time since when it has been
+        # the same (0: nowhere); by how much it can change in a second; how long it can stand still. Made when a
+        # quantity is first heard of, so that arrays have no room for what a city does not measure.
+        self._rules: dict[str, tuple[float, float, int, float, float]] = {}
+        self._places = _FREE
+        self.known: set[tuple[str, ...]] = set()
+        """Sets of quantities that the catalogue has, as records were found to have them; never any other key."""
+        self._boards: dict[str, array[float]] = {}
+
+    def unknown(self, record: Record) -> str | None:
+        """Return a quantity that the catalogue does not have, or None."""
+        keys = tuple(record.v)
+        if keys not in self.known:
+            for key in keys:
+                if key not in self._rules and not self._learn(key):
+                    return key
+            if len(self.known) < MOST_SETS:
+                self.known.add(tuple(map(sys.intern, keys)))
+        for key in record.f:
+            if key not in self._quantities:
+                return key
+        return None
+
+    def check(self, device: str, message: Telemetry) -> list[Finding]:
+        """Return what is implausible in a message's records, and remember them; none has an `unknown` quantity."""
+        findings: list[Finding] = []
+        state = self._state(device, message)
+        rules = self._rules
+        for index, record in enumerate(message.records):
+            after_pause = state is not None and record.t - state[_END] > PAUSE
+            for key, value in record.v.items():
+                low, high, at, rate, stuck = rules[key]
+                if value > high:
+                    findings.append((index, key, "T"))
+                elif value < low:
+                    findings.append((index, key, "D"))
+                elif at and state is not None and key not in record.f:
+                    if at >= len(state):
+                        state.extend([0.0] * (at + 2 - len(state)))
+                    if value != state[at] and not rate:  # the usual case
+                        state[at], state[at + 1] = value, record.t
+                    elif self._is_odd(state, at, value, record, rate, stuck, after_pause=after_pause):
+                        findings.append((index, key, "D"))
+            if state is not None:
+                state[_END] = record.t + record.dt
+        return findings
+
+    def _learn(self, key: str) -> bool:
+        """Make a quantity's rule; tell whether the catalogue has it."""
+        quantity = self._quantities.get(key)
+        if quantity is None:
+            return False
+        rate, stuck = (quantity.max_rate or 0) / 60, quantity.stuck_after or 0
+        at = self._places if rate or stuck else 0
+        self._places += 2 * bool(at)
+        self._rules[key] = (*quantity.range, at, rate, stuck)
+        return True
+
+    def _state(self, device: str, message: Telemetry) -> "array[float] | None":
+        """Return the board's array if the message continues its run of records or begins a new one, else None."""
+        stream = float(int(message.stream, 16))
+        state = self._boards.get(device)
+        if state is None:
+            state = self._boards[device] = array("d", [0.0] * _FREE)
+        continues = state[_STREAM] == stream and state[_NEXT] == message.seq
+        # After a jump the older ones may still be to come; if they are not, the run begins anew here.
+        if not continues and state[_STREAM] == stream and (message.seq < state[_NEXT] or message.oldest < message.seq):
+            return None
+        if not continues:
+            state[:] = array("d", [0.0] * len(state))
+            state[_STREAM] = stream
+        state[_NEXT] = message.seq + len(message.records)
+        return state
+
+    def _is_odd(
+        self,
+        state: "array[float]",
+        at: int,
+        value: float,
+        record: Record,
+        rate: float,
+        stuck: float,
+        *,
+        after_pause: bool,
+    ) -> bool:
+        last, since = state[at], state[at + 1]
+        state[at] = value
+        if not since or after_pause or value != last:
+            state[at + 1] = record.t
+        if not since or after_pause:
+            return False
+        if rate and abs(value - last) > rate * max(record.dt, record.t + record.dt - state[_END]):
+            return True
+        # Zero is what many instruments rightly show for hours: no wind, a stack that stands still.
+        return bool(stuck and value and value == last and record.t + record.dt - since > stuck)

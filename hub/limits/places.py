@@ -1,0 +1,61 @@
+"""The registry as the judging engine sees it: what limits ask of each board's site, and which boards stand together."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from hub.judge import Place
+from hub.registry.live import City, District, Registry, Site
+from schemas import jurisdictions_of
+
+COUNTRY = "CN"
+"""Where a city lies that does not say."""
+
+
+class Places:
+    """The sites of a registry's boards (`hub.judge.boards.Sites`)."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        boards: dict[str, list[str]] = {}
+        for board in registry.boards.values():
+            boards.setdefault(board.site, []).append(board.id)
+        self._boards = {site: tuple(sorted(devices)) for site, devices in boards.items()}
+        self._place = lru_cache(4096)(self._place_of)
+
+    def site(self, device: str) -> Site | None:
+        """Return a board's site; None: the board is not registered."""
+        board = self._registry.boards.get(device)
+        return self._registry.sites.get(board.site) if board else None
+
+    def group(self, device: str) -> str:
+        """Return what the boards of a site have in common: its id; of a board that is not registered, its own."""
+        board = self._registry.boards.get(device)
+        return board.site if board else device
+
+    def place(self, device: str) -> Place | None:
+        """See `hub.judge.boards.Sites`."""
+        board = self._registry.boards.get(device)
+        return self._place(board.site) if board else None
+
+    def neighbours(self, device: str) -> tuple[str, ...]:
+        """See `hub.judge.boards.Sites`."""
+        board = self._registry.boards.get(device)
+        return self._boards[board.site] if board else (device,)
+
+    def _place_of(self, site_id: str) -> Place:
+        registry = self._registry
+        return place_of(registry.sites[site_id], registry.named_districts, registry.cities)
+
+
+def place_of(site: Site, districts: Mapping[str, District], cities: Mapping[str, City]) -> Place:
+    """Return what limits ask of a site; the city of its district says where it lies.
+
+    Args:
+        site: the site.
+        districts: those that have a name, by id.
+        cities: by id.
+    """
+    district = districts.get(site.district)
+    city = cities.get(district.city) if district else None
+    where = city.jurisdiction if city else COUNTRY
+    return Place(site.kind, site.zone_class, jurisdictions_of(where), tuple(sorted(site.properties.items())))

@@ -1,0 +1,173 @@
+"""What one transaction of the log writes, and what it did."""
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from hub.log.outcomes import Admitted, Refused
+from hub.log.streams import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit did.
+
+    `complete`: by stream, the number up to which the board may forget. `records`: telemetry records that
+    were new. `messages`: by reason as in the table `count`. `elsewhere`: by stream, the topic under which its board
+    spoke where that is not its own.
+    """
+
+    complete: dict[Stream, int] = field(default_factory=dict)
+    records: int = 0
+    messages: dict[str, int] = field(default_factory=dict)
+    elsewhere: dict[Stream, str] = field(default_factory=dict)
+
+
+_QUARANTINE = (
+    "INSERT INTO quarantine (received, topic, payload, device, reason, detail, fresh, authentic, digest) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_AGAIN = (  # what is known of a message that came before is worth more than that it came again
+    " ON CONFLICT (digest) WHERE digest IS NOT NULL DO UPDATE SET times = times + 1, last = excluded.received, "
+    "fresh = ifnull(fresh, excluded.fresh), "
+    "reason = iif(excluded.reason IN ('not_compared', 'other_content', 'holes'), reason, excluded.reason), "
+    "detail = iif(excluded.reason IN ('not_compared', 'other_content', 'holes'), detail, excluded.detail)"
+)
+
+
+class Batch:
+    """What one transaction writes; `end` is the offset of the log's newest message before it."""
+
+    def __init__(self, now: float, end: int) -> None:
+        self.now = now
+        self._before = end
+        self.heard: set[Stream] = set()
+        self.answers: dict[Stream, int] = {}
+        """By stream, what its board may forget of numbers that no stream has."""
+        self.elsewhere: dict[Stream, str] = {}
+        self.walked: Counter[str] = Counter()
+        """By board, the messages that were looked at to compare its repeats."""
+        self.foreign = self.foreign_bytes = 0
+        self.untold: set[Stream] = set()
+        """Streams of which numbers are done with that no message in the log tells."""
+        self.said: set[tuple[str, bytes]] = set()
+        self.gaps: list[tuple[str, str, int, int, str, float]] = []
+        self.reasons: list[tuple[str, str, str, int, int]] = []
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.records = 0
+        self._messages: list[tuple[Any, ...]] = []
+        self._quarantine: list[tuple[Any, ...]] = []
+
+    def end(self) -> int:
+        """Return the offset of the log's newest message, with those of this transaction."""
+        return self._before + len(self._messages)
+
+    def there(self, offset: int) -> tuple[bytes, str, int, int | None] | None:
+        """Return payload, fresh, `before` and branch of a message of this transaction; None if it is not one."""
+        if offset <= self._before:
+            return None
+        row = self._messages[offset - self._before - 1]
+        return row[3], row[4], row[7], row[8]
+
+    def say_where(self, stream: Stream, outcome: Refused) -> None:
+        """Note where the board of a stream listens, if that is not where it belongs."""
+        if outcome.reason == "wrong_topic":
+            self.elsewhere[stream] = outcome.topic
+
+    def message(
+        self, outcome: Admitted, fresh: list[tuple[int, int]], before: int, branch: int | None = None, *, settled: bool
+    ) -> int:
+        """Add a message; return its offset."""
+        findings = encode(outcome.findings) if outcome.findings else None
+        for first, after in fresh:
+            self.records += after - first
+        ranges = encode(fresh) if fresh else None
+        messages = self._messages
+        offset = self._before + len(messages) + 1
+        messages.append((offset, self.now, outcome.topic, outcome.payload, ranges, findings, settled, before, branch))
+        return offset
+
+    def count(self, outcome: Refused) -> None:
+        """Count a refused message."""
+        # Names that nobody registered are not counted one by one: anybody could make up more of them.
+        device = outcome.device if outcome.device and outcome.reason != "unknown_board" else ""
+        self.counts[device, outcome.reason] += 1
+
+    def quarantine(self, outcome: Refused, fresh: list[tuple[int, int]], *, counted: bool = True) -> None:
+        """Add a refused message; `fresh`: the record numbers that it took."""
+        if counted:
+            self.count(outcome)
+        digest = None
+        if outcome.authentic:
+            digest = hashlib.sha256(outcome.topic.encode() + b"\0" + outcome.payload).digest()
+        else:
+            self.foreign += 1
+            self.foreign_bytes += len(outcome.payload) + 2 * len(outcome.topic) + len(outcome.detail)
+        self._quarantine.append(
+            (
+                self.now,
+                outcome.topic,
+                outcome.payload,
+                outcome.device,
+                outcome.reason,
+                outcome.detail,
+                encode(fresh) if fresh else None,
+                outcome.authentic,
+                digest,
+            )
+        )
+
+    def by_reason(self) -> dict[str, int]:
+        """Return how many messages there were, by reason."""
+        found: Counter[str] = Counter()
+        for (_, reason), messages in self.counts.items():
+            found[reason] += messages
+        return found
+
+    def write(self, db: sqlite3.Connection) -> None:
+        """Write everything; inside the caller's transaction."""
+        db.executemany(
+            "INSERT INTO message (offset, received, topic, payload, fresh, findings, settled, before, branch) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            self._messages,
+        )
+        db.executemany(_QUARANTINE + _AGAIN, self._quarantine)
+        db.executemany("INSERT OR IGNORE INTO gap VALUES (?, ?, ?, ?, ?, ?)", self.gaps)
+        for reason in self.reasons:
+            _explain(db, *reason)
+        add_counts(db, self.counts, self.now)
+
+
+def add_counts(db: sqlite3.Connection, counts: Mapping[tuple[str, str], int], now: float) -> None:
+    """Add messages, by board and reason, to the table `count`."""
+    db.executemany(
+        "INSERT INTO count VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (device, reason) DO UPDATE SET messages = messages + excluded.messages, last = excluded.last",
+        [(device, reason, messages, now) for (device, reason), messages in counts.items()],
+    )
+
+
+def encode(pairs: object) -> str:
+    """Return JSON text for one of the log's columns."""
+    return msgspec.json.encode(pairs).decode()
+
+
+def _explain(db: sqlite3.Connection, reason: str, device: str, stream: str, first: int, last: int) -> None:
+    """Write the board's reason to the part `first`..`last` of the gaps that were noted without one."""
+    unexplained = db.execute(
+        "SELECT first, last, noted FROM gap "
+        "WHERE device = ? AND stream = ? AND first <= ? AND last >= ? AND reason = ''",
+        (device, stream, last, first),
+    ).fetchall()
+    for begin, end, noted in unexplained:
+        low, high = max(begin, first), min(end, last)
+        parts = [(begin, low - 1, ""), (low, high, reason), (high + 1, end, "")]
+        db.executemany(
+            "INSERT OR REPLACE INTO gap VALUES (?, ?, ?, ?, ?, ?)",
+            [(device, stream, a, b, why, noted) for a, b, why in parts if a <= b],
+        )

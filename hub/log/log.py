@@ -1,0 +1,706 @@
+"""The log: every accepted message verbatim, durable before anybody is told so. Everything downstream reads from it.
+
+One thread commits; any number of readers each open the log for themselves (SQLite in WAL mode lets them).
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from hub.log.batch import Batch, Committed, add_counts, encode
+from hub.log.outcomes import Admitted, Refused
+from hub.log.repeats import MOST_WALKED, Compared, Link, compare, spans, without
+from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError, decode_ranges
+from hub.storage.database import open_database
+from hub.wire.messages import Event, Telemetry
+from hub.wire.times import MOST_AHEAD
+
+STEPS = (
+    """
+CREATE TABLE message (
+    offset INTEGER PRIMARY KEY,   -- counts up by one; a consumer's position is the offset it has done
+    received REAL NOT NULL,       -- Unix s
+    topic TEXT NOT NULL,
+    payload BLOB NOT NULL,        -- verbatim: its MAC can be checked for ever
+    fresh TEXT,                   -- telemetry: [[first, after the last), ...] of the record numbers that are new
+    findings TEXT,                -- telemetry: [[index, quantity, flag], ...] of implausible values
+    settled INTEGER NOT NULL      -- telemetry: 1 when no older record of the stream is still to come
+);
+CREATE TABLE stream (
+    device TEXT, stream TEXT,
+    ranges TEXT NOT NULL,         -- [[first, after the last), ...] of the record numbers done with
+    PRIMARY KEY (device, stream)
+) WITHOUT ROWID;
+CREATE TABLE gap (                -- records that will never come
+    device TEXT, stream TEXT, first INTEGER, last INTEGER,
+    reason TEXT NOT NULL,         -- as the board gave it, else empty
+    noted REAL NOT NULL,
+    PRIMARY KEY (device, stream, first)
+) WITHOUT ROWID;
+CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY,
+    received REAL NOT NULL,
+    topic TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    device TEXT,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX quarantine_by_device ON quarantine (device, reason);
+CREATE TABLE position (consumer TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID
+""",
+    """
+ALTER TABLE quarantine ADD COLUMN fresh TEXT;  -- telemetry with a good MAC: the record numbers that it took, as above
+ALTER TABLE quarantine ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;  -- 1: somebody wants it judged again
+CREATE INDEX quarantine_asked ON quarantine (id) WHERE asked = 1;
+CREATE INDEX message_said ON message (topic) WHERE fresh IS NULL;  -- to know events and replies that come again
+CREATE TABLE count (              -- messages since the log was made, whatever has been pruned
+    device TEXT,                  -- empty: not of a registered board, or of all (accepted, duplicate, replayed)
+    reason TEXT,                  -- accepted, duplicate, replayed, flood (let go of), or why it was refused
+    messages INTEGER NOT NULL,
+    last REAL NOT NULL,           -- when the last one came, Unix s
+    PRIMARY KEY (device, reason)
+) WITHOUT ROWID;
+INSERT INTO count SELECT iif(reason = 'unknown_board', '', ifnull(device, '')), reason, count(*), max(received)
+    FROM quarantine GROUP BY 1, 2;
+INSERT INTO count SELECT '', 'accepted', count(*), max(received) FROM message HAVING count(*) > 0
+""",
+    """
+INSERT INTO position SELECT 'streams', ifnull(max(offset), 0) FROM message  -- up to here the table stream is complete
+""",
+    """
+ALTER TABLE quarantine ADD COLUMN authentic INTEGER NOT NULL DEFAULT 0;  -- 1: with a good MAC, or the hub's own
+ALTER TABLE quarantine ADD COLUMN digest BLOB;  -- SHA-256 of topic, 0 and payload where authentic: each is kept once
+ALTER TABLE quarantine ADD COLUMN times INTEGER NOT NULL DEFAULT 1;  -- how often it came
+ALTER TABLE quarantine ADD COLUMN last REAL;    -- when it came last, Unix s; null: once
+UPDATE quarantine SET authentic = 1 WHERE fresh IS NOT NULL OR reason IN (
+    'retired_board', 'wrong_topic', 'schema', 'unknown_quantity', 'interval', 'future', 'past', 'store'
+);
+CREATE UNIQUE INDEX quarantine_once ON quarantine (digest) WHERE digest IS NOT NULL;
+CREATE INDEX quarantine_foreign ON quarantine (id) WHERE authentic = 0;
+ALTER TABLE message ADD COLUMN before INTEGER;  -- telemetry: offset of the stream's message before this one; 0: none
+ALTER TABLE message ADD COLUMN branch INTEGER;  -- telemetry: N: of branch N of the stream; 0: an earlier version's
+ALTER TABLE stream ADD COLUMN tail INTEGER;     -- offset of its last message; null or 0: none
+ALTER TABLE stream ADD COLUMN newest INTEGER;   -- none of its records is later, Unix s
+ALTER TABLE stream ADD COLUMN until INTEGER NOT NULL DEFAULT 0;  -- as hub.stream_table.Stream has it
+UPDATE stream SET newest = (SELECT ifnull(max(received), 0) + 300 FROM message);  -- later ones were refused
+UPDATE position SET offset = max(0, offset - 400000) WHERE consumer = 'streams'  -- to chain the newest messages
+""",
+)
+
+MOST_BRANCHES = 3
+"""Branches of one stream, each with other content under numbers of the stream and the branches before it."""
+RECENT = 60.0
+"""So long after a board's last word no other one speaks from its backup, s."""
+QUIET = 600.0
+"""A branch of which nothing came for so long holds back no acknowledgement any more, s."""
+
+_SIZE = "(length(payload) + 2 * length(topic) + length(detail))"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message in the log; `fresh`, `findings`, `settled` and `branch` (0: none) as in its table."""
+
+    offset: int
+    received: float
+    topic: str
+    payload: bytes
+    fresh: list[tuple[int, int]]
+    findings: list[tuple[int, str, str]]
+    settled: bool
+    branch: int = 0
+
+
+FLOOD = "flood"
+"""Reason in the table `count` of messages that were let go of, neither kept nor acknowledged: they come again."""
+READ = 2_000_000
+"""What one `read` gives, bytes of the messages, about; decoded they take up to twelve times as much."""
+_FOUND = 10
+"""How much more room findings need than their text in the table."""
+
+decode_findings = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
+
+
+class Log:
+    """The log in the file `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = open_database(path, STEPS)
+        self._streams = StreamTable(self._db)
+        self._foreign: tuple[int, int] | None = None  # foreign messages in quarantine and their bytes; None: unknown
+        self._version = 0  # of the database when that was counted; another one: another program has changed it
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def commit(self, outcomes: Iterable[Admitted | Refused], now: float) -> Committed:
+        """Make the outcomes durable in one transaction.
+
+        Raises:
+            sqlite3.Error: nothing was committed.
+        """
+        with self._transaction():
+            batch = self._begin(now)
+            for outcome in outcomes:
+                self._take(outcome, batch)
+            self._write(batch)
+        return self._committed(batch)
+
+    def done(
+        self, consumer: str, offset: int | None, refused: Iterable[Refused], now: float, *, newest: bool = False
+    ) -> None:
+        """Note what a consumer cannot use, and that it is done up to `offset` (None: as before): both or neither.
+
+        `newest`: they are points that are made again every minute; of each series only the last is kept, all count.
+        """
+        batch = Batch(now, 0)
+        kept: dict[bytes, Refused] = {}
+        for outcome in refused:
+            series = outcome.payload.split(b" ")[0] + b" "
+            if newest and series in kept:
+                batch.count(kept[series])
+                del kept[series]
+            kept[series if newest else b"%d" % len(kept)] = outcome
+        for outcome in kept.values():
+            batch.quarantine(replace(outcome, authentic=True), [])
+        with self._transaction():
+            if newest:
+                self._db.executemany(
+                    "DELETE FROM quarantine WHERE device IS ? AND reason = ? AND topic = ? "
+                    "AND substr(payload, 1, length(?)) = ?",
+                    [(o.device, o.reason, o.topic, series, series) for series, o in kept.items()],
+                )
+            batch.write(self._db)
+            if offset is not None:
+                self.save_position(consumer, offset)
+
+    def replay(self, judge: Callable[[str, bytes], Admitted | Refused], now: float, most: int = 500) -> Committed:
+        """Judge again what somebody asked for with `ask`; what is admitted now leaves the quarantine.
+
+        Points that the series store refused are no messages: see `asked_points`.
+
+        Raises:
+            sqlite3.Error: nothing was committed.
+        """
+        rows = self._db.execute(
+            "SELECT id, topic, payload, fresh, authentic FROM quarantine WHERE asked = 1 AND reason != 'store' "
+            "ORDER BY id LIMIT ?",
+            (most,),
+        ).fetchall()
+        if not rows:
+            return Committed()
+        with self._transaction():
+            batch = self._begin(now)
+            for id_, topic, payload, fresh, authentic in rows:
+                outcome = judge(topic, payload)
+                if isinstance(outcome, Admitted) and fresh:
+                    # The board was told that these are done with; here they are after all.
+                    self._keep(outcome, decode_ranges(fresh), batch)
+                    batch.counts["", "accepted"] += 1
+                    admitted = True
+                elif isinstance(outcome, Refused) and (authentic or not outcome.authentic):
+                    self._db.execute(
+                        "UPDATE quarantine SET asked = 0, reason = ?, detail = ? WHERE id = ?",
+                        (outcome.reason, outcome.detail, id_),
+                    )
+                    continue
+                else:
+                    admitted = self._take(outcome, batch, again=authentic == 1)
+                    if authentic and not admitted:
+                        self._db.execute("UPDATE quarantine SET asked = 0 WHERE id = ?", (id_,))
+                        continue
+                self._db.execute("DELETE FROM quarantine WHERE id = ?", (id_,))
+                batch.counts["", "replayed"] += admitted
+            self._foreign = None
+            self._write(batch)
+        return self._committed(batch)
+
+    def ask(self, ids: Iterable[int] | None = None, device: str = "", reason: str = "") -> int:
+        """Ask for messages of the quarantine to be judged again; return how many.
+
+        All of them, or only these `ids`, of this board, with this reason.
+        """
+        return self._db.execute(
+            "UPDATE quarantine SET asked = 1 WHERE :device IN ('', device) AND :reason IN ('', reason) "
+            "AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))",
+            {"device": device, "reason": reason, "ids": encode(list(ids)) if ids else None},
+        ).rowcount
+
+    def asked(self, *, points: bool = True) -> int:
+        """Return how many messages still wait for what `ask` asked for; `points`: and points for the series store."""
+        which = "" if points else "AND reason != 'store'"
+        return int(self._db.execute(f"SELECT count(*) FROM quarantine WHERE asked = 1 {which}").fetchone()[0])  # noqa: S608
+
+    def asked_points(self, most: int = 500) -> list[tuple[int, str, bytes]]:
+        """Return points that the series store refused and somebody asked for with `ask`: id, topic, line protocol.
+
+        Their readings are in the log already: the store alone takes them again, and `answer` says what came of it.
+        """
+        return self._db.execute(
+            "SELECT id, topic, payload FROM quarantine WHERE asked = 1 AND reason = 'store' ORDER BY id LIMIT ?",
+            (most,),
+        ).fetchall()
+
+    def answer(self, taken: Iterable[int], refused: Mapping[int, str], now: float) -> None:
+        """Let the points that the store has taken leave the quarantine, and note of the others (by id) why not."""
+        batch = Batch(now, 0)
+        ids = [(id_,) for id_ in taken]
+        if ids:
+            batch.counts["", "replayed"] += len(ids)
+        with self._transaction():
+            self._db.executemany("DELETE FROM quarantine WHERE id = ?", ids)
+            self._db.executemany(
+                "UPDATE quarantine SET asked = 0, detail = ? WHERE id = ?",
+                [(detail, id_) for id_, detail in refused.items()],
+            )
+            batch.write(self._db)
+
+    def ask_for(self, reason: str, boards: Callable[[str], bool]) -> None:
+        """Ask for what was refused with a reason, of the boards for which `boards` holds."""
+        rows = self._db.execute("SELECT DISTINCT device FROM quarantine WHERE reason = ?", (reason,)).fetchall()
+        for (device,) in rows:
+            if device and boards(device):
+                self.ask(device=device, reason=reason)
+
+    def release(self, ids: Iterable[int]) -> int:
+        """Remove these messages from the quarantine for good; return how many there were. They stay counted."""
+        with self._transaction():
+            selected = "FROM quarantine WHERE id IN (SELECT value FROM json_each(?))"
+            listed = encode(list(ids))
+            self._db.execute(
+                "INSERT INTO count SELECT ifnull(device, ''), 'released', count(*), max(received) "
+                f"{selected} GROUP BY 1 ON CONFLICT (device, reason) DO UPDATE "
+                "SET messages = messages + excluded.messages, last = max(last, excluded.last)",
+                (listed,),
+            )
+            return self._db.execute(f"DELETE {selected}", (listed,)).rowcount
+
+    def keep(self, quarantined: int, size: int = 2**62) -> None:
+        """Remove the oldest foreign messages from the quarantine where there are more than these, or more bytes.
+
+        They stay counted. What is authentic stays until somebody lets it go (`release`): its board was told to forget.
+        A little more than is needed goes at once, so that a flood does not make this work with every commit.
+        """
+        if self._foreign is not None and self._foreign[0] <= quarantined and self._foreign[1] <= size:
+            return
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if self._foreign is None or version != self._version:
+            count, total = self._db.execute(
+                f"SELECT count(*), ifnull(sum({_SIZE}), 0) FROM quarantine WHERE authentic = 0"  # noqa: S608
+            ).fetchone()
+            self._foreign, self._version = (count, total), version
+        count, total = self._foreign
+        if count <= quarantined and total <= size:
+            return
+        last = 0
+        for id_, bytes_ in self._db.execute(
+            f"SELECT id, {_SIZE} FROM quarantine WHERE authentic = 0 ORDER BY id"  # noqa: S608
+        ):
+            if count <= quarantined - quarantined // 20 and total <= size - size // 20:
+                break
+            last, count, total = id_, count - 1, total - bytes_
+        self._db.execute("DELETE FROM quarantine WHERE authentic = 0 AND id <= ?", (last,))
+        self._foreign = count, total
+
+    def prune(self, before: float, done: int, share: float = math.inf, most: int = 2000) -> int:
+        """Remove messages received before `before` (Unix s) whose offset every consumer has done (`done` at most).
+
+        `share`: and at most so many s of the log, from its beginning.
+
+        Returns:
+            How many were removed, at most `most` at once. The newest always stays: offsets count on from it.
+        """
+        oldest = self._db.execute("SELECT offset, received FROM message ORDER BY offset LIMIT ?", (most,)).fetchall()
+        before = min(before, oldest[0][1] + share) if oldest else before
+        end = self.end()
+        done = min(done, end - 1)
+        last = max((offset for offset, received in oldest if received < before and offset <= done), default=None)
+        if last is None:
+            return 0
+        with self._transaction():
+            if self._streams.checkpoint(end) < last:
+                self._streams.checkpoint(end, least=1)
+            return self._db.execute("DELETE FROM message WHERE offset <= ?", (last,)).rowcount
+
+    def checkpoint(self) -> None:
+        """Write what the next start would otherwise have to find out from the newest messages."""
+        with self._transaction():
+            self._streams.checkpoint(self.end(), least=1)
+
+    def read(self, after: int, most: int, size: int = READ) -> list[Entry]:
+        """Return up to `most` entries behind the offset `after`, in order: of about `size` bytes, and one at least."""
+        rows = self._db.execute(
+            "SELECT offset, received, topic, payload, fresh, findings, settled, branch FROM message "
+            "WHERE offset > ? ORDER BY offset LIMIT ?",
+            (after, most),
+        )
+        entries = []
+        for offset, received, topic, payload, fresh, findings, settled, branch in rows:
+            entries.append(
+                Entry(
+                    offset,
+                    received,
+                    topic,
+                    payload,
+                    decode_ranges(fresh) if fresh else [],
+                    decode_findings(findings) if findings else [],
+                    settled == 1,
+                    branch or 0,
+                )
+            )
+            size -= len(payload)
+            if findings:
+                size -= _FOUND * len(findings)
+            if size <= 0:
+                break
+        rows.close()  # else the file's journal cannot be cut while nobody asks for the rest
+        return entries
+
+    def spare(self) -> int:
+        """Return how many bytes of the file are free to be used again."""
+        free, size = (self._db.execute(f"PRAGMA {what}").fetchone()[0] for what in ("freelist_count", "page_size"))
+        return int(free * size)
+
+    def end(self) -> int:
+        """Return the offset of the newest message, 0 when there is none."""
+        return self._db.execute("SELECT max(offset) FROM message").fetchone()[0] or 0
+
+    def received_last(self) -> float | None:
+        """Return when the newest message was received, Unix s; None when there is none."""
+        row = self._db.execute("SELECT received FROM message ORDER BY offset DESC LIMIT 1").fetchone()
+        return row[0] if row else None
+
+    def received(self, after: int) -> float | None:
+        """Return when the first message behind the offset `after` was received; None when there is none."""
+        row = self._db.execute("SELECT received FROM message WHERE offset > ? ORDER BY offset LIMIT 1", (after,))
+        found = row.fetchone()
+        return found[0] if found else None
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return the messages since the log was made by (device, reason), as the table `count` has them."""
+        return {
+            (device, reason): n for device, reason, n in self._db.execute("SELECT device, reason, messages FROM count")
+        }
+
+    def count(self, reason: str, messages: Mapping[str, int], now: float) -> None:
+        """Count messages by board ("": not of a registered one) that were not kept, for a reason of the table `count`.
+
+        Raises:
+            sqlite3.Error: nothing was counted.
+        """
+        with self._transaction():
+            add_counts(self._db, {(device, reason): n for device, n in messages.items()}, now)
+
+    def heard(self, since: float) -> int:
+        """Return from how many boards records have come since `since` (Unix s), as far as this process has heard."""
+        return self._streams.heard(since)
+
+    def position(self, consumer: str) -> int:
+        """Return the offset up to which a consumer is done."""
+        row = self._db.execute("SELECT offset FROM position WHERE consumer = ?", (consumer,)).fetchone()
+        return row[0] if row else 0
+
+    def save_position(self, consumer: str, offset: int) -> None:
+        """Remember that a consumer is done up to `offset`."""
+        self._db.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (consumer, offset))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._streams.forget()  # they are ahead of what is on the medium
+            self._foreign = None
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _begin(self, now: float) -> Batch:
+        self._streams.now = now
+        self._streams.recover()
+        return Batch(now, self.end())
+
+    def _take(self, outcome: Admitted | Refused, batch: Batch, *, again: bool = False) -> bool:
+        """Take a message; tell whether it was admitted, or is a repeat of what was.
+
+        `again`: it stands in the quarantine already, and stays there where it is not.
+        """
+        try:
+            if isinstance(outcome, Refused):
+                self._take_refused(outcome, batch)
+                return False
+            message = outcome.message
+            if not isinstance(message, Telemetry):
+                self._take_other(outcome, message, batch)
+                return True
+            stream = self._streams.find(outcome.device, message.stream)
+            first, after = message.seq, message.seq + len(message.records)
+            if batch.now - stream.heard > RECENT:
+                self._hear(stream, message.oldest, batch)
+            stream.heard = batch.now
+            batch.heard.add(stream)
+            fresh = self._streams.add(stream, first, after)
+            if stream.doubt:
+                self._show_again(stream, first, after, message.oldest, batch)
+            if not fresh or fresh[0] != (first, after):
+                return self._take_repeated(outcome, message, stream, fresh, batch, again=again)
+            # After the records: the board may have dropped these very ones since it read them for sending.
+            if message.oldest > stream.complete + 1:
+                self._give_up(stream, 1, message.oldest, "", batch)
+            batch.counts["", "accepted"] += 1
+            stream.tail = batch.message(outcome, fresh, stream.tail, settled=stream.complete >= after - 1)
+            latest = message.records[-1].t if after == first + 1 else max(record.t for record in message.records)
+            stream.newest = max(stream.newest, latest)
+        except TooManyHolesError:
+            if not again:
+                detail = "its stream has more holes than any board makes; it is taken when they are filled"
+                batch.quarantine(_strange(outcome, "holes", detail), [])
+            return False
+        return True
+
+    def _take_repeated(
+        self,
+        outcome: Admitted,
+        message: Telemetry,
+        stream: Stream,
+        fresh: list[tuple[int, int]],
+        batch: Batch,
+        *,
+        again: bool,
+    ) -> bool:
+        """Take records of which some numbers were done with already: repeats, or others under the same numbers."""
+        first, after = message.seq, message.seq + len(message.records)
+        self._give_up(stream, 1, message.oldest, "", batch)
+        complete = stream.complete
+        earlier = min(complete, fresh[0][0] - 1) if fresh else complete
+        found = compare(message, without(first, after, fresh), stream, self._chain(stream, batch))
+        if fresh:
+            self._keep(outcome, fresh, batch)
+        found, branched = self._branch_off(outcome, message, stream, found, earlier, batch)
+        for branch in stream.branches:
+            if message.oldest <= branch.complete + 1:  # from whoever sends the branch: these it has shown
+                self._show(branch, first, after, batch)
+        strange = found.unknown + found.other
+        if strange and not again:
+            batch.quarantine(_strange(outcome, *_why_strange(found)), [], counted=not fresh and not branched)
+        if branched:
+            batch.counts[outcome.device, "other_content"] += 1
+        elif fresh or not strange:
+            batch.counts["", "accepted" if fresh else "duplicate"] += 1
+        return not strange
+
+    def _branch_off(
+        self, outcome: Admitted, message: Telemetry, stream: Stream, found: Compared, earlier: int, batch: Batch
+    ) -> tuple[Compared, bool]:
+        """Put other content under known numbers into branches of the stream: there it counts like any.
+
+        `earlier`: the number up to which the stream was complete. Until the branch has come so far, too, its board is
+        told to forget no more than what it has shown.
+
+        Returns:
+            What is left: unknown, or other content even for the last branch; and whether any was put into one.
+        """
+        unknown, branched = found.unknown, False
+        for number in range(1, MOST_BRANCHES + 1):
+            if not found.other:
+                break
+            branch = self._streams.branch(stream, number)
+            opened = not branch.ranges
+            new: list[tuple[int, int]] = []
+            with suppress(TooManyHolesError):
+                for span in spans(found.other):
+                    new += self._streams.add(branch, *span)
+            rest = [n for n in found.other if not any(begin <= n < end for begin, end in new)]
+            found = compare(message, rest, branch, self._chain(branch, batch))
+            if new:
+                self._keep(outcome, new, batch, number)
+                branched = True
+            if new or found.same:
+                self._advance(branch, message, batch, opened=opened)
+                branch.until = earlier
+            unknown = unknown + found.unknown
+        return Compared([], found.other, sorted(unknown)), branched
+
+    def _advance(self, branch: Stream, message: Telemetry, batch: Batch, *, opened: bool) -> None:
+        """Note how far the board that sends a branch is, by a message of its own."""
+        self._streams.add(branch, message.seq, message.seq + len(message.records))
+        if opened:
+            # What it holds from there on it has yet to show, and be it what the stream has: it sends it all again.
+            self._streams.add(branch, 1, message.oldest)
+        else:
+            self._give_up(branch, 1, message.oldest, "", batch)
+        branch.heard = batch.now
+        batch.untold.add(branch)
+
+    def _hear(self, stream: Stream, oldest: int, batch: Batch) -> None:
+        """Take notice of a board after a pause; `oldest`: the lowest number that it says it still holds.
+
+        It may be another one since, restored from a backup: what the hub has under its numbers need not be what it
+        holds there. So it is told to forget no more than it has shown since, until it has shown all that the hub has.
+        A board that heard its acknowledgements holds nothing of that, and nothing is in doubt.
+        """
+        if not stream.heard and stream.tail:  # this process hears it for the first time
+            row = self._db.execute("SELECT received FROM message WHERE offset = ?", (stream.tail,)).fetchone()
+            if row and batch.now - row[0] <= RECENT:
+                return
+        top = stream.top
+        if stream.doubt:
+            stream.doubt.until = 0
+            batch.untold.add(stream.doubt)
+        stream.doubt = None
+        if oldest <= top:
+            shown = [(1, oldest)] if oldest > 1 else []
+            stream.doubt = Stream(stream.device, f"{stream.name}{DOUBT}", shown, until=top)
+            batch.untold.add(stream.doubt)
+
+    def _show_again(self, stream: Stream, first: int, after: int, oldest: int, batch: Batch) -> None:
+        """Note what a board has shown that was in doubt."""
+        doubt = stream.doubt
+        assert doubt is not None
+        with suppress(TooManyHolesError):
+            doubt.add(first, after)
+        doubt.add(1, oldest)
+        batch.untold.add(doubt)
+        if doubt.complete >= doubt.until:
+            stream.doubt = None
+
+    def _keep(self, outcome: Admitted, fresh: list[tuple[int, int]], batch: Batch, branch: int = 0) -> None:
+        """Put records into the log, as a stream's or its branch's newest message."""
+        message = outcome.message
+        assert isinstance(message, Telemetry)
+        stream = self._streams.find(outcome.device, message.stream)
+        if branch:
+            stream = self._streams.branch(stream, branch)
+        settled = stream.complete >= fresh[-1][1] - 1
+        offset = batch.message(outcome, fresh, stream.tail, branch or None, settled=settled)
+        self._streams.chain(stream, offset, max(record.t for record in message.records))
+
+    def _chain(self, stream: Stream, batch: Batch) -> Iterator[Link]:
+        """Go through a stream's messages, the newest first, as far as its board has not used that up in this commit."""
+        offset, walked = stream.tail, batch.walked
+        while offset and walked[stream.device] < MOST_WALKED:
+            walked[stream.device] += 1
+            row = batch.there(offset)
+            if row is None:
+                sql = "SELECT payload, fresh, before, branch FROM message WHERE offset = ?"
+                row = self._db.execute(sql, (offset,)).fetchone()
+            if row is None:
+                return  # pruned
+            yield Link(row[0], row[1], row[3] == EARLIER)
+            offset = row[2]
+
+    def _take_refused(self, outcome: Refused, batch: Batch) -> None:
+        fresh: list[tuple[int, int]] = []
+        said = outcome.outline
+        if said.span and outcome.device:
+            name, first, count = said.span
+            stream = self._streams.find(outcome.device, name)
+            if batch.now - stream.heard > RECENT:
+                self._hear(stream, said.oldest or first, batch)
+            stream.heard = batch.now
+            with suppress(TooManyHolesError):
+                fresh = self._streams.add(stream, first, first + count)
+                batch.heard.add(stream)
+                if stream.doubt:
+                    self._show_again(stream, first, first + count, said.oldest, batch)
+                stream.newest = max(stream.newest, outcome.latest)
+                batch.untold.add(stream)
+                for branch in stream.branches:
+                    self._show(branch, first, first + count, batch)
+            batch.say_where(stream, outcome)
+        elif said.answer and outcome.device:
+            nowhere = Stream(outcome.device, said.answer[0], [])
+            batch.answers[nowhere] = said.answer[1]
+            batch.say_where(nowhere, outcome)
+        batch.quarantine(outcome, fresh)
+
+    def _take_other(self, outcome: Admitted, message: object, batch: Batch) -> None:
+        """Take a status, an event or a reply."""
+        if outcome.kind != "status" and self._was_said(outcome, batch):
+            batch.counts["", "duplicate"] += 1
+            return
+        if isinstance(message, Event) and message.dropped:
+            name, begin, last, reason = message.dropped
+            stream = self._streams.find(outcome.device, name)
+            if batch.now - stream.heard > RECENT:
+                self._hear(stream, begin, batch)
+            stream.heard = batch.now
+            batch.heard.add(stream)
+            new = self._give_up(stream, begin, last + 1, reason, batch)
+            if stream.doubt:
+                self._show_again(stream, begin, last + 1, 0, batch)
+            if new:  # records that may be on their way were not made later than now
+                stream.newest = max(stream.newest, message.t, int(batch.now) + MOST_AHEAD)
+            for branch in stream.branches:
+                with suppress(TooManyHolesError):
+                    self._give_up(branch, begin, last + 1, reason, batch)
+            batch.reasons.append((reason, outcome.device, name, begin, last))
+        batch.counts["", "accepted"] += 1
+        batch.message(outcome, [], 0, settled=True)
+
+    def _give_up(self, stream: Stream, first: int, after: int, reason: str, batch: Batch) -> list[tuple[int, int]]:
+        """Mark records as done that will never come; return the ranges of those that were not."""
+        given_up = self._streams.add(stream, first, after)
+        for begin, end in given_up:
+            batch.gaps.append((stream.device, stream.name, begin, end - 1, reason, batch.now))
+            batch.untold.add(stream)
+        return given_up
+
+    def _show(self, branch: Stream, first: int, after: int, batch: Batch) -> None:
+        """Note that whoever sends a branch has no need to send these."""
+        with suppress(TooManyHolesError):
+            if self._streams.add(branch, first, after):
+                batch.untold.add(branch)
+
+    def _was_said(self, outcome: Admitted, batch: Batch) -> bool:
+        """Tell whether an event or reply is in the log already: the broker hands it out again after a lost PUBACK."""
+        if (outcome.topic, outcome.payload) in batch.said:
+            return True
+        batch.said.add((outcome.topic, outcome.payload))
+        row = self._db.execute(
+            "SELECT 1 FROM message WHERE topic = ? AND fresh IS NULL AND payload = ?", (outcome.topic, outcome.payload)
+        )
+        return row.fetchone() is not None
+
+    def _write(self, batch: Batch) -> None:
+        batch.write(self._db)
+        self._streams.write(batch.untold)
+        self._streams.checkpoint(batch.end())
+        self._streams.trim()
+        if self._foreign is not None:
+            self._foreign = self._foreign[0] + batch.foreign, self._foreign[1] + batch.foreign_bytes
+
+    def _committed(self, batch: Batch) -> Committed:
+        complete = dict(batch.answers)
+        for stream in batch.heard:
+            number = stream.complete
+            if stream.doubt:
+                number = min(number, stream.doubt.complete)
+            for branch in stream.branches:
+                if branch.complete < branch.until and batch.now - branch.heard < QUIET:
+                    number = min(number, branch.complete)
+            if number:
+                complete[stream] = number
+        return Committed(complete, batch.records, batch.by_reason(), batch.elsewhere)
+
+
+def _strange(outcome: Admitted | Refused, reason: str, detail: str) -> Refused:
+    return Refused(outcome.topic, outcome.payload, outcome.device, reason, detail, authentic=True)
+
+
+def _why_strange(found: Compared) -> tuple[str, str]:
+    which = ", ".join(f"{first} to {after - 1}" for first, after in spans(sorted(found.other + found.unknown)))
+    if found.other:
+        return "other_content", f"records {which}: yet other content under numbers of which the hub has several already"
+    return "not_compared", (
+        f"records {which}: the hub is done with these numbers, and what it had under them is refused, given up, pruned "
+        "or too far back to be compared"
+    )

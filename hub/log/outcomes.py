@@ -1,0 +1,50 @@
+"""What becomes of a message: admitted into the log, or refused into quarantine."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from hub.wire.messages import Message
+from hub.wire.outline import NOTHING, Outline
+
+Finding = tuple[int, str, str]
+"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty)."""
+
+
+class Admitted(msgspec.Struct, frozen=True, gc=False):
+    """A message that counts. `findings` are `[index of the record, quantity, flag]` where a value is implausible."""
+
+    topic: str
+    payload: bytes
+    district: str
+    site: str
+    device: str
+    kind: str
+    message: Message
+    findings: list[Finding] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message for quarantine.
+
+    `reason`: topic, unknown_board, not_json or bad_mac for what anybody may have sent; retired_board, wrong_topic,
+    schema, unknown_quantity, interval, future or past for what is `authentic`: the board's own, by a good MAC. Also
+    store (the series store refuses the point), other_content and not_compared (see `hub.log.repeats`), and internal (a
+    mistake of the hub's own). `outline` is what an authentic message of telemetry says of its records: those are done
+    with. `latest`: none of them is later than this (Unix s), as far as can be known.
+    """
+
+    topic: str
+    payload: bytes
+    device: str | None
+    reason: str
+    detail: str
+    authentic: bool = False
+    outline: Outline = NOTHING
+    latest: int = 0
+
+    @property
+    def span(self) -> tuple[str, int, int] | None:
+        """Return `(stream, first, count)` of the records that are done with; None where it names none."""
+        return self.outline.span

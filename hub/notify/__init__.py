@@ -1,0 +1,1 @@
+"""Messages to people: who is told, a durable queue, the sending."""

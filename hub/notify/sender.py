@@ -1,0 +1,186 @@
+"""Tells people of alerts through apprise: DingTalk, WeCom, Feishu, e-mail, SMS gateways, web hooks and 100 more."""
+
+import contextlib
+import logging
+import re
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import apprise
+
+from hub.alerts.book import Row
+from hub.config.alerts import Recipient
+from hub.config.files import Config, ConfigError
+from hub.notify.queue import Queue
+from hub.notify.recipients import address, recipients
+from hub.notify.text import Composer, Message
+from hub.registry.live import Registry
+from hub.storage.compliance_tables import STEPS
+from hub.storage.database import open_database
+
+POLL = 0.1
+"""How often it looks whether another thread or process has written to the database, s."""
+LOOK_EVERY = 10
+"""So many looks later it asks the queue whatever happened: what waits for its time is not written by anybody."""
+AT_ONCE = 8
+"""Messages on their way at once; to one recipient, one."""
+RETRY = 5.0
+
+log = logging.getLogger("hub.notify")
+
+
+# What apprise says may hold the address: it goes nowhere but into what `send` makes of it, which needs all of it.
+_said_by_apprise = logging.getLogger(apprise.LOGGER_NAME)
+_said_by_apprise.addHandler(logging.NullHandler())
+_said_by_apprise.propagate = False
+_said_by_apprise.setLevel(logging.DEBUG)
+
+_LOST = re.compile(r"timed out|aborted|reset by peer|closed connection|disconnected|incomplete", re.IGNORECASE)
+_NEVER_LEFT = re.compile(r"connect ?timeout|NewConnectionError|refused", re.IGNORECASE)
+
+
+class Outcome(NamedTuple):
+    """What has become of a message."""
+
+    error: str = ""
+    """Why it was not taken, without a secret; empty: it was taken."""
+    perhaps: bool = False
+    """It left, and the answer was lost: it may have been taken nevertheless."""
+
+
+def send(where: str, message: Message) -> Outcome:
+    """Send a message to an address."""
+    said: list[str] = []
+    heard: list[str] = []
+    people = apprise.Apprise()
+    people.add(where)
+    for service in people:
+        if isinstance(service, apprise.NotifyBase) and "overflow" not in where:
+            service.overflow_mode = apprise.OverflowMode.SPLIT  # else what is too long is refused again and again
+
+    def note(entry: apprise.NotifyLogEntry, _: object) -> None:
+        heard.append(entry.message)
+        if logging.getLevelName(entry.level) >= logging.WARNING:
+            said.append(entry.message)
+
+    taken = people.notify(
+        title=message.title,
+        body=message.body,
+        notify_type=message.type,
+        body_format=apprise.NotifyFormat.TEXT,
+        log_callback=note,
+        log_level=logging.DEBUG,
+    )
+    if taken:
+        return Outcome()
+    perhaps = any(_LOST.search(text) and not _NEVER_LEFT.search(text) for text in heard)
+    return Outcome(without_secrets(" ".join(said) or "the service did not take it", where), perhaps)
+
+
+def without_secrets(text: str, where: str) -> str:
+    """Return a text without the parts of an address: any of them may be a key. The host may stay."""
+    host = re.match(r"[^:]+://(?:[^@/]*@)?([^:/?]*)", where)
+    parts = {part for part in re.split(r"[/?&=@:]+", where.partition("://")[2]) if len(part) > 3}
+    for part in sorted(parts | {unquote(part) for part in parts}, key=len, reverse=True):
+        if not (host and part == host[1] and "." in part):
+            text = text.replace(part, "***")
+    return text
+
+
+class Notifier(threading.Thread):
+    """Sends what the queue holds until it is stopped. `clock` gives Unix time in s."""
+
+    def __init__(self, config: Config, registry: Callable[[], Registry], clock: Callable[[], float]) -> None:
+        super().__init__(name="notify", daemon=True)
+        self._db = open_database(config.data / "compliance.db", STEPS)
+        self._settings = config.alerts
+        self._registry = registry
+        self._recipients = recipients(config)
+        self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above)
+        self._under_way: dict[str, tuple[list[Row], Future[Outcome]]] = {}
+        self._stop_asked = threading.Event()
+
+    def stop(self) -> None:
+        """Ask it to end after what it is sending now."""
+        self._stop_asked.set()
+
+    def run(self) -> None:
+        """Work until stopped."""
+        self._explain()
+        seen, looks = -1, 0
+        with ThreadPoolExecutor(AT_ONCE, "notify") as pool:
+            recovered = False
+            while not self._stop_asked.wait(POLL):
+                try:
+                    if not recovered:
+                        self._queue.recover()
+                        recovered = True
+                    version = self._db.execute("PRAGMA data_version").fetchone()[0]
+                    looks += 1
+                    finished = self._finish()
+                    if finished or version != seen or looks >= LOOK_EVERY:
+                        seen, looks = version, 0
+                        self._queue.choose(self._registry())
+                        self._begin(pool)
+                except sqlite3.Error as error:
+                    log.error("notifications wait: %s; trying again in %.0f s", error, RETRY)  # noqa: TRY400
+                    self._stop_asked.wait(RETRY)
+                except Exception:
+                    log.exception("notifications wait; trying again in %.0f s", RETRY)
+                    self._stop_asked.wait(RETRY)
+        with contextlib.suppress(sqlite3.Error):  # then the next start finds them as it would after a kill
+            self._finish()
+        self._db.close()
+
+    def _explain(self) -> None:
+        if not self._recipients:
+            log.warning("no [[recipient]] and no APPRISE_URLS: alerts are kept and shown, nobody is sent one")
+        for recipient in self._recipients:
+            try:
+                address(recipient)
+            except ConfigError as error:
+                log.error("%s; its messages wait", error)  # noqa: TRY400
+
+    def _begin(self, pool: ThreadPoolExecutor) -> None:
+        registry = self._registry()
+        composer = Composer(self._settings, registry)
+        for recipient in self._recipients:
+            if recipient.name in self._under_way:
+                continue
+            rows = self._queue.take(recipient, registry)
+            if not rows:
+                continue
+            try:
+                message = composer.message(recipient, rows)
+            except Exception as error:
+                log.exception("a message to %s could not be written", recipient.name)
+                self._queue.failed(rows, f"it could not be written: {error!r}")
+                continue
+            self._under_way[recipient.name] = rows, pool.submit(deliver, recipient, message)
+
+    def _finish(self) -> bool:
+        """Note what has become of the messages on their way; tell whether there was anything."""
+        finished = [(name, rows, done) for name, (rows, done) in self._under_way.items() if done.done()]
+        for name, rows, done in finished:
+            error, perhaps = done.result()
+            if error:
+                pause = self._queue.failed(rows, error, perhaps=perhaps)
+                log.error("%s was not told of alert %d: %s; again in %.0f s", name, rows[0]["alert"], error, pause)
+            else:
+                self._queue.sent(rows)
+            del self._under_way[name]
+        return bool(finished)
+
+
+def deliver(recipient: Recipient, message: Message) -> Outcome:
+    """Send a message to a recipient."""
+    try:
+        return send(address(recipient), message)
+    except ConfigError as error:
+        return Outcome(str(error))
+    except Exception as error:  # noqa: BLE001 - a plugin's fault; its text and traceback may hold the address
+        return Outcome(f"the sending failed with {type(error).__name__}", perhaps=True)

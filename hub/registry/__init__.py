@@ -1,0 +1,1 @@
+"""The city's registry: districts, sites and boards, read whole or refused, edited, imported and exported."""

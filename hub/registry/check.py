@@ -1,0 +1,317 @@
+"""Checks what stands in a registry, whole: each mistake is told by the entry's id, the field and what was expected."""
+
+import datetime as dt
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from hub.registry.entries import KINDS, Board, City, Contact, District, NightWork, Site
+from schemas import PROPERTIES, jurisdictions_of
+
+ID = "1 to 32 of a-z, 0-9 and -"
+TIME = "a date and time such as 2026-12-01T22:00"
+DAY = "a date such as 2026-12-01"
+NAME = "a name, in quotes"
+POSITION = "[latitude, longitude] in degrees (WGS-84), such as [22.5431, 114.0579]"
+EXPECTED = {
+    "id": ID,
+    "city": ID,
+    "district": ID,
+    "site": ID,
+    "en": NAME,
+    "zh": NAME,
+    "kind": "construction or factory",
+    "zone_class": "one of 0, 1, 2, 3, 4, 4a and 4b, in quotes",
+    "position": POSITION,
+    "contacts": 'a list such as [{role = "site manager", phone = "+86 20 0000 0000"}]',
+    "role": "what the contact is for the site, such as site manager",
+    "name": NAME,
+    "phone": "a phone number, in quotes",
+    "email": "an address for e-mail, in quotes",
+    "night_work": 'a list such as [{from = 2026-12-01T22:00:00, to = 2026-12-02T06:00:00, permit = "2026-118"}]',
+    "from": TIME,
+    "to": TIME,
+    "permit": "the permit's number, in quotes",
+    "sensors": 'a list of driver names such as ["plantower", "modbus"]',
+    "installed": DAY,
+    "calibration_due": DAY,
+    "retired": DAY,
+    "note": "a text, in quotes",
+    "jurisdiction": "a code such as CN or CN-GD, or its name",
+    "properties": 'a table such as {phase = "earthworks"}',
+}
+TYPES: dict[str, type[City | District | Site | Board]] = {
+    "city": City,
+    "district": District,
+    "site": Site,
+    "board": Board,
+}
+
+T = TypeVar("T", City, District, Site, Board)
+
+
+class EntryError(Exception):
+    """A mistake in one entry (`kind`, `id`) and `field`, or, without them, in the registry as a whole."""
+
+    def __init__(self, problem: str, kind: str = "", id_: str = "", field: str = "") -> None:
+        super().__init__(f"{kind} {id_!r}: {problem}" if kind else problem)
+        self.problem = problem
+        self.kind = kind
+        self.id = id_
+        self.field = field
+
+
+class Entries(msgspec.Struct, frozen=True):
+    """A registry's entries by id, checked, and its local time zone."""
+
+    cities: dict[str, City]
+    districts: dict[str, District]
+    sites: dict[str, Site]
+    boards: dict[str, Board]
+    zone: ZoneInfo
+
+    def plain(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return the entries as TOML knows them, by kind and id; what is equal in them means the same."""
+        tables: tuple[dict[str, Any], ...] = (self.cities, self.districts, self.sites, self.boards)
+        dates = (dt.date, dt.datetime)
+        return {
+            kind: {id_: _lists(msgspec.to_builtins(entry, builtin_types=dates)) for id_, entry in table.items()}
+            for kind, table in zip(KINDS, tables, strict=True)
+        }
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    city: list[City] = []
+    district: list[District] = []
+    site: list[Site] = []
+    board: list[Board] = []
+    timezone: str = "Asia/Shanghai"
+
+
+_Packed = tuple[list[City], list[District], list[Site], list[Board], str]
+
+
+def check(raw: dict[str, Any]) -> Entries:
+    """Return the entries that the content of a ``registry.toml`` describes. Clears `raw` to save memory.
+
+    Raises:
+        EntryError: something in it is wrong.
+    """
+    file = _pack(_checked(raw))
+    raw.clear()
+    return _unpack(file)
+
+
+def _checked(raw: dict[str, Any]) -> Entries:
+    for table in _tables(raw, "site"):
+        _read_times(table)
+    try:
+        file = msgspec.convert(raw, _File)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error), raw) from None
+    zone = _zone(file.timezone)
+    cities, districts = _by_id("city", file.city), _by_id("district", file.district)
+    sites, boards = _by_id("site", file.site), _by_id("board", file.board)
+    for city in file.city:
+        _check_city(city)
+    for district in file.district:
+        if district.city not in cities:
+            raise EntryError(_missing("city", district.city), "district", district.id, "city")
+    for site in file.site:
+        if districts and site.district not in districts:
+            raise EntryError(_missing("district", site.district), "site", site.id, "district")
+        _check_site(site, zone)
+    for board in file.board:
+        _check_board(board, sites)
+    return Entries(cities, districts, sites, boards, zone)
+
+
+def _pack(entries: Entries) -> bytes:
+    """Return the entries in one piece: where they lie now, TOML's reader left holes of twice their own size."""
+    tables = entries.cities, entries.districts, entries.sites, entries.boards
+    return msgspec.json.encode([*(list(table.values()) for table in tables), str(entries.zone)])
+
+
+def _unpack(packed: bytes) -> Entries:
+    """Return the entries, side by side, and with what many boards share only once."""
+    cities, districts, sites, boards, zone = msgspec.json.decode(packed, type=_Packed)
+    entries = Entries(_by_id("city", cities), _by_id("district", districts), _by_id("site", sites), {}, ZoneInfo(zone))
+    shared: dict[object, object] = {}
+    for board in boards:
+        msgspec.structs.force_setattr(board, "site", entries.sites[board.site].id)
+        for field in ("sensors", "installed", "calibration_due", "retired", "note"):
+            value = getattr(board, field)
+            if value:
+                msgspec.structs.force_setattr(board, field, shared.setdefault(value, value))
+        entries.boards[board.id] = board
+    return entries
+
+
+def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
+    """Check one entry by itself, without what it refers to.
+
+    Raises:
+        EntryError: a field of it is wrong.
+    """
+    _read_times(entry)
+    try:
+        found = msgspec.convert(entry, TYPES[kind])
+    except msgspec.ValidationError as error:
+        text = str(error)
+        text = text.replace("`$", f"`$.{kind}[0]", 1) if " - at `$" in text else f"{text} - at `$.{kind}[0]`"
+        raise _explain(text, {kind: [entry]}) from None
+    if isinstance(found, Site):
+        _check_site(found, zone)
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lists(part) for key, part in value.items()}
+    return [_lists(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def _tables(raw: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    tables = raw.get(kind)
+    return [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+
+
+def _read_times(site: dict[str, Any]) -> None:
+    """Turn ISO 8601 texts of permits into times: msgspec takes them only with seconds and an offset."""
+    permits = site.get("night_work")
+    for permit in permits if isinstance(permits, list) else ():
+        for end in ("from", "to"):
+            if isinstance(permit, dict) and isinstance(permit.get(end), str):
+                try:
+                    permit[end] = dt.datetime.fromisoformat(permit[end])
+                except ValueError:
+                    continue  # msgspec refuses it and says where it stands
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise EntryError(f"timezone = {name!r} is not an IANA zone such as Asia/Shanghai") from None
+
+
+def _by_id(kind: str, entries: list[T]) -> dict[str, T]:
+    found = {entry.id: entry for entry in entries}
+    if len(found) < len(entries):
+        twice = Counter(entry.id for entry in entries).most_common(1)[0][0]
+        raise EntryError(f"stands there twice; give each {kind} an id of its own", kind, twice, "id")
+    return found
+
+
+def _missing(kind: str, id_: str) -> str:
+    return f"there is no {kind} {id_!r}; add it or mend the name"
+
+
+def _check_city(city: City) -> None:
+    try:
+        jurisdictions_of(city.jurisdiction)
+    except LookupError as error:
+        problem = f"jurisdiction = {city.jurisdiction!r}: {error.args[0]}"
+        raise EntryError(problem, "city", city.id, "jurisdiction") from None
+
+
+def _check_site(site: Site, zone: ZoneInfo) -> None:
+    for name, value in site.properties.items():
+        allowed = PROPERTIES[name].values if name in PROPERTIES else ()
+        if value not in allowed:
+            near = f"one of: {', '.join(allowed)}" if allowed else f"one of the properties {', '.join(PROPERTIES)}"
+            problem = f"properties: {name} = {value!r}: expected {near}"
+            raise EntryError(problem, "site", site.id, "properties")
+    if site.position is not None:
+        _check_position(site, *site.position)
+    for contact in site.contacts:
+        if not (contact.phone or contact.email):
+            problem = f"contacts: {contact.role!r} has neither phone nor email; give one of them"
+            raise EntryError(problem, "site", site.id, "contacts")
+    for permit in site.night_work:
+        for end, when in (("from_", permit.from_), ("to", permit.to)):
+            if when.tzinfo is None:
+                msgspec.structs.force_setattr(permit, end, when.replace(tzinfo=zone))
+        if permit.to <= permit.from_:
+            problem = f"night_work: permit {permit.permit!r} ends before it begins; expected 'to' later than 'from'"
+            raise EntryError(problem, "site", site.id, "night_work")
+
+
+def _check_position(site: Site, latitude: float, longitude: float) -> None:
+    told = f"position = [{latitude}, {longitude}]"
+    if abs(latitude) > 90 >= abs(longitude) and abs(latitude) <= 180:
+        problem = f"{told} looks swapped; expected {POSITION}"
+    elif not (abs(latitude) <= 90 and abs(longitude) <= 180):  # said so that a NaN is refused, too
+        problem = f"{told} is not on Earth; expected {POSITION}"
+    elif latitude == longitude == 0:
+        problem = f"{told} is what a receiver without a fix gives; expected {POSITION}, or leave it out"
+    else:
+        return
+    raise EntryError(problem, "site", site.id, "position")
+
+
+def _check_board(board: Board, sites: dict[str, Site]) -> None:
+    if board.id == "hub":
+        raise EntryError("that is the hub's own name at the broker; give the board another", "board", "hub", "id")
+    if board.site not in sites:
+        raise EntryError(_missing("site", board.site), "board", board.id, "site")
+
+
+_WHERE = re.compile(r"(.*?)(?: - at `\$\.?(.*?)`)?\Z", re.DOTALL)
+
+
+def _explain(told: str, raw: dict[str, Any]) -> EntryError:
+    """Turn what msgspec says (``... - at `$.site[3].kind```) into the entry's own name, the value and the remedy."""
+    match = _WHERE.fullmatch(told)
+    what, where = (match[1], match[2] or "") if match else (told, "")
+    entry = re.fullmatch(r"(\w+)\[(\d+)\]\.?(.*)", where)
+    if not entry or entry[1] not in KINDS:
+        return EntryError(_of_the_file(what, where))
+    kind, number, path = entry[1], int(entry[2]), entry[3]
+    value: Any = raw[kind][number]
+    id_ = value.get("id") if isinstance(value, dict) else None
+    field, error = _field_problem(what, path, value, kind)
+    if id_ is None:
+        return EntryError(f"{kind} number {number + 1}: {error}")
+    return EntryError(error, kind, str(id_), field)
+
+
+def _of_the_file(what: str, where: str) -> str:
+    unknown = re.search(r"unknown field `(.*?)`", what)
+    if unknown:
+        return f"there is no table or key {unknown[1]!r} here{_near(unknown[1], [*KINDS, 'timezone'])}"
+    return f"{where}: {what}; expected [[{where}]] tables" if where in KINDS else f"{where}: {what}"
+
+
+def _field_problem(what: str, path: str, value: Any, kind: str) -> tuple[str, str]:
+    """Return the name of the wrong field and what is wrong with it."""
+    for step in re.findall(r"\w+", path):
+        value = value[int(step)] if isinstance(value, list) else value[step]
+    names = re.findall(r"[a-z_]+", path)
+    place = path + "." if path else ""
+    unknown = re.search(r"unknown field `(.*?)`", what)
+    if unknown:
+        fields = _fields(kind, names[0] if names else "")
+        return unknown[1], f"there is no field '{place}{unknown[1]}'{_near(unknown[1], fields)}"
+    missing = re.search(r"missing required field `(.*?)`", what)
+    if missing:
+        return names[0] if names else missing[1], f"{place}{missing[1]} is missing; expected {EXPECTED[missing[1]]}"
+    if not names:
+        return "", f"{what}; expected a table"
+    shown = str(value) if isinstance(value, (dt.date, dt.datetime)) else repr(value)
+    return names[0], f"{path} = {shown}: expected {EXPECTED[names[-1]]}"
+
+
+def _fields(kind: str, inner: str) -> list[str]:
+    of: Callable[[Any], tuple[Any, ...]] = msgspec.structs.fields
+    struct: Any = {"contacts": Contact, "night_work": NightWork}.get(inner, TYPES[kind])
+    return [field.encode_name for field in of(struct)]
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; expected one of: {', '.join(names)}"

@@ -1,0 +1,94 @@
+"""What the registry is made of: cities, districts, sites and boards, as ``registry.toml`` names them."""
+
+import datetime as dt
+from typing import Annotated, Literal
+
+import msgspec
+
+from hub.config.files import Id
+
+KINDS = ("city", "district", "site", "board")
+"""The tables of ``registry.toml``, from the widest to the narrowest."""
+
+Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+# gc=False: the garbage collector need not know of what can hold no cycle, which saves 16 bytes a board and its time.
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    pass
+
+
+class City(_Entry, frozen=True):
+    """A city, by which districts may be grouped."""
+
+    id: Id
+    en: Text
+    zh: Text
+    jurisdiction: str = "CN"
+    """Where it lies, which decides whose standards bind its sites: a code such as CN-GD, or a name."""
+
+
+class District(_Entry, frozen=True):
+    """A district and the city it lies in."""
+
+    id: Id
+    city: Id
+    en: Text
+    zh: Text
+
+
+class Contact(_Entry, frozen=True):
+    """Whom to call about a site: a role, and a phone number or an address for e-mail."""
+
+    role: Text
+    name: Text | None = None
+    phone: Text | None = None
+    email: Text | None = None
+
+
+class NightWork(_Entry, frozen=True, rename={"from_": "from"}):
+    """A permit for work at night: it holds from `from_` up to but not including `to` (local time of the registry)."""
+
+    from_: dt.datetime
+    to: dt.datetime
+    permit: Text
+    """The permit's number."""
+    note: Text | None = None
+
+
+class Site(_Entry, frozen=True):
+    """A construction site or factory."""
+
+    id: Id
+    district: Id
+    kind: Literal["construction", "factory"]
+    en: Text
+    zh: Text
+    zone_class: Literal["0", "1", "2", "3", "4", "4a", "4b"] | None = None
+    """Class of the acoustic environment zone (GB 3096-2008)."""
+    position: tuple[float, float] | None = None
+    """Latitude and longitude in degrees, WGS-84."""
+    contacts: tuple[Contact, ...] = ()
+    night_work: tuple[NightWork, ...] = ()
+    properties: dict[str, str] = {}
+    """What else limits ask of it (`schemas.PROPERTIES`), such as fuel or phase."""
+
+    def permit_at(self, when: dt.datetime) -> NightWork | None:
+        """Return the permit for night work that holds at an aware time."""
+        return next((permit for permit in self.night_work if permit.from_ <= when < permit.to), None)
+
+
+class Board(_Entry, frozen=True):
+    """A board and the site at whose fence it stands."""
+
+    id: Id
+    site: Id
+    sensors: tuple[Word, ...] = ()
+    """The types of its sensors: names of drivers in `edge/drivers/`."""
+    installed: dt.date | None = None
+    calibration_due: dt.date | None = None
+    """The day from which its calibration is overdue."""
+    retired: dt.date | None = None
+    """The local day from which the hub refuses what it says."""
+    note: Text | None = None

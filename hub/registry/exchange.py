@@ -1,0 +1,265 @@
+"""Registries as other offices send and want them: TOML, and the CSV that spreadsheets read and write."""
+
+import csv
+import datetime as dt
+import io
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from hub.config.files import ConfigError
+from hub.registry.check import EntryError, check_entry
+from hub.registry.edit import Plain
+from hub.registry.entries import KINDS
+
+COLUMNS = {
+    "site": ("id", "district", "kind", "en", "zh", "zone_class", "latitude", "longitude", "contacts", "night_work"),
+    "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note"),
+}
+CONTACT = ("role", "name", "phone", "email")
+PERMIT = ("from", "to", "permit", "note")
+DATES = ("installed", "calibration_due", "retired")
+
+
+class Row(NamedTuple):
+    """An entry of an imported file; a field that is None is to be taken away. `line` is 0 in TOML."""
+
+    kind: str
+    entry: dict[str, Any]
+    line: int = 0
+
+
+class Imported:
+    """What a file says of the registry, not yet compared with it."""
+
+    def __init__(self, path: Path, rows: list[Row], kinds: tuple[str, ...], timezone: str = "") -> None:
+        self.path = path
+        self.kinds = kinds
+        """The kinds of which it can be the whole."""
+        self.timezone = timezone
+        self.rows: dict[tuple[str, str], Row] = {}
+        for row in rows:
+            key = row.kind, row.entry["id"]
+            if key in self.rows:
+                raise self.located(EntryError("stands there twice; keep one of them", *key, "id"), row)
+            self.rows[key] = row
+
+    def merge(self, entries: Plain, zone: ZoneInfo, *, replace: bool) -> None:
+        """Add its entries to the registry's and update those there; with `replace`, take away what it leaves out.
+
+        Raises:
+            ConfigError: an entry is wrong.
+        """
+        for kind in self.kinds if replace else ():
+            entries[kind] = {id_: entry for id_, entry in entries[kind].items() if (kind, id_) in self.rows}
+        for (kind, id_), row in self.rows.items():
+            whole = replace and not row.line
+            merged = ({} if whole else entries[kind].get(id_, {})) | row.entry
+            entry = {field: value for field, value in merged.items() if value is not None}
+            try:
+                check_entry(kind, entry, zone)
+            except EntryError as error:
+                raise self.located(error, row) from None
+            entries[kind][id_] = entry
+
+    def located(self, error: EntryError, row: Row | None = None) -> ConfigError:
+        """Return the error with the file, line and column where it comes from."""
+        row = row or self.rows.get((error.kind, error.id))
+        if row is None or not row.line:
+            return ConfigError(f"{self.path}: {error}")
+        column = "latitude" if error.field == "position" else error.field
+        named = f", column {column}" if column in COLUMNS[row.kind] else ""
+        return ConfigError(f"{self.path}, line {row.line}{named}: {error}")
+
+
+def read_import(path: Path, kind: str | None) -> Imported:
+    """Read a TOML or CSV file (by its name's end). `kind` is what a CSV file holds; None: as its columns tell.
+
+    Raises:
+        ConfigError: it cannot be read, or is neither.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a TOML or CSV file") from error
+    if path.suffix.lower() == ".csv":
+        return _from_csv(path, data, kind)
+    if path.suffix.lower() == ".toml":
+        return _from_toml(path, data)
+    raise ConfigError(f"{path}: is neither .toml nor .csv; name the file after what it holds")
+
+
+def _from_toml(path: Path, data: bytes) -> Imported:
+    try:
+        raw = tomllib.loads(data.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+    rows = []
+    for kind, tables in raw.items():
+        if kind == "timezone":
+            continue
+        if kind not in KINDS or not isinstance(tables, list):
+            raise ConfigError(f"{path}: {kind!r} is not known; expected tables [[{']], [['.join(KINDS)}]]")
+        for number, table in enumerate(tables, 1):
+            if not isinstance(table, dict) or not isinstance(table.get("id"), str):
+                raise ConfigError(f"{path}: {kind} number {number} has no id; give it one, in quotes")
+            rows.append(Row(kind, table))
+    return Imported(path, rows, KINDS, str(raw.get("timezone", "")))
+
+
+def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
+    text = _decode(path, data)
+    first = text.partition("\n")[0]
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
+    rows: list[Row] = []
+    line = 1
+    try:
+        header = [name.strip().lower() for name in next(lines, [])]
+        kind = kind or ("board" if "site" in header else "site" if {"district", "kind"} & {*header} else None)
+        if kind is None:
+            raise ConfigError(f"{path}, line 1: cannot tell sites from boards; give --kind sites or --kind boards")
+        _check_header(path, header, kind)
+        line = lines.line_num + 1
+        for cells in lines:
+            if any(cell.strip() for cell in cells):
+                rows.append(Row(kind, _entry(path, line, header, cells), line))
+            line = lines.line_num + 1
+    except csv.Error as error:
+        raise ConfigError(f"{path}, line {line}: is not valid CSV: {error}") from error
+    return Imported(path, rows, (kind,))
+
+
+def _decode(path: Path, data: bytes) -> str:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise ConfigError(f"{path}: is neither UTF-8 nor GB18030; save it as 'CSV UTF-8'")
+
+
+def _check_header(path: Path, header: list[str], kind: str) -> None:
+    known = COLUMNS[kind]
+    wrong = next((name for name in header if name not in known or header.count(name) > 1), None)
+    if wrong is not None:
+        what = "stands there twice" if wrong in known else "is not known"
+        raise ConfigError(f"{path}, line 1: column {wrong!r} {what}; columns of {kind}s: {', '.join(known)}")
+    if "id" not in header:
+        raise ConfigError(f"{path}, line 1: there is no column id; columns of {kind}s: {', '.join(known)}")
+
+
+def _entry(path: Path, line: int, header: list[str], cells: list[str]) -> dict[str, Any]:
+    if len(cells) > len(header):
+        raise ConfigError(f"{path}, line {line}: has {len(cells)} cells; expected {len(header)}, as in line 1")
+    entry: dict[str, Any] = {}
+    row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
+    for column, cell in row.items():
+        try:
+            entry[column] = parse_cell(column, cell)
+        except ValueError as error:
+            raise ConfigError(f"{path}, line {line}, column {column}: {error}") from None
+    if entry["id"] is None:
+        raise ConfigError(f"{path}, line {line}, column id: is empty; give it an id of a-z, 0-9 and -")
+    ends = [entry.pop(name, None) for name in ("latitude", "longitude")]
+    if ends.count(None) == 1:
+        empty = ("latitude", "longitude")[ends.index(None)]
+        raise ConfigError(f"{path}, line {line}, column {empty}: is empty; give both latitude and longitude, or none")
+    if {"latitude", "longitude"} & {*header}:
+        entry["position"] = ends if ends[0] is not None else None
+    return entry
+
+
+def parse_cell(column: str, cell: str) -> Any:
+    """Return the value that a CSV cell stands for; None for an empty one.
+
+    Raises:
+        ValueError: it is not what the column holds; the text tells what it holds.
+    """
+    text = cell if column == "note" else cell.strip()
+    if not text:
+        return None
+    parse = _PARSERS.get(column)
+    return parse(text) if parse else text
+
+
+def _degrees(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number of degrees such as 22.5431") from None
+
+
+def _date(text: str) -> dt.date:
+    # Spreadsheets write dates in their own way as soon as the file is saved there.
+    match = re.fullmatch(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?: 0?0:00(:00)?)?", text)
+    try:
+        return dt.date(*(int(match[n]) for n in (1, 2, 3))) if match else dt.date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date such as 2026-12-01") from None
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _records(names: tuple[str, ...], least: int) -> Callable[[str], list[dict[str, str]]]:
+    def parse(text: str) -> list[dict[str, str]]:
+        found = []
+        for record in filter(str.strip, text.split(";")):
+            parts = [part.strip() for part in record.split("|")]
+            if not least <= len(parts) <= len(names):
+                raise ValueError(f"{record.strip()!r} is not {'|'.join(names)}; several are separated by ;")
+            found.append({name: part for name, part in zip(names, parts, strict=False) if part})
+        return found
+
+    return parse
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "latitude": _degrees,
+    "longitude": _degrees,
+    "sensors": _words,
+    "contacts": _records(CONTACT, 3),
+    "night_work": _records(PERMIT, 3),
+} | dict.fromkeys(DATES, _date)
+
+
+def to_csv(entries: Plain, kind: str) -> str:
+    """Return the sites or boards as CSV.
+
+    Raises:
+        ConfigError: something in them cannot stand in a cell.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
+    writer.writerow(COLUMNS[kind])
+    for entry in entries[kind].values():
+        writer.writerow([_cell(kind, entry, column) for column in COLUMNS[kind]])
+    return out.getvalue()
+
+
+def _cell(kind: str, entry: dict[str, Any], column: str) -> str:
+    if column in ("latitude", "longitude"):
+        position = entry.get("position")
+        return "" if position is None else repr(position[column == "longitude"])
+    value = entry.get(column)
+    if value is None:
+        return ""
+    if column == "sensors":
+        return " ".join(value)
+    if column in ("contacts", "night_work"):
+        names = CONTACT if column == "contacts" else PERMIT
+        records = [[_part(record.get(name, "")) for name in names] for record in value]
+        for part in (part for record in records for part in record if {"|", ";"} & {*part} or part != part.strip()):
+            raise ConfigError(f"{kind} {entry['id']!r}: {column}: {part!r} cannot stand in CSV; export it as TOML")
+        return ";".join("|".join(record).rstrip("|") for record in records)
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _part(value: Any) -> str:
+    if isinstance(value, dt.datetime):
+        return value.isoformat(timespec="auto" if value.second or value.microsecond else "minutes")
+    return str(value)

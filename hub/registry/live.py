@@ -1,0 +1,186 @@
+"""The city's registry: districts, sites, boards and the boards' keys; read whole, or refused with what is to be mended.
+
+`registry.toml` is its one source of truth; the keys stand apart in `keys.toml`, which only its owner may read.
+"""
+
+import datetime as dt
+import logging
+import stat
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from hub.config.files import Config, ConfigError, read_toml
+from hub.registry.check import Entries, EntryError, check
+from hub.registry.entries import Board, City, Contact, District, NightWork, Site
+
+__all__ = [
+    "Board",
+    "City",
+    "Contact",
+    "District",
+    "LiveRegistry",
+    "NightWork",
+    "Registry",
+    "Site",
+    "key_of",
+    "load_entries",
+    "load_registry",
+    "read_keys",
+]
+
+LOOK_EVERY = 2.0
+"""Least time between two looks at the files, s."""
+
+log = logging.getLogger("hub")
+
+
+class Registry(msgspec.Struct, frozen=True):
+    """What the hub knows of the city: sites and boards by id, the boards' keys, the local time zone."""
+
+    sites: dict[str, Site]
+    boards: dict[str, Board]
+    keys: dict[str, bytes]
+    zone: ZoneInfo
+    cities: dict[str, City] = {}
+    named_districts: dict[str, District] = {}
+
+    def site_of(self, device: str) -> Site:
+        """Return the site of a registered board."""
+        return self.sites[self.boards[device].site]
+
+    def is_retired(self, device: str, day: dt.date) -> bool:
+        """Tell whether a registered board counts no more on a local day."""
+        retired = self.boards[device].retired
+        return retired is not None and day >= retired
+
+    @property
+    def districts(self) -> tuple[str, ...]:
+        """The ids of the districts that are named or have a site, sorted."""
+        return tuple(sorted({*self.named_districts, *(site.district for site in self.sites.values())}))
+
+    def owned(self, districts: Collection[str]) -> "Registry":
+        """Return the registry with the sites and boards of these districts only; none named: with all."""
+        if not districts:
+            return self
+        sites = {id_: site for id_, site in self.sites.items() if site.district in districts}
+        boards = {id_: board for id_, board in self.boards.items() if board.site in sites}
+        return msgspec.structs.replace(self, sites=sites, boards=boards)
+
+    def sites_in(self, district: str) -> Iterator[Site]:
+        """Go through the sites of a district."""
+        return (site for site in self.sites.values() if site.district == district)
+
+    def boards_in(self, district: str) -> Iterator[Board]:
+        """Go through the boards of a district, the retired ones, too."""
+        return (board for board in self.boards.values() if self.sites[board.site].district == district)
+
+
+def load_registry(config: Config) -> Registry:
+    """Read the registry and the boards' keys and check that they fit each other.
+
+    Raises:
+        ConfigError: a file is missing or wrong, or the keys can be read by others than the hub's user.
+    """
+    entries = load_entries(config)
+    keys = read_keys(config.keys, entries.boards) if entries.boards else {}
+    return Registry(entries.sites, entries.boards, keys, entries.zone, entries.cities, entries.districts)
+
+
+def load_entries(config: Config) -> Entries:
+    """Read the registry without its keys.
+
+    Raises:
+        ConfigError: it is missing or wrong.
+    """
+    try:
+        return check(read_toml(config.registry, dict[str, Any]))
+    except EntryError as error:
+        raise ConfigError(f"{config.registry}: {error}") from error
+
+
+def read_keys(path: Path, boards: dict[str, Board]) -> dict[str, bytes]:
+    """Read the keys of the boards; other keys in the file are left alone. No error tells a key.
+
+    Raises:
+        ConfigError: the file is missing or wrong, a board has no key, or others than its owner can read the file.
+    """
+    texts = read_toml(path, dict[str, Any])
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"{path}: the boards' keys can be read by other users; run: chmod 600 {path}")
+    keys = {}
+    for board in boards:
+        if board not in texts:
+            raise ConfigError(f"{path}: board {board!r} has no key; add {board} = '<64 hexadecimal digits>'")
+        key = key_of(str(texts[board]))
+        if key is None:
+            raise ConfigError(f"{path}: the key of board {board!r} is not 64 hexadecimal digits")
+        keys[board] = key
+    return keys
+
+
+def key_of(text: str) -> bytes | None:
+    """Return the key that 64 hexadecimal digits stand for, or None if they are none."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return key if len(key) == 32 else None
+
+
+class LiveRegistry:
+    """The registry as its files say it now. `clock` gives monotonic time in s.
+
+    Raises:
+        ConfigError: at the start, the registry cannot be used.
+    """
+
+    def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._clock = clock
+        self._looked = clock()
+        self._seen = self._signature()
+        self.current = load_registry(config)
+        """The last good one. It is never changed, only replaced, so any thread may take it."""
+        self.problem: str | None = None
+        """Why the files as they are now cannot be used."""
+
+    def refresh(self) -> bool:
+        """Read the files again if they have changed; tell whether `current` is another. Looks at most every 2 s.
+
+        Files that cannot be used are reported once, and the last good registry stays in use.
+        """
+        now = self._clock()
+        if now - self._looked < LOOK_EVERY:
+            return False
+        self._looked = now
+        signature = self._signature()
+        if signature == self._seen:
+            return False
+        self._seen = signature  # taken before reading: what changes meanwhile is seen the next time
+        try:
+            self.current = load_registry(self._config)
+        except ConfigError as error:
+            if str(error) != self.problem:
+                self.problem = str(error)
+                log.error("%s; the registry in use stays the one before", error)  # noqa: TRY400
+            return False
+        self.problem = None
+        log.info("the registry has changed: %d sites, %d boards", len(self.current.sites), len(self.current.boards))
+        return True
+
+    def _signature(self) -> tuple[object, ...]:
+        return tuple(_stat(path) for path in (self._config.registry, self._config.keys))
+
+
+def _stat(path: Path) -> tuple[int, ...] | None:
+    try:
+        s = path.stat()
+    except OSError:
+        return None
+    # ctime sees a chmod, too, which alone makes keys usable or not.
+    return s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns

@@ -1,0 +1,218 @@
+"""Shows the registry to people: tables and changes, in English or Chinese; and to programs, as plain values."""
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hub.registry.edit import Change
+from hub.registry.live import Board, Registry, Site
+from schemas.language import Lang, Text
+
+TEXTS = {
+    "id": Text("Id", "编号"),
+    "city": Text("City", "城市"),
+    "district": Text("District", "区"),
+    "site": Text("Site", "站点"),
+    "board": Text("Board", "设备"),
+    "sites": Text("Sites", "站点数"),
+    "boards": Text("Boards in use", "在用设备数"),
+    "kind": Text("Kind", "类型"),
+    "construction": Text("construction", "建筑工地"),
+    "factory": Text("factory", "工厂"),
+    "en": Text("English name", "英文名称"),
+    "zh": Text("Chinese name", "中文名称"),
+    "name": Text("Name", "名称"),
+    "zone_class": Text("Zone class", "声环境功能区"),
+    "position": Text("Position (WGS-84)", "坐标（WGS-84）"),
+    "contacts": Text("Contacts", "联系人"),
+    "night_work": Text("Night-work permits", "夜间施工许可"),
+    "sensors": Text("Sensors", "传感器"),
+    "installed": Text("Installed", "安装日期"),
+    "calibration_due": Text("Calibration due", "校准到期"),
+    "retired": Text("Retired from", "停用日期"),
+    "note": Text("Note", "备注"),
+    "state": Text("State", "状态"),
+    "in use": Text("in use", "在用"),
+    "is retired": Text("RETIRED", "已停用"),
+    "overdue": Text("CALIBRATION OVERDUE", "校准逾期"),
+    "key": Text("Key", "密钥"),
+    "present": Text("present, SHA-256 begins with {}", "已设置，SHA-256 开头为 {}"),
+    "added": Text("added", "新增"),
+    "changed": Text("changed", "修改"),
+    "removed": Text("removed", "删除"),
+    "its key": Text("its key is in {} (SHA-256 begins with {})", "密钥在 {} 中（SHA-256 开头为 {}）"),
+    "hand out": Text(
+        "for the board: {}, then put that file on it as the file that key_file in its config.json names",
+        "写入文件：{}；再将该文件放到设备上，即其 config.json 中 key_file 所指的文件",
+    ),
+    "nothing": Text("nothing to change", "没有变化"),
+    "count": Text("{} added, {} changed, {} removed", "新增 {}，修改 {}，删除 {}"),
+    "dry": Text("nothing has been written (--dry-run)", "未写入任何内容（--dry-run）"),
+}
+SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
+
+
+def fingerprint(key: bytes) -> str:
+    """Return the first 8 hexadecimal digits of the key's SHA-256, by which two people can compare keys."""
+    return hashlib.sha256(key).hexdigest()[:8]
+
+
+def state(board: Board, registry: Registry, day: dt.date) -> str:
+    """Return "is retired", "overdue" or "in use"."""
+    if registry.is_retired(board.id, day):
+        return "is retired"
+    return "overdue" if board.calibration_due and day >= board.calibration_due else "in use"
+
+
+def board_row(board: Board, registry: Registry, day: dt.date) -> dict[str, Any]:
+    """Return what programs are told of a board."""
+    told = {"is retired": "retired", "overdue": "calibration_overdue", "in use": "in_use"}
+    more = {"district": registry.sites[board.site].district, "state": told[state(board, registry, day)]}
+    row: dict[str, Any] = plain(board)
+    return row | more | {"key_fingerprint": fingerprint(registry.keys[board.id])}
+
+
+def site_row(site: Site, registry: Registry) -> dict[str, Any]:
+    """Return what programs are told of a site."""
+    row: dict[str, Any] = plain(site)
+    return row | {"boards": [board.id for board in registry.boards.values() if board.site == site.id]}
+
+
+def district_row(district: str, registry: Registry, day: dt.date) -> dict[str, Any]:
+    """Return what programs are told of a district; only boards in use count."""
+    named = registry.named_districts.get(district)
+    boards = sum(not registry.is_retired(board.id, day) for board in registry.boards_in(district))
+    counts = {"sites": sum(1 for _ in registry.sites_in(district)), "boards": boards}
+    return (plain(named) if named else {"id": district}) | counts
+
+
+def plain(value: Any) -> Any:
+    """Return an entry, or a list of them, as JSON has it."""
+    return msgspec.to_builtins(value)
+
+
+class View:
+    """Prints in one language."""
+
+    def __init__(self, lang: Lang) -> None:
+        self._lang = lang
+        # Where nobody looks (a file, another program) lines are not broken.
+        self._console = Console(highlight=False)
+        if not self._console.is_terminal:
+            self._console = Console(highlight=False, width=200)
+
+    def text(self, key: str, *values: object) -> str:
+        """Return a text in the view's language, with the values in it."""
+        return TEXTS[key].into(self._lang).format(*values)
+
+    def boards(self, boards: list[Board], registry: Registry, day: dt.date) -> None:
+        """Print a table of boards."""
+        table = self._table("id", "site", "district", "sensors", "calibration_due", "state")
+        for board in boards:
+            home = registry.sites[board.site]
+            due = str(board.calibration_due or "-")
+            cells = (board.id, board.site, home.district, " ".join(board.sensors) or "-", due)
+            table.add_row(*cells, self._state(board, registry, day))
+        self._console.print(table)
+
+    def sites(self, sites: list[Site], registry: Registry, day: dt.date) -> None:
+        """Print a table of sites; only boards in use count."""
+        used = Counter(board.site for board in registry.boards.values() if not registry.is_retired(board.id, day))
+        table = self._table("id", "district", "kind", "name", "zone_class", "position", "boards")
+        for site in sites:
+            where = f"{site.position[0]:.5f}, {site.position[1]:.5f}" if site.position else "-"
+            cells = (site.id, site.district, self.text(site.kind), self._name(site), site.zone_class or "-", where)
+            table.add_row(*map(escape, cells), str(used[site.id]))
+        self._console.print(table)
+
+    def districts(self, rows: list[dict[str, Any]]) -> None:
+        """Print a table of districts."""
+        table = self._table("id", "city", "name", "sites", "boards")
+        for row in rows:
+            cells = (row["id"], row.get("city", "-"), row.get(self._lang.value, "-"))
+            table.add_row(*map(escape, cells), str(row["sites"]), str(row["boards"]))
+        self._console.print(table)
+
+    def board(self, board: Board, registry: Registry, day: dt.date) -> None:
+        """Print everything of a board but its key."""
+        fields = self._fields(board)
+        fields.append((self.text("state"), self._state(board, registry, day)))
+        fields.append((self.text("key"), self.text("present", fingerprint(registry.keys[board.id]))))
+        self._print_fields("board", fields)
+
+    def site(self, site: Site, registry: Registry) -> None:
+        """Print everything of a site, and its boards."""
+        boards = [board.id for board in registry.boards.values() if board.site == site.id]
+        self._print_fields("site", [*self._fields(site), (self.text("board"), escape(" ".join(boards) or "-"))])
+
+    def changes(self, changes: list[Change], *, dry_run: bool = False) -> None:
+        """Print what has been changed, or would be."""
+        for change in changes:
+            sign, colour = SIGNS[change.what]
+            told = f"{sign} {self.text(change.what)}: {self.text(change.kind)} {change.id}"
+            if change.what == "changed":
+                told += ": " + "; ".join(
+                    f"{name} {_short(old)} -> {_short(new)}" for name, (old, new) in _sorted(change)
+                )
+            self._console.print(f"[{colour}]{escape(told)}[/]", soft_wrap=True)
+        counts = [sum(change.what == what for change in changes) for what in SIGNS]
+        self.say(self.text("count", *counts) if changes else self.text("nothing"))
+        if dry_run:
+            self.say(self.text("dry"))
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._console.print(escape(text), soft_wrap=True)
+
+    def _table(self, *columns: str) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(self.text(column), overflow="fold")
+        return table
+
+    def _name(self, site: Site) -> str:
+        return site.zh if self._lang is Lang.zh else site.en
+
+    def _state(self, board: Board, registry: Registry, day: dt.date) -> str:
+        now = state(board, registry, day)
+        if now == "is retired":
+            return f"[dim]{self.text(now)} {board.retired}[/]"
+        if now == "overdue":
+            return f"[bold red]{self.text(now)}[/]"
+        later = f" ({self.text('retired')} {board.retired})" if board.retired else ""
+        return self.text(now) + later
+
+    def _fields(self, entry: Board | Site) -> list[tuple[str, str]]:
+        return [(self.text(name), escape(self._value(value))) for name, value in plain(entry).items()]
+
+    def _value(self, value: Any) -> str:
+        if isinstance(value, (list, tuple)):
+            nested = any(isinstance(part, dict) for part in value)
+            return ("\n" if nested else ", ").join(self._value(part) for part in value)
+        if isinstance(value, dict):
+            return ", ".join(f"{name}: {part}" for name, part in value.items())
+        return self.text(value) if value in ("construction", "factory") else str(value)
+
+    def _print_fields(self, kind: str, fields: list[tuple[str, str]]) -> None:
+        table = Table(box=None, show_header=False, pad_edge=False, title=self.text(kind), title_justify="left")
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in fields:
+            table.add_row(name, value)
+        self._console.print(table)
+
+
+def _sorted(change: Change) -> list[tuple[str, tuple[Any, Any]]]:
+    return sorted(change.fields.items())
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, dt.date) else msgspec.json.encode(value).decode()

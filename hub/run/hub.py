@@ -1,0 +1,179 @@
+"""Puts the hub together: receiver -> admission -> log -> acknowledgement, and the log's consumers behind it."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from hub.alerts.routes import alert_router
+from hub.config.files import Config
+from hub.field.routes import board_router
+from hub.health.metrics import HEARD_WITHIN, Metrics, Observation, Progress
+from hub.http.server import Condition, Server, make_app
+from hub.intake.acknowledgements import Acknowledgements
+from hub.intake.admission import Admission
+from hub.intake.ingest import Ingest
+from hub.intake.receiver import GROUP, Receiver
+from hub.log.log import Log
+from hub.process import logs
+from hub.process.clock_trust import HubClock
+from hub.registry.live import LiveRegistry
+from hub.run.downstream import Downstream, Job
+from hub.series.opening import check_store
+from hub.storage.claims import claim
+from hub.storage.data_folder import LOG
+from hub.storage.database import read_only
+from schemas import load_limits, load_quantities
+
+
+class Hub:
+    """One hub.
+
+    Args:
+        config: its configuration.
+        clock: gives Unix time in s; only a simulation gives another than the system's.
+        log_format: how its processes write their logs.
+        rate: how many seconds of `clock` go by in one; other than 1 only in a simulation.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Callable[[], float] = time.time,
+        log_format: logs.Format = "text",
+        rate: float = 1.0,
+    ) -> None:
+        self._config = config
+        self._registry = LiveRegistry(config)
+        quantities = load_quantities()
+        limits = load_limits(quantities=quantities)  # a wrong catalogue stops the hub here, where somebody looks
+        check_store(config)
+        self._claim = claim(config.data)
+        self._log = Log(config.data / LOG)
+        self._time = HubClock(
+            clock, rate, folder=config.data if rate == 1.0 else None, newest=self._log.received_last()
+        )
+        self._downstream = Downstream(Job(config, clock, log_format, rate), self._time)
+        self._receiver = Receiver(config.broker, config.districts, log_format, self._registry.current.boards)
+        self._metrics = Metrics()
+        registry = self._registry.current
+        self._ingest = Ingest(
+            self._receiver,
+            self._registry,
+            Admission(registry, quantities, self._time.now),
+            self._log,
+            config.data,
+            config.keep,
+            Acknowledgements(self._receiver, registry, config.acknowledge_every),
+            self._metrics,
+            self._time,
+            self._downstream.wake,
+            self._done,
+            self._downstream.judged,
+        )
+        self._metrics.watch(self)
+        http = config.http
+        routers = [
+            alert_router(config, lambda: self._registry.current, limits, quantities, self._time.now),
+            board_router(config, self._time.now),
+        ]
+        self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
+
+    def start(self) -> None:
+        """Start every part; returns at once."""
+        self._downstream.start()
+        self._receiver.start()
+        self._ingest.start()
+        if self._server:
+            self._server.start()
+
+    def stop(self) -> None:
+        """Stop in the order of the flow; what is not committed yet, the broker and the boards still have."""
+        if self._server:
+            self._server.stop()
+        self._ingest.stop()
+        self._ingest.join()
+        self._downstream.stop()
+        with suppress(sqlite3.Error):  # it only makes the next start quicker
+            self._log.checkpoint()
+        self._log.close()
+        self._claim.close()
+
+    def dead(self) -> list[str]:
+        """See `hub.http.server.Watched`."""
+        alive = {
+            "receiver": self._receiver.is_alive(),
+            "ingest": self._ingest.is_alive(),
+            "downstream": self._downstream.is_alive(),
+        }
+        return [name for name, lives in alive.items() if not lives]
+
+    def conditions(self) -> list[Condition]:
+        """See `hub.http.server.Watched`."""
+        broker, connected = self._config.broker, self._receiver.connected
+        where = f"{broker.host}:{broker.port}"
+        problem = self._ingest.problem
+        consumers = [
+            Condition(name, not state.problem, state.problem or f"done up to offset {state.position}")
+            for name, state in self._downstream.states.items()
+        ]
+        return [
+            Condition("broker", connected, f"{'connected to' if connected else 'no'} {where}"),
+            Condition("log", not problem, problem or "can be written"),
+            self._clock_condition(),
+            Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
+            *(consumers or [Condition("consumers", ok=False, text="are starting")]),
+        ]
+
+    def observe(self) -> Observation:
+        """See `hub.health.metrics.Observed`."""
+        data = self._config.data
+        with closing(read_only(data / LOG)) as log:
+            end = log.execute("SELECT ifnull(max(offset), 0) FROM message").fetchone()[0]
+            quarantine = dict(log.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason").fetchall())
+            consumers = {}
+            for name, state in self._downstream.states.items():
+                following = log.execute(
+                    "SELECT received FROM message WHERE offset > ? ORDER BY offset LIMIT 1", (state.position,)
+                ).fetchone()
+                consumers[name] = Progress(state.position, following and following[0], state.problem)
+        firing, waiting, failing = count_alerts(data / "compliance.db")
+        return Observation(
+            now=self._time.now(),
+            data=data,
+            inbox=self._ingest.waiting,
+            inbox_capacity=GROUP,
+            log_end=end,
+            connected=self._receiver.connected,
+            sessions=self._receiver.sessions,
+            boards_heard=self._log.heard(self._time.now() - HEARD_WITHIN),
+            clock_in_doubt=self._time.doubt is not None,
+            alerts_firing=firing,
+            notifications={"waiting": waiting, "failing": failing},
+            consumers=consumers,
+            quarantine=quarantine,
+        )
+
+    def _clock_condition(self) -> Condition:
+        if self._time.doubt:
+            return Condition("clock", ok=False, text=self._time.doubt.en)
+        agree, heard = self._time.confirmed
+        return Condition("clock", ok=True, text=f"confirmed by {agree} of {heard} boards heard lately")
+
+    def _done(self) -> int | None:
+        """Return the offset up to which every consumer is done, as far as that is known."""
+        return min((state.position for state in self._downstream.states.values()), default=None)
+
+
+def count_alerts(compliance: Path) -> tuple[int, int, int]:
+    """Count the alerts that fire, the messages about alerts that wait, and those of them whose last attempt failed."""
+    waiting = "FROM notification WHERE state IN ('waiting', 'sending')"
+    try:
+        with closing(read_only(compliance)) as db:
+            return (
+                db.execute("SELECT count(*) FROM alert WHERE state = 'firing'").fetchone()[0],
+                *db.execute(f"SELECT count(*), count(error) {waiting}").fetchone(),
+            )
+    except sqlite3.OperationalError:
+        return 0, 0, 0  # the consumers have not made it yet

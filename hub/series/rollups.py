@@ -1,0 +1,252 @@
+"""Keeps rollups of 10 min, 1 h and the local day, so that a year on one panel stays quick.
+
+A consumer of the log. What it adds up and its position in the log change in one transaction, about once a minute;
+until then the latest entries' share is in memory, and after a kill the log gives them again. What has changed is then
+written to the series store, in full and under the same key: a kill in between writes the same once more. So each
+record counts once, however late it comes, and a store that was away is told everything that it missed.
+
+Only flag N counts. Each quantity is rolled up by the catalogue's aggregate; the levels exceeded 10, 50 and 90 % of the
+time are not rolled up, because a long interval's cannot be made of short ones'. The state takes about 4 MB for each
+board with 11 quantities. Without its file, it is made again from the log.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from hub.log.log import Entry
+from hub.log.readings import Interval, intervals
+from hub.series.base import PERIODS, Rollup, Store
+from hub.series.periods import DAY, Calendar, Sums
+from hub.storage.database import open_database
+from schemas import Quantity
+
+EVERY = 60
+"""Time between two writings of what has changed, s."""
+LATEST = 35 * DAY
+"""How far a record may lie behind the newest one to count, s. A board's flash holds less."""
+KEEP = 40 * DAY
+"""How far behind the newest record the state goes back, s: every period that a record may still change is whole."""
+MOST_PENDING = 60_000
+"""Boards' 10 min periods and quantities of them in memory, about 250 bytes each; beyond, they are written at once."""
+MOST_PLACES = 20_000
+"""Boards' row numbers in memory; the others are looked up."""
+MOST_WRITTEN = 2000
+"""Periods of boards in one write to the store, of up to as many quantities each as the catalogue has."""
+
+BASE = min(PERIODS)
+NOT_ROLLED_UP = {"l10", "l50", "l90"}
+WITH_EXTREMES = {"mean", "energy_mean", "last"}
+"""Aggregates beside which the intervals' highest and lowest value tell something."""
+
+STEPS = (
+    """
+CREATE TABLE place (
+    id INTEGER PRIMARY KEY,
+    district TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL,
+    UNIQUE (device, district, site)
+);
+CREATE TABLE bucket (             -- what has been measured of one quantity in one period: hub.periods.Sums
+    place INTEGER, period INTEGER, start INTEGER, quantity TEXT,
+    seconds REAL NOT NULL, total REAL NOT NULL, across REAL NOT NULL,
+    highest REAL NOT NULL, lowest REAL NOT NULL, latest INTEGER,
+    PRIMARY KEY (place, period, start, quantity)
+) WITHOUT ROWID;
+CREATE TABLE changed (            -- periods that the store does not have as they are now
+    place INTEGER, period INTEGER, start INTEGER,
+    PRIMARY KEY (place, period, start)
+) WITHOUT ROWID;
+CREATE TABLE position (
+    offset INTEGER NOT NULL,      -- in the log
+    newest INTEGER NOT NULL,      -- start of the newest record, Unix s
+    pruned INTEGER NOT NULL       -- nothing is kept from before
+);
+INSERT INTO position VALUES (0, 0, 0)
+""",
+)
+
+ADD = """
+INSERT INTO bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+    seconds = seconds + excluded.seconds,
+    total = CASE
+        WHEN latest IS NULL THEN total + excluded.total
+        WHEN (excluded.latest, excluded.total) > (latest, total) THEN excluded.total
+        ELSE total
+    END,
+    across = across + excluded.across,
+    highest = max(highest, excluded.highest),
+    lowest = min(lowest, excluded.lowest),
+    latest = max(latest, excluded.latest)
+"""
+
+log = logging.getLogger("hub.rollups")
+
+
+class Rollups:
+    """The rollups whose state is in the file `path`; they go to `store`. `clock` gives Unix time in s."""
+
+    def __init__(
+        self, path: Path, store: Store, quantities: dict[str, Quantity], zone: ZoneInfo, clock: Callable[[], float]
+    ) -> None:
+        self._db = open_database(path, STEPS)
+        self._store = store
+        self._aggregates = {key: q.aggregate for key, q in quantities.items() if q.aggregate not in NOT_ROLLED_UP}
+        self._calendar = Calendar(zone)
+        self._clock = clock
+        self._saved = clock()
+        self._published = False
+        self._places: dict[tuple[str, str, str], int] = {}
+        self._offset = self._taken = self._newest = self._pruned = 0
+        self._too_late = 0
+        self._pending: dict[tuple[str, str, str, int], dict[str, Sums]] = {}
+        self._sums = 0  # in all of them
+        self._parts = 1  # of what is usual, so much at once
+        self._forget()
+
+    def position(self) -> int:
+        """See `hub.log.consumer.Sink`."""
+        return self._offset
+
+    def take(self, entries: list[Entry]) -> None:
+        """See `hub.log.consumer.Sink`."""
+        try:
+            for entry in entries:
+                if entry.offset > self._taken:
+                    for interval in intervals(entry):
+                        self._add(interval)
+                    self._taken = entry.offset
+                    if self._sums >= MOST_PENDING // self._parts:
+                        self._save()
+            if self._taken > self._offset and not 0 <= self._clock() - self._saved < EVERY:
+                self._save()
+        except BaseException as error:
+            self._forget()
+            self._spare(error)
+            raise
+        if not self._published:
+            try:
+                self._publish()
+            except MemoryError as error:
+                self._spare(error)
+                raise
+
+    def close(self) -> None:
+        """Close the file. What is in memory, the log gives again."""
+        self._db.close()
+
+    def _spare(self, error: BaseException) -> None:
+        """Keep and write less at once from now on, if there was no room for it."""
+        if isinstance(error, MemoryError):
+            self._parts = min(2 * self._parts, MOST_WRITTEN)
+
+    def _forget(self) -> None:
+        """Go back to what is in the file."""
+        self._offset, self._newest, self._pruned = self._db.execute("SELECT * FROM position").fetchone()
+        self._taken = self._offset
+        self._too_late = self._sums = 0
+        self._pending.clear()
+        self._places.clear()
+
+    def _add(self, i: Interval) -> None:
+        if i.t <= self._newest - LATEST:
+            self._too_late += 1
+            return
+        self._newest = max(self._newest, i.t)
+        key = (i.district, i.site, i.device, self._calendar.start(i.t, BASE))
+        bucket = self._pending.get(key)
+        if bucket is None:
+            bucket = self._pending[key] = {}
+            self._sums += 1
+        for quantity, value in i.values.items():
+            aggregate = self._aggregates.get(quantity)
+            if aggregate:
+                sums = bucket.get(quantity)
+                if sums is None:
+                    sums = bucket[quantity] = Sums()
+                    self._sums += 1
+                sums.add(aggregate, value, i.t, i.dt)
+
+    def _save(self) -> None:
+        """Add what is in memory to the file, for every period that it is part of."""
+        self._saved = self._clock()
+        changed: set[tuple[int, int, int]] = set()
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for (*names, base), bucket in self._pending.items():
+                place = self._place(*names)
+                rows: list[tuple[object, ...]] = []
+                for period in PERIODS:
+                    start = self._calendar.start(base, period)
+                    changed.add((place, period, start))
+                    rows += [
+                        (place, period, start, quantity, s.seconds, s.total, s.across, s.highest, s.lowest, s.latest)
+                        for quantity, s in bucket.items()
+                    ]
+                self._db.executemany(ADD, rows)
+            self._db.executemany("INSERT OR IGNORE INTO changed VALUES (?, ?, ?)", sorted(changed))
+            self._prune()
+            self._db.execute("UPDATE position SET offset = ?, newest = ?", (self._taken, self._newest))
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        if self._too_late:
+            log.warning(
+                "%d records lie more than %d days behind the newest one: they are in the log and in the series, "
+                "but the rollups of their time stay as they are",
+                self._too_late,
+                LATEST // DAY,
+            )
+        self._offset, self._too_late, self._sums = self._taken, 0, 0
+        self._pending.clear()
+        self._published = self._published and not changed
+
+    def _place(self, district: str, site: str, device: str) -> int:
+        place = (district, site, device)
+        if place not in self._places:
+            self._db.execute("INSERT OR IGNORE INTO place (district, site, device) VALUES (?, ?, ?)", place)
+            found = self._db.execute("SELECT id FROM place WHERE district = ? AND site = ? AND device = ?", place)
+            if len(self._places) >= MOST_PLACES:
+                self._places.clear()
+            self._places[place] = found.fetchone()[0]
+        return self._places[place]
+
+    def _prune(self) -> None:
+        """Remove, once for each day of data, what no record will change any more."""
+        before = self._newest - KEEP
+        if before < self._pruned + DAY:
+            return
+        places = self._db.execute("SELECT id FROM place").fetchall()
+        self._db.executemany(
+            "DELETE FROM bucket WHERE place = ? AND period = ? AND start < ? "
+            "AND (place, period, start) NOT IN (SELECT place, period, start FROM changed)",
+            [(place, period, before) for (place,) in places for period in PERIODS],
+        )
+        self._db.execute("UPDATE position SET pruned = ?", (before,))
+        self._pruned = before
+
+    def _publish(self) -> None:
+        """Write what has changed to the store, and then remember that the store has it."""
+        some = "SELECT place, period, start FROM changed ORDER BY place, period, start LIMIT ?"
+        while periods := self._db.execute(some, (max(1, MOST_WRITTEN // self._parts),)).fetchall():
+            rows = self._db.execute(
+                "SELECT district, site, device, quantity, period, start, "
+                "seconds, total, across, highest, lowest, latest "
+                "FROM changed JOIN bucket USING (place, period, start) JOIN place ON place = place.id "
+                "WHERE (place, period, start) <= (?, ?, ?)",
+                periods[-1],
+            )
+            self._store.write_rollups([self._rollup(row[:6], Sums(*row[6:])) for row in rows])
+            self._db.execute("DELETE FROM changed WHERE (place, period, start) <= (?, ?, ?)", periods[-1])
+        self._published = True
+
+    def _rollup(self, key: tuple[str, str, str, str, int, int], sums: Sums) -> Rollup:
+        *_, quantity, period, start = key
+        aggregate = self._aggregates.get(quantity, "mean")
+        # A clock that was set back gives some seconds twice.
+        capture = min(1.0, sums.seconds / self._calendar.length(start, period))
+        highest, lowest = (sums.highest, sums.lowest) if aggregate in WITH_EXTREMES else (None, None)
+        return Rollup(*key, sums.value(aggregate), capture, highest, lowest)

@@ -1,0 +1,1 @@
+"""Files and databases: opening, transactions, schemas, who works in a data folder."""

@@ -1,0 +1,135 @@
+"""Checks the data folder: can it be written, is there room, do the databases fit this hub, is the clock behind them."""
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import hub.log.log
+import hub.series.rollups
+import hub.series.sqlite
+import hub.storage.compliance_tables
+from hub.process.clock_trust import kernel_synchronised
+from hub.storage.data_folder import LOG, databases
+from hub.upkeep.checks.finding import Finding, ok, problem, warning
+from schemas.language import Text
+
+ENOUGH, LITTLE = 2 << 30, 200 << 20
+"""Free bytes below which to warn, and below which the hub would soon stop acknowledging."""
+BEGAN = 1_767_225_600
+"""2026-01-01 as Unix time: a clock before it was never set."""
+
+VERSIONS = {
+    LOG: len(hub.log.log.STEPS),
+    "compliance.db": len(hub.storage.compliance_tables.STEPS),
+    "rollups.db": len(hub.series.rollups.STEPS),
+    "series.db": len(hub.series.sqlite.STEPS),
+}
+"""The schema version of each database that this hub works with."""
+
+
+def runs_here(data: Path) -> bool:
+    """Tell whether a hub works in a data folder now."""
+    try:
+        with (data / "lock").open() as file:
+            # Shared and for a moment: two checks do not take each other for a hub.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def check_data(data: Path) -> list[Finding]:
+    """Check the data folder and its databases."""
+    folder = next(one for one in (data, *data.parents) if one.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        text = Text(f"data = {data}: cannot be written", f"data = {data}：无法写入")
+        return [
+            problem(
+                "data folder",
+                text,
+                Text(
+                    f"Give {folder} to the hub's user, or name another folder.",
+                    f"请将 {folder} 的权限交给数据中心的用户，或另指定文件夹。",
+                ),
+            )
+        ]
+    return [
+        ok("data folder", f"{data} can be written", f"{data} 可写入"),
+        _room(folder),
+        *(_database(path, path.relative_to(data).as_posix()) for path in databases(data)),
+    ]
+
+
+def _room(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    text = Text(f"{free / (1 << 30):.1f} GiB free", f"剩余空间 {free / (1 << 30):.1f} GiB")
+    more = Text(
+        "Make room; a full disk stops the hub from acknowledging.", "请腾出空间；磁盘写满后数据中心将停止确认。"
+    )
+    if free < LITTLE:
+        return problem("disk", text, more)
+    return warning("disk", text, more) if free < ENOUGH else ok("disk", *text)
+
+
+def _database(path: Path, name: str) -> Finding:
+    name = f"database {name}"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error as error:
+        text = Text(f"{path}: cannot be read ({error})", f"{path}：无法读取（{error}）")
+        return problem(name, text, Text("Put a backup back: fenceline restore.", "请恢复备份：fenceline restore。"))
+    known = VERSIONS.get(path.name)
+    if known is None or found == known:
+        return ok(name, f"schema version {found}", f"结构版本 {found}")
+    if found < known:
+        return ok(
+            name,
+            f"schema version {found}; the next start makes it {known}",
+            f"结构版本 {found}；下次启动时升级到 {known}",
+        )
+    return problem(
+        name,
+        Text(f"schema version {found}, and this hub works with {known}", f"结构版本 {found}，而本程序使用 {known}"),
+        Text("Use the hub that made it, or a later one.", "请使用创建它的版本或更新的版本。"),
+    )
+
+
+def check_clock(data: Path) -> list[Finding]:
+    """Check that the clock has been set, and is not behind what the log has already received."""
+    now = time.time()
+    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
+    newest = max((_newest(path) for path in databases(data) if path.name == LOG), default=0.0)
+    if now < BEGAN or newest > now + 60:
+        behind = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(max(newest, BEGAN)))
+        text = Text(f"the clock says {shown}, and it is after {behind}", f"系统时钟为 {shown}，而实际已晚于 {behind}")
+        return [
+            problem(
+                "clock",
+                text,
+                Text("Set it, by NTP (timedatectl set-ntp true).", "请用 NTP 校时（timedatectl set-ntp true）。"),
+            )
+        ]
+    if kernel_synchronised() is False:
+        text = Text(f"{shown}; no time server keeps it", f"{shown}；未与时间服务器同步")
+        remedy = Text(
+            "Let NTP keep it (timedatectl set-ntp true): every verdict rests on it.",
+            "请启用 NTP（timedatectl set-ntp true）：所有判定都依赖系统时钟。",
+        )
+        return [warning("clock", text, remedy)]
+    return [ok("clock", shown, shown)]
+
+
+def _newest(path: Path) -> float:
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            row = db.execute("SELECT received FROM message ORDER BY offset DESC LIMIT 1").fetchone()
+    except sqlite3.Error:
+        return 0.0  # another check says so
+    return float(row[0]) if row else 0.0

@@ -1,0 +1,159 @@
+"""Checks the files of the configuration: fenceline.toml, registry, keys, and the catalogues that come with the hub."""
+
+import datetime as dt
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hub.config.files import Config, ConfigError, load_config, read_toml
+from hub.registry.check import EntryError, check
+from hub.registry.live import key_of
+from hub.upkeep.checks.finding import Finding, State, ok, problem
+from schemas import CatalogueError, load_limits, load_quantities
+from schemas.language import Text
+
+MOST = 20
+"""Boards named in one finding."""
+MEND_CONFIG = Text("Correct it; README.md explains every setting.", "请改正；README.zh.md 说明了每一项设置。")
+
+
+def check_config(path: Path) -> tuple[Config | None, list[Finding]]:
+    """Read ``fenceline.toml``; if it is wrong, say every mistake in it."""
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        mistakes = _mistakes(path) or [str(error)]
+        return None, [problem("config", Text(text, f"配置文件有误：{text}"), MEND_CONFIG) for text in mistakes]
+    return config, [ok("config", f"{path} is valid", f"{path} 正确")]
+
+
+def _mistakes(path: Path) -> list[str]:
+    """Return every mistake in the values: each one is taken out of the document, and the rest is looked at again."""
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    found: list[str] = []
+    taken: set[str] = set()
+    while True:
+        try:
+            msgspec.convert(document, Config, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            field, missing = _take_out(document, str(error))
+            if not missing or field not in taken:
+                found.append(f"{path}: {error}")
+            if field is None:
+                return found
+            taken.add(field)
+        else:
+            return found
+
+
+def _path(_type: type, value: object) -> Path:
+    if isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"Expected a path, got {value!r}")
+
+
+def _take_out(document: dict[str, Any], error: str) -> tuple[str | None, bool]:
+    """Remove what msgspec complains of, or fill in what is missing.
+
+    Its message ends in " - at `$.broker.port`"; for a field that is missing or unknown, it names the field and
+    ends in the table's path.
+
+    Returns:
+        The field, None if it could not be found; and whether it was missing.
+    """
+    message, _, where = error.partition(" - at `$")
+    steps = [step for step in where.rstrip("`").split(".") if step]
+    missing = "missing required field" in message
+    if missing or "unknown field" in message:
+        steps.append(message.split("`")[1])
+    for depth, step in enumerate(steps):
+        if "[" in step:  # one mistake for a list: without one entry, the numbers of the others would be wrong
+            steps, missing = [*steps[:depth], step.split("[")[0]], False
+            break
+    table = document
+    for step in steps[:-1]:
+        table = table[step]
+    if missing:
+        table[steps[-1]] = "missing"  # every required field of the hub's configuration is a path
+    elif not steps or table.pop(steps[-1], None) is None:
+        return None, missing
+    return steps[-1], missing
+
+
+def check_registry(config: Config) -> list[Finding]:
+    """Read the registry and the boards' keys."""
+    mend = Text("Correct the file that it names.", "请改正其中所指的文件。")
+    try:
+        entries = check(read_toml(config.registry, dict[str, Any]))
+    except (ConfigError, EntryError) as error:
+        told = str(error) if isinstance(error, ConfigError) else f"{config.registry}: {error}"
+        return [problem("registry", Text(told, f"登记册有误：{told}"), mend)]
+    sites, boards, zone = len(entries.sites), len(entries.boards), entries.zone.key
+    local = dt.datetime.now(entries.zone).strftime("%Y-%m-%d %H:%M")
+    findings = [
+        ok("registry", f"{sites} sites, {boards} boards", f"{sites} 个站点，{boards} 台设备"),
+        ok("time zone", f"{zone}: it is {local} there", f"{zone}：当地时间 {local}"),
+    ]
+    known = {site.district for site in entries.sites.values()}
+    findings += [
+        problem(
+            "districts",
+            Text(f"districts: no site of the registry is in {name!r}", f"districts：登记册中没有站点属于 {name!r}"),
+            Text(
+                f"Mend the name; there are: {', '.join(sorted(known))}.",
+                f"请改正名称；现有：{'、'.join(sorted(known))}。",
+            ),
+        )
+        for name in config.districts
+        if name not in known
+    ]
+    return findings + (_check_keys(config.keys, list(entries.boards)) if boards else [])
+
+
+def _check_keys(path: Path, boards: list[str]) -> list[Finding]:
+    findings = check_secret("keys", path, Text("the boards' keys", "设备密钥"), State.problem)
+    try:
+        texts = read_toml(path, dict[str, Any])
+    except ConfigError as error:
+        mend = Text("Put the boards' keys there.", "请在其中写入设备密钥。")
+        return [*findings, problem("keys", Text(str(error), f"密钥文件有误：{error}"), mend)]
+    wrong = [board for board in boards if key_of(str(texts.get(board, ""))) is None]
+    if wrong:
+        names = ", ".join(wrong[:MOST]) + (", ..." if len(wrong) > MOST else "")
+        text = Text(
+            f"{path}: {len(wrong)} boards have no key of 64 hexadecimal digits: {names}",
+            f"{path}：{len(wrong)} 台设备没有 64 位十六进制密钥：{names}",
+        )
+        add = Text("Add BOARD = '<64 hexadecimal digits>' for each.", "请为每台设备添加 设备 = '<64 位十六进制>'。")
+        findings.append(problem("keys", text, add))
+    return findings or [ok("keys", "each board has its key", "每台设备均有密钥")]
+
+
+def check_catalogue() -> list[Finding]:
+    """Read the catalogues of quantities and of limits."""
+    try:
+        quantities = load_quantities()
+        limits = load_limits(quantities=quantities)
+    except CatalogueError as error:
+        again = Text("Install Fenceline again, or correct the file.", "请重新安装 Fenceline，或改正该文件。")
+        return [problem("catalogue", Text(str(error), f"目录有误：{error}"), again)]
+    n, m = len(quantities), len(limits)
+    return [ok("catalogue", f"{n} quantities, {m} limits", f"{n} 个监测量，{m} 条限值")]
+
+
+def check_secret(name: str, path: Path, what: Text, state: State = State.warning) -> list[Finding]:
+    """Find whether others than its owner can read a file; what cannot be read at all, another check says."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return []
+    if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return []
+    text = Text(f"{path}: other users can read {what.en}", f"{path}：其他用户可以读取{what.zh}")
+    return [Finding(name, state, text, Text(f"Run: chmod 600 {path}", f"请执行：chmod 600 {path}"))]

@@ -1,0 +1,138 @@
+"""What people are told of the network, as troubles: one sentence of what is wrong and what to do, in both languages."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from hub.alerts.network import Trouble
+from schemas.language import Text
+
+SENSOR = "sensor faulty: "
+"""Beginning of the rule of a faulty sensor; the quantity follows."""
+LAG = "hub lagging: "
+"""Beginning of the rule of a consumer that is behind; its name follows."""
+DEAF = "no board heard"
+HUB_CLOCK = "hub clock in doubt"
+
+FLAGS = {
+    "B": Text("no communication with the sensor", "与传感器无通信"),
+    "D": Text("faulty, or stuck at one value", "故障或数值卡死"),
+    "F": Text("stopped", "停运"),
+    "T": Text("over range", "超量程"),
+}
+"""What the flags (HJ 212) of a faulty sensor mean."""
+CLOCKS = {
+    "future": Text("stamps its records with times in the future", "记录时间超前"),
+    "past": Text("stamps its records with times long past", "记录时间严重滞后"),
+    "none": Text("has never had its clock set", "时钟从未校准"),
+}
+
+
+def silent(device: str, place: Text, since: float, now: float) -> Trouble:
+    """Nothing comes from a board."""
+    minutes = minutes_of(now - since)
+    text = Text(
+        f"{place.en}: nothing was heard for {minutes.en}. Check its power and its connection.",
+        f"{place.zh}：已{minutes.zh}无数据。请检查供电和网络。",
+    )
+    return Trouble("silent", device, "board silent", "warning", since, text)
+
+
+def deaf(boards: int, since: float, now: float) -> Trouble:
+    """Nothing comes from any board: that is the hub's own trouble, or the broker's."""
+    minutes = minutes_of(now - since)
+    text = Text(
+        f"none of {boards} boards was heard for {minutes.en}: nothing is judged. Check the broker and the hub's "
+        "connection to it: fenceline check.",
+        f"{boards}台设备已{minutes.zh}均无数据，无法评价。请检查消息服务器及其与数据中心的连接：fenceline check。",
+    )
+    return Trouble("silent", "", DEAF, "critical", since, text)
+
+
+def sensor(device: str, place: Text, quantity: str, flag: str, since: int, last: int) -> Trouble:
+    """A sensor gives nothing usable."""
+    minutes, meaning = minutes_of(last - since), FLAGS[flag]
+    text = Text(
+        f"{place.en}: {quantity} has been flagged {flag} ({meaning.en}) for {minutes.en}; nothing of it counts. "
+        "Check the sensor.",
+        f"{place.zh}：{quantity}已被标记为{flag}（{meaning.zh}）达{minutes.zh}，不计入评价。请检查传感器。",
+    )
+    return Trouble("sensor", device, SENSOR + quantity, "warning", since, text)
+
+
+def clock(device: str, place: Text, how: str, since: float) -> Trouble:
+    """A board's times are wrong; `how`: a key of `CLOCKS`."""
+    text = Text(
+        f"{place.en}: the board {CLOCKS[how].en}; what it sends cannot be judged. Check its time server.",
+        f"{place.zh}：设备{CLOCKS[how].zh}，数据无法用于评价。请检查授时。",
+    )
+    return Trouble("clock", device, "clock wrong", "warning", since, text)
+
+
+def outbox(device: str, place: Text, records: int, reason: str, since: float) -> Trouble:
+    """A board gives up records."""
+    text = Text(
+        f"{place.en}: the board gave up {records} records ({reason}); they are lost, a gap is on record. Its flash "
+        "holds no more: check the connection.",
+        f"{place.zh}：设备丢弃了{records}条记录（{reason}），数据缺失已登记。存储已满，请检查网络。",
+    )
+    return Trouble("outbox", device, "outbox dropping", "warning", since, text)
+
+
+def numbers(device: str, place: Text, stream: str, first: int, last: int, since: float) -> Trouble:
+    """Records with other content came under numbers that the hub had."""
+    stream = stream.partition("~")[0]
+    text = Text(
+        f"{place.en}: other content came under numbers {first} to {last} of stream {stream}, which the hub "
+        "had already: the board was restored from a backup, or is a copy. All records are kept and judged. Make sure "
+        "that only one board runs with this key, and give it an empty outbox.",
+        f"{place.zh}：记录流{stream}的编号{first}至{last}已被使用，又收到内容不同的记录：设备可能由备份恢复或被复制。"
+        "所有记录均已保存并参与评价。请确认使用该密钥的设备只有一台，并清空其存储。",
+    )
+    return Trouble("numbers", device, "numbers used twice", "warning", since, text)
+
+
+def flood(device: str, place: Text, messages: int, since: float, now: float) -> Trouble:
+    """A board sends so much that the others would have to wait for it."""
+    minutes = minutes_of(max(60.0, now - since))
+    text = Text(
+        f"{place.en}: the board floods: {messages} messages were let go of within {minutes.en}. They were not "
+        "acknowledged, it sends them again; its readings come late. Look at its configuration, and whether somebody "
+        "else uses its key.",
+        f"{place.zh}：设备发送过量，{minutes.zh}内有{messages}条消息未被接收。这些消息未予确认，设备会重发，数据将延迟到达。"
+        "请检查其配置，并确认密钥未被他人使用。",
+    )
+    return Trouble("flood", device, "board floods", "warning", since, text)
+
+
+def calibration(device: str, place: Text, due: dt.date, zone: ZoneInfo) -> Trouble:
+    """A board should have been calibrated."""
+    text = Text(
+        f"{place.en}: calibration was due on {due}. Calibrate it: what it measures can be contested.",
+        f"{place.zh}：校准已于{due}到期，测量结果可能受到质疑，请尽快校准。",
+    )
+    since = dt.datetime.combine(due, dt.time(), zone).timestamp()
+    return Trouble("calibration", device, "calibration overdue", "warning", since, text)
+
+
+def lag(consumer: str, minutes: float, since: float) -> Trouble:
+    """What the hub tells is old."""
+    text = Text(
+        f"the hub's {consumer} is more than {minutes:g} min behind the log: what it tells is old. See its /readyz.",
+        f"数据中心的{consumer}落后日志超过{minutes:g}分钟，所示内容已过时。请查看/readyz。",
+    )
+    return Trouble("lag", "", LAG + consumer, "critical", since, text)
+
+
+def hub_clock(doubt: Text, since: float) -> Trouble:
+    """The hub does not know what time it is."""
+    text = Text(
+        f"the hub's time is in doubt: {doubt.en}. Until then nothing is judged, and boards keep what they measure; the "
+        "times of this message are doubtful, too.",
+        f"数据中心时间存疑：{doubt.zh}。在此之前不作评价，设备保留其数据；本消息中的时间同样存疑。",
+    )
+    return Trouble("clock", "", HUB_CLOCK, "critical", since, text)
+
+
+def minutes_of(seconds: float) -> Text:
+    """Return a span as people say it."""
+    return Text(f"{seconds / 60:.0f} min", f"{seconds / 60:.0f}分钟")

@@ -1,0 +1,1 @@
+"""What comes over the wire: topics, messages, seals. Pure: bytes in, values out."""

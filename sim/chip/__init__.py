@@ -1,0 +1,1 @@
+"""Simulated chips: a virtual board behind a serial port, a ROM loader."""

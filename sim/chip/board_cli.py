@@ -1,0 +1,172 @@
+"""`fenceline sim`: simulated parts, each behind the interface of the real one."""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.errors import UserError
+from sim.chip.held import Held
+from sim.chip.rom_loader import FLASH_ID, Chip, VirtualChip
+from sim.chip.serial_port import Fault
+from sim.chip.virtual_board import VirtualBoard
+from sim.city.demo import interrupted
+from sim.city.scenario import WorkingDay
+from sim.city.sensors import ModbusBus, Plantower, SerialLine, noise_transmitter, stack_analyser
+from sim.city.source import SimClock
+from sim.interpreter import find_micropython
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+class Sensor(StrEnum):
+    """What can be connected to a virtual board."""
+
+    dust = "dust"
+    noise = "noise"
+    stack = "stack"
+
+
+HELD = "held.json"
+"""In the board's folder: values that are held to its sensors, such as {"laf": 94.3} for a calibrator."""
+UARTS = {
+    1: "dust: Plantower, 9600 baud",
+    2: "RS-485: noise transmitter at Modbus address 1, stack gas analyser at 2",
+}
+"""What hangs at a virtual board's UARTs."""
+
+
+@app.callback()
+def sim() -> None:
+    """Simulated parts for trying things out: a virtual board, a chip in download mode."""
+
+
+@app.command(
+    epilog="Examples: fenceline sim board | fenceline sim board --folder ./board --sensors dust,noise | "
+    "fenceline sim board --fault cable-pull@5000"
+)
+def board(
+    sensors: Annotated[
+        str,
+        typer.Option(help="Connect these, by commas: dust (uart:1), noise and stack (RS-485 at uart:2)."),
+    ] = "",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What goes wrong, once; may be repeated. cable-pull@N: after N bytes from the computer, for a second. "
+            "power-cut@N: within the Nth change of flash. slow@N: a line of N baud (9600). garbage@N: after N bytes, "
+            "as at a wrong baud rate. full-disk@N: N bytes are left (4096)."
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep the board's flash here, to start it again.", show_default="none")
+    ] = None,
+) -> None:
+    """Run a virtual board, a real MicroPython behind a serial port; the first line printed is the port.
+
+    A file held.json in its folder holds values to its sensors, as a calibrator or a gas would: {"laf": 94.3}.
+    """
+    faults = tuple(Fault.parse(text) for text in fault or ())
+    wanted = _sensors(sensors)
+    micropython = find_micropython()
+    if micropython is None:
+        raise UserError(
+            "no MicroPython 1.24 or newer here: 'make test' fetches one, or install the package micropython, or name "
+            "one in FENCELINE_MICROPYTHON."
+        )
+    home = folder or Path(tempfile.mkdtemp(prefix="fenceline-board-"))
+    try:
+        asyncio.run(_run(home, micropython, faults, wanted))
+    finally:
+        if folder is None:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@app.command(epilog="Examples: fenceline sim chip --kind esp32c3 | fenceline sim chip --fault power-cut@100")
+def chip(
+    kind: Annotated[Chip, typer.Option(help="Which one.")] = Chip.esp32,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="As of 'fenceline sim board', without full-disk; may be repeated.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep the chip's flash here, to start it again.", show_default="none")
+    ] = None,
+    megabytes: Annotated[int, typer.Option(help="Of flash: 2, 4, 8 or 16.")] = 4,
+) -> None:
+    """Run a chip in download mode, to be flashed; the first line printed is the port."""
+    if megabytes not in FLASH_ID:
+        raise UserError(f"--megabytes {megabytes}: expected one of {', '.join(map(str, FLASH_ID))}.")
+    faults = tuple(Fault.parse(text) for text in fault or ())
+    if any(each.kind == "full-disk" for each in faults):
+        raise UserError("--fault full-disk: a chip in download mode has no file system; take another fault.")
+    home = folder or Path(tempfile.mkdtemp(prefix="fenceline-chip-"))
+    try:
+        asyncio.run(_serve(VirtualChip(home, kind, faults, megabytes)))
+    finally:
+        if folder is None:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+async def _serve(device: VirtualChip) -> None:
+    stop = interrupted()
+    try:
+        await device.start()
+        print(device.port.path, flush=True)
+        await stop.wait()
+    finally:
+        await device.stop()
+
+
+def _sensors(text: str) -> list[Sensor]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in set(Sensor):
+            raise UserError(f"--sensors {name}: expected some of {','.join(Sensor)}.")
+    return [Sensor(name) for name in names]
+
+
+async def _run(folder: Path, micropython: Path, faults: tuple[Fault, ...], sensors: Sequence[Sensor]) -> None:
+    stop = interrupted()
+    lines = serial_lines(sensors, folder / HELD)
+    for line in lines.values():
+        await line.start()
+    uarts = {number: f"tcp:127.0.0.1:{line.port}" for number, line in lines.items()}
+    board = VirtualBoard(folder, micropython, faults, uarts)
+    try:
+        await board.start()
+        print(board.port.path, flush=True)
+        for number in uarts:
+            print(f"uart:{number}  {UARTS[number]}", flush=True)
+        await stop.wait()
+    finally:
+        await board.stop()
+        for line in lines.values():
+            await line.stop()
+
+
+def serial_lines(sensors: Sequence[Sensor], held: Path) -> dict[int, SerialLine]:
+    """Return the lines at a board's UARTs, by number: 1 dust, 2 the RS-485 bus; they measure a day of earthworks.
+
+    The file `held` says what they measure instead while it is there (sim/chip/held.py).
+    """
+    now = time.time()
+    clock = SimClock(now, now)
+    # A day of earthworks has no stack; a ceramics works' boiler is measured in its place.
+    source = Held(held, WorkingDay("boiler_house" if Sensor.stack in sensors else "earthworks", seed=1))
+    lines: dict[int, SerialLine] = {}
+    if Sensor.dust in sensors:
+        lines[1] = Plantower(source, clock)
+    devices = [
+        device
+        for sensor, device in ((Sensor.noise, noise_transmitter(1)), (Sensor.stack, stack_analyser(2)))
+        if sensor in sensors
+    ]
+    if devices:
+        lines[2] = ModbusBus(source, clock, devices)
+    return lines

@@ -1,0 +1,155 @@
+"""The simulated city: its sites and boards, and the files that the hub and the boards are started with."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.city.replay import Recording, Replay, align
+from sim.city.scenario import PROFILES, SHANGHAI, WorkingDay
+from sim.city.sensors import ModbusBus, Plantower, SerialLine, noise_transmitter, stack_analyser
+from sim.city.source import SimClock, Source
+
+
+@dataclass(frozen=True)
+class CitySite:
+    """A site, what goes on there (a profile of sim.scenario), and how many boards stand at its fence."""
+
+    id: str
+    district: str
+    en: str
+    zh: str
+    profile: str
+    boards: int = 1
+
+    @property
+    def kind(self) -> str:
+        """Construction or factory, as the registry says it."""
+        return PROFILES[self.profile].kind
+
+    @property
+    def has_stack(self) -> bool:
+        """Whether an analyser stands at its stack."""
+        return bool(PROFILES[self.profile].stack)
+
+
+CITY = (
+    CitySite("metro-station", "nanhai", "Metro station pit", "地铁车站基坑", "night_pour", 2),
+    CitySite("river-bridge", "nanhai", "River bridge", "跨江大桥", "pile_driving"),
+    CitySite("school", "nanhai", "New school", "新建学校", "fit_out"),
+    CitySite("logistics-park", "nanhai", "Logistics park", "物流园", "earthworks"),
+    CitySite("ceramics-works", "nanhai", "Ceramics works", "陶瓷厂", "boiler_house"),
+    CitySite("office-tower", "tianhe", "Office tower", "写字楼", "pile_driving", 2),
+    CitySite("hospital-wing", "tianhe", "Hospital wing", "医院新楼", "fit_out"),
+    CitySite("ring-road", "tianhe", "Ring road section", "环城路段", "earthworks"),
+    CitySite("tunnel-portal", "tianhe", "Tunnel portal", "隧道口", "night_pour"),
+    CitySite("power-station", "tianhe", "Gas turbine plant", "燃机电厂", "gas_turbine_plant"),
+)
+
+
+@dataclass(frozen=True)
+class CityBoard:
+    """A board at a site's fence."""
+
+    id: str
+    site: CitySite
+    number: int
+    """Counts up by one through the city, from 0."""
+
+
+def boards(sites: Sequence[CitySite] = CITY) -> list[CityBoard]:
+    """Return the boards of the sites, in order."""
+    places = [(site, n) for site in sites for n in range(1, site.boards + 1)]
+    return [CityBoard(f"{site.id}-{n}", site, number) for number, (site, n) in enumerate(places)]
+
+
+def source_of(board: CityBoard, recordings: Sequence[Recording], clock: SimClock) -> Source:
+    """Return what the board's sensors measure: recorded where a recording has the quantity, else made up.
+
+    Each board reads a recording from another day (or row) on, so that no two sites are the same.
+    """
+    source: Source = WorkingDay(board.site.profile, seed=board.number)
+    for recording in recordings:
+        begin, row = align(recording, clock.start, SHANGHAI)
+        day = max(1, round(86400 / recording.step_s)) if recording.first_local_hour is not None else 7
+        source = Replay(recording, begin, row + board.number * day, source)
+    return source
+
+
+def sensors_of(board: CityBoard, source: Source, clock: SimClock, period: float) -> dict[str, SerialLine]:
+    """Return the board's serial lines: `dust` with a Plantower sensor, `bus` with a noise meter, maybe an analyser."""
+    devices = [noise_transmitter(1), *([stack_analyser(2)] if board.site.has_stack else [])]
+    return {"dust": Plantower(source, clock, period), "bus": ModbusBus(source, clock, devices)}
+
+
+def board_config(
+    board: CityBoard, lines: dict[str, SerialLine], clock: SimClock, broker_port: int, interval: int, period: float
+) -> dict[str, object]:
+    """Return the configuration of the board's agent. `interval` and `period` in s of the simulated clock."""
+    dust, bus = (f"tcp:127.0.0.1:{lines[name].port}" for name in ("dust", "bus"))
+    laf = {"channel": "laf", "register": 0, "scale": 0.1}
+    sensors: list[dict[str, object]] = [
+        {"name": "dust", "type": "plantower", "port": dust},
+        {"name": "noise", "type": "modbus", "port": bus, "address": 1, "registers": [laf]},
+    ]
+    if board.site.has_stack:
+        registers = [
+            {"channel": "stack_nox", "register": 0, "scale": 0.1},
+            {"channel": "stack_co", "register": 1, "scale": 0.01},
+            {"channel": "stack_o2", "register": 2, "scale": 0.01},
+        ]
+        sensors.append({"name": "stack", "type": "modbus", "port": bus, "address": 2, "registers": registers})
+    return {
+        "district": board.site.district,
+        "site": board.site.id,
+        "device": board.id,
+        "key_file": "key",
+        "folder": "outbox",
+        "broker": {"host": "127.0.0.1", "port": broker_port},
+        "interval": interval,
+        "period": period,
+        "outbox": {"keep": True},
+        "clock": clock.to_json(),
+        "sensors": sensors,
+    }
+
+
+def write_hub(
+    folder: Path, sites: Sequence[CitySite], broker_port: int, store: str = "sqlite", speed: float = 1
+) -> dict[str, str]:
+    """Write the hub's configuration, registry and keys into `folder`; return the boards' keys (hexadecimal) by id.
+
+    `speed`: of the simulated clock. What a process needs to start and to catch up does not get faster with it, so the
+    alerts about the network itself wait as many minutes more as pass in a real one.
+    """
+    keys = {board.id: secrets.token_hex(32) for board in boards(sites)}
+    (folder / "fenceline.toml").write_text(
+        f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
+        # No HTTP: several cities may run on one machine at once.
+        f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = 0\n\n"
+        f"[alerts]\nsilent_minutes = {14 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
+        "utf-8",
+    )
+    text = 'timezone = "Asia/Shanghai"\n'
+    for site in sites:
+        text += (
+            f'\n[[site]]\nid = "{site.id}"\ndistrict = "{site.district}"\nkind = "{site.kind}"\n'
+            f'en = "{site.en}"\nzh = "{site.zh}"\n'
+        )
+    for board in boards(sites):
+        text += f'\n[[board]]\nid = "{board.id}"\nsite = "{board.site.id}"\n'
+    (folder / "registry.toml").write_text(text, "utf-8")
+    path = folder / "keys.toml"
+    path.touch(mode=0o600)
+    path.write_text("".join(f'{id_} = "{key}"\n' for id_, key in keys.items()), "utf-8")
+    return keys
+
+
+def write_board(folder: Path, config: dict[str, object], key: str) -> None:
+    """Write a board's configuration and key into its own folder."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=1), "utf-8")
+    path = folder / "key"
+    path.touch(mode=0o600)
+    path.write_text(key, "utf-8")

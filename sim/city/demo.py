@@ -1,0 +1,224 @@
+"""Runs the simulated city: broker, hub and boards as processes of their own, the sensors in this one.
+
+The order at the end is that of the flow: boards stop measuring and send what they have, the hub finishes what is in its
+log, and only then the records are counted.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import UserError
+from sim.city.account import made_count, read_only
+from sim.city.city import CITY, CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
+from sim.city.replay import Recording
+from sim.city.sensors import SerialLine
+from sim.city.source import SimClock
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HEAP = "512k"  # of a MicroPython board; objects of a 64-bit build are twice as large as on the chip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the user asked for. `micropython`: None to run the boards on this Python."""
+
+    folder: Path
+    clock: SimClock
+    recordings: Sequence[Recording] = ()
+    micropython: Path | None = None
+    port: int = 0
+
+
+class Demo:
+    """A city that runs; use it in `async with city(plan) as demo`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.boards = boards(CITY)
+        self.data = plan.folder / "data"
+        self._lines: list[SerialLine] = []
+        self._agents: list[asyncio.subprocess.Process] = []
+        self._hub: asyncio.subprocess.Process | None = None
+        self._broker: asyncio.subprocess.Process | None = None
+
+    def outbox(self, board: CityBoard) -> Path:
+        """Return the folder of a board's outbox."""
+        return self.plan.folder / board.id / "outbox"
+
+    @property
+    def series(self) -> Path:
+        """The hub's series store."""
+        return self.data / "series.db"
+
+    async def start(self) -> None:
+        """Start everything and return when the hub listens and the boards run."""
+        plan, clock = self.plan, self.plan.clock
+        port = plan.port or free_port()
+        self._broker = await self._python("broker", "-m", "sim.city.broker", str(port))
+        await self._until(lambda: _answers(port), "broker")
+        keys = write_hub(plan.folder, CITY, port, speed=clock.speed)
+        config = plan.folder / "fenceline.toml"
+        moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
+        self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), *moment)
+        await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8") and self._consumes(), "hub")
+        interval, period = pace(clock.speed)
+        for board in self.boards:
+            lines = sensors_of(board, source_of(board, plan.recordings, clock), clock, period)
+            for line in lines.values():
+                await line.start()
+                self._lines.append(line)
+            write_board(
+                plan.folder / board.id, board_config(board, lines, clock, port, interval, period), keys[board.id]
+            )
+            self._agents.append(await self._agent(board))
+
+    async def finish(self) -> None:
+        """Let the boards stop measuring, and return when what they made has reached the series store."""
+        for board in self.boards:
+            self.outbox(board).mkdir(exist_ok=True)  # a board that has only just begun has none yet
+            (self.outbox(board) / "stop").touch()
+        with contextlib.suppress(TimeoutError):  # what a board could not send by then is counted as lost
+            await asyncio.wait_for(asyncio.gather(*[agent.wait() for agent in self._agents]), 60)
+        deadline = time.monotonic() + 30
+        while self.waiting() and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+
+    async def stop(self) -> None:
+        """End every process that `start` started, by its own handle."""
+        for process in (*self._agents, self._hub, self._broker):
+            if process is not None and process.returncode is None:
+                process.terminate()
+                try:
+                    await asyncio.wait_for(process.wait(), 10)
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
+        for line in self._lines:
+            await line.stop()
+
+    def made(self) -> int:
+        """Return how many records the boards have made so far."""
+        return sum(made_count(self.outbox(board)) for board in self.boards)
+
+    def waiting(self) -> int:
+        """Return how many messages in the hub's log the series store has not taken yet."""
+        with read_only(self.data / "log.db") as log, read_only(self.series) as series:
+            end = log.execute("SELECT coalesce(max(offset), 0) FROM message").fetchone()[0]
+            return int(end) - int(series.execute("SELECT offset FROM position").fetchone()[0])
+
+    def _consumes(self) -> bool:
+        """Tell whether what reads the hub's log has begun: its databases are there."""
+        try:
+            self.waiting()
+            with read_only(self.data / "compliance.db") as compliance:
+                compliance.execute("SELECT fired FROM alert LIMIT 1")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+    def check(self) -> None:
+        """Raise UserError when one of the processes has ended by itself."""
+        named = {"hub": self._hub, "broker": self._broker}
+        named |= {board.id: agent for board, agent in zip(self.boards, self._agents, strict=False)}
+        for name, process in named.items():
+            if process is not None and process.returncode is not None:
+                tail = " / ".join(self._log(name).read_text("utf-8", "replace").splitlines()[-3:])
+                raise UserError(f"{name} ended by itself with code {process.returncode}; its last words: {tail}")
+
+    async def _agent(self, board: CityBoard) -> asyncio.subprocess.Process:
+        folder = self.plan.folder / board.id
+        if self.plan.micropython is None:
+            return await self._python(board.id, "-m", "edge", "config.json", cwd=folder)
+        command = [str(self.plan.micropython), "-X", f"heapsize={HEAP}", "-m", "edge", "config.json"]
+        return await self._process(board.id, command, cwd=folder)
+
+    async def _python(self, name: str, *arguments: str, cwd: Path | None = None) -> asyncio.subprocess.Process:
+        return await self._process(name, [sys.executable, *arguments], cwd or self.plan.folder)
+
+    async def _process(self, name: str, command: list[str], cwd: Path) -> asyncio.subprocess.Process:
+        # A session of its own keeps the terminal's Ctrl-C away: this process says in which order all end.
+        with self._log(name).open("wb") as output:
+            return await asyncio.create_subprocess_exec(
+                *command,
+                cwd=cwd,
+                env=os.environ | {"PYTHONPATH": str(ROOT), "MICROPYPATH": f"{ROOT}:.frozen", "PYTHONUNBUFFERED": "1"},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _log(self, name: str) -> Path:
+        return self.plan.folder / f"{name}.log"
+
+    async def _until(self, ready: Callable[[], bool], name: str) -> None:
+        deadline = time.monotonic() + 30
+        while not ready():
+            self.check()
+            if time.monotonic() > deadline:
+                raise UserError(f"{name} did not start within 30 s; see {self._log(name)} (keep it with --keep DIR)")
+            await asyncio.sleep(0.05)
+
+
+@contextlib.asynccontextmanager
+async def city(plan: Plan) -> AsyncIterator[Demo]:
+    """Start a city, and end its processes whatever happens."""
+    demo = Demo(plan)
+    try:
+        await demo.start()
+        yield demo
+    finally:
+        await demo.stop()
+
+
+def pace(speed: float) -> tuple[int, float]:
+    """Return the boards' interval and sampling period in simulated seconds.
+
+    In real time a record takes at least half a second and a sample 20 ms, so that one laptop can run the whole city.
+    """
+    interval = next(dt for dt in (10, 15, 20, 30, 60) if dt >= speed / 2 or dt == 60)
+    return interval, max(1.0, speed / 50)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def check_port(port: int) -> None:
+    """Raise UserError if the port cannot be bound."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(
+                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); name another with --port, or leave it out"
+            ) from error
+
+
+def interrupted() -> asyncio.Event:
+    """Return an event that Ctrl-C, SIGTERM and a closed terminal set."""
+    event = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
+    return event
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 0.5):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,248 @@
+"""A working day at a site, made up: what is heard and blown over its fence, and what leaves its stack.
+
+The tables in `PROFILES` are the day's programme; the code below only turns a line of them into a value. Every value is
+a pure function of seed, channel and time: a run can be repeated, and any number it stored can be computed again.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+from itertools import pairwise
+from statistics import NormalDist
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from schemas.errors import UserError
+from sim.city.source import Source
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+STANDARD_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Something done on the site every day, as it arrives at the fence."""
+
+    start: str
+    """Local time, HH:MM."""
+    end: str
+    """Local time, HH:MM; earlier than ``start`` when it runs over midnight."""
+    what: str
+    laf: float
+    """dB(A): the usual level of a steady sound, the usual peak of a stroke or a passage."""
+    pm10: float
+    """µg/m3 that it adds to the PM10 at the fence."""
+    sound: Literal["steady", "strokes", "passages"] = "steady"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A kind of place and its day."""
+
+    kind: Literal["construction", "factory"]
+    what: str
+    activities: tuple[Activity, ...]
+    stack: tuple[tuple[str, float, float, float], ...] = ()
+    """Local time, then NOx and CO in mg/m3 and O2 in %; straight lines run between the rows."""
+
+
+PROFILES = {
+    "pile_driving": Profile(
+        "construction",
+        "Early phase: far above the day limit for noise while the hammer works",
+        (
+            Activity("06:30", "18:00", "crawler crane and generator", 62, 20),
+            Activity("07:00", "17:00", "lorries bringing piles", 76, 30, "passages"),
+            Activity("07:00", "11:30", "hammer driving piles", 90, 40, "strokes"),
+            Activity("13:30", "17:30", "hammer driving piles", 90, 40, "strokes"),
+        ),
+    ),
+    "earthworks": Profile(
+        "construction",
+        "Excavation: the dustiest phase, and not far below the day limit for noise",
+        (
+            Activity("07:00", "12:00", "excavators and bulldozer", 65, 180),
+            Activity("13:00", "18:00", "excavators and bulldozer", 65, 180),
+            Activity("07:30", "17:30", "tipper lorries on the bare track", 76, 120, "passages"),
+        ),
+    ),
+    "night_pour": Profile(
+        "construction",
+        "Foundation slab, poured without a break: above both night limits",
+        (
+            Activity("07:00", "18:00", "formwork and reinforcement", 63, 30),
+            Activity("20:00", "06:30", "concrete pump and vibrators", 64, 10),
+            Activity("20:00", "06:30", "mixer lorries", 77, 15, "passages"),
+        ),
+    ),
+    "fit_out": Profile(
+        "construction",
+        "Last phase, behind closed walls: within every limit",
+        (
+            Activity("08:00", "12:00", "drilling indoors", 58, 15),
+            Activity("14:00", "18:00", "drilling indoors", 58, 15),
+            Activity("09:00", "17:00", "delivery vans", 68, 5, "passages"),
+        ),
+    ),
+    "boiler_house": Profile(
+        "factory",
+        "Gas boiler: burns badly for its first hour, then steadily",
+        (
+            Activity("05:50", "21:00", "burner and fans", 56, 0),
+            Activity("08:00", "18:00", "lorries at the gate", 66, 5, "passages"),
+        ),
+        (
+            ("00:00", 0, 0, 20.9),
+            ("05:50", 0, 0, 20.9),
+            ("06:00", 260, 520, 14.0),
+            ("06:30", 210, 300, 9.0),
+            ("07:10", 95, 12, 4.0),
+            ("21:00", 90, 10, 3.8),
+            ("21:10", 0, 0, 20.9),
+            ("24:00", 0, 0, 20.9),
+        ),
+    ),
+    "gas_turbine_plant": Profile(
+        "factory",
+        "Gas turbine for the daily peak: high NOx and CO until the dry low-NOx burners take over",
+        (
+            Activity("06:20", "22:30", "turbine and cooling air", 60, 0),
+            Activity("08:00", "17:00", "service vans", 64, 2, "passages"),
+        ),
+        (
+            ("00:00", 0, 0, 20.9),
+            ("06:20", 0, 0, 20.9),
+            ("06:25", 190, 450, 18.5),
+            ("06:50", 160, 220, 17.0),
+            ("07:10", 66, 2, 14.8),
+            ("22:30", 64, 2, 14.7),
+            ("22:40", 0, 0, 20.9),
+            ("24:00", 0, 0, 20.9),
+        ),
+    ),
+}
+
+CITY_LAF = (
+    ("00:00", 45.0),
+    ("03:30", 43.0),
+    ("05:30", 47.0),
+    ("07:30", 56.0),
+    ("13:00", 54.0),
+    ("18:00", 56.5),
+    ("20:30", 53.0),
+    ("22:00", 47.5),
+    ("24:00", 45.0),
+)
+"""What the city sounds like at the fence when the site is at rest: local time and dB(A)."""
+
+CITY_PM10 = 60.0
+"""µg/m3 that the wind brings from elsewhere, on the average."""
+
+CITY_SHARE = {"pm1": 0.40, "pm25": 0.60, "pm10": 1.0}
+SITE_SHARE = {"pm1": 0.04, "pm25": 0.15, "pm10": 1.0}
+"""Parts of PM10: city dust comes mostly from burning and is fine, site dust is ground and coarse."""
+
+STACK_GASES = ("stack_nox", "stack_co", "stack_o2")
+"""The columns of a profile's stack table, after the time."""
+
+STROKE_EVERY_S = 1.5
+F_DECAY_DB_S = 34.7
+"""How fast a level with time weighting F falls after the sound has stopped (IEC 61672-1)."""
+
+PASSAGE_EVERY_S = 300
+PASSAGE_NEAR_S = 4.0
+"""Time in which a vehicle covers a stretch as long as its nearest distance to the microphone."""
+
+
+class WorkingDay(Source):
+    """The day of one profile, every day the same but for chance."""
+
+    def __init__(self, profile: str, seed: int, zone: ZoneInfo = SHANGHAI) -> None:
+        if profile not in PROFILES:
+            raise UserError(f"there is no site profile '{profile}'; expected one of: {', '.join(PROFILES)}")
+        self.profile = PROFILES[profile]
+        self._seed = seed
+        self._zone = zone
+
+    def value(self, channel: str, t: float) -> float | None:
+        """Return the value at ``t`` (see `Source`); a place without a stack has no stack analyser to answer."""
+        local = dt.datetime.fromtimestamp(t, self._zone)
+        second = local.hour * 3600 + local.minute * 60 + local.second
+        if channel == "laf":
+            return self._laf(t, second)
+        if channel in SITE_SHARE:
+            return self._dust(channel, t, second)
+        if channel in STACK_GASES:
+            return self._stack(channel, t, second) if self.profile.stack else None
+        raise ValueError(f"no channel {channel!r}")
+
+    def _laf(self, t: float, second: int) -> float:
+        city = _at(CITY_LAF, second) + self._wander("city", t, 600) + 0.8 * self._gauss("city", int(t))
+        levels = [city, *(self._sound(activity, t) for activity in self._under_way(second))]
+        return 10 * math.log10(sum(10 ** (level / 10) for level in levels))
+
+    def _sound(self, activity: Activity, t: float) -> float:
+        if activity.sound == "strokes":
+            # Drawn, not counted from stroke to stroke: a sped-up clock would sample every stroke at the same moment.
+            since = STROKE_EVERY_S * self._uniform(f"moment of {activity.what}", int(t))
+            return activity.laf + 2 * self._gauss(activity.what, int(t)) - F_DECAY_DB_S * since
+        if activity.sound == "passages":
+            turn, into = divmod(t, PASSAGE_EVERY_S)
+            nearest = PASSAGE_EVERY_S * (0.1 + 0.8 * self._uniform(f"moment of {activity.what}", int(turn)))
+            spreading = 10 * math.log10(1 + ((into - nearest) / PASSAGE_NEAR_S) ** 2)
+            return activity.laf + 1.5 * self._gauss(activity.what, int(turn)) - spreading
+        return activity.laf + 1.5 * self._gauss(activity.what, int(t))
+
+    def _dust(self, channel: str, t: float, second: int) -> float:
+        # The wind and the sensor's own scatter move all three sizes together, so PM1 <= PM2.5 <= PM10 always.
+        city = CITY_PM10 * math.exp(0.3 * self._wander("air mass", t, 6 * 3600))
+        gust = math.exp(0.4 * self._wander("wind", t, 900))
+        site = gust * sum(activity.pm10 for activity in self._under_way(second))
+        scatter = math.exp(0.03 * self._gauss("dust", int(t)))
+        return scatter * (CITY_SHARE[channel] * city + SITE_SHARE[channel] * site)
+
+    def _stack(self, channel: str, t: float, second: int) -> float:
+        column = STACK_GASES.index(channel)
+        usual = _at([(time, gases[column]) for time, *gases in self.profile.stack], second)
+        swing = 0.02 * self._wander(channel, t, 120) + 0.005 * self._gauss(channel, int(t))
+        if channel == "stack_o2":
+            # What swings is what is burnt: cold, the analyser sees plain air.
+            return 20.9 - (20.9 - usual) * (1 + swing)
+        return usual * (1 + swing)
+
+    def _under_way(self, second: int) -> list[Activity]:
+        return [activity for activity in self.profile.activities if _within(activity, second)]
+
+    def _uniform(self, name: str, step: int) -> float:
+        digest = blake2b(f"{self._seed}/{name}/{step}".encode(), digest_size=4).digest()
+        return (int.from_bytes(digest, "big") + 0.5) / 2**32
+
+    def _gauss(self, name: str, step: int) -> float:
+        return STANDARD_NORMAL.inv_cdf(self._uniform(name, step))
+
+    def _wander(self, name: str, t: float, period_s: float) -> float:
+        """Return a smooth curve of about -2..2 that turns about once in ``period_s``, as wind does."""
+        step, into = divmod(t, period_s)
+        share = (1 - math.cos(math.pi * into / period_s)) / 2
+        return self._gauss(name, int(step)) * (1 - share) + self._gauss(name, int(step) + 1) * share
+
+
+@cache
+def _second(time_of_day: str) -> int:
+    hour, minute = time_of_day.split(":")
+    return int(hour) * 3600 + int(minute) * 60
+
+
+def _within(activity: Activity, second: int) -> bool:
+    start, end = _second(activity.start), _second(activity.end)
+    return start <= second < end if start < end else second >= start or second < end
+
+
+def _at(points: Sequence[tuple[str, float]], second: int) -> float:
+    for (start, a), (end, b) in pairwise(points):
+        if second < _second(end):
+            return a + (b - a) * (second - _second(start)) / (_second(end) - _second(start))
+    raise ValueError(f"the table ends before second {second} of the day")
