@@ -22,7 +22,7 @@ from sim.city.source import SimClock
 from tests.hub.alerting import a_hook, until, write_files
 from tests.hub.helpers import CITY, NOON, QUANTITIES, query, record
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
 BOARDS = [f"post-{n}" for n in range(24)]
 WINDOW = 1200
 REGISTRY = msgspec.structs.replace(

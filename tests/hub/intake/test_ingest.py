@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from hub.intake import ingest
 from hub.intake.acknowledgements import Acknowledgements
 from hub.log.streams import Stream
 from hub.registry.live import Board, Registry
@@ -25,7 +24,7 @@ class Said(list):
 @pytest.fixture
 def now(monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(ingest, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr("hub.intake.acknowledgements.time", SimpleNamespace(monotonic=lambda: clock[0]))
     return clock
 
 

@@ -14,7 +14,7 @@ from schemas.language import Lang
 
 OLD, NEW = "HJ 633-2012", "HJ 633-2026"
 LAST_OF_OLD, FIRST_OF_NEW = dt.date(2026, 2, 28), dt.date(2026, 3, 1)
-EXAMPLES = json.loads((Path(__file__).parents[1] / "data" / "aqi_examples.json").read_text("utf-8"))
+EXAMPLES = json.loads((Path(__file__).parents[2] / "data" / "aqi_examples.json").read_text("utf-8"))
 
 
 def ids(example):

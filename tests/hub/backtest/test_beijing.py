@@ -9,7 +9,7 @@ import pytest
 
 import fenceline
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 COLUMNS = {"PM2.5": "pm25", "PM10": "pm10", "SO2": "so2", "NO2": "no2", "CO": "co", "O3": "o3"}
 GRADE_2 = {
     "GB 3095-2012": {"pm25": 75, "pm10": 150, "so2": 150, "no2": 80, "co": 4},

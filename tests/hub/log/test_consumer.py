@@ -21,7 +21,7 @@ from hub.series import SqliteStore, StoreError
 from hub.series.sink import StoreSink
 from tests.hub.helpers import NOON, Hub, Speaker, execute, query, record
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 
 
 class Sink:
@@ -300,7 +300,7 @@ def numbers(tmp_path):
 
 
 def test_many_records_are_written_in_several_parts_and_each_moves_the_position(hub, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(consumer, "MOST_INTERVALS", 6)
+    monkeypatch.setattr("hub.series.sink.MOST_INTERVALS", 6)
     sink = StoreSink(store)
     sink.take(entries_of(hub, messages=5))
     assert store.sizes == [6, 6, 3]
@@ -309,14 +309,14 @@ def test_many_records_are_written_in_several_parts_and_each_moves_the_position(h
 
 
 def test_what_waits_for_the_store_is_decoded_once(hub, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(consumer, "MOST_INTERVALS", 6)
+    monkeypatch.setattr("hub.series.sink.MOST_INTERVALS", 6)
     decoded = []
 
     def counting(entry):
         decoded.append(entry.offset)
         return intervals(entry)
 
-    monkeypatch.setattr(consumer, "intervals", counting)
+    monkeypatch.setattr("hub.series.sink.intervals", counting)
     sink, entries = StoreSink(store), entries_of(hub)
     store.away = True
     for _ in range(5):

@@ -30,7 +30,7 @@ from hub.wire.seal import authentic
 from schemas.language import Lang
 from tests.hub.alerting import DAY, AlertCity, run, write_files
 from tests.hub.helpers import CITY, LIMITS, NOON, QUANTITIES, SHANGHAI, Hub, Speaker, query, record
-from tests.hub.test_http import Hub as Watched
+from tests.hub.http.test_http import Hub as Watched
 
 ZH = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.5"}
 

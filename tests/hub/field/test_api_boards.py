@@ -16,7 +16,7 @@ from hub.http.server import Server, make_app
 from hub.registry.live import load_registry
 from hub.storage.compliance_tables import STEPS
 from hub.storage.database import open_database
-from tests.hub.test_http import Hub
+from tests.hub.http.test_http import Hub
 
 REGISTRY = """\
 timezone = "Asia/Shanghai"

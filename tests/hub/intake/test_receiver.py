@@ -17,7 +17,7 @@ from hub.intake import receiver as module
 from hub.intake.fair_queue import HELD, OVERHEAD
 from hub.intake.receiver import GROUP, HANDED, TRANSFER, Receiver
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 TOPIC = "fenceline/1/north/tower/fence-1/"
 PATIENCE_S = 20
 HUB = """

@@ -16,7 +16,7 @@ from hub.registry.live import Registry
 from hub.storage.database import open_database
 from tests.hub.helpers import CITY, NOON, QUANTITIES, Hub, Speaker, query, record
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parent.parent.parent / "data"
 STREAM = "9f3a12c4"
 
 

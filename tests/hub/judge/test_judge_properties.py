@@ -25,7 +25,7 @@ from schemas import load_limits
 from tests.hub.helpers import CITY, LIMITS, Hub, Speaker, at, record
 from tests.hub.judging import DAY, HOUR, MINUTE, Bench
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STANDARDS = ("GB 12523-2025", "GB 3095-2026", "DB31/964-2016")
 LEVELS = st.integers(400, 900).map(lambda tenths: tenths / 10)
 DUST = st.integers(0, 3000)
@@ -127,7 +127,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.hub.helpers import Hub
-from tests.hub.test_judge_properties import EVERYTHING, NIGHT
+from tests.hub.judge.test_judge_properties import EVERYTHING, NIGHT
 
 with Hub(Path(sys.argv[1]), EVERYTHING) as hub:
     writes = 0

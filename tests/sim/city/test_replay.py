@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import UserError
 from sim.city.replay import Replay, align, load_recording
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parent.parent.parent / "data"
 BEIJING = DATA / "beijing_dongsi_48h.csv"
 TURBINE = DATA / "gas_turbine_2011_48h.csv"
 NOISE = DATA / "noise_node_6s.csv"

@@ -36,7 +36,7 @@ from schemas.language import Text
 from tests.hub.alerting import ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity, a_hook, run, until, write_files
 from tests.hub.helpers import CITY, SHANGHAI, query
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
 SECRET = "k3y-nobody-may-see"
 
 

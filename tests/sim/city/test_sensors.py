@@ -19,7 +19,7 @@ from sim.city.sensors import (
 )
 from sim.city.source import SimClock
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parent.parent.parent / "data"
 FRAMES = [json.loads(line) for line in (DATA / "sensor_frames.jsonl").read_text().splitlines()]
 CAPTURED = [frame for frame in FRAMES if frame["protocol"] == "plantower_pmsx003"]
 COMMANDS = {

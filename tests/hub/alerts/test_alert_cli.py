@@ -11,8 +11,8 @@ import pytest
 
 from hub.wire.seal import authentic
 from tests.hub.alerting import NINE, WINDOW, AlertCity, run, write_files
+from tests.hub.alerts.test_api import make_city
 from tests.hub.helpers import CITY, execute, query
-from tests.hub.test_api import make_city
 
 
 @pytest.fixture(autouse=True)
