@@ -54,11 +54,12 @@ fuzz: $(VENV)/.dev ## Send random messages and count every one, e.g. make fuzz A
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
-check: $(VENV)/.dev .cache/stubs/.done ## Lint, formatting, strict types, and that generated files are current
+check: $(VENV)/.dev .cache/stubs/.done ## Lint, formatting, strict types, imports, and that generated files are current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file edge/mypy.ini
+	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/fenceline grafana build --check
 
