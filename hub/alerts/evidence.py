@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hub.alerts.book import Row
-from hub.log.log import Entry, decode_findings
-from hub.log.readings import Interval, intervals
-from hub.log.streams import decode_ranges
+from hub.log.entry import COLUMNS, Entry, Interval
 from hub.wire.seal import authentic
 from hub.wire.times import MOST_AHEAD
-from hub.wire.topics import PREFIX
+from hub.wire.topics import Topic
 
 SETTLING = 1800
 """A message of a window comes at most so long after its end; later ones have amended a verdict, s."""
@@ -46,7 +44,7 @@ def messages(
         oldest = db.execute("SELECT received FROM message ORDER BY offset LIMIT 1").fetchone()
         found = []
         for entry in _entries(db, alert, judged, after):
-            records = [i for i in intervals(entry) if _counts(i, alert)]
+            records = [i for i in entry.intervals if _counts(i, alert)]
             if records or alert["kind"] != "limit":  # in a board's own trouble, everything that it said meanwhile
                 found.append(Evidence(entry, records, authentic(entry.payload, key) if key else None))
             if len(found) == most:
@@ -56,22 +54,18 @@ def messages(
 
 def _entries(db: sqlite3.Connection, alert: Row, judged: list[float], after: int) -> Iterator[Entry]:
     """Go through the board's messages that were received when the alert's windows were measured or amended."""
-    topic = f"{PREFIX}{alert['district']}/{alert['site']}/{alert['device']}/"
     kinds = ("telemetry",) if alert["kind"] == "limit" else ("telemetry", "event", "status")
-    topics = [topic + kind for kind in kinds]
+    topics = [str(Topic(alert["district"], alert["site"], alert["device"], kind)) for kind in kinds]
     done = after
     for begin, until in _spans(db, alert, judged):
         at, stop = max(done, begin), until
         while rows := db.execute(
-            "SELECT offset, received, topic, payload, fresh, findings, settled, ifnull(branch, 0) FROM message "  # noqa: S608 - marks
+            f"SELECT {COLUMNS} FROM message "  # noqa: S608 - columns and marks
             f"WHERE offset > ? AND offset < ? AND topic IN ({', '.join('?' * len(topics))}) "
             "ORDER BY offset LIMIT ?",
             (at, stop, *topics, STEP),
         ).fetchall():
-            for offset, received, of, payload, fresh, findings, settled, branch in rows:
-                new = decode_ranges(fresh) if fresh else []
-                found = decode_findings(findings) if findings else []
-                yield Entry(offset, received, of, payload, new, found, settled == 1, branch)
+            yield from map(Entry.of_row, rows)
             at = rows[-1][0]
         done = max(done, at, stop - 1)
 

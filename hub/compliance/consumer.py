@@ -22,8 +22,7 @@ from hub.judge.boards import KEEP, NEVER
 from hub.judge.verdicts import Verdict
 from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places
-from hub.log.log import Entry
-from hub.log.readings import intervals
+from hub.log.entry import Entry
 from hub.registry.live import Registry
 from hub.storage.compliance_tables import STEPS
 from hub.storage.database import open_database
@@ -161,7 +160,7 @@ class Compliance:
         ahead = int(now + GRACE)  # a clock that once went wrong must not close the windows of days to come
         add = self._engine.add
         for entry in entries:
-            for i in intervals(entry):
+            for i in entry.intervals:
                 # A board that is back sends its newest record first: it must not close the windows which older ones
                 # will fill.
                 until = min(i.t + i.dt, ahead) if entry.settled else 0

@@ -10,7 +10,7 @@ from hub.intake.receiver import Receiver
 from hub.log.streams import Stream
 from hub.registry.live import Registry
 from hub.wire.seal import seal
-from hub.wire.topics import PREFIX
+from hub.wire.topics import PREFIX, Topic
 
 _ELSEWHERE = re.compile(rf"{PREFIX}[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z0-9-]{{1,32}}/[a-z]+\Z")
 
@@ -68,6 +68,6 @@ class Acknowledgements:
             return  # taken out of the registry meanwhile
         site = self._registry.site_of(device)
         ack = seal(msgspec.json.encode({"stream": stream, "seq": seq}), key)
-        self._receiver.publish(f"{PREFIX}{site.district}/{site.id}/{device}/ack", ack)
+        self._receiver.publish(str(Topic(site.district, site.id, device, "ack")), ack)
         if _ELSEWHERE.match(topic):  # moved in the registry, and not told so yet
             self._receiver.publish(f"{topic.rpartition('/')[0]}/ack", ack)

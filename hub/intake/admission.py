@@ -13,7 +13,7 @@ from hub.wire.messages import DECODERS, KINDS, Telemetry, TelemetryDecoder
 from hub.wire.outline import NOTHING, outline
 from hub.wire.seal import authentic
 from hub.wire.times import MOST_AHEAD, MOST_BEHIND
-from hub.wire.topics import PREFIX
+from hub.wire.topics import PREFIX, parse
 from schemas import Quantity
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -44,10 +44,10 @@ class Admission:
 
     def judge(self, topic: str, payload: bytes) -> Admitted | Refused:
         """Return what becomes of the message; it never fails."""
-        parts = topic[len(PREFIX) :].split("/") if topic.startswith(PREFIX) else []
-        if len(parts) != 4 or parts[3] not in KINDS:
+        place = parse(topic)
+        if place is None or place.kind not in KINDS:
             return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
-        district, site, device, kind = parts
+        district, site, device, kind = place
         registry = self._registry
         board, key = registry.boards.get(device), registry.keys.get(device)
         if board is None or key is None:

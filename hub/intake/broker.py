@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from hub.config.files import Broker, ConfigError, Id
 from hub.wire.messages import KINDS
-from hub.wire.topics import PREFIX
+from hub.wire.topics import of_all
 
 KEEPALIVE = 30  # s
 PAUSES = (1.0, 30.0)  # s between two attempts to connect, the first and the longest
@@ -57,7 +57,7 @@ class Link:
 
     def __init__(self, broker: Broker, districts: Iterable[Id] = ()) -> None:
         self._broker = broker
-        self._topics = [f"{PREFIX}{district}/+/+/{kind}" for district in districts or "+" for kind in KINDS]
+        self._topics = [of_all(kind, district) for district in districts or "+" for kind in KINDS]
         self._arrived: list[Incoming] = []
         self._pause = PAUSES[0]
         self._next_attempt = 0.0

@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from hub.log.entry import Entry
 from hub.log.errors import StoreError
-from hub.log.log import READ, Entry, Log
+from hub.log.log import READ
 
 MOST = 1000
 """Entries in memory at once; of large ones fewer, see `hub.log.log.READ`."""
@@ -27,6 +28,16 @@ LONGEST_REQUESTED = 600.0
 """A store that asks for a longer rest is asked again nevertheless, s."""
 
 log = logging.getLogger("hub.consumer")
+
+
+class Source(Protocol):
+    """Where the entries come from."""
+
+    def read(self, after: int, most: int, size: int) -> list[Entry]:
+        """Return up to `most` entries behind the offset `after`, in order: of about `size` bytes, and one at least."""
+
+    def end(self) -> int:
+        """Return the offset of the newest message, 0 when there is none."""
 
 
 class Sink(Protocol):
@@ -106,7 +117,7 @@ class Consumer(threading.Thread):
     def __init__(
         self,
         name: str,
-        source: Log,
+        source: Source,
         sink: Sink,
         notes: Path | None = None,
         waits: Callable[[], bool] = lambda: False,

@@ -6,15 +6,14 @@ One thread commits; any number of readers each open the log for themselves (SQLi
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
 from hub.log.batch import Batch, Committed, add_counts, encode
+from hub.log.entry import COLUMNS, Entry, decode_ranges
 from hub.log.outcomes import Admitted, Refused
 from hub.log.repeats import MOST_WALKED, Compared, Link, compare, spans, without
-from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError, decode_ranges
+from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError
 from hub.storage.database import open_database
 from hub.wire.messages import Event, Telemetry
 from hub.wire.times import MOST_AHEAD
@@ -102,28 +101,10 @@ QUIET = 600.0
 _SIZE = "(length(payload) + 2 * length(topic) + length(detail))"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One message in the log; `fresh`, `findings`, `settled` and `branch` (0: none) as in its table."""
-
-    offset: int
-    received: float
-    topic: str
-    payload: bytes
-    fresh: list[tuple[int, int]]
-    findings: list[tuple[int, str, str]]
-    settled: bool
-    branch: int = 0
-
-
 FLOOD = "flood"
 """Reason in the table `count` of messages that were let go of, neither kept nor acknowledged: they come again."""
 READ = 2_000_000
 """What one `read` gives, bytes of the messages, about; decoded they take up to twelve times as much."""
-_FOUND = 10
-"""How much more room findings need than their text in the table."""
-
-decode_findings = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
 
 
 class Log:
@@ -336,27 +317,14 @@ class Log:
     def read(self, after: int, most: int, size: int = READ) -> list[Entry]:
         """Return up to `most` entries behind the offset `after`, in order: of about `size` bytes, and one at least."""
         rows = self._db.execute(
-            "SELECT offset, received, topic, payload, fresh, findings, settled, branch FROM message "
-            "WHERE offset > ? ORDER BY offset LIMIT ?",
+            f"SELECT {COLUMNS} FROM message WHERE offset > ? ORDER BY offset LIMIT ?",  # noqa: S608 - names of columns
             (after, most),
         )
         entries = []
-        for offset, received, topic, payload, fresh, findings, settled, branch in rows:
-            entries.append(
-                Entry(
-                    offset,
-                    received,
-                    topic,
-                    payload,
-                    decode_ranges(fresh) if fresh else [],
-                    decode_findings(findings) if findings else [],
-                    settled == 1,
-                    branch or 0,
-                )
-            )
-            size -= len(payload)
-            if findings:
-                size -= _FOUND * len(findings)
+        for row in rows:
+            entry = Entry.of_row(row)
+            entries.append(entry)
+            size -= entry.weight
             if size <= 0:
                 break
         rows.close()  # else the file's journal cannot be cut while nobody asks for the rest

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from hub.log.streams import Stream, decode_ranges
+from hub.log.entry import decode_ranges
+from hub.log.streams import Stream
 from hub.wire.messages import Telemetry
 
 MOST_WALKED = 5000

@@ -14,7 +14,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from hub.log.entry import decode_ranges
 from hub.log.numbers import Numbers
+from hub.wire.channels import channel
 
 CHECKPOINT = 400_000
 """Messages between two writings of the rows: to read so many again after a kill takes about two seconds."""
@@ -28,21 +30,6 @@ DOUBT = "~0"
 """Behind the name of a stream: its doubt. Its branches have ~1, ~2, ..."""
 EARLIER = 0
 """As the branch of a message: an earlier version of the log wrote it, and it was chained afterwards."""
-
-
-class _When(msgspec.Struct):
-    t: int
-
-
-class _Told(msgspec.Struct):
-    """As much of a telemetry message as is needed to find its stream, and how late its records are."""
-
-    stream: str
-    records: list[_When]
-
-
-decode_ranges = msgspec.json.Decoder(list[tuple[int, int]]).decode
-_decode_told = msgspec.json.Decoder(_Told).decode
 
 
 class TooManyHolesError(Exception):
@@ -161,15 +148,16 @@ class StreamTable:
         )
         unchained = []
         for offset, topic, payload, fresh, before, branch in behind:
-            told = _decode_told(payload)
-            stream = self.find(topic.split("/")[4], told.stream)
+            found, place = channel(topic)
+            name, latest = found.outline(payload)
+            stream = self.find(place.device, name)
             if branch:
                 stream = self.branch(stream, branch)
             for first, after in decode_ranges(fresh):
                 self.add(stream, first, after)
             if before is None:  # an earlier version wrote it
                 unchained.append((stream.tail, offset))
-            self.chain(stream, offset, max(record.t for record in told.records))
+            self.chain(stream, offset, latest)
         self._db.executemany("UPDATE message SET before = ?, branch = 0 WHERE offset = ?", unchained)
         self._written = written
 

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from hub.log.log import Entry
+from hub.log.entry import Entry
 from hub.registry.live import Registry
 from hub.reports import points
+from hub.wire.channels import Measured
 from hub.wire.messages import Event, Status
-from hub.wire.topics import PREFIX
-
-_status = msgspec.json.Decoder(Status).decode
-_event = msgspec.json.Decoder(Event).decode
 
 CLOCKS = {"none": 0, "rtc": 1, "ntp": 2}
 """How a board knows the time: not at all, from its own clock, from the network."""
@@ -48,24 +45,22 @@ class Fleet:
 
     def hear(self, entry: Entry, registry: Registry) -> str | None:
         """Take a message; return the point of an event."""
-        district, site, device, kind = entry.topic[len(PREFIX) :].split("/")
+        district, site, device, _ = entry.place
+        said = entry.said
         board = self.boards.setdefault(device, Known())
         self.changed.add(device)
-        if kind == "status":
-            status = _status(entry.payload)
-            if status.online:
+        if isinstance(said, Status):
+            if said.online:
                 # A retained status may be days old: only what the hub could hear then counts.
-                board.heard = max(board.heard, min(entry.received, float(status.t)))
-            _take_status(board, status)
+                board.heard = max(board.heard, min(entry.received, float(said.t)))
+            _take_status(board, said)
             return None
         board.heard = max(board.heard, entry.received)
-        if kind == "telemetry":
-            # Close to the end: decoding all of the message would cost more than all the rest.
-            said = entry.payload[-110:].partition(b'"clock":"')[2].partition(b'"')[0].decode()
-            board.clock = said if said in CLOCKS else board.clock
-        if kind != "event":
+        if isinstance(said, Measured):
+            board.clock = said.clock if said.clock in CLOCKS else board.clock
+        if not isinstance(said, Event):
             return None
-        event = _event(entry.payload)
+        event = said
         if event.event == "relay" and isinstance(event.detail, dict):
             board.relay = int(bool(event.detail.get("on")))
         tags = {"district": district, "site": site, "device": device, "event": event.event}

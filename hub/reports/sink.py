@@ -14,7 +14,8 @@ from typing import Protocol
 
 import msgspec
 
-from hub.log.log import Entry, Log
+from hub.log.entry import Entry
+from hub.log.log import Log
 from hub.registry.live import Registry
 from hub.reports import air, points
 from hub.reports.fleet import Fleet, Known

@@ -22,7 +22,7 @@ import msgspec
 from hub.compliance.consumer import Compliance
 from hub.config.files import Config
 from hub.log.consumer import Consumer
-from hub.log.log import Log
+from hub.log.feed import Feed
 from hub.notify.sender import Notifier
 from hub.process import logs
 from hub.process.clock import Clock, Held
@@ -164,13 +164,13 @@ class Consumers:
         self._rollups = Rollups(
             config.data / "rollups.db", self._store, quantities, self._registry.current.zone, clock.now
         )
-        self._logs = [Log(config.data / "log.db") for _ in range(4)]
+        self._feed = Feed(config.data / "log.db")
         self._watch = Watch(config.data, owned, clock.now, config.alerts, self._progress, levels, lambda: clock.held)
         self._consumers = [
-            Consumer("store", self._logs[0], StoreSink(self._store), config.data),
-            Consumer("rollups", self._logs[1], self._rollups, config.data),
-            Consumer("compliance", self._logs[2], self._compliance, config.data, lambda: clock.doubt is not None),
-            Consumer("watch", self._logs[3], self._watch, config.data),
+            Consumer("store", self._feed.reader(), StoreSink(self._store), config.data),
+            Consumer("rollups", self._feed.reader(), self._rollups, config.data),
+            Consumer("compliance", self._feed.reader(), self._compliance, config.data, lambda: clock.doubt is not None),
+            Consumer("watch", self._feed.reader(), self._watch, config.data),
         ]
         self._reports: Reports | None = None
         if isinstance(self._store, InfluxStore):
@@ -185,8 +185,7 @@ class Consumers:
                 60 * config.alerts.silent_minutes,
                 self._progress,
             )
-            self._logs.append(Log(config.data / "log.db"))
-            self._consumers.append(Consumer("reports", self._logs[-1], self._reports, config.data))
+            self._consumers.append(Consumer("reports", self._feed.reader(), self._reports, config.data))
         self._notifier = Notifier(config, lambda: self._registry.current, clock.now)
 
     def start(self) -> None:
@@ -222,8 +221,7 @@ class Consumers:
         self._watch.close()
         if self._reports:
             self._reports.close()
-        for part in self._logs:
-            part.close()
+        self._feed.close()
 
     def states(self) -> dict[str, dict[str, object]]:
         """Return how each consumer is; nothing of one that has not begun."""

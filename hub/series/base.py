@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from hub.log.readings import Interval
+from hub.log.entry import Interval
 from hub.series.periods import DAY
 
 PERIODS = {600: "10m", 3600: "1h", DAY: "24h"}

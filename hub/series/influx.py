@@ -27,10 +27,10 @@ from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 from urllib3.exceptions import HTTPError
 
+from hub.log.entry import Interval
 from hub.log.errors import StoreError
 from hub.log.log import Log
 from hub.log.outcomes import Refused
-from hub.log.readings import Interval
 from hub.series.answers import Answer, answer_of
 from hub.series.base import PERIODS, Rollup
 from schemas import Quantity

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from hub.log.log import Entry
-from hub.log.readings import Interval, intervals
+from hub.log.entry import Entry, Interval
 from hub.series.base import PERIODS, Rollup, Store
 from hub.series.periods import DAY, Calendar, Sums
 from hub.storage.database import open_database
@@ -114,7 +113,7 @@ class Rollups:
         try:
             for entry in entries:
                 if entry.offset > self._taken:
-                    for interval in intervals(entry):
+                    for interval in entry.intervals:
                         self._add(interval)
                     self._taken = entry.offset
                     if self._sums >= MOST_PENDING // self._parts:

@@ -1,7 +1,6 @@
 """Writes what was measured to a series store."""
 
-from hub.log.log import Entry
-from hub.log.readings import Interval, intervals
+from hub.log.entry import Entry, Interval
 from hub.series.base import Store
 
 MOST_INTERVALS = 5000
@@ -39,9 +38,8 @@ class StoreSink:
             self._write()  # what was refused when it came
         for entry in entries:
             if entry.offset > self._decoded:
-                decoded = intervals(entry)
-                self._waiting += decoded
-                self._values += sum(len(i.values) + len(i.flagged) for i in decoded)
+                self._waiting += entry.intervals
+                self._values += sum(len(i.values) + len(i.flagged) for i in entry.intervals)
                 self._decoded = entry.offset
                 if len(self._waiting) >= MOST_INTERVALS or self._values >= MOST_VALUES:
                     self._write()

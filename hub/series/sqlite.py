@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from hub.log.entry import Interval
 from hub.log.errors import StoreError
-from hub.log.readings import Interval
 from hub.series.base import Rollup
 from hub.storage.database import open_database
 

@@ -15,7 +15,8 @@ from hub.alerts.book import Book
 from hub.alerts.escalation import Escalation
 from hub.alerts.network import Network
 from hub.config.alerts import Alerting
-from hub.log.log import FLOOD, Entry
+from hub.log.entry import Entry
+from hub.log.log import FLOOD
 from hub.process.clock import TOLERANCE, Held
 from hub.registry.live import Registry
 from hub.storage.compliance_tables import STEPS
@@ -23,7 +24,6 @@ from hub.storage.database import open_database, transaction
 from hub.watch import text as tell
 from hub.watch.memory import Heard
 from hub.watch.text import DEAF, HUB_CLOCK, LAG, SENSOR
-from hub.wire.topics import PREFIX
 from schemas.language import Text
 
 EVERY = 30.0
@@ -93,11 +93,11 @@ class Watch:
         """See `hub.log.consumer.Sink`."""
         now = self._clock()
         for entry in entries:
-            device, kind = entry.topic[len(PREFIX) :].split("/")[2:]
+            device = entry.place.device
             board = self._boards.get(device)
             if board is None:
                 board = self._boards[device] = Heard(self._began)
-            board.hear(kind, entry, now)
+            board.hear(entry, now)
         if entries:
             self._position = entries[-1].offset
         held = self._held()

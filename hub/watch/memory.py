@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass, field
 
-import msgspec
-
-from hub.log.log import Entry
-from hub.log.readings import intervals
+from hub.log.entry import Entry
+from hub.wire.channels import Measured
 from hub.wire.messages import Event, Status
 
 FAULTY = frozenset("BDFT")
@@ -15,9 +13,6 @@ WELL = 300
 
 LONGEST_DAY = 32
 """Characters of a date that are remembered; a board may write anything."""
-
-_status = msgspec.json.Decoder(Status).decode
-_event = msgspec.json.Decoder(Event).decode
 
 
 @dataclass(slots=True)
@@ -50,39 +45,38 @@ class Heard:
     cal_due: str | None = None
     """What its last status said of its calibration; None: nothing yet."""
 
-    def hear(self, kind: str, entry: Entry, now: float) -> None:
+    def hear(self, entry: Entry, now: float) -> None:
         """Take a message of the board."""
-        if kind == "status":
-            status = _status(entry.payload)
+        said = entry.said
+        if isinstance(said, Status):
             # The last will is the broker's word, and a retained status may be days old.
-            if status.online:
-                self.last = max(self.last, min(now, float(status.t)))
-            if isinstance(status.cal_due, str):
-                self.cal_due = status.cal_due[:LONGEST_DAY]
+            if said.online:
+                self.last = max(self.last, min(now, float(said.t)))
+            if isinstance(said.cal_due, str):
+                self.cal_due = said.cal_due[:LONGEST_DAY]
             return
         self.last = now
-        if kind == "event":
-            said = _event(entry.payload).dropped
-            if said:
-                self.dropped = (now, said[2] - said[1] + 1, said[3])
-        elif kind == "telemetry":
-            # Decoding costs more than all the rest, and most messages have nothing in them that is asked for here.
-            if self.faults or self.suspected or entry.findings or b'"f"' in entry.payload:
-                self._follow_sensors(entry)
-            if b'"none"' in entry.payload:
+        if isinstance(said, Measured):
+            self._follow_sensors(entry)
+            if said.clock == "none":
                 self.wrong_clock = (now, "none")
             if entry.branch:
                 self._follow_numbers(entry, now)
+        elif isinstance(said, Event) and said.dropped:
+            _, first, last, reason = said.dropped
+            self.dropped = (now, last - first + 1, reason)
 
     def _follow_numbers(self, entry: Entry, now: float) -> None:
-        stream = intervals(entry)[0].stream
+        stream = entry.intervals[0].stream
         first, last = entry.fresh[0][0], entry.fresh[-1][1] - 1
         if self.other and self.other[1] == stream:
             first, last = min(first, self.other[2]), max(last, self.other[3])
         self.other = (now, stream, first, last)
 
     def _follow_sensors(self, entry: Entry) -> None:
-        for i in intervals(entry):
+        for i in entry.intervals:
+            if not (i.flagged or self.faults or self.suspected):
+                continue
             for quantity, (flag, _) in i.flagged.items():
                 if flag in FAULTY:
                     fault = self.faults.setdefault(quantity, Fault(i.t, i.t, flag))

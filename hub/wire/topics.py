@@ -1,3 +1,29 @@
 """The topics of the contract: fenceline/1/{district}/{site}/{device}/{kind}."""
 
+from typing import NamedTuple
+
 PREFIX = "fenceline/1/"
+
+
+class Topic(NamedTuple):
+    """Where a message belongs, and what kind of message it is."""
+
+    district: str
+    site: str
+    device: str
+    kind: str
+
+    def __str__(self) -> str:
+        """Return it as the broker knows it."""
+        return f"{PREFIX}{self.district}/{self.site}/{self.device}/{self.kind}"
+
+
+def parse(topic: str) -> Topic | None:
+    """Return a topic's parts; None when it is no topic of the contract."""
+    parts = topic[len(PREFIX) :].split("/") if topic.startswith(PREFIX) else []
+    return Topic(*parts) if len(parts) == 4 else None
+
+
+def of_all(kind: str, district: str = "+") -> str:
+    """Return the filter for a kind of message of every board, or of every board of a district."""
+    return f"{PREFIX}{district}/+/+/{kind}"

@@ -112,6 +112,9 @@ def fuzz(folder, count, seed, say=lambda _text: None):
         config = fleet.write(folder, broker.port, f"[keep]\nquarantined = {QUARANTINED}\n")
         with HubProcess(broker, folder, config) as hub:
             told = Told(broker.port, fleet.keys)
+            # What a process needs to begin is no growth.
+            made = [hub.data / name for name in ("series.db", "rollups.db", "compliance.db")]
+            wait_for(lambda: all(path.exists() for path in made) or hub.ended(), "the consumers have begun", 60)
             samples = send(hub, Publisher(broker.port), fuzzer, count, say)
             wait_for(lambda: sum(counts(hub).values()) >= count or hub.ended(), "the hub accounts for all", 60)
             reasons = Counter(counts(hub))

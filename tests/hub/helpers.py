@@ -3,6 +3,7 @@
 import datetime as dt
 import sqlite3
 from contextlib import closing
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from edge import message
@@ -136,6 +137,27 @@ class Hub:
 
     def alerts(self):
         return query(self.folder / "compliance.db", "SELECT * FROM alert ORDER BY id")
+
+
+def readings(entry):
+    """Return the single readings of an entry, those of one record in the order of their quantities' keys."""
+    found = []
+    for i in entry.intervals:
+        said = {quantity: (value, "N") for quantity, value in i.values.items()}
+        said |= {quantity: (value, flag) for quantity, (flag, value) in i.flagged.items()}
+        found += [Reading(i.seq, i.t, i.dt, quantity, *said[quantity]) for quantity in sorted(said)]
+    return found
+
+
+class Reading(NamedTuple):
+    """One quantity in one interval."""
+
+    seq: int
+    t: int
+    dt: int
+    quantity: str
+    value: float | None
+    flag: str
 
 
 def query(path, sql):

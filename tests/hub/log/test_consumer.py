@@ -4,22 +4,24 @@ import dataclasses
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.log import consumer
 from hub.log.consumer import Consumer, pause_after
+from hub.log.entry import Entry
+from hub.log.feed import Feed
 from hub.log.log import Log
-from hub.log.readings import intervals, readings
 from hub.series import SqliteStore, StoreError
 from hub.series.sink import StoreSink
-from tests.hub.helpers import NOON, Hub, Speaker, execute, query, record
+from tests.hub.helpers import NOON, Hub, Speaker, execute, query, readings, record
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -312,11 +314,11 @@ def test_what_waits_for_the_store_is_decoded_once(hub, store, tmp_path, monkeypa
     monkeypatch.setattr("hub.series.sink.MOST_INTERVALS", 6)
     decoded = []
 
-    def counting(entry):
+    def counting(entry, said, decode=Entry._decoded):
         decoded.append(entry.offset)
-        return intervals(entry)
+        return decode(entry, said)
 
-    monkeypatch.setattr("hub.series.sink.intervals", counting)
+    monkeypatch.setattr(Entry, "_decoded", counting)
     sink, entries = StoreSink(store), entries_of(hub)
     store.away = True
     for _ in range(5):
@@ -366,7 +368,7 @@ def test_values_with_a_flag_or_a_finding_stand_apart_and_the_boards_own_flag_com
     hub.hear(board.telemetry(text))
     (entry,) = hub.entries()
     entry = dataclasses.replace(entry, findings=[(0, "pm10", "T"), (0, "pm25", "T")])
-    (interval,) = intervals(entry)
+    (interval,) = entry.intervals
     assert interval.values == {"laeq": 60.0}
     assert interval.flagged == {"pm10": ("T", 20_000), "pm25": ("D", 35), "tsp": ("B", None)}
     assert [(r.quantity, r.value, r.flag) for r in readings(entry)] == [
@@ -380,7 +382,7 @@ def test_values_with_a_flag_or_a_finding_stand_apart_and_the_boards_own_flag_com
 def test_only_the_records_that_were_new_are_given(hub):
     board = Speaker()
     hub.hear(board.batch(3, 4), board.batch(1, 6), board.dropped(1, 2))
-    assert [[i.seq for i in intervals(entry)] for entry in hub.entries()] == [[3, 4], [1, 2, 5, 6], []]
+    assert [[i.seq for i in entry.intervals] for entry in hub.entries()] == [[3, 4], [1, 2, 5, 6], []]
 
 
 def test_two_threads_may_wake_it(hub):
@@ -392,3 +394,40 @@ def test_two_threads_may_wake_it(hub):
         for waker in wakers:
             waker.join()
         until(lambda: feeder.position == 1)
+
+
+def test_consumers_that_keep_pace_share_what_is_read_and_decoded(hub, tmp_path, monkeypatch):
+    decoded = []
+
+    def counting(entry, said, decode=Entry._decoded):
+        decoded.append(entry.offset)
+        return decode(entry, said)
+
+    monkeypatch.setattr(Entry, "_decoded", counting)
+    board = Speaker()
+    hub.hear(*(board.telemetry(record(NOON + 10 * n, laeq=60.0)) for n in range(25)))
+    with closing(Feed(tmp_path / "log.db")) as feed:
+        first, second = Sink(), Sink()
+        for sink in (first, second):
+            reader = feed.reader()
+            while entries := reader.read(sink.offset, 7):
+                assert [i.seq for entry in entries for i in entry.intervals] == [entry.offset for entry in entries]
+                sink.take(entries)
+            assert [offset for given in sink.given for offset in given] == list(range(1, 26))
+    assert decoded == list(range(1, 26))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 30)), max_size=60), st.integers(1, 4000))
+def test_a_consumer_that_lags_or_is_set_back_reads_the_same(turns, kept):
+    with tempfile.TemporaryDirectory() as folder, Hub(Path(folder)) as hub:
+        board = Speaker()
+        hub.hear(*(board.telemetry(record(NOON + 10 * n, laeq=60.0)) for n in range(25)))
+        expected = hub.entries()
+        with closing(Feed(Path(folder) / "log.db", kept)) as feed:
+            at, readers = [0, 0, 12], [feed.reader() for _ in range(3)]
+            for who, most in turns:
+                entries = readers[who].read(at[who], most)
+                assert entries == expected[at[who] : at[who] + most][: len(entries)]
+                assert entries or at[who] >= len(expected)
+                at[who] = entries[-1].offset if entries else 0

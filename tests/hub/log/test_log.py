@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.log.log import Log
-from hub.log.readings import readings
 from hub.storage.database import DatabaseError
-from tests.hub.helpers import NOON, Hub, Speaker, execute, query, record
+from tests.hub.helpers import NOON, Hub, Speaker, execute, query, readings, record
 
 STREAM = "9f3a12c4"
 

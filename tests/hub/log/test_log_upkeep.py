@@ -11,10 +11,9 @@ import pytest
 from hub.intake.admission import Admission
 from hub.log.log import STEPS, Log
 from hub.log.outcomes import Refused
-from hub.log.readings import readings
 from hub.registry.live import Registry
 from hub.storage.database import open_database
-from tests.hub.helpers import CITY, NOON, QUANTITIES, Hub, Speaker, query, record
+from tests.hub.helpers import CITY, NOON, QUANTITIES, Hub, Speaker, query, readings, record
 
 DATA = Path(__file__).parent.parent.parent / "data"
 STREAM = "9f3a12c4"

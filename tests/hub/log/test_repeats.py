@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.log.log import MOST_BRANCHES, QUIET
-from hub.log.readings import intervals
 from tests.hub.helpers import NOON, Hub, Speaker, query, record
 
 STREAM = "9f3a12c4"
@@ -32,7 +31,7 @@ def said(speaker, count, t, level, **more):
 
 def stored(hub):
     """Return (stream, number, t, level) of all that consumers get."""
-    found = [i for entry in hub.entries() for i in intervals(entry)]
+    found = [i for entry in hub.entries() for i in entry.intervals]
     return [(i.stream, i.seq, i.t, i.values.get("laeq") or i.flagged["laeq"][1]) for i in found]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hub.log.log import Entry
+from hub.log.entry import Entry
 from hub.series import SqliteStore, StoreError
 from hub.series.periods import DAY, Calendar, Sums
 from hub.series.rollups import Rollups

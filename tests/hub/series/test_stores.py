@@ -19,8 +19,8 @@ import pytest
 from hub.config.files import load_config
 from hub.log import consumer
 from hub.log.consumer import Consumer
+from hub.log.entry import Interval
 from hub.log.log import Log
-from hub.log.readings import Interval
 from hub.run.downstream import Consumers, Job
 from hub.series import InfluxStore, Rollup, SqliteStore, StoreError
 from hub.series import sqlite as sqlite_store

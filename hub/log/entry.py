@@ -1,0 +1,123 @@
+"""An entry of the log, and what it says: decoded once, whoever asks."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from hub.wire.channels import Measured, Said, channel
+from hub.wire.topics import Topic
+
+COLUMNS = "offset, received, topic, payload, fresh, findings, settled, ifnull(branch, 0)"
+"""Of the table `message`, in the order that `Entry.of_row` takes."""
+
+_FINDING = 160
+"""What a finding weighs beside the bytes of a payload."""
+
+decode_ranges = msgspec.json.Decoder(list[tuple[int, int]]).decode
+decode_findings = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
+
+
+class Interval(msgspec.Struct, frozen=True, gc=False):
+    """What a board measured in one interval: one record.
+
+    `t`: start, Unix s, UTC. `dt`: length, s. `values`: what is normal (flag N), by quantity, in the catalogue's unit.
+    `flagged`: what is not, by quantity: HJ 212 letter, and the value where there is one. (`device`, `stream`, `seq`)
+    identify the record; what came with other content under numbers of stream `9f3a12c4` is of `9f3a12c4~1`.
+    """
+
+    district: str
+    site: str
+    device: str
+    stream: str
+    seq: int
+    t: int
+    dt: int
+    values: dict[str, float]
+    flagged: dict[str, tuple[str, float | None]] = {}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One message in the log; `fresh`, `findings`, `settled`, `branch` (0: none) as in its table, `place` by its topic.
+
+    Several consumers share an entry, so what it says is decoded when the first of them asks, and nobody changes it.
+    """
+
+    offset: int
+    received: float
+    topic: str
+    payload: bytes
+    fresh: list[tuple[int, int]]
+    findings: list[tuple[int, str, str]]
+    settled: bool
+    branch: int = 0
+    place: Topic = field(init=False, compare=False, repr=False)
+    _said: Said | None = field(init=False, default=None, compare=False, repr=False)
+    _intervals: list[Interval] | None = field(init=False, default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Find out where it belongs."""
+        self.place = channel(self.topic)[1]
+
+    @classmethod
+    def of_row(cls, row: tuple[int, float, str, bytes, str | None, str | None, int, int]) -> "Entry":
+        """Return the entry of a row with the columns `COLUMNS`."""
+        offset, received, topic, payload, fresh, findings, settled, branch = row
+        return cls(
+            offset,
+            received,
+            topic,
+            payload,
+            decode_ranges(fresh) if fresh else [],
+            decode_findings(findings) if findings else [],
+            settled == 1,
+            branch,
+        )
+
+    @property
+    def weight(self) -> int:
+        """How much memory it takes, in the measure of bytes of a payload; decoded, about twelve times as much."""
+        return len(self.payload) + _FINDING * len(self.findings)
+
+    @property
+    def said(self) -> Said:
+        """The message, as far as consumers need it."""
+        if self._said is None:
+            found, place = channel(self.topic)
+            self._said = found.decoders[place.kind](self.payload)
+        return self._said
+
+    @property
+    def intervals(self) -> list[Interval]:
+        """The records that were new when the entry was committed.
+
+        A value that validation found implausible carries the flag it was given; the board's own flag comes first.
+        """
+        if self._intervals is None:
+            said = self.said if self.place.kind == "telemetry" else None
+            self._intervals = self._decoded(said) if isinstance(said, Measured) else []
+        return self._intervals
+
+    def _decoded(self, said: Measured) -> list[Interval]:
+        found: dict[int, dict[str, str]] = {}
+        for index, quantity, flag in self.findings:
+            found.setdefault(index, {})[quantity] = flag
+        district, site, device, _ = self.place
+        stream, first_of_all, records = said.stream, said.seq, said.records
+        if self.branch:
+            stream = f"{stream}~{self.branch}"
+        result = []
+        for first, after in self.fresh:
+            for seq in range(first, after):
+                index = seq - first_of_all
+                record = records[index]
+                values, flags = record.v, record.f
+                if index in found:
+                    flags = {**found[index], **flags}
+                if flags:
+                    normal = {quantity: value for quantity, value in values.items() if quantity not in flags}
+                    flagged = {quantity: (flag, values.get(quantity)) for quantity, flag in flags.items()}
+                    result.append(Interval(district, site, device, stream, seq, record.t, record.dt, normal, flagged))
+                else:
+                    result.append(Interval(district, site, device, stream, seq, record.t, record.dt, values))
+        return result
