@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as RichText
 
+from hub.access.tables import PART
 from hub.access.tokens import Access, AccessError
 from hub.config.files import ConfigError, load_config
-from hub.storage.compliance_file import compliance_of
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import DatabaseError, open_database, transaction
+from hub.storage.compliance_file import compliance_of, open_compliance
+from hub.storage.database import DatabaseError, transaction
 from hub.terminal.doer import doer
 from schemas.errors import UserError
 from schemas.language import Lang, Text, system_language
@@ -147,7 +147,7 @@ def opened(config: Path, district: str) -> Iterator[Access]:
     """Open the users of a hub, of a district's where each has its own; what is done inside is one transaction."""
     try:
         path = compliance_of(load_config(config), district)
-        with closing(open_database(path, STEPS)) as db, transaction(db):
+        with closing(open_compliance(path, PART)) as db, transaction(db):
             yield Access(db)
     except (ConfigError, DatabaseError, AccessError) as error:
         raise UserError(str(error)) from error

@@ -1,32 +1,20 @@
-"""Reads and writes alerts as rows; everything that happens to one is a step of its audit trail.
+"""Reads and writes alerts; everything that happens to one is an event of its audit trail.
 
 Nothing here begins or ends a transaction: what belongs together is the caller's to say. Each process opens the database
 for itself and keeps nothing in memory, so what one writes the others see.
 """
 
+import json
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from hub.access.names import HUB
+from hub.alerts.maintenance import MaintenanceBook
+from hub.alerts.records import Alert, AlertEvent, AlertWindow
+from hub.alerts.states import SQL_OPEN, What
+from hub.judge.verdicts import Verdict
+from hub.storage.rows import insert, select, select_one
 from schemas.language import Text
-
-OPEN = "state IN ('pending', 'firing', 'acknowledged')"
-"""Of one cause there is at most one such alert; the database itself sees to it."""
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """What an alert is about: one rule at one board of one site."""
-
-    kind: str
-    district: str
-    site: str
-    device: str
-    rule: str
 
 
 class Book:
@@ -35,67 +23,179 @@ class Book:
     def __init__(self, db: sqlite3.Connection, clock: Callable[[], float]) -> None:
         self.db = db
         self.clock = clock
+        self.maintenance = MaintenanceBook(db, clock)
 
-    def rows(self, sql: str, *values: object) -> list[Row]:
-        """Return what a query gives, by column."""
-        cursor = self.db.execute(sql, values)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
-
-    def one(self, sql: str, *values: object) -> Row | None:
-        """Return the first row of a query."""
-        found = self.rows(f"{sql} LIMIT 1", *values)
-        return found[0] if found else None
-
-    def alert(self, id_: int) -> Row | None:
+    def find_alert(self, id_: int) -> Alert | None:
         """Return an alert by its number."""
-        return self.one("SELECT * FROM alert WHERE id = ?", id_)
+        return select_one(self.db, Alert, "FROM alert WHERE id = ?", id_)
 
-    def open_alert(self, device: str, rule: str) -> Row | None:
+    def find_alerts(self, ids: Iterable[int]) -> dict[int, Alert]:
+        """Return the alerts that have these numbers, by number and in its order."""
+        rest = "FROM alert WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+        return {alert.id: alert for alert in select(self.db, Alert, rest, _json(ids))}
+
+    def find_open_alert(self, device: str, rule: str) -> Alert | None:
         """Return the alert of a cause that is not over."""
-        return self.one(f"SELECT * FROM alert WHERE device = ? AND rule = ? AND {OPEN}", device, rule)  # noqa: S608
+        return select_one(self.db, Alert, f"FROM alert WHERE device = ? AND rule = ? AND {SQL_OPEN}", device, rule)
 
-    def add(self, cause: Cause, **columns: object) -> Row:
-        """Make an alert; return it. Its text, state, severity, first and last must be among the columns."""
-        values = {
-            "kind": cause.kind,
-            "district": cause.district,
-            "site": cause.site,
-            "device": cause.device,
-            "rule": cause.rule,
-            "opened": self.clock(),
-            **columns,
-        }
-        marks = ", ".join("?" * len(values))
-        sql = f"INSERT INTO alert ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - names of columns
-        id_ = self.db.execute(sql, tuple(values.values())).lastrowid
-        return self.rows("SELECT * FROM alert WHERE id = ?", id_)[0]
+    def find_latest_alert(self, device: str, rule: str) -> Alert | None:
+        """Return the newest alert of a cause, whether it is over or not."""
+        return select_one(self.db, Alert, "FROM alert WHERE device = ? AND rule = ? ORDER BY id DESC", device, rule)
 
-    def change(self, alert: Row, **columns: object) -> None:
+    def open_alerts(self) -> list[Alert]:
+        """Return all alerts that are not over."""
+        return select(self.db, Alert, f"FROM alert WHERE {SQL_OPEN} ORDER BY id")
+
+    def lasting_troubles(self) -> list[Alert]:
+        """Return the alerts about the network whose cause is not over, though somebody may have closed them."""
+        lasts = f"({SQL_OPEN} OR (state = 'closed' AND resolved IS NULL))"
+        return select(self.db, Alert, f"FROM alert WHERE kind <> 'limit' AND {lasts} ORDER BY id")
+
+    def unacknowledged_alerts(self, fired_before: float, below: int) -> list[Alert]:
+        """Return what fired then (Unix s) or earlier, nobody has acknowledged, and was escalated to less than a level.
+
+        Those whose recipients are told nothing, because of maintenance, are left out.
+        """
+        return select(
+            self.db,
+            Alert,
+            "FROM alert WHERE state IN ('firing', 'resolved') AND fired <= ? "
+            "AND acknowledged IS NULL AND maintenance IS NULL AND escalation < ? ORDER BY id",
+            fired_before,
+            below,
+        )
+
+    def search_alerts(
+        self,
+        *,
+        state: str = "",
+        kind: str = "",
+        district: str = "",
+        site: str = "",
+        standard: str = "",
+        severity: str = "",
+        since: float | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[Alert]:
+        """Return alerts, the newest first: at most `limit`, with numbers below `before`.
+
+        `state` "open" stands for all that is not over. `since`: opened then or later, Unix s.
+        """
+        wanted: dict[str, object] = {"district = ?": district, "site = ?": site, "standard = ?": standard}
+        wanted |= {"severity = ?": severity, "kind = ?": kind, "state = ?": "" if state == "open" else state}
+        tests = {test: value for test, value in wanted.items() if value}
+        if since is not None:
+            tests["opened >= ?"] = since
+        if before is not None:
+            tests["id < ?"] = before
+        where = " AND ".join([*tests, *([SQL_OPEN] if state == "open" else [])]) or "1"
+        return select(self.db, Alert, f"FROM alert WHERE {where} ORDER BY id DESC LIMIT ?", *tests.values(), limit)
+
+    def count_open_by_site(self) -> dict[str, int]:
+        """Return how many alerts about limits are not over, by site."""
+        sql = f"SELECT site, count(*) FROM alert WHERE {SQL_OPEN} AND kind = 'limit' GROUP BY site"  # noqa: S608
+        return dict(self.db.execute(sql).fetchall())
+
+    def count_firing(self) -> int:
+        """Return how many alerts fire and nobody has acknowledged."""
+        return int(self.db.execute("SELECT count(*) FROM alert WHERE state = 'firing'").fetchone()[0])
+
+    def add_alert(self, alert: Alert) -> Alert:
+        """Make an alert; return it with its number."""
+        alert.id = insert(self.db, "INSERT INTO alert", alert)
+        return alert
+
+    def change_alert(self, alert: Alert, **columns: object) -> None:
         """Change an alert, in the database and in `alert`."""
         names = ", ".join(f"{name} = ?" for name in columns)
-        self.db.execute(f"UPDATE alert SET {names} WHERE id = ?", (*columns.values(), alert["id"]))  # noqa: S608
-        alert.update(columns)
+        self.db.execute(f"UPDATE alert SET {names} WHERE id = ?", (*columns.values(), alert.id))  # noqa: S608 - fields
+        for name, value in columns.items():
+            setattr(alert, name, value)
 
-    def step(self, alert: Row, what: str, text: Text, who: str = HUB, *, quiet: bool = False) -> None:
+    def add_event(self, alert: Alert, what: What, text: Text, who: str = HUB, *, quiet: bool = False) -> None:
         """Note what has happened; `quiet`: nobody is told, as during maintenance."""
-        silent = quiet or alert["maintenance"] is not None
+        event = AlertEvent(
+            alert=alert.id,
+            time=self.clock(),
+            who=who,
+            what=what,
+            detail=text.en,
+            detail_zh=text.zh,
+            severity=alert.severity,
+            quiet=quiet or alert.maintenance is not None,
+        )
+        insert(self.db, "INSERT INTO alert_step", event)
+
+    def find_events(self, ids: Iterable[int]) -> dict[int, AlertEvent]:
+        """Return the events that have these numbers, by number."""
+        rest = "FROM alert_step WHERE id IN (SELECT value FROM json_each(?))"
+        return {event.id: event for event in select(self.db, AlertEvent, rest, _json(ids))}
+
+    def events_of(self, alert: int) -> list[AlertEvent]:
+        """Return an alert's audit trail, the oldest event first."""
+        return select(self.db, AlertEvent, "FROM alert_step WHERE alert = ? ORDER BY id", alert)
+
+    def events_after(self, id_: int, most: int) -> list[AlertEvent]:
+        """Return the next events of all alerts behind a number, at most `most`, in their order."""
+        return select(self.db, AlertEvent, "FROM alert_step WHERE id > ? ORDER BY id LIMIT ?", id_, most)
+
+    def last_event(self) -> int:
+        """Return the number of the newest event, 0 when there is none."""
+        return int(self.db.execute("SELECT ifnull(max(id), 0) FROM alert_step").fetchone()[0])
+
+    def count_escalations(self, event: AlertEvent) -> int:
+        """Return how often an alert had been escalated when this happened, this event included."""
+        sql = "SELECT count(*) FROM alert_step WHERE alert = ? AND what = 'escalated' AND id <= ?"
+        return int(self.db.execute(sql, (event.alert, event.id)).fetchone()[0])
+
+    def told_first(self, alert: Alert) -> float | None:
+        """Return when recipients could first act on an alert that has fired, Unix s: never during maintenance."""
+        sql = "SELECT max(time) FROM alert_step WHERE alert = ? AND what IN ('firing', 'released')"
+        told: float | None = self.db.execute(sql, (alert.id,)).fetchone()[0]
+        return told
+
+    def outdated_warnings(self, events: Iterable[int], now: float) -> list[int]:
+        """Return those of these events that are early warnings of a window that is over at `now`, Unix s."""
+        rows = self.db.execute(
+            "SELECT s.id FROM alert_step s JOIN alert a ON a.id = s.alert "
+            "WHERE s.id IN (SELECT value FROM json_each(?)) AND s.what = 'early' AND a.early_end < ?",
+            (_json(events), now),
+        )
+        return [id_ for (id_,) in rows]
+
+    def withdrawals(self, events: Iterable[int]) -> list[int]:
+        """Return those of these events that withdraw an early warning."""
+        sql = "SELECT id FROM alert_step WHERE id IN (SELECT value FROM json_each(?)) AND what = 'withdrawn'"
+        return [id_ for (id_,) in self.db.execute(sql, (_json(events),))]
+
+    def note_window(self, alert: Alert, v: Verdict) -> None:
+        """Note that an alert rests on a judged window, or that this was judged again."""
         self.db.execute(
-            "INSERT INTO alert_step (alert, time, who, what, detail, detail_zh, severity, quiet) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (alert["id"], self.clock(), who, what, text.en, text.zh, alert["severity"], silent),
+            "INSERT OR REPLACE INTO alert_window VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (alert.id, v.start, v.end, v.revision, v.outcome, v.value, v.capture),
         )
 
-    def maintenance(self, site: str, device: str, begin: float, end: float) -> Row | None:
-        """Return a maintenance window of a board that overlaps a span of time."""
-        return self.one(
-            "SELECT * FROM maintenance WHERE site = ? AND device IN ('', ?) AND begins <= ? AND ends > ? "
-            "AND removed IS NULL ORDER BY ends DESC",
-            site,
+    def windows_of(self, alert: int) -> list[AlertWindow]:
+        """Return the judged windows on which an alert rests, in their order."""
+        return select(self.db, AlertWindow, "FROM alert_window WHERE alert = ? ORDER BY start", alert)
+
+    def find_window(self, device: str, rule: str, start: int) -> AlertWindow | None:
+        """Return a judged window on which an alert rests, of the newest of several."""
+        return select_one(
+            self.db,
+            AlertWindow,
+            "FROM alert_window WHERE start = ? AND alert IN (SELECT id FROM alert WHERE device = ? AND rule = ?) "
+            "ORDER BY alert DESC",
+            start,
             device,
-            end,
-            begin,
+            rule,
         )
+
+    def worst_window(self, alert: Alert) -> AlertWindow | None:
+        """Return the window of an alert with the highest value of those that exceed the limit, as judged last."""
+        rest = "FROM alert_window WHERE alert = ? AND outcome = 'exceeded' ORDER BY value DESC"
+        return select_one(self.db, AlertWindow, rest, alert.id)
 
 
 def lines(text: Text) -> str:
@@ -107,3 +207,7 @@ def of_lines(text: str) -> Text:
     """Return what `lines` has put together."""
     en, _, zh = text.partition("\n")
     return Text(en, zh or en)
+
+
+def _json(ids: Iterable[int]) -> str:
+    return json.dumps(list(ids))

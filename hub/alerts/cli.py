@@ -6,21 +6,22 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hub.alerts.book import Row
-from hub.alerts.desk import Desk, DeskError, check_place
+from hub.alerts.desk import Desk, DeskError
+from hub.alerts.maintenance import check_place
 from hub.alerts.presenter import Presenter, by_rule
+from hub.alerts.records import Alert
+from hub.alerts.states import Kind, StateAsked
+from hub.alerts.tables import PART
 from hub.alerts.view import View
 from hub.config.files import ConfigError, load_config
 from hub.registry.live import Registry, load_registry
-from hub.storage.compliance_file import compliance_of
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import DatabaseError, open_database
+from hub.storage.compliance_file import compliance_of, open_compliance
+from hub.storage.database import DatabaseError
 from hub.terminal.doer import doer
 from schemas import CatalogueError, load_limits, load_quantities
 from schemas.errors import UserError
@@ -52,32 +53,6 @@ NOT_THERE = Text(
 )
 
 
-class State(StrEnum):
-    """State of an alert; open: not over yet."""
-
-    open = "open"
-    pending = "pending"
-    firing = "firing"
-    acknowledged = "acknowledged"
-    resolved = "resolved"
-    closed = "closed"
-    withdrawn = "withdrawn"
-
-
-class Kind(StrEnum):
-    """What an alert is about: a limit, or the network itself."""
-
-    limit = "limit"
-    silent = "silent"
-    sensor = "sensor"
-    clock = "clock"
-    calibration = "calibration"
-    outbox = "outbox"
-    numbers = "numbers"
-    flood = "flood"
-    lag = "lag"
-
-
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The alerts of a hub, and how they are shown."""
@@ -97,7 +72,7 @@ def alerts() -> None:
     "list", epilog="Examples: fenceline alerts list | fenceline alerts list --state firing --district nanhai --json"
 )
 def list_(
-    state: Annotated[State | None, typer.Option(help="Only those in this state.", show_default="all")] = None,
+    state: Annotated[StateAsked | None, typer.Option(help="Only those in this state.", show_default="all")] = None,
     district: Annotated[str, typer.Option(help="Only those of this district.", show_default="all")] = "",
     site: Annotated[str, typer.Option(help="Only those of this site.", show_default="all")] = "",
     kind: Annotated[Kind | None, typer.Option(help="Only those about this.", show_default="all")] = None,
@@ -108,9 +83,9 @@ def list_(
 ) -> None:
     """List alerts, the newest first."""
     with opened(config, lang, district) as hub:
-        rows = hub.desk.find(
-            state=state.value if state else "",
-            kind=kind.value if kind else "",
+        rows = hub.desk.book.search_alerts(
+            state=state or "",
+            kind=kind or "",
             district=district,
             site=site,
             limit=most,
@@ -215,7 +190,7 @@ def list_maintenance(
 ) -> None:
     """List the maintenance windows that are not over, the next first."""
     with opened(config, lang, district) as hub:
-        windows = [hub.present.maintenance(row) for row in hub.desk.maintenance()]
+        windows = [hub.present.maintenance(row) for row in hub.desk.maintenance.coming()]
         if as_json:
             print(json.dumps([one.model_dump(mode="json", by_alias=True) for one in windows], ensure_ascii=False))
         else:
@@ -242,7 +217,7 @@ def add(
     with opened(config, lang, district) as hub:
         check_place(hub.registry, site, board)
         start = _local(begins, hub.registry) if begins else time.time()
-        row = hub.desk.add_maintenance(site, board, start, start + 3600 * hours, reason, doer(who))
+        row = hub.desk.maintenance.add(site, board, start, start + 3600 * hours, reason, doer(who))
         hub.view.maintenance([hub.present.maintenance(row)])
 
 
@@ -258,7 +233,7 @@ def remove(
 ) -> None:
     """Take a maintenance window back; it stays on record."""
     with opened(config, lang, district) as hub:
-        hub.desk.remove_maintenance(id_, doer(who))
+        hub.desk.maintenance.remove(id_, doer(who))
         print(hub.view.text("removed", id=id_))
 
 
@@ -273,7 +248,7 @@ def opened(config: Path, lang: Lang | None, district: str = "") -> Iterator[Open
         path = compliance_of(settings, district)
         if not path.exists():
             raise UserError(NOT_THERE.into(lang).format(path=path, config=config))
-        with closing(open_database(path, STEPS)) as db:
+        with closing(open_compliance(path, PART)) as db:
             yield Opened(
                 Desk(db, time.time), Presenter(settings, registry, limits, quantities, lang), View(lang), registry
             )
@@ -284,8 +259,8 @@ def opened(config: Path, lang: Lang | None, district: str = "") -> Iterator[Open
         raise UserError(f"{field}{error.text.into(lang)}") from error
 
 
-def _report(hub: Opened, row: Row) -> None:
-    print(hub.view.text("done", id=row["id"], state=hub.present.alert(row).state_name))
+def _report(hub: Opened, alert: Alert) -> None:
+    print(hub.view.text("done", id=alert.id, state=hub.present.alert(alert).state_name))
 
 
 def _local(text: str, registry: Registry) -> float:

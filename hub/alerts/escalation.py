@@ -18,36 +18,29 @@ class Escalation:
         self._book = book
         self._settings = settings
         self._levels = levels
-        self._kinds = "kind = 'limit'" if share == "limits" else "kind <> 'limit'"
+        self._share = share
 
     def pass_time(self, now: float) -> None:
         """Escalate what has waited for too long at `now`, Unix s."""
         if not self._levels or not self._settings.escalate_minutes:
             return
         shortest = 60 * min(self._settings.escalate_minutes.values())
-        rows = self._book.rows(
-            "SELECT * FROM alert WHERE state IN ('firing', 'resolved') AND fired <= ? "  # noqa: S608 - a text above
-            f"AND acknowledged IS NULL AND maintenance IS NULL AND escalation < ? AND {self._kinds}",
-            now - shortest,
-            self._levels,
-        )
-        for alert in rows:
-            minutes = self._settings.escalate_minutes.get(alert["severity"])
-            level = alert["escalation"] + 1
-            if minutes is None or now - alert["fired"] < 60 * minutes * level:
+        for alert in self._book.unacknowledged_alerts(now - shortest, self._levels):
+            minutes = self._settings.escalate_minutes.get(alert.severity)
+            level = alert.escalation + 1
+            fired = alert.fired if alert.fired is not None else now
+            if (alert.kind == "limit") != (self._share == "limits"):
+                continue
+            if minutes is None or now - fired < 60 * minutes * level:
                 continue
             # What fired during maintenance was told when that was over: only since then could anybody acknowledge.
-            told = self._book.one(
-                "SELECT max(time) AS time FROM alert_step WHERE alert = ? AND what IN ('firing', 'released')",
-                alert["id"],
-            )
-            waited = now - (told["time"] if told else alert["fired"])
+            waited = now - (self._book.told_first(alert) or fired)
             if waited < 60 * minutes * level:
                 continue
-            self._book.change(alert, escalation=level)
-            text = of_lines(alert["text"])
-            over = Text(" It is over meanwhile.", "现已解除。") if alert["resolved"] else Text("", "")
-            self._book.step(
+            self._book.change_alert(alert, escalation=level)
+            text = of_lines(alert.text)
+            over = Text(" It is over meanwhile.", "现已解除。") if alert.resolved else Text("", "")
+            self._book.add_event(
                 alert,
                 "escalated",
                 Text(

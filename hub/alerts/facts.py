@@ -1,6 +1,5 @@
 """What an alert takes over from a verdict or an early warning."""
 
-from hub.alerts.book import Cause
 from hub.alerts.text import clause_of
 from hub.config.alerts import SEVERITIES, Severity
 from hub.judge.verdicts import Verdict
@@ -12,11 +11,6 @@ CRITICAL_DB = 10.0
 CRITICAL_RATIO = 2.0
 """Of quantities that are no levels, one of so many times the limit."""
 OUTCOMES = {"compliant": "达标", "exceeded": "超标", "invalid": "无效"}
-
-
-def cause_of(judged: Verdict | Early) -> Cause:
-    """Return what an alert is about: there is one for each rule at each board."""
-    return Cause("limit", judged.district, judged.site, judged.device, judged.rule)
 
 
 def rests_on(judged: Verdict | Early) -> dict[str, object]:

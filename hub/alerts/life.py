@@ -10,18 +10,19 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 
-from hub.alerts.book import OPEN, Book, Row, lines
+import msgspec
+
+from hub.alerts.book import Book, lines
 from hub.alerts.escalation import Escalation
-from hub.alerts.facts import OUTCOMES, cause_of, rests_on, severity_of
+from hub.alerts.facts import OUTCOMES, rests_on, severity_of
+from hub.alerts.proof import is_dumb, is_void
+from hub.alerts.records import Alert
 from hub.alerts.text import Teller, number
-from hub.config.alerts import SEVERITIES, Alerting
+from hub.config.alerts import SEVERITIES, Alerting, Severity
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.registry.live import NightWork, Registry, Site
-from hub.storage.compliance_alerts import STEP
 from schemas.language import Text
-
-__all__ = ["STEP", "Alerts"]
 
 GRACE = 300
 """How long a verdict may take after the end of its window, s."""
@@ -64,41 +65,40 @@ class Alerts:
         site = self._registry.sites.get(v.site)
         if v.binding != "binds" or site is None or self._amended(v):
             return
-        alert = self._book.open_alert(v.device, v.rule)
+        alert = self._book.find_open_alert(v.device, v.rule)
         if not news:
-            if alert and alert["state"] == "pending" and 0 < alert["early_end"] <= v.end:
+            if alert and alert.state == "pending" and 0 < alert.early_end <= v.end:
                 self._withdraw(alert, self._too_late(v))
         elif v.outcome == "exceeded":
             self._exceeded(alert, v, site)
         elif alert and v.outcome == "compliant":
             self._kept(alert, v)
-        elif alert and alert["state"] == "pending" and not alert["exceeded"] and alert["early_end"] <= v.end:
+        elif alert and alert.state == "pending" and not alert.exceeded and alert.early_end <= v.end:
             self._withdraw(alert, Text("the window ended without enough valid data", "该时段有效数据不足，未能判定"))
 
     def warn(self, w: Early) -> None:
         """Take an early warning: it makes an alert pending, and is told once, and again when it has become certain."""
         site = self._registry.sites.get(w.site)
-        alert = self._book.open_alert(w.device, w.rule)
-        if site is None or (alert and (alert["state"] != "pending" or w.end <= alert["judged_to"])):
+        alert = self._book.find_open_alert(w.device, w.rule)
+        if site is None or (alert and (alert.state != "pending" or w.end <= alert.judged_to)):
             return
-        if alert and alert["early_end"] >= w.end and (alert["early_end"] > w.end or alert["certain"] >= w.certain):
+        if alert and alert.early_end >= w.end and (alert.early_end > w.end or alert.certain >= w.certain):
             return
         text = self._teller.early(w, site)
         permit = self._permit(w, site)
-        columns: dict[str, object] = {
-            "severity": "info" if permit else "warning",
-            "permit": permit and permit.permit,
-            "maintenance": self._maintenance(w),
-            "early_end": w.end,
-            "certain": w.certain,
-            "text": lines(text),
-        }
-        if alert:
-            self._book.change(alert, **columns)
-        else:
-            shown = {"state": "pending", "first": w.start, "last": w.end, **rests_on(w)}
-            alert = self._book.add(cause_of(w), **columns | shown)
-        self._book.step(alert, "early", text)
+        severity: Severity = "info" if permit else "warning"
+        if alert is None:
+            alert = self._book.add_alert(self._new_alert(w, severity, text))
+        self._book.change_alert(
+            alert,
+            severity=severity,
+            permit=permit and permit.permit,
+            maintenance=self._maintenance(w),
+            early_end=w.end,
+            certain=w.certain,
+            text=lines(text),
+        )
+        self._book.add_event(alert, "early", text)
 
     def pass_time(self) -> None:
         """Do what only time brings: end what ceased, withdraw what was never judged, escalate."""
@@ -106,31 +106,24 @@ class Alerts:
         if abs(now - self._passed) < PASS_EVERY:
             return
         self._passed = now
-        for alert in self._book.rows(f"SELECT * FROM alert WHERE {OPEN} AND kind = 'limit'"):  # noqa: S608
+        for alert in self._book.open_alerts():
+            if alert.kind != "limit":
+                continue
             # A night limit is not judged by day: its alert ends when as many windows as it needs have gone by.
-            over = alert["last"] + self._settings.resolve_after * alert["length"] + GRACE
+            over = alert.last + self._settings.resolve_after * alert.length + GRACE
             ceased = now > over
-            if alert["state"] == "pending":
-                awaited = alert["early_end"] and now > alert["early_end"] + NEVER_JUDGED
-                if awaited or (not alert["early_end"] and ceased):
+            if alert.state == "pending":
+                awaited = alert.early_end and now > alert.early_end + NEVER_JUDGED
+                if awaited or (not alert.early_end and ceased):
                     self._withdraw(alert, Text("no verdict was given in time", "未能及时给出判定"))
             elif ceased:
                 self._cease(alert, now, known=now <= over + UNKNOWN)
         self._escalation.pass_time(now)
 
-    def _cease(self, alert: Row, now: float, *, known: bool) -> None:
+    def _cease(self, alert: Alert, now: float, *, known: bool) -> None:
         """End an alert whose limit is judged no more; a board that has gone dumb does not prove that it is kept."""
-        dumb = self._book.one(
-            "SELECT t FROM latest WHERE device = ? AND t < ?", alert["device"], now - alert["length"] - GRACE
-        )
-        void = self._book.one(
-            "SELECT outcome FROM verdict WHERE device = ? AND rule = ? AND start >= ? "
-            "ORDER BY start DESC, revision DESC",
-            alert["device"],
-            alert["rule"],
-            alert["last"],
-        )
-        if not dumb and (void is None or void["outcome"] != "invalid"):
+        db = self._book.db
+        if not is_dumb(db, alert.device, now - alert.length - GRACE) and not is_void(db, alert):
             self._resolve(alert, Text("no window broke the limit any more", "此后未再出现超标时段"))
         elif not known:
             why = Text(
@@ -139,122 +132,122 @@ class Alerts:
             )
             self._resolve(alert, why)
 
-    def _exceeded(self, alert: Row | None, v: Verdict, site: Site) -> None:
+    def _exceeded(self, alert: Alert | None, v: Verdict, site: Site) -> None:
         permit = self._permit(v, site)
         severity = severity_of(v, permit)
         text = self._teller.exceeded(v, site, permit)
-        shown = {"first": v.start, "last": v.end, "severity": severity, "text": lines(text), **rests_on(v)}
         if alert is None:
-            alert = self._book.add(cause_of(v), state="pending", **shown)
-        first = not alert["exceeded"]
-        self._note(alert, v)
-        self._book.change(alert, exceeded=alert["exceeded"] + 1, **({} if v.end <= alert["judged_to"] else {"kept": 0}))
-        self._book.change(alert, judged_to=max(alert["judged_to"], v.end))
-        if alert["state"] == "pending":
+            alert = self._book.add_alert(self._new_alert(v, severity, text))
+        first = not alert.exceeded
+        self._book.note_window(alert, v)
+        self._book.change_alert(alert, exceeded=alert.exceeded + 1, **({} if v.end <= alert.judged_to else {"kept": 0}))
+        self._book.change_alert(alert, judged_to=max(alert.judged_to, v.end))
+        if alert.state == "pending":
             if first:
-                self._book.change(alert, **shown)
+                shown = {"first": v.start, "last": v.end, "severity": severity, "text": lines(text), **rests_on(v)}
+                self._book.change_alert(alert, **shown)
             self._count(alert, v, permit, text)
             return
-        span = {"first": min(alert["first"], v.start), "last": max(alert["last"], v.end)}
-        self._book.change(alert, **span, **self._worst(alert))
-        if alert["maintenance"] is not None and self._maintenance(v) is None:
-            self._book.change(alert, maintenance=None)
-            self._book.step(alert, "released", text)
-        if SEVERITIES.index(severity) > SEVERITIES.index(alert["severity"]):
-            self._book.change(alert, severity=severity)
-            self._book.step(alert, "raised", text)
+        span = {"first": min(alert.first, v.start), "last": max(alert.last, v.end)}
+        self._book.change_alert(alert, **span, **self._worst(alert))
+        if alert.maintenance is not None and self._maintenance(v) is None:
+            self._book.change_alert(alert, maintenance=None)
+            self._book.add_event(alert, "released", text)
+        if SEVERITIES.index(severity) > SEVERITIES.index(alert.severity):
+            self._book.change_alert(alert, severity=severity)
+            self._book.add_event(alert, "raised", text)
 
-    def _count(self, alert: Row, v: Verdict, permit: NightWork | None, text: Text) -> None:
+    def _count(self, alert: Alert, v: Verdict, permit: NightWork | None, text: Text) -> None:
         """Let a pending alert fire if this window was the last that it needed."""
         needed = self._settings.fire_after
-        first, last = min(alert["first"], v.start), max(alert["last"], v.end)
-        self._book.change(
+        first, last = min(alert.first, v.start), max(alert.last, v.end)
+        self._book.change_alert(
             alert, first=first, last=last, permit=permit and permit.permit, maintenance=self._maintenance(v)
         )
-        if alert["exceeded"] < needed:
-            so_far = f"{alert['exceeded']}/{needed}"
-            self._book.step(alert, "counted", Text(f"{so_far}: {text.en}", f"{so_far}：{text.zh}"), quiet=True)
+        if alert.exceeded < needed:
+            so_far = f"{alert.exceeded}/{needed}"
+            self._book.add_event(alert, "counted", Text(f"{so_far}: {text.en}", f"{so_far}：{text.zh}"), quiet=True)
             return
         severity = severity_of(v, permit)
-        self._book.change(alert, state="firing", fired=self._clock(), severity=severity, text=lines(text))
-        self._book.change(alert, **self._worst(alert))
-        self._book.step(alert, "firing", text)
-        window = self._book.one("SELECT * FROM maintenance WHERE id = ?", alert["maintenance"])
+        self._book.change_alert(alert, state="firing", fired=self._clock(), severity=severity, text=lines(text))
+        self._book.change_alert(alert, **self._worst(alert))
+        self._book.add_event(alert, "firing", text)
+        window = self._book.maintenance.find(alert.maintenance)
         if window:
-            reason = f"{window['reason']} ({window['who']})"
-            self._book.step(alert, "suppressed", Text(f"maintenance: {reason}", f"维护：{reason}"))
+            self._book.add_event(alert, "suppressed", window.shown)
 
-    def _kept(self, alert: Row, v: Verdict) -> None:
-        self._note(alert, v)
-        if v.end <= alert["judged_to"]:
+    def _kept(self, alert: Alert, v: Verdict) -> None:
+        self._book.note_window(alert, v)
+        if v.end <= alert.judged_to:
             return
-        self._book.change(alert, kept=alert["kept"] + 1, judged_to=v.end)
+        self._book.change_alert(alert, kept=alert.kept + 1, judged_to=v.end)
         shown = f"{number(v.value, v.decimals)} {v.unit}"
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
         text = Text(
             f"{shown}, limit {v.limit_value:g} {v.unit}: kept, {span[0]}",
             f"{shown}，限值{v.limit_value:g} {v.unit}：达标，{span[1]}",
         )
-        if alert["state"] == "pending":
-            self._book.change(alert, exceeded=0)
-            if alert["early_end"] <= v.end:
+        if alert.state == "pending":
+            self._book.change_alert(alert, exceeded=0)
+            if alert.early_end <= v.end:
                 self._withdraw(alert, text)
-        elif alert["kept"] >= self._settings.resolve_after:
+        elif alert.kept >= self._settings.resolve_after:
             self._resolve(alert, text)
 
     def _amended(self, v: Verdict) -> bool:
         """Take a verdict on a window that an alert rests on already; tell whether it is one."""
-        known = self._book.one(
-            "SELECT w.* FROM alert_window w JOIN alert a ON a.id = w.alert "
-            "WHERE a.device = ? AND a.rule = ? AND w.start = ? ORDER BY w.alert DESC",
-            v.device,
-            v.rule,
-            v.start,
-        )
-        if known is None:
+        known = self._book.find_window(v.device, v.rule, v.start)
+        alert = self._book.find_alert(known.alert) if known else None
+        if known is None or alert is None:
             return False
-        if known["revision"] >= v.revision:
+        if known.revision >= v.revision:
             return True
-        alert = self._book.rows("SELECT * FROM alert WHERE id = ?", known["alert"])[0]
-        self._note(alert, v)
-        before, after = (f"{number(value, v.decimals)} {v.unit}" for value in (known["value"], v.value))
+        self._book.note_window(alert, v)
+        before, after = (f"{number(value, v.decimals)} {v.unit}" for value in (known.value, v.value))
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
         text = Text(
-            f"value {before} -> {after} ({known['outcome']} -> {v.outcome}), {span[0]}",
-            f"数值{before} -> {after}（{OUTCOMES[known['outcome']]} -> {OUTCOMES[v.outcome]}），{span[1]}",
+            f"value {before} -> {after} ({known.outcome} -> {v.outcome}), {span[0]}",
+            f"数值{before} -> {after}（{OUTCOMES[known.outcome]} -> {OUTCOMES[v.outcome]}），{span[1]}",
         )
-        self._book.step(alert, "amended", text)
-        self._book.change(alert, **self._worst(alert))
-        remains = self._book.one("SELECT 1 FROM alert_window WHERE alert = ? AND outcome = 'exceeded'", alert["id"])
-        if remains is None and alert["exceeded"]:
+        self._book.add_event(alert, "amended", text)
+        self._book.change_alert(alert, **self._worst(alert))
+        if self._book.worst_window(alert) is None and alert.exceeded:
             nothing = Text("after the amendment no window exceeds the limit", "修正后已无超标时段")
-            if alert["state"] == "pending":
+            if alert.state == "pending":
                 self._withdraw(alert, nothing)
-            elif alert["state"] in {"firing", "acknowledged"}:
+            elif alert.state in {"firing", "acknowledged"}:
                 self._resolve(alert, nothing)
         return True
 
-    def _note(self, alert: Row, v: Verdict) -> None:
-        self._book.db.execute(
-            "INSERT OR REPLACE INTO alert_window VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (alert["id"], v.start, v.end, v.revision, v.outcome, v.value, v.capture),
+    def _new_alert(self, judged: Verdict | Early, severity: Severity, text: Text) -> Alert:
+        """Return the alert that a window raises, as it is before anything of it counts."""
+        alert = Alert(
+            kind="limit",
+            district=judged.district,
+            site=judged.site,
+            device=judged.device,
+            rule=judged.rule,
+            state="pending",
+            severity=severity,
+            opened=self._clock(),
+            first=judged.start,
+            last=judged.end,
+            text=lines(text),
         )
+        return msgspec.structs.replace(alert, **rests_on(judged))
 
-    def _worst(self, alert: Row) -> dict[str, object]:
+    def _worst(self, alert: Alert) -> dict[str, float | None]:
         """Return value and capture of the worst window as judged last; as they are when none exceeds the limit."""
-        worst = self._book.one(
-            "SELECT value, capture FROM alert_window WHERE alert = ? AND outcome = 'exceeded' ORDER BY value DESC",
-            alert["id"],
-        )
-        return worst or {"value": alert["value"], "capture": alert["capture"]}
+        worst = self._book.worst_window(alert) or alert
+        return {"value": worst.value, "capture": worst.capture}
 
-    def _withdraw(self, alert: Row, why: Text) -> None:
-        self._book.change(alert, state="withdrawn", resolved=self._clock())
-        self._book.step(alert, "withdrawn", why)
+    def _withdraw(self, alert: Alert, why: Text) -> None:
+        self._book.change_alert(alert, state="withdrawn", resolved=self._clock())
+        self._book.add_event(alert, "withdrawn", why)
 
-    def _resolve(self, alert: Row, why: Text) -> None:
-        self._book.change(alert, state="resolved", resolved=self._clock())
-        self._book.step(alert, "resolved", why)
+    def _resolve(self, alert: Alert, why: Text) -> None:
+        self._book.change_alert(alert, state="resolved", resolved=self._clock())
+        self._book.add_event(alert, "resolved", why)
 
     def _too_late(self, v: Verdict) -> Text:
         shown = f"{number(v.value, v.decimals)} {v.unit}"
@@ -264,8 +257,8 @@ class Alerts:
 
     def _maintenance(self, judged: Verdict | Early) -> int | None:
         """Return the maintenance window that overlaps a judged one: some of its readings were taken in it."""
-        window = self._book.maintenance(judged.site, judged.device, judged.start, judged.end - 1)
-        return int(window["id"]) if window else None
+        window = self._book.maintenance.overlapping(judged.site, judged.device, judged.start, judged.end - 1)
+        return window.id if window else None
 
     def _permit(self, judged: Verdict | Early, site: Site) -> NightWork | None:
         """Return the permit for night work that held, if the limit is one of the night."""

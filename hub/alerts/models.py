@@ -1,15 +1,13 @@
 """What the HTTP API takes and gives, as types: the OpenAPI description is made of them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-Kind = Literal["limit", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "lag"]
-State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
-StateAsked = Literal["open", "pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
-SeverityName = Literal["info", "warning", "violation", "critical"]
-Letter = Literal["P", "S", "U"]
+from hub.alerts.states import Kind, State
+from hub.config.alerts import Severity
+from schemas.standards import Verified
 
 
 class Remark(BaseModel):
@@ -55,8 +53,8 @@ class LimitCited(BaseModel):
     stated: str
     quantity: str
     averaging: Annotated[str, Field(description="window, statistic and least data capture, in the caller's language")]
-    verified: Letter
-    averaging_verified: Letter
+    verified: Verified
+    averaging_verified: Verified
     source: str
 
 
@@ -67,7 +65,7 @@ class Alert(BaseModel):
     kind: Annotated[Kind, Field(description="limit; the others are troubles of the network")]
     kind_name: str
     state: State
-    severity: SeverityName
+    severity: Severity
     severity_name: str
     state_name: str
     district: str
@@ -82,8 +80,8 @@ class Alert(BaseModel):
     limit: float | None
     unit: str | None
     capture: Annotated[float | None, Field(description="share of the worst window with valid data, 0 to 1")]
-    verified: Letter | None
-    averaging_verified: Letter | None
+    verified: Verified | None
+    averaging_verified: Verified | None
     window_start: Annotated[datetime, Field(description="start of the first window that broke the limit")]
     window_end: Annotated[datetime, Field(description="end of the last one")]
     opened: datetime
@@ -114,7 +112,7 @@ class Step(BaseModel):
     what: str
     what_name: str
     detail: str
-    severity: SeverityName
+    severity: Severity
     told: bool
 
 
@@ -192,29 +190,3 @@ class AlertDetail(Alert):
     evidence: Readings | None
     notifications: list[Told]
     link: str
-
-
-class Verdict(BaseModel):
-    """A verdict on one window of one limit at one board."""
-
-    id: int
-    district: str
-    site: str
-    board: str
-    rule: str
-    start: datetime
-    end: datetime
-    outcome: str
-    value: float | None
-    limit: float
-    capture: float
-    revision: int
-    judged: datetime
-    alert: Annotated[int | None, Field(description="the alert that rests on it; late data raise none")]
-
-
-class Verdicts(BaseModel):
-    """A page of verdicts, the newest first; `cursor` asks for the next one, null: there is none."""
-
-    verdicts: list[Verdict]
-    cursor: int | None

@@ -2,23 +2,26 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
+from hub.alerts.records import Alert
+from hub.alerts.states import Kind, Sending, State, What
+from hub.config.alerts import Severity
 from hub.judge.averaging import rounded
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.registry.live import NightWork, Site
 from schemas import Limit
 from schemas.language import Text
+from schemas.standards import Verified
 
-SEVERITY = {
+SEVERITY: dict[Severity, Text] = {
     "info": Text("info", "提示"),
     "warning": Text("warning", "预警"),
     "violation": Text("violation", "超标"),
     "critical": Text("critical", "严重"),
 }
-STATE = {
+STATE: dict[State, Text] = {
     "pending": Text("pending", "待定"),
     "firing": Text("firing", "持续中"),
     "acknowledged": Text("acknowledged", "已确认"),
@@ -26,7 +29,7 @@ STATE = {
     "closed": Text("closed", "已关闭"),
     "withdrawn": Text("withdrawn", "已撤回"),
 }
-WHAT = {
+WHAT: dict[What, Text] = {
     "early": Text("early warning", "预警（未定论）"),
     "counted": Text("exceeded, waiting for more windows", "已超标，待后续时段确认"),
     "firing": Text("firing, final", "告警（已定论）"),
@@ -41,14 +44,14 @@ WHAT = {
     "withdrawn": Text("early warning withdrawn", "预警撤回"),
     "closed": Text("closed", "已关闭"),
 }
-SENDING = {
+SENDING: dict[Sending, Text] = {
     "waiting": Text("waits", "待发送"),
     "sending": Text("is being sent", "发送中"),
     "sent": Text("sent", "已发送"),
     "unknown": Text("not known whether it was sent", "是否送达未知"),
     "dropped": Text("not sent", "未发送"),
 }
-KIND = {
+KIND: dict[Kind, Text] = {
     "limit": Text("limit exceeded", "超过限值"),
     "silent": Text("board silent", "设备失联"),
     "sensor": Text("sensor faulty", "传感器故障"),
@@ -61,7 +64,7 @@ KIND = {
 }
 AT_RISK = Text("limit at risk", "可能超过限值")
 NO_BOARD = Text("no board heard", "全部设备失联")
-VERIFIED = {
+VERIFIED: dict[Verified, Text] = {
     "P": Text("P (the standard's own text)", "P（标准原文）"),
     "S": Text("S (secondary source)", "S（二手来源）"),
     "U": Text("U (unverified)", "U（未核实）"),
@@ -146,8 +149,8 @@ def number(value: float | None, decimals: int) -> str:
     return "?" if value is None else f"{rounded(value, decimals):.{decimals}f}"
 
 
-def kind_of(alert: dict[str, Any]) -> Text:
-    """Return what an alert (a row) is about."""
-    if alert["kind"] == "limit" and not alert["exceeded"] and alert["fired"] is None:
+def kind_of(alert: Alert) -> Text:
+    """Return what an alert is about."""
+    if alert.kind == "limit" and not alert.exceeded and alert.fired is None:
         return AT_RISK
-    return NO_BOARD if alert["kind"] == "silent" and not alert["device"] else KIND[alert["kind"]]
+    return NO_BOARD if alert.kind == "silent" and not alert.device else KIND[alert.kind]

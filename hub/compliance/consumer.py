@@ -14,7 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from hub.alerts.life import Alerts
+from hub.alerts.tables import PART as ALERTS
 from hub.compliance.budget import warnings_of
+from hub.compliance.tables import PART
+from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.compliance.windows import WindowStore
 from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
@@ -24,8 +27,8 @@ from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places
 from hub.log.entry import Entry
 from hub.registry.live import Registry
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import open_database
+from hub.storage.compliance_file import open_compliance
+from hub.storage.database import transaction
 from schemas import Limit, Quantity, Standard
 
 GRACE = 300
@@ -64,12 +67,13 @@ class Compliance:
         levels: int = 0,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._db = open_database(path, STEPS)
+        self._db = open_compliance(path, ALERTS, PART)
         self._clock = clock
         self._registry = registry
         self._places = Places(registry)
         self._plans = Plans(limits, quantities)
         self._store = WindowStore(self._db)
+        self._verdicts = VerdictTable(self._db)
         self._alerts = Alerts(self._db, registry, clock, alerting, levels)
         self._pruned = 0.0
         self._steady = steady
@@ -103,8 +107,7 @@ class Compliance:
             self._load()
         now = self._clock()
         self._notice_pause(now)
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db, self._note_ahead):
             heard = self._add(entries, now)
             if entries:
                 self._db.execute("UPDATE position SET offset = ?", (entries[-1].offset,))
@@ -116,13 +119,7 @@ class Compliance:
             if now - self._pruned > PRUNE_EVERY:
                 self._store.prune(now)
                 self._pruned = now
-            self._db.execute("COMMIT")
             self._engine.settle(heard | judged)
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            self._ahead = True
-            raise
         if self._engine.too_late:
             log.warning(
                 "%d readings came more than %d days after their windows had been judged: they are in the log and in "
@@ -131,6 +128,9 @@ class Compliance:
                 KEEP // DAY,
             )
             self._engine.too_late = 0
+
+    def _note_ahead(self) -> None:
+        self._ahead = True
 
     def _notice_pause(self, now: float) -> None:
         """Count a board's silence only while somebody listens: what it said meanwhile is still to come."""
@@ -246,33 +246,14 @@ class Compliance:
         )
         conclusive = False
         if not one.first:
-            earlier = self._earlier(verdict)
+            earlier = self._verdicts.earlier(verdict)
             if earlier and _same(verdict, earlier[-1]):
                 return
             verdict = replace(verdict, revision=len(earlier) + 1)
-            conclusive = any(outcome != "invalid" for outcome, *_ in earlier)
-        self._insert(verdict)
+            conclusive = any(one.outcome != "invalid" for one in earlier)
+        self._verdicts.add(verdict)
         # One that said more than "invalid" before is only amended: that is no news.
         self._alerts.judged(verdict, news=now - one.end <= NEWS and not conclusive)
-
-    def _earlier(self, v: Verdict) -> list[tuple[str, float | None, float, str, int]]:
-        return self._db.execute(
-            "SELECT outcome, value, valid_share, reason, permitted FROM verdict "
-            "WHERE device = ? AND rule = ? AND start = ? ORDER BY revision",
-            (v.device, v.rule, v.start),
-        ).fetchall()
-
-    def _insert(self, v: Verdict) -> None:
-        self._db.execute(
-            "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
-            "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
-                *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
-                *(v.reason, v.permitted),
-            ),
-        )
 
     def _warn(self, now: float) -> None:
         """Say what is to be expected of the windows that are still open."""
@@ -297,11 +278,11 @@ class Compliance:
         )
 
 
-def _same(v: Verdict, earlier: tuple[str, float | None, float, str, int]) -> bool:
+def _same(v: Verdict, earlier: KeptVerdict) -> bool:
     """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
-    outcome, value, capture, reason, permitted = earlier
-    if (v.outcome, v.reason, int(v.permitted)) != (outcome, reason, permitted) or abs(v.capture - capture) > 1e-9:
+    said = (earlier.outcome, earlier.reason, earlier.permitted)
+    if (v.outcome, v.reason, v.permitted) != said or abs(v.capture - earlier.valid_share) > 1e-9:
         return False
-    if v.value is None or value is None:
-        return v.value is value
-    return abs(v.value - value) < 1e-9 * max(1.0, abs(value))
+    if v.value is None or earlier.value is None:
+        return v.value is earlier.value
+    return abs(v.value - earlier.value) < 1e-9 * max(1.0, abs(earlier.value))

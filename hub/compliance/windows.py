@@ -6,6 +6,7 @@ of the last 10 days; for each board and averaging over a year, the days of two y
 
 import math
 import sqlite3
+from collections.abc import Iterator
 
 from hub.judge import Cell, Engine, Mark
 from hub.judge.boards import KEEP
@@ -106,6 +107,17 @@ class WindowStore:
         before = min(now, newest) - DAYS_KEPT
         self._db.execute("DELETE FROM kept WHERE start < ?", (before,))
         self._db.execute("DELETE FROM mark WHERE start < ?", (before,))
+
+
+def open_cells(db: sqlite3.Connection, now: float) -> Iterator[tuple[str, str, Cell]]:
+    """Yield device, quantity and cell of every window that is open at `now`, Unix s."""
+    rows = db.execute(
+        "SELECT device, quantity, span, start, end, seconds, total, highest, seen, warned FROM cell "
+        "WHERE end > ? AND start <= ?",
+        (now, now),
+    )
+    for device, quantity, *row in rows:
+        yield device, quantity, _cell(tuple(row))
 
 
 def _cell(row: tuple[object, ...]) -> Cell:

@@ -6,34 +6,26 @@ comes in over TLS (the reverse proxy's) and never goes out; none is ever replace
 
 import datetime as dt
 import logging
-import math
-import sqlite3
-import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response, Security
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.access.refusals import NO_TOKEN, TOO_OFTEN
-from hub.access.tokens import Access, Role, allows
+from hub.access.caller import Gate, User
 from hub.config.files import Config, ConfigError
-from hub.field.book import FILE, STEPS, FieldBook
-from hub.http.problems import Rate, RequestError, invalid, language, problem
+from hub.field.book import FieldBook
+from hub.field.tables import FILE, STEPS
+from hub.http.problems import ProblemRoute, RequestError
 from hub.registry.check import EntryError
 from hub.registry.edit import editing
 from hub.registry.live import load_registry
-from hub.storage.compliance_tables import STEPS as COMPLIANCE_STEPS
-from hub.storage.database import DatabaseError, open_database, transaction
+from hub.storage.database import open_database, transaction
 from schemas.language import Text
 
 MOST_ENTRIES = 5000
 log = logging.getLogger("hub.http")
-_bearer = HTTPBearer(auto_error=False, description="The token that `fenceline access add` showed")
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 
@@ -64,61 +56,27 @@ class BoardRegistered(BaseModel):
     repairs: Annotated[int, Field(description="entries that were new")]
 
 
-class _Route(APIRoute):
-    """Answers what is refused as problem JSON (RFC 9457) that repeats nothing of what was sent: a key may be in it."""
+class _Route(ProblemRoute):
+    """Repeats nothing of what was sent: a key may be in it."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handled(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                refused = invalid({name: value for name, value in error.errors()[0].items() if name != "input"})
-            except RequestError as error:
-                refused = error
-            return problem(refused, language(request.headers.get("accept-language")))
-
-        return handled
+    repeats = False
 
 
-def board_router(config: Config, clock: Callable[[], float]) -> APIRouter:
-    """Return the API as a part of the hub's HTTP server; `clock` gives Unix time in s."""
+def board_router(config: Config, clock: Callable[[], float], gate: Gate) -> APIRouter:
+    """Return the API as a part of the hub's HTTP server; `clock` gives Unix time in s, `gate` lets users in."""
     router = APIRouter(prefix="/api/v1", tags=["boards"], route_class=_Route)
-    rate = Rate()
-
-    def allowed(needed: Role) -> Callable[..., str]:
-        def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> str:
-            with closing(_open(config, "compliance.db", COMPLIANCE_STEPS)) as db:
-                user = Access(db).who(credentials.credentials) if credentials else None
-            if user is None:
-                raise RequestError(401, NO_TOKEN, headers={"WWW-Authenticate": "Bearer"})
-            name, role = user
-            if pause := rate.wait(name, time.monotonic()):
-                raise RequestError(429, TOO_OFTEN, headers={"Retry-After": f"{math.ceil(pause)}"})
-            if not allows(role, needed):
-                raise RequestError(
-                    403,
-                    Text(
-                        f"{name} is {role}; this needs the role {needed}, ask an admin",
-                        f"{name}的角色是{role}，此操作需要{needed}；请联系管理员",
-                    ),
-                )
-            return name
-
-        return caller
 
     def book() -> Iterator[FieldBook]:
-        with closing(_open(config, FILE, STEPS)) as db, transaction(db):
+        with closing(open_database(config.data / FILE, STEPS)) as db, transaction(db):
             yield FieldBook(db)
 
-    technician, viewer = Depends(allowed("technician")), Depends(allowed("viewer"))
+    technician, viewer = Depends(gate.needs("technician")), Depends(gate.needs("viewer"))
 
     @router.put("/boards/{id}", summary="Register a board, or tell what a technician did at it; idempotent")
     def register(
         id: Id,  # noqa: A002
         told: BoardTold,
-        sender: Annotated[str, technician],
+        sender: Annotated[User, technician],
         entries: Annotated[FieldBook, Depends(book)],
     ) -> BoardRegistered:
         registered, changed = _register(config, id, told)
@@ -127,31 +85,22 @@ def board_router(config: Config, clock: Callable[[], float]) -> APIRouter:
             board=id,
             registered=registered,
             changed=changed,
-            calibrations=entries.add(id, "calibration", told.calibrations, sender, now),
-            repairs=entries.add(id, "repair", told.repairs, sender, now),
+            calibrations=entries.add(id, "calibration", told.calibrations, sender.name, now),
+            repairs=entries.add(id, "repair", told.repairs, sender.name, now),
         )
-        log.info("board %s: told by %s: %s", id, sender, done.model_dump(exclude={"board"}))
+        log.info("board %s: told by %s: %s", id, sender.name, done.model_dump(exclude={"board"}))
         return done
 
     @router.get("/boards/{id}/{kind}s", summary="List the calibrations or repairs of a board")
     def list_entries(
         id: Id,  # noqa: A002
         kind: Literal["calibration", "repair"],
-        _caller: Annotated[str, viewer],
+        _caller: Annotated[User, viewer],
         entries: Annotated[FieldBook, Depends(book)],
     ) -> list[dict[str, Any]]:
         return entries.of(id, kind)
 
     return router
-
-
-def _open(config: Config, name: str, steps: Sequence[str]) -> sqlite3.Connection:
-    try:
-        return open_database(config.data / name, steps)
-    except DatabaseError as error:
-        log.error("http: %s", error)  # noqa: TRY400
-        text = Text("the database does not answer; ask again", "数据库暂无响应，请重试")
-        raise RequestError(503, text, headers={"Retry-After": "5"}) from error
 
 
 def _register(config: Config, board: str, told: BoardTold) -> tuple[bool, list[str]]:

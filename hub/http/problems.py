@@ -1,13 +1,21 @@
 """Refusals of the HTTP API as problem JSON (RFC 9457), in the caller's language."""
 
+import logging
+import sqlite3
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar
 
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 
 from hub.http.problem import Problem
+from hub.storage.database import DatabaseError
 from schemas.language import Lang, Text
+
+log = logging.getLogger("hub.http")
 
 PER_SECOND, BURST = 20.0, 100.0
 """Requests of one user: on average, and at most at once."""
@@ -58,6 +66,41 @@ class RequestError(Exception):
     ) -> None:
         super().__init__(text.en)
         self.status, self.text, self.field, self.headers = status, text, field, dict(headers or {})
+
+
+class ProblemRoute(APIRoute):
+    """Answers what is refused as problem JSON that names the field, in the language of `Accept-Language`."""
+
+    repeats: ClassVar[bool] = True
+    """Whether the answer shows what was given in a field that is wrong."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Exception as error:
+                refused = self.refusal(error)
+                if refused is None:
+                    raise
+                return problem(refused, language(request.headers.get("accept-language")))
+
+        return handled
+
+    def refusal(self, error: Exception) -> RequestError | None:
+        """Return what an error means to the caller; None: it is the hub's own fault."""
+        if isinstance(error, RequestError):
+            return error
+        if isinstance(error, RequestValidationError):
+            first = error.errors()[0]
+            return invalid(first if self.repeats else {name: one for name, one in first.items() if name != "input"})
+        if isinstance(error, sqlite3.OperationalError | DatabaseError):
+            log.error("http: %s", error)
+            text = Text("the database does not answer; ask again", "数据库暂无响应，请重试")
+            return RequestError(503, text, headers={"Retry-After": "5"})
+        return None
 
 
 def problem(refused: RequestError, lang: Lang) -> JSONResponse:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from hub.log.entry import Entry
 from hub.log.errors import StoreError
-from hub.log.log import READ
+from hub.log.reader import READ
 
 MOST = 1000
 """Entries in memory at once; of large ones fewer, see `hub.log.log.READ`."""

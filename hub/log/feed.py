@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from hub.log.entry import Entry
-from hub.log.log import READ, Log
+from hub.log.log import Log
+from hub.log.reader import READ
 
 KEPT = 2 << 20
 """How much is kept, decoded, for the consumers that come to it next: bytes of messages, in memory ten times that."""

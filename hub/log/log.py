@@ -5,16 +5,17 @@ One thread commits; any number of readers each open the log for themselves (SQLi
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from hub.log.batch import Batch, Committed, add_counts, encode
-from hub.log.entry import COLUMNS, Entry, decode_ranges
+from hub.log.entry import decode_ranges
 from hub.log.outcomes import Admitted, Refused
+from hub.log.reader import LogReader
 from hub.log.repeats import MOST_WALKED, Compared, Link, compare, spans, without
 from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError
-from hub.storage.database import open_database
+from hub.storage.database import open_database, transaction
 from hub.wire.messages import Event, Telemetry
 from hub.wire.times import MOST_AHEAD
 
@@ -103,22 +104,16 @@ _SIZE = "(length(payload) + 2 * length(topic) + length(detail))"
 
 FLOOD = "flood"
 """Reason in the table `count` of messages that were let go of, neither kept nor acknowledged: they come again."""
-READ = 2_000_000
-"""What one `read` gives, bytes of the messages, about; decoded they take up to twelve times as much."""
 
 
-class Log:
+class Log(LogReader):
     """The log in the file `path`."""
 
     def __init__(self, path: Path) -> None:
-        self._db = open_database(path, STEPS)
+        super().__init__(open_database(path, STEPS))
         self._streams = StreamTable(self._db)
         self._foreign: tuple[int, int] | None = None  # foreign messages in quarantine and their bytes; None: unknown
         self._version = 0  # of the database when that was counted; another one: another program has changed it
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
 
     def commit(self, outcomes: Iterable[Admitted | Refused], now: float) -> Committed:
         """Make the outcomes durable in one transaction.
@@ -126,7 +121,7 @@ class Log:
         Raises:
             sqlite3.Error: nothing was committed.
         """
-        with self._transaction():
+        with transaction(self._db, self._undo):
             batch = self._begin(now)
             for outcome in outcomes:
                 self._take(outcome, batch)
@@ -150,7 +145,7 @@ class Log:
             kept[series if newest else b"%d" % len(kept)] = outcome
         for outcome in kept.values():
             batch.quarantine(replace(outcome, authentic=True), [])
-        with self._transaction():
+        with transaction(self._db, self._undo):
             if newest:
                 self._db.executemany(
                     "DELETE FROM quarantine WHERE device IS ? AND reason = ? AND topic = ? "
@@ -176,7 +171,7 @@ class Log:
         ).fetchall()
         if not rows:
             return Committed()
-        with self._transaction():
+        with transaction(self._db, self._undo):
             batch = self._begin(now)
             for id_, topic, payload, fresh, authentic in rows:
                 outcome = judge(topic, payload)
@@ -234,7 +229,7 @@ class Log:
         ids = [(id_,) for id_ in taken]
         if ids:
             batch.counts["", "replayed"] += len(ids)
-        with self._transaction():
+        with transaction(self._db, self._undo):
             self._db.executemany("DELETE FROM quarantine WHERE id = ?", ids)
             self._db.executemany(
                 "UPDATE quarantine SET asked = 0, detail = ? WHERE id = ?",
@@ -251,7 +246,7 @@ class Log:
 
     def release(self, ids: Iterable[int]) -> int:
         """Remove these messages from the quarantine for good; return how many there were. They stay counted."""
-        with self._transaction():
+        with transaction(self._db, self._undo):
             selected = "FROM quarantine WHERE id IN (SELECT value FROM json_each(?))"
             listed = encode(list(ids))
             self._db.execute(
@@ -304,57 +299,20 @@ class Log:
         last = max((offset for offset, received in oldest if received < before and offset <= done), default=None)
         if last is None:
             return 0
-        with self._transaction():
+        with transaction(self._db, self._undo):
             if self._streams.checkpoint(end) < last:
                 self._streams.checkpoint(end, least=1)
             return self._db.execute("DELETE FROM message WHERE offset <= ?", (last,)).rowcount
 
     def checkpoint(self) -> None:
         """Write what the next start would otherwise have to find out from the newest messages."""
-        with self._transaction():
+        with transaction(self._db, self._undo):
             self._streams.checkpoint(self.end(), least=1)
-
-    def read(self, after: int, most: int, size: int = READ) -> list[Entry]:
-        """Return up to `most` entries behind the offset `after`, in order: of about `size` bytes, and one at least."""
-        rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM message WHERE offset > ? ORDER BY offset LIMIT ?",  # noqa: S608 - names of columns
-            (after, most),
-        )
-        entries = []
-        for row in rows:
-            entry = Entry.of_row(row)
-            entries.append(entry)
-            size -= entry.weight
-            if size <= 0:
-                break
-        rows.close()  # else the file's journal cannot be cut while nobody asks for the rest
-        return entries
 
     def spare(self) -> int:
         """Return how many bytes of the file are free to be used again."""
         free, size = (self._db.execute(f"PRAGMA {what}").fetchone()[0] for what in ("freelist_count", "page_size"))
         return int(free * size)
-
-    def end(self) -> int:
-        """Return the offset of the newest message, 0 when there is none."""
-        return self._db.execute("SELECT max(offset) FROM message").fetchone()[0] or 0
-
-    def received_last(self) -> float | None:
-        """Return when the newest message was received, Unix s; None when there is none."""
-        row = self._db.execute("SELECT received FROM message ORDER BY offset DESC LIMIT 1").fetchone()
-        return row[0] if row else None
-
-    def received(self, after: int) -> float | None:
-        """Return when the first message behind the offset `after` was received; None when there is none."""
-        row = self._db.execute("SELECT received FROM message WHERE offset > ? ORDER BY offset LIMIT 1", (after,))
-        found = row.fetchone()
-        return found[0] if found else None
-
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Return the messages since the log was made by (device, reason), as the table `count` has them."""
-        return {
-            (device, reason): n for device, reason, n in self._db.execute("SELECT device, reason, messages FROM count")
-        }
 
     def count(self, reason: str, messages: Mapping[str, int], now: float) -> None:
         """Count messages by board ("": not of a registered one) that were not kept, for a reason of the table `count`.
@@ -362,7 +320,7 @@ class Log:
         Raises:
             sqlite3.Error: nothing was counted.
         """
-        with self._transaction():
+        with transaction(self._db, self._undo):
             add_counts(self._db, {(device, reason): n for device, n in messages.items()}, now)
 
     def heard(self, since: float) -> int:
@@ -378,18 +336,10 @@ class Log:
         """Remember that a consumer is done up to `offset`."""
         self._db.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (consumer, offset))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._streams.forget()  # they are ahead of what is on the medium
-            self._foreign = None
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+    def _undo(self) -> None:
+        """Let go of what is in memory: it is ahead of what is on the medium."""
+        self._streams.forget()
+        self._foreign = None
 
     def _begin(self, now: float) -> Batch:
         self._streams.now = now

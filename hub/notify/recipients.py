@@ -7,7 +7,8 @@ from datetime import datetime
 
 import apprise
 
-from hub.alerts.book import Row
+from hub.alerts.records import Alert, AlertEvent
+from hub.alerts.states import What
 from hub.config.alerts import SEVERITIES, Recipient, Told
 from hub.config.files import Config, ConfigError
 from hub.registry.live import Registry
@@ -15,7 +16,7 @@ from hub.registry.live import Registry
 EVERYBODY = "APPRISE_URLS"
 """The environment variable whose addresses are told when any alert fires, in both languages: apprise's own name."""
 
-GROUPS: dict[str, Told] = {
+GROUPS: dict[What, Told] = {
     "early": "early",
     "withdrawn": "early",
     "firing": "firing",
@@ -26,7 +27,7 @@ GROUPS: dict[str, Told] = {
     "resolved": "resolved",
 }
 """Under what a recipient asks for a step of an alert; steps that are not here are told nobody."""
-FOLLOWS = {"withdrawn", "amended", "resolved"}
+FOLLOWS: set[What] = {"withdrawn", "amended", "resolved"}
 """Steps that mean something only to those who have been told of the alert before."""
 
 
@@ -74,16 +75,16 @@ def address(recipient: Recipient, environment: Mapping[str, str] | None = None) 
     return found[0]
 
 
-def wants(recipient: Recipient, alert: Row, step: Row, registry: Registry) -> bool:
-    """Tell whether a recipient asks for a step of an alert, whatever the hour. The hub's own troubles have no place."""
-    if GROUPS.get(step["what"]) not in recipient.tell:
+def wants(recipient: Recipient, alert: Alert, event: AlertEvent, registry: Registry) -> bool:
+    """Tell whether a recipient asks for an event, whatever the hour. The hub's own troubles have no place."""
+    if GROUPS.get(event.what) not in recipient.tell:
         return False
-    if SEVERITIES.index(step["severity"]) < SEVERITIES.index(recipient.least):
+    if SEVERITIES.index(event.severity) < SEVERITIES.index(recipient.least):
         return False
-    if not alert["site"]:
+    if not alert.site:
         return True
-    site = registry.sites.get(alert["site"])
-    in_district = not recipient.districts or alert["district"] in recipient.districts
+    site = registry.sites.get(alert.site)
+    in_district = not recipient.districts or alert.district in recipient.districts
     return in_district and (not recipient.kinds or (site is not None and site.kind in recipient.kinds))
 
 

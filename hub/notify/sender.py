@@ -12,15 +12,15 @@ from urllib.parse import unquote
 
 import apprise
 
-from hub.alerts.book import Row
+from hub.alerts.tables import PART as ALERTS
 from hub.config.alerts import Recipient
 from hub.config.files import Config, ConfigError
-from hub.notify.queue import Queue
+from hub.notify.queue import Due, Queue
 from hub.notify.recipients import address, recipients
+from hub.notify.tables import PART
 from hub.notify.text import Composer, Message
 from hub.registry.live import Registry
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import open_database
+from hub.storage.compliance_file import COMPLIANCE, open_compliance
 
 POLL = 0.1
 """How often it looks whether another thread or process has written to the database, s."""
@@ -96,12 +96,12 @@ class Notifier(threading.Thread):
 
     def __init__(self, config: Config, registry: Callable[[], Registry], clock: Callable[[], float]) -> None:
         super().__init__(name="notify", daemon=True)
-        self._db = open_database(config.data / "compliance.db", STEPS)
+        self._db = open_compliance(config.data / COMPLIANCE, ALERTS, PART)
         self._settings = config.alerts
         self._registry = registry
         self._recipients = recipients(config)
         self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above)
-        self._under_way: dict[str, tuple[list[Row], Future[Outcome]]] = {}
+        self._under_way: dict[str, tuple[list[Due], Future[Outcome]]] = {}
         self._stop_asked = threading.Event()
 
     def stop(self) -> None:
@@ -151,27 +151,27 @@ class Notifier(threading.Thread):
         for recipient in self._recipients:
             if recipient.name in self._under_way:
                 continue
-            rows = self._queue.take(recipient, registry)
-            if not rows:
+            told = self._queue.take(recipient, registry)
+            if not told:
                 continue
             try:
-                message = composer.message(recipient, rows)
+                message = composer.message(recipient, told)
             except Exception as error:
                 log.exception("a message to %s could not be written", recipient.name)
-                self._queue.failed(rows, f"it could not be written: {error!r}")
+                self._queue.failed(told, f"it could not be written: {error!r}")
                 continue
-            self._under_way[recipient.name] = rows, pool.submit(deliver, recipient, message)
+            self._under_way[recipient.name] = told, pool.submit(deliver, recipient, message)
 
     def _finish(self) -> bool:
         """Note what has become of the messages on their way; tell whether there was anything."""
-        finished = [(name, rows, done) for name, (rows, done) in self._under_way.items() if done.done()]
-        for name, rows, done in finished:
+        finished = [(name, told, done) for name, (told, done) in self._under_way.items() if done.done()]
+        for name, told, done in finished:
             error, perhaps = done.result()
             if error:
-                pause = self._queue.failed(rows, error, perhaps=perhaps)
-                log.error("%s was not told of alert %d: %s; again in %.0f s", name, rows[0]["alert"], error, pause)
+                pause = self._queue.failed(told, error, perhaps=perhaps)
+                log.error("%s was not told of alert %d: %s; again in %.0f s", name, told[0].alert.id, error, pause)
             else:
-                self._queue.sent(rows)
+                self._queue.sent(told)
             del self._under_way[name]
         return bool(finished)
 

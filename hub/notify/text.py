@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import apprise
 
-from hub.alerts.book import Row, of_lines
+from hub.alerts.book import of_lines
 from hub.alerts.text import SEVERITY, WHAT, Teller, kind_of
 from hub.config.alerts import SEVERITIES, Alerting, Recipient
+from hub.notify.queue import Due
 from hub.notify.recipients import FOLLOWS
 from hub.registry.live import Registry
 from schemas.language import Lang, Text
@@ -54,65 +55,62 @@ class Composer:
         self._registry = registry
         self._teller = Teller(registry.zone)
 
-    def message(self, recipient: Recipient, rows: list[Row]) -> Message:
-        """Return the message for one notification, or the digest for several.
-
-        A row holds a notification (`repeated`), its alert's columns, and its step as `step_what`, `step_time`,
-        `step_detail`, `step_detail_zh` and `step_severity`.
-        """
+    def message(self, recipient: Recipient, told: list[Due]) -> Message:
+        """Return the message for one notification, or the digest for several."""
         langs = list(Lang) if recipient.lang == "both" else [Lang(recipient.lang)]
-        write = self._one if len(rows) == 1 else self._many
-        parts = [write(rows, lang) for lang in langs]
-        gravest = max((row["step_severity"] for row in rows), key=SEVERITIES.index)
+        write = self._one if len(told) == 1 else self._many
+        parts = [write(told, lang) for lang in langs]
+        gravest = max((one.event.severity for one in told), key=SEVERITIES.index)
         type_ = TYPES[gravest]
-        if all(row["step_what"] in {"resolved", "withdrawn"} for row in rows):
+        if all(one.event.what in {"resolved", "withdrawn"} for one in told):
             type_ = apprise.NotifyType.SUCCESS
         return Message(" / ".join(title for title, _ in parts), "\n".join(body for _, body in parts), type_)
 
-    def _one(self, rows: list[Row], lang: Lang) -> tuple[str, str]:
-        (row,) = rows
-        what, followed = self._what(row, lang), row["step_what"] in FOLLOWS
-        detail = Text(row["step_detail"], row["step_detail_zh"]).into(lang)
+    def _one(self, told: list[Due], lang: Lang) -> tuple[str, str]:
+        (one,) = told
+        what, followed = self._what(one, lang), one.event.what in FOLLOWS
+        detail = Text(one.event.detail, one.event.detail_zh).into(lang)
         parts = [detail]
         if followed:
-            parts = [f"{what}: {detail}" if lang is Lang.en else f"{what}：{detail}", of_lines(row["text"]).into(lang)]
+            news = f"{what}: {detail}" if lang is Lang.en else f"{what}：{detail}"
+            parts = [news, of_lines(one.alert.text).into(lang)]
         else:
-            since = self._teller.span(row["first"], row["first"], "|").partition("|")[0]
+            since = self._teller.span(one.alert.first, one.alert.first, "|").partition("|")[0]
             parts.append(SINCE.into(lang).format(what=what[0].upper() + what[1:], since=since))
-        link = self._settings.link_to(row["site"], row["device"], row["district"], row["alert"])
-        parts.append(NUMBER.into(lang).format(alert=row["alert"]) + (f" {link}" if link else ""))
-        parts += [REPEATED.into(lang)] if row["repeated"] else []
-        severity = SEVERITY[row["step_severity"]].into(lang)
-        return f"Fenceline [{severity}] {self._place(row, lang)}: {what}", "\n".join(parts)
+        link = self._settings.link_to(one.alert.site, one.alert.device, one.alert.district, one.alert.id)
+        parts.append(NUMBER.into(lang).format(alert=one.alert.id) + (f" {link}" if link else ""))
+        parts += [REPEATED.into(lang)] if one.notification.repeated else []
+        severity = SEVERITY[one.event.severity].into(lang)
+        return f"Fenceline [{severity}] {self._place(one, lang)}: {what}", "\n".join(parts)
 
-    def _many(self, rows: list[Row], lang: Lang) -> tuple[str, str]:
-        counts = Counter(row["step_severity"] for row in rows)
-        told = [f"{SEVERITY[name].into(lang)} {counts[name]}" for name in reversed(SEVERITIES) if counts[name]]
-        lines = [", ".join(told), HEAD.into(lang)]
+    def _many(self, told: list[Due], lang: Lang) -> tuple[str, str]:
+        counts = Counter(one.event.severity for one in told)
+        counted = [f"{SEVERITY[name].into(lang)} {counts[name]}" for name in reversed(SEVERITIES) if counts[name]]
+        lines = [", ".join(counted), HEAD.into(lang)]
         # The gravest first: they must be among those that are shown.
-        shown = sorted(rows, key=lambda row: -SEVERITIES.index(row["step_severity"]))[:MOST_ROWS]
-        for row in shown:
-            value = "-" if row["value"] is None else f"{row['value']:.1f} {row['unit']}"
-            limit = "-" if row["limit_value"] is None else f"{row['limit_value']:g} {row['unit']}"
-            what, severity = self._what(row, lang), SEVERITY[row["step_severity"]].into(lang)
-            cited = f"{row['standard']} {row['clause']} ({row['verified']})" if row["standard"] else "-"
-            when = f"{row['alert']} | {self._teller.clock(row['step_time'])}"
-            lines.append(" | ".join((when, self._place(row, lang), what, severity, value, limit, cited)))
-        if len(rows) > MOST_ROWS:
-            lines.append(MORE.into(lang).format(n=len(rows) - MOST_ROWS))
-        if any(row["repeated"] for row in rows):
+        shown = sorted(told, key=lambda one: -SEVERITIES.index(one.event.severity))[:MOST_ROWS]
+        for one in shown:
+            value = "-" if one.alert.value is None else f"{one.alert.value:.1f} {one.alert.unit}"
+            limit = "-" if one.alert.limit_value is None else f"{one.alert.limit_value:g} {one.alert.unit}"
+            what, severity = self._what(one, lang), SEVERITY[one.event.severity].into(lang)
+            cited = f"{one.alert.standard} {one.alert.clause} ({one.alert.verified})" if one.alert.standard else "-"
+            when = f"{one.alert.id} | {self._teller.clock(one.event.time)}"
+            lines.append(" | ".join((when, self._place(one, lang), what, severity, value, limit, cited)))
+        if len(told) > MOST_ROWS:
+            lines.append(MORE.into(lang).format(n=len(told) - MOST_ROWS))
+        if any(one.notification.repeated for one in told):
             lines.append(REPEATED.into(lang))
-        return f"Fenceline: {MANY.into(lang).format(n=len(rows))}", "\n".join(lines)
+        return f"Fenceline: {MANY.into(lang).format(n=len(told))}", "\n".join(lines)
 
-    def _what(self, row: Row, lang: Lang) -> str:
+    def _what(self, one: Due, lang: Lang) -> str:
         """Return what has happened; of a trouble of the network, also which it is."""
-        step = WHAT[row["step_what"]].into(lang)
-        if row["kind"] == "limit":
+        step = WHAT[one.event.what].into(lang)
+        if one.alert.kind == "limit":
             return step
-        kind = kind_of(row).into(lang)
-        return kind if row["step_what"] == "firing" else f"{kind}, {step}" if lang is Lang.en else f"{kind}，{step}"
+        kind = kind_of(one.alert).into(lang)
+        return kind if one.event.what == "firing" else f"{kind}, {step}" if lang is Lang.en else f"{kind}，{step}"
 
-    def _place(self, row: Row, lang: Lang) -> str:
-        site = self._registry.sites.get(row["site"])
-        name = Text(site.en, site.zh).into(lang) if site else row["site"]
-        return f"{name} {row['device']}".strip() or HUB.into(lang)
+    def _place(self, one: Due, lang: Lang) -> str:
+        site = self._registry.sites.get(one.alert.site)
+        name = Text(site.en, site.zh).into(lang) if site else one.alert.site
+        return f"{name} {one.alert.device}".strip() or HUB.into(lang)

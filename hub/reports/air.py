@@ -5,18 +5,15 @@ district, the mean of its sites. Noise is the mean of the sound energy, never of
 """
 
 import math
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from hub.judge.aqi import BREAKPOINTS, LEVELS, Edition, aqi, edition_on
 from hub.reports import points
+from hub.series.rollups import Hour
 
 HOUR = 3600
 LEAST = 2700
@@ -27,31 +24,8 @@ ITEMS = {"pm10": "PM10", "pm25": "PM25", "so2": "SO2", "no2": "NO2", "o3": "O3",
 LABELS = {"PM10": "PM10", "PM25": "PM2.5", "SO2": "SO2", "NO2": "NO2", "O3": "O3", "CO": "CO"}
 CAPTURED = ("laeq", "pm10", "stack_nox")
 """Quantities of which it is told what share of the boards' time was measured: one of each kind of sensors."""
-
-
-class Hour(NamedTuple):
-    """One quantity at one board in one hour: what was measured of it, s, and its integral."""
-
-    district: str
-    site: str
-    device: str
-    start: int
-    quantity: str
-    seconds: float
-    total: float
-
-
-def read(path: Path, start: int, end: int) -> Iterator[Hour]:
-    """Yield the hours that begin in `start` <= t < `end` from the database of the rollups."""
-    keys = sorted({*ITEMS, *CAPTURED})
-    marks = ", ".join("?" * len(keys))
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as db:
-        rows = db.execute(
-            "SELECT district, site, device, start, quantity, seconds, total FROM place CROSS JOIN bucket "  # noqa: S608
-            f"ON bucket.place = place.id AND period = {HOUR} AND start >= ? AND start < ? AND quantity IN ({marks})",
-            (start, end, *keys),
-        )
-        yield from map(Hour._make, rows)
+READ = sorted({*ITEMS, *CAPTURED})
+"""Quantities whose hours are read."""
 
 
 def lines(hours: Iterable[Hour], start: int, end: int, zone: ZoneInfo) -> Iterator[str]:

@@ -4,17 +4,19 @@ It is only read here. Verdicts are only ever added, and so are the steps of an a
 what is new. An alert that is open may change without a step and is therefore told every minute.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from hub.alerts.book import OPEN, Book, Row
+from hub.alerts.book import Book
 from hub.compliance.budget import outlook
-from hub.judge import Cell, Engine, NoArchive, Plans
+from hub.compliance.verdicts import KeptVerdict, VerdictTable
+from hub.compliance.windows import open_cells
+from hub.judge import Engine, NoArchive, Plans
 from hub.judge.windows import LocalTime
 from hub.limits.places import Places
 from hub.registry.live import Registry
 from hub.reports import points
+from hub.storage.database import read_only
 from schemas import Limit, Quantity, Standard
 
 MOST = 2000
@@ -23,16 +25,6 @@ NEAR = 0.9
 """From this share of a limit on, a site is near it (this project's choice)..."""
 NEAR_DB = 3.0
 """...and of a limit in dB, from so many dB below it on."""
-# Of a window's verdicts, the one with the highest revision counts: SQLite takes the other columns from its row, too.
-DAY = """
-SELECT count(*) AS windows, sum(outcome = 'exceeded') AS exceeded, sum(outcome = 'invalid') AS invalid,
-    sum(iif(outcome = 'exceeded', end - start, 0)) AS exceeded_s, avg(valid_share) AS capture,
-    max(iif(outcome = 'invalid', NULL, value)) AS highest
-FROM (SELECT start, end, outcome, value, valid_share, max(revision) FROM verdict
-    WHERE device = ? AND rule = ? AND start >= ? AND start < ? GROUP BY start)
-"""
-NOW = ("id", "site", "device", "rule", "quantity", "start", "end", "value", "limit_value", "unit", "outcome")
-"""What is kept in memory of the newest verdicts."""
 NONE, KEPT, CLOSE, EXCEEDED = 0, 1, 2, 3
 """States of a site, the worst last."""
 
@@ -47,10 +39,11 @@ class Law:
         limits: list[tuple[Standard, Limit]],
         quantities: Mapping[str, Quantity],
     ) -> None:
-        self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30, check_same_thread=False)
+        self._db = read_only(path, timeout=30, any_thread=True)
         self._book = Book(self._db, lambda: 0.0)
+        self._verdicts = VerdictTable(self._db)
         self._plans = Plans(limits, quantities)
-        self._newest: dict[tuple[str, str], Row] = {}  # by board and rule, the verdict on the newest window
+        self._newest: dict[tuple[str, str], KeptVerdict] = {}  # by board and rule, the verdict on the newest window
         self._seen: int | None = None
         self.use(registry)
 
@@ -70,41 +63,32 @@ class Law:
 
     def ends(self) -> tuple[int, int]:
         """Return the numbers of the newest verdict and of the newest step of an alert."""
-        sql = "SELECT (SELECT ifnull(max(id), 0) FROM verdict), (SELECT ifnull(max(id), 0) FROM alert_step)"
-        verdict, step = self._db.execute(sql).fetchone()
-        return int(verdict), int(step)
+        return self._verdicts.last(), self._book.last_event()
 
     def verdicts(self, after: int) -> tuple[list[str], int]:
         """Return the points of verdicts behind a number, with those of their days, and the number reached."""
-        rows = self._book.rows("SELECT * FROM verdict WHERE id > ? ORDER BY id LIMIT ?", after, MOST)
-        days = {(row["device"], row["rule"], self._local.day(row["start"])): row for row in rows}
-        lines = [points.verdict(row) for row in rows]
-        for (device, rule, day), row in days.items():
-            (counted,) = self._book.rows(DAY, device, rule, day.start, day.end)
-            lines.append(points.day_of_verdicts(row, counted, day.start))
-        return lines, rows[-1]["id"] if rows else after
+        found = self._verdicts.after(after, MOST)
+        days = {(v.device, v.rule, self._local.day(v.start)): v for v in found}
+        lines = [points.verdict(v) for v in found]
+        for (device, rule, day), v in days.items():
+            lines.append(points.day_of_verdicts(v, self._verdicts.count(device, rule, day.start, day.end), day.start))
+        return lines, found[-1].id if found else after
 
     def alerts(self, after: int) -> tuple[list[str], int]:
-        """Return the points of alerts to which something happened behind a step, and the step reached."""
-        steps = self._book.rows("SELECT id, alert FROM alert_step WHERE id > ? ORDER BY id LIMIT ?", after, MOST)
-        rows = [self._book.alert(id_) for id_ in sorted({step["alert"] for step in steps})]
-        return [points.alert(row, self._registry) for row in rows if row], steps[-1]["id"] if steps else after
+        """Return the points of alerts to which something happened behind an event, and the event reached."""
+        events = self._book.events_after(after, MOST)
+        alerts = self._book.find_alerts({event.alert for event in events})
+        return [points.alert(alert, self._registry) for alert in alerts.values()], events[-1].id if events else after
 
     def open_alerts(self) -> list[str]:
         """Return the points of the alerts that are open."""
-        rows = self._book.rows(f"SELECT * FROM alert WHERE {OPEN}")  # noqa: S608
-        return [points.alert(row, self._registry) for row in rows]
+        return [points.alert(alert, self._registry) for alert in self._book.open_alerts()]
 
     def budgets(self, now: float) -> Iterator[str]:
         """Yield, for every open window of a limit that binds, which share of what it permits is used up."""
-        sql = (
-            "SELECT device, quantity, span, start, end, seconds, total, highest, seen, warned FROM cell "
-            "WHERE end > ? AND start <= ?"
-        )
-        for device, quantity, *state in self._db.execute(sql, (now, now)):
+        for device, quantity, cell in open_cells(self._db, now):
             if device not in self._registry.boards:
                 continue
-            cell = Cell(*state)
             site = self._registry.site_of(device)
             for rule in self._engine.watch(device, quantity, cell) if cell.seconds else ():
                 found = outlook(rule.limit.statistic, rule.limit.value, rule.decimals, cell)
@@ -122,16 +106,14 @@ class Law:
     def states(self, now: float) -> Iterator[str]:
         """Yield each site's worst verdict now: on windows that ended at most as long ago as they last."""
         self._follow()
-        worst: dict[str, tuple[int, float, Row]] = {}
-        for row in self._newest.values():
-            if now - row["end"] <= max(row["end"] - row["start"], 3600):
-                level, share = _level(row)
-                before = worst.get(row["site"])
+        worst: dict[str, tuple[int, float, KeptVerdict]] = {}
+        for v in self._newest.values():
+            if now - v.end <= max(v.end - v.start, 3600):
+                level, share = _level(v)
+                before = worst.get(v.site)
                 if before is None or (level, share) > before[:2]:
-                    worst[row["site"]] = (level, share, row)
-        open_ = dict(
-            self._db.execute(f"SELECT site, count(*) FROM alert WHERE {OPEN} AND kind = 'limit' GROUP BY site")  # noqa: S608
-        )
+                    worst[v.site] = (level, share, v)
+        open_ = self._book.count_open_by_site()
         for site in self._registry.sites.values():
             found = worst.get(site.id)
             fields: dict[str, points.Value] = {
@@ -140,41 +122,30 @@ class Law:
                 "level": NONE,
                 "alerts": int(open_.get(site.id, 0)),
             }
-            if found and found[0] > NONE:
-                level, share, row = found
-                fields |= {"level": level, "ratio": share, "margin": float(row["value"] - row["limit_value"])}
-                fields |= {"value": float(row["value"]), "limit_value": float(row["limit_value"]), "unit": row["unit"]}
-                fields |= {name: row[name] for name in ("device", "rule", "quantity")} | {"end": int(row["end"])}
+            if found and found[0] > NONE and found[2].value is not None:
+                level, share, v = found
+                fields |= {"level": level, "ratio": share, "margin": found[2].value - v.limit_value}
+                fields |= {"value": v.value, "limit_value": v.limit_value, "unit": v.unit}
+                fields |= {"device": v.device, "rule": v.rule, "quantity": v.quantity, "end": v.end}
             tags = {"district": site.district, "site": site.id, "kind": site.kind}
             yield points.point("state", tags, fields, now - now % 60)
 
     def _follow(self) -> None:
         """Learn of the verdicts given since the last time."""
-        columns = ", ".join(f"v.{name}" for name in NOW)
-        if self._seen is None:
-            rows = self._book.rows(
-                f"SELECT {columns} FROM verdict v JOIN (SELECT device, rule, max(start) AS start FROM verdict "  # noqa: S608
-                "GROUP BY device, rule) USING (device, rule, start) WHERE binding = 'binds' ORDER BY v.id"
-            )
-        else:
-            rows = self._book.rows(
-                f"SELECT {columns} FROM verdict v WHERE id > ? AND binding = 'binds' ORDER BY id",  # noqa: S608
-                self._seen,
-            )
-        for row in rows:
-            known = self._newest.get((row["device"], row["rule"]))
-            if known is None or row["start"] >= known["start"]:
-                self._newest[row["device"], row["rule"]] = row
-        self._seen = max(self._seen or 0, rows[-1]["id"] if rows else 0)
+        found = self._verdicts.newest() if self._seen is None else self._verdicts.after(self._seen)
+        for v in found:
+            known = self._newest.get((v.device, v.rule))
+            if v.binding == "binds" and (known is None or v.start >= known.start):
+                self._newest[v.device, v.rule] = v
+        self._seen = max(self._seen or 0, found[-1].id if found else 0)
 
 
-def _level(row: Row) -> tuple[int, float]:
+def _level(v: KeptVerdict) -> tuple[int, float]:
     """Return the state that a verdict means, and the share of the limit."""
-    if row["value"] is None or row["outcome"] == "invalid":
+    if v.value is None or v.outcome == "invalid":
         return NONE, 0.0
-    value, limit = row["value"], row["limit_value"]
-    share = points.ratio(value, limit, row["unit"])
-    if row["outcome"] == "exceeded":
+    share = points.ratio(v.value, v.limit_value, v.unit)
+    if v.outcome == "exceeded":
         return EXCEEDED, share
-    close = value >= limit - NEAR_DB if row["unit"].startswith("dB") else share >= NEAR
+    close = v.value >= v.limit_value - NEAR_DB if v.unit.startswith("dB") else share >= NEAR
     return CLOSE if close else KEPT, share

@@ -8,7 +8,10 @@ from typing import Any
 
 from influxdb_client.client.write.point import Point
 
-from hub.alerts.book import Row, of_lines
+from hub.alerts.book import of_lines
+from hub.alerts.records import Alert
+from hub.alerts.states import OPEN
+from hub.compliance.verdicts import Counted, KeptVerdict
 from hub.registry.live import Registry, Site
 
 SECOND = 1_000_000_000
@@ -47,80 +50,90 @@ def names(site: Site | None) -> dict[str, Value]:
     return {"site_en": site.en, "site_zh": site.zh} if site else {}
 
 
-def series(row: Row) -> dict[str, str | None]:
+def series(v: KeptVerdict) -> dict[str, str | None]:
     """Return the tags of what is judged."""
-    tags: dict[str, str | None] = {name: row[name] for name in ("district", "site", "device", "standard", "quantity")}
-    return tags | {"rule": row["limit_id"], "binding": row["binding"]}
+    return {
+        "district": v.district,
+        "site": v.site,
+        "device": v.device,
+        "standard": v.standard,
+        "quantity": v.quantity,
+        "rule": v.limit_id,
+        "binding": v.binding,
+    }
 
 
-def verdict(row: Row) -> str:
+def verdict(v: KeptVerdict) -> str:
     """Return the verdict on one window; its time is the window's start."""
-    value, limit = row["value"], row["limit_value"]
+    value, limit = v.value, v.limit_value
     fields: dict[str, Value] = {
         "value": number(value),
         "limit_value": number(limit),
-        "ratio": None if value is None else ratio(value, limit, row["unit"]),
+        "ratio": None if value is None else ratio(value, limit, v.unit),
         "margin": None if value is None else float(value - limit),
-        "unit": row["unit"],
-        "capture": number(row["valid_share"]),
-        "outcome": row["outcome"],
-        "reason": row["reason"] or None,
-        "exceeded": int(row["outcome"] == "exceeded"),
-        "invalid": int(row["outcome"] == "invalid"),
-        "permitted": int(row["permitted"]),
-        "end": int(row["end"]),
-        "revision": int(row["revision"]),
-        "verified": row["verified"],
+        "unit": v.unit,
+        "capture": number(v.valid_share),
+        "outcome": v.outcome,
+        "reason": v.reason or None,
+        "exceeded": int(v.outcome == "exceeded"),
+        "invalid": int(v.outcome == "invalid"),
+        "permitted": int(v.permitted),
+        "end": int(v.end),
+        "revision": int(v.revision),
+        "verified": v.verified,
     }
-    return point("verdict", series(row), fields, row["start"])
+    return point("verdict", series(v), fields, v.start)
 
 
-def day_of_verdicts(row: Row, counted: Row, start: int) -> str:
+def day_of_verdicts(v: KeptVerdict, counted: Counted, start: int) -> str:
     """Return what the newest verdicts on one rule's windows in a local day, `start`, come to.
 
     Args:
-        row: any of the verdicts.
-        counted: windows, exceeded, invalid, exceeded_s, capture and highest.
+        v: any of the verdicts.
+        counted: what they come to.
         start: of the day, Unix s.
     """
-    highest, limit = counted["highest"], row["limit_value"]
+    highest, limit = counted.highest, v.limit_value
     fields: dict[str, Value] = {
-        **{name: int(counted[name]) for name in ("windows", "exceeded", "invalid", "exceeded_s")},
-        "capture": number(counted["capture"]),
+        "windows": counted.windows,
+        "exceeded": counted.exceeded,
+        "invalid": counted.invalid,
+        "exceeded_s": int(counted.exceeded_s),
+        "capture": number(counted.capture),
         "highest": number(highest),
         "limit_value": number(limit),
-        "ratio": None if highest is None else ratio(highest, limit, row["unit"]),
+        "ratio": None if highest is None else ratio(highest, limit, v.unit),
     }
-    return point("verdict_24h", series(row), fields, start)
+    return point("verdict_24h", series(v), fields, start)
 
 
-def alert(row: Row, registry: Registry) -> str:
+def alert(alert: Alert, registry: Registry) -> str:
     """Return an alert as it is now; its time is when it was opened, which never changes."""
-    text = of_lines(row["text"])
-    since = row["opened"] if row["fired"] is None else row["fired"]
+    text = of_lines(alert.text)
+    since = alert.opened if alert.fired is None else alert.fired
     fields: dict[str, Value] = {
-        "id": int(row["id"]),
-        "state": row["state"],
-        "severity": row["severity"],
-        "open": int(row["state"] in {"pending", "firing", "acknowledged"}),
-        "fired": number(row["fired"]),
-        "value": number(row["value"]),
-        "limit_value": number(row["limit_value"]),
-        "unit": row["unit"],
-        "clause": row["clause"],
-        "capture": number(row["capture"]),
+        "id": int(alert.id),
+        "state": alert.state,
+        "severity": alert.severity,
+        "open": int(alert.state in OPEN),
+        "fired": number(alert.fired),
+        "value": number(alert.value),
+        "limit_value": number(alert.limit_value),
+        "unit": alert.unit,
+        "clause": alert.clause,
+        "capture": number(alert.capture),
         "text_en": text.en,
         "text_zh": text.zh,
-        "acknowledged_by": row["acknowledged_by"],
-        "acknowledged_after_s": _after(row["acknowledged"], since),
-        "resolved_after_s": _after(row["resolved"], since),
-        "escalation": int(row["escalation"]),
-        "permit": row["permit"],
-        "ended_ms": None if row["resolved"] is None else int(row["resolved"] * 1000),
-        **names(registry.sites.get(row["site"])),
+        "acknowledged_by": alert.acknowledged_by,
+        "acknowledged_after_s": _after(alert.acknowledged, since),
+        "resolved_after_s": _after(alert.resolved, since),
+        "escalation": int(alert.escalation),
+        "permit": alert.permit,
+        "ended_ms": None if alert.resolved is None else int(alert.resolved * 1000),
+        **names(registry.sites.get(alert.site)),
     }
-    tags = {name: row[name] for name in ("district", "site", "device", "kind", "rule", "standard")}
-    return point("alert", tags, fields, row["opened"], row["id"])
+    tags = {name: getattr(alert, name) for name in ("district", "site", "device", "kind", "rule", "standard")}
+    return point("alert", tags, fields, alert.opened, alert.id)
 
 
 def _after(t: float | None, since: float) -> float | None:

@@ -20,7 +20,8 @@ from hub.registry.live import Registry
 from hub.reports import air, points
 from hub.reports.fleet import Fleet, Known
 from hub.reports.law import Law
-from hub.storage.database import open_database
+from hub.series.rollups import hours_between
+from hub.storage.database import open_database, transaction
 
 EVERY = 60
 """Between two samples of the state, s."""
@@ -221,7 +222,7 @@ class Reports:
         start = max(min(self._hour, over) - AGAIN, over - CATCH_UP) if self._hour else over - CATCH_UP
         for begin in range(start, over, AT_ONCE):
             end = min(begin + AT_ONCE, over)
-            hours = air.read(self._rollups, begin - 23 * air.HOUR, end)
+            hours = hours_between(self._rollups, air.READ, begin - 23 * air.HOUR, end)
             self._store.write_lines(list(air.lines(hours, begin, end, self._registry.zone)))
         self._keep("hour", over)
         self._hour = over
@@ -229,15 +230,9 @@ class Reports:
     def _save(self) -> None:
         """Remember what was heard of the boards, and how far in the log that was."""
         rows = [(device, msgspec.json.encode(self._fleet.boards[device]).decode()) for device in self._fleet.changed]
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             self._db.executemany("INSERT OR REPLACE INTO board VALUES (?, ?)", rows)
             self._db.execute("UPDATE position SET offset = ?", (self._taken,))
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
         self._fleet.changed.clear()
         self._offset = self._taken
 

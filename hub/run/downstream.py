@@ -34,6 +34,7 @@ from hub.series.opening import open_store
 from hub.series.rollups import Rollups
 from hub.series.sink import StoreSink
 from hub.storage.claims import claim_consumers
+from hub.storage.compliance_file import COMPLIANCE
 from hub.watch.consumer import Watch
 from schemas import load_limits, load_quantities
 
@@ -132,8 +133,7 @@ class Downstream:
         )
         with contextlib.suppress(OSError):
             stdin = cast("IO[bytes]", process.stdin)
-            pickle.dump(replace(self._job, held=self._clock.held), stdin)
-            stdin.flush()
+            give(replace(self._job, held=self._clock.held), stdin)
             os.set_blocking(stdin.fileno(), False)
         return process
 
@@ -153,7 +153,7 @@ class Consumers:
         self._store = open_store(config, quantities)
         levels = max((recipient.level for recipient in config.recipients), default=0)
         self._compliance = Compliance(
-            config.data / "compliance.db",
+            config.data / COMPLIANCE,
             self._registry.current,
             limits,
             quantities,
@@ -174,7 +174,7 @@ class Consumers:
         ]
         self._reports: Reports | None = None
         if isinstance(self._store, InfluxStore):
-            law = Law(config.data / "compliance.db", owned, limits, quantities)
+            law = Law(config.data / COMPLIANCE, owned, limits, quantities)
             self._reports = Reports(
                 config.data,
                 self._store,
@@ -196,7 +196,7 @@ class Consumers:
     def hear(self, lines: bytes) -> None:
         """Take what the hub says: the log has grown, and this is the time."""
         for line in reversed(lines.splitlines()):
-            with contextlib.suppress(msgspec.DecodeError):  # the first may be cut: it came with the job
+            with contextlib.suppress(msgspec.DecodeError):  # the last may be cut, and is told again
                 self._clock.use(msgspec.json.decode(line, type=Held))
                 break
         if self._registry.refresh():
@@ -240,12 +240,38 @@ class Consumers:
         }
 
 
+def give(job: Job, stdin: IO[bytes]) -> None:
+    """Write to a process that was started what it has to do, with its length before it: the hub's lines follow."""
+    text = pickle.dumps(job)
+    stdin.write(len(text).to_bytes(8) + text)
+    stdin.flush()
+
+
+def take() -> Job:
+    """Read from standard input what this process has to do, and nothing behind it."""
+    job = pickle.loads(_exactly(int.from_bytes(_exactly(8))))  # noqa: S301 - from the process that started this one
+    return cast("Job", job)
+
+
+def _exactly(size: int) -> bytes:
+    text = b""
+    while len(text) < size:
+        piece = os.read(0, size - len(text))
+        if not piece:
+            raise EOFError("the hub ended before it had said what to do")
+        text += piece
+    return text
+
+
 def main() -> None:
     """Consume until standard input ends."""
     with os.fdopen(os.dup(1), "w", buffering=1) as told:
         os.dup2(2, 1)  # what a library prints must not come between
         os.nice(NICE)
-        job = cast("Job", pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
+        try:
+            job = take()
+        except EOFError:
+            return  # the hub was killed
         logs.configure(job.log_format)
         with claim_consumers(job.config.data):
             consumers = Consumers(job)

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+from hub.access.caller import Gate
+from hub.alerts.book import Book
 from hub.alerts.routes import alert_router
+from hub.compliance.routes import verdict_router
 from hub.config.files import Config
 from hub.field.routes import board_router
 from hub.health.metrics import HEARD_WITHIN, Metrics, Observation, Progress
@@ -16,12 +19,15 @@ from hub.intake.admission import Admission
 from hub.intake.ingest import Ingest
 from hub.intake.receiver import GROUP, Receiver
 from hub.log.log import Log
+from hub.log.reader import reading_log
+from hub.notify.queue import count_waiting
 from hub.process import logs
 from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
 from hub.run.downstream import Downstream, Job
 from hub.series.opening import check_store
 from hub.storage.claims import claim
+from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
 from schemas import load_limits, load_quantities
@@ -74,9 +80,11 @@ class Hub:
         )
         self._metrics.watch(self)
         http = config.http
+        gate = Gate(config.data / COMPLIANCE)
         routers = [
-            alert_router(config, lambda: self._registry.current, limits, quantities, self._time.now),
-            board_router(config, self._time.now),
+            alert_router(config, lambda: self._registry.current, limits, quantities, self._time.now, gate),
+            verdict_router(config, lambda: self._registry.current, self._time.now, gate),
+            board_router(config, self._time.now, gate),
         ]
         self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
 
@@ -129,16 +137,13 @@ class Hub:
     def observe(self) -> Observation:
         """See `hub.health.metrics.Observed`."""
         data = self._config.data
-        with closing(read_only(data / LOG)) as log:
-            end = log.execute("SELECT ifnull(max(offset), 0) FROM message").fetchone()[0]
-            quarantine = dict(log.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason").fetchall())
-            consumers = {}
-            for name, state in self._downstream.states.items():
-                following = log.execute(
-                    "SELECT received FROM message WHERE offset > ? ORDER BY offset LIMIT 1", (state.position,)
-                ).fetchone()
-                consumers[name] = Progress(state.position, following and following[0], state.problem)
-        firing, waiting, failing = count_alerts(data / "compliance.db")
+        with reading_log(data / LOG) as log:
+            end, quarantine = log.end(), log.quarantined()
+            consumers = {
+                name: Progress(state.position, log.received(state.position), state.problem)
+                for name, state in self._downstream.states.items()
+            }
+        firing, waiting, failing = count_alerts(data / COMPLIANCE)
         return Observation(
             now=self._time.now(),
             data=data,
@@ -168,12 +173,8 @@ class Hub:
 
 def count_alerts(compliance: Path) -> tuple[int, int, int]:
     """Count the alerts that fire, the messages about alerts that wait, and those of them whose last attempt failed."""
-    waiting = "FROM notification WHERE state IN ('waiting', 'sending')"
     try:
         with closing(read_only(compliance)) as db:
-            return (
-                db.execute("SELECT count(*) FROM alert WHERE state = 'firing'").fetchone()[0],
-                *db.execute(f"SELECT count(*), count(error) {waiting}").fetchone(),
-            )
+            return Book(db, time.time).count_firing(), *count_waiting(db)
     except sqlite3.OperationalError:
         return 0, 0, 0  # the consumers have not made it yet

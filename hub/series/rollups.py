@@ -11,14 +11,16 @@ board with 11 quantities. Without its file, it is made again from the log.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from hub.log.entry import Entry, Interval
 from hub.series.base import PERIODS, Rollup, Store
 from hub.series.periods import DAY, Calendar, Sums
-from hub.storage.database import open_database
+from hub.storage.database import open_database, read_only, transaction
 from schemas import Quantity
 
 EVERY = 60
@@ -171,8 +173,7 @@ class Rollups:
         """Add what is in memory to the file, for every period that it is part of."""
         self._saved = self._clock()
         changed: set[tuple[int, int, int]] = set()
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             for (*names, base), bucket in self._pending.items():
                 place = self._place(*names)
                 rows: list[tuple[object, ...]] = []
@@ -187,11 +188,6 @@ class Rollups:
             self._db.executemany("INSERT OR IGNORE INTO changed VALUES (?, ?, ?)", sorted(changed))
             self._prune()
             self._db.execute("UPDATE position SET offset = ?, newest = ?", (self._taken, self._newest))
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
         if self._too_late:
             log.warning(
                 "%d records lie more than %d days behind the newest one: they are in the log and in the series, "
@@ -249,3 +245,27 @@ class Rollups:
         capture = min(1.0, sums.seconds / self._calendar.length(start, period))
         highest, lowest = (sums.highest, sums.lowest) if aggregate in WITH_EXTREMES else (None, None)
         return Rollup(*key, sums.value(aggregate), capture, highest, lowest)
+
+
+class Hour(NamedTuple):
+    """One quantity at one board in one hour: what was measured of it, s, and its integral."""
+
+    district: str
+    site: str
+    device: str
+    start: int
+    quantity: str
+    seconds: float
+    total: float
+
+
+def hours_between(path: Path, quantities: Sequence[str], start: int, end: int) -> Iterator[Hour]:
+    """Yield the hours of these quantities that begin in `start` <= t < `end` (Unix s) from the rollups' database."""
+    marks = ", ".join("?" * len(quantities))
+    with closing(read_only(path, timeout=30)) as db:
+        rows = db.execute(
+            "SELECT district, site, device, start, quantity, seconds, total FROM place CROSS JOIN bucket "  # noqa: S608
+            f"ON bucket.place = place.id AND period = 3600 AND start >= ? AND start < ? AND quantity IN ({marks})",
+            (start, end, *quantities),
+        )
+        yield from map(Hour._make, rows)

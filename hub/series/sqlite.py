@@ -7,7 +7,7 @@ finds each value in a row of its own in the view `reading`.
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from hub.log.entry import Interval
 from hub.log.errors import StoreError
 from hub.series.base import Rollup
-from hub.storage.database import open_database
+from hub.storage.database import open_database, read_only, transaction
 
 MOST_SOURCES = 20_000
 """Boards' streams in memory; the others are looked up."""
@@ -162,13 +162,24 @@ class SqliteStore:
     def _transaction(self) -> Iterator[None]:
         with self._lock:
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield
-                self._db.execute("COMMIT")
-            except BaseException as error:
-                self._sources.clear()  # some may not be in the file
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise StoreError(f"the series database cannot be written: {error}") from error
-                raise
+                with transaction(self._db, self._sources.clear):  # some may not be in the file
+                    yield
+            except sqlite3.Error as error:
+                raise StoreError(f"the series database cannot be written: {error}") from error
+
+
+def stored_readings(
+    path: Path, device: str, quantity: str, start: int, end: int, most: int
+) -> list[tuple[int, int, float | None, str]]:
+    """Return start (Unix s), length (s), value and flag of a board's readings in `start` <= t < `end`, at most `most`.
+
+    There are none if the file `path` is not there.
+    """
+    if not path.exists():
+        return []
+    with closing(read_only(path)) as db:
+        return db.execute(
+            "SELECT t, dt, value, flag FROM reading WHERE device = ? AND quantity = ? AND t >= ? AND t < ? "
+            "ORDER BY t LIMIT ?",
+            (device, quantity, start, end, most),
+        ).fetchall()

@@ -1,10 +1,24 @@
-"""Finds the compliance database of a hub; where each district has a hub of its own, that of one district."""
+"""The compliance database of a hub: where it is, and how it is opened; each package brings its own tables."""
 
+import sqlite3
 from pathlib import Path
 
 from hub.config.files import Config, ConfigError
+from hub.storage.compliance_history import HISTORY
+from hub.storage.database import Part, open_shared
 
 COMPLIANCE = "compliance.db"
+
+
+def open_compliance(path: Path, *parts: Part) -> sqlite3.Connection:
+    """Open a compliance database with the tables of `parts`: each is the `PART` of a package's `tables.py`.
+
+    Whoever opens it names its own part and those that it writes to through other packages.
+
+    Raises:
+        DatabaseError: it was made by a later version, or cannot be opened.
+    """
+    return open_shared(path, HISTORY, *parts)
 
 
 def compliance_of(config: Config, district: str = "") -> Path:

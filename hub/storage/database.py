@@ -1,13 +1,37 @@
-"""Opens the hub's SQLite databases, all in the same safe way, and brings older ones forward."""
+"""Opens the hub's SQLite databases, all in the same safe way, and brings older ones forward.
+
+A file has one owner, whose list of steps makes its tables (`open_database`), or several: then each package has a list
+of its own, and opening the file brings forward only the tables of those who ask (`open_shared`).
+"""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 
 class DatabaseError(Exception):
     """A database that this version cannot use."""
+
+
+class Part(NamedTuple):
+    """The tables of one owner in a file that several packages share."""
+
+    owner: str
+    """The package below `hub` that writes these tables."""
+    steps: tuple[str, ...]
+    """The SQL that makes version 1 of the tables where there are none, version 2 of version 1, and so on."""
+    before: int = 0
+    """The version that these tables have in a file in which no owner had a version of its own yet."""
+
+
+PARTS = """
+CREATE TABLE schema_part (        -- the version of each owner's tables in this file
+    owner TEXT PRIMARY KEY,       -- empty: the version of the whole file, before each owner had one
+    version INTEGER NOT NULL
+) WITHOUT ROWID
+"""
 
 
 def open_database(path: Path, steps: Sequence[str]) -> sqlite3.Connection:
@@ -19,41 +43,133 @@ def open_database(path: Path, steps: Sequence[str]) -> sqlite3.Connection:
     Raises:
         DatabaseError: it was made by a later version, or cannot be opened.
     """
+    return _open(path, lambda db: _bring_forward(db, steps))
+
+
+def open_shared(path: Path, history: Sequence[str], *parts: Part) -> sqlite3.Connection:
+    """Open a database in which each of several packages has tables; bring forward those of `parts`, in this order.
+
+    The others' tables stay as they are: so anybody may open the file first. `history`: the SQL that brought the whole
+    file from version 1 to 2, and so on, before its owners had versions of their own; from then on the file's version
+    stays at `shared_version(history)`, and the table `schema_part` holds those of the owners.
+
+    Raises:
+        DatabaseError: it, or one of these parts, was made by a later version; or it cannot be opened.
+    """
+    return _open(path, lambda db: _bring_parts_forward(db, history, parts))
+
+
+def shared_version(history: Sequence[str]) -> int:
+    """Return the schema version of a file in which each owner's tables have a version of their own."""
+    return len(history) + 2
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """Return the schema version of a database, 0 of an empty one."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def part_versions(db: sqlite3.Connection) -> dict[str, int]:
+    """Return the versions of the owners' tables in a file that is shared; nothing of any other."""
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'schema_part'").fetchone():
+        return {}
+    return dict(db.execute("SELECT owner, version FROM schema_part WHERE owner <> ''").fetchall())
+
+
+def read_only(path: Path, timeout: float = 5, *, any_thread: bool = False) -> sqlite3.Connection:
+    """Open a database that another thread or process writes.
+
+    `timeout`: how long a query waits for a lock, s. `any_thread`: other threads than this one use the connection.
+    """
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=timeout, check_same_thread=not any_thread)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, undo: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Do all of what is inside, or nothing; no other process writes meanwhile.
+
+    `undo`: is called when nothing was done, after the database is back where it was; it brings memory back, too.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        try:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        finally:
+            undo()
+        raise
+
+
+def _open(path: Path, bring_forward: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
     connection = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        found = _version(connection)
-        if found < len(steps):
-            _bring_forward(connection, steps)
-        if found <= len(steps):
-            return connection
-        problem = f"has schema version {found}, this hub works with {len(steps)}; use the hub that made it, or a later"
+        bring_forward(connection)
     except (OSError, sqlite3.Error) as error:
         problem = f"cannot be opened: {error}"
+    except DatabaseError as error:
+        problem = str(error)
+    else:
+        return connection
     if connection:
         connection.close()
     raise DatabaseError(f"{path}: {problem}")
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+def _bring_forward(db: sqlite3.Connection, steps: Sequence[str]) -> None:
+    _refuse_later(version_of(db), len(steps))
+    if version_of(db) < len(steps):
+        with transaction(db):
+            _run(db, steps[version_of(db) :])  # read again: another thread may have been quicker
+            db.execute(f"PRAGMA user_version = {len(steps)}")
 
 
-def _bring_forward(connection: sqlite3.Connection, steps: Sequence[str]) -> None:
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        missing = steps[_version(connection) :]  # read again: another thread may have been quicker
-        for statement in (one for step in missing for one in _statements(step)):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(steps)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+def _bring_parts_forward(db: sqlite3.Connection, history: Sequence[str], parts: Sequence[Part]) -> None:
+    whole = shared_version(history)
+    _refuse_later(version_of(db), whole)
+    if version_of(db) == whole and not _behind(db, parts):
+        return
+    with transaction(db):
+        found = version_of(db)  # read again: another thread may have been quicker
+        if found < whole:
+            _run(db, history[found - 1 :] if found else ())
+            _run(db, (PARTS,))
+            db.execute("INSERT INTO schema_part VALUES ('', ?)", (whole - 1 if found else 0,))
+            db.execute(f"PRAGMA user_version = {whole}")
+        for part, version in _behind(db, parts):
+            _run(db, part.steps[version:])
+            db.execute("INSERT OR REPLACE INTO schema_part VALUES (?, ?)", (part.owner, len(part.steps)))
+
+
+def _behind(db: sqlite3.Connection, parts: Sequence[Part]) -> list[tuple[Part, int]]:
+    """Return the parts whose present version is not on record in a shared file, and the version that they have."""
+    known: dict[str, int] = dict(db.execute("SELECT owner, version FROM schema_part").fetchall())
+    behind = []
+    for part in parts:
+        version = known.get(part.owner, part.before if known[""] else 0)
+        _refuse_later(version, len(part.steps), f"the part {part.owner} ")
+        if known.get(part.owner) != len(part.steps):
+            behind.append((part, version))
+    return behind
+
+
+def _refuse_later(found: int, known: int, of: str = "") -> None:
+    if found > known:
+        raise DatabaseError(
+            f"{of}has schema version {found}, this hub works with {known}; use the hub that made it, or a later"
+        )
+
+
+def _run(db: sqlite3.Connection, steps: Sequence[str]) -> None:
+    for statement in (one for step in steps for one in _statements(step)):
+        db.execute(statement)
 
 
 def _statements(script: str) -> list[str]:
@@ -64,21 +180,3 @@ def _statements(script: str) -> list[str]:
         if sqlite3.complete_statement(statements[-1]):
             statements.append("")
     return [statement for statement in statements if statement.strip()]
-
-
-def read_only(path: Path) -> sqlite3.Connection:
-    """Open a database that another thread or process writes."""
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Do all of what is inside, or nothing; no other process writes meanwhile."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise

@@ -24,7 +24,10 @@ from typing import IO, Protocol
 import msgspec
 
 from hub.config.files import ConfigError
+from hub.log.reader import LogReader
 from hub.storage.data_folder import LOG
+from hub.storage.database import read_only
+from hub.upkeep.versions import versions_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -54,6 +57,8 @@ class Saved(msgspec.Struct, frozen=True):
     size: int
     sha256: str
     schema: int | None = None
+    parts: dict[str, int] = {}
+    """The versions of the owners' tables, where several packages have some in one database."""
     position: int | None = None
     """Of a consumer: the offset in the log up to which it is done."""
     first: int | None = None
@@ -86,15 +91,15 @@ def describe(path: Path) -> Saved:
     if path.suffix != ".db":
         return Saved(size, digest)
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(read_only(path)) as db:
             db.execute("PRAGMA trusted_schema = OFF")  # a stranger's database does nothing of its own
             damage = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            schema = int(db.execute("PRAGMA user_version").fetchone()[0])
-            if path.name == LOG:
-                first, end = db.execute("SELECT min(offset), max(offset) FROM message").fetchone()
-                saved = Saved(size, digest, schema, first=first, end=end)
-            else:
-                saved = Saved(size, digest, schema, position=_position(db))
+            versions = versions_of(db)
+            saved = Saved(size, digest, versions.schema, dict(versions.parts))
+            if path.name != LOG:
+                saved = msgspec.structs.replace(saved, position=_position(db))
+            elif end := LogReader(db).end():
+                saved = msgspec.structs.replace(saved, first=LogReader(db).begin(), end=end)
     except sqlite3.DatabaseError as error:
         damage = str(error)
     if damage != "ok":

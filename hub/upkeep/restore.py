@@ -18,16 +18,17 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import hub.field.book
+import hub.field.tables
 import hub.log.log
 import hub.reports.sink
 import hub.series.rollups
 import hub.series.sqlite
-import hub.storage.compliance_tables
 from hub.config.files import Config, ConfigError, load_config
 from hub.registry.check import EntryError, check
 from hub.registry.live import key_of
+from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.data_folder import (
     ASIDE,
     LOG,
@@ -38,19 +39,22 @@ from hub.storage.data_folder import (
     remove_working_folder,
     sync,
 )
+from hub.storage.database import read_only
 from hub.upkeep.archive import OTHER, Manifest, describe, read_archive
+from hub.upkeep.versions import KNOWN, PARTS, Versions, versions_of
 
 PART = f"{RESTORING}.part"
+ACTS = ("trigger", "view")
+"""What in a database acts by itself."""
 
 STEPS: dict[str, Sequence[str]] = {
     LOG: hub.log.log.STEPS,
-    "compliance.db": hub.storage.compliance_tables.STEPS,
-    "field.db": hub.field.book.STEPS,
+    hub.field.tables.FILE: hub.field.tables.STEPS,
     "reports.db": hub.reports.sink.STEPS,
     "rollups.db": hub.series.rollups.STEPS,
     "series.db": hub.series.sqlite.STEPS,
 }
-"""What makes each database of a hub; as many steps as its schema version says."""
+"""What makes each database that has one owner; as many steps as its schema version says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +123,11 @@ def _claim(config: Config) -> Iterator[None]:
 
 def _refuse_later(archive: Path, manifest: Manifest) -> None:
     for name, saved in manifest.files.items():
-        steps = STEPS.get(name.rpartition("/")[2], ())
-        if saved.schema and steps and saved.schema > len(steps):
+        known = KNOWN.get(name.rpartition("/")[2])
+        later = known and Versions(saved.schema or 0, saved.parts).later(known)
+        if later:
             raise ConfigError(
-                f"{archive}: {name} has schema version {saved.schema}, this hub works with {len(steps)}; "
-                f"install Fenceline {manifest.fenceline} or later first"
+                f"{archive}: {name} has {later.en}; install Fenceline {manifest.fenceline} or later first"
             )
 
 
@@ -293,18 +297,34 @@ def _switch(data: Path, part: Path, drafts: dict[Path, Path], stamp: str) -> Pat
 
 def _refuse_foreign(archive: Path, name: str, file: Path) -> None:
     """Refuse a database that holds other things than a hub's of its version: a trigger would act in the hub's name."""
-    query = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
-    with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as db:
-        found = set(db.execute(query))
-        version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    steps = STEPS[file.name]
-    with closing(sqlite3.connect(":memory:")) as db:
-        for step in steps[:version]:
-            db.executescript(step)
-        known = set(db.execute(query))
-    if not 1 <= version <= len(steps) or found != known:
-        odd = ", ".join(sorted(f"{kind} {one}" for kind, one in found ^ known)) or f"schema version {version}"
-        raise ConfigError(f"{archive}: {name} is no database of a hub ({odd}); {OTHER}")
+    with closing(read_only(file)) as db:
+        versions, found = versions_of(db), _schema(db)
+    if file.name == COMPLIANCE:
+        known = _fresh_compliance()
+        # Earlier ones had other tables; what acts by itself they had, too.
+        odd = found ^ known if versions == KNOWN[COMPLIANCE] else {one for one in found - known if one[0] in ACTS}
+        right = 1 <= versions.schema <= KNOWN[COMPLIANCE].schema
+    else:
+        steps = STEPS[file.name]
+        with closing(sqlite3.connect(":memory:")) as db:
+            for step in steps[: versions.schema]:
+                db.executescript(step)
+            odd = found ^ _schema(db)
+        right = 1 <= versions.schema <= len(steps)
+    if odd or not right:
+        which = ", ".join(sorted(f"{kind} {one}" for kind, one, _ in odd)) or f"schema version {versions.schema}"
+        raise ConfigError(f"{archive}: {name} is no database of a hub ({which}); {OTHER}")
+
+
+def _schema(db: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    """Return what a database holds: kind, name and, of what acts by itself, the SQL."""
+    rows = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
+    return {(kind, name, sql if kind in ACTS else "") for kind, name, sql in rows}
+
+
+def _fresh_compliance() -> set[tuple[str, str, str]]:
+    with TemporaryDirectory() as folder, closing(open_compliance(Path(folder) / COMPLIANCE, *PARTS)) as db:
+        return _schema(db)
 
 
 def _move(data: Path, file: Path, place: Path) -> None:

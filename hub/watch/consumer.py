@@ -5,24 +5,25 @@ counts silence from then on, and an alert ends only when something shows that it
 """
 
 import datetime as dt
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 
 from hub.alerts.book import Book
 from hub.alerts.escalation import Escalation
 from hub.alerts.network import Network
+from hub.alerts.tables import PART as ALERTS
 from hub.config.alerts import Alerting
 from hub.log.entry import Entry
 from hub.log.log import FLOOD
+from hub.log.reader import reading_log
 from hub.process.clock import TOLERANCE, Held
 from hub.registry.live import Registry
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import open_database, transaction
+from hub.storage.compliance_file import COMPLIANCE, open_compliance
+from hub.storage.database import transaction
 from hub.watch import text as tell
 from hub.watch.memory import Heard
+from hub.watch.tables import PART
 from hub.watch.text import DEAF, HUB_CLOCK, LAG, SENSOR
 from schemas.language import Text
 
@@ -55,7 +56,7 @@ class Watch:
         levels: int = 0,
         held: Callable[[], Held] = lambda: _TRUSTED,
     ) -> None:
-        self._db = open_database(data / "compliance.db", STEPS)
+        self._db = open_compliance(data / COMPLIANCE, ALERTS, PART)
         self._log = data / "log.db"
         self._registry = registry
         self._clock = clock
@@ -303,17 +304,12 @@ class Watch:
 
     def _counted(self, *reasons: str) -> dict[tuple[str, str], int]:
         """Return how many messages were counted in the log for these reasons, by device and reason."""
-        some = ", ".join("?" * len(reasons))
-        with closing(self._open_log()) as log:
-            rows = log.execute(f"SELECT device, reason, messages FROM count WHERE reason IN ({some})", reasons)  # noqa: S608
-            return {(device, reason): messages for device, reason, messages in rows}
+        with reading_log(self._log) as log:
+            return {(device, reason): n for (device, reason), n in log.counts().items() if reason in reasons}
 
     def _end(self) -> int:
-        with closing(self._open_log()) as log:
-            return int(log.execute("SELECT ifnull(max(offset), 0) FROM message").fetchone()[0])
-
-    def _open_log(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{self._log}?mode=ro", uri=True, timeout=5)
+        with reading_log(self._log) as log:
+            return log.end()
 
     def _place(self, device: str) -> Text:
         site = self._registry.site_of(device)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.outbox import KEPT, SEGMENT, parse, segments
+from hub.storage import database
 
 Made = tuple[str, int, int, tuple[tuple[str, float], ...]]
 """A record as it can be compared: device, start (Unix s), length (s), values by quantity."""
@@ -70,4 +71,4 @@ def made_count(folder: Path) -> int:
 
 def read_only(path: Path) -> closing[sqlite3.Connection]:
     """Open a database that another process writes; use it in a `with` statement."""
-    return closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True))
+    return closing(database.read_only(path))

@@ -13,9 +13,7 @@ from typing import NamedTuple
 from edge import message
 from hub.alerts.desk import Desk
 from hub.registry.live import Board, Registry, Site
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import open_database
-from tests.hub.helpers import SHANGHAI, at
+from tests.hub.helpers import SHANGHAI, at, open_all
 from tests.hub.whole import WholeHub
 
 START, NOW = at("2026-11-18 00:00"), at("2026-11-25 12:50")
@@ -183,7 +181,7 @@ def live(folder):
     chance = random.Random(6)
     speakers = {device: Speaker(device) for device in CITY.boards}
     hub = WholeHub(folder, CITY, START)
-    desk = Desk(open_database(folder / "compliance.db", STEPS), hub.clock)
+    desk = Desk(open_all(folder / "compliance.db"), hub.clock)
     for begin in range(START, NOW, STEP):
         end = min(begin + STEP, NOW)  # the last step leaves a window open
         said = []
@@ -198,8 +196,8 @@ def live(folder):
         hub.hear(*said)
         hub.work()
         if end == ACKNOWLEDGED:
-            for row in desk.book.rows("SELECT id FROM alert WHERE state = 'firing' AND kind = 'limit'"):
-                desk.acknowledge(row["id"], "li.wei", "on my way")
+            for alert in desk.book.search_alerts(state="firing", kind="limit"):
+                desk.acknowledge(alert.id, "li.wei", "on my way")
     for _ in range(3):  # minutes in which what is saved by the minute is saved
         hub.now += MINUTE
         hub.work()

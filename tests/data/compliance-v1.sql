@@ -35,7 +35,7 @@ CREATE TABLE window (
     PRIMARY KEY (device, rule, start)
 ) WITHOUT ROWID;
 INSERT INTO "window" VALUES('fence-1','GB 12523-2025 laeq-day',1772337600,1772338800,50.0,50000000.0,60.0,0);
-INSERT INTO "window" VALUES('fence-1','GB 12523-2025 laeq-day',1772422800,1772424000,0.0,0.0,-Inf,0);
+INSERT INTO "window" VALUES('fence-1','GB 12523-2025 laeq-day',1772422800,1772424000,0.0,0.0,-9e999,0);
 CREATE INDEX window_open ON window (revision, end);
 CREATE INDEX verdict_by_site ON verdict (site, start);
 CREATE INDEX alert_by_state ON alert (state, device, rule);

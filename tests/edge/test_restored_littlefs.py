@@ -5,18 +5,18 @@ Only MicroPython has littlefs: there tests/test_edge_on_micropython.py runs this
 
 import os
 
-from edge import stream
-from edge.board_host import Board
-from edge.outbox import Outbox
-from edge.stream import resume
-from tests.edge.test_outbox_littlefs import FOLDER, Flash, drained, record, replayed
-
 try:
     from vfs import VfsLfs2, mount, umount
 except ImportError:  # CPython
     import pytest
 
     pytest.skip("CPython has no littlefs; it is tested on MicroPython", allow_module_level=True)
+
+from edge import stream
+from edge.board_host import Board
+from edge.outbox import Outbox
+from edge.stream import resume
+from tests.edge.test_outbox_littlefs import FOLDER, Flash, drained, record, replayed
 
 
 class Chip(Board):

@@ -9,16 +9,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fenceline
-from hub.alerts.book import Book
 from hub.alerts.desk import Desk
 from hub.alerts.life import Alerts
 from hub.config.alerts import Alerting
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import open_database, transaction
+from hub.storage.database import transaction
 from schemas import load_limits
-from tests.hub.helpers import CITY, at
+from tests.hub.helpers import CITY, at, dicts, open_all
 from tests.hub.registry_files import Ended
 
 NINE = at("2026-03-02 09:00")
@@ -78,9 +76,9 @@ class AlertCity:
         self.close()
 
     def open(self):
-        self.db = open_database(self.folder / "compliance.db", STEPS)
+        self.db = open_all(self.folder / "compliance.db")
         self.alerts = Alerts(self.db, self.registry, self.clock, self.settings, self.levels)
-        self.desk = Desk(open_database(self.folder / "compliance.db", STEPS), self.clock)
+        self.desk = Desk(open_all(self.folder / "compliance.db"), self.clock)
 
     def close(self):
         self.db.close()
@@ -113,7 +111,7 @@ class AlertCity:
             self.alerts.pass_time()
 
     def rows(self, sql="SELECT * FROM alert ORDER BY id"):
-        return Book(self.db, self.clock).rows(sql)
+        return dicts(self.db.execute(sql))
 
     def alert(self):
         (alert,) = self.rows()

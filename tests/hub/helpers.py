@@ -11,6 +11,8 @@ from hub.compliance.consumer import Compliance
 from hub.intake.admission import Admission
 from hub.log.log import Log
 from hub.registry.live import Board, Registry, Site
+from hub.storage.compliance_file import open_compliance
+from hub.upkeep.versions import PARTS
 from schemas import load_limits, load_quantities
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -158,6 +160,17 @@ class Reading(NamedTuple):
     quantity: str
     value: float | None
     flag: str
+
+
+def open_all(path):
+    """Open a compliance database with the tables of every package, as the hub's processes together make it."""
+    return open_compliance(path, *PARTS)
+
+
+def dicts(cursor):
+    """Return the rows of a query as dicts."""
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def query(path, sql):

@@ -145,7 +145,10 @@ def arrived(data):
         rows = db.execute("SELECT reason, payload FROM quarantine").fetchall()
     quarantined = set()
     for reason, payload in rows:
-        assert reason == "future"
+        # One that comes again when its time has come has nothing in the log to be compared with.
+        assert reason in {"future", "not_compared"}
+        if reason == "not_compared":
+            continue
         message = json.loads(payload)
         quarantined.update(range(message["seq"], message["seq"] + len(message["records"])))
     # Sent again before it was acknowledged, a message is in quarantine twice; it counts once, as its numbers do.

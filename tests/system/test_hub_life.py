@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -117,7 +118,10 @@ class Worker:
     def holds(self, district):
         """Return the records of a district in this worker's store."""
         path = self.data / district / "series.db"
-        return stored_in(path) if path.exists() else Counter()
+        try:
+            return stored_in(path) if path.exists() else Counter()
+        except sqlite3.OperationalError:  # its tables are being made
+            return Counter()
 
     def stop(self):
         if self._process.poll() is None:

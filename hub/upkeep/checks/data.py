@@ -8,27 +8,18 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import hub.log.log
-import hub.series.rollups
-import hub.series.sqlite
-import hub.storage.compliance_tables
+from hub.log.reader import reading_log
 from hub.process.clock_trust import kernel_synchronised
 from hub.storage.data_folder import LOG, databases
+from hub.storage.database import read_only
 from hub.upkeep.checks.finding import Finding, ok, problem, warning
+from hub.upkeep.versions import KNOWN, versions_of
 from schemas.language import Text
 
 ENOUGH, LITTLE = 2 << 30, 200 << 20
 """Free bytes below which to warn, and below which the hub would soon stop acknowledging."""
 BEGAN = 1_767_225_600
 """2026-01-01 as Unix time: a clock before it was never set."""
-
-VERSIONS = {
-    LOG: len(hub.log.log.STEPS),
-    "compliance.db": len(hub.storage.compliance_tables.STEPS),
-    "rollups.db": len(hub.series.rollups.STEPS),
-    "series.db": len(hub.series.sqlite.STEPS),
-}
-"""The schema version of each database that this hub works with."""
 
 
 def runs_here(data: Path) -> bool:
@@ -80,25 +71,23 @@ def _room(folder: Path) -> Finding:
 def _database(path: Path, name: str) -> Finding:
     name = f"database {name}"
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-            found = int(db.execute("PRAGMA user_version").fetchone()[0])
+        with closing(read_only(path)) as db:
+            found = versions_of(db)
     except sqlite3.Error as error:
         text = Text(f"{path}: cannot be read ({error})", f"{path}：无法读取（{error}）")
         return problem(name, text, Text("Put a backup back: fenceline restore.", "请恢复备份：fenceline restore。"))
-    known = VERSIONS.get(path.name)
-    if known is None or found == known:
-        return ok(name, f"schema version {found}", f"结构版本 {found}")
-    if found < known:
+    known = KNOWN.get(path.name, found)
+    later = found.later(known)
+    if later:
+        more = Text("Use the hub that made it, or a later one.", "请使用创建它的版本或更新的版本。")
+        return problem(name, later, more)
+    if found != known:
         return ok(
             name,
-            f"schema version {found}; the next start makes it {known}",
-            f"结构版本 {found}；下次启动时升级到 {known}",
+            f"schema version {found.shown()}; the next start makes it {known.shown()}",
+            f"结构版本 {found.shown()}；下次启动时升级到 {known.shown()}",
         )
-    return problem(
-        name,
-        Text(f"schema version {found}, and this hub works with {known}", f"结构版本 {found}，而本程序使用 {known}"),
-        Text("Use the hub that made it, or a later one.", "请使用创建它的版本或更新的版本。"),
-    )
+    return ok(name, f"schema version {found.shown()}", f"结构版本 {found.shown()}")
 
 
 def check_clock(data: Path) -> list[Finding]:
@@ -128,8 +117,7 @@ def check_clock(data: Path) -> list[Finding]:
 
 def _newest(path: Path) -> float:
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-            row = db.execute("SELECT received FROM message ORDER BY offset DESC LIMIT 1").fetchone()
+        with reading_log(path) as log:
+            return log.received_last() or 0.0
     except sqlite3.Error:
         return 0.0  # another check says so
-    return float(row[0]) if row else 0.0

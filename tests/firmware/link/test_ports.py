@@ -2,11 +2,11 @@
 
 import json
 
-import firmware.ports
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
 from typer.testing import CliRunner
 
+import firmware.link.ports
 from firmware.cli import app
 from firmware.link.ports import find_port
 from firmware.terminal.speech import FieldError
@@ -23,7 +23,7 @@ def port(device, vid=None, pid=None, product=None):
 @pytest.fixture
 def plugged(monkeypatch):
     def plug(*ports):
-        monkeypatch.setattr(firmware.ports, "comports", lambda: list(ports))
+        monkeypatch.setattr(firmware.link.ports, "comports", lambda: list(ports))
 
     return plug
 

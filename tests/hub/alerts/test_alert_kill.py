@@ -1,7 +1,6 @@
 """The process that judges and notifies is killed (SIGKILL) again and again in the middle: no alert twice, none lost."""
 
 import os
-import pickle
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +16,7 @@ from hub.config.files import load_config
 from hub.intake.admission import Admission
 from hub.log.log import Log
 from hub.registry.live import Board
-from hub.run.downstream import Job
+from hub.run.downstream import Job, give
 from sim.city.source import SimClock
 from tests.hub.alerting import a_hook, until, write_files
 from tests.hub.helpers import CITY, NOON, QUANTITIES, query, record
@@ -71,8 +70,7 @@ def begin(folder, url):
         env=os.environ | {"PYTHONPATH": str(ROOT), "DESK": url},
     )
     clock = SimClock(NOON + WINDOW + 60, 0.0, 0.0)
-    pickle.dump(Job(load_config(folder / "fenceline.toml"), clock.now, "text"), process.stdin)
-    process.stdin.flush()
+    give(Job(load_config(folder / "fenceline.toml"), clock.now, "text"), process.stdin)
     return process
 
 

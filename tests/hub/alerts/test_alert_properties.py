@@ -81,7 +81,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(board=st.sampled_from(["", "fence-1"]), seconds=st.integers(60, 3600))
     def maintenance_is_announced(self, board, seconds):
-        self.city.desk.add_maintenance("tower", board, self.city.now - 60, self.city.now + seconds, "works", "root")
+        self.city.desk.maintenance.add("tower", board, self.city.now - 60, self.city.now + seconds, "works", "root")
 
     @rule(seconds=st.sampled_from([1, 60, 1500, 7200]))
     def time_passes(self, seconds):

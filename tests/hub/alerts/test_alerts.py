@@ -2,6 +2,8 @@
 
 import datetime as dt
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,10 +11,10 @@ import pytest
 from hub.alerts.desk import DeskError
 from hub.config.alerts import Alerting
 from hub.registry.live import NightWork
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import open_database
 from tests.hub.alerting import DAY, ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity
 from tests.hub.helpers import CITY, SHANGHAI
+
+DATA = Path(__file__).parents[2] / "data"
 
 
 @pytest.fixture
@@ -198,7 +200,7 @@ def test_the_night_limit_binds_under_a_permit_but_is_told_as_less_grave(tmp_path
 
 
 def test_during_maintenance_an_alert_is_recorded_and_nobody_is_told(city):
-    city.desk.add_maintenance("tower", "fence-1", NINE, NINE + 600, "calibration", "officer-3")
+    city.desk.maintenance.add("tower", "fence-1", NINE, NINE + 600, "calibration", "officer-3")
     city.judge(90.0)
     alert = city.alert()
     assert (alert["state"], alert["maintenance"]) == ("firing", 1)
@@ -213,8 +215,8 @@ def test_during_maintenance_an_alert_is_recorded_and_nobody_is_told(city):
 
 
 def test_a_maintenance_window_that_was_taken_back_holds_no_longer_and_stays_on_record(city):
-    city.desk.add_maintenance("tower", "", NINE, NINE + 600, "calibration", "officer-3")
-    city.desk.remove_maintenance(1, "officer-2")
+    city.desk.maintenance.add("tower", "", NINE, NINE + 600, "calibration", "officer-3")
+    city.desk.maintenance.remove(1, "officer-2")
     city.judge(90.0)
     assert city.alert()["maintenance"] is None
     assert city.rows("SELECT removed_by FROM maintenance") == [{"removed_by": "officer-2"}]
@@ -287,7 +289,7 @@ def test_windows_with_too_little_data_do_not_prove_that_the_limit_is_kept(city):
 
 def test_an_alert_of_a_maintenance_is_escalated_only_from_when_it_was_told(tmp_path):
     with AlertCity(tmp_path, Alerting(escalate_minutes={"violation": 30}), levels=2) as city:
-        city.desk.add_maintenance("tower", "", NINE, NINE + 3600, "calibration", "officer-3")
+        city.desk.maintenance.add("tower", "", NINE, NINE + 3600, "calibration", "officer-3")
         for n in range(3):
             city.judge(74.0, start=after(n))
             city.wait(60)
@@ -314,9 +316,9 @@ def test_a_kill_at_any_moment_changes_nothing(city):
         (lambda desk: desk.comment(1, "li", "x" * 2001), "2000"),
         (lambda desk: desk.close(1, "li", "because"), "firing; wait until it is resolved"),
         (lambda desk: desk.close(1, "li", "", admin=True), "empty"),
-        (lambda desk: desk.add_maintenance("tower", "", NINE + 9, NINE, "x", "li"), "later than from"),
-        (lambda desk: desk.add_maintenance("tower", "", 0, 5, "x", "li"), "past"),
-        (lambda desk: desk.remove_maintenance(3, "li"), "no maintenance window 3"),
+        (lambda desk: desk.maintenance.add("tower", "", NINE + 9, NINE, "x", "li"), "later than from"),
+        (lambda desk: desk.maintenance.add("tower", "", 0, 5, "x", "li"), "past"),
+        (lambda desk: desk.maintenance.remove(3, "li"), "no maintenance window 3"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_leaves_no_trace(city, act, words):
@@ -341,11 +343,11 @@ def test_nobody_changes_the_audit_trail(city, sql):
 
 
 def test_the_alerts_of_an_earlier_version_are_kept(tmp_path):
-    with open_database(tmp_path / "compliance.db", STEPS[:1]) as db:
+    with closing(sqlite3.connect(tmp_path / "compliance.db")) as db, db:
+        db.executescript((DATA / "compliance-v1.sql").read_text())
         row = "INSERT INTO alert VALUES (?, 'north', 'tower', 'fence-1', ?, ?, 9, ?, 0, 1200, 74, 70, 'en\nzh', ?)"
         db.execute(row, (1, DAY, "resolved", 3000, 1))
         db.execute(row, (2, NIGHT, "firing", None, 0))
-    db.close()
     with AlertCity(tmp_path) as city:
         assert [(a["state"], a["fired"], a["resolved"]) for a in city.rows()] == [
             ("resolved", 9, 3000),

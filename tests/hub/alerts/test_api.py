@@ -15,21 +15,22 @@ from fastapi.openapi.models import OpenAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.access.caller import Gate
+from hub.alerts.book import Book
 from hub.alerts.desk import Desk
 from hub.alerts.presenter import Presenter, by_rule
 from hub.alerts.routes import alert_router
+from hub.compliance.routes import verdict_router
 from hub.config.files import load_config
 from hub.health.metrics import Metrics
 from hub.http.problems import Rate, language
 from hub.http.server import MOST_BODY, Server, make_app
 from hub.series import SqliteStore
 from hub.series.sink import StoreSink
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import open_database
 from hub.wire.seal import authentic
 from schemas.language import Lang
 from tests.hub.alerting import DAY, AlertCity, run, write_files
-from tests.hub.helpers import CITY, LIMITS, NOON, QUANTITIES, SHANGHAI, Hub, Speaker, query, record
+from tests.hub.helpers import CITY, LIMITS, NOON, QUANTITIES, SHANGHAI, Hub, Speaker, open_all, query, record
 from tests.hub.http.test_http import Hub as Watched
 
 ZH = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.5"}
@@ -67,8 +68,12 @@ def an_api(folder, limits=LIMITS, rate=None):
     for role, name in (("viewer", "officer-1"), ("officer", "officer-2"), ("admin", "root")):
         made = run(folder, "access", "add", name, "--role", role, "--json")
         tokens[role] = json.loads(made.out)["token"]
-    router = alert_router(config, lambda: CITY, limits, QUANTITIES, time.time, rate or Rate(1e6, 1e6))
-    server = Server(make_app(Watched(), Metrics(), [router]), "127.0.0.1", 0)
+    gate = Gate(config.data / "compliance.db", rate or Rate(1e6, 1e6))
+    routers = [
+        alert_router(config, lambda: CITY, limits, QUANTITIES, time.time, gate),
+        verdict_router(config, lambda: CITY, time.time, gate),
+    ]
+    server = Server(make_app(Watched(), Metrics(), routers), "127.0.0.1", 0)
     server.start()
     try:
         yield Api(folder, f"http://127.0.0.1:{server.port}", tokens)
@@ -197,7 +202,7 @@ def test_where_influxdb_keeps_the_readings_they_are_taken_from_the_log(city):
         settings_ = load_config(city / "fenceline.toml")
     finally:
         (city / "fenceline.toml").write_text(config, "utf-8")
-    with contextlib.closing(open_database(city / "data" / "compliance.db", STEPS)) as db:
+    with contextlib.closing(open_all(city / "data" / "compliance.db")) as db:
         desk = Desk(db, time.time)
         shown = Presenter(settings_, CITY, by_rule(LIMITS), QUANTITIES, Lang.en).detail(desk.get(1), desk)
     assert [(one.value, one.dt, one.flag) for one in shown.evidence.readings] == [(74.0, 10, "N")] * 120
@@ -472,7 +477,7 @@ def test_a_database_that_is_locked_asks_to_come_again(busy, monkeypatch):
     def locked(*_, **__):
         raise sqlite3.OperationalError("database is locked")
 
-    monkeypatch.setattr(Desk, "find", locked)
+    monkeypatch.setattr(Book, "search_alerts", locked)
     refused = busy.get("/alerts")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
 

@@ -8,14 +8,14 @@ from contextlib import closing
 
 import pytest
 
+from hub.access.caller import Gate
 from hub.access.tokens import Access
 from hub.config.files import load_config
 from hub.field.routes import board_router
 from hub.health.metrics import Metrics
 from hub.http.server import Server, make_app
 from hub.registry.live import load_registry
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import open_database
+from tests.hub.helpers import open_all
 from tests.hub.http.test_http import Hub
 
 REGISTRY = """\
@@ -48,10 +48,11 @@ def config(tmp_path):
 @pytest.fixture
 def ask(config):
     """A function that asks the API as a user of a role; it returns status and body."""
-    server = Server(make_app(Hub(), Metrics(), [board_router(config, time.time)]), "127.0.0.1", 0)
+    router = board_router(config, time.time, Gate(config.data / "compliance.db"))
+    server = Server(make_app(Hub(), Metrics(), [router]), "127.0.0.1", 0)
     server.start()
     tokens = {}
-    with closing(open_database(config.data / "compliance.db", STEPS)) as db:
+    with closing(open_all(config.data / "compliance.db")) as db:
         for role in ("viewer", "technician", "officer", "admin"):
             tokens[role] = Access(db).add(role, role, time.time(), "root")
 

@@ -22,8 +22,8 @@ TOPIC = "fenceline/1/north/tower/fence-1/"
 PATIENCE_S = 20
 HUB = """
 import sys, time
-from hub.config import Broker
-from hub.receiver import Receiver
+from hub.config.files import Broker
+from hub.intake.receiver import Receiver
 Receiver(Broker(port=int(sys.argv[1]))).start()
 time.sleep(60)
 """
@@ -87,8 +87,15 @@ def take(receiver, least):
 
 def process_of(receiver_of=None):
     """Return the receiver's process among the children of a process (None: of this one)."""
-    (found,) = [p for p in psutil.Process(receiver_of).children() if "hub.intake.receiver" in p.cmdline()]
+    (found,) = [p for p in psutil.Process(receiver_of).children() if "hub.intake.receiver" in command_of(p)]
     return found
+
+
+def command_of(process):
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # it has been killed, and nobody has noticed yet
+        return []
 
 
 def test_what_is_durable_is_acknowledged_and_the_rest_comes_again_after_a_kill(mosquitto, monkeypatch):
@@ -197,7 +204,8 @@ def test_it_waits_for_a_broker_that_is_away_and_says_how_it_is(mosquitto):
 def test_it_ends_with_the_hub_however_that_ends(mosquitto):
     hub = subprocess.Popen([sys.executable, "-c", HUB, str(mosquitto.port)], cwd=ROOT)
     until(
-        lambda: any("hub.intake.receiver" in p.cmdline() for p in psutil.Process(hub.pid).children()), "it has started"
+        lambda: any("hub.intake.receiver" in command_of(p) for p in psutil.Process(hub.pid).children()),
+        "it has started",
     )
     process = process_of(hub.pid)
     hub.send_signal(signal.SIGKILL)

@@ -207,8 +207,8 @@ def test_a_store_that_finds_no_memory_keeps_nothing_of_what_was_too_much(hub, tm
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from hub.consumer import Consumer
-from hub.log import Log
+from hub.log.consumer import Consumer
+from hub.log.log import Log
 
 class Fat:  # a batch of more than two entries is the end of its process
     file = Path(sys.argv[1]) / "done"

@@ -7,7 +7,6 @@ import email.policy
 import io
 import logging
 import os
-import pickle
 import random
 import socketserver
 import sqlite3
@@ -28,7 +27,7 @@ from hub.notify.queue import PATIENCE, Queue
 from hub.notify.recipients import address, is_awake, recipients
 from hub.notify.sender import Notifier, send, without_secrets
 from hub.notify.text import MOST_ROWS, TYPES, Composer, Message
-from hub.run.downstream import Job
+from hub.run.downstream import Job, give
 from hub.run.hub import count_alerts
 from hub.storage.database import transaction
 from hub.watch.text import deaf, silent
@@ -239,7 +238,7 @@ def test_what_comes_at_night_waits_for_the_morning_and_a_stale_warning_is_left_o
         assert people.take(day, CITY) == []
         city.now = NINE + 86_400
         rows = people.take(day, CITY)
-        assert [(row["alert"], row["step_what"]) for row in rows] == [(2, "firing")]
+        assert [(row.alert.id, row.event.what) for row in rows] == [(2, "firing")]
         assert sent(city) == [
             ("day", "early", "dropped"),
             ("day", "withdrawn", "dropped"),
@@ -309,10 +308,10 @@ def test_a_message_that_is_always_refused_holds_up_none_behind_it(city):
     city.judge(74.0, device="fence-2")
     people.choose(CITY)
     (second,) = people.take(desk, CITY)
-    assert second["alert"] == 2
+    assert second.alert.id == 2
     people.sent([second])
     (first,) = people.take(desk, CITY)
-    assert first["alert"] == 1
+    assert first.alert.id == 1
 
 
 def storm(city, sites=60):
@@ -364,14 +363,14 @@ def test_so_many_messages_a_minute_are_sent_and_the_next_ones_gathered(city):
         people.choose(CITY)
         (row,) = people.take(desk, CITY)
         people.sent([row])
-        assert row["alert"] == n + 1
+        assert row.alert.id == n + 1
     for _ in range(2):
         storm(city, 1)
         people.choose(CITY)
         assert people.take(desk, CITY) == []
     city.now += 60.1
     rows = people.take(desk, CITY)
-    assert [row["alert"] for row in rows] == [4]
+    assert [row.alert.id for row in rows] == [4]
     people.sent(rows)
 
 
@@ -386,7 +385,7 @@ def test_a_clock_that_is_set_back_stops_no_message(city):
     storm(city, 1)
     people.choose(CITY)
     city.now -= 7200
-    assert [row["alert"] for row in people.take(desk, CITY)] == [3]
+    assert [row.alert.id for row in people.take(desk, CITY)] == [3]
 
 
 def test_a_digest_that_failed_is_gathered_again_with_what_came_meanwhile(city):
@@ -394,8 +393,9 @@ def test_a_digest_that_failed_is_gathered_again_with_what_came_meanwhile(city):
     people = queue(city, desk, digest_above=3)
     storm(city, 5)
     people.choose(CITY)
-    assert len(people.take(desk, CITY)) == 5
-    people.failed([{"id": n, "attempts": 1, "recipient": "desk"} for n in range(1, 6)], "error=500")
+    rows = people.take(desk, CITY)
+    assert len(rows) == 5
+    people.failed(rows, "error=500")
     storm(city, 2)
     people.choose(CITY)
     city.now += 10
@@ -505,8 +505,7 @@ def begin(config):
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    pickle.dump(Job(config, time.time, "text"), process.stdin)
-    process.stdin.flush()
+    give(Job(config, time.time, "text"), process.stdin)
     return process
 
 
@@ -566,10 +565,10 @@ def test_a_lost_answer_and_then_a_kill_are_not_two_kills(city):
     people.choose(CITY)
     people.failed(people.take(desk, CITY), "timeout", perhaps=True)
     city.now += 301
-    assert people.take(desk, CITY)[0]["repeated"] == 2
+    assert people.take(desk, CITY)[0].notification.repeated == 2
     people = queue(city, desk)
     people.recover()
-    assert people.take(desk, CITY)[0]["repeated"] == 1
+    assert people.take(desk, CITY)[0].notification.repeated == 1
 
 
 def test_an_error_inside_costs_no_message(tmp_path, city, quick, monkeypatch, caplog):

@@ -151,7 +151,7 @@ def test_a_stricter_mode_of_the_registry_stays(city):
 KILLED = """
     import os, signal, sys
     import fenceline
-    from hub import registry_edit
+    from hub.registry import edit as registry_edit
     really, done = registry_edit.replace_file, []
     def replace(path, *rest):
         if len(done) == int(sys.argv[1]):

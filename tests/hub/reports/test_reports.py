@@ -13,11 +13,9 @@ from hub.judge.aqi import aqi, edition_on
 from hub.registry.live import Board, Registry, Site
 from hub.run.downstream import Consumers, Job
 from hub.series import StoreError
-from hub.storage.compliance_tables import STEPS
-from hub.storage.database import open_database
 from tests.hub import registry_files
 from tests.hub.alerting import until
-from tests.hub.helpers import SHANGHAI, Speaker, at, record
+from tests.hub.helpers import SHANGHAI, Speaker, at, open_all, record
 from tests.hub.whole import WholeHub
 
 START = at("2026-11-24 06:00")
@@ -121,7 +119,7 @@ def test_an_alert_is_one_point_for_its_whole_life(hub, database):
     assert "Clock Tower" in firing["text_en"]
     assert "钟楼" in firing["text_zh"]
 
-    desk = Desk(open_database(hub.folder / "compliance.db", STEPS), hub.clock)
+    desk = Desk(open_all(hub.folder / "compliance.db"), hub.clock)
     hub.now += 60
     desk.acknowledge(firing["id"], "li.wei")
     desk.book.db.close()

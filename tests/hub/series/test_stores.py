@@ -298,7 +298,7 @@ def minute(n):
 
 def until(true):
     """Wait until something has happened in another thread."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)

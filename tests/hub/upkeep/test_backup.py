@@ -172,8 +172,8 @@ def test_a_kill_in_the_middle_leaves_no_archive_and_the_next_backup_clears_up(he
     script = f"""
         import sys, time
         from pathlib import Path
-        from hub.backup import back_up
-        from hub.config import load_config
+        from hub.upkeep.backup import back_up
+        from hub.config.files import load_config
         config_file = Path({str(here.config_file)!r})
 
         def told(name, share):
@@ -682,6 +682,12 @@ def test_an_archive_of_another_format_is_told(there, archive, member, value, tol
 def test_a_database_of_a_later_hub_is_not_put_back(here, there):
     execute(here.data / "log.db", "PRAGMA user_version = 99")
     with pytest.raises(ConfigError, match=r"log\.db has schema version 99"):
+        restore(here.back_up(), there.config_file)
+
+
+def test_a_database_with_tables_of_a_later_package_is_not_put_back(here, there):
+    execute(here.data / "compliance.db", "UPDATE schema_part SET version = 99 WHERE owner = 'alerts'")
+    with pytest.raises(ConfigError, match=r"compliance\.db has schema version 99 of alerts, and this hub works with 1"):
         restore(here.back_up(), there.config_file)
 
 

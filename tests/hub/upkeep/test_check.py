@@ -15,10 +15,12 @@ import time
 import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client
 
+from hub.access.tables import PART as ACCESS
 from hub.health.metrics import Metrics
 from hub.http.server import Condition, Server, make_app
 from hub.log.log import STEPS, Log
 from hub.storage.claims import claim
+from hub.storage.compliance_file import open_compliance
 from hub.upkeep.checks import check
 from hub.upkeep.checks.finding import State
 from schemas.language import Lang
@@ -26,7 +28,7 @@ from tests import stack
 from tests.conftest import Mosquitto, require
 from tests.deployed_broker import DeployedBroker
 from tests.hub.helpers import Hub as Chain
-from tests.hub.helpers import Speaker, execute
+from tests.hub.helpers import Speaker, execute, open_all
 
 # apprise loads a module that Python 3.11 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -181,6 +183,21 @@ def test_the_version_of_each_database_is_told(well):
     assert well.check()["database log.db"][:2] == (State.ok, f"schema version {len(STEPS)}")
     execute(well.data / "log.db", "PRAGMA user_version = 99")
     assert "schema version 99" in well.problems()["database log.db"]
+
+
+def test_the_versions_of_the_packages_in_one_database_are_told(well):
+    path = well.data / "compliance.db"
+    open_compliance(path, ACCESS).close()
+    before = well.check()["database compliance.db"]
+    assert before[0] == State.ok
+    assert "schema version 4 (access 1); the next start makes it 4 (access 1, alerts 1, compliance 1, " in before[1]
+    open_all(path).close()
+    assert "next start" not in well.check()["database compliance.db"][1]
+    execute(path, "UPDATE schema_part SET version = 99 WHERE owner = 'alerts'")
+    assert "schema version 99 of alerts, and this hub works with 1" in well.problems()["database compliance.db"]
+    execute(path, "UPDATE schema_part SET version = 1")
+    execute(path, "INSERT INTO schema_part VALUES ('orders', 1)")
+    assert "tables of orders, which this hub does not know" in well.problems()["database compliance.db"]
 
 
 def test_a_database_that_is_none_is_told(well):

@@ -323,7 +323,7 @@ def test_an_alert_closed_while_its_cause_lasts_stays_closed_until_the_cause_was_
 
 def test_during_maintenance_a_silent_board_is_on_record_and_told_when_it_is_over(city):
     desk = Desk(city.watch._db, lambda: city.hub.now)
-    desk.add_maintenance("tower", "fence-1", city.hub.now, city.hub.now + 1800, "new battery", "root")
+    desk.maintenance.add("tower", "fence-1", city.hub.now, city.hub.now + 1800, "new battery", "root")
     city.speak(*BOARDS)
     city.speak("fence-2", "stack-1", minutes=20)
     steps = query(city.hub.folder / "compliance.db", "SELECT what, quiet FROM alert_step ORDER BY id")

@@ -1,6 +1,57 @@
-"""The tables of alerts, their audit trail, maintenance, access and notifications: a step of the compliance database."""
+"""How compliance.db came to the form from which each package counts the versions of its own tables in it.
 
-STEP = """
+The steps are those of the first releases and are never changed again. A new table, or a change of one, belongs into the
+`tables.py` of the package that owns it.
+"""
+
+HISTORY = (
+    """
+CREATE TABLE cell (               -- what was measured with flag N in each window of the first step of an averaging
+    device TEXT, quantity TEXT,
+    span TEXT,                    -- the kind of window: 20 min, 1 h, period 22:00-06:00
+    start INTEGER, end INTEGER NOT NULL,
+    seconds REAL NOT NULL,        -- how much of it was measured
+    total REAL NOT NULL,          -- integral of the value, of levels of 10^(level/10)
+    highest REAL NOT NULL,
+    seen INTEGER NOT NULL,        -- up to when readings have come
+    warned TEXT NOT NULL,         -- early warnings given of it
+    PRIMARY KEY (device, quantity, span, start)
+) WITHOUT ROWID;
+CREATE INDEX cell_by_end ON cell (end);
+CREATE TABLE pending (            -- windows of averagings that are to be judged
+    device TEXT, node TEXT, start INTEGER, end INTEGER NOT NULL,
+    PRIMARY KEY (device, node, start)
+) WITHOUT ROWID;
+CREATE TABLE kept (               -- valid values of days, of which those of months and years are made
+    device TEXT, node TEXT, start INTEGER, value REAL NOT NULL,
+    PRIMARY KEY (device, node, start)
+) WITHOUT ROWID;
+CREATE TABLE mark (               -- windows above a value where a number of such windows is permitted
+    device TEXT, rule TEXT, start INTEGER, end INTEGER NOT NULL, value REAL NOT NULL, capture REAL NOT NULL,
+    PRIMARY KEY (device, rule, start)
+) WITHOUT ROWID;
+ALTER TABLE latest ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;  -- windows that end up to here have been judged
+ALTER TABLE verdict ADD COLUMN standard TEXT NOT NULL DEFAULT '';
+ALTER TABLE verdict ADD COLUMN limit_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE verdict ADD COLUMN quantity TEXT NOT NULL DEFAULT '';
+ALTER TABLE verdict ADD COLUMN unit TEXT NOT NULL DEFAULT '';
+ALTER TABLE verdict ADD COLUMN verified TEXT NOT NULL DEFAULT '';     -- the weaker letter of value and averaging
+ALTER TABLE verdict ADD COLUMN binding TEXT NOT NULL DEFAULT 'binds'; -- binds, informs
+ALTER TABLE verdict ADD COLUMN reason TEXT NOT NULL DEFAULT '';       -- why it is invalid
+ALTER TABLE verdict ADD COLUMN permitted INTEGER NOT NULL DEFAULT 0;  -- 1: above the value, but that often it may be
+CREATE INDEX verdict_by_window ON verdict (device, rule, start);
+UPDATE verdict SET standard = 'GB 12523-2025', limit_id = substr(rule, 15), unit = 'dB(A)', verified = 'U',
+    quantity = iif(rule LIKE '%lafmax%', 'lafmax', 'laeq'), reason = iif(outcome = 'invalid', 'too_little', '');
+UPDATE latest SET closed = ifnull(
+    (SELECT max(end) FROM window WHERE window.device = latest.device AND revision > 0), 0);
+INSERT OR IGNORE INTO cell SELECT device, iif(rule LIKE '%lafmax%', 'lafmax', 'laeq'), '20 min', start, end,
+    seconds, total, highest, end, '' FROM window;
+INSERT INTO pending SELECT device, iif(rule LIKE '%lafmax%',
+    'lafmax|20 min max >=0.75|wind<5', 'laeq|20 min energy_mean >=0.75|wind<5'), start, end
+    FROM window WHERE revision <= 0;
+DROP TABLE window
+""",
+    """
 CREATE TABLE alert_before AS SELECT * FROM alert;
 DROP TABLE alert;
 CREATE TABLE alert (
@@ -109,5 +160,6 @@ INSERT INTO notified SELECT count(*) FROM alert_before WHERE told = 1;
 INSERT INTO alert_step (alert, time, who, what, detail, detail_zh, severity, quiet)
     SELECT id, resolved, 'hub', 'resolved', '', '', 'violation', 1 FROM alert_before WHERE resolved IS NOT NULL;
 DROP TABLE alert_before
-"""
-"""What brings a compliance database with the alerts of the first release to the alerts with a life."""
+""",
+)
+"""From version 1 to 2: windows of any length and limits of every standard. From 2 to 3: alerts with a life."""

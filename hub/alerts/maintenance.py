@@ -1,0 +1,148 @@
+"""Maintenance windows: spans of time in which nobody is told of what happens at a site, or at one board of it.
+
+All of it is here: the table, what is kept, and what an admin may ask for. A window that was taken back stays on record.
+"""
+
+import sqlite3
+from collections.abc import Callable
+
+import msgspec
+
+from hub.alerts.refusal import DeskError, as_written
+from hub.registry.live import Registry
+from hub.storage.database import transaction
+from hub.storage.rows import insert, select, select_one
+from schemas.language import Text
+
+LONGEST = 92 * 86_400
+"""Longest maintenance window [s]."""
+FURTHEST = 366 * 86_400
+"""How far in the future maintenance may begin [s]."""
+
+TABLE = """
+CREATE TABLE maintenance (
+    id INTEGER PRIMARY KEY,
+    site TEXT NOT NULL,
+    device TEXT NOT NULL,         -- empty: every board of the site
+    begins REAL NOT NULL, ends REAL NOT NULL,
+    reason TEXT NOT NULL,
+    who TEXT NOT NULL, made REAL NOT NULL,
+    removed_by TEXT, removed REAL -- a window that was taken back stays on record
+);
+CREATE INDEX maintenance_by_site ON maintenance (site, ends);
+"""
+
+
+class Maintenance(msgspec.Struct, kw_only=True):
+    """A maintenance window. Times are Unix s."""
+
+    id: int = 0
+    """0: not in the database yet."""
+    site: str
+    device: str
+    """Empty: every board of the site."""
+    begins: float
+    ends: float
+    reason: str
+    who: str
+    """Who decided on it, and when."""
+    made: float
+    removed_by: str | None = None
+    removed: float | None = None
+
+    @property
+    def shown(self) -> Text:
+        """What stands in the audit trail of an alert of which nobody is told."""
+        reason = f"{self.reason} ({self.who})"
+        return Text(f"maintenance: {reason}", f"维护：{reason}")
+
+
+class MaintenanceBook:
+    """The maintenance windows in the compliance database behind `db`; `clock` gives Unix time in s."""
+
+    def __init__(self, db: sqlite3.Connection, clock: Callable[[], float]) -> None:
+        self._db = db
+        self._clock = clock
+
+    def find(self, id_: int | None) -> Maintenance | None:
+        """Return a maintenance window by its number."""
+        return select_one(self._db, Maintenance, "FROM maintenance WHERE id = ?", id_)
+
+    def overlapping(self, site: str, device: str, begin: float, end: float) -> Maintenance | None:
+        """Return a maintenance window of a board that overlaps a span of time (Unix s)."""
+        return select_one(
+            self._db,
+            Maintenance,
+            "FROM maintenance WHERE site = ? AND device IN ('', ?) AND begins <= ? AND ends > ? "
+            "AND removed IS NULL ORDER BY ends DESC",
+            site,
+            device,
+            end,
+            begin,
+        )
+
+    def coming(self) -> list[Maintenance]:
+        """Return the maintenance windows that are not over or taken back, the next first."""
+        return select(
+            self._db,
+            Maintenance,
+            "FROM maintenance WHERE removed IS NULL AND ends > ? ORDER BY begins, id",
+            self._clock(),
+        )
+
+    def add(self, site: str, device: str, begins: float, ends: float, reason: str, who: str) -> Maintenance:
+        """Tell nobody of what happens at a site, or one board of it (`device`), from `begins` to `ends` (Unix s).
+
+        Raises:
+            DeskError: it ends before it begins, or in the past, is too long or too far away, or has no reason.
+        """
+        now = self._clock()
+        if ends <= begins:
+            raise DeskError("to", Text("must be later than from", "须晚于开始时间"), 422)
+        if ends <= now:
+            raise DeskError("to", Text("lies in the past", "已是过去时间"), 422)
+        if ends - begins > LONGEST:
+            days = f"{LONGEST / 86_400:.0f}"
+            raise DeskError(
+                "to",
+                Text(
+                    f"must be at most {days} days after from: what is forgotten must not keep a site silent for ever",
+                    f"最长{days}天：以免遗忘后场所长期不告警",
+                ),
+                422,
+            )
+        if begins > now + FURTHEST:
+            raise DeskError("from", Text("must lie within a year", "须在一年以内"), 422)
+        as_written(reason, needed="reason")
+        window = Maintenance(site=site, device=device, begins=begins, ends=ends, reason=reason, who=who, made=now)
+        with transaction(self._db):
+            window.id = insert(self._db, "INSERT INTO maintenance", window)
+        return window
+
+    def remove(self, id_: int, who: str) -> None:
+        """Take a maintenance window back; it stays on record.
+
+        Raises:
+            DeskError: there is no such window.
+        """
+        with transaction(self._db):
+            changed = self._db.execute(
+                "UPDATE maintenance SET removed = ?, removed_by = ? WHERE id = ? AND removed IS NULL",
+                (self._clock(), who, id_),
+            ).rowcount
+        if not changed:
+            raise DeskError("id", Text(f"there is no maintenance window {id_}", f"没有维护时段{id_}"), 404)
+
+
+def check_place(registry: Registry, site: str, board: str) -> None:
+    """Refuse a site, or a board (empty: all of the site's), that the registry does not have there.
+
+    Raises:
+        DeskError: it has not.
+    """
+    board_site = registry.boards[board].site if board in registry.boards else None
+    if site not in registry.sites:
+        raise DeskError("site", Text(f"the registry has no site {site!r}", f"登记册中没有场所{site!r}"), 422)
+    if board and board_site != site:
+        text = Text(f"the site {site!r} has no board {board!r}", f"登记册中场所{site!r}没有设备{board!r}")
+        raise DeskError("board", text, 422)

@@ -1,0 +1,35 @@
+"""What alerts about limits look up in the tables of judging (`hub.compliance.tables`): it is only read, and only here.
+
+Such an alert is made by judging alone, so wherever there is one, these tables are there, too.
+"""
+
+import sqlite3
+
+from hub.alerts.records import Alert
+
+
+def is_dumb(db: sqlite3.Connection, device: str, since: float) -> bool:
+    """Tell whether nothing has been measured at a board since `since`, Unix s; not of one that was never heard."""
+    return db.execute("SELECT 1 FROM latest WHERE device = ? AND t < ?", (device, since)).fetchone() is not None
+
+
+def is_void(db: sqlite3.Connection, alert: Alert) -> bool:
+    """Tell whether the newest window after those on which an alert rests is invalid."""
+    row = db.execute(
+        "SELECT outcome FROM verdict WHERE device = ? AND rule = ? AND start >= ? "
+        "ORDER BY start DESC, revision DESC LIMIT 1",
+        (alert.device, alert.rule, alert.last),
+    ).fetchone()
+    return row is not None and row[0] == "invalid"
+
+
+def judged_at(db: sqlite3.Connection, alert: Alert) -> list[float]:
+    """Return when each verdict on the windows of an alert was given, Unix s; that of an amended one, too."""
+    if alert.kind != "limit":
+        return []
+    rows = db.execute(
+        "SELECT v.judged FROM alert_window w JOIN verdict v ON v.device = ? AND v.rule = ? AND v.start = w.start "
+        "WHERE w.alert = ?",
+        (alert.device, alert.rule, alert.id),
+    )
+    return [judged for (judged,) in rows]

@@ -1,0 +1,31 @@
+"""What alerts can be, each word once: the database, the HTTP API, the command line and the texts all use these."""
+
+from typing import Literal
+
+Kind = Literal["limit", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "lag"]
+"""What an alert is about: a limit; the others are troubles of the network."""
+State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
+StateAsked = Literal["open", State]
+"""State by which alerts are looked for; open: not over yet."""
+What = Literal[
+    "early",
+    "counted",
+    "firing",
+    "released",
+    "suppressed",
+    "raised",
+    "escalated",
+    "amended",
+    "acknowledged",
+    "comment",
+    "resolved",
+    "withdrawn",
+    "closed",
+]
+"""What happens to an alert: an event of its audit trail."""
+Sending = Literal["waiting", "sending", "sent", "unknown", "dropped"]
+"""State of a notification; unknown: twice the hub was stopped while it was sent."""
+
+OPEN: tuple[State, ...] = ("pending", "firing", "acknowledged")
+"""States of what is not over. Of one cause there is at most one such alert; the database itself sees to it."""
+SQL_OPEN = "state IN ('" + "', '".join(OPEN) + "')"

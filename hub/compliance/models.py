@@ -1,0 +1,32 @@
+"""What the HTTP API gives of verdicts, as types: the OpenAPI description is made of them."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+
+class Verdict(BaseModel):
+    """A verdict on one window of one limit at one board."""
+
+    id: int
+    district: str
+    site: str
+    board: str
+    rule: str
+    start: datetime
+    end: datetime
+    outcome: str
+    value: float | None
+    limit: float
+    capture: float
+    revision: int
+    judged: datetime
+    alert: Annotated[int | None, Field(description="the alert that rests on it; late data raise none")]
+
+
+class Verdicts(BaseModel):
+    """A page of verdicts, the newest first; `cursor` asks for the next one, null: there is none."""
+
+    verdicts: list[Verdict]
+    cursor: int | None

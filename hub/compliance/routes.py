@@ -1,0 +1,88 @@
+"""The HTTP API of verdicts: /api/v1/verdicts. Every request carries a user's token."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import AwareDatetime
+
+from hub.access.caller import Gate, User
+from hub.alerts.book import Book
+from hub.alerts.presenter import neat
+from hub.alerts.routes import MOST, PROBLEMS, Cursor, Short
+from hub.alerts.tables import PART as ALERTS
+from hub.compliance import models
+from hub.compliance.tables import PART
+from hub.compliance.verdicts import KeptVerdict, VerdictTable
+from hub.config.files import Config
+from hub.http.problems import ProblemRoute, language
+from hub.registry.live import Registry
+from hub.storage.compliance_file import COMPLIANCE, open_compliance
+
+
+def verdict_router(
+    config: Config, registry: Callable[[], Registry], clock: Callable[[], float], gate: Gate
+) -> APIRouter:
+    """Return the API as a part of the hub's HTTP server.
+
+    `registry` gives the registry as it is now, `clock` Unix time in s. `gate` lets users in.
+    """
+    router = APIRouter(prefix="/api/v1", route_class=ProblemRoute, responses=PROBLEMS)
+
+    @router.get("/verdicts", tags=["verdicts"], summary="List verdicts, the newest first")
+    def list_verdicts(
+        response: Response,
+        _user: Annotated[User, Depends(gate.needs("viewer"))],
+        accept_language: Annotated[str | None, Header()] = None,
+        district: Short = "",
+        site: Short = "",
+        board: Short = "",
+        rule: Annotated[str, Query(max_length=200, description='such as "GB 12523-2025 laeq-day"')] = "",
+        outcome: Annotated[str, Query(pattern="^(compliant|exceeded|invalid)?$")] = "",
+        since: Annotated[AwareDatetime | None, Query(description="windows that start then or later")] = None,
+        until: Annotated[AwareDatetime | None, Query(description="windows that start before")] = None,
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+        cursor: Cursor = None,
+    ) -> models.Verdicts:
+        response.headers["Content-Language"] = language(accept_language).value
+        response.headers["Cache-Control"] = "no-store"
+        with closing(open_compliance(config.data / COMPLIANCE, ALERTS, PART)) as db:
+            found = VerdictTable(db).search(
+                district=district,
+                site=site,
+                device=board,
+                rule=rule,
+                outcome=outcome,
+                since=since.timestamp() if since else None,
+                until=until.timestamp() if until else None,
+                before=cursor,
+                limit=limit + 1,
+            )
+            book = Book(db, clock)
+            shown = [_present(v, book, registry()) for v in found[:limit]]
+        return models.Verdicts(verdicts=shown, cursor=shown[-1].id if len(found) > limit else None)
+
+    return router
+
+
+def _present(v: KeptVerdict, book: Book, registry: Registry) -> models.Verdict:
+    alert = book.find_window(v.device, v.rule, v.start)
+    start, end, judged = (datetime.fromtimestamp(t, registry.zone) for t in (v.start, v.end, v.judged))
+    return models.Verdict(
+        id=v.id,
+        district=v.district,
+        site=v.site,
+        board=v.device,
+        rule=v.rule,
+        start=start,
+        end=end,
+        outcome=v.outcome,
+        value=neat(v.value),
+        limit=v.limit_value,
+        capture=v.valid_share,
+        revision=v.revision,
+        judged=judged,
+        alert=alert.alert if alert else None,
+    )

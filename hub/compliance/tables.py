@@ -1,0 +1,60 @@
+"""The tables of compliance.db that judging owns: verdicts, what is still to be judged, and how far in the log it is."""
+
+from hub.storage.database import Part
+
+STEPS = (
+    """
+CREATE TABLE verdict (
+    id INTEGER PRIMARY KEY,
+    district TEXT, site TEXT, device TEXT, rule TEXT, start INTEGER, end INTEGER,
+    outcome TEXT NOT NULL,        -- compliant, exceeded, invalid
+    value REAL, limit_value REAL NOT NULL,
+    valid_share REAL NOT NULL,
+    revision INTEGER NOT NULL,    -- above 1: late data amended it
+    judged REAL NOT NULL,         -- when it was given, Unix s
+    standard TEXT NOT NULL DEFAULT '',
+    limit_id TEXT NOT NULL DEFAULT '',
+    quantity TEXT NOT NULL DEFAULT '',
+    unit TEXT NOT NULL DEFAULT '',
+    verified TEXT NOT NULL DEFAULT '',  -- the weaker letter of value and averaging
+    binding TEXT NOT NULL DEFAULT 'binds',  -- binds, informs
+    reason TEXT NOT NULL DEFAULT '',  -- why it is invalid
+    permitted INTEGER NOT NULL DEFAULT 0  -- 1: above the value, but that often it may be
+);
+CREATE INDEX verdict_by_site ON verdict (site, start);
+CREATE INDEX verdict_by_window ON verdict (device, rule, start);
+CREATE TABLE latest (
+    device TEXT PRIMARY KEY,
+    t INTEGER NOT NULL,           -- end of its latest record before which none is still to come
+    heard REAL NOT NULL,          -- when a record of it was last taken
+    closed INTEGER NOT NULL DEFAULT 0  -- windows that end up to here have been judged
+) WITHOUT ROWID;
+CREATE TABLE position (offset INTEGER NOT NULL);  -- in the log, up to which everything has been judged
+INSERT INTO position VALUES (0);
+CREATE TABLE cell (               -- what was measured with flag N in each window of the first step of an averaging
+    device TEXT, quantity TEXT,
+    span TEXT,                    -- the kind of window: 20 min, 1 h, period 22:00-06:00
+    start INTEGER, end INTEGER NOT NULL,
+    seconds REAL NOT NULL,        -- how much of it was measured
+    total REAL NOT NULL,          -- integral of the value, of levels of 10^(level/10)
+    highest REAL NOT NULL,
+    seen INTEGER NOT NULL,        -- up to when readings have come
+    warned TEXT NOT NULL,         -- early warnings given of it
+    PRIMARY KEY (device, quantity, span, start)
+) WITHOUT ROWID;
+CREATE INDEX cell_by_end ON cell (end);
+CREATE TABLE pending (            -- windows of averagings that are to be judged
+    device TEXT, node TEXT, start INTEGER, end INTEGER NOT NULL,
+    PRIMARY KEY (device, node, start)
+) WITHOUT ROWID;
+CREATE TABLE kept (               -- valid values of days, of which those of months and years are made
+    device TEXT, node TEXT, start INTEGER, value REAL NOT NULL,
+    PRIMARY KEY (device, node, start)
+) WITHOUT ROWID;
+CREATE TABLE mark (               -- windows above a value where a number of such windows is permitted
+    device TEXT, rule TEXT, start INTEGER, end INTEGER NOT NULL, value REAL NOT NULL, capture REAL NOT NULL,
+    PRIMARY KEY (device, rule, start)
+) WITHOUT ROWID
+""",
+)
+PART = Part("compliance", STEPS, before=1)

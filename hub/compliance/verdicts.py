@@ -1,0 +1,133 @@
+"""The verdicts as they are kept: added by judging, never changed, and read by the HTTP API and the reports."""
+
+import sqlite3
+
+import msgspec
+
+from hub.judge.verdicts import Verdict
+from hub.storage.rows import select
+
+COUNTED = """
+SELECT count(*), sum(outcome = 'exceeded'), sum(outcome = 'invalid'),
+    sum(iif(outcome = 'exceeded', end - start, 0)), avg(valid_share), max(iif(outcome = 'invalid', NULL, value))
+FROM (SELECT start, end, outcome, value, valid_share, max(revision) FROM verdict
+    WHERE device = ? AND rule = ? AND start >= ? AND start < ? GROUP BY start)
+"""
+# Of a window's verdicts, the one with the highest revision counts: SQLite takes the other columns from its row, too.
+
+
+class KeptVerdict(msgspec.Struct, kw_only=True):
+    """A verdict on one window of one limit at one board, as its table holds it. Times are Unix s."""
+
+    id: int
+    district: str
+    site: str
+    device: str
+    rule: str
+    start: int
+    end: int
+    outcome: str
+    value: float | None
+    """In `unit`, not rounded; None: the window has no value."""
+    limit_value: float
+    valid_share: float
+    """Share of the window that was measured with flag N, 0 to 1."""
+    revision: int
+    """Above 1: late data amended it."""
+    judged: float
+    standard: str
+    limit_id: str
+    quantity: str
+    unit: str
+    verified: str
+    """The weaker letter of the limit's value and averaging."""
+    binding: str
+    reason: str
+    """Why it is invalid."""
+    permitted: bool
+    """Above the value, but that often it may be."""
+
+
+class Counted(msgspec.Struct):
+    """What the newest verdicts on the windows of one rule at one board come to."""
+
+    windows: int
+    exceeded: int
+    invalid: int
+    exceeded_s: float
+    """How long the windows last that exceed the limit [s]."""
+    capture: float | None
+    """Mean share that was measured, 0 to 1."""
+    highest: float | None
+
+
+class VerdictTable:
+    """The verdicts in the compliance database behind `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, v: Verdict) -> None:
+        """Keep a verdict."""
+        self._db.execute(
+            "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
+            "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
+                *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
+                *(v.reason, v.permitted),
+            ),
+        )
+
+    def earlier(self, v: Verdict) -> list[KeptVerdict]:
+        """Return the verdicts that were given on the window of `v`, in their order."""
+        rest = "FROM verdict WHERE device = ? AND rule = ? AND start = ? ORDER BY revision"
+        return select(self._db, KeptVerdict, rest, v.device, v.rule, v.start)
+
+    def search(
+        self,
+        *,
+        district: str = "",
+        site: str = "",
+        device: str = "",
+        rule: str = "",
+        outcome: str = "",
+        since: float | None = None,
+        until: float | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[KeptVerdict]:
+        """Return verdicts, the newest first: at most `limit`, with numbers below `before`.
+
+        `since`, `until`: on windows that start then or later, and before (Unix s).
+        """
+        wanted: dict[str, object] = {"district = ?": district, "site = ?": site, "device = ?": device, "rule = ?": rule}
+        wanted |= {"outcome = ?": outcome, "start >= ?": since, "start < ?": until, "id < ?": before}
+        tests = {test: value for test, value in wanted.items() if value}
+        where = " AND ".join(tests) or "1"
+        return select(
+            self._db, KeptVerdict, f"FROM verdict WHERE {where} ORDER BY id DESC LIMIT ?", *tests.values(), limit
+        )
+
+    def after(self, id_: int, most: int | None = None) -> list[KeptVerdict]:
+        """Return the verdicts behind a number, at most `most`, in the order in which they were given."""
+        rest = "FROM verdict WHERE id > ? ORDER BY id LIMIT ?"
+        return select(self._db, KeptVerdict, rest, id_, -1 if most is None else most)
+
+    def newest(self) -> list[KeptVerdict]:
+        """Return the verdicts on the newest window of every rule that binds at every board."""
+        return select(
+            self._db,
+            KeptVerdict,
+            "FROM verdict JOIN (SELECT device, rule, max(start) AS start FROM verdict GROUP BY device, rule) "
+            "USING (device, rule, start) WHERE binding = 'binds' ORDER BY id",
+        )
+
+    def last(self) -> int:
+        """Return the number of the newest verdict, 0 when there is none."""
+        return int(self._db.execute("SELECT ifnull(max(id), 0) FROM verdict").fetchone()[0])
+
+    def count(self, device: str, rule: str, start: int, end: int) -> Counted:
+        """Return what the verdicts on windows that begin in `start` <= t < `end` (Unix s) come to."""
+        return Counted(*self._db.execute(COUNTED, (device, rule, start, end)).fetchone())

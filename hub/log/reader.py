@@ -1,0 +1,102 @@
+"""Reads the log: what its writer, its consumers, the evidence of alerts and the hub's own state ask of it."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hub.log.entry import COLUMNS, Entry
+from hub.storage.database import read_only
+
+AT_ONCE = 500
+"""Messages in memory at once while the log is searched."""
+
+
+READ = 2_000_000
+"""What one `read` gives, bytes of the messages, about; decoded they take up to twelve times as much."""
+_ENTRY = f"SELECT {COLUMNS} FROM message"  # noqa: S608 - names of columns
+
+
+class LogReader:
+    """What can be read of the log behind `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def read(self, after: int, most: int, size: int = READ) -> list[Entry]:
+        """Return up to `most` entries behind the offset `after`, in order: of about `size` bytes, and one at least."""
+        rows = self._db.execute(f"{_ENTRY} WHERE offset > ? ORDER BY offset LIMIT ?", (after, most))
+        entries = []
+        for row in rows:
+            entry = Entry.of_row(row)
+            entries.append(entry)
+            size -= entry.weight
+            if size <= 0:
+                break
+        rows.close()  # else the file's journal cannot be cut while nobody asks for the rest
+        return entries
+
+    def search(self, topics: Sequence[str], after: int, before: int) -> Iterator[Entry]:
+        """Yield the entries with one of these topics between two offsets, in order."""
+        marks = ", ".join("?" * len(topics))
+        sql = f"{_ENTRY} WHERE offset > ? AND offset < ? AND topic IN ({marks}) ORDER BY offset LIMIT ?"
+        while rows := self._db.execute(sql, (after, before, *topics, AT_ONCE)).fetchall():
+            yield from map(Entry.of_row, rows)
+            after = rows[-1][0]
+
+    def end(self) -> int:
+        """Return the offset of the newest message, 0 when there is none."""
+        return self._db.execute("SELECT max(offset) FROM message").fetchone()[0] or 0
+
+    def begin(self) -> int:
+        """Return the offset of the oldest message that is still kept, 1 when there is none."""
+        return self._db.execute("SELECT min(offset) FROM message").fetchone()[0] or 1
+
+    def offset_at(self, time: float) -> int:
+        """Return the offset of the first message received at `time` (Unix s) or later; if none was, the one to come."""
+        low, high = self.begin(), self.end() + 1
+        while low < high:  # offsets count up with the time of reception
+            middle = (low + high) // 2
+            offset, received = self._db.execute(
+                "SELECT offset, received FROM message WHERE offset >= ? ORDER BY offset LIMIT 1", (middle,)
+            ).fetchone()
+            if received < time:
+                low = offset + 1
+            else:
+                high = middle
+        return int(low)
+
+    def received_last(self) -> float | None:
+        """Return when the newest message was received, Unix s; None when there is none."""
+        row = self._db.execute("SELECT received FROM message ORDER BY offset DESC LIMIT 1").fetchone()
+        return row[0] if row else None
+
+    def received(self, after: int) -> float | None:
+        """Return when the first message behind the offset `after` was received; None when there is none."""
+        row = self._db.execute("SELECT received FROM message WHERE offset > ? ORDER BY offset LIMIT 1", (after,))
+        found = row.fetchone()
+        return found[0] if found else None
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return the messages since the log was made by (device, reason), as the table `count` has them."""
+        return {
+            (device, reason): n for device, reason, n in self._db.execute("SELECT device, reason, messages FROM count")
+        }
+
+    def quarantined(self) -> dict[str, int]:
+        """Return how many messages are in quarantine, by reason."""
+        return dict(self._db.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason").fetchall())
+
+
+@contextmanager
+def reading_log(path: Path) -> Iterator[LogReader]:
+    """Open the log in the file `path`, which is there already, to be read while the hub writes it."""
+    reader = LogReader(read_only(path))
+    try:
+        yield reader
+    finally:
+        reader.close()

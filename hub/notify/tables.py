@@ -1,0 +1,26 @@
+"""The tables of notifications in compliance.db."""
+
+from hub.storage.database import Part
+
+STEPS = (
+    """
+CREATE TABLE notification (
+    id INTEGER PRIMARY KEY,
+    alert INTEGER NOT NULL, step INTEGER NOT NULL, recipient TEXT NOT NULL,
+    state TEXT NOT NULL,          -- waiting, sending, sent, unknown (a crash while it was sent, twice), dropped
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due REAL NOT NULL,            -- not to be sent before
+    repeated INTEGER NOT NULL DEFAULT 0,  -- whether it was sent was left open 1: by a crash, 2: by a lost answer;
+                                          -- it was sent again, and said so
+    sent REAL,
+    digest INTEGER,               -- the first notification of the digest with which it was sent
+    error TEXT,                   -- of the last attempt
+    UNIQUE (alert, step, recipient)
+);
+CREATE INDEX notification_waiting ON notification (recipient, due) WHERE state IN ('waiting', 'sending');
+CREATE INDEX notification_sent ON notification (recipient, sent) WHERE sent IS NOT NULL;
+CREATE TABLE notified (step INTEGER NOT NULL);  -- the newest step for which recipients have been chosen
+INSERT INTO notified VALUES (0)
+""",
+)
+PART = Part("notify", STEPS, before=1)

@@ -1,0 +1,12 @@
+"""The tables of the watch over the network in compliance.db."""
+
+from hub.storage.database import Part
+
+STEPS = (
+    """
+CREATE TABLE calibration (device TEXT PRIMARY KEY, due TEXT NOT NULL) WITHOUT ROWID;  -- as the boards said
+CREATE TABLE watched (offset INTEGER NOT NULL);  -- the log's offset up to which the network has been watched
+INSERT INTO watched VALUES (-1)
+""",
+)
+PART = Part("watch", STEPS, before=1)

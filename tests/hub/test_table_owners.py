@@ -1,0 +1,136 @@
+"""Each table has one owner: only its package writes it, and who else reads it is declared here, one by one and few."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+OWNERS = {
+    "access": {"access", "access_step"},
+    "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
+    "compliance": {"cell", "kept", "latest", "mark", "pending", "position", "verdict"},
+    "field": {"entry"},
+    "log": {"count", "gap", "message", "position", "quarantine", "stream"},
+    "notify": {"notification", "notified"},
+    "reports": {"board", "position"},
+    "series": {"bucket", "changed", "place", "position", "reading", "record", "rollup", "source"},
+    "storage": {"schema_part"},
+    "watch": {"calibration", "watched"},
+}
+"""The tables that each package below hub/ writes. Several files have a table `position`: each consumer's own."""
+READERS = {
+    "hub/alerts/proof.py": {"latest", "verdict"},  # whether a limit is kept; when the windows of an alert were judged
+    "hub/alerts/told.py": {"notification"},  # who was told of an alert
+    "hub/intake/cli.py": {"count", "quarantine"},  # what `fenceline quarantine` shows
+    "hub/upkeep/archive.py": {"position"},  # a backup says how far each consumer is
+}
+"""The tables that a module reads though another package owns them."""
+HISTORY = "hub/storage/compliance_history.py"
+"""Brings files forward of the time when compliance.db as a whole had one owner; it is never changed again."""
+BUILT_IN = {"json_each", "sqlite_schema"}
+
+NAMED = re.compile(
+    r"\b(FROM|JOIN|INTO|UPDATE|(?:CREATE|DROP|ALTER) TABLE)\s+(?!SELECT\b|SET\b|ON\b)([\w\0]+)"
+    r"((?:\s+(?:AS\s+)?[a-z]\w*)?(?:\s*,\s*[a-z]\w*(?:\s+(?:AS\s+)?[a-z]\w*)?)*)"
+)
+SMALL = re.compile(r"\s*(select\s.*\sfrom|insert\s+into|update\s+\w+\s+set|delete\s+from)\s", re.DOTALL)
+READ = {"FROM", "JOIN"}
+
+
+def literals(source):
+    """Yield the texts in a module's code, without its docstrings; what an f-string fills in is a NUL."""
+    tree = ast.parse(source)
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    alone = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    docs = {id(value) for value in alone if isinstance(value, ast.Constant)}
+    for node in ast.walk(tree):
+        if id(node) in parts | docs:
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values)
+
+
+def tables(source):
+    """Yield (table, whether it is written) for each table that a statement in a module names; \0: not told."""
+    for text in literals(source):
+        statement = re.sub(r"--.*", "", text)
+        if SMALL.match(statement):
+            yield "SQL in small letters: " + statement, True
+        for match in NAMED.finditer(statement):
+            deletes = statement[: match.start()].rstrip().endswith("DELETE")
+            yield match[2], match[1] not in READ or deletes
+            for other in match[3].split(",")[1:]:
+                yield other.split()[0], False
+        if re.search(r"\b(FROM|JOIN|INTO|UPDATE)\s*$", statement):
+            yield "\0", True
+
+
+def violations(module, source):
+    """Return what a module's statements do to tables that are not its package's and not declared."""
+    own = OWNERS.get(module.split("/")[1], set())
+    return [
+        f"{module} {'writes' if writes else 'reads'} {table!r}"
+        for table, writes in tables(source)
+        if table not in own | BUILT_IN and (writes or table not in READERS.get(module, set()))
+    ]
+
+
+def modules():
+    for path in sorted((ROOT / "hub").rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name != HISTORY:
+            yield name, path.read_text("utf-8")
+
+
+def test_each_table_is_used_by_its_owner_and_by_declared_readers():
+    assert [found for name, source in modules() for found in violations(name, source)] == []
+
+
+def test_what_is_declared_is_there():
+    made = {package: set() for package in OWNERS}
+    read = {}
+    for name, source in modules():
+        for text in literals(source):
+            made.setdefault(name.split("/")[1], set()).update(re.findall(r"CREATE (?:TABLE|VIEW) (\w+)", text))
+        read[name] = {table for table, _ in tables(source)}
+    assert {package: found for package, found in made.items() if found} == OWNERS
+    assert all(needed <= read[name] for name, needed in READERS.items()), "a reader that reads no more"
+
+
+def test_a_statement_in_the_wrong_package_is_found():
+    def found(code, module="hub/watch/consumer.py"):
+        return violations(module, code)
+
+    assert found('db.execute("UPDATE alert SET state = ?")') == ["hub/watch/consumer.py writes 'alert'"]
+    assert found('db.execute("INSERT OR REPLACE INTO alert_step VALUES (?)")') == [
+        "hub/watch/consumer.py writes 'alert_step'"
+    ]
+    assert found('db.execute("DELETE FROM verdict WHERE id = ?")') == ["hub/watch/consumer.py writes 'verdict'"]
+    assert found("db.execute(f'SELECT {x} FROM alert a JOIN notification n ON a.id = n.alert')") == [
+        "hub/watch/consumer.py reads 'alert'",
+        "hub/watch/consumer.py reads 'notification'",
+    ]
+    assert found('db.execute("SELECT 1 FROM watched, alert_step s, access")') == [
+        "hub/watch/consumer.py reads 'alert_step'",
+        "hub/watch/consumer.py reads 'access'",
+    ]
+    assert found('f"""SELECT 1 FROM watched WHERE offset IN (SELECT {y} FROM message)"""') == [
+        "hub/watch/consumer.py reads 'message'"
+    ]
+    assert found('db.execute("SELECT offset FROM watched")') == []
+    assert found('"""Reads FROM alert, in words."""') == []
+
+
+def test_a_declared_reader_may_not_write():
+    module = "hub/alerts/told.py"
+    assert violations(module, 'db.execute("SELECT 1 FROM notification")') == []
+    assert violations(module, 'db.execute("DELETE FROM notification")') == [f"{module} writes 'notification'"]
+
+
+def test_a_statement_that_hides_its_table_is_found():
+    assert violations("hub/watch/x.py", 'db.execute(f"SELECT 1 FROM {table}")')
+    assert violations("hub/watch/x.py", 'db.execute("SELECT 1 FROM " + table)')
+    assert violations("hub/watch/x.py", 'db.execute("select id from alert")')
