@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-dashboards bench-field
+.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-dashboards bench-field bench-start
 .PHONY: torture fuzz check generate lock clean
 
 help: ## Show this list
@@ -45,6 +45,9 @@ bench-dashboards: $(VENV)/.dev ## Measure every panel's queries on a year of 200
 bench-field: $(VENV)/.dev ## Measure what a technician waits for, at 115200 baud; one JSON line last
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.bench.field
+
+bench-start: $(VENV)/.dev ## Measure how soon a command answers, beside Python with typer alone; one JSON line last
+	@$(BIN)/python -m tests.bench.start $(ARGS)
 
 torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. make torture ARGS="--kills 100 --json"
 	@$(BIN)/python -m tests.stack >&2

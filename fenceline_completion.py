@@ -16,6 +16,7 @@ from typer.main import get_command
 
 import fenceline
 from schemas.errors import UserError
+from schemas.language import tell
 
 VARIABLE = "_FENCELINE_COMPLETE"
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
@@ -32,7 +33,7 @@ class _Rooms(TyperGroup):
             return None
         module, text = fenceline.COMMANDS[cmd_name]
         command = get_command(importlib.import_module(module).app)
-        command.short_help = text
+        command.short_help = tell(text)
         return command
 
 

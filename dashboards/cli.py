@@ -1,5 +1,6 @@
 """`fenceline grafana`: writes dashboards and alert rules, tells whether they are current, brings them to a Grafana."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,35 +9,62 @@ import typer
 from dashboards import alerting, generate, grafana_cli
 from dashboards.alerting import Wording
 from dashboards.texts import Lang
+from hub.terminal.commands import command, group, option
 from schemas.errors import UserError
+from schemas.language import Text
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = group(
+    Text("Dashboards and alert rules as code, in English and Chinese.", "以代码管理的看板和报警规则，中英双语。"),
+    "fenceline grafana push --url https://grafana.city.example:3000 --token-file token",
+    "fenceline grafana check",
+)
 
-
-@app.callback()
-def grafana() -> None:
-    """Dashboards and alert rules as code, in English and Chinese."""
-
-
-app.command(help=grafana_cli.PUSH)(grafana_cli.push)
-app.command(help=grafana_cli.CHECK)(grafana_cli.check)
+grafana_cli.mount(app)
 
 
-@app.command()
+@command(
+    app,
+    "build",
+    Text(
+        "Write the dashboards and the alert rules as JSON files for Grafana's provisioning.",
+        "将看板和报警规则写成供 Grafana 自动加载的 JSON 文件。",
+    ),
+    "fenceline grafana build",
+    "fenceline grafana build --lang zh --out city --alert-rules city-alerts",
+    "fenceline grafana build --check",
+    lang=False,
+)
 def build(
-    lang: Annotated[Lang | None, typer.Option(help="Only this language; without it, all.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder that gets en/ and zh/.", show_default=False)] = generate.FOLDER,
+    lang: Annotated[
+        Lang | None,
+        option(Text("Only the dashboards in this language.", "仅限该语言的看板。"), show_default=Text("all", "全部")),
+    ] = None,
+    out: Annotated[
+        Path,
+        option(
+            Text("Folder that gets en/ and zh/.", "存放 en/ 和 zh/ 的目录。"),
+            show_default=Text("dashboards/generated", "dashboards/generated"),
+        ),
+    ] = generate.FOLDER,
     alert_rules: Annotated[
-        Path, typer.Option(help="Folder that gets en/, zh/ and both/ with Grafana's alerting.", show_default=False)
+        Path,
+        option(
+            Text(
+                "Folder that gets en/, zh/ and both/ with Grafana's alerting.",
+                "存放 Grafana 报警配置 en/、zh/ 和 both/ 的目录。",
+            ),
+            show_default=Text("dashboards/provisioning", "dashboards/provisioning"),
+        ),
     ] = alerting.FOLDER,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 names what is not current.")
+        bool,
+        option(
+            Text("Write nothing; exit code 1 names what is not current.", "不写入；有过期文件时列出，退出码为 1。"),
+            "--check",
+        ),
     ] = False,
 ) -> None:
-    """Write the dashboards and the alert rules as JSON files for Grafana's provisioning.
-
-    Examples: fenceline grafana build | fenceline grafana build --lang zh --out city --alert-rules city-alerts
-    """
+    """Write the dashboards and the alert rules."""
     texts = {out / path: text for one in ([lang] if lang else Lang) for path, text in generate.files(one).items()}
     if out == generate.FOLDER or alert_rules != alerting.FOLDER:
         for wording in [Wording(lang)] if lang else Wording:
@@ -51,8 +79,8 @@ def build(
         raise UserError(f"{error.filename}: {error.strerror}; give --out a folder that can be written.") from error
     for path in stale:
         if check:
-            typer.echo(f"{path} is not what the code gives: run `fenceline grafana build`", err=True)
+            print(f"{path} is not what the code gives: run `fenceline grafana build`", file=sys.stderr)
         else:
-            typer.echo(f"{path} written")
+            print(f"{path} written")
     if check and stale:
         raise typer.Exit(1)

@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
-from rich.text import Text as RichText
 
 from dashboards import alerting
 from dashboards.alerting import Wording
@@ -22,25 +18,44 @@ from dashboards.grafana import Grafana, read_token
 from dashboards.panel_check import Asked, ask_all, of_rules, parse_span, questions
 from dashboards.push import Action, Database, Step, plan
 from dashboards.texts import Lang
+from hub.terminal.commands import command, option
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import AsJson
+from hub.terminal.tables import Cell, say, table
 from schemas.errors import UserError
-from schemas.language import Text, system_language
+from schemas.language import Text, tell
 
 Url = Annotated[
     str,
-    typer.Option("--url", envvar="GRAFANA_URL", help="Grafana's address, such as https://grafana.city.example:3000."),
+    option(
+        Text(
+            "Grafana's address, such as https://grafana.city.example:3000.",
+            "Grafana 的地址，如 https://grafana.city.example:3000。",
+        ),
+        "--url",
+        envvar="GRAFANA_URL",
+    ),
 ]
 TokenFile = Annotated[
     Path | None,
-    typer.Option(
-        help="File with the token of a service account; without it GRAFANA_TOKEN from the environment.",
-        show_default=False,
+    option(
+        Text("File with the token of a service account.", "存放服务账号令牌的文件。"),
+        show_default=Text("GRAFANA_TOKEN in the environment", "环境变量 GRAFANA_TOKEN"),
     ),
 ]
 Authority = Annotated[
-    Path | None, typer.Option("--ca", help="Certificate of the authority that Grafana's is from.", show_default=False)
+    Path | None,
+    option(
+        Text("Certificate of the authority that Grafana's is from.", "签发 Grafana 证书的机构证书。"),
+        "--ca",
+        show_default=Text("the system's", "系统自带"),
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Languages = Annotated[Wording, typer.Option("--lang", help="Whose dashboards, and the alert rules' wording.")]
+Languages = Annotated[
+    Wording,
+    option(Text("Whose dashboards, and the alert rules' wording.", "看板的语言，以及报警规则的用语。"), "--lang"),
+]
+NONE = Text("none", "无")
 
 ACTIONS = {
     Action.CREATE: (Text("created", "已创建"), Text("would be created", "将创建"), "green"),
@@ -67,28 +82,22 @@ COLUMNS = (
 )
 
 
-PUSH = """Bring data source, dashboards and alert rules into a Grafana that runs, as often as you like.
+PUSH = Text(
+    """Bring data source, dashboards and alert rules into a Grafana that runs, as often as you like.
 
-A second push changes nothing. Dashboards, rules, contact points and policies of yours stay as they are.
+    A second push changes nothing. Dashboards, rules, contact points and policies of yours stay as they are.""",
+    """将数据源、看板和报警规则送入运行中的 Grafana，可重复执行。
 
-Examples:
+    再次推送不会有变化。您自己的看板、规则、联络点和策略保持不变。""",
+)
+CHECK = Text(
+    """Ask a Grafana that runs whether its data source is well and every query of every panel and rule is answered.
 
-  fenceline grafana push --url https://grafana.city.example:3000 --token-file token --dry-run
+    The exit code is 1 if one is not, else 0. A panel without data is told, and is no failure.""",
+    """检查运行中的 Grafana：数据源是否正常，各面板和规则的每个查询是否有应答。
 
-  fenceline grafana push --lang zh --contact contact.toml          GRAFANA_URL and GRAFANA_TOKEN in the environment
-
-  fenceline grafana push --store-url http://influxdb:8086 --store-user grafana --store-password-file password
-"""
-CHECK = """Ask a Grafana that runs whether its data source is well and every query of every panel and rule is answered.
-
-The exit code is 1 if one is not, else 0. A panel without data is told, and is no failure.
-
-Examples:
-
-  fenceline grafana check --url https://grafana.city.example:3000 --token-file token --ca ca.crt
-
-  fenceline grafana check --lang zh --from now-7d --json
-"""
+    有未应答的查询时退出码为 1，否则为 0。无数据的面板会列出，不算失败。""",
+)
 
 
 class Answer(StrEnum):
@@ -110,22 +119,46 @@ def push(
     url: Url,
     token_file: TokenFile = None,
     lang: Languages = Wording.BOTH,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; show what would change.")] = False,
+    dry_run: Annotated[
+        bool, option(Text("Change nothing; show what would change.", "不作更改，仅显示将有的更改。"), "--dry-run")
+    ] = False,
     store_url: Annotated[
-        str, typer.Option(help="InfluxDB's address as Grafana reaches it. Without it the data source stays as it is.")
+        str,
+        option(
+            Text(
+                "InfluxDB's address as Grafana reaches it. Without it the data source stays as it is.",
+                "Grafana 访问 InfluxDB 的地址。不提供则数据源保持不变。",
+            ),
+            show_default=NONE,
+        ),
     ] = "",
     store_database: Annotated[
-        str, typer.Option(help="Its database (InfluxDB 2: the bucket's DBRP name).")
+        str,
+        option(
+            Text("Its database (InfluxDB 2: the bucket's DBRP name).", "数据库名（InfluxDB 2：存储桶的 DBRP 名称）。")
+        ),
     ] = "fenceline",
-    store_user: Annotated[str, typer.Option(help="Who may read there.")] = "",
+    store_user: Annotated[str, option(Text("Who may read there.", "有读取权限的用户。"), show_default=NONE)] = "",
     store_password_file: Annotated[
-        Path | None, typer.Option(help="File with that user's password.", show_default=False)
+        Path | None, option(Text("File with that user's password.", "存放该用户密码的文件。"), show_default=NONE)
     ] = None,
     contact: Annotated[
         Path | None,
-        typer.Option(help="TOML file that names whom alerts reach; deploy/README.md shows one.", show_default=False),
+        option(
+            Text(
+                "TOML file that names whom alerts reach; deploy/README.md shows one.",
+                "指定报警接收人的 TOML 文件，示例见 deploy/README.md。",
+            ),
+            show_default=NONE,
+        ),
     ] = None,
-    alerts: Annotated[bool, typer.Option(help="Bring alert rules, contact point and policy, too.")] = True,
+    alerts: Annotated[
+        bool,
+        option(
+            Text("Bring alert rules, contact point and policy, too.", "同时推送报警规则、联络点和策略。"),
+            "--alerts/--no-alerts",
+        ),
+    ] = True,
     ca: Authority = None,
     as_json: AsJson = False,
 ) -> None:
@@ -148,7 +181,7 @@ def push(
                     bar(step.name)
     if as_json:
         rows = [{"kind": step.kind, "name": step.name, "action": step.action.value} for step in steps]
-        print(json.dumps({"dry_run": dry_run, "grafana": grafana.version, "changes": len(waiting), "steps": rows}))
+        print_object({"dry_run": dry_run, "grafana": grafana.version, "changes": len(waiting), "steps": rows})
     else:
         _show_steps(grafana, steps, dry_run)
 
@@ -157,8 +190,11 @@ def check(
     url: Url,
     token_file: TokenFile = None,
     lang: Languages = Wording.BOTH,
-    begin: Annotated[str, typer.Option("--from", help="Begin of the time range, as Grafana writes it.")] = "now-24h",
-    end: Annotated[str, typer.Option("--to", help="Its end.")] = "now",
+    begin: Annotated[
+        str,
+        option(Text("Begin of the time range, as Grafana writes it.", "时间范围的起点，按 Grafana 的写法。"), "--from"),
+    ] = "now-24h",
+    end: Annotated[str, option(Text("Its end.", "时间范围的终点。"), "--to")] = "now",
     ca: Authority = None,
     as_json: AsJson = False,
 ) -> None:
@@ -179,10 +215,31 @@ def check(
     if as_json:
         rows = [asked._asdict() | {"seconds": round(asked.seconds, 3)} for asked in answers]
         ok = not health and not failed
-        print(json.dumps({"ok": ok, "datasource": health or "ok", "queries": rows}, ensure_ascii=False))
+        print_object({"ok": ok, "datasource": health or "ok", "queries": rows})
     else:
         _show_answers(health, answers, failed)
     raise typer.Exit(1 if health or failed else 0)
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(
+        app,
+        "push",
+        PUSH,
+        "fenceline grafana push --url https://grafana.city.example:3000 --token-file token --dry-run",
+        "fenceline grafana push --lang zh --contact contact.toml",
+        "fenceline grafana push --store-url http://influxdb:8086 --store-user grafana --store-password-file password",
+        lang=False,
+    )(push)
+    command(
+        app,
+        "check",
+        CHECK,
+        "fenceline grafana check --url https://grafana.city.example:3000 --token-file token --ca ca.crt",
+        "fenceline grafana check --lang zh --from now-7d --json",
+        lang=False,
+    )(check)
 
 
 def _database(url: str, name: str, user: str, password_file: Path | None) -> Database | None:
@@ -233,56 +290,50 @@ def _boards(grafana: Grafana, languages: list[Lang]) -> list[dict[str, Any]]:
 
 @contextmanager
 def _progress(what: Text, total: int | None) -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     # On standard error, and only on a terminal: standard output is for the result.
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        label = what.into(system_language())
+        label = tell(what)
         task = bar.add_task(label, total=total)
         yield lambda name: bar.update(task, advance=1, description=f"{label} {name}")
 
 
 def _show_steps(grafana: Grafana, steps: list[Step], dry_run: bool) -> None:
-    lang = system_language()
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for _ in range(4):
-        table.add_column(overflow="fold")
+    rows = []
     for step in steps:
         done, would, style = ACTIONS[step.action]
-        said = (would if dry_run else done).into(lang)
-        note = step.note.into(lang) if step.note else ""
-        table.add_row(KINDS[step.kind].into(lang), step.name, RichText(said, style), note)
-    console = Console(highlight=False)
-    console.print(table)
+        said = Cell(tell(would if dry_run else done), style)
+        rows.append((tell(KINDS[step.kind]), step.name, said, tell(step.note) if step.note else ""))
+    table((), rows)
     number = sum(step.apply is not None for step in steps)
     end = Text(
         f"{number} change(s) in Grafana {grafana.version} at {grafana.url}" + (", none made" if dry_run else ""),
         f"{grafana.url}（Grafana {grafana.version}）：{number}项更改" + ("，均未执行" if dry_run else ""),
     )
-    console.print(RichText(end.into(lang), "bold"))
+    say(Cell(tell(end), "bold"))
 
 
 def _show_answers(health: str, answers: list[Asked], failed: int) -> None:
-    lang = system_language()
-    console = Console(highlight=False)
     if health:
         told = Text(
             f"The data source is not well, so no query was asked: {health}", f"数据源异常，未执行查询：{health}"
         )
-        console.print(RichText(told.into(lang), "bold red"))
+        say(Cell(tell(told), "bold red"))
         return
-    table = Table(box=None, pad_edge=False)
-    for number, column in enumerate(COLUMNS):
-        table.add_column(column.into(lang), justify="right" if number in (3, 4) else "left", overflow="fold")
+    rows = []
     for asked in answers:
         state = Answer.FAILED if asked.problem else Answer.FOUND if asked.rows else Answer.EMPTY
         said, style = ANSWERS[state]
-        result = RichText(said.into(lang), style) + RichText(f" {asked.problem}" if asked.problem else "", "")
-        table.add_row(asked.dashboard, asked.panel, asked.query, str(asked.rows), f"{asked.seconds:.2f} s", result)
-    console.print(table)
+        result = Cell(tell(said) + (f" {asked.problem}" if asked.problem else ""), style)
+        rows.append((asked.dashboard, asked.panel, asked.query, str(asked.rows), f"{asked.seconds:.2f} s", result))
+    table([tell(column) for column in COLUMNS], rows, numbers=(3, 4))
     empty = sum(not asked.rows and not asked.problem for asked in answers)
     end = Text(
         f"{len(answers)} queries asked, {failed} failed, {empty} without data.",
         f"共{len(answers)}个查询，失败{failed}个，无数据{empty}个。",
     )
-    console.print(RichText(end.into(lang), "bold"))
+    say(Cell(tell(end), "bold"))

@@ -1,34 +1,46 @@
 """`fenceline deploy`: what a city needs before its first `compose up`, and a certificate for each of its boards."""
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text as RichText
-
-from deploy.files import Done, Made, board, broker_access, init, wrong_owners
-from hub.config.files import ConfigError, load_config
-from hub.registry.live import load_registry
+from hub.terminal.commands import argument, command, group, option
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import AsJson
+from hub.terminal.tables import Cell, table
 from schemas.errors import UserError
-from schemas.language import Lang, Text, system_language
-from schemas.language_option import LangOption
+from schemas.language import Text, tell
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+if TYPE_CHECKING:
+    from deploy.files import Made
 
-Folder = Annotated[Path | None, typer.Option(help="Where compose.yaml lies.", show_default="here, or ./deploy")]
+app = group(
+    Text(
+        "Certificates, passwords and tokens of a city on one machine; deploy/README.md tells the whole way.",
+        "单机部署所需的证书、密码和令牌；完整步骤见 deploy/README.md。",
+    ),
+    "sudo fenceline deploy init --host fenceline.city.example",
+)
+
+Folder = Annotated[
+    Path | None,
+    option(
+        Text("Where compose.yaml lies.", "compose.yaml 所在目录。"),
+        show_default=Text("here, or ./deploy", "当前目录或 ./deploy"),
+    ),
+]
 AuthorityFolder = Annotated[
     Path | None,
-    typer.Option("--authority", help="Where the authority's key is, or is to be.", show_default="authority/ beside it"),
+    option(
+        Text("Where the authority's key is, or is to be.", "证书机构密钥的存放位置。"),
+        "--authority",
+        show_default=Text("authority/ beside it", "同级的 authority/"),
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 STATES = {
-    Done.MADE: (Text("made", "已生成"), "green"),
-    Done.RENEWED: (Text("renewed", "已更新"), "yellow"),
-    Done.KEPT: (Text("kept", "已保留"), "dim"),
+    "made": (Text("made", "已生成"), "green"),
+    "renewed": (Text("renewed", "已更新"), "yellow"),
+    "kept": (Text("kept", "已保留"), "dim"),
 }
 OWNERS = Text(
     "Not root, so these files are still yours; the services start only when they can read them:",
@@ -41,71 +53,89 @@ PUT_AWAY = Text(
 ON_BOARD = Text("Put the files of {folder} on the board.", "请将{folder}中的文件放到设备上。")
 
 
-@app.callback()
-def deploy() -> None:
-    """Certificates, passwords and tokens of a city on one machine; deploy/README.md tells the whole way."""
-
-
-@app.command(
+@command(
+    app,
     "init",
-    help="""Make what a city needs before the first `docker compose up`: authority, certificates, passwords, tokens.
+    Text(
+        """Make what a city needs before the first 'docker compose up': authority, certificates, passwords, tokens.
 
-Nothing that exists is overwritten, so run it as often as you like: it renews certificates that end within 90 days or
-lack a --host, gives each file to the user who must read it (as root), and tells what it did. Secrets are never shown.
+        Nothing that exists is overwritten, so run it as often as you like: it renews certificates that end within 90
+        days or lack a --host, gives each file to the user who must read it (as root), and tells what it did. Secrets
+        are never shown.""",
+        """生成首次 docker compose up 之前所需的内容：证书机构、证书、密码、令牌。
 
-Examples:
-
-  docker compose run --rm tools deploy init --host fenceline.city.example
-
-  sudo fenceline deploy init --host fenceline.city.example --host 203.0.113.7 --authority /media/safe/authority
-""",
+        不覆盖已有内容，可重复执行：更新 90 天内到期或缺少某个 --host 的证书，（以 root 运行时）将各文件交给须读取它的
+        用户，并报告所做的事。机密从不显示。""",
+    ),
+    "docker compose run --rm tools deploy init --host fenceline.city.example",
+    "sudo fenceline deploy init --host fenceline.city.example --host 203.0.113.7 --authority /media/safe/authority",
 )
 def init_command(
     host: Annotated[
-        list[str], typer.Option(help="Name or address by which boards and people reach this machine; may be repeated.")
+        list[str],
+        option(
+            Text(
+                "Name or address by which boards and people reach this machine; may be repeated.",
+                "设备和人员访问本机所用的名称或地址，可重复。",
+            )
+        ),
     ],
     district: Annotated[
-        list[str] | None, typer.Option(help="District with a hub of its own; may be repeated (SIZING.md).")
+        list[str] | None,
+        option(
+            Text(
+                "District with a hub of its own; may be repeated (SIZING.md).",
+                "有独立数据中心的区，可重复（见 SIZING.md）。",
+            ),
+            "--district",
+            show_default=Text("none", "无"),
+        ),
     ] = None,
     folder: Folder = None,
     authority: AuthorityFolder = None,
     as_json: AsJson = False,
-    lang: LangOption = None,
 ) -> None:
     """Make what is missing."""
+    from deploy.files import init, wrong_owners
+
     place = _place(folder)
     keys = authority or place / "authority"
     made = list(init(place, host, keys, district or ()))
     commands = wrong_owners(place)
-    _tell(place, made, commands, as_json, lang or system_language())
+    _tell(place, made, commands, as_json)
     if (keys / "ca.key").exists() and not as_json:
-        print(PUT_AWAY.into(lang or system_language()).format(path=keys / "ca.key"))
+        print(tell(PUT_AWAY).format(path=keys / "ca.key"))
 
 
-@app.command(
+@command(
+    app,
     "board-certificate",
-    help="""Make certificates for boards: three files for each in certs/boards/ID, which are put on the board.
+    Text(
+        """Make certificates for boards: three files for each in certs/boards/ID, which are put on the board.
 
-With --registry every board of the registry gets one that has none, or whose own ends within 90 days.
+        With --registry every board of the registry gets one that has none, or whose own ends within 90 days.""",
+        """为设备生成证书：每台设备三个文件，位于 certs/boards/编号，须放到设备上。
 
-Examples:
-
-  fenceline deploy board-certificate fence-0001 fence-0002
-
-  fenceline deploy board-certificate --registry --authority /media/safe/authority
-""",
+        使用 --registry 时，登记册中没有证书或证书 90 天内到期的设备均会生成。""",
+    ),
+    "fenceline deploy board-certificate fence-0001 fence-0002",
+    "fenceline deploy board-certificate --registry --authority /media/safe/authority",
 )
 def board_certificate(
-    ids: Annotated[list[str] | None, typer.Argument(help="Ids of boards.", show_default=False)] = None,
+    ids: Annotated[list[str] | None, argument(Text("Ids of boards.", "设备编号。"), "ID...")] = None,
     registry: Annotated[
-        bool, typer.Option("--registry", help="All boards of the registry that are not retired.")
+        bool,
+        option(Text("All boards of the registry that are not retired.", "登记册中所有未停用的设备。"), "--registry"),
     ] = False,
     folder: Folder = None,
     authority: AuthorityFolder = None,
     as_json: AsJson = False,
-    lang: LangOption = None,
 ) -> None:
     """Make boards' certificates."""
+    from deploy.files import Done, board, wrong_owners
+    from hub.config.files import ConfigError, load_config
+    from hub.registry.live import load_registry
+
     place = _place(folder)
     wanted = list(ids or ())
     if registry:
@@ -118,29 +148,35 @@ def board_certificate(
         raise UserError("no board is named; name its id, or all of the registry with --registry")
     made = [board(place, authority or place / "authority", id_) for id_ in dict.fromkeys(wanted)]
     wrong_owners(place)
-    _tell(place, made, [], as_json, lang or system_language())
+    _tell(place, made, [], as_json)
     if not as_json:
-        told = ON_BOARD.into(lang or system_language())
+        told = tell(ON_BOARD)
         for one in made:
             if one.done is not Done.KEPT:
                 print(told.format(folder=one.path.parent))
 
 
-@app.command(
+@command(
+    app,
     "access",
-    help="""Let each board of the registry, at its own place, say and hear what it must at the broker, and nothing else.
+    Text(
+        """Let each board of the registry, at its own place, say and hear what it must at the broker, and nothing else.
 
-After every change of which boards there are and where they stand; the broker reads it when it starts. `init` does it, \
-too.
+        After every change of which boards there are and where they stand; the broker reads it when it starts.
+        'deploy init' does it, too.""",
+        """使登记册中的每台设备在消息代理上只能以自己的位置收发所需的消息，此外一概不可。
 
-Example: docker compose run --rm tools deploy access && docker compose restart mosquitto
-""",
+        设备增减或变更位置后须执行；消息代理启动时读取。deploy init 也会执行。""",
+    ),
+    "docker compose run --rm tools deploy access && docker compose restart mosquitto",
 )
-def access_command(folder: Folder = None, as_json: AsJson = False, lang: LangOption = None) -> None:
+def access_command(folder: Folder = None, as_json: AsJson = False) -> None:
     """Make the broker's list of who may say and hear what."""
+    from deploy.files import broker_access, wrong_owners
+
     place = _place(folder)
     made = broker_access(place)
-    _tell(place, [made], wrong_owners(place), as_json, lang or system_language())
+    _tell(place, [made], wrong_owners(place), as_json)
 
 
 def _place(folder: Path | None) -> Path:
@@ -151,21 +187,17 @@ def _place(folder: Path | None) -> Path:
     raise UserError(f"{where}: there is no compose.yaml; go to the project's folder deploy, or name it with --folder")
 
 
-def _tell(place: Path, made: list[Made], commands: list[str], as_json: bool, lang: Lang) -> None:
+def _tell(place: Path, made: list["Made"], commands: list[str], as_json: bool) -> None:
     if as_json:
-        rows = [{"path": str(one.path), "done": one.done.value} for one in made]
-        print(json.dumps({"files": rows, "to_do": commands}))
+        print_object({"files": [{"path": str(one.path), "done": one.done.value} for one in made], "to_do": commands})
         return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    rows = []
     for one in made:
-        said, style = STATES[one.done]
+        said, style = STATES[one.done.value]
         path = one.path.relative_to(place) if one.path.is_relative_to(place) else one.path
-        table.add_row(RichText(said.into(lang), style), str(path), one.note.into(lang) if one.note else "")
-    Console(highlight=False).print(table)
+        rows.append((Cell(tell(said), style), str(path), tell(one.note) if one.note else ""))
+    table((), rows, whole=(0, 1))
     if commands:
-        print(OWNERS.into(lang))
-        for command in commands:
-            print(f"  {command}")
+        print(tell(OWNERS))
+        for command_ in commands:
+            print(f"  {command_}")

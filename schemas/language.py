@@ -1,9 +1,11 @@
 """The two languages in which people read what a command says."""
 
-import locale
 import os
 from enum import StrEnum
 from typing import NamedTuple
+
+VARIABLES = ("FENCELINE_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+"""Variables of the environment that name a language; the first that is set counts."""
 
 
 class Lang(StrEnum):
@@ -28,7 +30,26 @@ class Text(NamedTuple):
         return self.zh if lang is Lang.zh else self.en
 
 
+_chosen: Lang | None = None
+
+
+def speak(lang: Lang | None) -> None:
+    """Choose the language of this command line; None leaves it to the environment."""
+    global _chosen  # noqa: PLW0603 - one command line, one language; errors need it wherever they are raised
+    _chosen = lang
+
+
+def spoken() -> Lang:
+    """Return the language of this command line: the one of --lang, else the environment's."""
+    return _chosen or system_language()
+
+
+def tell(text: Text) -> str:
+    """Return a text in the language of this command line."""
+    return text.into(spoken())
+
+
 def system_language() -> Lang:
-    """Return the language of FENCELINE_LANG or of the environment."""
-    wanted = os.environ.get("FENCELINE_LANG") or locale.getlocale()[0] or ""
+    """Return the language of FENCELINE_LANG, else of the system."""
+    wanted = next((value for name in VARIABLES if (value := os.environ.get(name))), "")
     return Lang.zh if wanted.lower().startswith(("zh", "chinese")) else Lang.en

@@ -25,6 +25,11 @@ from tests.influx_gateway import Gateway
 
 START_TIMEOUT_S = 20
 
+# Python's readline, which pytest loads, hands a width of 80 columns down to the workers of pytest-xdist; commands would
+# fold their tables for a terminal that is none.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
+
 
 class Server:
     """A real server in a process of its own, that can be stopped, killed and started again on the same data."""

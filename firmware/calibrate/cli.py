@@ -1,14 +1,12 @@
 """`fenceline board calibrate`: guided, refused where it would be worthless, and on record."""
 
 import datetime as dt
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-import typer
 
 from firmware.calibrate import collocation as collocated
 from firmware.calibrate.correction import (
@@ -30,13 +28,20 @@ from firmware.link.link import Link
 from firmware.notebook.boards import Records
 from firmware.notebook.calibrations import Ledger, Reference
 from firmware.notebook.folder import home
-from firmware.terminal.options import BAUD, AsJson, Baud, Home, Port, Who, Yes, name_of
+from firmware.terminal.options import BAUD, NONE, Baud, Home, Port, Who, Yes, name_of
 from firmware.terminal.screen import say
-from firmware.terminal.speech import LangOption, tell
+from hub.terminal.commands import alone, argument, command, option
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import AsJson
 from schemas.errors import UserError
-from schemas.language import Text
+from schemas.language import Text, tell
 
-NOISE, GAS, COLLOCATION, POINTS = "Noise", "Zero and gas", "Collocation", "Several points"
+app = alone()
+
+NOISE = Text("Noise", "噪声")
+GAS = Text("Zero and gas", "零点与气体")
+COLLOCATION = Text("Collocation", "比对")
+POINTS = Text("Several points", "多点")
 ZERO_MOST = 30.0
 """ug/m3 or the channel's unit: what a sensor may read in clean air at most (this project's choice)."""
 
@@ -51,69 +56,140 @@ class MethodName(StrEnum):
     points = "points"
 
 
+@command(
+    app,
+    "calibrate",
+    Text(
+        """Calibrate a sensor, step by step, with a live value; each point waits until the reading is stable.
+
+        While it runs the sensor's data carries flag C. The result is written to the board, read back, and entered in
+        the ledger with the reference's certificate, the drift since last time, and when it is due again. What would be
+        worthless is refused with the reason, and the board stays as it was.""",
+        """逐步校准传感器并显示实时值；每个校准点待读数稳定后采集。
+
+        校准期间该传感器的数据带 C 标记。结果写入设备并回读，连同标准器证书、自上次以来的漂移和下次到期日记入台账。
+        无效的校准会被拒绝并说明原因，设备保持原状。""",
+    ),
+    "fenceline board calibrate noise --level 94 --instrument 'Calibrator class 1' --serial 35021 "
+    "--certificate L2026-118 --expires 2027-03-31",
+    "fenceline board calibrate zero --channel pm10 --instrument 'Zero filter' --serial 7 --certificate Z-7 "
+    "--expires 2027-03-31",
+    "fenceline board calibrate collocation --channel pm10 --reference bam.csv --instrument 'BAM' --serial 1204 "
+    "--certificate B-12 --expires 2027-03-31",
+    "fenceline board calibrate gas --channel no2 --span '0.5 ppm' --instrument 'NO2 in N2' --serial C-91 "
+    "--certificate G-91 --expires 2027-03-31",
+)
 def calibrate_command(
     method: Annotated[
         MethodName,
-        typer.Argument(
-            help="noise: a sound calibrator. zero: clean air by a filter. gas: zero gas and a cylinder. "
-            "collocation: a reference beside the board. points: several known values.",
-            show_default=False,
+        argument(
+            Text(
+                "noise: a sound calibrator. zero: clean air by a filter. gas: zero gas and a cylinder. "
+                "collocation: a reference beside the board. points: several known values.",
+                "noise：声校准器。zero：过滤后的洁净空气。gas：零气和标准气瓶。collocation：与旁置标准仪器比对。"
+                "points：多个已知值。",
+            ),
+            "METHOD",
         ),
     ],
-    instrument: Annotated[str, typer.Option(help="Reference: maker and type, or what the cylinder holds.")],
-    serial: Annotated[str, typer.Option(help="Its serial number; of a cylinder, its number.")],
-    certificate: Annotated[str, typer.Option(help="Number of its certificate.")],
-    expires: Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day of the certificate.")],
+    instrument: Annotated[
+        str,
+        option(Text("Reference: maker and type, or what the cylinder holds.", "标准器：厂家和型号，或气瓶内容物。")),
+    ],
+    serial: Annotated[str, option(Text("Its serial number; of a cylinder, its number.", "标准器序列号；气瓶为瓶号。"))],
+    certificate: Annotated[str, option(Text("Number of its certificate.", "标准器证书编号。"))],
+    expires: Annotated[
+        dt.datetime, option(Text("Last day of the certificate.", "证书有效期截止日。"), formats=["%Y-%m-%d"])
+    ],
     channel: Annotated[
-        str | None, typer.Option(help="CHANNEL, or SENSOR.CHANNEL.", show_default="the only one, or the level")
+        str | None,
+        option(
+            Text("CHANNEL, or SENSOR.CHANNEL.", "通道，或“传感器.通道”。"),
+            show_default=Text("the only one, or the level", "唯一的通道，或声级"),
+        ),
     ] = None,
-    conditions: Annotated[str, typer.Option(help="Weather and surroundings, in words.")] = "",
+    conditions: Annotated[
+        str, option(Text("Weather and surroundings, in words.", "天气和环境说明。"), show_default=NONE)
+    ] = "",
     due: Annotated[
         dt.datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="When it is due again.", show_default="6 months, gas 3"),
+        option(
+            Text("When it is due again.", "下次校准到期日。"),
+            formats=["%Y-%m-%d"],
+            show_default=Text("6 months, gas 3", "6 个月，气体 3 个月"),
+        ),
     ] = None,
-    level: Annotated[float, typer.Option(help="The calibrator's, dB: 94 or 114.", rich_help_panel=NOISE)] = 94.0,
+    level: Annotated[
+        float, option(Text("The calibrator's, dB: 94 or 114.", "校准器声级（dB）：94 或 114。"), panel=NOISE)
+    ] = 94.0,
     accept_drift: Annotated[
         bool,
-        typer.Option("--accept-drift", help="Also when it moved by more than 0.5 dB.", rich_help_panel=NOISE),
+        option(
+            Text("Also when it moved by more than 0.5 dB.", "漂移超过 0.5 dB 时也接受。"),
+            "--accept-drift",
+            panel=NOISE,
+        ),
     ] = False,
     span: Annotated[
         str | None,
-        typer.Option(help="The cylinder's value: 460, or '0.5 ppm'.", rich_help_panel=GAS, show_default="none"),
+        option(
+            Text("The cylinder's value: 460, or '0.5 ppm'.", "标准气的值：460，或 '0.5 ppm'。"),
+            panel=GAS,
+            show_default=NONE,
+        ),
     ] = None,
-    zero: Annotated[float, typer.Option(help="The zero gas's value.", rich_help_panel=GAS)] = 0.0,
+    zero: Annotated[float, option(Text("The zero gas's value.", "零气的值。"), panel=GAS)] = 0.0,
     reference: Annotated[
         Path | None,
-        typer.Option(
-            help="CSV of the reference: time (start of interval) and value. Without it you type.",
-            rich_help_panel=COLLOCATION,
-            show_default="none",
+        option(
+            Text(
+                "CSV of the reference: time (start of interval) and value. Without it you type.",
+                "标准仪器的 CSV：time（区间起点）和数值。不提供则手工输入。",
+            ),
+            panel=COLLOCATION,
+            show_default=NONE,
         ),
     ] = None,
     column: Annotated[
-        str | None, typer.Option(help="The value's column.", rich_help_panel=COLLOCATION, show_default="the channel")
+        str | None,
+        option(
+            Text("The value's column.", "数值所在的列。"),
+            panel=COLLOCATION,
+            show_default=Text("the channel", "同通道名"),
+        ),
     ] = None,
     readings: Annotated[
         Path | None,
-        typer.Option(
-            help="CSV of the board's raw readings, as exported from the hub.",
-            rich_help_panel=COLLOCATION,
-            show_default="the board's outbox",
+        option(
+            Text("CSV of the board's raw readings, as exported from the hub.", "从数据中心导出的设备原始读数 CSV。"),
+            panel=COLLOCATION,
+            show_default=Text("the board's outbox", "设备的待发送记录"),
         ),
     ] = None,
     zone: Annotated[
-        str, typer.Option("--timezone", help="Of times without an offset.", rich_help_panel=COLLOCATION)
+        str,
+        option(Text("Of times without an offset.", "不带偏移的时间所用时区。"), "--timezone", panel=COLLOCATION),
     ] = "Asia/Shanghai",
     averaging: Annotated[
-        float, typer.Option(help="s between two readings that you type.", min=0.5, rich_help_panel=COLLOCATION)
+        float,
+        option(
+            Text("s between two readings that you type.", "手工输入两次读数的间隔（秒）。"), min=0.5, panel=COLLOCATION
+        ),
     ] = 60.0,
     at: Annotated[
-        list[float] | None, typer.Option(help="A known value; repeat it.", rich_help_panel=POINTS, show_default="none")
+        list[float] | None,
+        option(Text("A known value; repeat it.", "已知值，可重复。"), panel=POINTS, show_default=NONE),
     ] = None,
-    patience: Annotated[float, typer.Option(help="s to wait for a stable reading.", min=1)] = 300.0,
+    patience: Annotated[
+        float, option(Text("s to wait for a stable reading.", "等待读数稳定的时间（秒）。"), min=1)
+    ] = 300.0,
     settle: Annotated[
         float | None,
-        typer.Option(help="s for which it must be stable.", min=1, show_default="noise 10, dust and gas 30"),
+        option(
+            Text("s for which it must be stable.", "须保持稳定的时间（秒）。"),
+            min=1,
+            show_default=Text("noise 10, dust and gas 30", "噪声 10，扬尘和气体 30"),
+        ),
     ] = None,
     yes: Yes = False,
     port: Port = None,
@@ -121,14 +197,8 @@ def calibrate_command(
     who: Who = None,
     home_folder: Home = None,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """Calibrate a sensor, step by step, with a live value; each point waits until the reading is stable.
-
-    While it runs the sensor's data carries flag C. The result is written to the board, read back, and entered in the
-    ledger with the reference's certificate, the drift since last time, and when it is due again. What would be
-    worthless is refused with the reason, and the board stays as it was.
-    """
+    """Calibrate a sensor."""
     today = dt.datetime.now(dt.UTC).date()
     paper = Paper(
         who=name_of(who),
@@ -162,7 +232,7 @@ def calibrate_command(
             correction = _measured(visit, method, level, zero, span, at or [])
         entry = visit.finish(method.value, correction, paper, _told(fit), pairs)
     if as_json:
-        print(json.dumps(msgspec.to_builtins(entry), ensure_ascii=False))
+        print_object(msgspec.to_builtins(entry))
         return
     name = f"{entry.board} {entry.sensor}.{entry.channel}"
     print(

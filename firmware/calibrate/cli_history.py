@@ -1,61 +1,63 @@
 """`fenceline board calibration history`: the ledger, for whoever asks how a number came about."""
 
 import datetime as dt
-import json
 from typing import Annotated
 
 import msgspec
-import typer
 
 from firmware.channels import unit
 from firmware.notebook.calibrations import Entry, Ledger
 from firmware.notebook.folder import home
-from firmware.terminal.options import AsJson, Home
+from firmware.terminal.options import Home
 from firmware.terminal.screen import table
-from firmware.terminal.speech import LangOption, tell
-from schemas.language import Text
+from hub.terminal.commands import argument, command, group, option
+from hub.terminal.json_lines import print_list
+from hub.terminal.options import ALL, AsJson
+from schemas.language import Text, tell
 
-app = typer.Typer(no_args_is_help=True, help="The calibration ledger.")
+app = group(Text("The calibration ledger.", "校准台账。"), "fenceline board calibration history pit-1")
+
+COLUMNS = (
+    Text("When", "时间"),
+    Text("Id", "编号"),
+    Text("Channel", "通道"),
+    Text("Method", "方法"),
+    Text("By", "人员"),
+    Text("Reference", "标准器"),
+    Text("Before > after", "校准前 > 后"),
+    Text("Drift", "漂移"),
+    Text("Due", "到期"),
+)
 
 
-@app.callback()
-def calibration() -> None:
-    """The calibration ledger."""
-
-
-@app.command(
-    "history", epilog="Examples: fenceline board calibration history pit-1 | ... history pit-1 --channel laf --json"
+@command(
+    app,
+    "history",
+    Text(
+        "Show who calibrated a board, when, by what, and how far it had drifted. The ledger's chain is checked.",
+        "查看设备由谁、何时、用何种标准器校准，以及漂移量。同时校验台账的完整性。",
+    ),
+    "fenceline board calibration history pit-1",
+    "fenceline board calibration history pit-1 --channel laf --json",
 )
 def history_command(
-    board: Annotated[str, typer.Argument(help="Its id.", show_default=False)],
-    channel: Annotated[str | None, typer.Option(help="Only this one.", show_default="all")] = None,
+    board: Annotated[str, argument(Text("Its id.", "设备编号。"), "BOARD")],
+    channel: Annotated[str | None, option(Text("Only this one.", "仅限该通道。"), show_default=ALL)] = None,
     home_folder: Home = None,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """Show who calibrated a board, when, by what, and how far it had drifted. The ledger's chain is checked."""
+    """Show a board's calibrations."""
     entries = [one for one in Ledger(home(home_folder)).entries(board) if channel in (None, one.channel)]
     if as_json:
-        print(json.dumps([msgspec.to_builtins(entry) for entry in entries], ensure_ascii=False))
+        print_list(map(msgspec.to_builtins, entries), "calibrations")
         return
     if not entries:
         print(tell(Text(f"{board} was never calibrated from this laptop.", f"本机没有 {board} 的校准记录。")))
         return
-    columns = (
-        Text("When", "时间"),
-        Text("Id", "编号"),
-        Text("Channel", "通道"),
-        Text("Method", "方法"),
-        Text("By", "人员"),
-        Text("Reference", "标准器"),
-        Text("Before > after", "校准前 > 后"),
-        Text("Drift", "漂移"),
-        Text("Due", "到期"),
-    )
     today = dt.datetime.now(dt.UTC).date()
     newest = {entry.channel: entry for entry in entries}
     styles = ["red" if newest[one.channel] is one and one.due <= today else None for one in entries]
-    table(columns, [_row(entry, today, newest[entry.channel] is entry) for entry in entries], styles)
+    table(COLUMNS, [_row(entry, today, newest[entry.channel] is entry) for entry in entries], styles)
 
 
 def _row(entry: Entry, today: dt.date, is_newest: bool) -> list[str]:

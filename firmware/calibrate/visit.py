@@ -22,8 +22,8 @@ from firmware.notebook.calibrations import Entry, Ledger, Method, Reading, Refer
 from firmware.provision.board import config_of
 from firmware.provision.sensors import channels
 from firmware.terminal.screen import ask, confirm, say
-from firmware.terminal.speech import FieldError, if_stopped, tell
-from schemas.language import Text
+from firmware.terminal.speech import FieldError, if_stopped
+from schemas.language import Text, tell
 
 UNCHANGED = Text(
     "The board's calibration is as it was; its data is no longer flagged C within a minute, and it measures on.",

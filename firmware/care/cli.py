@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import json
 import subprocess
 import sys
 import time
@@ -23,13 +22,19 @@ from firmware.link.session import Seen
 from firmware.notebook.folder import home
 from firmware.provision import backup
 from firmware.provision.board import find
-from firmware.terminal.options import BAUD, AsJson, Baud, Home, Port, Yes
+from firmware.terminal.options import BAUD, Baud, Home, Port, Yes
 from firmware.terminal.screen import confirm, progress, say
-from firmware.terminal.speech import FieldError, LangOption, if_stopped, tell
+from firmware.terminal.speech import FieldError, if_stopped
+from hub.terminal.commands import alone, argument, command, option
+from hub.terminal.json_lines import print_list, print_object
+from hub.terminal.options import AsJson
 from schemas.errors import UserError
-from schemas.language import Text
+from schemas.language import Text, tell
+
+app = alone()
 
 MEASURES_ON = Text("The board starts again and measures on.", "设备将重新启动并继续测量。")
+CTRL_C = Text("Ctrl-C", "Ctrl-C")
 FLAGS = {
     "N": Text("normal", "正常"),
     "B": Text("no communication", "无通信"),
@@ -42,24 +47,43 @@ FLAGS = {
 }
 
 
+@command(
+    app,
+    "console",
+    Text(
+        "Show what the sensors measure, live, in units and with flags. The agent works on, the network included.",
+        "实时显示各传感器的测量值、单位和标记。设备程序照常工作，包括联网。",
+    ),
+    "fenceline board console",
+    "fenceline board console --for 10 --json",
+)
 def console_command(
     for_seconds: Annotated[
-        float | None, typer.Option("--for", help="Stop after so many s.", min=0.1, show_default="Ctrl-C")
+        float | None,
+        option(Text("Stop after so many s.", "若干秒后停止。"), "--for", min=0.1, show_default=CTRL_C),
     ] = None,
-    with_log: Annotated[bool, typer.Option("--log", help="Show the agent's own lines, too.")] = False,
+    with_log: Annotated[
+        bool, option(Text("Show the agent's own lines, too.", "同时显示设备程序的日志。"), "--log")
+    ] = False,
     port: Port = None,
     baud: Baud = BAUD,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a second for programs.")] = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
+    as_json: Annotated[
+        bool,
+        option(Text("Print one JSON object a second for programs.", "每秒输出一个 JSON 对象，供程序使用。"), "--json"),
+    ] = False,
 ) -> None:
-    """Show what the sensors measure, live, in units and with flags. The agent works on, the network included."""
+    """Show what the sensors measure, live."""
     with Link.open(port, baud=baud) as link, if_stopped(MEASURES_ON):
         session.enter(link)
         end = time.monotonic() + for_seconds if for_seconds else None
         shown = session.watch(link, log=lambda line: print(line, file=sys.stderr) if with_log else None)
         with closing(shown):
             for seen in shown:
-                print(json.dumps(msgspec.to_builtins(seen)) if as_json else _line(seen), flush=True)
+                if as_json:
+                    print_object(msgspec.to_builtins(seen))
+                else:
+                    print(_line(seen))
+                sys.stdout.flush()
                 if end and time.monotonic() > end:
                     break
 
@@ -77,17 +101,36 @@ def _line(seen: Seen) -> str:
     return f"{clock}  {'; '.join(parts)}  [{net}, {seen.next - seen.oldest}]"
 
 
+@command(
+    app,
+    "logs",
+    Text(
+        "Show the agent's last lines, which it keeps in memory; the board then starts again and measures on.",
+        "显示设备程序在内存中保留的最近日志；随后设备重新启动并继续测量。",
+    ),
+    "fenceline board logs",
+    "fenceline board logs --follow",
+)
 def logs_command(
-    follow: Annotated[bool, typer.Option("--follow", help="Listen without touching the board, until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool,
+        option(
+            Text("Listen without touching the board, until Ctrl-C.", "持续监听而不干预设备，直到 Ctrl-C。"), "--follow"
+        ),
+    ] = False,
     for_seconds: Annotated[
-        float | None, typer.Option("--for", help="With --follow: stop after so many s.", show_default="Ctrl-C")
+        float | None,
+        option(
+            Text("With --follow: stop after so many s.", "与 --follow 合用：若干秒后停止。"),
+            "--for",
+            show_default=CTRL_C,
+        ),
     ] = None,
     port: Port = None,
     baud: Baud = BAUD,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """Show the agent's last lines, which it keeps in memory; the board then starts again and measures on."""
+    """Show the agent's last lines."""
     if follow:
         _follow(find_port(port), baud, for_seconds)
         return
@@ -97,7 +140,7 @@ def logs_command(
         except BoardCodeError:
             lines = []
     if as_json:
-        print(json.dumps(lines, ensure_ascii=False))
+        print_list(({"line": line} for line in lines), "lines")
     elif lines:
         print("\n".join(lines))
     else:
@@ -123,8 +166,17 @@ def _follow(port: str, baud: int, for_seconds: float | None) -> None:
             sys.stdout.flush()
 
 
-def shell_command(port: Port = None, baud: Baud = BAUD, lang: LangOption = None) -> None:  # noqa: ARG001
-    """Open the board's own prompt, by mpremote; Ctrl-] or Ctrl-X leaves it, and the board starts again."""
+@command(
+    app,
+    "shell",
+    Text(
+        "Open the board's own prompt, by mpremote; Ctrl-] or Ctrl-X leaves it, and the board starts again.",
+        "通过 mpremote 打开设备的交互命令行；按 Ctrl-] 或 Ctrl-X 退出，设备重新启动。",
+    ),
+    "fenceline board shell --port /dev/ttyUSB0",
+)
+def shell_command(port: Port = None, baud: Baud = BAUD) -> None:
+    """Open the board's own prompt."""
     if not sys.stdin.isatty():
         raise UserError("shell needs a terminal; to run one piece of code: mpremote connect PORT exec 'CODE'")
     name = find_port(port)
@@ -142,20 +194,34 @@ def shell_command(port: Port = None, baud: Baud = BAUD, lang: LangOption = None)
         raise typer.Exit(code)
 
 
+@command(
+    app,
+    "backup",
+    Text(
+        """Save a board's configuration, key, calibration and unsent records in a file that you alone can read.
+
+        From a dying board as much is taken as it gives; then the exit code is 1, and what is missing is named.""",
+        """将设备的配置、密钥、校准和未发送记录备份到仅您可读的文件。
+
+        对濒临损坏的设备尽量读取；此时退出码为 1，并列出缺失的内容。""",
+    ),
+    "fenceline board backup",
+    "fenceline board backup --out pit-1.tar.gz",
+)
 def backup_command(
     out: Annotated[
-        Path | None, typer.Option(help="File (.tar.gz) or folder.", show_default="backups/ in your folder")
+        Path | None,
+        option(
+            Text("File (.tar.gz) or folder.", "文件（.tar.gz）或目录。"),
+            show_default=Text("backups/ in your folder", "您的目录下的 backups/"),
+        ),
     ] = None,
     port: Port = None,
     baud: Baud = BAUD,
     home_folder: Home = None,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """Save a board's configuration, key, calibration and unsent records in a file that you alone can read.
-
-    From a dying board as much is taken as it gives; then the exit code is 1, and what is missing is named.
-    """
+    """Save a board."""
     with Link.open(port, baud=baud) as link, progress(Text("Saving", "正在备份"), 1) as more:
         unharmed = Text("Nothing was written; the board is unharmed.", "未写入备份；设备未受影响。")
         with if_stopped(unharmed):
@@ -163,7 +229,7 @@ def backup_command(
     manifest = saved.manifest
     if as_json:
         done = {"path": str(saved.path), "board": manifest.board, "files": len(manifest.files)}
-        print(json.dumps(done | {"unreadable": manifest.unreadable}))
+        print_object(done | {"unreadable": manifest.unreadable})
     else:
         print(tell(Text(f"{saved.path}: {len(manifest.files)} files", f"{saved.path}：{len(manifest.files)} 个文件")))
     if manifest.unreadable:
@@ -172,22 +238,41 @@ def backup_command(
         raise typer.Exit(1)
 
 
+@command(
+    app,
+    "restore",
+    Text(
+        """Put a backup on a board: another chip goes on as that board, with its key and its unsent records.
+
+        What it measures from now on gets a stream of its own, so nothing that the first one has sent since is
+        overwritten. The first one must never run again: the broker lets in one board of an identity at a time.""",
+        """将备份恢复到设备：另一块芯片以该设备的身份、密钥和未发送记录继续运行。
+
+        此后测得的数据使用单独的数据流，不会覆盖原设备在此期间发送的数据。原设备不得再次运行：
+        消息代理同一时间只允许一台设备以同一身份连接。""",
+    ),
+    "fenceline board restore pit-1.tar.gz",
+)
 def restore_command(
-    archive: Annotated[Path, typer.Argument(help="A file that `fenceline board backup` made.", show_default=False)],
+    archive: Annotated[
+        Path,
+        argument(
+            Text("A file that 'fenceline board backup' made.", "由 fenceline board backup 生成的文件。"), "ARCHIVE"
+        ),
+    ],
     force: Annotated[
-        bool, typer.Option("--force", help="Also on a board that is provisioned; says what is lost.")
+        bool,
+        option(
+            Text("Also on a board that is provisioned; says what is lost.", "设备已配置时也恢复，并说明将丢失的内容。"),
+            "--force",
+        ),
     ] = False,
     yes: Yes = False,
     port: Port = None,
     baud: Baud = BAUD,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """Put a backup on a board: another chip goes on as that board, with its key and its unsent records.
-
-    What it measures from now on gets a stream of its own, so nothing that the first one has sent since is overwritten.
-    The first one must never run again: the broker lets in one board of an identity at a time.
-    """
+    """Put a backup on a board."""
     content = backup.load(archive)
     board = str(content.config.get("device", "?"))
     with Link.open(port, baud=baud) as link:
@@ -215,29 +300,50 @@ def restore_command(
         with if_stopped(unfinished), progress(Text("Restoring", "正在恢复"), 1) as more:
             backup.restore(link, content, found, more)
     if as_json:
-        print(json.dumps({"board": board, "files": len(content.files), "unreadable": content.manifest.unreadable}))
+        print_object({"board": board, "files": len(content.files), "unreadable": content.manifest.unreadable})
     else:
         print(tell(Text(f"The board is {board} again.", f"设备已恢复为 {board}。")))
 
 
+@command(
+    app,
+    "rescue",
+    Text(
+        """Bring a dying board's records to the hub, as that board and under its own key, and count them.
+
+        A record counts as rescued when the hub has acknowledged it. The board itself is not changed; what it sends
+        again later the hub drops. The exit code is 1 if the hub has not acknowledged every whole record, or some are
+        damaged.""",
+        """以设备自身的身份和密钥，将濒临损坏的设备中的记录送到数据中心并计数。
+
+        数据中心确认后才算救回。设备本身不作更改；其以后重复发送的记录由数据中心丢弃。
+        完好的记录未全部得到确认，或有损坏的记录时，退出码为 1。""",
+    ),
+    "fenceline board rescue",
+    "fenceline board rescue pit-1.tar.gz",
+)
 def rescue_command(
     archive: Annotated[
-        Path | None, typer.Argument(help="A backup.", show_default="the board at the port, saved first")
+        Path | None,
+        argument(
+            Text("A backup.", "备份文件。"),
+            "ARCHIVE",
+            show_default=Text("the board at the port, saved first", "先备份所连接的设备"),
+        ),
     ] = None,
     broker: Annotated[
-        str | None, typer.Option(help="HOST:PORT as reached from here.", show_default="the board's own")
+        str | None,
+        option(
+            Text("HOST:PORT as reached from here.", "从本机访问的 主机:端口。"),
+            show_default=Text("the board's own", "设备自身的配置"),
+        ),
     ] = None,
     port: Port = None,
     baud: Baud = BAUD,
     home_folder: Home = None,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """Bring a dying board's records to the hub, as that board and under its own key, and count them.
-
-    A record counts as rescued when the hub has acknowledged it. The board itself is not changed; what it sends again
-    later the hub drops. The exit code is 1 if the hub has not acknowledged every whole record, or some are damaged.
-    """
+    """Bring a dying board's records to the hub."""
     if archive is None:
         with Link.open(port, baud=baud) as link, progress(Text("Saving", "正在备份"), 1) as more:
             saved = backup.save(link, home(home_folder) / "backups", dt.datetime.now(dt.UTC), more)
@@ -255,7 +361,7 @@ def rescue_command(
 
         result = rescue(content, host, broker_port, told)
     if as_json:
-        print(json.dumps(_report(result, archive)))
+        print_object(_report(result, archive))
     else:
         print(tell(_outcome(result)))
     if result.acknowledged < result.records or result.damaged or content.manifest.unreadable:

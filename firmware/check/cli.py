@@ -1,13 +1,11 @@
 """`fenceline board check`: everything that a board needs, tried for real, and the commissioning report."""
 
 import datetime as dt
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from cryptography import x509
 
 from firmware.check import results as checkup
 from firmware.check.network import network
@@ -22,36 +20,64 @@ from firmware.notebook.calibrations import Ledger
 from firmware.notebook.folder import home
 from firmware.provision.board import config_of, find, key_of, mac
 from firmware.sync.hub_client import latest
-from firmware.terminal.options import BAUD, AsJson, Baud, Home, Port, Who, name_of
+from firmware.terminal.options import BAUD, NONE, Baud, Home, Port, Who, name_of
 from firmware.terminal.screen import progress, say, table
-from firmware.terminal.speech import FieldError, LangOption, if_stopped, spoken, tell
+from firmware.terminal.speech import FieldError, if_stopped
+from hub.terminal.commands import alone, command, option
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import AsJson
 from schemas.errors import UserError
-from schemas.language import Text
+from schemas.language import Text, spoken, tell
+
+app = alone()
 
 MEASURES_ON = Text("Nothing was changed; the board measures on.", "未作任何更改；设备继续测量。")
 STYLES = {State.ok: "green", State.warning: "yellow", State.problem: "bold red", State.skipped: "dim"}
 _WHOLE = "[__import__('main').whole(p) for p in __import__('sys').path if p.startswith('slots/')]"
 
 
+@command(
+    app,
+    "check",
+    Text(
+        """Check a board: every sensor, buses, clock, storage, network, broker, and a record to the hub and back.
+
+        The board's own agent does it, with the sensors and the network that it will have. Each failure comes with what
+        to do. The exit code is 1 if one is left. The report fits one page, to be printed and signed.""",
+        """检查设备：各传感器、总线、时钟、存储、网络、消息代理，以及一条记录到数据中心的往返。
+
+        由设备自身的程序执行，使用实际的传感器和网络。每项不合格均附处理办法。仍有不合格项时退出码为 1。
+        报告为一页，可打印签字。""",
+    ),
+    "fenceline board check",
+    "fenceline board check --offline --lang zh",
+)
 def check_command(
     report: Annotated[
-        Path | None, typer.Option(help="Write the report there (HTML).", show_default="reports/ in your folder")
+        Path | None,
+        option(
+            Text("Write the report there (HTML).", "报告（HTML）的存放位置。"),
+            show_default=Text("reports/ in your folder", "您的目录下的 reports/"),
+        ),
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="No network here: leave it, broker and hub out.")] = False,
-    patience: Annotated[float, typer.Option(help="s to wait for sensors, broker and hub.", min=1)] = 90.0,
-    remark: Annotated[str, typer.Option(help="A line for the report.")] = "",
+    offline: Annotated[
+        bool,
+        option(
+            Text("No network here: leave it, broker and hub out.", "现场无网络：略去网络、代理和数据中心。"),
+            "--offline",
+        ),
+    ] = False,
+    patience: Annotated[
+        float, option(Text("s to wait for sensors, broker and hub.", "等待传感器、代理和数据中心的时间（秒）。"), min=1)
+    ] = 90.0,
+    remark: Annotated[str, option(Text("A line for the report.", "写入报告的说明。"), show_default=NONE)] = "",
     port: Port = None,
     baud: Baud = BAUD,
     who: Who = None,
     home_folder: Home = None,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """Check a board: every sensor, buses, clock, storage, network, broker, and a record to the hub and back.
-
-    The board's own agent does it, with the sensors and the network that it will have. Each failure comes with what to
-    do. The exit code is 1 if one is left. The report fits one page, to be printed and signed.
-    """
+    """Check a board."""
     folder = home(home_folder)
     ledger = Ledger(folder)
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -102,7 +128,7 @@ def check_command(
     )
     path = _write(report or folder / "reports" / f"{board}-{now:%Y%m%dT%H%M%SZ}.html", render(done, spoken()))
     if as_json:
-        print(json.dumps(_report(board, results, path), ensure_ascii=False))
+        print_object(_report(board, results, path))
     else:
         _show(results)
         well = passed(results)
@@ -133,6 +159,8 @@ def _watch(link: Link, config: dict[str, Any], patience: float, *, offline: bool
 
 
 def _expires(link: Link, config: dict[str, Any]) -> dt.datetime | None:
+    from cryptography import x509
+
     named = config["broker"].get("tls", {}).get("certificate")
     if not named:
         return None

@@ -26,11 +26,18 @@ from firmware.provision.board import (
 )
 from firmware.sync.hub_client import HubClient, UnreachableError
 from firmware.sync.sync import client, sync
-from firmware.terminal.options import BAUD, AsJson, Baud, Home, Hub, HubCa, Port, TokenFile, Who, name_of
+from firmware.terminal.options import BAUD, NONE, Baud, Home, Hub, HubCa, Port, TokenFile, Who, name_of
 from firmware.terminal.screen import progress, say
-from firmware.terminal.speech import FieldError, LangOption, if_stopped, tell
+from firmware.terminal.speech import FieldError, if_stopped
+from hub.terminal.commands import alone, command, option
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import AsJson
 from schemas.errors import UserError
-from schemas.language import Text
+from schemas.language import Text, tell
+
+app = alone()
+
+BEFORE = Text("as at this site before", "沿用该站点此前的设置")
 
 UNFINISHED = Text(
     "The board is not provisioned: nothing on it counts before config.json, which comes last. Run it again.",
@@ -39,52 +46,129 @@ UNFINISHED = Text(
 CLOCK_WRONG_S = 300
 
 
+@command(
+    app,
+    "provision",
+    Text(
+        """Make a board one of the city's: identity, key, certificates, Wi-Fi and sensors.
+
+        The key is drawn here, goes to the board and to the hub, and is never shown. The hub is told at once where --hub
+        is reached, else by 'fenceline board sync' later: until then what waits stays on this laptop, readable to you
+        alone.
+
+        A board that is provisioned is left alone without --force. With it, the same board keeps its key, its records
+        and its calibration; another one first gets a backup.""",
+        """将设备纳入全市网络：身份、密钥、证书、Wi-Fi 和传感器。
+
+        密钥在本机生成，写入设备并发给数据中心，从不显示。能访问 --hub 时立即通知数据中心，否则以后用
+        fenceline board sync 发送；此前待发送的内容保存在本机，仅您可读。
+
+        已配置的设备不加 --force 时不作更改。使用 --force 时，同一设备保留密钥、记录和校准；其他设备先备份。""",
+    ),
+    "fenceline board provision --site station-pit --district nanhai --board station-pit-1 --sensor plantower "
+    "--sensor noise-f --broker mqtt.city.example --ca ca.crt --certificate station-pit-1.crt "
+    "--certificate-key station-pit-1.key --wifi fence",
+    "fenceline board provision --site station-pit --board station-pit-2 "
+    "--sensor plantower,port=uart:1:9600:rx=4:tx=5 --authority authority",
+)
 def provision_command(
-    site: Annotated[str, typer.Option("--site", help="Id of the site, as in the city's registry.")],
-    board: Annotated[str, typer.Option("--board", help="Id that the board gets: a-z, 0-9 and -.")],
+    site: Annotated[
+        str, option(Text("Id of the site, as in the city's registry.", "站点编号，与全市登记册一致。"), "--site")
+    ],
+    board: Annotated[
+        str, option(Text("Id that the board gets: a-z, 0-9 and -.", "设备的编号：a-z、0-9 和 -。"), "--board")
+    ],
     sensor: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            Text(
+                f"TEMPLATE,KEY=VALUE,...; may be repeated. Templates: {', '.join(templates.TEMPLATES)}.",
+                f"模板,键=值,…，可重复。模板：{', '.join(templates.TEMPLATES)}。",
+            ),
             "--sensor",
-            help="TEMPLATE[,KEY=VALUE...]; may be repeated. Templates: " + ", ".join(templates.TEMPLATES) + ".",
         ),
     ] = None,
     sensors_file: Annotated[
-        Path | None, typer.Option(help="JSON list of sensors' settings instead.", show_default="none")
+        Path | None,
+        option(Text("JSON list of sensors' settings instead.", "改用传感器设置的 JSON 列表文件。"), show_default=NONE),
     ] = None,
     district: Annotated[
-        str | None, typer.Option(help="Id of the site's district.", show_default="as at this site before")
+        str | None, option(Text("Id of the site's district.", "站点所属区的编号。"), "--district", show_default=BEFORE)
     ] = None,
     broker: Annotated[
-        str | None, typer.Option(help="The city's broker, HOST[:PORT].", show_default="as at this site before")
+        str | None,
+        option(
+            Text("The city's broker, HOST or HOST:PORT.", "全市消息代理：主机，或 主机:端口。"), show_default=BEFORE
+        ),
     ] = None,
-    ca: Annotated[Path | None, typer.Option(help="Certificate of the city's authority.", show_default="none")] = None,
+    ca: Annotated[
+        Path | None, option(Text("Certificate of the city's authority.", "全市证书机构的证书。"), show_default=NONE)
+    ] = None,
     certificate: Annotated[
-        Path | None, typer.Option(help="The board's certificate, made in the office.", show_default="none")
+        Path | None,
+        option(Text("The board's certificate, made in the office.", "在办公室生成的设备证书。"), show_default=NONE),
     ] = None,
-    certificate_key: Annotated[Path | None, typer.Option(help="Its key.", show_default="none")] = None,
+    certificate_key: Annotated[Path | None, option(Text("Its key.", "设备证书的私钥。"), show_default=NONE)] = None,
     authority: Annotated[
         Path | None,
-        typer.Option(help="Folder of the authority (ca.crt, ca.key): make it here.", show_default="none"),
+        option(
+            Text(
+                "Folder of the authority (ca.crt, ca.key): make it here.",
+                "证书机构的目录（ca.crt、ca.key）：在此生成证书。",
+            ),
+            show_default=NONE,
+        ),
     ] = None,
     plain: Annotated[
-        bool, typer.Option("--plain", help="No TLS: a broker on this machine or in a laboratory.")
+        bool,
+        option(
+            Text("No TLS: a broker on this machine or in a laboratory.", "不用 TLS：仅限本机或实验室的代理。"),
+            "--plain",
+        ),
     ] = False,
-    wifi: Annotated[str, typer.Option(help="Name of the Wi-Fi, also that of a 4G router.", show_default="none")] = "",
+    wifi: Annotated[
+        str,
+        option(
+            Text("Name of the Wi-Fi, also that of a 4G router.", "Wi-Fi 名称，包括 4G 路由器的。"), show_default=NONE
+        ),
+    ] = "",
     wifi_password_file: Annotated[
-        Path | None, typer.Option(help="File with its password.", show_default="you are asked")
+        Path | None,
+        option(
+            Text("File with its password.", "存放 Wi-Fi 密码的文件。"), show_default=Text("you are asked", "另行询问")
+        ),
     ] = None,
-    interval: Annotated[int, typer.Option(help="Length of a record in s: a divisor of 60.")] = 10,
+    interval: Annotated[
+        int, option(Text("Length of a record in s: a divisor of 60.", "记录时长（秒）：60 的约数。"))
+    ] = 10,
     period: Annotated[
-        float, typer.Option(help="s between two samples of a sensor that is asked.", min=0.1, max=60)
+        float,
+        option(
+            Text("s between two samples of a sensor that is asked.", "问询式传感器两次采样的间隔（秒）。"),
+            min=0.1,
+            max=60,
+        ),
     ] = 1.0,
     position: Annotated[
-        str | None, typer.Option(help="LATITUDE,LONGITUDE in degrees, WGS-84, for the report.", show_default="none")
+        str | None,
+        option(
+            Text("LATITUDE,LONGITUDE in degrees, WGS-84, for the report.", "纬度,经度（度，WGS-84），用于报告。"),
+            show_default=NONE,
+        ),
     ] = None,
-    place: Annotated[str, typer.Option(help="Where it hangs, in words.", show_default="none")] = "",
-    site_name: Annotated[str, typer.Option(help="The site's name, for the report.", show_default="its id")] = "",
+    place: Annotated[str, option(Text("Where it hangs, in words.", "安装位置说明。"), show_default=NONE)] = "",
+    site_name: Annotated[
+        str,
+        option(
+            Text("The site's name, for the report.", "站点名称，用于报告。"), show_default=Text("its id", "站点编号")
+        ),
+    ] = "",
     force: Annotated[
-        bool, typer.Option("--force", help="Also a board that is provisioned; says what is lost.")
+        bool,
+        option(
+            Text("Also a board that is provisioned; says what is lost.", "设备已配置时也执行，并说明将丢失的内容。"),
+            "--force",
+        ),
     ] = False,
     port: Port = None,
     baud: Baud = BAUD,
@@ -94,16 +178,8 @@ def provision_command(
     who: Who = None,
     home_folder: Home = None,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """Make a board one of the city's: identity, key, certificates, Wi-Fi and sensors.
-
-    The key is drawn here, goes to the board and to the hub, and is never shown. The hub is told at once where --hub is
-    reached, else by `fenceline board sync` later: until then what waits stays on this laptop, readable to you alone.
-
-    A board that is provisioned is left alone without --force. With it, the same board keeps its key, its records and
-    its calibration; another one first gets a backup.
-    """
+    """Make a board one of the city's."""
     folder = home(home_folder)
     records = Records(folder)
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -163,7 +239,7 @@ def provision_command(
     told, trouble = _tell_now(folder, known_hub, board)
     if as_json:
         done: dict[str, Any] = {"board": board, "site": site, "district": wanted.district, "registered": told}
-        print(json.dumps(done | {"clock_set": clock_set, "backup": str(saved) if saved else None}))
+        print_object(done | {"clock_set": clock_set, "backup": str(saved) if saved else None})
     else:
         print(tell(Text(f"{board} is provisioned for {site}.", f"{board} 已配置到 {site}。")))
     if trouble:

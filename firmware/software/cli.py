@@ -1,12 +1,10 @@
 """`fenceline board list|flash|install|bundle|bundle-key`: find a board and put software on it."""
 
-import json
+import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
-
-import typer
 
 from firmware.link.link import Link
 from firmware.link.ports import NO_BOARD, find_port
@@ -18,26 +16,45 @@ from firmware.software.identity import identify
 from firmware.software.image import read_image
 from firmware.software.install import Installed, install
 from firmware.terminal import screen as show
-from firmware.terminal.options import BAUD, AsJson, Baud, Port
-from firmware.terminal.speech import FieldError, LangOption, tell
+from firmware.terminal.options import BAUD, Baud, Port
+from firmware.terminal.speech import FieldError
+from hub.terminal.commands import alone, command, option
+from hub.terminal.json_lines import print_list, print_object
+from hub.terminal.options import AsJson
 from schemas.errors import UserError
-from schemas.language import Text
+from schemas.language import Text, tell
+
+app = alone()
 
 EDGE = Path(__file__).resolve().parent.parent.parent / "edge"
 
 
+@command(
+    app,
+    "list",
+    Text(
+        "List the serial ports, and what stands there: chip, MAC address, software, site.",
+        "列出串口及所连接的设备：芯片、MAC 地址、软件、站点。",
+    ),
+    "fenceline board list",
+    "fenceline board list --port /dev/ttyUSB0 --json",
+    "fenceline board list --no-ask",
+)
 def list_command(
     port: Port = None,
     ask: Annotated[
-        bool, typer.Option("--ask/--no-ask", help="Ask what runs there; a board that measures pauses for some seconds.")
+        bool,
+        option(
+            Text(
+                "Ask what runs there; a board that measures pauses for some seconds.",
+                "查询其运行内容；正在测量的设备会暂停数秒。",
+            ),
+            "--ask/--no-ask",
+        ),
     ] = True,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """List the serial ports, and what stands there: chip, MAC address, software, site.
-
-    fenceline board list | fenceline board list --port /dev/ttyUSB0 --json | fenceline board list --no-ask
-    """
+    """List the serial ports."""
     seen = finding.ports(port)
     # What is no chip of ours may take Ctrl-C or a reset amiss.
     asked = [each for each in seen if ask and (each.chip or port)]
@@ -50,11 +67,11 @@ def list_command(
             more(1, each.device)
     found = [answers.get(each) or finding.Found(each) for each in seen]
     if as_json:
-        typer.echo(json.dumps([each.to_json() for each in found], indent=2, ensure_ascii=False))
+        print_list((each.to_json() for each in found), "ports")
     else:
         _show(found)
     if not found or not (port or any(each.usb for each in seen)):
-        typer.echo(tell(NO_BOARD), err=True)
+        print(tell(NO_BOARD), file=sys.stderr)
 
 
 def _show(found: list[finding.Found]) -> None:
@@ -83,32 +100,57 @@ def _show(found: list[finding.Found]) -> None:
         )
     for each in found:
         if each.problem:
-            typer.echo(each.problem, err=True)
+            print(each.problem, file=sys.stderr)
 
 
+@command(
+    app,
+    "flash",
+    Text(
+        "Put MicroPython on a chip, and verify it; what was cut off goes on where it stopped.",
+        "将 MicroPython 写入芯片并校验；中断后可从断点继续。",
+    ),
+    "fenceline board flash --image ESP32_GENERIC-20250415-v1.25.0.bin",
+)
 def flash_command(
-    image: Annotated[Path, typer.Option(help="MicroPython's firmware for the chip: a whole .bin file.")],
+    image: Annotated[
+        Path,
+        option(
+            Text(
+                "MicroPython's firmware for the chip: a whole .bin file.",
+                "该芯片的 MicroPython 固件：完整的 .bin 文件。",
+            )
+        ),
+    ],
     port: Port = None,
-    baud: Annotated[int, typer.Option(help="While the image is sent; lower it for a bad cable.")] = FLASH_BAUD,
+    baud: Annotated[
+        int,
+        option(
+            Text("While the image is sent; lower it for a bad cable.", "写入时的波特率；线缆不佳时请降低。"), "--baud"
+        ),
+    ] = FLASH_BAUD,
     erase: Annotated[
-        bool, typer.Option("--erase", help="Erase the board's files, too: its identity, and readings not yet sent.")
+        bool,
+        option(
+            Text(
+                "Erase the board's files, too: its identity, and readings not yet sent.",
+                "同时清除设备上的文件：身份和未发送的读数。",
+            ),
+            "--erase",
+        ),
     ] = False,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001
 ) -> None:
-    """Put MicroPython on a chip, and verify it; what was cut off goes on where it stopped.
-
-    fenceline board flash --image ESP32_GENERIC-20250415-v1.25.0.bin
-    """
+    """Put MicroPython on a chip."""
     checked = read_image(image)
     name = find_port(port)
     title = Text(f"Flashing {checked.chip}", f"正在写入{checked.chip}")
     with show.progress(title, len(checked.content)) as more:
         done = flash(name, checked, erase=erase, baud=baud, progress=lambda count: more(count, ""))
     if as_json:
-        typer.echo(json.dumps(asdict(done)))
+        print_object(asdict(done))
         return
-    typer.echo(
+    print(
         tell(
             Text(
                 f"{done.chip} {done.mac}: {done.size} bytes there and verified, {done.sent} of them sent now. "
@@ -120,23 +162,36 @@ def flash_command(
     )
 
 
+@command(
+    app,
+    "install",
+    Text(
+        "Put the board's software on a board: only what differs is sent, and the board verifies it.",
+        "将设备软件装入设备：只发送有差异的部分，由设备校验。",
+    ),
+    "fenceline board install",
+    "fenceline board install --port /dev/ttyUSB0 --bundle ./board-xtensawin",
+)
 def install_command(
     port: Port = None,
     baud: Baud = BAUD,
     bundle: Annotated[
         Path | None,
-        typer.Option(help="A signed bundle from the city's IT.", show_default="compiled here, for this board"),
+        option(
+            Text("A signed bundle from the city's IT.", "信息部门签名的软件包。"),
+            show_default=Text("compiled here, for this board", "在本机为该设备编译"),
+        ),
     ] = None,
     trusted: Annotated[
-        Path | None, typer.Option(help="Public key to check it with.", show_default=str(signature.TRUSTED))
+        Path | None,
+        option(
+            Text("Public key to check it with.", "用于验签的公钥。"),
+            show_default=Text(str(signature.TRUSTED), str(signature.TRUSTED)),
+        ),
     ] = None,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001
 ) -> None:
-    """Put the board's software on a board: only what differs is sent, and the board verifies it.
-
-    fenceline board install | fenceline board install --port /dev/ttyUSB0 --bundle ./board-xtensawin
-    """
+    """Put the board's software on a board."""
     if bundle is not None:
         signature.check(bundle, trusted)
     with show.progress(Text("Installing", "正在安装"), 1) as more, tempfile.TemporaryDirectory() as folder:
@@ -151,7 +206,10 @@ def install_command(
         with Link.open(port, baud=baud) as link:
             source = bundle or _compiled(link, Path(folder))
             done = install(link, source, (EDGE / "boot.py").read_bytes(), progress)
-    typer.echo(json.dumps(done.to_json()) if as_json else tell(_outcome(done)))
+    if as_json:
+        print_object(done.to_json())
+    else:
+        print(tell(_outcome(done)))
 
 
 def _outcome(done: Installed) -> Text:
@@ -193,17 +251,40 @@ def _compiled(link: Link, folder: Path) -> Path:
     return folder / "bundle"
 
 
+@command(
+    app,
+    "bundle",
+    Text("Compile the board's code and write it with a manifest of every file.", "编译设备软件，连同文件清单写出。"),
+    "fenceline board bundle",
+    "fenceline board bundle --arch rv32imc --sign bundle.key",
+)
 def bundle_command(
-    arch: Annotated[Arch, typer.Option(help="The board's: xtensawin ESP32, S2, S3; rv32imc C3, C6.")] = Arch.XTENSAWIN,
-    out: Annotated[Path | None, typer.Option(help="Folder of the bundle; without it, dist/board-ARCH.")] = None,
-    source: Annotated[Path, typer.Option(help="The package to compile.", show_default=False)] = EDGE,
+    arch: Annotated[
+        Arch,
+        option(
+            Text(
+                "The board's: xtensawin ESP32, S2, S3; rv32imc C3, C6.",
+                "设备的架构：xtensawin 为 ESP32、S2、S3；rv32imc 为 C3、C6。",
+            )
+        ),
+    ] = Arch.XTENSAWIN,
+    out: Annotated[
+        Path | None,
+        option(Text("Folder of the bundle.", "软件包目录。"), show_default=Text("dist/board-ARCH", "dist/board-架构")),
+    ] = None,
+    source: Annotated[
+        Path, option(Text("The package to compile.", "要编译的源代码目录。"), show_default=Text("edge/", "edge/"))
+    ] = EDGE,
     sign: Annotated[
-        Path | None, typer.Option(help="Sign it with this key (fenceline board bundle-key).", show_default="unsigned")
+        Path | None,
+        option(
+            Text("Sign it with this key (fenceline board bundle-key).", "用此密钥签名（fenceline board bundle-key）。"),
+            show_default=Text("unsigned", "不签名"),
+        ),
     ] = None,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001
 ) -> None:
-    """Compile the board's code and write it with a manifest of every file."""
+    """Compile the board's code."""
     folder = out or Path("dist") / f"board-{arch}"
     try:
         manifest = build(source.resolve(), folder, arch)
@@ -212,20 +293,36 @@ def bundle_command(
     if sign is not None:
         signature.sign(folder, sign)
     if as_json:
-        typer.echo(json.dumps({"folder": str(folder), "signed": sign is not None, **manifest}))
+        print_object({"folder": str(folder), "signed": sign is not None, **manifest})
         return
     count, mpy = len(manifest["files"]), manifest["mpy"]
     told = Text(f"{count} modules for {arch}, .mpy format {mpy}", f"{arch}，{count}个模块，.mpy格式{mpy}")
-    typer.echo(f"{folder}: {tell(told)}")
+    print(f"{folder}: {tell(told)}")
 
 
+@command(
+    app,
+    "bundle-key",
+    Text(
+        "Make the key that the city's IT signs bundles with; technicians get its public half.",
+        "生成信息部门签名软件包所用的密钥；公钥交给技术员。",
+    ),
+    "fenceline board bundle-key --out bundle.key",
+)
 def bundle_key_command(
-    out: Annotated[Path, typer.Option(help="File of the new key; its public half goes beside it, as .pub.")],
-    lang: LangOption = None,  # noqa: ARG001
+    out: Annotated[
+        Path,
+        option(
+            Text(
+                "File of the new key; its public half goes beside it, as .pub.",
+                "新密钥的文件；公钥放在旁边，扩展名为 .pub。",
+            )
+        ),
+    ],
 ) -> None:
-    """Make the key that the city's IT signs bundles with; technicians get its public half."""
+    """Make the key that bundles are signed with."""
     public = signature.make_key(out)
-    typer.echo(
+    print(
         tell(
             Text(
                 f"{out}: keep it where only IT can read it. Technicians put {public} at {signature.TRUSTED}.",

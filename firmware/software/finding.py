@@ -7,8 +7,8 @@ from firmware.link.link import Link
 from firmware.link.ports import SerialPort, serial_ports
 from firmware.software.flash import find_chip
 from firmware.software.identity import identify
-from firmware.terminal.speech import FieldError, tell
-from schemas.language import Text
+from firmware.terminal.speech import FieldError
+from schemas.language import Text, tell
 
 DOWNLOAD = Text("nothing yet: in download mode", "尚无固件：处于下载模式")
 

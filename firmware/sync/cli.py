@@ -1,6 +1,5 @@
 """`fenceline board sync`: the hub is told what was done where there was no network."""
 
-import json
 from typing import Any
 
 import typer
@@ -8,25 +7,40 @@ import typer
 from firmware.notebook.boards import Records
 from firmware.notebook.folder import home
 from firmware.sync.sync import client, sync
-from firmware.terminal.options import AsJson, Home, Hub, HubCa, TokenFile
+from firmware.terminal.options import Home, Hub, HubCa, TokenFile
 from firmware.terminal.screen import progress
-from firmware.terminal.speech import FieldError, LangOption, tell
+from firmware.terminal.speech import FieldError
+from hub.terminal.commands import alone, command
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import AsJson
 from schemas.errors import UserError
-from schemas.language import Text
+from schemas.language import Text, tell
+
+app = alone()
 
 
+@command(
+    app,
+    "sync",
+    Text(
+        """Tell the hub what waits on this laptop: new boards with their keys, calibrations, repairs.
+
+        Sent again, nothing changes. What the hub does not confirm stays. The exit code is 1 if something still
+        waits.""",
+        """将本机待发送的内容发给数据中心：新设备及密钥、校准、维修记录。
+
+        重复发送不会有变化。数据中心未确认的内容保留。仍有待发送内容时退出码为 1。""",
+    ),
+    "fenceline board sync --hub https://hub.city.example --token-file token",
+)
 def sync_command(
     hub: Hub = None,
     token_file: TokenFile = None,
     hub_ca: HubCa = None,
     home_folder: Home = None,
     as_json: AsJson = False,
-    lang: LangOption = None,  # noqa: ARG001 - its callback chooses
 ) -> None:
-    """Tell the hub what waits on this laptop: new boards with their keys, calibrations, repairs.
-
-    Sent again, nothing changes. What the hub does not confirm stays. The exit code is 1 if something still waits.
-    """
+    """Tell the hub what waits on this laptop."""
     folder = home(home_folder)
     waiting = Records(folder).waiting()
     known_hub = client(hub, token_file, hub_ca)
@@ -43,7 +57,7 @@ def sync_command(
                 failed[board] = str(error)
             more(1, board)
     if as_json:
-        print(json.dumps({"told": done, "waiting": failed}, ensure_ascii=False))
+        print_object({"told": done, "waiting": failed})
     else:
         for board, answer in done.items():
             print(tell(_outcome(board, answer)))

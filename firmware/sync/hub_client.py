@@ -14,8 +14,8 @@ import msgspec
 from firmware.notebook.boards import BoardRecord, Outgoing
 from firmware.notebook.calibrations import Entry
 from firmware.notebook.repairs import Repair
-from firmware.terminal.speech import FieldError, spoken
-from schemas.language import Text
+from firmware.terminal.speech import FieldError
+from schemas.language import Text, spoken
 
 TIMEOUT_S = 20
 MOST_BYTES = 24_000

@@ -4,13 +4,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
-from firmware.terminal.speech import FieldError, tell
-from schemas.language import Text
+from firmware.terminal.speech import FieldError
+from hub.terminal import tables
+from schemas.language import Text, tell
 
 ANSWERS = Text("y/n", "y/n，是/否")
 NO_ANSWER = Text(
@@ -25,22 +21,17 @@ def say(text: Text) -> None:
 
 
 def table(columns: Sequence[Text], rows: Sequence[Sequence[str]], styles: Sequence[str | None] = ()) -> None:
-    """Print a table on standard output, into a file or pipe wide enough that nothing is folded.
-
-    `styles` colours its rows, and says nothing that the text does not say.
-    """
-    shown = Table(box=None, pad_edge=False)
-    for column in columns:
-        shown.add_column(tell(column), overflow="fold")
-    for number, row in enumerate(rows):
-        shown.add_row(*map(escape, row), style=styles[number] if number < len(styles) else None)
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=200)).print(shown)
+    """Print a table on standard output; `styles` colours its rows, and says nothing that the text does not say."""
+    tables.table([tell(column) for column in columns], rows, styles=styles)
 
 
 @contextmanager
 def progress(title: Text, total: float) -> Iterator[Callable[[float, str], None]]:
     """Show a bar while something takes long; call what is given with how much more is done, and with what is next."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -3,37 +3,9 @@
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import Annotated
-
-import typer
 
 from schemas.errors import UserError
-from schemas.language import Lang, Text, system_language
-
-_chosen: Lang | None = None
-
-
-def _choose(lang: Lang | None) -> Lang | None:
-    global _chosen  # noqa: PLW0603 - one command line, one language; errors need it wherever they are raised
-    _chosen = lang
-    return lang
-
-
-LangOption = Annotated[
-    Lang | None,
-    typer.Option("--lang", callback=_choose, help="Language of what is printed.", show_default="as the system's"),
-]
-"""The option --lang of a command of `fenceline board`; from then on `tell` and every `FieldError` speak it."""
-
-
-def spoken() -> Lang:
-    """Return the language of this command line."""
-    return _chosen or system_language()
-
-
-def tell(text: Text) -> str:
-    """Return a text in the language of this command line."""
-    return text.into(spoken())
+from schemas.language import Text, tell
 
 
 class FieldError(UserError):

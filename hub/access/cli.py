@@ -1,38 +1,21 @@
 """`fenceline access`: who may use the HTTP API."""
 
-import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text as RichText
-
-from hub.access.tables import PART
-from hub.access.tokens import Access, AccessError
-from hub.config.files import ConfigError, load_config
-from hub.storage.compliance_file import compliance_of, open_compliance
-from hub.storage.database import DatabaseError, transaction
-from hub.terminal.doer import doer
+from hub.access.tokens import Access, AccessError, Role
+from hub.terminal.actor import actor
+from hub.terminal.commands import argument, command, group, option
+from hub.terminal.json_lines import print_list, print_object
+from hub.terminal.options import FENCELINE, AsJson, Config, HubOf
+from hub.terminal.tables import table
 from schemas.errors import UserError
-from schemas.language import Lang, Text, system_language
-from schemas.language_option import LangOption
-
-app = typer.Typer(add_completion=False, no_args_is_help=True)
-
-Configuration = Annotated[Path, typer.Option("--config", help="The hub's configuration: it names the data folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-District = Annotated[
-    str,
-    typer.Option("--district", help="The hub of this district, where each has its own.", show_default="the only hub"),
-]
-FENCELINE = Path("fenceline.toml")
+from schemas.language import Text, tell
 
 ONCE = Text(
     "This token is shown once and kept nowhere. Give it to {name}, who sends it as: Authorization: Bearer TOKEN",
@@ -50,117 +33,120 @@ NOBODY = Text(
     "尚无用户：fenceline access add 姓名 --role officer",
 )
 WHEN, BY, WHAT = Text("Time (UTC)", "时间（UTC）"), Text("By", "操作人"), Text("What", "操作")
-ADDED, TAKEN = Text("added", "创建"), Text("revoked", "撤销")
+ACTS = {"added": Text("added", "创建"), "revoked": Text("revoked", "撤销")}
 
 
-class RoleName(StrEnum):
-    """What a user may do."""
+app = group(
+    Text(
+        """Who may use the HTTP API: one token for each user.
 
-    viewer = "viewer"
-    technician = "technician"
-    officer = "officer"
-    admin = "admin"
+        viewer: reads. technician: also registers boards and tells of calibrations. officer: reads, acknowledges,
+        comments, and closes what is resolved. admin: everything, also closes what is not, and decides on maintenance
+        windows.""",
+        """HTTP 接口的访问权限：每个用户一个令牌。
+
+        viewer：只读。technician：还可登记设备、上报校准。officer：读取、确认、备注，关闭已解除的告警。
+        admin：全部权限，包括关闭未解除的告警和设置维护时段。""",
+    ),
+    "fenceline access add officer-2 --role officer",
+    "fenceline access list",
+)
 
 
-@app.callback()
-def access() -> None:
-    """Who may use the HTTP API: one token for each user.
-
-    viewer: reads. technician: also registers boards and tells of calibrations. officer: reads, acknowledges, comments,
-    and closes what is resolved. admin: everything, also closes what is not, and decides on maintenance windows.
-    """
-
-
-@app.command(epilog="Example: fenceline access add officer-2 --role officer")
+@command(
+    app,
+    "add",
+    Text("Make a token and show it once.", "创建令牌，仅显示一次。"),
+    "fenceline access add officer-2 --role officer",
+    "fenceline access add fence-crew --role technician --json",
+)
 def add(
-    name: Annotated[str, typer.Argument(help="Who: small letters, digits and -.", show_default=False)],
-    role: Annotated[RoleName, typer.Option(help="What they may do.")] = RoleName.viewer,
+    name: Annotated[str, argument(Text("Who: small letters, digits and -.", "用户名：小写字母、数字和 -。"), "NAME")],
+    role: Annotated[Role, option(Text("What they may do.", "权限。"))] = "viewer",
     as_json: AsJson = False,
-    district: District = "",
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    district: HubOf = "",
+    config: Config = FENCELINE,
 ) -> None:
     """Make a token and show it once."""
     with opened(config, district) as users:
-        token = users.add(name, role.value, time.time(), doer())
+        token = users.add(name, role, time.time(), actor())
     if as_json:
-        print(json.dumps({"name": name, "role": role.value, "token": token}))
+        print_object({"name": name, "role": role, "token": token})
         return
     print(token)
-    typer.echo(ONCE.into(lang or system_language()).format(name=name), err=True)
+    print(tell(ONCE).format(name=name), file=sys.stderr)
 
 
-@app.command("list", epilog="Examples: fenceline access list | fenceline access list --json")
-def list_(
-    as_json: AsJson = False, district: District = "", config: Configuration = FENCELINE, lang: LangOption = None
-) -> None:
-    """List the users; of a token nothing is kept that could be shown."""
+@command(
+    app,
+    "list",
+    Text("List the users; of a token nothing is kept that could be shown.", "列出用户；令牌本身不保存，无法显示。"),
+    "fenceline access list",
+    "fenceline access list --json",
+)
+def list_(as_json: AsJson = False, district: HubOf = "", config: Config = FENCELINE) -> None:
+    """List the users."""
     with opened(config, district) as users:
-        rows = users.users()
+        rows = [(name, role, _time(made), _time(revoked)) for name, role, made, revoked in users.users()]
     if as_json:
         names = ("name", "role", "made", "revoked")
-        told = [(name, role, _time(made), _time(revoked)) for name, role, made, revoked in rows]
-        print(json.dumps([dict(zip(names, row, strict=True)) for row in told]))
-        return
-    lang = lang or system_language()
-    if not rows:
-        print(NOBODY.into(lang))
-        return
-    _print_table(
-        COLUMNS, [(name, role, _time(made), _time(revoked) or "-") for name, role, made, revoked in rows], lang
-    )
+        print_list((dict(zip(names, row, strict=True)) for row in rows), "users")
+    elif rows:
+        table([tell(head) for head in COLUMNS], [[cell or "-" for cell in row] for row in rows])
+    else:
+        print(tell(NOBODY))
 
 
-@app.command(epilog="Examples: fenceline access history | fenceline access history --json")
-def history(
-    as_json: AsJson = False, district: District = "", config: Configuration = FENCELINE, lang: LangOption = None
-) -> None:
-    """Show who let whom in, and whose access was revoked when."""
+@command(
+    app,
+    "history",
+    Text("Show who let whom in, and whose access was revoked when.", "查看权限的创建与撤销记录。"),
+    "fenceline access history",
+    "fenceline access history --json",
+)
+def history(as_json: AsJson = False, district: HubOf = "", config: Config = FENCELINE) -> None:
+    """Show who let whom in."""
     with opened(config, district) as users:
-        rows = [(_time(when), who, what, name, role) for when, who, what, name, role in users.history()]
+        rows = [(_time(when) or "", who, what, name, role) for when, who, what, name, role in users.history()]
     if as_json:
         names = ("time", "who", "what", "name", "role")
-        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False))
+        print_list((dict(zip(names, row, strict=True)) for row in rows), "steps")
         return
-    lang = lang or system_language()
-    acts = {"added": ADDED.into(lang), "revoked": TAKEN.into(lang)}
-    _print_table(
-        (WHEN, BY, WHAT, *COLUMNS[:2]), [(when, who, acts[what], *rest) for when, who, what, *rest in rows], lang
-    )
+    heads = [tell(head) for head in (WHEN, BY, WHAT, *COLUMNS[:2])]
+    table(heads, [(when, who, tell(ACTS[what]), *rest) for when, who, what, *rest in rows])
 
 
-@app.command(epilog="Example: fenceline access revoke officer-2")
+@command(
+    app,
+    "revoke",
+    Text("Take a user's token back; it is refused from then on.", "撤销用户的令牌，即刻失效。"),
+    "fenceline access revoke officer-2",
+)
 def revoke(
-    name: Annotated[str, typer.Argument(help="Whose token.", show_default=False)],
-    district: District = "",
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    name: Annotated[str, argument(Text("Whose token.", "用户名。"), "NAME")],
+    district: HubOf = "",
+    config: Config = FENCELINE,
 ) -> None:
-    """Take a user's token back; it is refused from then on."""
+    """Take a user's token back."""
     with opened(config, district) as users:
-        users.revoke(name, time.time(), doer())
-    print(REVOKED.into(lang or system_language()).format(name=name))
+        users.revoke(name, time.time(), actor())
+    print(tell(REVOKED).format(name=name))
 
 
 @contextmanager
 def opened(config: Path, district: str) -> Iterator[Access]:
     """Open the users of a hub, of a district's where each has its own; what is done inside is one transaction."""
+    from hub.access.tables import PART
+    from hub.config.files import ConfigError, load_config
+    from hub.storage.compliance_file import compliance_of, open_compliance
+    from hub.storage.database import DatabaseError, transaction
+
     try:
         path = compliance_of(load_config(config), district)
         with closing(open_compliance(path, PART)) as db, transaction(db):
             yield Access(db)
     except (ConfigError, DatabaseError, AccessError) as error:
         raise UserError(str(error)) from error
-
-
-def _print_table(columns: tuple[Text, ...], rows: list[tuple[str | None, ...]], lang: Lang) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column.into(lang), overflow="fold")
-    for row in rows:
-        table.add_row(*[RichText(cell or "") for cell in row])
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=200)).print(table)
 
 
 def _time(when: float | None) -> str | None:

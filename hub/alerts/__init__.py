@@ -1,1 +1,1 @@
-"""Alerts: their life, what officers do with them, and how they are shown and proved."""
+"""Alerts: what they are, their life, their audit trail, and the words in which people are told of them."""

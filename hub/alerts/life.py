@@ -2,7 +2,7 @@
 
 An alert is one continuing cause: a rule at a board. An early warning makes it pending. It fires when enough windows in
 a row broke the limit, and is resolved when enough windows in a row kept it; officers acknowledge and close it
-(`hub.alerts.desk`). What is not news never fires. Each method is called inside a transaction of the caller's, and
+(`hub.desk.desk`). What is not news never fires. Each method is called inside a transaction of the caller's, and
 everything is kept in the database: a kill leaves the alert as it was told.
 """
 

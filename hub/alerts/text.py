@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 from hub.alerts.records import Alert
 from hub.alerts.states import Kind, Sending, State, What
 from hub.config.alerts import Severity
-from hub.judge.averaging import rounded
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.registry.live import NightWork, Site
@@ -146,6 +145,8 @@ def clause_of(limit: Limit) -> str:
 
 def number(value: float | None, decimals: int) -> str:
     """Return a value as it was judged: rounded to the quantity's decimals."""
+    from hub.judge.averaging import rounded  # a list of alerts needs the texts and nothing of judging
+
     return "?" if value is None else f"{rounded(value, decimals):.{decimals}f}"
 
 

@@ -7,15 +7,13 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text as Rich
 
 from hub.backtest.air_days import AirDay
 from hub.backtest.judging import Result
 from hub.judge import Judgement, Rule
 from hub.judge.aqi import Index
-from schemas.language import Lang, Text
+from hub.terminal.tables import Cell, say, table, width
+from schemas.language import Lang, Text, spoken, tell
 
 HEADS = (
     Text("Limit", "限值项"),
@@ -48,6 +46,7 @@ NOTHING = Text(
     "所选标准在这些日期对此类场所的这些指标没有限值；参见：fenceline limits explain --help",
 )
 _BOOL = ("false", "true")
+TOO_LITTLE = Text("too little data", "数据不足")
 INFORMS = Text("* for information: above it nobody violates the law", "* 仅供参考：超过不等于违法")
 
 
@@ -106,65 +105,67 @@ def aqi_lines(days: Iterable[AirDay]) -> Iterator[str]:
     yield msgspec.json.encode({"summary": True, "days": count, "without": without}).decode()
 
 
-def show(result: Result, zone: ZoneInfo, lang: Lang) -> None:
+def show(result: Result, zone: ZoneInfo) -> None:
     """Print a table with a row for each limit, and what was left open."""
-    console = Console(highlight=False)
-    wide = console.width >= WIDE
-    table = _table((*HEADS, WHEN) if wide else HEADS, lang, range(1, 6))
+    wide = (width() or WIDE) >= WIDE
     by_rule: dict[str, list[Judgement]] = {}
     for one in sorted(result.judgements, key=lambda one: (one.binding, one.rule.standard.id)):
         by_rule.setdefault(one.rule.id, []).append(one)
     standard = ""
+    rows: list[list[str | Cell]] = []
     for found in by_rule.values():
         if found[0].rule.standard.id != standard:
             standard = found[0].rule.standard.id
-            table.add_row(Rich(standard + "*" * (found[0].binding == "informs"), "bold"))
-        table.add_row(*_row(found, zone, lang)[: None if wide else -1])
+            rows.append([Cell(standard + "*" * (found[0].binding == "informs"), "bold")])
+        rows.append(_row(found, zone)[: None if wide else -1])
     if by_rule:
-        console.print(table)
+        heads = [tell(head) for head in ((*HEADS, WHEN) if wide else HEADS)]
+        table(heads, rows, numbers=range(1, 6), whole=range(1, len(heads)))
         if any(one.binding == "informs" for one in result.judgements):
-            console.print(INFORMS.into(lang), style="dim")
-        console.print(VERIFIED.into(lang), style="dim")
+            say(Cell(tell(INFORMS), "dim"), wrap=True)
+        say(Cell(tell(VERIFIED), "dim"))
     counts = counts_of(result.judgements)
     end = Text(
         f"{result.rows} rows, {counts['verdicts']} verdicts: "
         f"{counts['exceeded']} exceeded, {counts['invalid']} invalid.",
         f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded']}项超标，{counts['invalid']}项无效。",
     )
-    console.print(Rich(end.into(lang), "bold"))
+    say(Cell(tell(end), "bold"), wrap=True)
     if result.left_open or not by_rule:
-        show_open(result, lang, console)
+        for line in open_lines(result):
+            say(line, wrap=True)
 
 
-def show_open(result: Result, lang: Lang, console: Console) -> None:
-    """Print what was not judged, and why; of a file that no limit is about, that."""
+def open_lines(result: Result) -> list[str]:
+    """Return what was not judged, and why; of a file that no limit is about, that."""
     if result.left_open:
-        console.print(OPEN.into(lang))
-        for standard, why in dict.fromkeys((one.standard.id, one.why(lang)) for one in result.left_open):
-            console.print(f"  {standard}: {why}", markup=False)
-    elif result.rows and not result.judgements:
-        console.print(NOTHING.into(lang))
+        whys = dict.fromkeys((one.standard.id, one.why(spoken())) for one in result.left_open)
+        return [tell(OPEN), *(f"  {standard}: {why}" for standard, why in whys)]
+    return [tell(NOTHING)] if result.rows and not result.judgements else []
 
 
-def show_aqi(days: Iterable[AirDay], lang: Lang) -> None:
+def show_aqi(days: Iterable[AirDay]) -> None:
     """Print a table with a row for each day."""
-    table = _table(AQI_HEADS, lang, (1,))
+    rows = []
     for day in days:
         index = day.index
         if index is None:
-            table.add_row(
-                day.date.isoformat(), "-", Text("too little data", "数据不足").into(lang), "", "", day.edition
-            )
+            rows.append((day.date.isoformat(), "-", tell(TOO_LITTLE), "", "", day.edition))
             continue
-        table.add_row(
-            *(day.date.isoformat(), str(index.value), f"{index.level} {index.name.into(lang)}"),
-            *(", ".join(index.primary) or "-", ", ".join(f"{item} {part}" for item, part in index.parts.items())),
-            day.edition,
+        rows.append(
+            (
+                day.date.isoformat(),
+                str(index.value),
+                f"{index.level} {tell(index.name)}",
+                ", ".join(index.primary) or "-",
+                ", ".join(f"{item} {part}" for item, part in index.parts.items()),
+                day.edition,
+            )
         )
-    Console(highlight=False).print(table)
+    table([tell(head) for head in AQI_HEADS], rows, numbers=(1,), whole=range(1, len(AQI_HEADS)))
 
 
-def _row(found: list[Judgement], zone: ZoneInfo, lang: Lang) -> list[str | Rich]:
+def _row(found: list[Judgement], zone: ZoneInfo) -> list[str | Cell]:
     rule, counts = found[0].rule, counts_of(found)
     valid = [one for one in found if one.value is not None and one.outcome != "invalid"]
     highest, when = "-", ""
@@ -172,17 +173,9 @@ def _row(found: list[Judgement], zone: ZoneInfo, lang: Lang) -> list[str | Rich]
         top = max(valid, key=lambda one: one.value or 0.0)
         highest = f"{top.told or 0.0:.{rule.decimals}f}"
         when = f"{datetime.fromtimestamp(top.start, zone):%Y-%m-%d %H:%M}"
-    limit = rule.limit.zh if lang is Lang.zh else rule.limit.en
-    exceeded = Rich(str(counts["exceeded"]), "bold red" if counts["exceeded"] else "")
+    limit = rule.limit.zh if spoken() is Lang.zh else rule.limit.en
+    exceeded = Cell(str(counts["exceeded"]), "bold red" if counts["exceeded"] else "")
     return [
         *(f"  {limit}", f"{rule.limit.value:g} {rule.unit}"),
         *(str(counts["verdicts"]), exceeded, str(counts["invalid"]), highest, rule.limit.weakest, when),
     ]
-
-
-def _table(heads: tuple[Text, ...], lang: Lang, numbers: Iterable[int]) -> Table:
-    right = set(numbers)
-    table = Table(box=None, pad_edge=False)
-    for index, head in enumerate(heads):
-        table.add_column(head.into(lang), justify="right" if index in right else "left", no_wrap=index > 0)
-    return table

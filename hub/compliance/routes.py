@@ -10,13 +10,13 @@ from pydantic import AwareDatetime
 
 from hub.access.caller import Gate, User
 from hub.alerts.book import Book
-from hub.alerts.presenter import neat
-from hub.alerts.routes import MOST, PROBLEMS, Cursor, Short
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance import models
 from hub.compliance.tables import PART
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.config.files import Config
+from hub.desk.listing import neat
+from hub.desk.routes import MOST, PROBLEMS, Cursor, Short
 from hub.http.problems import ProblemRoute, language
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance

@@ -9,67 +9,129 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from hub.config.files import Config, ConfigError, load_config
-from hub.intake.admission import Admission
-from hub.log.log import Log
-from hub.registry.live import load_registry
-from hub.storage.claims import claim
-from hub.storage.data_folder import LOG
-from hub.storage.database import DatabaseError, read_only
-from schemas import load_quantities
+from hub.terminal.commands import argument, command, group, option
+from hub.terminal.json_lines import print_list, print_object
+from hub.terminal.options import ALL, FENCELINE, AsJson, Board, Config, Device, HubOf
+from hub.terminal.tables import Cell, say, table
 from schemas.errors import UserError
+from schemas.language import Text, tell
+
+if TYPE_CHECKING:
+    from hub.config.files import Config as Settings
+    from hub.log.log import Log
 
 PATIENCE = 30.0  # s to wait for the running hub
 
-app = typer.Typer(
-    add_completion=False,
-    help="""What the hub could not accept, and why.
+app = group(
+    Text(
+        """What the hub could not accept, and why.
 
-Every refused message is kept whole with its reason. Authentic ones, by a board's own MAC, stay until somebody lets them
-go (`release`): their boards were told to forget them. Of the others the newest 100,000 stay ([keep] quarantined,
-quarantined_mb). After the cause is mended (the board registered, the site corrected), `replay` has them judged again;
-what is then admitted counts as if it came now, and nothing counts twice. Points that the series store refused (reason
-`store`) are written to it again.
+        Every refused message is kept whole with its reason. Authentic ones carry a right MAC of a board: the board sent
+        them, the hub has answered for them, and the board has deleted them, so that the quarantine alone has them. They
+        stay until somebody lets them go with release. Of the others the newest 100,000 stay (keep.quarantined and
+        keep.quarantined_mb in the configuration).
 
-Examples:
+        After the cause is mended (the board registered, the site corrected), replay has them judged again; what is then
+        admitted counts as if it came now, and nothing counts twice. Points that the series store refused (reason store)
+        are written to it again.
 
-  fenceline quarantine list --reason unknown_board
+        release removes messages for good, authentic ones, too: nobody has their records afterwards but the file that
+        --to names.""",
+        """数据中心未接受的消息及原因。
 
-  fenceline quarantine show 17
+        每条被拒绝的消息连同原因完整保存。可信消息带有设备自身的有效 MAC：确由该设备发送，数据中心已答复，
+        设备已将其删除，仅隔离区中留有；在用 release 放行移除之前一直保留。其余消息保留最新的 100,000 条
+        （配置项 keep.quarantined 和 keep.quarantined_mb）。
 
-  fenceline quarantine replay --device fence-0001
+        原因消除后（登记设备、更正站点），用 replay 重新判定；此时接受的消息视为刚刚收到，不会重复计数。
+        时序数据库拒绝的数据点（原因为 store）会重新写入。
 
-  fenceline quarantine release --device fence-0001 --reason schema --to fence-0001.jsonl
-""",
+        release 永久移除消息，包括可信消息：此后除 --to 指定的文件外，任何地方都不再有其记录。""",
+    ),
+    "fenceline quarantine list --reason unknown_board",
+    "fenceline quarantine show 17",
+    "fenceline quarantine replay --board fence-0001",
+    "fenceline quarantine release --board fence-0001 --reason schema --to fence-0001.jsonl",
 )
 
-ConfigOption = Annotated[Path, typer.Option(help="The hub's configuration.")]
-District = Annotated[str, typer.Option(help="Of a hub that owns districts (run --districts): of this one.")]
-Device = Annotated[str, typer.Option(help="Only of this board.")]
-Reason = Annotated[str, typer.Option(help="Only with this reason, for example unknown_board.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-CONFIG = Path("fenceline.toml")
+These = Annotated[list[int] | None, argument(Text("These messages.", "这些消息。"), "ID...")]
+All = Annotated[bool, option(Text("All messages in quarantine.", "隔离区中的全部消息。"), "--all")]
+Reason = Annotated[
+    str,
+    option(
+        Text("Only with this reason, for example unknown_board.", "仅限该原因，如 unknown_board。"), show_default=ALL
+    ),
+]
+
+TITLE = Text("Quarantine", "隔离区")
+HEADS = (
+    Text("id", "编号"),
+    Text("received", "收到时间"),
+    Text("board", "设备"),
+    Text("reason", "原因"),
+    Text("authentic", "可信"),
+    Text("times", "次数"),
+    Text("detail", "说明"),
+)
+COUNTS_TITLE = Text("Since the beginning", "累计")
+COUNTS_HEADS = (Text("board", "设备"), Text("reason", "原因"), Text("messages", "消息数"), Text("last", "最近"))
+NOTHING = Text("The quarantine holds nothing of that.", "隔离区中没有符合条件的消息。")
+FIELDS = {
+    "id": Text("id", "编号"),
+    "received": Text("received", "收到时间"),
+    "topic": Text("topic", "主题"),
+    "device": Text("board", "设备"),
+    "reason": Text("reason", "原因"),
+    "detail": Text("detail", "说明"),
+    "authentic": Text("authentic", "可信"),
+    "times": Text("times", "次数"),
+    "records done with": Text("records done with", "已处理的记录"),
+    "payload": Text("payload", "内容"),
+}
+DONE = Text(
+    "{asked} judged again: {admitted} admitted, {refused} refused again (the list shows why).",
+    "重新判定{asked}条：接受{admitted}条，仍拒绝{refused}条（原因见列表）。",
+)
+WAITING = Text(
+    "{waiting} are points that the store refused: the hub writes them again when it runs with InfluxDB.",
+    "另有{waiting}条为时序数据库拒绝的数据点：数据中心以 InfluxDB 运行时会重新写入。",
+)
+RELEASED = Text("{released} released, {authentic} of them authentic.", "已移除{released}条，其中可信{authentic}条。")
+GO_ON = Text(
+    "{count} messages are removed for good, {kept}; {own} are authentic: their boards have forgotten them. Go on?",
+    "将永久移除{count}条消息（{kept}），其中{own}条可信，设备上已无副本。是否继续？",
+)
+KEPT = Text("after they are written to {to}", "移除前写入{to}")
+NOT_KEPT = Text("and kept nowhere", "且不保留副本")
+NOBODY = Text("{count} messages, and nobody to ask; give --yes", "{count}条消息，没有终端可供应答；请使用 --yes")
+YES, NO = Text("yes", "是"), Text("no", "否")
 
 
-@app.command("list")
+@command(
+    app,
+    "list",
+    Text(
+        "List the newest messages in quarantine, and how many came for each board and reason since the beginning.",
+        "列出隔离区中最新的消息，以及各设备、各原因的累计数量。",
+    ),
+    "fenceline quarantine list",
+    "fenceline quarantine list --board fence-0001 --reason unknown_board --json",
+)
 def list_(
-    config: ConfigOption = CONFIG,
-    district: District = "",
+    config: Config = FENCELINE,
+    district: HubOf = "",
+    board: Board = "",
     device: Device = "",
     reason: Reason = "",
-    most: Annotated[int, typer.Option(help="The newest so many.", min=1)] = 50,
-    as_json: Json = False,
+    most: Annotated[int, option(Text("The newest so many.", "最新的条数。"), min=1)] = 50,
+    as_json: AsJson = False,
 ) -> None:
-    """List the newest messages in quarantine, and how many came for each board and reason since the beginning."""
-    selected = {"device": device, "reason": reason, "most": most}
+    """List the newest messages in quarantine."""
+    selected = {"device": board or device, "reason": reason, "most": most}
     with _open(config, district) as db:
         rows = db.execute(
             "SELECT id, received, ifnull(device, '') AS device, reason, authentic, times, topic, detail "
@@ -83,41 +145,46 @@ def list_(
             selected,
         ).fetchall()
     if as_json:
-        for row in rows:
-            row |= {"received": _utc(row["received"]), "authentic": row["authentic"] == 1}
-            print(json.dumps(row, ensure_ascii=False))
+        told = [{**row, "last": _utc(row["last"])} for row in counts]
+        messages = ({**row, "received": _utc(row["received"]), "authentic": row["authentic"] == 1} for row in rows)
+        print_list(messages, "messages", since_the_beginning=told)
         return
-    console = Console()
-    table = Table(
-        "id",
-        "received 收到",
-        "board 设备",
-        "reason 原因",
-        "own 可信",
-        "times 次数",
-        "detail 说明",
-        title="Quarantine 隔离区",
-    )
-    for row in rows:
-        own = "yes 是" if row["authentic"] else "no 否"
-        told = (Text(row["device"]), row["reason"], own, str(row["times"]), Text(row["detail"]))
-        table.add_row(str(row["id"]), _utc(row["received"]), *told)
-    console.print(table if rows else "The quarantine holds nothing of that. 隔离区中没有符合条件的消息。")
+    if rows:
+        say(Cell(tell(TITLE), "italic"))
+        cells = []
+        for row in rows:
+            own = tell(YES if row["authentic"] else NO)
+            begin = (str(row["id"]), _utc(row["received"]), row["device"], row["reason"])
+            cells.append((*begin, own, str(row["times"]), row["detail"]))
+        table([tell(head) for head in HEADS], cells, numbers=(5,), whole=(0, 1))
+    else:
+        say(tell(NOTHING))
     if counts:
-        table = Table("board 设备", "reason 原因", "messages 消息数", "last 最近", title="Since the beginning 累计")
-        for row in counts:
-            table.add_row(Text(row["device"] or "-"), row["reason"], f"{row['messages']:,}", _utc(row["last"]))
-        console.print(table)
+        say(Cell(tell(COUNTS_TITLE), "italic"))
+        table(
+            [tell(head) for head in COUNTS_HEADS],
+            [(row["device"] or "-", row["reason"], f"{row['messages']:,}", _utc(row["last"])) for row in counts],
+            numbers=(2,),
+        )
 
 
-@app.command()
+@command(
+    app,
+    "show",
+    Text(
+        "Show one message whole: topic, reason, and the bytes as they came.",
+        "查看一条完整的消息：主题、原因和原始字节。",
+    ),
+    "fenceline quarantine show 17",
+    "fenceline quarantine show 17 --json",
+)
 def show(
-    id_: Annotated[int, typer.Argument(metavar="ID", help="As `list` shows it.")],
-    config: ConfigOption = CONFIG,
-    district: District = "",
-    as_json: Json = False,
+    id_: Annotated[int, argument(Text("As 'quarantine list' shows it.", "quarantine list 中的编号。"), "ID")],
+    config: Config = FENCELINE,
+    district: HubOf = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Show one message whole: topic, reason, and the bytes as they came."""
+    """Show one message whole."""
     with _open(config, district) as db:
         row = db.execute("SELECT * FROM quarantine WHERE id = ?", (id_,)).fetchone()
     if row is None:
@@ -136,75 +203,120 @@ def show(
         "payload": payload.decode("utf-8", "backslashreplace"),
     }
     if as_json:
-        print(json.dumps({**shown, "payload_hex": payload.hex()}, ensure_ascii=False))
+        print_object({**shown, "payload_hex": payload.hex()})
         return
-    table = Table(show_header=False, box=None)
-    for name, value in shown.items():
-        table.add_row(name, Text(str(value)))
-    Console().print(table)
+    shown["authentic"] = tell(YES if shown["authentic"] else NO)
+    table((), [(tell(FIELDS[name]), str(value)) for name, value in shown.items()], whole=(0,))
 
 
-@app.command()
+@command(
+    app,
+    "replay",
+    Text(
+        """Have messages judged again. A running hub does it itself, within seconds; else it is done here.
+
+        Points that the series store refused wait for a hub that runs with InfluxDB.""",
+        """重新判定消息。数据中心运行时由其在数秒内完成，否则在此执行。
+
+        时序数据库拒绝的数据点须等待以 InfluxDB 运行的数据中心。""",
+    ),
+    "fenceline quarantine replay 17 18",
+    "fenceline quarantine replay --board fence-0001",
+    "fenceline quarantine replay --all --json",
+)
 def replay(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="These messages.")] = None,
-    config: ConfigOption = CONFIG,
-    district: District = "",
+    ids: These = None,
+    config: Config = FENCELINE,
+    district: HubOf = "",
+    board: Board = "",
     device: Device = "",
     reason: Reason = "",
-    all_: Annotated[bool, typer.Option("--all", help="All messages in quarantine.")] = False,
-    as_json: Json = False,
+    all_: All = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Have messages judged again. A running hub does it itself, within seconds; else it is done here."""
-    if not (ids or device or reason or all_):
-        raise UserError("quarantine replay: say which messages: IDs, --device, --reason, or --all")
+    """Have messages judged again."""
+    from hub.config.files import ConfigError
+    from hub.log.log import Log
+    from hub.storage.data_folder import LOG
+    from hub.storage.database import DatabaseError
+
+    board = board or device
+    if not (ids or board or reason or all_):
+        raise UserError("quarantine replay: say which messages: IDs, --board, --reason, or --all")
     settings = _settings(config, district)
     try:
         with closing(Log(settings.data / LOG)) as log:
             before = log.counts().get(("", "replayed"), 0)
-            asked = log.ask(ids, device, reason)
+            asked = log.ask(ids, board, reason)
             _wait_or_do(settings, log)
             admitted = log.counts().get(("", "replayed"), 0) - before
             waiting = log.asked()
     except (ConfigError, DatabaseError, sqlite3.Error) as error:
         raise UserError(f"quarantine replay: {error}") from error
     refused = max(0, asked - admitted - waiting)  # others may have waited before
+    done = {"asked": asked, "admitted": admitted, "refused": refused, "waiting": waiting}
     if as_json:
-        print(json.dumps({"asked": asked, "admitted": admitted, "refused": refused, "waiting": waiting}))
+        print_object(done)
         return
-    print(
-        f"{asked} judged again: {admitted} admitted, {refused} refused again (the list shows why).\n"
-        f"重新判定{asked}条：接受{admitted}条，仍拒绝{refused}条（原因见列表）。"
-    )
+    print(tell(DONE).format(**done))
     if waiting:
-        print(
-            f"{waiting} are points that the store refused: the hub writes them again when it runs with InfluxDB.\n"
-            f"另有{waiting}条为时序数据库拒绝的数据点：数据中心以 InfluxDB 运行时会重新写入。"
-        )
+        print(tell(WAITING).format(**done))
 
 
-@app.command()
+@command(
+    app,
+    "release",
+    Text(
+        """Remove messages for good, authentic ones, too, and say how many there were.
+
+        An authentic message is a board's own: the hub has answered for it and the board has deleted it. Once it is
+        released, nobody has its records but the file that --to names; nothing is removed before that file is on the
+        disk. Without --yes it asks first.""",
+        """永久移除消息，包括可信消息，并报告条数。
+
+        可信消息确由设备发送：数据中心已答复，设备已将其删除。移除后，除 --to 指定的文件外，任何地方都不再有其记录；
+        该文件写入磁盘之前不移除任何消息。未使用 --yes 时先询问。""",
+    ),
+    "fenceline quarantine release 17 18",
+    "fenceline quarantine release --board fence-0001 --reason schema --to fence-0001.jsonl",
+    "fenceline quarantine release --all --to quarantine.jsonl --yes --json",
+)
 def release(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="These messages.")] = None,
-    config: ConfigOption = CONFIG,
-    district: District = "",
+    ids: These = None,
+    config: Config = FENCELINE,
+    district: HubOf = "",
+    board: Board = "",
     device: Device = "",
     reason: Reason = "",
-    all_: Annotated[bool, typer.Option("--all", help="All messages in quarantine.")] = False,
+    all_: All = False,
     to: Annotated[
-        Path | None, typer.Option(help="First write them whole into this new file, a JSON object a line.")
+        Path | None,
+        option(
+            Text(
+                "First write them whole into this new file, a JSON object a line.",
+                "移除前先完整写入此新文件，每行一个 JSON 对象。",
+            ),
+            "--to",
+            show_default=Text("kept nowhere", "不保留"),
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: Json = False,
+    yes: Annotated[bool, option(Text("Do not ask.", "不询问。"), "--yes")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Remove messages for good, authentic ones, too: nobody has their records then but the file that --to names."""
-    if not (ids or device or reason or all_):
-        raise UserError("quarantine release: say which messages: IDs, --device, --reason, or --all")
+    """Remove messages for good."""
+    from hub.log.log import Log
+    from hub.storage.data_folder import LOG
+    from hub.storage.database import DatabaseError
+
+    board = board or device
+    if not (ids or board or reason or all_):
+        raise UserError("quarantine release: say which messages: IDs, --board, --reason, or --all")
     settings = _settings(config, district)
     with _open(config, district) as db:
         rows = db.execute(
             "SELECT * FROM quarantine WHERE :device IN ('', device) AND :reason IN ('', reason) "
             "AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids))) ORDER BY id",
-            {"device": device, "reason": reason, "ids": json.dumps(ids) if ids else None},
+            {"device": board, "reason": reason, "ids": json.dumps(ids) if ids else None},
         ).fetchall()
     own = sum(row["authentic"] for row in rows)
     if rows and not yes:
@@ -216,24 +328,18 @@ def release(
             released = log.release(row["id"] for row in rows)
     except (DatabaseError, sqlite3.Error) as error:
         raise UserError(f"quarantine release: {error}") from error
+    done = {"released": released, "authentic": own, "to": str(to) if to else None}
     if as_json:
-        print(json.dumps({"released": released, "authentic": own, "to": str(to) if to else None}))
+        print_object(done)
     else:
-        print(f"{released} released, {own} of them authentic.\n已移除{released}条，其中可信{own}条。")
+        print(tell(RELEASED).format(**done))
 
 
 def _ask(count: int, own: int, to: Path | None) -> None:
-    kept = f"after they are written to {to}" if to else "and kept nowhere"
-    kept_zh = f"移除前写入{to}" if to else "且不保留副本"
-    question = (
-        f"{count} messages are removed for good, {kept}; {own} are authentic: their boards have forgotten them.\n"
-        f"将永久移除{count}条消息（{kept_zh}），其中{own}条可信，设备上已无副本。 Go on 继续?"
-    )
     if not sys.stdin.isatty():
-        raise UserError(
-            f"quarantine release: {count} messages, and nobody to ask; give --yes 没有终端可供应答：请使用 --yes"
-        )
-    if not typer.confirm(question):
+        raise UserError(f"quarantine release: {tell(NOBODY).format(count=count)}")
+    kept = tell(KEPT if to else NOT_KEPT).format(to=to)
+    if not typer.confirm(tell(GO_ON).format(count=count, own=own, kept=kept)):
         raise typer.Exit(1)
 
 
@@ -254,8 +360,14 @@ def _export(rows: list[dict[str, Any]], to: Path) -> None:
         ) from error
 
 
-def _wait_or_do(settings: Config, log: Log) -> None:
+def _wait_or_do(settings: "Settings", log: "Log") -> None:
     """Wait until the running hub has judged what was asked for; where none runs, judge it here."""
+    from hub.config.files import ConfigError
+    from hub.intake.admission import Admission
+    from hub.registry.live import load_registry
+    from hub.storage.claims import claim
+    from schemas import load_quantities
+
     try:
         held = claim(settings.data)
     except ConfigError:
@@ -273,7 +385,12 @@ def _wait_or_do(settings: Config, log: Log) -> None:
             log.replay(admission.judge, time.time())
 
 
-def _settings(config: Path, district: str) -> Config:
+def _settings(config: Path, district: str) -> "Settings":
+    import msgspec
+
+    from hub.config.files import ConfigError, load_config
+    from hub.storage.data_folder import LOG
+
     try:
         settings = load_config(config)
     except ConfigError as error:
@@ -288,6 +405,10 @@ def _settings(config: Path, district: str) -> Config:
 @contextmanager
 def _open(config: Path, district: str) -> Iterator[sqlite3.Connection]:
     """Open a log to be read while the hub writes; its rows are dicts."""
+    from hub.log.log import Log
+    from hub.storage.data_folder import LOG
+    from hub.storage.database import DatabaseError, read_only
+
     path = _settings(config, district).data / LOG
     try:
         Log(path).close()  # brings an older one forward

@@ -1,7 +1,32 @@
 """Judging: readings in, windows, verdicts out. No database and no clock in here; the hub and the backtest share it."""
 
-from hub.judge.cells import Archive, Cell, Mark, NoArchive
-from hub.judge.engine import Engine, Judgement
-from hub.judge.rules import Place, Plan, Plans, Rule
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hub.judge.cells import Archive, Cell, Mark, NoArchive
+    from hub.judge.engine import Engine, Judgement
+    from hub.judge.rules import Place, Plan, Plans, Rule
 
 __all__ = ["Archive", "Cell", "Engine", "Judgement", "Mark", "NoArchive", "Place", "Plan", "Plans", "Rule"]
+
+_WHERE = {
+    "Archive": "hub.judge.cells",
+    "Cell": "hub.judge.cells",
+    "Mark": "hub.judge.cells",
+    "NoArchive": "hub.judge.cells",
+    "Engine": "hub.judge.engine",
+    "Judgement": "hub.judge.engine",
+    "Place": "hub.judge.rules",
+    "Plan": "hub.judge.rules",
+    "Plans": "hub.judge.rules",
+    "Rule": "hub.judge.rules",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is asked for: a command line that needs one of them starts without the others."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(importlib.import_module(_WHERE[name]), name)
+    return found

@@ -1,14 +1,11 @@
 """`fenceline limits`: the catalogue of limits, and which of them bind a site."""
 
 import datetime as dt
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from hub.config.files import ConfigError, load_config
-from hub.judge import Place
 from hub.limits.place_options import (
     JURISDICTION,
+    ZONE,
     Kind,
     PropertyOption,
     places_of,
@@ -16,46 +13,55 @@ from hub.limits.place_options import (
     standard_of,
     unknown_name,
 )
-from hub.limits.places import COUNTRY, place_of
 from hub.limits.view import View, plain, plain_binding
-from hub.registry.commands import FENCELINE, AsJson, Configuration, print_json, unknown
-from hub.registry.live import load_entries
-from schemas import (
-    ZONE_CLASSES,
-    CatalogueError,
-    Limit,
-    Standard,
-    binding,
-    load_limits,
-    load_quantities,
-)
+from hub.terminal.commands import argument, command, group, option
+from hub.terminal.json_lines import print_list, print_object
+from hub.terminal.options import ALL, FENCELINE, AsJson, Config
+from schemas import ZONE_CLASSES, CatalogueError, load_limits, load_quantities
 from schemas.errors import UserError
-from schemas.language import system_language
-from schemas.language_option import LangOption
+from schemas.language import Text, spoken
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+if TYPE_CHECKING:
+    from schemas import Limit, Standard
 
-DayOption = Annotated[str | None, typer.Option("--day", help="A local day, YYYY-MM-DD.", metavar="DAY")]
-PlaceOption = Annotated[str | None, typer.Option(help=JURISDICTION, metavar="NAME")]
+app = group(
+    Text(
+        "The limits of the law: list them, show a standard, explain which of them bind a site.",
+        "法定限值：列出、查看标准、说明哪些限值约束某站点。",
+    ),
+    "fenceline limits list --quantity pm10",
+    "fenceline limits explain station-pit",
+)
+
+DayOption = Annotated[
+    str | None, option(Text("A local day, YYYY-MM-DD.", "当地日期，YYYY-MM-DD。"), "--day", metavar="DAY")
+]
+PlaceOption = Annotated[str | None, option(JURISDICTION, metavar="NAME")]
 
 
-@app.callback()
-def limits() -> None:
-    """The limits of the law: list them, show a standard, explain which of them bind a site."""
-
-
-@app.command(
-    "list", epilog="Examples: fenceline limits list --quantity pm10 --day 2026-11-22 | fenceline limits list -h"
+@command(
+    app,
+    "list",
+    Text(
+        "List limits: all of them, or those of a standard, of a quantity, in force at a place or on a day.",
+        "列出限值：全部，或某标准、某监测项、某地、某日有效的限值。",
+    ),
+    "fenceline limits list",
+    "fenceline limits list --quantity pm10 --day 2026-11-22",
+    "fenceline limits list --standard 'GB 12523-2025' --json",
 )
 def list_(
-    standard: Annotated[str | None, typer.Option(help="Only of this standard.", metavar="ID")] = None,
-    quantity: Annotated[str | None, typer.Option(help="Only of this quantity.", metavar="KEY")] = None,
+    standard: Annotated[
+        str | None, option(Text("Only of this standard.", "仅限该标准。"), show_default=ALL, metavar="ID")
+    ] = None,
+    quantity: Annotated[
+        str | None, option(Text("Only of this quantity.", "仅限该监测项。"), show_default=ALL, metavar="KEY")
+    ] = None,
     jurisdiction: PlaceOption = None,
     day: DayOption = None,
     as_json: AsJson = False,
-    lang: LangOption = None,
 ) -> None:
-    """List limits: all of them, or those of a standard, of a quantity, in force at a place or on a day."""
+    """List limits."""
     chosen = _load()
     if standard:
         wanted = standard_of(standard, chosen)
@@ -71,48 +77,74 @@ def list_(
         on = _day(day)
         chosen = [(s, n) for s, n in chosen if n.in_force <= on and (n.ends is None or on < n.ends)]
     if as_json:
-        print_json([plain(s, n) for s, n in chosen])
+        print_list((plain(s, n) for s, n in chosen), "limits")
     else:
-        View(lang or system_language()).catalogue(chosen)
+        View().catalogue(chosen)
 
 
-@app.command(epilog='Examples: fenceline limits show "GB 12523-2025" | fenceline limits show gb3095-2026 --lang zh')
+@command(
+    app,
+    "show",
+    Text(
+        "Show a standard whole: dates, source, every limit, and how well each is verified.",
+        "查看一项标准的全部内容：日期、来源、各项限值及核实程度。",
+    ),
+    'fenceline limits show "GB 12523-2025"',
+    "fenceline limits show gb3095-2026 --lang zh",
+)
 def show(
-    standard: Annotated[str, typer.Argument(help="The standard; capitals and blanks do not matter.")],
+    standard: Annotated[
+        str,
+        argument(
+            Text("The standard; capitals and blanks do not matter.", "标准编号，不区分大小写和空格。"), "STANDARD"
+        ),
+    ],
     as_json: AsJson = False,
-    lang: LangOption = None,
 ) -> None:
-    """Show a standard whole: dates, source, every limit, and how well each is verified."""
+    """Show a standard whole."""
     catalogue = _load()
     wanted = standard_of(standard, catalogue)
     own = [n for s, n in catalogue if s.id == wanted.id]
     if as_json:
         import msgspec
 
-        print_json({"standard": msgspec.to_builtins(wanted), "limits": [msgspec.to_builtins(n) for n in own]})
+        print_object({"standard": msgspec.to_builtins(wanted), "limits": [msgspec.to_builtins(n) for n in own]})
     else:
-        View(lang or system_language()).show(wanted, own)
+        View().show(wanted, own)
 
 
-@app.command(
-    epilog="Examples: fenceline limits explain station-pit | "
-    "fenceline limits explain --kind construction --zone 2 --jurisdiction CN-SH --day 2025-12-31"
+@command(
+    app,
+    "explain",
+    Text(
+        """Explain which limits bind a site, which do not, and why.
+
+        A site of the registry is known; --zone, --jurisdiction, --property and --day then say "what if".""",
+        """说明哪些限值约束某站点，哪些不约束，以及原因。
+
+        登记册中的站点情况已知，此时 --zone、--jurisdiction、--property 和 --day 用于假设分析。""",
+    ),
+    "fenceline limits explain station-pit",
+    "fenceline limits explain --kind construction --zone 2 --jurisdiction CN-SH --day 2025-12-31",
 )
 def explain(
-    site: Annotated[str | None, typer.Argument(help="A site of the registry.", show_default=False)] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Kind of a site that is in no registry.")] = None,
-    zone: Annotated[str | None, typer.Option(help="Its class of acoustic environment (GB 3096).")] = None,
+    site: Annotated[str | None, argument(Text("A site of the registry.", "登记册中的站点。"), "SITE")] = None,
+    kind: Annotated[Kind | None, option(Text("Kind of a site that is in no registry.", "未登记站点的类型。"))] = None,
+    zone: Annotated[str | None, option(ZONE)] = None,
     jurisdiction: PlaceOption = None,
     property_: PropertyOption = None,
     day: DayOption = None,
     as_json: AsJson = False,
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    config: Config = FENCELINE,
 ) -> None:
-    """Explain which limits bind a site, which do not, and why.
+    """Explain which limits bind a site."""
+    from hub.config.files import ConfigError, load_config
+    from hub.judge import Place
+    from hub.limits.places import COUNTRY, place_of
+    from hub.registry.commands import unknown
+    from hub.registry.live import load_entries
+    from schemas import binding
 
-    A site of the registry is known; --zone, --jurisdiction, --property and --day then say "what if".
-    """
     if (site is None) == (kind is None):
         raise UserError("limits explain: expected either a SITE of the registry or --kind; name one of the two.")
     if zone is not None and zone not in ZONE_CLASSES:
@@ -136,14 +168,13 @@ def explain(
         day=_day(day) if day else today,
         properties=dict(place.properties) | properties_of(property_ or []),
     )
-    lang = lang or system_language()
     if as_json:
-        print_json([plain_binding(one, lang) for one in found])
+        print_list((plain_binding(one, spoken()) for one in found), "limits")
     else:
-        View(lang).explain(found)
+        View().explain(found)
 
 
-def _load() -> list[tuple[Standard, Limit]]:
+def _load() -> list[tuple["Standard", "Limit"]]:
     try:
         return load_limits()
     except CatalogueError as error:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
-import typer
-
+from hub.terminal.commands import option
 from schemas import PROPERTIES, Limit, Standard, jurisdictions_of
 from schemas.errors import UserError
+from schemas.language import Text
 
 
 class Kind(StrEnum):
@@ -30,12 +30,20 @@ class Zone(StrEnum):
     z4b = "4b"
 
 
-ZoneOption = Annotated[Zone | None, typer.Option(help="Its class of acoustic environment (GB 3096).")]
+ZONE = Text("Its class of acoustic environment (GB 3096).", "所在声环境功能区类别（GB 3096）。")
+ZoneOption = Annotated[Zone | None, option(ZONE)]
 PropertyOption = Annotated[
     list[str] | None,
-    typer.Option("--property", help="What else limits ask of a site, such as fuel=gas.", metavar="NAME=VALUE"),
+    option(
+        Text("What else limits ask of a site, such as fuel=gas.", "限值涉及的其他属性，如 fuel=gas。"),
+        "--property",
+        metavar="NAME=VALUE",
+    ),
 ]
-JURISDICTION = "Where it lies, a code or a name: CN, CN-SH, Shanghai, 上海, EU."
+JURISDICTION = Text(
+    "Where it lies, a code or a name: CN, CN-SH, Shanghai, 上海, EU.",
+    "所在地的代码或名称：CN、CN-SH、Shanghai、上海、EU。",
+)
 
 
 def places_of(name: str) -> tuple[str, ...]:

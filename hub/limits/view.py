@@ -5,13 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.markup import escape
-from rich.padding import Padding
-from rich.table import Table
 
+from hub.terminal.tables import Cell, say, table, width
 from schemas import JURISDICTIONS, Averaging, Binding, Limit, Standard, Step
-from schemas.language import Lang, Text
+from schemas.language import Lang, Text, spoken
 
 WIDE = 120
 """So many columns of a terminal have room for how each limit is averaged."""
@@ -74,67 +71,69 @@ _WINDOWS = {
 
 
 class View:
-    """Prints in one language."""
+    """Prints in the language of the command line."""
 
-    def __init__(self, lang: Lang) -> None:
-        self._lang = lang
-        self._console = Console()
+    def __init__(self) -> None:
+        self._lang = spoken()
 
     def catalogue(self, limits: Iterable[tuple[Standard, Limit]]) -> None:
         """Print limits as one table, under the heading of their standard."""
-        table = self._table(*self._columns())
+        rows: list[tuple[str | Cell, ...]] = []
         before = None
         for s, n in limits:
             if s.id != before:
                 before = s.id
-                table.add_row(f"[bold]{escape(s.id)}[/]", f"[dim]{self._dates(s)}[/]")
-            table.add_row(f"  {n.id}", *self._row(s, n))
-        self._console.print(table)
+                rows.append((Cell(s.id, "bold"), Cell(self._dates(s), "dim")))
+            rows.append((f"  {n.id}", *self._row(s, n)))
+        self._table(rows)
         self._legend()
 
     def show(self, standard: Standard, limits: Sequence[Limit]) -> None:
         """Print a standard with its limits, their sources and notes."""
-        print_ = self._console.print
-        print_(f"[bold]{escape(standard.id)}[/] {escape(standard.zh if self._lang is Lang.zh else standard.en)}")
+        say(Cell(standard.id, "bold"), f" {standard.zh if self._lang is Lang.zh else standard.en}", wrap=True)
         for line in self._facts(standard):
-            print_(f"  {escape(line)}")
-        table = self._table(*self._columns())
-        for n in limits:
-            table.add_row(n.id, *self._row(standard, n))
-        print_(table)
+            say(f"  {line}", wrap=True)
+        self._table([(n.id, *self._row(standard, n)) for n in limits])
         if not self._wide:
             for averaging, ids in _averagings(limits, self._lang).items():
-                print_(f"  {self._text('averaging')}: {escape(averaging)}: {escape(', '.join(ids))}", highlight=False)
+                say(f"  {self._text('averaging')}: {averaging}: {', '.join(ids)}", wrap=True)
         for about, told in _remarks(limits).items():
-            print_(f"  {escape(about)}: {escape(told)}")
+            say(f"  {about}: {told}", wrap=True)
         self._legend()
 
     def explain(self, found: Sequence[Binding]) -> None:
         """Print what binds a site and why; of what does not, or may, only how many limits of a standard, and why."""
-        print_ = self._console.print
         for status in ("binds", "informs", "open", "no"):
             groups: dict[tuple[str, str], list[Limit]] = {}
             for one, limits in _merged(one for one in found if one.status == status):
                 groups.setdefault((one.standard.id, one.why(self._lang)), []).extend(limits)
-            print_(f"[bold]{self._text(status)}[/]" + ("" if groups else f": {self._text('none')}"))
+            say(Cell(self._text(status), "bold"), "" if groups else f": {self._text('none')}", wrap=True)
             for (id_, why), limits in groups.items():
                 judged = status in ("binds", "informs")
                 count = "" if judged else f" ({self._text('limits').format(len(limits))})"
-                print_(f"  [bold]{escape(id_)}[/]: {escape(why)}{count}", highlight=False)
+                say("  ", Cell(id_, "bold"), f": {why}{count}", wrap=True)
                 if judged:
-                    print_(Padding(self._limits(limits), (0, 0, 1, 4)))
+                    self._limits(limits)
+                    say("")
         self._legend()
 
-    def _limits(self, limits: Sequence[Limit]) -> Table:
-        table = self._table("limit", "what", "value", "hours", "verified")
+    def _limits(self, limits: Sequence[Limit]) -> None:
+        rows = []
         for n in limits:
             hours = self._text("always") if n.whole_day else f"{n.from_}-{n.to}"
-            table.add_row(n.id, self._name(n), self._value(n), hours, _letters(n))
-        return table
+            rows.append((n.id, self._name(n), self._value(n), hours, _letters(n)))
+        table(self._heads("limit", "what", "value", "hours", "verified"), rows, whole=(0, 3, 4), indent=4)
 
     @property
     def _wide(self) -> bool:
-        return self._console.width >= WIDE
+        return (width() or WIDE) >= WIDE
+
+    def _table(self, rows: Iterable[Sequence[str | Cell]]) -> None:
+        columns = self._columns()
+        table(self._heads(*columns), rows, whole=(0, len(columns) - 1))
+
+    def _heads(self, *columns: str) -> list[str]:
+        return [self._text(column) for column in columns]
 
     def _columns(self) -> tuple[str, ...]:
         return ("limit", "what", "value", *(["averaging"] if self._wide else []), "applies", "verified")
@@ -146,17 +145,11 @@ class View:
     def _text(self, key: str) -> str:
         return TEXTS[key].into(self._lang)
 
-    def _table(self, *columns: str) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(self._text(column), no_wrap=column in ("limit", "hours", "verified"), overflow="fold")
-        return table
-
     def _legend(self) -> None:
-        self._console.print(self._text("legend"), style="dim")
+        say(Cell(self._text("legend"), "dim"), wrap=True)
 
     def _name(self, n: Limit) -> str:
-        return escape(n.zh if self._lang is Lang.zh else n.en)
+        return n.zh if self._lang is Lang.zh else n.en
 
     def _value(self, n: Limit) -> str:
         parts = [n.stated]

@@ -1,24 +1,19 @@
 """`fenceline notify`: proves that messages reach people."""
 
-import difflib
-import json
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text as RichText
 
-from hub.config.alerts import Recipient
-from hub.config.files import ConfigError, load_config
-from hub.notify.recipients import recipients
-from hub.notify.sender import deliver
-from hub.notify.text import TYPES, Message
+from hub.terminal.commands import command, group, option
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import ALL, FENCELINE, AsJson, Config
+from hub.terminal.tables import Cell, say
 from schemas.errors import UserError
-from schemas.language import Text, system_language
-from schemas.language_option import LangOption
+from schemas.language import Text, tell
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+if TYPE_CHECKING:
+    from hub.config.alerts import Recipient
+    from hub.notify.text import Message
 
 TITLE = Text("Fenceline: test", "Fenceline：测试")
 BODY = Text("This is a test of the channel to {name}: no alert.", "这是发给{name}的通道测试，不是告警。")
@@ -34,20 +29,35 @@ NOBODY = Text(
 )
 
 
-@app.callback()
-def notify() -> None:
-    """Messages to people: DingTalk, WeCom, Feishu, e-mail, SMS gateways, web hooks and more."""
+app = group(
+    Text(
+        "Messages to people: DingTalk, WeCom, Feishu, e-mail, SMS gateways, web hooks and more.",
+        "向人员发送消息：钉钉、企业微信、飞书、电子邮件、短信网关、网络钩子等。",
+    ),
+    "fenceline notify test",
+)
 
 
-@app.command("test", epilog="Examples: fenceline notify test | fenceline notify test --recipient night-desk --json")
+@command(
+    app,
+    "test",
+    Text(
+        "Send a test message to each recipient and say what came back. The exit code is 1 if one was not taken.",
+        "向每位收件人发送测试消息并报告结果。有未被接收的消息时退出码为 1。",
+    ),
+    "fenceline notify test",
+    "fenceline notify test --recipient night-desk --json",
+)
 def prove(
-    recipient: Annotated[str, typer.Option(help="Only this one.", show_default="all")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
-    config: Annotated[Path, typer.Option("--config", help="The hub's configuration.")] = Path("fenceline.toml"),
-    lang: LangOption = None,
+    recipient: Annotated[str, option(Text("Only this one.", "仅限该收件人。"), show_default=ALL)] = "",
+    as_json: AsJson = False,
+    config: Config = FENCELINE,
 ) -> None:
-    """Send a test message to each recipient and say what came back. The exit code is 1 if one was not taken."""
-    lang = lang or system_language()
+    """Send a test message to each recipient."""
+    from hub.config.files import ConfigError, load_config
+    from hub.notify.recipients import recipients
+    from hub.notify.sender import deliver
+
     try:
         people = recipients(load_config(config))
     except ConfigError as error:
@@ -55,23 +65,23 @@ def prove(
     if recipient:
         people = [_named(recipient, people)]
     if not people:
-        raise UserError(NOBODY.into(lang).format(config=config))
+        raise UserError(tell(NOBODY).format(config=config))
     results = {one.name: deliver(one, _message(one)).error for one in people}
     failed = any(results.values())
     if as_json:
         rows = [{"recipient": name, "ok": not problem, "error": problem or None} for name, problem in results.items()]
-        print(json.dumps({"ok": not failed, "recipients": rows}, ensure_ascii=False))
+        print_object({"ok": not failed, "recipients": rows})
     else:
-        console = Console(highlight=False, soft_wrap=True)
         for name, problem in results.items():
-            console.print(RichText(f"{'✗' if problem else '✓'} {name}: ", "red" if problem else "green"), end="")
-            console.print(RichText(problem or TAKEN.into(lang)))
+            say(Cell(f"{'✗' if problem else '✓'} {name}: ", "red" if problem else "green"), problem or tell(TAKEN))
         if not all(results.values()):
-            console.print(RichText(SEE.into(lang), "dim"))
+            say(Cell(tell(SEE), "dim"))
     raise typer.Exit(1 if failed else 0)
 
 
-def _named(name: str, people: list[Recipient]) -> Recipient:
+def _named(name: str, people: list["Recipient"]) -> "Recipient":
+    import difflib
+
     found = next((one for one in people if one.name == name), None)
     if found is None:
         names = [one.name for one in people]
@@ -81,7 +91,9 @@ def _named(name: str, people: list[Recipient]) -> Recipient:
     return found
 
 
-def _message(recipient: Recipient) -> Message:
+def _message(recipient: "Recipient") -> "Message":
+    from hub.notify.text import TYPES, Message
+
     texts = {"en": [BODY.en], "zh": [BODY.zh], "both": [BODY.en, BODY.zh]}[recipient.lang]
     title = TITLE.zh if recipient.lang == "zh" else TITLE.en
     return Message(title, "\n".join(texts).format(name=recipient.name), TYPES["info"])

@@ -1,37 +1,31 @@
 """`fenceline registry`: the city's sites and boards, looked at and changed from the command line."""
 
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from hub.config.files import Config, load_config
-from hub.registry.check import EntryError
 from hub.registry.cli_add import add
-from hub.registry.commands import (
-    FENCELINE,
-    AsJson,
-    Configuration,
-    cell,
-    load,
-    open_editor,
-    print_json,
-    refusing,
-    today,
-    unknown,
-)
-from hub.registry.edit import render, replace_file
-from hub.registry.exchange import read_import, to_csv
-from hub.registry.live import load_entries
+from hub.registry.commands import cell, load, open_editor, refusing, today, unknown
 from hub.registry.view import View, board_row, district_row, plain, site_row
+from hub.terminal.commands import argument, command, group, option
+from hub.terminal.json_lines import print_list, print_object
+from hub.terminal.options import ALL, FENCELINE, AsJson, Config, Site
 from schemas.errors import UserError
-from schemas.language import system_language
-from schemas.language_option import LangOption
+from schemas.language import Text
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+if TYPE_CHECKING:
+    from hub.config.files import Config as Settings
+
+app = group(
+    Text("The city's registry: districts, sites and boards.", "全市登记册：区、站点和设备。"),
+    "fenceline registry list sites",
+    "fenceline registry add board station-pit-1 --site station-pit",
+    "fenceline registry import boards.csv --dry-run",
+)
 app.add_typer(add, name="add")
+BOARD = Text("The board.", "设备编号。")
 
 
 class What(StrEnum):
@@ -56,46 +50,63 @@ class Format(StrEnum):
     csv = "csv"
 
 
-@app.callback()
-def registry() -> None:
-    """The city's registry: districts, sites and boards."""
-
-
-@app.command(
-    "list", epilog="Examples: fenceline registry list | fenceline registry list sites --district nanhai --json"
+@command(
+    app,
+    "list",
+    Text(
+        "List the boards, sites or districts. Retired boards and overdue calibrations are marked.",
+        "列出设备、站点或区，并标出已停用的设备和逾期的校准。",
+    ),
+    "fenceline registry list",
+    "fenceline registry list sites --district nanhai --json",
+    "fenceline registry list boards --site station-pit",
 )
 def list_(
-    what: Annotated[What, typer.Argument(help="What to list.")] = What.boards,
-    district: Annotated[str | None, typer.Option(help="Only those of this district.", show_default="all")] = None,
+    what: Annotated[What, argument(Text("What to list.", "列出内容。"), "WHAT", show_default=True)] = What.boards,
+    district: Annotated[
+        str, option(Text("Only those of this district.", "仅限该区。"), "--district", show_default=ALL)
+    ] = "",
+    site: Site = "",
     as_json: AsJson = False,
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    config: Config = FENCELINE,
 ) -> None:
-    """List the boards, sites or districts. Retired boards and overdue calibrations are marked."""
+    """List boards, sites or districts."""
     city = load(config)
     if district and district not in city.districts:
         raise unknown("district", district, city.districts)
+    if site and site not in city.sites:
+        raise unknown("site", site, city.sites)
     day = today(city.zone)
-    view = View(lang or system_language())
-    sites = list(city.sites_in(district) if district else city.sites.values())
-    boards = list(city.boards_in(district) if district else city.boards.values())
+    sites = [one for one in city.sites.values() if district in ("", one.district) and site in ("", one.id)]
     if what is What.districts:
-        rows = [district_row(id_, city, day) for id_ in ([district] if district else city.districts)]
-        print_json(rows) if as_json else view.districts(rows)
+        named = dict.fromkeys(one.district for one in sites) if district or site else city.districts
+        rows = [district_row(id_, city, day) for id_ in named]
+        print_list(rows, "districts") if as_json else View().districts(rows)
     elif what is What.sites:
-        print_json([plain(site) for site in sites]) if as_json else view.sites(sites, city, day)
+        print_list(map(plain, sites), "sites") if as_json else View().sites(sites, city, day)
     else:
-        print_json([board_row(board, city, day) for board in boards]) if as_json else view.boards(boards, city, day)
+        ids = {one.id for one in sites}
+        boards = [board for board in city.boards.values() if board.site in ids]
+        rows = [board_row(board, city, day) for board in boards]
+        print_list(rows, "boards") if as_json else View().boards(boards, city, day)
 
 
-@app.command(epilog="Examples: fenceline registry show station-pit-1 | fenceline registry show station-pit --json")
+@command(
+    app,
+    "show",
+    Text(
+        "Show everything of a site or a board; of its key only a fingerprint.",
+        "查看站点或设备的全部信息；密钥只显示指纹。",
+    ),
+    "fenceline registry show station-pit-1",
+    "fenceline registry show station-pit --json",
+)
 def show(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A site or a board.", show_default=False)],
+    id_: Annotated[str, argument(Text("A site or a board.", "站点或设备编号。"), "ID")],
     as_json: AsJson = False,
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    config: Config = FENCELINE,
 ) -> None:
-    """Show everything of a site or a board; of its key only a fingerprint."""
+    """Show a site or a board."""
     city = load(config)
     site, board = city.sites.get(id_), city.boards.get(id_)
     if not site and not board:
@@ -103,22 +114,30 @@ def show(
     day = today(city.zone)
     if as_json:
         told = {"site": site_row(site, city)} if site else {}
-        print_json(told | ({"board": board_row(board, city, day)} if board else {}))
+        print_object(told | ({"board": board_row(board, city, day)} if board else {}))
         return
-    view = View(lang or system_language())
+    view = View()
     if site:
         view.site(site, city)
     if board:
         view.board(board, city, day)
 
 
-@app.command(epilog="Example: fenceline registry key station-pit-1 --out station-pit-1.key")
+@command(
+    app,
+    "key",
+    Text(
+        "Write a board's key into a file of its own, to be put on the board. It is never printed.",
+        "将设备密钥写入单独的文件，供放到设备上。密钥从不显示。",
+    ),
+    "fenceline registry key station-pit-1 --out station-pit-1.key",
+)
 def key(
-    board: Annotated[str, typer.Argument(help="The board.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="New file, which only you can read.")],
-    config: Configuration = FENCELINE,
+    board: Annotated[str, argument(BOARD, "BOARD")],
+    out: Annotated[Path, option(Text("New file, which only you can read.", "新文件，仅您可读。"))],
+    config: Config = FENCELINE,
 ) -> None:
-    """Write a board's key into a file of its own, to be put on the board. It is never printed."""
+    """Write a board's key into a file."""
     keys = load(config).keys
     if board not in keys:
         raise unknown("board", board, keys)
@@ -127,21 +146,33 @@ def key(
             file.write(f"{keys[board].hex()}\n")
     except OSError as error:
         raise UserError(f"--out {out}: cannot be made ({error.strerror}); name a new file") from error
-    typer.echo(f"{out}")
+    print(out)
 
 
-@app.command(epilog="Examples: fenceline registry retire station-pit-1 | "
-             "fenceline registry retire station-pit-1 --date 2026-12-31 --json")  # fmt: skip
+@command(
+    app,
+    "retire",
+    Text(
+        "Retire a board. Its key stays, so that what it has said can still be verified.",
+        "停用设备。密钥保留，以便核验其已发送的数据。",
+    ),
+    "fenceline registry retire station-pit-1",
+    "fenceline registry retire station-pit-1 --date 2026-12-31 --json",
+)
 def retire(
-    board: Annotated[str, typer.Argument(help="The board.", show_default=False)],
+    board: Annotated[str, argument(BOARD, "BOARD")],
     date: Annotated[
-        str | None, typer.Option(help="Local day from which the hub refuses it.", show_default="today")
+        str | None,
+        option(
+            Text("Local day from which the hub refuses it.", "自该日（当地时间）起数据中心拒收其数据。"),
+            show_default=Text("today", "今天"),
+            metavar="DAY",
+        ),
     ] = None,
     as_json: AsJson = False,
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    config: Config = FENCELINE,
 ) -> None:
-    """Retire a board. Its key stays, so that what it has said can still be verified."""
+    """Retire a board."""
     wanted = cell("--date", "retired", date)
     with open_editor(config) as editor:
         boards = editor.entries["board"]
@@ -151,40 +182,64 @@ def retire(
         told = {"board": board, "retired": str(boards[board]["retired"])}
         changes = editor.commit()
     if as_json:
-        print_json(told | {"changed": bool(changes)})
+        print_object(told | {"changed": bool(changes)})
     else:
-        View(lang or system_language()).changes(changes)
+        View().changes(changes)
 
 
-@app.command(
+@command(
+    app,
     "import",
-    help="""Add the entries of a TOML or CSV file and update those there; nothing is deleted without --replace.
+    Text(
+        """Add the entries of a TOML or CSV file and update those there; nothing is deleted without --replace.
 
-The registry that would result is checked whole first: if anything is wrong, nothing changes. Boards that are new get
-a key; `fenceline registry key` hands it out.
+        The registry that would result is checked whole first: if anything is wrong, nothing changes. Boards that are
+        new get a key; 'fenceline registry key' hands it out.
 
-CSV: the first line names the columns, in any order, all but id may be left out. Sites: id, district, kind, en, zh,
-zone_class, latitude, longitude, contacts (role|name|phone|email), night_work (from|to|permit|note). Boards: id, site,
-sensors (separated by blanks), installed, calibration_due, retired, note. Several contacts or permits are separated by
-semicolons. An empty cell takes the field away. UTF-8 and GB18030, as spreadsheets save them.
+        CSV: the first line names the columns, in any order, all but id may be left out. Sites: id, district, kind, en,
+        zh, zone_class, latitude, longitude, contacts (role|name|phone|email), night_work (from|to|permit|note). Boards:
+        id, site, sensors (separated by blanks), installed, calibration_due, retired, note. Several contacts or permits
+        are separated by semicolons. An empty cell takes the field away. UTF-8 and GB18030, as spreadsheets save
+        them.""",
+        """从 TOML 或 CSV 文件新增条目并更新已有条目；不加 --replace 时不删除任何内容。
 
-Examples: fenceline registry import boards.csv --dry-run | fenceline registry import city.toml --replace
-""",
+        先整体检查导入后的登记册：有任何错误则不作更改。新设备会生成密钥，用 fenceline registry key 导出。
+
+        CSV：第一行为列名，顺序不限，除 id 外均可省略。站点：id、district、kind、en、zh、zone_class、latitude、
+        longitude、contacts（角色|姓名|电话|邮箱）、night_work（开始|结束|许可证|备注）。设备：id、site、
+        sensors（以空格分隔）、installed、calibration_due、retired、note。多个联系人或许可证以分号分隔。
+        空单元格表示清除该字段。支持电子表格保存的 UTF-8 和 GB18030 编码。""",
+    ),
+    "fenceline registry import boards.csv --dry-run",
+    "fenceline registry import city.toml --replace",
 )
 def import_(
-    file: Annotated[Path, typer.Argument(help="FILE.toml or FILE.csv.", show_default=False)],
+    file: Annotated[Path, argument(Text("FILE.toml or FILE.csv.", "FILE.toml 或 FILE.csv。"), "FILE")],
     kind: Annotated[
-        CsvKind | None, typer.Option(help="What the CSV file holds.", show_default="as its columns tell")
+        CsvKind | None,
+        option(
+            Text("What the CSV file holds.", "CSV 文件的内容。"),
+            show_default=Text("as its columns tell", "按列名判断"),
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the changes; write nothing.")] = False,
+    dry_run: Annotated[
+        bool,
+        option(Text("Check and show the changes; write nothing.", "仅检查并显示更改，不写入。"), "--dry-run"),
+    ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Remove what the file leaves out; keys are never removed.")
+        bool,
+        option(
+            Text("Remove what the file leaves out; keys are never removed.", "删除文件中没有的条目；密钥从不删除。"),
+            "--replace",
+        ),
     ] = False,
     as_json: AsJson = False,
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    config: Config = FENCELINE,
 ) -> None:
     """Import entries."""
+    from hub.registry.check import EntryError
+    from hub.registry.exchange import read_import
+
     with refusing():
         imported = read_import(file, kind.removesuffix("s") if kind else None)
     with open_editor(config) as editor:
@@ -198,24 +253,43 @@ def import_(
         except EntryError as error:
             raise imported.located(error) from error
     if as_json:
-        print_json({"dry_run": dry_run, "changes": plain(changes)})
+        print_object({"dry_run": dry_run, "changes": plain(changes)})
     else:
-        View(lang or system_language()).changes(changes, dry_run=dry_run)
+        View().changes(changes, dry_run=dry_run)
 
 
-@app.command(
-    epilog="Examples: fenceline registry export | fenceline registry export boards.csv | "
+@command(
+    app,
+    "export",
+    Text(
+        "Write the registry, without keys, for other offices and spreadsheets.",
+        "导出登记册（不含密钥），供其他部门和电子表格使用。",
+    ),
+    "fenceline registry export",
+    "fenceline registry export boards.csv",
     "fenceline registry export - --format csv --kind sites",
 )
 def export(
-    file: Annotated[str, typer.Argument(help="FILE, or - for standard output.")] = "-",
+    file: Annotated[
+        str, argument(Text("FILE, or - for standard output.", "文件，- 表示标准输出。"), "FILE", show_default=True)
+    ] = "-",
     format_: Annotated[
-        Format | None, typer.Option("--format", help="How.", show_default="as FILE ends, else toml")
+        Format | None,
+        option(
+            Text("How.", "格式。"),
+            "--format",
+            show_default=Text("as FILE ends, else toml", "按文件扩展名，否则为 toml"),
+        ),
     ] = None,
-    kind: Annotated[CsvKind, typer.Option(help="What a CSV file is to hold.")] = CsvKind.boards,
-    config: Configuration = FENCELINE,
+    kind: Annotated[CsvKind, option(Text("What a CSV file is to hold.", "CSV 文件的内容。"))] = CsvKind.boards,
+    config: Config = FENCELINE,
 ) -> None:
-    """Write the registry, without keys, for other offices and spreadsheets."""
+    """Write the registry."""
+    from hub.config.files import load_config
+    from hub.registry.edit import render, replace_file
+    from hub.registry.exchange import to_csv
+    from hub.registry.live import load_entries
+
     with refusing():
         settings = load_config(config)
         found = load_entries(settings)
@@ -223,15 +297,15 @@ def export(
         as_csv = format_ is Format.csv or (format_ is None and file.lower().endswith(".csv"))
         text = to_csv(entries, kind.removesuffix("s")) if as_csv else render(entries, found.zone.key)
         if file == "-":
-            typer.echo(text, nl=False)
+            sys.stdout.write(text)
             return
         _refuse_own(Path(file), settings)
         # With the mark a spreadsheet knows that it is UTF-8.
         replace_file(Path(file), f"\ufeff{text}" if as_csv else text, 0o644)
-        typer.echo(file)
+        print(file)
 
 
-def _refuse_own(file: Path, config: Config) -> None:
+def _refuse_own(file: Path, config: "Settings") -> None:
     for own in (config.registry, config.keys):
         if file.resolve() == own.resolve():
             raise UserError(f"{file} is the hub's own file; name another")

@@ -1,27 +1,30 @@
 """`fenceline registry add`: one city, district, site or board more."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from hub.config.files import load_config
-from hub.registry.commands import FENCELINE, Configuration, cell, load, open_editor
-from hub.registry.edit import Change
-from hub.registry.live import key_of
+from hub.registry.commands import cell, load, open_editor
 from hub.registry.view import View, fingerprint
+from hub.terminal.commands import argument, command, group, option
+from hub.terminal.options import FENCELINE, Config
+from hub.terminal.tables import say
 from schemas.errors import UserError
-from schemas.language import system_language
-from schemas.language_option import LangOption
+from schemas.language import Text
 
-add = typer.Typer(no_args_is_help=True, help="Add one city, district, site or board.")
+if TYPE_CHECKING:
+    from hub.registry.edit import Change
 
-Id = Annotated[str, typer.Argument(help="1 to 32 of a-z, 0-9 and -.", show_default=False)]
-English = Annotated[str, typer.Option("--en", help="Name in English.")]
-Chinese = Annotated[str, typer.Option("--zh", help="Name in Chinese.")]
+add = group(
+    Text("Add one city, district, site or board.", "新增城市、区、站点或设备。"),
+    "fenceline registry add board station-pit-1 --site station-pit --sensors plantower,modbus",
+)
+
+Id = Annotated[str, argument(Text("1 to 32 of a-z, 0-9 and -.", "1 至 32 个字符：a-z、0-9 和 -。"), "ID")]
+English = Annotated[str, option(Text("Name in English.", "英文名称。"), "--en")]
+Chinese = Annotated[str, option(Text("Name in Chinese.", "中文名称。"), "--zh")]
 
 
-def _add(config: Path, kind: str, entry: dict[str, Any], key: str | None = None) -> list[Change]:
+def _add(config: Path, kind: str, entry: dict[str, Any], key: str | None = None) -> list["Change"]:
     with open_editor(config) as editor:
         if entry["id"] in editor.entries[kind]:
             raise UserError(f"there is a {kind} {entry['id']!r} already; to change it, edit the registry or import it")
@@ -29,47 +32,82 @@ def _add(config: Path, kind: str, entry: dict[str, Any], key: str | None = None)
         return editor.commit({entry["id"]: key} if key else None)
 
 
-@add.command("city", epilog="Example: fenceline registry add city foshan --en Foshan --zh 佛山")
-def add_city(id_: Id, en: English, zh: Chinese, config: Configuration = FENCELINE, lang: LangOption = None) -> None:
-    """Add a city, by which districts can be grouped."""
-    View(lang or system_language()).changes(_add(config, "city", {"id": id_, "en": en, "zh": zh}))
+@command(
+    add,
+    "city",
+    Text("Add a city, by which districts can be grouped.", "新增城市，用于归并各区。"),
+    "fenceline registry add city foshan --en Foshan --zh 佛山",
+)
+def add_city(id_: Id, en: English, zh: Chinese, config: Config = FENCELINE) -> None:
+    """Add a city."""
+    View().changes(_add(config, "city", {"id": id_, "en": en, "zh": zh}))
 
 
-@add.command("district", epilog="Example: fenceline registry add district nanhai --city foshan --en Nanhai --zh 南海")
+@command(
+    add,
+    "district",
+    Text(
+        "Add a district. As soon as there is one, every site's district must be one of them.",
+        "新增区。登记任何一个区之后，每个站点所属的区都须已登记。",
+    ),
+    "fenceline registry add district nanhai --city foshan --en Nanhai --zh 南海",
+)
 def add_district(
     id_: Id,
-    city: Annotated[str, typer.Option(help="Id of its city.")],
+    city: Annotated[str, option(Text("Id of its city.", "所属城市编号。"))],
     en: English,
     zh: Chinese,
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    config: Config = FENCELINE,
 ) -> None:
-    """Add a district. As soon as there is one, every site's district must be one of them."""
-    changes = _add(config, "district", {"id": id_, "city": city, "en": en, "zh": zh})
-    View(lang or system_language()).changes(changes)
+    """Add a district."""
+    View().changes(_add(config, "district", {"id": id_, "city": city, "en": en, "zh": zh}))
 
 
-@add.command(
+@command(
+    add,
     "site",
-    epilog="Example: fenceline registry add site station-pit --district nanhai --kind construction --en 'Station pit' "
-    "--zh 车站基坑 --zone-class 2 --position 23.0288,113.1427 --contact 'site manager|Li|+86 757 0000 0000' "
+    Text("Add a construction site or factory.", "新增建筑工地或工厂。"),
+    "fenceline registry add site station-pit --district nanhai --kind construction --en 'Station pit' --zh 车站基坑 "
+    "--zone-class 2 --position 23.0288,113.1427 --contact 'site manager|Li|+86 757 0000 0000' "
     "--night-work '2026-12-01T22:00|2026-12-02T06:00|2026-118'",
 )
 def add_site(
     id_: Id,
-    district: Annotated[str, typer.Option(help="Id of its district; stands in topics.")],
-    kind: Annotated[str, typer.Option(help="construction or factory: decides which limits bind it.")],
+    district: Annotated[str, option(Text("Id of its district; stands in topics.", "所属区的编号，用于消息主题。"))],
+    kind: Annotated[
+        str,
+        option(
+            Text(
+                "construction or factory: decides which limits bind it.",
+                "construction（建筑工地）或 factory（工厂），决定适用哪些限值。",
+            )
+        ),
+    ],
     en: English,
     zh: Chinese,
-    zone_class: Annotated[str | None, typer.Option(help="0, 1, 2, 3, 4, 4a or 4b (GB 3096-2008).")] = None,
+    zone_class: Annotated[
+        str | None,
+        option(
+            Text("0, 1, 2, 3, 4, 4a or 4b (GB 3096-2008).", "声环境功能区：0、1、2、3、4、4a 或 4b（GB 3096-2008）。")
+        ),
+    ] = None,
     position: Annotated[
         str | None,
-        typer.Option(help="LATITUDE,LONGITUDE in degrees, WGS-84. Chinese maps show GCJ-02, hundreds of metres off."),
+        option(
+            Text(
+                "LATITUDE,LONGITUDE in degrees, WGS-84. Chinese maps show GCJ-02, hundreds of metres off.",
+                "纬度,经度（度，WGS-84）。国内地图为 GCJ-02，偏差数百米。",
+            )
+        ),
     ] = None,
-    contact: Annotated[list[str] | None, typer.Option(help="ROLE|NAME|PHONE|EMAIL; may be repeated.")] = None,
-    night_work: Annotated[list[str] | None, typer.Option(help="FROM|TO|PERMIT|NOTE; may be repeated.")] = None,
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    contact: Annotated[
+        list[str] | None,
+        option(Text("ROLE|NAME|PHONE|EMAIL; may be repeated.", "角色|姓名|电话|邮箱，可重复。")),
+    ] = None,
+    night_work: Annotated[
+        list[str] | None, option(Text("FROM|TO|PERMIT|NOTE; may be repeated.", "开始|结束|许可证|备注，可重复。"))
+    ] = None,
+    config: Config = FENCELINE,
 ) -> None:
     """Add a construction site or factory."""
     entry: dict[str, Any] = {
@@ -87,43 +125,57 @@ def add_site(
             raise UserError(f"--position {position!r}: expected LATITUDE,LONGITUDE such as 22.5431,114.0579") from None
     entry["contacts"] = cell("--contact", "contacts", ";".join(contact or ()))
     entry["night_work"] = cell("--night-work", "night_work", ";".join(night_work or ()))
-    View(lang or system_language()).changes(_add(config, "site", entry))
+    View().changes(_add(config, "site", entry))
 
 
-@add.command(
+@command(
+    add,
     "board",
-    epilog="Examples: fenceline registry add board station-pit-1 --site station-pit --sensors plantower,modbus | "
+    Text(
+        "Add a board. Its key is drawn at random into the file of keys, unless the board has one already.",
+        "新增设备。密钥随机生成并写入密钥文件，设备已有密钥的除外。",
+    ),
+    "fenceline registry add board station-pit-1 --site station-pit --sensors plantower,modbus",
     "fenceline registry add board station-pit-2 --site station-pit --key-file station-pit-2.key",
 )
 def add_board(
     id_: Id,
-    site: Annotated[str, typer.Option(help="Id of the site at whose fence it stands.")],
-    sensors: Annotated[str | None, typer.Option(help="Driver names, separated by commas.")] = None,
-    installed: Annotated[str | None, typer.Option(help="Date, such as 2026-12-01.")] = None,
-    calibration_due: Annotated[str | None, typer.Option(help="Date from which its calibration is overdue.")] = None,
-    note: Annotated[str | None, typer.Option(help="Anything worth knowing.")] = None,
+    site: Annotated[str, option(Text("Id of the site at whose fence it stands.", "所在站点的编号。"), "--site")],
+    sensors: Annotated[str | None, option(Text("Driver names, separated by commas.", "驱动名称，以逗号分隔。"))] = None,
+    installed: Annotated[str | None, option(Text("Date, such as 2026-12-01.", "安装日期，如 2026-12-01。"))] = None,
+    calibration_due: Annotated[
+        str | None, option(Text("Date from which its calibration is overdue.", "校准到期日期。"))
+    ] = None,
+    note: Annotated[str | None, option(Text("Anything worth knowing.", "备注。"))] = None,
     key_file: Annotated[
         Path | None,
-        typer.Option(
-            help="File with the key that the board has already (64 hexadecimal digits).", show_default="drawn"
+        option(
+            Text(
+                "File with the key that the board has already (64 hexadecimal digits).",
+                "设备已有密钥的文件（64 位十六进制数）。",
+            ),
+            show_default=Text("drawn", "随机生成"),
         ),
     ] = None,
-    config: Configuration = FENCELINE,
-    lang: LangOption = None,
+    config: Config = FENCELINE,
 ) -> None:
-    """Add a board. Its key is drawn at random into the file of keys, unless the board has one already."""
+    """Add a board."""
+    from hub.config.files import load_config
+
     entry = {"id": id_, "site": site, "sensors": cell("--sensors", "sensors", sensors), "note": note}
     entry["installed"] = cell("--installed", "installed", installed)
     entry["calibration_due"] = cell("--calibration-due", "calibration_due", calibration_due)
     changes = _add(config, "board", entry, _given_key(key_file) if key_file else None)
-    view = View(lang or system_language())
+    view = View()
     view.changes(changes)
-    view.say(view.text("its key", load_config(config).keys, fingerprint(load(config).keys[id_])))
+    say(view.text("its key", load_config(config).keys, fingerprint(load(config).keys[id_])))
     if key_file is None:
-        view.say(view.text("hand out", f"fenceline registry key {id_} --out {id_}.key --config {config}"))
+        say(view.text("hand out", f"fenceline registry key {id_} --out {id_}.key --config {config}"))
 
 
 def _given_key(path: Path) -> str:
+    from hub.registry.live import key_of
+
     try:
         key = key_of(path.read_text("ascii").strip())
     except (OSError, UnicodeDecodeError) as error:

@@ -1,28 +1,20 @@
-"""What the registry's commands share: their options, and how they reach the registry."""
+"""What the registry's commands share: how they reach the registry, and how they refuse."""
 
 import datetime as dt
 import difflib
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
-
-import typer
 
 from hub.config.files import ConfigError, load_config
 from hub.registry.check import EntryError
-from hub.registry.edit import Editor, editing
-from hub.registry.exchange import parse_cell
 from hub.registry.live import Registry, load_registry
 from schemas.errors import UserError
 
-Configuration = Annotated[
-    Path, typer.Option("--config", help="The hub's configuration: it names the registry and the keys.")
-]
-FENCELINE = Path("fenceline.toml")
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+if TYPE_CHECKING:
+    from hub.registry.edit import Editor
 
 
 @contextmanager
@@ -35,8 +27,10 @@ def refusing() -> Iterator[None]:
 
 
 @contextmanager
-def open_editor(config: Path) -> Iterator[Editor]:
+def open_editor(config: Path) -> Iterator["Editor"]:
     """Open the registry to change it."""
+    from hub.registry.edit import editing
+
     with refusing(), editing(load_config(config)) as editor:
         yield editor
 
@@ -52,11 +46,6 @@ def today(zone: ZoneInfo) -> dt.date:
     return dt.datetime.now(zone).date()
 
 
-def print_json(value: object) -> None:
-    """Print one line of JSON."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
-
-
 def unknown(what: str, id_: str, known: Iterable[str]) -> UserError:
     """Return what to tell who names something that is not there."""
     near = difflib.get_close_matches(id_, list(known), 1)
@@ -66,6 +55,8 @@ def unknown(what: str, id_: str, known: Iterable[str]) -> UserError:
 
 def cell(option: str, column: str, text: str | None) -> Any:
     """Return the value of an option that is written like a cell of a CSV file."""
+    from hub.registry.exchange import parse_cell
+
     try:
         return parse_cell(column, text or "")
     except ValueError as error:

@@ -3,16 +3,16 @@
 import datetime as dt
 import hashlib
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from hub.registry.edit import Change
 from hub.registry.live import Board, Registry, Site
-from schemas.language import Lang, Text
+from hub.terminal.tables import Cell, say, table
+from schemas.language import Lang, Text, spoken
+
+if TYPE_CHECKING:
+    from hub.registry.edit import Change
 
 TEXTS = {
     "id": Text("Id", "编号"),
@@ -98,14 +98,10 @@ def plain(value: Any) -> Any:
 
 
 class View:
-    """Prints in one language."""
+    """Prints in the language of the command line."""
 
-    def __init__(self, lang: Lang) -> None:
-        self._lang = lang
-        # Where nobody looks (a file, another program) lines are not broken.
-        self._console = Console(highlight=False)
-        if not self._console.is_terminal:
-            self._console = Console(highlight=False, width=200)
+    def __init__(self) -> None:
+        self._lang = spoken()
 
     def text(self, key: str, *values: object) -> str:
         """Return a text in the view's language, with the values in it."""
@@ -113,31 +109,31 @@ class View:
 
     def boards(self, boards: list[Board], registry: Registry, day: dt.date) -> None:
         """Print a table of boards."""
-        table = self._table("id", "site", "district", "sensors", "calibration_due", "state")
+        rows = []
         for board in boards:
             home = registry.sites[board.site]
             due = str(board.calibration_due or "-")
             cells = (board.id, board.site, home.district, " ".join(board.sensors) or "-", due)
-            table.add_row(*cells, self._state(board, registry, day))
-        self._console.print(table)
+            rows.append((*cells, self._state(board, registry, day)))
+        table(self._heads("id", "site", "district", "sensors", "calibration_due", "state"), rows)
 
     def sites(self, sites: list[Site], registry: Registry, day: dt.date) -> None:
         """Print a table of sites; only boards in use count."""
         used = Counter(board.site for board in registry.boards.values() if not registry.is_retired(board.id, day))
-        table = self._table("id", "district", "kind", "name", "zone_class", "position", "boards")
+        rows = []
         for site in sites:
             where = f"{site.position[0]:.5f}, {site.position[1]:.5f}" if site.position else "-"
             cells = (site.id, site.district, self.text(site.kind), self._name(site), site.zone_class or "-", where)
-            table.add_row(*map(escape, cells), str(used[site.id]))
-        self._console.print(table)
+            rows.append((*cells, str(used[site.id])))
+        table(self._heads("id", "district", "kind", "name", "zone_class", "position", "boards"), rows)
 
     def districts(self, rows: list[dict[str, Any]]) -> None:
         """Print a table of districts."""
-        table = self._table("id", "city", "name", "sites", "boards")
-        for row in rows:
-            cells = (row["id"], row.get("city", "-"), row.get(self._lang.value, "-"))
-            table.add_row(*map(escape, cells), str(row["sites"]), str(row["boards"]))
-        self._console.print(table)
+        cells = [
+            (row["id"], row.get("city", "-"), row.get(self._lang.value, "-"), str(row["sites"]), str(row["boards"]))
+            for row in rows
+        ]
+        table(self._heads("id", "city", "name", "sites", "boards"), cells)
 
     def board(self, board: Board, registry: Registry, day: dt.date) -> None:
         """Print everything of a board but its key."""
@@ -149,9 +145,9 @@ class View:
     def site(self, site: Site, registry: Registry) -> None:
         """Print everything of a site, and its boards."""
         boards = [board.id for board in registry.boards.values() if board.site == site.id]
-        self._print_fields("site", [*self._fields(site), (self.text("board"), escape(" ".join(boards) or "-"))])
+        self._print_fields("site", [*self._fields(site), (self.text("board"), " ".join(boards) or "-")])
 
-    def changes(self, changes: list[Change], *, dry_run: bool = False) -> None:
+    def changes(self, changes: list["Change"], *, dry_run: bool = False) -> None:
         """Print what has been changed, or would be."""
         for change in changes:
             sign, colour = SIGNS[change.what]
@@ -160,36 +156,29 @@ class View:
                 told += ": " + "; ".join(
                     f"{name} {_short(old)} -> {_short(new)}" for name, (old, new) in _sorted(change)
                 )
-            self._console.print(f"[{colour}]{escape(told)}[/]", soft_wrap=True)
+            say(Cell(told, colour))
         counts = [sum(change.what == what for change in changes) for what in SIGNS]
-        self.say(self.text("count", *counts) if changes else self.text("nothing"))
+        say(self.text("count", *counts) if changes else self.text("nothing"))
         if dry_run:
-            self.say(self.text("dry"))
+            say(self.text("dry"))
 
-    def say(self, text: str) -> None:
-        """Print one line."""
-        self._console.print(escape(text), soft_wrap=True)
-
-    def _table(self, *columns: str) -> Table:
-        table = Table(box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(self.text(column), overflow="fold")
-        return table
+    def _heads(self, *columns: str) -> list[str]:
+        return [self.text(column) for column in columns]
 
     def _name(self, site: Site) -> str:
         return site.zh if self._lang is Lang.zh else site.en
 
-    def _state(self, board: Board, registry: Registry, day: dt.date) -> str:
+    def _state(self, board: Board, registry: Registry, day: dt.date) -> Cell:
         now = state(board, registry, day)
         if now == "is retired":
-            return f"[dim]{self.text(now)} {board.retired}[/]"
+            return Cell(f"{self.text(now)} {board.retired}", "dim")
         if now == "overdue":
-            return f"[bold red]{self.text(now)}[/]"
+            return Cell(self.text(now), "bold red")
         later = f" ({self.text('retired')} {board.retired})" if board.retired else ""
-        return self.text(now) + later
+        return Cell(self.text(now) + later)
 
-    def _fields(self, entry: Board | Site) -> list[tuple[str, str]]:
-        return [(self.text(name), escape(self._value(value))) for name, value in plain(entry).items()]
+    def _fields(self, entry: Board | Site) -> list[tuple[str, str | Cell]]:
+        return [(self.text(name), self._value(value)) for name, value in plain(entry).items()]
 
     def _value(self, value: Any) -> str:
         if isinstance(value, (list, tuple)):
@@ -199,16 +188,12 @@ class View:
             return ", ".join(f"{name}: {part}" for name, part in value.items())
         return self.text(value) if value in ("construction", "factory") else str(value)
 
-    def _print_fields(self, kind: str, fields: list[tuple[str, str]]) -> None:
-        table = Table(box=None, show_header=False, pad_edge=False, title=self.text(kind), title_justify="left")
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        for name, value in fields:
-            table.add_row(name, value)
-        self._console.print(table)
+    def _print_fields(self, kind: str, fields: list[tuple[str, str | Cell]]) -> None:
+        say(Cell(self.text(kind), "italic"))
+        table((), fields)
 
 
-def _sorted(change: Change) -> list[tuple[str, tuple[Any, Any]]]:
+def _sorted(change: "Change") -> list[tuple[str, tuple[Any, Any]]]:
     return sorted(change.fields.items())
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hub.access.caller import Gate
 from hub.alerts.book import Book
-from hub.alerts.routes import alert_router
 from hub.compliance.routes import verdict_router
 from hub.config.files import Config
+from hub.desk.routes import alert_router
 from hub.field.routes import board_router
 from hub.health.metrics import HEARD_WITHIN, Metrics, Observation, Progress
 from hub.http.server import Condition, Server, make_app

@@ -1,75 +1,74 @@
 """`fenceline check`: explains everything that is in the hub's way."""
 
-import json
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text as RichText
 
-from hub.upkeep.checks import Finding, State, check
-from schemas.language import Lang, Text, system_language
-from schemas.language_option import LangOption
+from hub.terminal.commands import alone, command
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import FENCELINE, AsJson, Config
+from hub.terminal.tables import Cell, say, table
+from schemas.language import Text, tell
 
-app = typer.Typer(add_completion=False)
+if TYPE_CHECKING:
+    from hub.upkeep.checks import Finding
+
+app = alone()
 
 SHOWN = {
-    State.ok: (Text("ok", "正常"), "green"),
-    State.warning: (Text("warning", "注意"), "yellow"),
-    State.problem: (Text("PROBLEM", "问题"), "bold red"),
-    State.skipped: (Text("skipped", "略过"), "dim"),
+    "ok": (Text("ok", "正常"), "green"),
+    "warning": (Text("warning", "注意"), "yellow"),
+    "problem": (Text("PROBLEM", "问题"), "bold red"),
+    "skipped": (Text("skipped", "略过"), "dim"),
 }
 
 
-@app.command(
-    name="check",
-    help="""Explain every problem of a hub: its files, certificates, data folder, broker, store, HTTP port.
+@command(
+    app,
+    "check",
+    Text(
+        """Explain every problem of a hub: its files, certificates, data folder, broker, store, HTTP port.
 
-It changes nothing, sends nobody anything, and can be used while the hub runs. \
-The exit code is 1 if there is a problem, else 0.
+        It changes nothing, sends nobody anything, and can be used while the hub runs. The exit code is 1 if there is a
+        problem, else 0.""",
+        """检查数据中心的全部问题：文件、证书、数据目录、消息代理、存储、HTTP 端口。
 
-Examples: fenceline check | fenceline check --config /etc/fenceline/fenceline.toml --lang zh | fenceline check --json
-""",
+        不作任何更改，不向任何人发送消息，可在数据中心运行时使用。有问题时退出码为 1，否则为 0。""",
+    ),
+    "fenceline check",
+    "fenceline check --config /etc/fenceline/fenceline.toml --lang zh",
+    "fenceline check --json",
 )
-def check_command(
-    config: Annotated[Path, typer.Option(help="The hub's configuration.")] = Path("fenceline.toml"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
-    lang: LangOption = None,
-) -> None:
+def check_command(config: Config = FENCELINE, as_json: AsJson = False) -> None:
     """Run every check and show what was found."""
-    lang = lang or system_language()
+    from hub.upkeep.checks import State, check
+
     findings = check(config)
     problems = sum(finding.state is State.problem for finding in findings)
     if as_json:
-        rows = [_row(finding, lang) for finding in findings]
-        print(json.dumps({"ok": not problems, "problems": problems, "findings": rows}, ensure_ascii=False))
+        rows = [_row(finding) for finding in findings]
+        print_object({"ok": not problems, "problems": problems, "findings": rows})
     else:
-        _show(findings, problems, lang)
+        _show(findings, problems)
     raise typer.Exit(1 if problems else 0)
 
 
-def _row(finding: Finding, lang: Lang) -> dict[str, str]:
-    row = {"name": finding.name, "state": finding.state.value, "text": finding.text.into(lang)}
-    return row | ({"remedy": finding.remedy.into(lang)} if finding.remedy else {})
+def _row(finding: "Finding") -> dict[str, str]:
+    row = {"name": finding.name, "state": finding.state.value, "text": tell(finding.text)}
+    return row | ({"remedy": tell(finding.remedy)} if finding.remedy else {})
 
 
-def _show(findings: list[Finding], problems: int, lang: Lang) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+def _show(findings: list["Finding"], problems: int) -> None:
+    rows = []
     for finding in findings:
-        state, style = SHOWN[finding.state]
-        text = finding.text.into(lang)
+        state, style = SHOWN[finding.state.value]
+        text = tell(finding.text)
         if finding.remedy:
-            text += f"\n-> {finding.remedy.into(lang)}"
-        table.add_row(RichText(state.into(lang), style), finding.name, RichText(text, ""))
-    console = Console(highlight=False)
-    console.print(table)
+            text += f"\n-> {tell(finding.remedy)}"
+        rows.append((Cell(tell(state), style), finding.name, text))
+    table((), rows, whole=(0, 1))
     if problems:
         end = Text(f"{problems} problem(s); the hub needs them mended.", f"{problems} 个问题，需要处理。")
     else:
         end = Text("All is well.", "一切正常。")
-    console.print(RichText(end.into(lang), "bold"))
+    say(Cell(tell(end), "bold"))

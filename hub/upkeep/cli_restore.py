@@ -1,18 +1,18 @@
 """`fenceline restore`: puts a backup back."""
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from hub.config.files import ConfigError
-from hub.upkeep.restore import Restored, restore
+from hub.terminal.commands import alone, argument, command, option
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import FENCELINE, AsJson, Config
 from schemas.errors import UserError
-from schemas.language import Text, system_language
-from schemas.language_option import LangOption
+from schemas.language import Text, tell
 
-app = typer.Typer(add_completion=False)
+if TYPE_CHECKING:
+    from hub.upkeep.restore import Restored
+
+app = alone()
 
 DONE = Text("The hub of {made} is back in {data}.", "已将 {made} 的数据中心恢复到 {data}。")
 ASIDE = Text("What was there is now in {aside}.", "原有数据现位于 {aside}。")
@@ -25,45 +25,58 @@ MEANING = Text(
 )
 
 
-@app.command(
-    name="restore",
-    help=f"""Put a backup back, while no hub runs in the data folder; do it as the user who runs the hub.
+@command(
+    app,
+    "restore",
+    Text(
+        f"""Put a backup back, while no hub runs in the data folder; do it as the user who runs the hub.
 
-The backup is verified before anything is changed. Without a configuration at --config, the backup's own is put there; \
-one that exists stays. The backup's own may name places below that folder only. No link is followed. \
-With --force, what is there is moved aside, to before-restore-TIME in the data folder.
+        The backup is verified before anything is changed. Without a configuration at --config, the backup's own is put
+        there; one that exists stays. The backup's own may name places below that folder only. No link is followed.
+        With --force, what is there is moved aside, to before-restore-TIME in the data folder.
 
-{MEANING.en}
+        {MEANING.en}""",
+        f"""恢复备份，此时数据目录中不得有数据中心在运行；请以运行数据中心的用户执行。
 
-Examples: fenceline restore fenceline-20261122T031500Z.tar.gz | fenceline restore monday.tar.gz --force --data-only
-""",
+        更改之前先校验备份。--config 处没有配置文件时，放入备份中的配置；已有的保留。备份中的配置
+        只能指定该目录之下的位置。不跟随任何链接。使用 --force 时，原有数据移到数据目录下的 before-restore-TIME。
+
+        {MEANING.zh}""",
+    ),
+    "fenceline restore fenceline-20261122T031500Z.tar.gz",
+    "fenceline restore monday.tar.gz --force --data-only",
 )
 def restore_command(
-    archive: Annotated[Path, typer.Argument(help="A file that `fenceline backup` made.", show_default=False)],
-    config: Annotated[Path, typer.Option(help="The hub's configuration.")] = Path("fenceline.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Move aside what is there.")] = False,
-    data_only: Annotated[bool, typer.Option("--data-only", help="Leave registry and keys as they are.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
-    lang: LangOption = None,
+    archive: Annotated[
+        Path, argument(Text("A file that 'fenceline backup' made.", "由 fenceline backup 生成的文件。"), "ARCHIVE")
+    ],
+    config: Config = FENCELINE,
+    force: Annotated[bool, option(Text("Move aside what is there.", "将原有数据移到一旁。"), "--force")] = False,
+    data_only: Annotated[
+        bool, option(Text("Leave registry and keys as they are.", "不更改登记册和密钥。"), "--data-only")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put a backup back."""
+    from hub.config.files import ConfigError
+    from hub.upkeep.restore import restore
+
     try:
         done = restore(archive, config, force=force, data_only=data_only)
     except ConfigError as error:
         raise UserError(str(error)) from error
     if as_json:
-        print(json.dumps(_report(done)))
+        print_object(_report(done))
         return
-    lang = lang or system_language()
-    print(DONE.into(lang).format(made=f"{done.manifest.made:%Y-%m-%d %H:%M:%S UTC}", data=done.data))
+    print(tell(DONE).format(made=f"{done.manifest.made:%Y-%m-%d %H:%M:%S UTC}", data=done.data))
     if done.aside:
-        print(ASIDE.into(lang).format(aside=done.aside))
+        print(tell(ASIDE).format(aside=done.aside))
     if done.files:
-        print(FILES.into(lang).format(files=", ".join(map(str, done.files))))
-    print(MEANING.into(lang))
+        print(tell(FILES).format(files=", ".join(map(str, done.files))))
+    print(tell(MEANING))
 
 
-def _report(done: Restored) -> dict[str, object]:
+def _report(done: "Restored") -> dict[str, object]:
     return {
         "made": done.manifest.made.isoformat(),
         "data": str(done.data),

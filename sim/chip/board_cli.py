@@ -9,9 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from hub.terminal.commands import command, group, option
 from schemas.errors import UserError
+from schemas.language import Text
 from sim.chip.held import Held
 from sim.chip.rom_loader import FLASH_ID, Chip, VirtualChip
 from sim.chip.serial_port import Fault
@@ -22,7 +22,15 @@ from sim.city.sensors import ModbusBus, Plantower, SerialLine, noise_transmitter
 from sim.city.source import SimClock
 from sim.interpreter import find_micropython
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = group(
+    Text(
+        "Simulated parts for trying things out: a virtual board, a chip in download mode.",
+        "供试用的模拟部件：虚拟设备、下载模式的芯片。",
+    ),
+    "fenceline sim board --sensors dust,noise",
+    "fenceline sim chip --kind esp32c3",
+)
+NONE = Text("none", "无")
 
 
 class Sensor(StrEnum):
@@ -42,36 +50,54 @@ UARTS = {
 """What hangs at a virtual board's UARTs."""
 
 
-@app.callback()
-def sim() -> None:
-    """Simulated parts for trying things out: a virtual board, a chip in download mode."""
+@command(
+    app,
+    "board",
+    Text(
+        """Run a virtual board, a real MicroPython behind a serial port; the first line printed is the port.
 
+        A file held.json in its folder holds values to its sensors, as a calibrator or a gas would: {"laf": 94.3}.""",
+        """运行虚拟设备：串口背后是真实的 MicroPython；输出的第一行为串口名。
 
-@app.command(
-    epilog="Examples: fenceline sim board | fenceline sim board --folder ./board --sensors dust,noise | "
-    "fenceline sim board --fault cable-pull@5000"
+        其目录中的 held.json 可为传感器施加固定值，如同校准器或标准气：{"laf": 94.3}。""",
+    ),
+    "fenceline sim board",
+    "fenceline sim board --folder ./board --sensors dust,noise",
+    "fenceline sim board --fault cable-pull@5000",
 )
 def board(
     sensors: Annotated[
         str,
-        typer.Option(help="Connect these, by commas: dust (uart:1), noise and stack (RS-485 at uart:2)."),
+        option(
+            Text(
+                "Connect these, by commas: dust (uart:1), noise and stack (RS-485 at uart:2).",
+                "连接的传感器，以逗号分隔：dust（uart:1）、noise 和 stack（uart:2 上的 RS-485）。",
+            ),
+            show_default=NONE,
+        ),
     ] = "",
     fault: Annotated[
         list[str] | None,
-        typer.Option(
-            help="What goes wrong, once; may be repeated. cable-pull@N: after N bytes from the computer, for a second. "
-            "power-cut@N: within the Nth change of flash. slow@N: a line of N baud (9600). garbage@N: after N bytes, "
-            "as at a wrong baud rate. full-disk@N: N bytes are left (4096)."
+        option(
+            Text(
+                "What goes wrong, once; may be repeated. cable-pull@N: after N bytes from the computer, for a second. "
+                "power-cut@N: within the Nth change of flash. slow@N: a line of N baud (9600). garbage@N: after N "
+                "bytes, as at a wrong baud rate. full-disk@N: N bytes are left (4096).",
+                "发生一次的故障，可重复。cable-pull@N：收到计算机 N 字节后断线一秒。power-cut@N：第 N 次写闪存时断电。"
+                "slow@N：N 波特的慢速线路（9600）。garbage@N：N 字节后出现乱码，如同波特率错误。"
+                "full-disk@N：只剩 N 字节空间（4096）。",
+            )
         ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Keep the board's flash here, to start it again.", show_default="none")
+        Path | None,
+        option(
+            Text("Keep the board's flash here, to start it again.", "将设备闪存保留在此，以便再次启动。"),
+            show_default=NONE,
+        ),
     ] = None,
 ) -> None:
-    """Run a virtual board, a real MicroPython behind a serial port; the first line printed is the port.
-
-    A file held.json in its folder holds values to its sensors, as a calibrator or a gas would: {"laf": 94.3}.
-    """
+    """Run a virtual board."""
     faults = tuple(Fault.parse(text) for text in fault or ())
     wanted = _sensors(sensors)
     micropython = find_micropython()
@@ -88,18 +114,37 @@ def board(
             shutil.rmtree(home, ignore_errors=True)
 
 
-@app.command(epilog="Examples: fenceline sim chip --kind esp32c3 | fenceline sim chip --fault power-cut@100")
+@command(
+    app,
+    "chip",
+    Text(
+        "Run a chip in download mode, to be flashed; the first line printed is the port.",
+        "运行下载模式的芯片，供烧录；输出的第一行为串口名。",
+    ),
+    "fenceline sim chip --kind esp32c3",
+    "fenceline sim chip --fault power-cut@100",
+)
 def chip(
-    kind: Annotated[Chip, typer.Option(help="Which one.")] = Chip.esp32,
+    kind: Annotated[Chip, option(Text("Which one.", "芯片型号。"))] = Chip.esp32,
     fault: Annotated[
-        list[str] | None, typer.Option(help="As of 'fenceline sim board', without full-disk; may be repeated.")
+        list[str] | None,
+        option(
+            Text(
+                "As of 'fenceline sim board', without full-disk; may be repeated.",
+                "同 fenceline sim board，不含 full-disk，可重复。",
+            )
+        ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Keep the chip's flash here, to start it again.", show_default="none")
+        Path | None,
+        option(
+            Text("Keep the chip's flash here, to start it again.", "将芯片闪存保留在此，以便再次启动。"),
+            show_default=NONE,
+        ),
     ] = None,
-    megabytes: Annotated[int, typer.Option(help="Of flash: 2, 4, 8 or 16.")] = 4,
+    megabytes: Annotated[int, option(Text("Of flash: 2, 4, 8 or 16.", "闪存容量（MB）：2、4、8 或 16。"))] = 4,
 ) -> None:
-    """Run a chip in download mode, to be flashed; the first line printed is the port."""
+    """Run a chip in download mode."""
     if megabytes not in FLASH_ID:
         raise UserError(f"--megabytes {megabytes}: expected one of {', '.join(map(str, FLASH_ID))}.")
     faults = tuple(Fault.parse(text) for text in fault or ())

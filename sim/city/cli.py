@@ -1,9 +1,6 @@
 """`fenceline demo`: a simulated city on this machine, in one command."""
 
 import asyncio
-import json
-import locale
-import os
 import shutil
 import sys
 import tempfile
@@ -17,7 +14,11 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from hub.terminal.commands import alone, command, option
+from hub.terminal.json_lines import print_object
+from hub.terminal.options import AsJson
 from schemas.errors import UserError
+from schemas.language import Text, spoken
 from sim.city.account import account
 from sim.city.demo import Demo, Plan, check_port, city, interrupted
 from sim.city.replay import load_recording
@@ -26,18 +27,11 @@ from sim.city.source import SimClock
 from sim.city.view import View, elapsed, numbers
 from sim.interpreter import find_micropython, interpreter_name
 
-app = typer.Typer(add_completion=False)
+app = alone()
 
 BEGIN = timedelta(hours=5, minutes=19)
 """Local time at which a demo begins: one site still works at night, the stacks start up, at seven come the piles."""
 PLAIN_EVERY = 5.0  # s between plain lines
-
-
-class Lang(StrEnum):
-    """Language of the view."""
-
-    en = "en"
-    zh = "zh"
 
 
 class Interpreter(StrEnum):
@@ -48,31 +42,67 @@ class Interpreter(StrEnum):
     cpython = "cpython"
 
 
-@app.command(
-    epilog="Examples: fenceline demo | fenceline demo --for 60 --json | fenceline demo --lang zh --speed 120 | "
+@command(
+    app,
+    "demo",
+    Text(
+        """Run a simulated city: 12 boards with the real agent, an MQTT broker, the hub, and a live view.
+
+        At the end the records that the boards made are compared with those in the series store.""",
+        """运行模拟城市：12 台运行真实程序的设备、MQTT 代理、数据中心和实时画面。
+
+        结束时将设备生成的记录与时序库中的记录逐一核对。""",
+    ),
+    "fenceline demo",
+    "fenceline demo --for 60 --json",
+    "fenceline demo --lang zh --speed 120",
     "fenceline demo --replay PRSA_Data_Dongsi.csv.gz --replay gt_2011.csv",
 )
 def demo(
     seconds: Annotated[
-        float | None, typer.Option("--for", min=1, help="Stop by itself after so many seconds.", show_default="Ctrl-C")
+        float | None,
+        option(
+            Text("Stop by itself after so many seconds.", "若干秒后自动停止。"),
+            "--for",
+            min=1,
+            show_default=Text("Ctrl-C", "Ctrl-C"),
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the account as one line of JSON at the end.")] = False,
+    as_json: AsJson = False,
     replay: Annotated[
         list[Path] | None,
-        typer.Option(help="Measure what this recording holds (CSV or CSV.gz, see sim/README.md); may be repeated."),
+        option(
+            Text(
+                "Measure what this recording holds (CSV or CSV.gz, see sim/README.md); may be repeated.",
+                "以此录制数据作为测量值（CSV 或 CSV.gz，见 sim/README.md），可重复。",
+            )
+        ),
     ] = None,
-    speed: Annotated[float, typer.Option(min=1, max=600, help="Simulated seconds in a real second.")] = 60,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the MQTT broker on 127.0.0.1; 0: any.")] = 0,
-    lang: Annotated[Lang | None, typer.Option(help="Language of the view.", show_default="as the system's")] = None,
-    interpreter: Annotated[Interpreter, typer.Option(help="What the boards run on.")] = Interpreter.auto,
+    speed: Annotated[
+        float, option(Text("Simulated seconds in a real second.", "每实际秒对应的模拟秒数。"), min=1, max=600)
+    ] = 60,
+    port: Annotated[
+        int,
+        option(
+            Text("Port of the MQTT broker on 127.0.0.1; 0: any.", "MQTT 代理在 127.0.0.1 上的端口；0 为任意。"),
+            min=0,
+            max=65535,
+        ),
+    ] = 0,
+    interpreter: Annotated[
+        Interpreter, option(Text("What the boards run on.", "设备程序的运行环境。"))
+    ] = Interpreter.auto,
     keep: Annotated[
-        Path | None, typer.Option(help="Keep databases, logs and outboxes in this new folder.", show_default="none")
+        Path | None,
+        option(
+            Text(
+                "Keep databases, logs and outboxes in this new folder.", "将数据库、日志和待发送记录保留在此新目录中。"
+            ),
+            show_default=Text("none", "无"),
+        ),
     ] = None,
 ) -> None:
-    """Run a simulated city: 12 boards with the real agent, an MQTT broker, the hub, and a live view.
-
-    At the end the records that the boards made are compared with those in the series store.
-    """
+    """Run a simulated city."""
     recordings = [load_recording(path) for path in replay or ()]
     micropython = _micropython(interpreter)
     if port:
@@ -84,12 +114,12 @@ def demo(
     plan = Plan(folder, clock, recordings, micropython, port)
     name = interpreter_name(micropython or Path(sys.executable))
     try:
-        result = asyncio.run(_run(plan, name, (lang or _system_language()).value, seconds, sys.stdout.isatty()))
+        result = asyncio.run(_run(plan, name, spoken().value, seconds, sys.stdout.isatty()))
     finally:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
     if as_json:
-        print(json.dumps(result))
+        print_object(result)
     if result["lost"] or result["duplicated"]:
         raise typer.Exit(1)
 
@@ -186,8 +216,3 @@ def _folder(keep: Path | None) -> Path:
     except OSError as error:
         raise UserError(f"--keep {keep}: cannot be made: {error.strerror}") from error
     return keep.resolve()
-
-
-def _system_language() -> Lang:
-    wanted = os.environ.get("FENCELINE_LANG") or locale.getlocale()[0] or ""
-    return Lang.zh if wanted.lower().startswith(("zh", "chinese")) else Lang.en

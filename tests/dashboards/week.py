@@ -11,7 +11,7 @@ import random
 from typing import NamedTuple
 
 from edge import message
-from hub.alerts.desk import Desk
+from hub.desk.desk import Desk
 from hub.registry.live import Board, Registry, Site
 from tests.hub.helpers import SHANGHAI, at, open_all
 from tests.hub.whole import WholeHub

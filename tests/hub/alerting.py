@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fenceline
-from hub.alerts.desk import Desk
 from hub.alerts.life import Alerts
 from hub.config.alerts import Alerting
+from hub.desk.desk import Desk
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.storage.database import transaction

@@ -21,7 +21,7 @@ OWNERS = {
 """The tables that each package below hub/ writes. Several files have a table `position`: each consumer's own."""
 READERS = {
     "hub/alerts/proof.py": {"latest", "verdict"},  # whether a limit is kept; when the windows of an alert were judged
-    "hub/alerts/told.py": {"notification"},  # who was told of an alert
+    "hub/desk/told.py": {"notification"},  # who was told of an alert
     "hub/intake/cli.py": {"count", "quarantine"},  # what `fenceline quarantine` shows
     "hub/upkeep/archive.py": {"position"},  # a backup says how far each consumer is
 }
@@ -125,7 +125,7 @@ def test_a_statement_in_the_wrong_package_is_found():
 
 
 def test_a_declared_reader_may_not_write():
-    module = "hub/alerts/told.py"
+    module = "hub/desk/told.py"
     assert violations(module, 'db.execute("SELECT 1 FROM notification")') == []
     assert violations(module, 'db.execute("DELETE FROM notification")') == [f"{module} writes 'notification'"]
 

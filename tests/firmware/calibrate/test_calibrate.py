@@ -10,6 +10,7 @@ from edge import outbox
 from firmware.link.link import Link
 from firmware.notebook.calibrations import Ledger
 from tests.firmware.benchtop import REFERENCE, here
+from tests.json_lines import rows_of
 
 QUICK = ("--settle", "1.5", "--patience", "20", "--yes", "--json", "--who", "Technician 7")
 
@@ -62,7 +63,7 @@ def test_noise_by_a_calibrator_then_again_with_the_drift_since(bench):
     assert shown.code == 0
     for text in ("Technician 7", "+0.80", "T-77"):
         assert text in shown.out
-    told = json.loads(here("calibration", "history", "pit-1", "--channel", "laf", "--json", "--home", bench.home).out)
+    told = rows_of(here("calibration", "history", "pit-1", "--channel", "laf", "--json", "--home", bench.home).out)
     assert [entry["id"] for entry in told] == [1, 2]
     assert here("calibration", "history", "pit-1", "--home", bench.home, lang="zh").out.count("时间") == 1
 

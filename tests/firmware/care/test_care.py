@@ -17,6 +17,7 @@ from firmware.notebook.repairs import CAUSES
 from firmware.provision import backup
 from tests.board_process import FENCELINE
 from tests.firmware.benchtop import here
+from tests.json_lines import rows_of
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_the_logs_are_those_of_the_agent_that_runs_and_listening_does_not_touch_
     heard = bench.run("logs", "--follow", "--for", "3")
     assert heard.code == 0
     assert "mqtt: OSError [Errno 111] ECONNREFUSED" in heard.out
-    lines = json.loads(bench.run("logs", "--json").out)
+    lines = [row["line"] for row in rows_of(bench.run("logs", "--json").out)]
     assert any("ECONNREFUSED" in line for line in lines)
 
 
@@ -215,11 +216,14 @@ def test_repairs_are_written_down_by_code_listed_and_counted(tmp_path):
     shown = here("repair-log", "list", "pit-1", lang="zh").out
     assert "传感器脏污，已清洁" in re.sub(r"\s", "", shown)
     assert "pit-2" not in shown
-    told = json.loads(here("repair-log", "list", "--json").out)
+    told = rows_of(here("repair-log", "list", "--json").out)
     assert [(one["board"], one["code"]) for one in told] == [("pit-1", "S02"), ("pit-2", "S02"), ("pit-1", "P01")]
-    assert json.loads(here("repair-log", "count", "--json").out) == {"S02": 2, "P01": 1}
+    assert rows_of(here("repair-log", "count", "--json").out) == [
+        {"code": "S02", "times": 2},
+        {"code": "P01", "times": 1},
+    ]
     assert "sensor dirty, cleaned" in here("repair-log", "count").out
-    assert set(json.loads(here("repair-log", "codes", "--json").out)) == set(CAUSES)
+    assert {row["code"] for row in rows_of(here("repair-log", "codes", "--json").out)} == set(CAUSES)
     for wrong, why in (
         (("--code", "Z9"), "--code Z9: expected one of P01"),
         (("--code", "X00"), "needs --text"),

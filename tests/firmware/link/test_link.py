@@ -12,7 +12,7 @@ import tty
 import pytest
 import serial
 
-import firmware.link
+import firmware.link.link
 from firmware.link import errors as link_errors
 from firmware.link.link import Link
 from firmware.terminal.speech import FieldError
@@ -133,7 +133,7 @@ def test_garbage(plug, options):
     ],
 )
 def test_what_is_no_board_of_ours(tmp_path, words, told, monkeypatch):
-    monkeypatch.setattr(firmware.link, "ENTER_S", 2.0)
+    monkeypatch.setattr(firmware.link.link, "ENTER_S", 2.0)
     with talker(tmp_path / "port", words) as port, pytest.raises(FieldError, match=re.escape(told)) as failed:
         Link.open(port)
     assert "fenceline board flash" in failed.value.text.zh

@@ -1,7 +1,5 @@
 """What a technician sees when looking for a board."""
 
-import json
-
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
 from typer.testing import CliRunner
@@ -10,6 +8,7 @@ import firmware.link.ports
 from firmware.cli import app
 from firmware.link.ports import find_port
 from firmware.terminal.speech import FieldError
+from tests.json_lines import rows_of
 
 
 def port(device, vid=None, pid=None, product=None):
@@ -39,7 +38,7 @@ def test_a_boards_chip_is_named_and_comes_first(plugged):
         port("/dev/ttyUSB1", 0x1234, 0x5678, "Coffee machine"),
     )
 
-    ports = json.loads(run("--json").stdout)
+    ports = rows_of(run("--json").stdout)
 
     assert ports[0] == {
         "port": "/dev/ttyUSB0",
@@ -91,8 +90,8 @@ def test_without_a_usb_port_the_technician_is_told_what_to_check(plugged, ports)
 
 def test_programs_get_an_empty_list_when_there_is_no_port(plugged):
     plugged()
-    assert json.loads(run("--json").stdout) == []
+    assert rows_of(run("--json").stdout) == []
 
 
 def test_the_real_ports_of_this_computer_can_be_listed():
-    assert isinstance(json.loads(run("--json").stdout), list)
+    assert isinstance(rows_of(run("--json").stdout), list)

@@ -12,6 +12,7 @@ from esptool.targets import CHIP_DEFS
 
 from tests.board_process import FENCELINE, BoardProcess
 from tests.firmware import images
+from tests.json_lines import rows_of
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_a_board_that_is_not_in_download_mode_is_told_how_to_get_there(plug, fir
 
 def test_list_shows_a_chip_that_has_no_firmware_yet(chip):
     device = chip("--kind", "esp32c6")
-    listed = json.loads(device.run("list", "--json").stdout)
+    listed = rows_of(device.run("list", "--json").stdout)
     assert [(each["port"], each["chip"], each["runs"]) for each in listed] == [
         (device.port, "ESP32-C6", "nothing yet: in download mode")
     ]

@@ -18,6 +18,7 @@ from firmware.software.install import install
 from firmware.terminal.speech import FieldError
 from sim.interpreter import interpreter_name
 from tests.board_process import FENCELINE, BoardThread, fenceline
+from tests.json_lines import rows_of
 
 BOOT = (EDGE / "boot.py").read_bytes()
 STARTS = "import main; s = main.decide('slots'); print(s, main.whole('slots/' + s))"
@@ -60,7 +61,7 @@ def put(board, folder):
 
 def told(board):
     """Return what `list` says of the board: version, and whether boot.py would start a whole slot."""
-    listed = json.loads(board.run("list", "--json").stdout)[0]
+    listed = rows_of(board.run("list", "--json").stdout)[0]
     assert listed["problem"] is None, listed["problem"]
     return listed["runs"]
 

@@ -9,9 +9,9 @@ import pytest
 from hub.access.caller import Gate
 from hub.access.tables import PART
 from hub.access.tokens import Access
-from hub.alerts.routes import alert_router
 from hub.compliance.routes import verdict_router
 from hub.config.files import load_config
+from hub.desk.routes import alert_router
 from hub.field.routes import board_router
 from hub.health.metrics import Metrics
 from hub.http.problems import Rate

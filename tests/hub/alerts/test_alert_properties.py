@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from hub.alerts.desk import DeskError
 from hub.config.alerts import Alerting, Recipient
+from hub.desk.desk import DeskError
 from hub.notify.queue import Queue
 from tests.hub.alerting import NINE, WINDOW, AlertCity
 from tests.hub.helpers import CITY
@@ -91,15 +91,15 @@ class Life(RuleBasedStateMachine):
     def the_notifier_works(self, recipient, end):
         random.seed(1)
         self.queue.choose(CITY)
-        rows = self.queue.take(recipient, CITY)
+        due = self.queue.take(recipient, CITY)
         if end == "killed":
             self.city.kill()
             self.start_notifier()
-        elif rows and end == "taken":
-            self.arrived.update((row["alert"], row["step"], recipient.name) for row in rows)
-            self.queue.sent(rows)
-        elif rows:
-            self.queue.failed(rows, "error 500")
+        elif due and end == "taken":
+            self.arrived.update((one.event.alert, one.event.id, recipient.name) for one in due)
+            self.queue.sent(due)
+        elif due:
+            self.queue.failed(due, "error 500")
 
     @rule()
     def everything_is_killed(self):

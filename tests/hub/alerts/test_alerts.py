@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hub.alerts.desk import DeskError
 from hub.config.alerts import Alerting
+from hub.desk.desk import DeskError
 from hub.registry.live import NightWork
 from tests.hub.alerting import DAY, ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity
 from tests.hub.helpers import CITY, SHANGHAI

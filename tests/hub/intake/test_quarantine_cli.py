@@ -10,6 +10,7 @@ import fenceline
 from hub.log.log import Log
 from tests.hub.helpers import CITY, Hub, Speaker, query
 from tests.hub.registry_files import Ended
+from tests.json_lines import rows_of
 
 REGISTRY = """\
 timezone = "Asia/Shanghai"
@@ -51,13 +52,15 @@ def left(city):
 
 
 def test_the_list_says_what_is_authentic_and_how_often_it_came(city):
-    rows = [json.loads(line) for line in run(city, "list", "--json").out.splitlines()]
+    rows = rows_of(run(city, "list", "--json").out)
     assert [(row["id"], row["reason"], row["authentic"], row["times"]) for row in rows] == [
         (3, "schema", True, 1),
         (2, "bad_mac", False, 1),
         (1, "unknown_quantity", True, 3),
     ]
-    assert "yes 是" in run(city, "list").out
+    for lang, words in (("en", ("authentic", "  yes  ")), ("zh", ("可信", "  是  "))):
+        told = run(city, "list", "--lang", lang).out
+        assert all(word in told for word in words), told
     shown = json.loads(run(city, "show", "1", "--json").out)
     assert (shown["authentic"], shown["times"], shown["records done with"]) == (True, 3, "[[1,3]]")
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import fenceline
+from tests.json_lines import rows_of
 
 REGISTRY = """
 timezone = "Asia/Shanghai"
@@ -91,7 +92,7 @@ def test_the_list_in_chinese(run):
 
 def test_the_list_is_narrowed_by_quantity_place_and_day(run):
     def listed(*options):
-        return {(one["standard"], one["id"]) for one in json.loads(run("list", "--json", *options)[1])}
+        return {(one["standard"], one["id"]) for one in rows_of(run("list", "--json", *options)[1])}
 
     everything = listed()
     shanghai = listed("--quantity", "tsp", "--jurisdiction", "Shanghai", "--day", "2026-02-28")
@@ -103,7 +104,7 @@ def test_the_list_is_narrowed_by_quantity_place_and_day(run):
 
 
 def test_json_tells_the_whole_limit(run):
-    (limit,) = json.loads(run("list", "--json", "--standard", "DB13/2934-2019")[1])
+    (limit,) = rows_of(run("list", "--json", "--standard", "DB13/2934-2019")[1])
     assert limit["value"] == 80
     assert limit["permitted"] == {"count": 2, "per": "day"}
     (step,) = limit["averaging"]["steps"]
@@ -140,7 +141,7 @@ def test_the_city_and_the_properties_of_a_site_of_the_registry_count(run, tmp_pa
     config.write_text('registry = "registry.toml"\nkeys = "keys.toml"\n', "utf-8")
 
     def bound(*options):
-        told = json.loads(run("explain", "pit", "--config", config, "--day", "2026-11-22", "--json", *options)[1])
+        told = rows_of(run("explain", "pit", "--config", config, "--day", "2026-11-22", "--json", *options)[1])
         return {f"{one['standard']} {one['limit']}" for one in told if one["status"] == "binds"}
 
     assert {"DB61/1078-2017 tsp-structure", "GB 12523-2025 laeq-day"} <= bound()
@@ -166,7 +167,7 @@ def test_a_narrow_terminal_still_tells_how_each_limit_is_averaged(run, monkeypat
 
 def test_the_limits_of_any_site_are_explained_without_a_registry(run):
     options = ("--kind", "construction", "--zone", "2", "--jurisdiction", "CN-SH", "--day", "2025-12-31")
-    told = {(one["standard"], one["limit"]): one for one in json.loads(run("explain", *options, "--json")[1])}
+    told = {(one["standard"], one["limit"]): one for one in rows_of(run("explain", *options, "--json")[1])}
     assert told["GB 12523-2011", "laeq-day"]["status"] == "binds"
     assert told["GB 12523-2025", "laeq-day"] | {"why": ""} == {
         "standard": "GB 12523-2025",
@@ -187,7 +188,7 @@ def test_the_limits_of_any_site_are_explained_without_a_registry(run):
 
 def test_properties_of_a_site_may_be_given(run):
     options = ("--kind", "factory", "--zone", "3", "--property", "plant=gas_turbine", "--property", "fuel=gas")
-    bound = {one["limit"] for one in json.loads(run("explain", *options, "--json")[1]) if one["status"] == "binds"}
+    bound = {one["limit"] for one in rows_of(run("explain", *options, "--json")[1]) if one["status"] == "binds"}
     assert "turbine-nox" in bound
 
 

@@ -14,6 +14,7 @@ import pytest
 from hub.config.files import load_config
 from hub.registry.live import load_registry
 from tests.hub.registry_files import KEYS, contents, make, run
+from tests.json_lines import rows_of
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +172,7 @@ def test_retired_boards_and_overdue_calibrations_are_marked_in_words(city):
     assert "CALIBRATION OVERDUE" in lines["fence-1"]
     assert "RETIRED 2026-06-30" in lines["stack-1"]
     assert "已停用 2026-06-30" in run(city, "list", "--lang", "zh").out
-    states = {row["id"]: row["state"] for row in json.loads(run(city, "list", "--json").out)}
+    states = {row["id"]: row["state"] for row in rows_of(run(city, "list", "--json").out)}
     assert states == {"fence-1": "calibration_overdue", "stack-1": "retired"}
 
 
@@ -181,7 +182,7 @@ def test_lists_are_in_the_readers_language(city):
     assert "建筑工地" in sites
     assert "Old Mill" in run(city, "list", "sites").out
     assert "Nanhai" in run(city, "list", "districts").out
-    assert json.loads(run(city, "list", "districts", "--json").out) == [
+    assert rows_of(run(city, "list", "districts", "--json").out) == [
         {"id": "nanhai", "city": "foshan", "en": "Nanhai", "zh": "南海", "sites": 2, "boards": 1}
     ]
 

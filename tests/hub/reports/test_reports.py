@@ -7,8 +7,8 @@ import time
 import pytest
 
 from edge import message
-from hub.alerts.desk import Desk
 from hub.config.files import load_config
+from hub.desk.desk import Desk
 from hub.judge.aqi import aqi, edition_on
 from hub.registry.live import Board, Registry, Site
 from hub.run.downstream import Consumers, Job

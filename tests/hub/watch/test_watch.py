@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from edge import message
-from hub.alerts.desk import Desk
 from hub.config.alerts import Alerting
+from hub.desk.desk import Desk
 from hub.process.clock import NONE, Held
 from hub.watch.consumer import EVERY, SETTLED, Watch
 from schemas.language import Text

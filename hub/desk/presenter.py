@@ -6,17 +6,17 @@ from typing import Any, get_args
 import msgspec
 from pydantic import BaseModel
 
-from hub.alerts import evidence as alert_evidence
-from hub.alerts import models
-from hub.alerts.book import of_lines
-from hub.alerts.desk import Desk
 from hub.alerts.facts import OUTCOMES
 from hub.alerts.maintenance import Maintenance
 from hub.alerts.proof import judged_at
 from hub.alerts.records import Alert, AlertEvent, AlertWindow
-from hub.alerts.text import SENDING, SEVERITY, STATE, WHAT, clause_of, kind_of
-from hub.alerts.told import notifications_of
+from hub.alerts.text import SENDING, WHAT, clause_of
 from hub.config.files import Config
+from hub.desk import evidence as alert_evidence
+from hub.desk import models
+from hub.desk.desk import Desk
+from hub.desk.listing import listed, neat
+from hub.desk.told import notifications_of
 from hub.limits.view import averaging_text
 from hub.registry.live import Registry
 from hub.series.sqlite import stored_readings
@@ -75,20 +75,7 @@ class Presenter:
         return models.Alert(**self._alert(alert))
 
     def _alert(self, alert: Alert) -> dict[str, Any]:
-        site = self._registry.sites.get(alert.site)
-        return self.same(alert, models.Alert) | {
-            "kind_name": self.say(kind_of(alert)),
-            "severity_name": self.say(SEVERITY[alert.severity]),
-            "state_name": self.say(STATE[alert.state]),
-            "site_name": self.say(Text(site.en, site.zh)) if site else alert.site,
-            "board": alert.device,
-            "value": neat(alert.value),
-            "capture": neat(alert.capture),
-            "limit": alert.limit_value,
-            "window_start": self.time(alert.first),
-            "window_end": self.time(alert.last),
-            "text": self.say(of_lines(alert.text)),
-        }
+        return listed(alert, self._registry, self._lang)
 
     def detail(self, alert: Alert, desk: Desk) -> models.AlertDetail:
         """Return an alert with all that it rests on and all that was done."""
@@ -225,8 +212,3 @@ class Presenter:
             truncated=len(readings) > MOST_READINGS,
             influxql=influxql,
         )
-
-
-def neat(value: float | None) -> float | None:
-    """Return a computed value without the last digits, which only adding up has made."""
-    return None if value is None else float(f"{value:.9g}")

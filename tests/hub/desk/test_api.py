@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from hub.access.caller import Gate
 from hub.alerts.book import Book
-from hub.alerts.desk import Desk
-from hub.alerts.presenter import Presenter, by_rule
-from hub.alerts.routes import alert_router
 from hub.compliance.routes import verdict_router
 from hub.config.files import load_config
+from hub.desk.desk import Desk
+from hub.desk.presenter import Presenter, by_rule
+from hub.desk.routes import alert_router
 from hub.health.metrics import Metrics
 from hub.http.problems import Rate, language
 from hub.http.server import MOST_BODY, Server, make_app
@@ -152,7 +152,7 @@ def test_an_alert_is_shown_with_the_limit_windows_and_readings_that_it_rests_on(
 def size(request, monkeypatch):
     """Whether the log is looked through as a whole, or by the time of reception."""
     if request.param == "large":
-        monkeypatch.setattr("hub.alerts.evidence.SMALL", 0)
+        monkeypatch.setattr("hub.desk.evidence.SMALL", 0)
 
 
 def test_every_alert_is_traced_to_the_verbatim_messages_and_their_macs(api, city, size):

@@ -1,14 +1,15 @@
 """Shows alerts and their evidence to people, in English or Chinese."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text as RichText
-
-from hub.alerts import models
 from hub.alerts.text import VERIFIED
-from schemas.language import Lang, Text
+from hub.terminal.tables import Cell, say, table
+from schemas.language import Text, tell
+
+if TYPE_CHECKING:
+    from hub.desk import models
 
 TEXTS = {
     "id": Text("No.", "编号"),
@@ -65,54 +66,49 @@ STYLES = {"critical": "bold red", "violation": "red", "warning": "yellow", "info
 
 
 class View:
-    """Prints in one language; into a file or pipe wide enough that nothing is folded."""
-
-    def __init__(self, lang: Lang) -> None:
-        self._lang = lang
-        console = Console(highlight=False)
-        self._console = console if console.is_terminal else Console(highlight=False, width=200)
+    """Prints in the language of the command line."""
 
     def text(self, key: str, **values: object) -> str:
         """Return a text, with what stands in it."""
-        return TEXTS[key].into(self._lang).format(**values)
+        return tell(TEXTS[key]).format(**values)
 
-    def table(self, alerts: list[models.Alert]) -> None:
-        """Print alerts, one in a line."""
-        if not alerts:
-            print(self.text("none"))
-            return
-        table = Table(box=None, pad_edge=False)
-        for key in ("id", "opened", "state", "severity", "site", "board", "what", "value", "limit", "standard"):
-            numbers = key in {"id", "value", "limit"}
-            table.add_column(self.text(key), overflow="fold", justify="right" if numbers else "left")
+    def table(self, alerts: Iterable[Mapping[str, Any]]) -> None:
+        """Print alerts, one in a line; each as `listed` tells it."""
+        rows: list[tuple[str | Cell, ...]] = []
         for alert in alerts:
-            state = f"{alert.state_name} ({self.text('suppressed')})" if alert.maintenance else alert.state_name
-            limit = "-" if alert.limit is None else f"{alert.limit:g} {alert.unit}"
-            standard = f"{alert.standard} {alert.clause}" if alert.standard else "-"
-            place = (alert.site_name or "-", alert.board or "-")
-            severity = RichText(alert.severity_name, STYLES[alert.severity])
-            cells = (str(alert.id), shown_time(alert.opened), state)
-            rest = (*place, alert.kind_name, shown(alert.value), limit, standard)
-            table.add_row(*map(RichText, cells), severity, *map(RichText, rest))
-        self._console.print(table)
+            suppressed = f" ({self.text('suppressed')})" if alert["maintenance"] else ""
+            limit = "-" if alert["limit"] is None else f"{alert['limit']:g} {alert['unit']}"
+            standard = f"{alert['standard']} {alert['clause']}" if alert["standard"] else "-"
+            place = (alert["site_name"] or "-", alert["board"] or "-")
+            severity = Cell(alert["severity_name"], STYLES[alert["severity"]])
+            begin = (str(alert["id"]), shown_time(alert["opened"]), f"{alert['state_name']}{suppressed}", severity)
+            rows.append((*begin, *place, alert["kind_name"], shown(alert["value"]), limit, standard))
+        if rows:
+            keys = ("id", "opened", "state", "severity", "site", "board", "what", "value", "limit", "standard")
+            table([self.text(key) for key in keys], rows, numbers=(0, 7, 8))
+        else:
+            print(self.text("none"))
 
     def detail(
-        self, alert: models.AlertDetail, windows: list[tuple[models.JudgedWindow, str]], told: list[str]
+        self, alert: "models.AlertDetail", windows: "list[tuple[models.JudgedWindow, str]]", told: list[str]
     ) -> None:
         """Print an alert with all that it rests on; `windows` with what people call their outcomes, `told`: lines."""
-        self.table([alert])
-        self._console.print(RichText(f"\n{alert.text}"), soft_wrap=True)
+        self.table([alert.model_dump()])
+        say(f"\n{alert.text}")
         if alert.link:
-            self._console.print(RichText(alert.link), soft_wrap=True)
+            say(alert.link)
         steps = [f"{shown_time(s.time)} {s.who}: {s.what_name} | {s.detail}".rstrip(" |") for s in alert.steps]
         self._sections(("windows", windows_of(windows, alert.unit)), ("rests", self._rests_on(alert)))
         self._sections(("steps", steps), ("notifications", told))
 
     def evidence(
-        self, alert: models.AlertDetail, windows: list[tuple[models.JudgedWindow, str]], page: models.Messages
+        self,
+        alert: "models.AlertDetail",
+        windows: "list[tuple[models.JudgedWindow, str]]",
+        page: "models.Messages",
     ) -> None:
         """Print what proves an alert: its limit, its windows, and the messages, whether the MAC of each is right."""
-        self.table([alert])
+        self.table([alert.model_dump()])
         self._sections(("windows", windows_of(windows, alert.unit)), ("rests", self._cited(alert)))
         print()
         self._messages(page)
@@ -120,16 +116,15 @@ class View:
     def _sections(self, *sections: tuple[str, list[str]]) -> None:
         for key, lines in sections:
             if lines:
-                self._console.print(RichText(f"\n{self.text(key)}", "bold"))
-                self._console.print(RichText("\n".join(f"  {line}" for line in lines)), soft_wrap=True)
+                say(Cell(f"\n{self.text(key)}", "bold"))
+                for line in lines:
+                    say(f"  {line}")
 
-    def _messages(self, page: models.Messages) -> None:
+    def _messages(self, page: "models.Messages") -> None:
         if not page.messages:
             print(self.text("no_messages", since=shown_time(page.kept_since) if page.kept_since else "-"))
             return
-        table = Table(box=None, pad_edge=False)
-        for key in ("offset", "received", "records", "values", "mac"):
-            table.add_column(self.text(key), overflow="fold", justify="right" if key == "offset" else "left")
+        rows = []
         for message in page.messages:
             key, style = {True: ("right", "green"), False: ("wrong", "bold red"), None: ("unknown", "yellow")}[
                 message.authentic
@@ -137,26 +132,25 @@ class View:
             values = " ".join(f"{shown(r.value)}{'' if r.flag == 'N' else r.flag}" for r in message.readings)
             what = values or message.topic.rpartition("/")[2]
             cells = (str(message.offset), shown_time(message.received), _records(message.readings), what)
-            table.add_row(*map(RichText, cells), RichText(self.text(key), style))
-        self._console.print(table)
+            rows.append((*cells, Cell(self.text(key), style)))
+        heads = [self.text(key) for key in ("offset", "received", "records", "values", "mac")]
+        table(heads, rows, numbers=(0,))
         if page.cursor:
             print(self.text("rest", after=page.cursor))
 
-    def maintenance(self, windows: list[models.Maintenance]) -> None:
+    def maintenance(self, windows: "list[models.Maintenance]") -> None:
         """Print maintenance windows, one in a line."""
         if not windows:
             print(self.text("no_maintenance"))
             return
-        table = Table(box=None, pad_edge=False)
-        for key in ("id", "site", "board", "from", "to", "reason", "who"):
-            table.add_column(self.text(key), overflow="fold")
+        rows = []
         for one in windows:
             board = one.board or self.text("all_boards")
             times = (shown_time(one.from_), shown_time(one.to))
-            table.add_row(*map(RichText, (str(one.id), one.site, board, *times, one.reason, one.who)))
-        self._console.print(table)
+            rows.append((str(one.id), one.site, board, *times, one.reason, one.who))
+        table([self.text(key) for key in ("id", "site", "board", "from", "to", "reason", "who")], rows)
 
-    def _cited(self, alert: models.AlertDetail) -> list[str]:
+    def _cited(self, alert: "models.AlertDetail") -> list[str]:
         lines = []
         if alert.cited:
             cited = alert.cited.model_dump(
@@ -164,12 +158,12 @@ class View:
             )
             lines.append(self.text("cited", **cited))
             value, averaging = (
-                VERIFIED[letter].into(self._lang) for letter in (alert.cited.verified, alert.cited.averaging_verified)
+                tell(VERIFIED[letter]) for letter in (alert.cited.verified, alert.cited.averaging_verified)
             )
             lines.append(self.text("known", value=value, averaging=averaging, source=alert.cited.source))
         return lines
 
-    def _rests_on(self, alert: models.AlertDetail) -> list[str]:
+    def _rests_on(self, alert: "models.AlertDetail") -> list[str]:
         lines = self._cited(alert)
         if alert.evidence:
             lines.append(self.text("readings", n=len(alert.evidence.readings), id=alert.id))
@@ -190,19 +184,19 @@ def shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def _records(readings: list[models.Reading]) -> str:
+def _records(readings: "list[models.Reading]") -> str:
     if not readings:
         return "-"
     end = readings[-1].t + timedelta(seconds=readings[-1].dt)
     return f"{readings[0].t:%H:%M:%S}-{end:%H:%M:%S}"
 
 
-def windows_of(windows: list[tuple[models.JudgedWindow, str]], unit: str | None) -> list[str]:
+def windows_of(windows: "list[tuple[models.JudgedWindow, str]]", unit: str | None) -> list[str]:
     """Return a line for each judged window."""
     return [_window(window, outcome, unit) for window, outcome in windows]
 
 
-def _window(window: models.JudgedWindow, outcome: str, unit: str | None) -> str:
+def _window(window: "models.JudgedWindow", outcome: str, unit: str | None) -> str:
     value = "-" if window.value is None else f"{window.value:.1f} {unit}"
     capture = "" if window.capture is None else f", {window.capture * 100:.0f} %"
     revision = f" (#{window.revision})" if window.revision > 1 else ""

@@ -10,14 +10,14 @@ from pydantic import AwareDatetime
 
 from hub.access.caller import Gate, User
 from hub.access.tokens import Role
-from hub.alerts import models
-from hub.alerts.desk import Desk, DeskError
 from hub.alerts.maintenance import check_place
-from hub.alerts.presenter import Presenter, by_rule
 from hub.alerts.states import Kind, StateAsked
 from hub.alerts.tables import PART
 from hub.config.alerts import Severity
 from hub.config.files import Config
+from hub.desk import models
+from hub.desk.desk import Desk, DeskError
+from hub.desk.presenter import Presenter, by_rule
 from hub.http.problems import ProblemRoute, RequestError, language
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance

@@ -9,7 +9,7 @@ MOST = 64
 """Longest name, characters."""
 
 
-def doer(given: str = "") -> str:
+def actor(given: str = "") -> str:
     """Return the system's user; with another name `given`, that name and for whom the system takes them.
 
     Raises:

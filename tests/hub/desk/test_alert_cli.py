@@ -11,8 +11,9 @@ import pytest
 
 from hub.wire.seal import authentic
 from tests.hub.alerting import NINE, WINDOW, AlertCity, run, write_files
-from tests.hub.alerts.test_api import make_city
+from tests.hub.desk.test_api import make_city
 from tests.hub.helpers import CITY, execute, query
+from tests.json_lines import rows_of
 
 
 @pytest.fixture(autouse=True)
@@ -71,12 +72,12 @@ def test_the_list_in_chinese_has_no_english_word_left(folder):
 
 
 def test_the_list_is_filtered_and_given_to_programs_as_json(folder):
-    told = json.loads(run(folder, "alerts", "list", "--state", "open", "--kind", "limit", "--json").out)
+    told = rows_of(run(folder, "alerts", "list", "--state", "open", "--kind", "limit", "--json").out)
     assert [(alert["id"], alert["state"]) for alert in told] == [(3, "pending"), (2, "firing")]
-    assert json.loads(run(folder, "alerts", "list", "--district", "south", "--json").out) == []
+    assert rows_of(run(folder, "alerts", "list", "--district", "south", "--json").out) == []
     assert run(folder, "alerts", "list", "--site", "mill").out == "no alerts\n"
     assert run(folder, "alerts", "list", "--site", "mill", "--lang", "zh").out == "没有告警\n"
-    assert len(json.loads(run(folder, "alerts", "list", "--most", "1", "--json").out)) == 1
+    assert len(rows_of(run(folder, "alerts", "list", "--most", "1", "--json").out)) == 1
 
 
 def test_an_alert_is_shown_with_windows_limit_and_all_that_was_done(evidenced):
@@ -114,7 +115,7 @@ def test_the_evidence_is_every_message_with_its_mac(evidenced):
     assert lines[0].split()[:2] == ["Log", "offset"]
     assert lines[1].split()[-1] == "right"
     assert "12:00:00-12:01:00  74.0 74.0 74.0 74.0 74.0 74.0" in lines[1]
-    told = [json.loads(line) for line in run(evidenced, "alerts", "evidence", 1, "--json").out.splitlines()]
+    told = rows_of(run(evidenced, "alerts", "evidence", 1, "--json").out)
     assert all(authentic(one["payload"].encode(), CITY.keys["fence-1"]) for one in told)
     page = run(evidenced, "alerts", "evidence", 1, "--most", 5, "--lang", "zh").out
     assert page.splitlines()[-1].startswith("……还有更多：--after ")
@@ -137,7 +138,7 @@ def test_an_alert_without_messages_says_why(folder):
 
 
 def test_an_alert_is_worked_on_by_name(folder):
-    assert run(folder, "alerts", "ack", 2, "--text", "on my way").out == "alert 2: acknowledged\n"
+    assert run(folder, "alerts", "acknowledge", 2, "--text", "on my way").out == "alert 2: acknowledged\n"
     assert run(folder, "alerts", "comment", 2, "foreman informed", "--as", "officer-2").code == 0
     assert run(folder, "alerts", "close", 2, "--text", "fined", "--lang", "zh").out == "告警2：已关闭\n"
     assert steps(folder, 2)[1:] == [
@@ -152,7 +153,7 @@ def test_maintenance_is_announced_listed_and_taken_back(folder):
     made = run(folder, "alerts", "maintenance", "add", "tower", "--board", "fence-1", "--reason", "calibration")
     assert made.code == 0
     assert "calibration" in made.out
-    (listed,) = json.loads(run(folder, "alerts", "maintenance", "list", "--json").out)
+    (listed,) = rows_of(run(folder, "alerts", "maintenance", "list", "--json").out)
     assert (listed["site"], listed["board"], listed["who"]) == ("tower", "fence-1", "officer-1")
     planned = ["--from", "2099-01-01T22:00", "--reason", "x"]
     assert run(folder, "alerts", "maintenance", "add", "tower", *planned).code == 2
@@ -163,7 +164,7 @@ def test_maintenance_is_announced_listed_and_taken_back(folder):
 def test_planned_maintenance_is_in_local_time(folder):
     tomorrow = time.strftime("%Y-%m-%dT22:00", time.localtime(time.time() + 2 * 86_400))
     run(folder, "alerts", "maintenance", "add", "tower", "--from", tomorrow, "--hours", "1.5", "--reason", "x")
-    (listed,) = json.loads(run(folder, "alerts", "maintenance", "list", "--json").out)
+    (listed,) = rows_of(run(folder, "alerts", "maintenance", "list", "--json").out)
     assert (listed["from"], listed["to"]) == (f"{tomorrow}:00+08:00", f"{tomorrow[:-5]}23:30:00+08:00")
 
 
@@ -238,7 +239,7 @@ def test_a_database_of_a_later_version_is_refused(folder):
 @pytest.mark.parametrize("command", ["alerts", "notify", "access"])
 def test_help_teaches_by_example(tmp_path, command):
     shown = run(tmp_path, command, "--help").out
-    acts = {"alerts": ["list", "show", "ack"], "notify": ["test"], "access": ["add", "list", "revoke"]}[command]
+    acts = {"alerts": ["list", "show", "acknowledge"], "notify": ["test"], "access": ["add", "list", "revoke"]}[command]
     for act in acts:
         assert act in shown
         assert f"fenceline {command} {act}" in run(tmp_path, command, act, "--help").out
@@ -264,14 +265,14 @@ def test_who_let_whom_in_stays_on_record(tmp_path):
     run(tmp_path, "access", "add", "officer-2")
     assert run(tmp_path, "access", "revoke", "officer-2", "--lang", "zh").out == "officer-2的访问权限已撤销。\n"
     run(tmp_path, "access", "add", "officer-2", "--role", "admin")
-    told = json.loads(run(tmp_path, "access", "history", "--json").out)
+    told = rows_of(run(tmp_path, "access", "history", "--json").out)
     assert [(step["who"], step["what"], step["name"], step["role"]) for step in told] == [
         ("officer-1", "added", "officer-2", "viewer"),
         ("officer-1", "revoked", "officer-2", "viewer"),
         ("officer-1", "added", "officer-2", "admin"),
     ]
     assert "创建" in run(tmp_path, "access", "history", "--lang", "zh").out
-    (user,) = json.loads(run(tmp_path, "access", "list", "--json").out)
+    (user,) = rows_of(run(tmp_path, "access", "list", "--json").out)
     assert (user["name"], user["role"], user["revoked"]) == ("officer-2", "admin", None)
 
 
@@ -282,7 +283,7 @@ def test_who_let_whom_in_stays_on_record(tmp_path):
         (["add", "hub"], "and not 'hub'"),
         (["add", "x" * 33], "expected 1 to 32"),
         (["add", "li", "--role", "king"], "'king' is not one of 'viewer', 'technician', 'officer', 'admin'"),
-        (["add"], "Missing argument 'name'"),
+        (["add"], "Missing argument 'NAME'"),
         (["revoke", "nobody"], "there is no user 'nobody' with a token"),
     ],
 )
