@@ -12,6 +12,7 @@ has --lang, without asking for it: `schemas.language.spoken` says what was chose
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -81,10 +82,26 @@ class _Group(TyperInfo):
     epilog: Any = _Spoken()
 
 
+def flowing(text: Text) -> Text:
+    """Return a text whose paragraphs are a line each: the terminal folds them. What is indented or listed stays."""
+    return Text(*("\n\n".join(map(_joined, cleandoc(one).split("\n\n"))) for one in text))
+
+
+def _joined(paragraph: str) -> str:
+    lines = paragraph.split("\n")
+    if any(line[:1] in {" ", "-", "|"} for line in lines):
+        return paragraph
+    text = lines[0]
+    for line in lines[1:]:
+        # Chinese has no blanks between words.
+        text += f" {line}" if text[-1:].isascii() and line[:1].isascii() else line
+    return text
+
+
 def group(help_: Text, *examples: str) -> typer.Typer:
     """Return a command that has commands below it; called without one, it shows its help."""
     app = alone()
-    app.info = _Group(cls=Group, no_args_is_help=True, help=help_, epilog=_epilog(examples))  # type: ignore[arg-type]
+    app.info = _Group(cls=Group, no_args_is_help=True, help=flowing(help_), epilog=_epilog(examples))  # type: ignore[arg-type]
     app.callback()(_nothing)  # so that it stays a group though it has one command only
     return app
 
@@ -108,7 +125,7 @@ def command(
                 name=name,
                 cls=Command if lang else OwnLang,
                 callback=function,
-                help=help_,  # type: ignore[arg-type]
+                help=flowing(help_),  # type: ignore[arg-type]
                 epilog=_epilog(examples),  # type: ignore[arg-type]
                 hidden=hidden,
             )
