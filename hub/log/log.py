@@ -107,11 +107,12 @@ FLOOD = "flood"
 
 
 class Log(LogReader):
-    """The log in the file `path`."""
+    """The log in the file `path`; `rate`: how many seconds of the hub's time go by in one, not 1 in a simulation."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rate: float = 1.0) -> None:
         super().__init__(open_database(path, STEPS))
         self._streams = StreamTable(self._db)
+        self._recent, self._quiet = RECENT * rate, QUIET * rate
         self._foreign: tuple[int, int] | None = None  # foreign messages in quarantine and their bytes; None: unknown
         self._version = 0  # of the database when that was counted; another one: another program has changed it
 
@@ -361,7 +362,7 @@ class Log(LogReader):
                 return True
             stream = self._streams.find(outcome.device, message.stream)
             first, after = message.seq, message.seq + len(message.records)
-            if batch.now - stream.heard > RECENT:
+            if batch.now - stream.heard > self._recent:
                 self._hear(stream, message.oldest, batch)
             stream.heard = batch.now
             batch.heard.add(stream)
@@ -467,7 +468,7 @@ class Log(LogReader):
         """
         if not stream.heard and stream.tail:  # this process hears it for the first time
             row = self._db.execute("SELECT received FROM message WHERE offset = ?", (stream.tail,)).fetchone()
-            if row and batch.now - row[0] <= RECENT:
+            if row and batch.now - row[0] <= self._recent:
                 return
         top = stream.top
         if stream.doubt:
@@ -521,7 +522,7 @@ class Log(LogReader):
         if said.span and outcome.device:
             name, first, count = said.span
             stream = self._streams.find(outcome.device, name)
-            if batch.now - stream.heard > RECENT:
+            if batch.now - stream.heard > self._recent:
                 self._hear(stream, said.oldest or first, batch)
             stream.heard = batch.now
             with suppress(TooManyHolesError):
@@ -548,7 +549,7 @@ class Log(LogReader):
         if isinstance(message, Event) and message.dropped:
             name, begin, last, reason = message.dropped
             stream = self._streams.find(outcome.device, name)
-            if batch.now - stream.heard > RECENT:
+            if batch.now - stream.heard > self._recent:
                 self._hear(stream, begin, batch)
             stream.heard = batch.now
             batch.heard.add(stream)
@@ -603,7 +604,7 @@ class Log(LogReader):
             if stream.doubt:
                 number = min(number, stream.doubt.complete)
             for branch in stream.branches:
-                if branch.complete < branch.until and batch.now - branch.heard < QUIET:
+                if branch.complete < branch.until and batch.now - branch.heard < self._quiet:
                     number = min(number, branch.complete)
             if number:
                 complete[stream] = number

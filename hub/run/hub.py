@@ -56,7 +56,7 @@ class Hub:
         limits = load_limits(quantities=quantities)  # a wrong catalogue stops the hub here, where somebody looks
         check_store(config)
         self._claim = claim(config.data)
-        self._log = Log(config.data / LOG)
+        self._log = Log(config.data / LOG, rate)
         self._time = HubClock(
             clock, rate, folder=config.data if rate == 1.0 else None, newest=self._log.received_last()
         )
