@@ -20,7 +20,7 @@ LEAST_SHARE = 1 << 12
 GROWS_AFTER = 20
 """So many batches that pass, and the next ones may be twice as large again."""
 BURST = 5.0
-"""For so long, s, a full batch waits while the log goes on growing: a burst is taken first, a longer one is not."""
+"""For so long, s, a consumer a whole batch behind waits while the log goes on growing: a burst is taken first."""
 BURST_LOOK = 0.1
 """Between two looks whether it does, s."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -197,7 +197,7 @@ class Consumer(threading.Thread):
         if not self._entries:
             self._entries = self._source.read(self._read, max(1, MOST // parts), READ // parts)
         found = bool(self._entries)
-        if len(self._entries) < MOST:
+        if not found or self._source.end() - self._entries[0].offset < MOST:
             self._burst = BURST
         elif self._burst > 0:
             self._let_burst_pass()
