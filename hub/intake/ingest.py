@@ -20,7 +20,8 @@ from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
 from hub.intake.broker import Incoming
 from hub.intake.pace import Pace
-from hub.intake.receiver import GROUP, Receiver
+from hub.intake.passing import GROUP
+from hub.intake.receiver import Receiver
 from hub.log.batch import Committed
 from hub.log.log import FLOOD, Log
 from hub.log.outcomes import Admitted, Refused

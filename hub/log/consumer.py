@@ -5,13 +5,14 @@ import os
 import random
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Protocol
 
 from hub.log.entry import Entry
 from hub.log.errors import StoreError
 from hub.log.reader import READ
+from hub.process.turns import Turns
 
 MOST = 1000
 """Entries in memory at once; of large ones fewer, see `hub.log.log.READ`."""
@@ -107,7 +108,8 @@ class Portion:
 class Consumer(threading.Thread):
     """Feeds `sink` from the log until it is stopped. What fails is tried again, at most 60 s later.
 
-    While `waits` says so, the sink is given nothing, and not even told that time has passed.
+    While `waits` says so, the sink is given nothing, and not even told that time has passed. `turns`: those that a sink
+    takes which only computes; None for one that waits for another machine.
 
     The pauses are drawn at random from a span that doubles ("full jitter"), so that several hubs do not all come back
     to a recovering server at the same moment. A batch for which there is no memory is cut smaller until it passes, down
@@ -121,6 +123,7 @@ class Consumer(threading.Thread):
         sink: Sink,
         notes: Path | None = None,
         waits: Callable[[], bool] = lambda: False,
+        turns: Turns | None = None,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self.position: int | None = None
@@ -130,6 +133,7 @@ class Consumer(threading.Thread):
         self._source = source
         self._sink = sink
         self._waits = waits
+        self._turns = turns
         self._portion = Portion(notes and notes / f"{name}.batch")
         self._entries: list[Entry] = []  # given to the sink and not taken yet
         self._read: int | None = None  # the last offset that was read
@@ -204,7 +208,8 @@ class Consumer(threading.Thread):
         if found:
             self._read = self._entries[-1].offset
             self._portion.began()
-        self._sink.take(self._entries)
+        with self._turns.one() if self._turns else nullcontext():
+            self._sink.take(self._entries)
         if found:
             self._portion.passed()
         self._entries = []

@@ -17,14 +17,16 @@ from hub.http.server import Condition, Server, make_app
 from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
 from hub.intake.ingest import Ingest
-from hub.intake.receiver import GROUP, Receiver
+from hub.intake.passing import GROUP
+from hub.intake.receiver import Receiver
 from hub.log.log import Log
 from hub.log.reader import reading_log
 from hub.notify.queue import count_waiting
 from hub.process import logs
 from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
-from hub.run.downstream import Downstream, Job
+from hub.run.consumers import Job
+from hub.run.downstream import Downstream
 from hub.series.opening import check_store
 from hub.storage.claims import claim
 from hub.storage.compliance_file import COMPLIANCE

@@ -11,7 +11,6 @@ import random
 import socketserver
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -27,7 +26,8 @@ from hub.notify.queue import PATIENCE, Queue
 from hub.notify.recipients import address, is_awake, recipients
 from hub.notify.sender import Notifier, send, without_secrets
 from hub.notify.text import MOST_ROWS, TYPES, Composer, Message
-from hub.run.downstream import Job, give
+from hub.process import child
+from hub.run.consumers import Job
 from hub.run.hub import count_alerts
 from hub.storage.database import transaction
 from hub.watch.text import deaf, silent
@@ -497,28 +497,25 @@ def test_what_is_too_long_for_a_service_is_split_and_not_refused(monkeypatch):
 
 def begin(config):
     """Start the hub's process that judges and notifies, as the hub does."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hub.run.downstream"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+    return child.begin(
+        "hub.run.consumers",
+        Job(config, time.time, "text"),
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    give(Job(config, time.time, "text"), process.stdin)
-    return process
 
 
-def end(process, how="kill"):
+def end(running, how="kill"):
+    process, hub = running
     if how == "kill":
         process.kill()
     else:
-        process.stdin.close()
+        hub.send_bytes(child.OVER)
     process.wait(20)
-    said = process.stderr.read().decode()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        pipe.close()
-    return said
+    hub.close()
+    with process.stderr as said:
+        return said.read().decode()
 
 
 def test_a_kill_while_a_message_is_under_way_repeats_that_one_and_no_other(tmp_path):

@@ -21,7 +21,7 @@ from hub.log import consumer
 from hub.log.consumer import Consumer
 from hub.log.entry import Interval
 from hub.log.log import Log
-from hub.run.downstream import Consumers, Job
+from hub.run.consumers import Consumers, Job
 from hub.series import InfluxStore, Rollup, SqliteStore, StoreError
 from hub.series import sqlite as sqlite_store
 from hub.series.influx import ROUNDS, TOGETHER
