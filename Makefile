@@ -65,10 +65,12 @@ check: $(VENV)/.dev .cache/stubs/.done ## Lint, formatting, strict types, import
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/fenceline grafana build --check
+	$(BIN)/python -m docs.generate --check
 
-generate: $(VENV)/.dev ## Write the generated files again (catalogue for the board, dashboards)
+generate: $(VENV)/.dev ## Write the generated files again (catalogue for the board, dashboards, references)
 	$(BIN)/python -m schemas.generate
 	$(BIN)/fenceline grafana build
+	$(BIN)/python -m docs.generate
 
 lock: $(VENV)/.dev ## Choose the newest dependencies and pin them again
 	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements-dev.lock

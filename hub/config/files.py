@@ -26,20 +26,30 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the MQTT broker is and how to be let in; with `ca` the connection is TLS."""
 
     host: str = "127.0.0.1"
+    """Name or address."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    """8883 is usual with TLS."""
     client_id: str = "fenceline-hub"
+    """Names the hub's persistent session at the broker: never change it while messages wait there."""
     user: str | None = None
+    """Name at the broker, where it asks for one."""
     password_file: Path | None = None
+    """The file with the user's password."""
     ca: Path | None = None
+    """The certificate of the authority that signed the broker's."""
     certificate: Path | None = None
+    """The hub's own certificate, where the broker asks for one."""
     key: Path | None = None
+    """The private key of `certificate`."""
 
 
 class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where readings go. InfluxDB's address, token and organisation come from the environment: INFLUXDB_V2_URL, ..."""
 
     kind: Literal["sqlite", "influxdb"] = "sqlite"
+    """A file of the hub's own, or InfluxDB."""
     bucket: str = "fenceline"
+    """InfluxDB's bucket; a database of InfluxDB 1.x is `database/policy`."""
 
 
 class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,15 +71,20 @@ class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where /healthz, /readyz and /metrics are served; port 0 serves none."""
 
     host: str = "127.0.0.1"
+    """The address on which it listens."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8433
+    """0: nothing is served."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``fenceline.toml``. Paths are relative to the file."""
 
     registry: Path
+    """The file of the city's sites and boards."""
     keys: Path
+    """The file of the boards' keys; refused unless only its owner can read it."""
     data: Path = Path("data")
+    """The folder of the databases."""
     acknowledge_every: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
     """Least time between two acknowledgements to one board, s."""
     districts: tuple[Id, ...] = ()
