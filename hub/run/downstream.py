@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from typing import IO, cast
 import msgspec
 
 from hub.compliance.consumer import Compliance
-from hub.config.files import Config
+from hub.config.files import Config, ConfigError
 from hub.log.consumer import Consumer
 from hub.log.feed import Feed
 from hub.notify.sender import Notifier
@@ -35,6 +36,8 @@ from hub.series.rollups import Rollups
 from hub.series.sink import StoreSink
 from hub.storage.claims import claim_consumers
 from hub.storage.compliance_file import COMPLIANCE
+from hub.storage.database import DatabaseError
+from hub.storage.trouble import explain
 from hub.watch.consumer import Watch
 from schemas import load_limits, load_quantities
 
@@ -274,7 +277,14 @@ def main() -> None:
             return  # the hub was killed
         logs.configure(job.log_format)
         with claim_consumers(job.config.data):
-            consumers = Consumers(job)
+            try:
+                consumers = Consumers(job)
+            except (ConfigError, DatabaseError) as error:
+                log.error("%s", error)  # noqa: TRY400 - it says itself what to do
+                sys.exit(2)
+            except sqlite3.Error as error:
+                log.error("%s %s", job.config.data, explain(error, job.config.data))  # noqa: TRY400
+                sys.exit(2)
             settle()
             consumers.start()
             over = threading.Event()

@@ -16,6 +16,7 @@ from hub.health.metrics import HEARD_WITHIN, Metrics, Observation, Progress
 from hub.http.server import Condition, Server, make_app
 from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
+from hub.intake.certificate import remark
 from hub.intake.ingest import Ingest
 from hub.intake.receiver import GROUP, Receiver
 from hub.log.log import Log
@@ -28,6 +29,7 @@ from hub.run.downstream import Downstream, Job
 from hub.series.opening import check_store
 from hub.storage.claims import claim
 from hub.storage.compliance_file import COMPLIANCE
+from hub.storage.damage import refuse_damaged
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
 from schemas import load_limits, load_quantities
@@ -56,7 +58,12 @@ class Hub:
         limits = load_limits(quantities=quantities)  # a wrong catalogue stops the hub here, where somebody looks
         check_store(config)
         self._claim = claim(config.data)
-        self._log = Log(config.data / LOG, rate)
+        try:
+            refuse_damaged(config.data)
+            self._log = Log(config.data / LOG, rate)
+        except BaseException:
+            self._claim.close()
+            raise
         self._time = HubClock(
             clock, rate, folder=config.data if rate == 1.0 else None, newest=self._log.received_last()
         )
@@ -127,7 +134,8 @@ class Hub:
             for name, state in self._downstream.states.items()
         ]
         return [
-            Condition("broker", connected, f"{'connected to' if connected else 'no'} {where}"),
+            Condition("broker", connected, f"{'connected to' if connected else 'not connected to'} {where}"),
+            *self._certificate_condition(),
             Condition("log", not problem, problem or "can be written"),
             self._clock_condition(),
             Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
@@ -159,6 +167,10 @@ class Hub:
             consumers=consumers,
             quarantine=quarantine,
         )
+
+    def _certificate_condition(self) -> list[Condition]:
+        good, said = remark(self._config.broker)
+        return [Condition("certificate", good, said)] if said else []
 
     def _clock_condition(self) -> Condition:
         if self._time.doubt:
