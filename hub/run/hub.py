@@ -151,7 +151,7 @@ class Hub:
                 name: Progress(state.position, log.received(state.position), state.problem)
                 for name, state in self._downstream.states.items()
             }
-        firing, waiting, failing = count_alerts(data / COMPLIANCE)
+        firing, notifications = count_alerts(data / COMPLIANCE)
         return Observation(
             now=self._time.now(),
             data=data,
@@ -163,7 +163,7 @@ class Hub:
             boards_heard=self._log.heard(self._time.now() - HEARD_WITHIN),
             clock_in_doubt=self._time.doubt is not None,
             alerts_firing=firing,
-            notifications={"waiting": waiting, "failing": failing},
+            notifications=notifications,
             consumers=consumers,
             quarantine=quarantine,
         )
@@ -183,10 +183,10 @@ class Hub:
         return min((state.position for state in self._downstream.states.values()), default=None)
 
 
-def count_alerts(compliance: Path) -> tuple[int, int, int]:
-    """Count the alerts that fire, the messages about alerts that wait, and those of them whose last attempt failed."""
+def count_alerts(compliance: Path) -> tuple[int, dict[str, int]]:
+    """Count the alerts that fire, and the messages about alerts as `count_waiting` does."""
     try:
         with closing(read_only(compliance)) as db:
-            return Book(db, time.time).count_firing(), *count_waiting(db)
+            return Book(db, time.time).count_firing(), count_waiting(db)
     except sqlite3.OperationalError:
-        return 0, 0, 0  # the consumers have not made it yet
+        return 0, {"waiting": 0, "failing": 0, "refused": 0}  # the consumers have not made it yet
