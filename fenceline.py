@@ -176,9 +176,12 @@ def _run(name: str, arguments: list[str]) -> int:
 
     try:
         command = get_command(importlib.import_module(COMMANDS[name][0]).app)
-        return int(command(args=arguments, prog_name=f"fenceline {name}", standalone_mode=False) or 0)
+        code = int(command(args=arguments, prog_name=f"fenceline {name}", standalone_mode=False) or 0)
+        sys.stdout.flush()  # what cannot be written shows here, not after the end
     except UserError as error:
         return _refuse(str(error))
+    except BrokenPipeError:
+        return _leave_quietly()
     except typer.TyperException as error:
         if not error.format_message():
             return 2  # a command group called without a command has shown its help
@@ -192,6 +195,70 @@ def _run(name: str, arguments: list[str]) -> int:
             raise
         needed = tell(Text("this needs", "需要安装"))
         return _refuse(f"{name}: {needed} {missing}: pip install 'fenceline[{EXTRAS[missing]}]'")
+    except Exception as error:
+        sentence = _trouble(error)
+        if sentence is None:
+            raise
+        return _refuse(sentence)
+    return code
+
+
+def _leave_quietly() -> int:
+    """End as `head` expects of whoever writes to it, when it has read enough; return the exit code of SIGPIPE."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 141
+
+
+def _trouble(error: BaseException) -> str | None:
+    """Return what the machine refuses, in one sentence: a file, the disk, a database; None if it is our own mistake.
+
+    Commands say themselves what they know better. This is for what can happen to any of them.
+    """
+    import sqlite3
+
+    if isinstance(error, OSError):
+        return _refused_by_system(error)
+    if isinstance(error, UnicodeDecodeError):
+        return (
+            f"a file is no text in UTF-8 (byte {error.object[error.start]:#04x} at position {error.start}); save it as "
+            "UTF-8, or name another file"
+        )
+    if isinstance(error, UnicodeEncodeError):
+        return "the terminal cannot show a character; set LANG to a UTF-8 locale, such as C.UTF-8"
+    if isinstance(error, sqlite3.Error):
+        from pathlib import Path
+
+        from hub.storage.trouble import explain
+
+        return f"a database {explain(error, Path())}"
+    if type(error).__name__ in ("ConfigError", "DatabaseError", "StoreError", "CatalogueError", "EntryError"):
+        return str(error)  # what every room calls a mistake of the user's
+    return None
+
+
+def _refused_by_system(error: OSError) -> str | None:
+    import errno
+
+    if error.errno is None:
+        return None
+    where = f"{os.fspath(error.filename)!s}: " if error.filename is not None else ""
+    remedies = {
+        errno.ENOSPC: "make room on the disk",
+        errno.EDQUOT: "make room within your quota",
+        errno.EFBIG: "files may not grow so large here; see 'ulimit -f', or make room",
+        errno.EACCES: "give this user the right, or name another",
+        errno.EPERM: "give this user the right, or name another",
+        errno.EROFS: "the disk can only be read; name another place",
+        errno.ENOENT: "look at the name",
+        errno.ENOTDIR: "a folder is expected where a file is; look at the name",
+        errno.EISDIR: "a file is expected, and this is a folder; look at the name",
+        errno.EEXIST: "it exists already; name another, or remove it",
+        errno.EMFILE: "too many files are open; raise 'ulimit -n'",
+        errno.EADDRINUSE: "another program listens there; stop it, or name another port",
+        errno.ECONNREFUSED: "nobody listens there; start it, or mend the address",
+    }
+    remedy = remedies.get(error.errno, "mend that and try again")
+    return f"{where}{(error.strerror or str(error)).lower()}; {remedy}"
 
 
 def _value_given(error: Exception, arguments: list[str]) -> str:

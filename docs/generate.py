@@ -46,7 +46,7 @@ def quantities() -> str:
     heads = ("key", "English", "Chinese", "unit (UCUM)", "family", "plausible", "aggregate", "HJ 212")
     return page(
         "Quantities",
-        "What boards may send, from `schemas/quantities.toml`. No other aggregate than the one named may be made of it, "
+        "What boards may send, from `schemas/quantities.toml`. No other aggregate than the one named may be made, "
         "on the board, in the hub or in a dashboard.",
         table(heads, rows),
     )
@@ -210,8 +210,8 @@ def api() -> str:
             parts.append(table(("answer", "meaning"), answers))
     return page(
         "HTTP API",
-        "Every request under `/api` needs `Authorization: Bearer TOKEN` (`fenceline access add`). The whole description "
-        "is at `/openapi.json`.",
+        "Every request under `/api` needs `Authorization: Bearer TOKEN` (`fenceline access add`). All of it "
+        "stands in `/openapi.json`.",
         "\n\n".join(parts),
     )
 

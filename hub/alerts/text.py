@@ -49,6 +49,7 @@ SENDING: dict[Sending, Text] = {
     "sent": Text("sent", "已发送"),
     "unknown": Text("not known whether it was sent", "是否送达未知"),
     "dropped": Text("not sent", "未发送"),
+    "refused": Text("refused, given up", "被拒收，不再重试"),
 }
 KIND: dict[Kind, Text] = {
     "limit": Text("limit exceeded", "超过限值"),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from hub.config.alerts import Alerting, Recipient
+from hub.config.names import OWN
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 """Identifier of a district, site or board, as it stands in topics."""
@@ -41,6 +42,11 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The hub's own certificate, where the broker asks for one."""
     key: Path | None = None
     """The private key of `certificate`."""
+
+    def __post_init__(self) -> None:
+        """Refuse a hub that would be taken for another part of the deployment."""
+        if self.client_id in OWN and self.client_id != "hub":
+            raise ValueError(f"client_id = {self.client_id!r} is the name of another part; expected e.g. fenceline-hub")
 
 
 class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,6 +28,7 @@ from hub.log.outcomes import Admitted, Refused
 from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
 from hub.storage.room import short_of_room
+from hub.storage.trouble import explain
 from hub.wire.outline import NOTHING
 
 WAIT = 0.2  # s for messages
@@ -140,10 +141,11 @@ class Ingest(threading.Thread):
                 if any(isinstance(outcome, Refused) and not outcome.authentic for outcome in outcomes):
                     self._log.keep(self._keep.quarantined, int(self._keep.quarantined_mb * 1e6))
             except sqlite3.Error as error:
-                self.problem = f"the log cannot be written ({error}): nothing is acknowledged until it can"
+                what, remedy = explain(error, self._data)
+                self.problem = f"the log {what.en}: nothing is acknowledged until it can be written"
                 if began - reminded >= REMIND:
                     reminded = began
-                    log.error("%s; make room or mend the medium, it goes on by itself", self.problem)  # noqa: TRY400
+                    log.error("%s; %s; it goes on by itself", self.problem, remedy.en)  # noqa: TRY400
                 self._stop_asked.wait(RETRY)
             else:
                 if self.problem:
@@ -198,7 +200,7 @@ class Ingest(threading.Thread):
         try:
             self._watch_clock()
         except sqlite3.Error as error:
-            log.warning("chores are put off: %s", error)
+            log.warning("chores are put off: the log %s", explain(error, self._data))
         if self._registry.refresh():
             self._admission.use(self._registry.current)
             self._acknowledgements.use(self._registry.current)
@@ -219,7 +221,7 @@ class Ingest(threading.Thread):
                 self._wake()
             self._prune()
         except sqlite3.Error as error:
-            log.warning("chores are put off: %s", error)
+            log.warning("chores are put off: the log %s", explain(error, self._data))
 
     def _ask_again(self) -> None:
         """Ask for what boards said before somebody registered them, or while they were retired."""

@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -13,6 +14,7 @@ from hub.log.entry import Entry
 from hub.log.errors import StoreError
 from hub.log.reader import READ
 from hub.process.turns import Turns
+from hub.storage.trouble import explain
 
 MOST = 1000
 """Entries in memory at once; of large ones fewer, see `hub.log.log.READ`."""
@@ -67,7 +69,7 @@ class Portion:
         self.parts = 1
         """A batch is one of so many parts of what is usual."""
         self._passed = 0
-        self._file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         said = b"" if self._file is None else os.pread(self._file, 100, 0)
         parts, _, under_way = said.decode("ascii", "replace").partition(" ")
         if parts.isdecimal():
@@ -134,6 +136,7 @@ class Consumer(threading.Thread):
         self._sink = sink
         self._waits = waits
         self._turns = turns
+        self._notes = notes
         self._portion = Portion(notes and notes / f"{name}.batch")
         self._entries: list[Entry] = []  # given to the sink and not taken yet
         self._read: int | None = None  # the last offset that was read
@@ -177,6 +180,13 @@ class Consumer(threading.Thread):
                 pause = pause_after(failures)
                 failures += 1
                 log.warning("%s: %s", self.name, self.failing)
+                self._stop_asked.wait(pause)
+            except sqlite3.Error as error:
+                self.failing = str(error) if self._notes is None else f"{self._notes}: {explain(error, self._notes)}"
+                self._entries, self._read = [], None
+                pause = pause_after(failures)
+                failures += 1
+                log.error("%s: %s; trying again in %.0f s", self.name, self.failing, pause)  # noqa: TRY400
                 self._stop_asked.wait(pause)
             except Exception as error:
                 self.failing = repr(error)

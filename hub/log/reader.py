@@ -48,6 +48,11 @@ class LogReader:
             yield from map(Entry.of_row, rows)
             after = rows[-1][0]
 
+    def newest(self, most: int) -> Iterator[tuple[int, str, bytes]]:
+        """Yield up to `most` of the newest messages as (offset, topic, payload), the newest first."""
+        asked = "SELECT offset, CAST(topic AS TEXT), CAST(payload AS BLOB) FROM message ORDER BY offset DESC LIMIT ?"
+        yield from self._db.execute(asked, (most,))
+
     def end(self) -> int:
         """Return the offset of the newest message, 0 when there is none."""
         return self._db.execute("SELECT max(offset) FROM message").fetchone()[0] or 0

@@ -270,6 +270,7 @@ class HubClock(Clock):
             return
         draft = self._file.with_name(f"{self._file.name}.part")
         with suppress(OSError):  # without it the next start asks the log and the boards
+            draft.touch(0o600)
             draft.write_bytes(msgspec.json.encode(Anchor(self._boot, self.held.offset)))
             draft.replace(self._file)
             self._kept = self.held.offset

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from hub.config.names import EXPECTED as EXPECTED_NAME
+from hub.config.names import is_own
 from hub.registry.entries import KINDS, Board, City, Contact, District, NightWork, Site
 from schemas import PROPERTIES, jurisdictions_of
 
@@ -120,9 +122,13 @@ def _checked(raw: dict[str, Any]) -> Entries:
     for city in file.city:
         _check_city(city)
     for district in file.district:
+        _check_name("district", district.id)
         if district.city not in cities:
             raise EntryError(_missing("city", district.city), "district", district.id, "city")
     for site in file.site:
+        _check_name("site", site.id)
+        if is_own(site.district):
+            raise EntryError(_TAKEN.format(name=site.district), "site", site.id, "district")
         if districts and site.district not in districts:
             raise EntryError(_missing("district", site.district), "site", site.id, "district")
         _check_site(site, zone)
@@ -165,6 +171,8 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         text = str(error)
         text = text.replace("`$", f"`$.{kind}[0]", 1) if " - at `$" in text else f"{text} - at `$.{kind}[0]`"
         raise _explain(text, {kind: [entry]}) from None
+    if isinstance(found, District | Site | Board):
+        _check_name(kind, found.id)
     if isinstance(found, Site):
         _check_site(found, zone)
 
@@ -255,10 +263,17 @@ def _check_position(site: Site, latitude: float, longitude: float) -> None:
 
 
 def _check_board(board: Board, sites: dict[str, Site]) -> None:
-    if board.id == "hub":
-        raise EntryError("that is the hub's own name at the broker; give the board another", "board", "hub", "id")
+    _check_name("board", board.id)
     if board.site not in sites:
         raise EntryError(_missing("site", board.site), "board", board.id, "site")
+
+
+_TAKEN = f"{{name!r}} is a name of the deployment's own; choose another, {EXPECTED_NAME}"
+
+
+def _check_name(kind: str, id_: str) -> None:
+    if is_own(id_):
+        raise EntryError(_TAKEN.format(name=id_), kind, id_, "id")
 
 
 _WHERE = re.compile(r"(.*?)(?: - at `\$\.?(.*?)`)?\Z", re.DOTALL)

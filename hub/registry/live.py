@@ -98,9 +98,15 @@ def load_entries(config: Config) -> Entries:
         ConfigError: it is missing or wrong.
     """
     try:
-        return check(read_toml(config.registry, dict[str, Any]))
+        entries = check(read_toml(config.registry, dict[str, Any]))
     except EntryError as error:
         raise ConfigError(f"{config.registry}: {error}") from error
+    if (name := config.broker.client_id) in entries.boards:
+        raise ConfigError(
+            f"{config.registry}: board {name!r}: has the name that [broker] client_id gives the hub, and the broker "
+            "lets in one of the two; choose another for one of them"
+        )
+    return entries
 
 
 def read_keys(path: Path, boards: dict[str, Board]) -> dict[str, bytes]:

@@ -5,7 +5,10 @@ The hub starts it (`hub.run.downstream`) and says whenever the log has grown wha
 """
 
 import contextlib
+import logging
 import os
+import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from typing import cast
 import msgspec
 
 from hub.compliance.consumer import Compliance
-from hub.config.files import Config
+from hub.config.files import Config, ConfigError
 from hub.log.consumer import Consumer
 from hub.log.feed import Feed
 from hub.notify.sender import Notifier
@@ -32,6 +35,8 @@ from hub.series.rollups import Rollups
 from hub.series.sink import StoreSink
 from hub.storage.claims import claim_consumers
 from hub.storage.compliance_file import COMPLIANCE
+from hub.storage.database import DatabaseError
+from hub.storage.trouble import explain
 from hub.watch.consumer import Watch
 from schemas import load_limits, load_quantities
 
@@ -39,6 +44,8 @@ NICE = 5
 """How much the consumers leave to the taking of messages: of a busy processor they still have a third of its share."""
 TELL_EVERY = 0.5
 """Between two reports of how far each consumer is [s]."""
+
+log = logging.getLogger("hub.downstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,14 @@ class Consumers:
 def consume(job: Job, hub: Connection) -> None:
     """Consume until the hub says that it is over, or is gone."""
     with claim_consumers(job.config.data):
-        consumers = Consumers(job)
+        try:
+            consumers = Consumers(job)
+        except (ConfigError, DatabaseError) as error:
+            log.error("%s", error)  # noqa: TRY400 - it says itself what to do
+            sys.exit(2)
+        except sqlite3.Error as error:
+            log.error("%s %s", job.config.data, explain(error, job.config.data))  # noqa: TRY400
+            sys.exit(2)
         settle()
         consumers.start()
         over = threading.Event()

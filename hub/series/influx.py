@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from pathlib import Path
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.domain.write_precision import WritePrecision
@@ -31,8 +32,9 @@ from hub.log.entry import Interval
 from hub.log.errors import StoreError
 from hub.log.log import Log
 from hub.log.outcomes import Refused
-from hub.series.answers import Answer, answer_of
+from hub.series.answers import Answer, answer_of, silence
 from hub.series.base import PERIODS, Rollup
+from hub.storage.trouble import explain
 from schemas import Quantity
 
 CONSUMER = "influxdb"
@@ -169,7 +171,7 @@ class InfluxStore:
             try:
                 self._log.answer(taken, answers, time.time())
             except sqlite3.Error as error:
-                raise StoreError(f"what InfluxDB has taken cannot be noted in the log: {error}") from error
+                raise StoreError(_unnoted(error)) from error
 
     def close(self) -> None:
         """See `Store`."""
@@ -187,7 +189,7 @@ class InfluxStore:
             try:
                 self._log.done(CONSUMER, position, outcomes, time.time(), newest=topic == TOPIC_DERIVED)
             except sqlite3.Error as error:
-                raise StoreError(f"what InfluxDB has taken cannot be noted in the log: {error}") from error
+                raise StoreError(_unnoted(error)) from error
 
     def _send(self, points: list[str]) -> list[tuple[str, Answer]]:
         """Write the points; return those that InfluxDB will never take, and why.
@@ -270,7 +272,7 @@ class InfluxStore:
                 return answer
             raise self._explained(answer) from error
         except (HTTPError, OSError, ValueError) as error:  # ValueError: a page in a Chinese encoding, say
-            raise StoreError(f"InfluxDB does not answer: {error}") from error
+            raise StoreError(f"InfluxDB does not answer: {silence(error)}") from error
         if status != HTTPStatus.NO_CONTENT:
             raise StoreError(
                 f"what answers in InfluxDB's place says {status}, not 204: it stores no points; mend INFLUXDB_V2_URL, "
@@ -283,6 +285,10 @@ class InfluxStore:
         if answer.status in _REMEDIES:
             return StoreError(f"InfluxDB refused ({answer}); {_REMEDIES[answer.status].format(bucket=self._bucket)}")
         return StoreError(f"InfluxDB cannot take points now ({answer})", answer.retry_after)
+
+
+def _unnoted(error: sqlite3.Error) -> str:
+    return f"what InfluxDB has taken cannot be noted: the log {explain(error, Path())}"
 
 
 def _refusal(topic: str, point: str, answer: Answer) -> Refused:

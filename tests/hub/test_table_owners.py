@@ -12,7 +12,7 @@ OWNERS = {
     "compliance": {"cell", "kept", "latest", "mark", "pending", "position", "verdict"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "quarantine", "stream"},
-    "notify": {"notification", "notified"},
+    "notify": {"notification", "notified", "refusal"},
     "reports": {"board", "position"},
     "series": {"bucket", "changed", "place", "position", "reading", "record", "rollup", "source"},
     "storage": {"schema_part"},

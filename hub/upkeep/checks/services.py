@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from hub.config.alerts import Recipient
 from hub.config.files import Config, ConfigError, Http
 from hub.http.server import SERVICE, listen
+from hub.series.answers import answer_of, silence
 from hub.upkeep.checks.files import check_secret
 from hub.upkeep.checks.finding import Finding, ok, problem, skipped, warning
 from schemas.language import Text
@@ -43,7 +44,8 @@ def check_store(config: Config) -> list[Finding]:
                 return [problem("store", text, start)]
             refusal = _try_to_write(client, bucket)
     except (HTTPError, OSError, ValueError) as error:
-        text = Text(f"InfluxDB at {url}: {error}", f"{url} 的 InfluxDB：{error}")
+        why = silence(error)
+        text = Text(f"InfluxDB at {url}: {why}", f"{url} 的 InfluxDB：{why}")
         return [problem("store", text, Text("Mend INFLUXDB_V2_URL.", "请改正 INFLUXDB_V2_URL。"))]
     return [
         refusal
@@ -63,7 +65,7 @@ def _try_to_write(client: InfluxDBClient, bucket: str) -> Finding | None:
     try:
         WriteService(client.api_client).post_write(org=os.environ["INFLUXDB_V2_ORG"], bucket=bucket, body=b"")  # type: ignore[no-untyped-call]
     except ApiException as error:
-        said = _message(error)
+        said = str(answer_of(error))
         if error.status == 400:
             return None
         if error.status in (401, 403):
@@ -88,16 +90,9 @@ def _try_to_write(client: InfluxDBClient, bucket: str) -> Finding | None:
                     "请创建存储桶，或改正 [store] 中的 bucket 或 INFLUXDB_V2_ORG。",
                 ),
             )
-        text = Text(f"InfluxDB answers {error.status}: {said}", f"InfluxDB 应答 {error.status}：{said}")
+        text = Text(f"InfluxDB answers {said}", f"InfluxDB 应答 {said}")
         return problem("store", text, Text("Look into InfluxDB's own log.", "请查看 InfluxDB 自己的日志。"))
     return None
-
-
-def _message(error: ApiException) -> str:
-    try:
-        return str(json.loads(error.body)["message"])
-    except (ValueError, TypeError, KeyError):
-        return str(error.reason)
 
 
 def check_people(recipients: Sequence[Recipient] = ()) -> list[Finding]:

@@ -127,7 +127,7 @@ def test_certificates_are_made_with_the_city_s_authority_or_taken_from_the_offic
     ("more", "why"),
     [
         (("--board", "Pit 1"), "board 'Pit 1': expected 1 to 32 of a-z, 0-9 and -"),
-        (("--board", "hub"), "and for a board not 'hub'"),
+        (("--board", "hub"), "not broker, ca, grafana, health, hub"),
         (("--interval", "7"), "--interval 7: expected one of 1, 2, 5"),
         (("--sensor", "sps31"), "--sensor sps31: expected one of plantower"),
         (("--sensor", "sps30"), "sensor 'dust': each sensor needs a name of its own"),

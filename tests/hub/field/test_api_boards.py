@@ -122,7 +122,7 @@ def test_a_later_calibration_moves_the_due_date_and_needs_no_key(config, ask):
         ("pit-2", {"sensors": ["Plan Tower"]}, 422, "String should match pattern"),
         ("pit-2", {"unknown": 1}, 422, "Extra inputs"),
         ("Pit 2".replace(" ", "%20"), {}, 422, "String should match"),
-        ("hub", {}, 422, "hub's own name"),
+        ("hub", {}, 422, "a name of the deployment's own"),
         ("pit-1", {}, 409, "another key here"),
     ],
 )

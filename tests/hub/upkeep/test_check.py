@@ -203,7 +203,7 @@ def test_the_versions_of_the_packages_in_one_database_are_told(well):
 def test_a_database_that_is_none_is_told(well):
     well.data.mkdir()
     (well.data / "compliance.db").write_bytes(b"no database" * 1000)
-    assert "cannot be read" in well.problems()["database compliance.db"]
+    assert "is damaged (file is not a database)" in well.problems()["database compliance.db"]
 
 
 def test_a_clock_that_no_time_server_keeps_is_told(well, monkeypatch):
