@@ -96,6 +96,11 @@ def database(tmp_path_factory):
             patch.setitem(os.environ, f"INFLUXDB_V2_{name}", value)
         with week.live(folder, bucket) as hub:
             assert all(hub.sinks[name].position() == hub.log.end() for name in hub.sinks)
+        deadline = time.monotonic() + 30  # openGemini shows what was written some seconds later
+        for name in ("budget", "fleet", "hub", "state"):
+            while not engine.query(f'SELECT * FROM "{name}" WHERE time >= {NOW}s LIMIT 1', "fenceline"):
+                assert time.monotonic() < deadline, f"nothing can be read of {name}"
+                time.sleep(0.2)
         yield engine
 
 

@@ -657,7 +657,7 @@ FORBIDDEN = "error authorizing query: no user provided"
 
 
 class OpenGemini(http.server.BaseHTTPRequestHandler):
-    """Says what openGemini says; the real one cannot be had here. `server.answers`: rows by statement, or a refusal."""
+    """Says what openGemini 1.5 was heard to say; no package brings one. `server.answers`: rows, or a refusal."""
 
     def do_GET(self):
         path, _, query = self.path.partition("?")
