@@ -84,7 +84,7 @@ def _values(key: str, field: str, step: statements.Step) -> str:
 
 def _boundary(panels: Panels) -> Any:
     """Return how much of each boundary limit the judged values come to: quantities of several units in one picture."""
-    source = f'{statements.SITE} AND {statements.BINDS} AND "quantity" !~ /^(stack_|laeq|lafmax)/ AND $timeFilter'
+    source = f'{statements.SITE} AND {statements.BINDS} AND "quantity" !~ /^(stack_.*|laeq|lafmax)$/ AND $timeFilter'
     panel = panels.stepped(
         "boundary",
         statements.VERDICTS,

@@ -1,8 +1,10 @@
-"""MQTT 3.1.1 client for asyncio: QoS 1 both ways, last will, reconnection with back-off and jitter.
+"""MQTT 3.1.1 client for asyncio: publishes with QoS 1, hears with QoS 0, last will, reconnection with back-off, jitter.
 
 What it promises: `publish` returns only when the broker has acknowledged, and raises OSError when the connection went
-before that; it keeps nothing of its own and sends nothing again by itself, since the outbox does. Messages may arrive
-twice (QoS 1). The caller's `on_message` runs in the reading task, so it must be quick.
+before that; it keeps nothing of its own and sends nothing again by itself, since the outbox does. What it hears may be
+missing: nothing waits for a board that is away (clean session), acknowledgements and orders are said again by whoever
+says them, and configurations are retained. So QoS 1 would add nothing there, and cost a cluster most of its work. The
+caller's `on_message` runs in the reading task, so it must be quick.
 """
 
 import asyncio
@@ -116,9 +118,9 @@ class Client:
         await self._exchange(mid, publish_packet(topic, parts, mid, retain))
 
     async def subscribe(self, topic):
-        """Subscribe with QoS 1; return when the broker has taken it."""
+        """Subscribe with QoS 0; return when the broker has taken it."""
         mid = self._next_mid()
-        await self._exchange(mid, [packet(SUBSCRIBE, 0x02, struct.pack(">H", mid) + text(topic) + b"\x01")])
+        await self._exchange(mid, [packet(SUBSCRIBE, 0x02, struct.pack(">H", mid) + text(topic) + b"\x00")])
 
     async def disconnect(self):
         """Say goodbye, so that the broker doesn't publish the last will."""

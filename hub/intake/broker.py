@@ -60,6 +60,7 @@ class Link:
         self._broker = broker
         self._topics = [of_all(kind, district) for district in districts or "+" for kind in KINDS]
         self._arrived: list[Incoming] = []
+        self._refused: list[str] = []  # topics that this connection asks for once more, at QoS 0
         self._pause = PAUSES[0]
         self._next_attempt = 0.0
         self.session = 0
@@ -166,14 +167,24 @@ class Link:
             log.error("the broker at %s refuses the hub: %s", where, reason)
             return
         self.session += 1
+        self._refused = []
         client.subscribe([(topic, 1) for topic in self._topics])
 
     def _subscribed(self, client: paho.Client, _data: Any, _mid: int, granted: Any, _properties: Any) -> None:
         """Only now does the broker keep what boards publish for the hub."""
         where = f"{self._broker.host}:{self._broker.port}"
-        refused = [topic for topic, code in zip(self._topics, granted, strict=False) if code.is_failure]
-        if refused:
-            log.error("the broker at %s does not let the hub subscribe to %s: mend its ACL", where, ", ".join(refused))
+        asked = self._refused or self._topics
+        refused = [topic for topic, code in zip(asked, granted, strict=False) if code.is_failure]
+        if refused and not self._refused:
+            # An ACL knows no QoS: what is granted without acknowledgements was refused by a limit, such as NATS's.
+            self._refused = refused
+            client.subscribe([(topic, 0) for topic in refused])
+            return
+        if self._refused:
+            told, self._refused = ", ".join(refused or self._refused), []
+            limit = "a limit of it is in the way, not its ACL; raise it (deploy/SIZING.md)"
+            remedy = "mend its ACL" if refused else limit
+            log.error("the broker at %s does not let the hub subscribe to %s: %s", where, told, remedy)
             client.disconnect()
             return
         self.sessions += 1

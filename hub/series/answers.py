@@ -89,7 +89,7 @@ _OF_SERVER = (
     "unavailable",
 )
 _OF_SERVER_ALWAYS = (401, 403, 404, 429)
-_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_QUOTED = re.compile(r"""(?<!\w)'[^']*'|"[^"]*\"""")  # not from the apostrophe of "can't map point to shard" on
 _DROPPED = re.compile(r"\bdropped=(\d+)")
 
 

@@ -18,7 +18,7 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from hub.log.log import Log
 from hub.log.outcomes import Refused
 from hub.series.answers import Answer, answer_of, silence
 from hub.series.base import PERIODS, Rollup
+from hub.series.engine import engine_at
 from hub.storage.trouble import explain
 from schemas import Quantity
 
@@ -102,6 +103,12 @@ def rollup_lines(rollups: list[Rollup], families: Mapping[str, str]) -> Iterator
         yield point % ",".join(fields_)
 
 
+def of_readings(families: Iterable[str]) -> list[str]:
+    """Return the measurements that readings and rollups of these families are written to."""
+    steps = ["", *(f"_{period}" for period in PERIODS.values())]
+    return [f"{family}{step}" for family in sorted(set(families)) for step in steps] + ["flagged"]
+
+
 class InfluxStore:
     """Series in InfluxDB; where the client finds the server is told by INFLUXDB_V2_URL, _TOKEN and _ORG.
 
@@ -144,6 +151,29 @@ class InfluxStore:
             StoreError: as for `write`.
         """
         self._write(points, TOPIC_DERIVED)
+
+    def make(self, measurements: Iterable[str]) -> bool:
+        """Make these measurements and those of readings and rollups, if the server is one that needs it.
+
+        openGemini answers a question about a measurement that does not exist with an error. A point makes it: one
+        without tags, at 1970, where nothing looks for it. A database that keeps nothing so old refuses it; then a
+        measurement comes with its first reading.
+
+        Returns:
+            False when nobody tells which server it is.
+
+        Raises:
+            StoreError: as for `write`.
+        """
+        engine = engine_at(self._client)
+        if engine is None or not engine.is_gemini:
+            return engine is not None
+        with self._lock:
+            names = [*of_readings(self._families.values()), *measurements]
+            answer = self._post([f"{name} made=1i 0" for name in names])
+        if answer:
+            log.info("openGemini makes measurements with their first points (%s)", answer)
+        return True
 
     def retry_refused(self) -> None:
         """Write again the points in quarantine that somebody asked for; what is taken now leaves it.
