@@ -2,11 +2,12 @@
 
 import math
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
+
+from schemas.toml_text import TomlError, read_toml_file
 
 HERE = Path(__file__).parent
 
@@ -68,10 +69,10 @@ def read_toml(path: Path, type_: type[T]) -> T:
         CatalogueError: it cannot be read or is something else; the text names the file.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type_)
+        return msgspec.convert(read_toml_file(path), type_)
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read ({error.strerror}); is the installation complete?") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{path}: is not valid TOML: {error}") from error
+    except TomlError as error:
+        raise CatalogueError(f"{path}: {error}") from None
     except msgspec.ValidationError as error:
         raise CatalogueError(f"{path}: {error}") from error

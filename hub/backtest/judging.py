@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from hub.backtest.table import Table
 from hub.judge import Engine, Judgement, NoArchive, Place, Plans
 from hub.judge.windows import LocalTime
+from hub.sheets.sheet import NOTHING_ASKED, Asked
 from schemas import Binding, Limit, Quantity, Standard
 
 REPORT_EVERY = 4096
@@ -28,6 +29,8 @@ class Result:
     rows: int
     notes: Mapping[str, int]
     """What does not count because no instrument in order gives it and, with `lenient`, what was mended: how often."""
+    told: list[str]
+    """What was taken for what, where the file could have meant something else: sentences for people."""
     left_open: tuple[Binding, ...]
     """Limits on what was measured that may bind the site: something must be known of it first."""
 
@@ -42,6 +45,7 @@ def backtest(
     quantities: Mapping[str, Quantity],
     named: Collection[str] | None = None,
     lenient: bool = False,
+    asked: Asked = NOTHING_ASKED,
     progress: Callable[[], None] = lambda: None,
 ) -> Result:
     """Judge the rows of a CSV file with the columns time, dt, quantity, value and, if there is one, flag.
@@ -55,6 +59,7 @@ def backtest(
         quantities: the catalogue of quantities.
         named: the standards to judge by; None: all that bind the site or inform about it.
         lenient: mend or leave out wrong rows instead of refusing the file.
+        asked: what the user says of the file.
         progress: called every few thousand rows.
 
     Raises:
@@ -63,7 +68,7 @@ def backtest(
     plans = Plans(limits, quantities, named, open_too=True)
     local = LocalTime(zone)
     engine = Engine(plans, local, _Alone(place), NoArchive(), notes=False)
-    table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain))
+    table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain), asked=asked)
     first, last = _END, 0
     for number, (quantity, start, end, *sums) in enumerate(table.sums(lines)):
         engine.add_sum(_POINT, quantity, start, end, *sums)
@@ -75,7 +80,8 @@ def backtest(
     judgements = engine.judge(_POINT)
     judgements.sort(key=lambda one: (one.start, one.end, one.rule.id))
     days = {local.day(t).date for t in (first, last)} if table.rows else set()
-    return Result(judgements, table.rows, table.notes, _left_open(plans, place, days, table.quantities, judgements))
+    left_open = _left_open(plans, place, days, table.quantities, judgements)
+    return Result(judgements, table.rows, table.notes, table.told, left_open)
 
 
 def _left_open(

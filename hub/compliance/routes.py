@@ -16,7 +16,8 @@ from hub.compliance.tables import PART
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.config.files import Config
 from hub.desk.listing import neat
-from hub.desk.routes import MOST, PROBLEMS, Cursor, Short
+from hub.desk.routes import MOST, Cursor, Short
+from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, language
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
@@ -29,7 +30,7 @@ def verdict_router(
 
     `registry` gives the registry as it is now, `clock` Unix time in s. `gate` lets users in.
     """
-    router = APIRouter(prefix="/api/v1", route_class=ProblemRoute, responses=PROBLEMS)
+    router = APIRouter(prefix="/api/v1", route_class=ProblemRoute, responses=answers(*EVERY))
 
     @router.get("/verdicts", tags=["verdicts"], summary="List verdicts, the newest first")
     def list_verdicts(

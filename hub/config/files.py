@@ -1,7 +1,6 @@
 """The hub's configuration: read whole, or refused with the file, the field and the remedy."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -9,6 +8,7 @@ import msgspec
 
 from hub.config.alerts import Alerting, Recipient
 from hub.config.names import OWN
+from schemas.toml_text import TomlError, read_toml_file
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 """Identifier of a district, site or board, as it stands in topics."""
@@ -178,10 +178,10 @@ def read_toml(path: Path, type_: type[T]) -> T:
         ConfigError: the file is missing, is not TOML, or holds something else.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type_, dec_hook=_path)
+        return msgspec.convert(read_toml_file(path), type_, dec_hook=_path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); README.md shows what stands in it") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+    except TomlError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from error

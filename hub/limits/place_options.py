@@ -41,8 +41,8 @@ PropertyOption = Annotated[
     ),
 ]
 JURISDICTION = Text(
-    "Where it lies, a code or a name: CN, CN-SH, Shanghai, 上海, EU.",
-    "所在地的代码或名称：CN、CN-SH、Shanghai、上海、EU。",
+    "Where it lies, a code or a name: CN, CN-SH, Shanghai, 上海, Foshan, EU.",
+    "所在地的代码或名称：CN、CN-SH、Shanghai、上海、佛山、EU。",
 )
 
 

@@ -116,6 +116,7 @@ def _checked(raw: dict[str, Any]) -> Entries:
         file = msgspec.convert(raw, _File)
     except msgspec.ValidationError as error:
         raise _explain(str(error), raw) from None
+    _refuse_controls(raw)
     zone = _zone(file.timezone)
     cities, districts = _by_id("city", file.city), _by_id("district", file.district)
     sites, boards = _by_id("site", file.site), _by_id("board", file.board)
@@ -173,8 +174,35 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         raise _explain(text, {kind: [entry]}) from None
     if isinstance(found, District | Site | Board):
         _check_name(kind, found.id)
+    _refuse_control(kind, entry)
     if isinstance(found, Site):
         _check_site(found, zone)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no name has, and what makes a text look like another one: in a message to people, on a screen, in a URL."""
+
+
+def _refuse_controls(raw: dict[str, Any]) -> None:
+    for kind in KINDS:
+        for table in _tables(raw, kind):
+            _refuse_control(kind, table)
+
+
+def _refuse_control(kind: str, entry: dict[str, Any]) -> None:
+    for field, value in entry.items():
+        parts: list[Any] = [value]
+        while parts:
+            part = parts.pop()
+            if isinstance(part, dict):
+                parts += part.values()
+            elif isinstance(part, (list, tuple)):
+                parts += part
+            elif isinstance(part, str):
+                found = _CONTROL.search(part) or (field != "note" and re.search(r"[\t\n]", part))
+                if found:
+                    problem = f"{field}: holds the control character U+{ord(found[0]):04X}; take it out"
+                    raise EntryError(problem, kind, str(entry.get("id", "")), field)
 
 
 def _lists(value: Any) -> Any:

@@ -12,7 +12,6 @@ import os
 import shutil
 import sqlite3
 import stat
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ from hub.storage.database import DatabaseError, read_only
 from hub.upkeep.archive import OTHER, Manifest, describe, read_archive
 from hub.upkeep.salvage import Salvaged, salvage
 from hub.upkeep.versions import KNOWN, PARTS, Versions, versions_of
+from schemas.toml_text import parse_toml
 
 PART = f"{RESTORING}.part"
 ACTS = ("trigger", "view")
@@ -161,9 +161,9 @@ def _refuse_nonsense(archive: Path, texts: dict[str, bytes]) -> None:
     """
     name = "registry.toml"
     try:
-        boards = check(tomllib.loads(texts[name].decode())).boards
+        boards = check(parse_toml(texts[name])).boards
         name = "keys.toml"
-        keys = tomllib.loads(texts[name].decode())
+        keys = parse_toml(texts[name])
         keyless = [board for board in boards if key_of(str(keys.get(board))) is None]
         problem = f"board {keyless[0]!r}: expected a key of 64 hexadecimal digits" if keyless else ""
     except (ValueError, EntryError) as error:

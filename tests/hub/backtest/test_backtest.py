@@ -225,15 +225,6 @@ def test_a_file_without_its_header_is_refused(run, text, told):
         assert words in err
 
 
-def test_a_file_that_is_not_utf_8_is_refused(run, tmp_path):
-    path = tmp_path / "gbk.csv"
-    path.write_bytes((HEADER + ",note\n" + minutes(60)[0] + ",正常\n").encode("gbk"))
-    code, _, err = run.call(path)
-    assert code == 2
-    assert "gbk.csv" in err
-    assert "not UTF-8" in err
-
-
 def test_lenient_mends_what_it_can_and_counts_it(run):
     rows = [
         *minutes(*[80] * 10, start=NINE + timedelta(minutes=10)),
