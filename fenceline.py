@@ -8,7 +8,7 @@ import itertools
 import os
 import sys
 
-from schemas.errors import UserError
+from schemas.errors import CatalogueError, UserError
 from schemas.language import Lang, Text, speak, tell
 
 COMMANDS = {
@@ -163,10 +163,10 @@ def _run(name: str, arguments: list[str]) -> int:
     import typer
     from typer.main import get_command
 
-    command = get_command(importlib.import_module(COMMANDS[name][0]).app)
     try:
+        command = get_command(importlib.import_module(COMMANDS[name][0]).app)
         return int(command(args=arguments, prog_name=f"fenceline {name}", standalone_mode=False) or 0)
-    except UserError as error:
+    except (UserError, CatalogueError) as error:
         return _refuse(str(error))
     except typer.TyperException as error:
         if not error.format_message():

@@ -181,6 +181,6 @@ def _check(where: str, entry: Entry, standard: Standard, averaging: Averaging, k
         )
     if ends and ends <= in_force:
         raise CatalogueError(f"{where}: ends = {ends} is not after in_force = {in_force}; mend one of the two")
-    for name, values in (("zone_class", entry.zone_classes), *entry.where.items()):
+    for name, values in (("site_kinds", entry.site_kinds), ("zone_class", entry.zone_classes), *entry.where.items()):
         check_property(where, name, values)
     return quantity

@@ -2,12 +2,15 @@
 
 import os
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from hub.config.alerts import Alerting, Recipient
+from schemas import domains
+from schemas.errors import CatalogueError
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 """Identifier of a district, site or board, as it stands in topics."""
@@ -72,6 +75,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Path = Path("data")
     acknowledge_every: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
     """Least time between two acknowledgements to one board, s."""
+    domains: tuple[Path, ...] = ()
+    """Folders of domain packs of the city's own, beside those that come with Fenceline."""
     districts: tuple[Id, ...] = ()
     """The districts this hub owns; none named: all."""
     broker: Broker = Broker()
@@ -99,11 +104,14 @@ def load_config(path: Path) -> Config:
     config = read_toml(path, Config)
     here = path.resolve().parent
     broker = config.broker
+    folders = tuple(here / folder for folder in config.domains)
+    _take_domains(path, folders, config.recipients)
     return msgspec.structs.replace(
         config,
         registry=here / config.registry,
         keys=here / config.keys,
         data=here / config.data,
+        domains=folders,
         broker=msgspec.structs.replace(
             broker,
             password_file=broker.password_file and here / broker.password_file,
@@ -115,6 +123,20 @@ def load_config(path: Path) -> Config:
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
         ),
     )
+
+
+def _take_domains(path: Path, folders: Iterable[Path], recipients: Iterable[Recipient]) -> None:
+    """Use the domain packs of a configuration from now on, and check what it says of kinds of sites against them."""
+    try:
+        domains.use(folders)
+        known = domains.site_kinds() if any(recipient.kinds for recipient in recipients) else {}
+    except CatalogueError as error:
+        raise ConfigError(f"{path}: domains: {error}") from error
+    for recipient in recipients:
+        for kind in recipient.kinds:
+            if kind not in known:
+                expected = ", ".join(known)
+                raise ConfigError(f"{path}: recipient {recipient.name!r}: kinds: {kind!r}: expected one of: {expected}")
 
 
 def _take_secrets() -> None:

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from hub.registry.entries import KINDS, Board, City, Contact, District, NightWork, Site
-from schemas import PROPERTIES, jurisdictions_of
+from schemas import jurisdictions_of, site_properties
+from schemas.domains import site_kinds
 
 ID = "1 to 32 of a-z, 0-9 and -"
 TIME = "a date and time such as 2026-12-01T22:00"
@@ -25,7 +26,7 @@ EXPECTED = {
     "site": ID,
     "en": NAME,
     "zh": NAME,
-    "kind": "construction or factory",
+    "kind": "a kind of sites, in quotes",
     "zone_class": "one of 0, 1, 2, 3, 4, 4a and 4b, in quotes",
     "position": POSITION,
     "contacts": 'a list such as [{role = "site manager", phone = "+86 20 0000 0000"}]',
@@ -220,12 +221,9 @@ def _check_city(city: City) -> None:
 
 
 def _check_site(site: Site, zone: ZoneInfo) -> None:
-    for name, value in site.properties.items():
-        allowed = PROPERTIES[name].values if name in PROPERTIES else ()
-        if value not in allowed:
-            near = f"one of: {', '.join(allowed)}" if allowed else f"one of the properties {', '.join(PROPERTIES)}"
-            problem = f"properties: {name} = {value!r}: expected {near}"
-            raise EntryError(problem, "site", site.id, "properties")
+    if site.kind not in site_kinds():
+        raise EntryError(f"kind = {site.kind!r}: expected {_kinds()}", "site", site.id, "kind")
+    _check_properties(site)
     if site.position is not None:
         _check_position(site, *site.position)
     for contact in site.contacts:
@@ -239,6 +237,21 @@ def _check_site(site: Site, zone: ZoneInfo) -> None:
         if permit.to <= permit.from_:
             problem = f"night_work: permit {permit.permit!r} ends before it begins; expected 'to' later than 'from'"
             raise EntryError(problem, "site", site.id, "night_work")
+
+
+def _check_properties(site: Site) -> None:
+    known = site_properties()
+    for name, value in site.properties.items():
+        allowed = known[name].values if name in known else ()
+        if value not in allowed:
+            near = f"one of: {', '.join(allowed)}" if allowed else f"one of the properties {', '.join(known)}"
+            problem = f"properties: {name} = {value!r}: expected {near}"
+            raise EntryError(problem, "site", site.id, "properties")
+
+
+def _kinds() -> str:
+    *others, last = site_kinds()
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _check_position(site: Site, latitude: float, longitude: float) -> None:

@@ -66,7 +66,7 @@ def add_district(
 @command(
     add,
     "site",
-    Text("Add a construction site or factory.", "新增建筑工地或工厂。"),
+    Text("Add a site.", "新增站点。"),
     "fenceline registry add site station-pit --district nanhai --kind construction --en 'Station pit' --zh 车站基坑 "
     "--zone-class 2 --position 23.0288,113.1427 --contact 'site manager|Li|+86 757 0000 0000' "
     "--night-work '2026-12-01T22:00|2026-12-02T06:00|2026-118'",
@@ -78,8 +78,8 @@ def add_site(
         str,
         option(
             Text(
-                "construction or factory: decides which limits bind it.",
-                "construction（建筑工地）或 factory（工厂），决定适用哪些限值。",
+                "A kind that a domain pack declares, such as construction: decides which limits bind it.",
+                "领域包声明的站点类型，如 construction（建筑工地），决定适用哪些限值。",
             )
         ),
     ],
@@ -109,7 +109,7 @@ def add_site(
     ] = None,
     config: Config = FENCELINE,
 ) -> None:
-    """Add a construction site or factory."""
+    """Add a site."""
     entry: dict[str, Any] = {
         "id": id_,
         "district": district,

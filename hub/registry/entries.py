@@ -58,11 +58,11 @@ class NightWork(_Entry, frozen=True, rename={"from_": "from"}):
 
 
 class Site(_Entry, frozen=True):
-    """A construction site or factory."""
+    """A site: its kind, which a domain pack declares, decides which limits bind it."""
 
     id: Id
     district: Id
-    kind: Literal["construction", "factory"]
+    kind: str
     en: Text
     zh: Text
     zone_class: Literal["0", "1", "2", "3", "4", "4a", "4b"] | None = None
@@ -72,7 +72,7 @@ class Site(_Entry, frozen=True):
     contacts: tuple[Contact, ...] = ()
     night_work: tuple[NightWork, ...] = ()
     properties: dict[str, str] = {}
-    """What else limits ask of it (`schemas.PROPERTIES`), such as fuel or phase."""
+    """What else limits ask of it (`schemas.site_properties`), such as fuel or phase."""
 
     def permit_at(self, when: dt.datetime) -> NightWork | None:
         """Return the permit for night work that holds at an aware time."""

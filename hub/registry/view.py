@@ -9,6 +9,7 @@ import msgspec
 
 from hub.registry.live import Board, Registry, Site
 from hub.terminal.tables import Cell, say, table
+from schemas.domains import kind_name, site_kinds
 from schemas.language import Lang, Text, spoken
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ TEXTS = {
     "sites": Text("Sites", "站点数"),
     "boards": Text("Boards in use", "在用设备数"),
     "kind": Text("Kind", "类型"),
-    "construction": Text("construction", "建筑工地"),
-    "factory": Text("factory", "工厂"),
     "en": Text("English name", "英文名称"),
     "zh": Text("Chinese name", "中文名称"),
     "name": Text("Name", "名称"),
@@ -123,7 +122,8 @@ class View:
         rows = []
         for site in sites:
             where = f"{site.position[0]:.5f}, {site.position[1]:.5f}" if site.position else "-"
-            cells = (site.id, site.district, self.text(site.kind), self._name(site), site.zone_class or "-", where)
+            kind = kind_name(site.kind).into(self._lang)
+            cells = (site.id, site.district, kind, self._name(site), site.zone_class or "-", where)
             rows.append((*cells, str(used[site.id])))
         table(self._heads("id", "district", "kind", "name", "zone_class", "position", "boards"), rows)
 
@@ -186,7 +186,7 @@ class View:
             return ("\n" if nested else ", ").join(self._value(part) for part in value)
         if isinstance(value, dict):
             return ", ".join(f"{name}: {part}" for name, part in value.items())
-        return self.text(value) if value in ("construction", "factory") else str(value)
+        return kind_name(value).into(self._lang) if value in site_kinds() else str(value)
 
     def _print_fields(self, kind: str, fields: list[tuple[str, str | Cell]]) -> None:
         say(Cell(self.text(kind), "italic"))

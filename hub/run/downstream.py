@@ -36,7 +36,7 @@ from hub.series.sink import StoreSink
 from hub.storage.claims import claim_consumers
 from hub.storage.compliance_file import COMPLIANCE
 from hub.watch.consumer import Watch
-from schemas import load_limits, load_quantities
+from schemas import domains, load_limits, load_quantities
 
 PAUSE = 5.0  # s before a process that ended by itself is started again
 NICE = 5
@@ -273,6 +273,7 @@ def main() -> None:
         except EOFError:
             return  # the hub was killed
         logs.configure(job.log_format)
+        domains.use(job.config.domains)
         with claim_consumers(job.config.data):
             consumers = Consumers(job)
             settle()

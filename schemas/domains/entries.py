@@ -22,6 +22,8 @@ from schemas.standards import TimeOfDay, Verified
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
 """Of a pack, and of whatever it declares; unique over all packs, each kind of declaration by itself."""
+PlaceId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+"""Of a district or site, as it stands in topics."""
 Said = Annotated[str, msgspec.Meta(min_length=1)]
 """What people read: never empty."""
 
@@ -38,6 +40,8 @@ class SiteKind(Names, frozen=True, forbid_unknown_fields=True):
 
     one: Said
     """One of them in an English sentence: "a construction site"."""
+    assumed: bool = False
+    """Commands that judge recorded data assume this kind where nobody names one."""
 
 
 class PropertyEntry(Names, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +107,7 @@ class Rule(Names, frozen=True, forbid_unknown_fields=True):
 
     id: Id
     kind: Id
-    """Which code of ``hub/judge/`` judges it: area, route, hours, state, level, coverage, presence, gap or checklist."""
+    """Which code of ``hub/judge/`` judges it, such as area, route, hours, state, level, coverage, presence or gap."""
     citation: Said
     """The law, standard or contract that asks for it."""
     verified: Verified
@@ -205,8 +209,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SimulatedSite(Names, frozen=True, forbid_unknown_fields=True):
     """A site of the simulated city."""
 
-    id: Id
-    district: Id
+    id: PlaceId
+    district: PlaceId
     profile: Id
     boards: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from schemas.errors import UserError
 from sim.city.account import made_count, read_only
-from sim.city.city import CITY, CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
+from sim.city.city import CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
+from sim.city.city import city as simulated_city
 from sim.city.replay import Recording
 from sim.city.sensors import SerialLine
 from sim.city.source import SimClock
@@ -43,7 +44,8 @@ class Demo:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.boards = boards(CITY)
+        self.sites = simulated_city()
+        self.boards = boards(self.sites)
         self.data = plan.folder / "data"
         self._lines: list[SerialLine] = []
         self._agents: list[asyncio.subprocess.Process] = []
@@ -65,7 +67,7 @@ class Demo:
         port = plan.port or free_port()
         self._broker = await self._python("broker", "-m", "sim.city.broker", str(port))
         await self._until(lambda: _answers(port), "broker")
-        keys = write_hub(plan.folder, CITY, port, speed=clock.speed)
+        keys = write_hub(plan.folder, self.sites, port, speed=clock.speed)
         config = plan.folder / "fenceline.toml"
         moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
         self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), *moment)
