@@ -74,6 +74,13 @@ COMMANDS = {
         "hub.access.cli",
         Text("Who may use the HTTP API: make and revoke tokens.", "HTTP 接口的访问权限：创建和撤销令牌。"),
     ),
+    "domain": (
+        "sim.packs.cli",
+        Text(
+            "Domain packs: list them, show one, explain what is wrong with one.",
+            "领域包：列出、查看、检查。",
+        ),
+    ),
     "board": (
         "firmware.cli",
         Text(

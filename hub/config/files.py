@@ -125,6 +125,15 @@ def load_config(path: Path) -> Config:
     )
 
 
+def read_domains(path: Path) -> tuple[Path, ...]:
+    """Return the folders of domain packs that ``fenceline.toml`` names, whatever is in them.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    return tuple(path.resolve().parent / folder for folder in read_toml(path, Config).domains)
+
+
 def _take_domains(path: Path, folders: Iterable[Path], recipients: Iterable[Recipient]) -> None:
     """Use the domain packs of a configuration from now on, and check what it says of kinds of sites against them."""
     try:

@@ -14,7 +14,7 @@ import msgspec
 from schemas.domains.entries import Height, Id, PlaceId, Said, Width
 from schemas.errors import CatalogueError
 from schemas.language import Text
-from schemas.standards import TimeOfDay
+from schemas.standards import Span, TimeOfDay
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
@@ -124,7 +124,7 @@ def explain(value: Any, type_: Any, place: Place = ()) -> Iterator[tuple[Place, 
     elif origin is tuple and isinstance(value, list) and arguments[-1] is Ellipsis:
         for number, inner in enumerate(value):
             yield from explain(inner, arguments[0], (*place, number))
-    elif origin in (typing.Union, types.UnionType) and type(None) in arguments and value is not None:
+    elif origin in (typing.Union, types.UnionType) and len(arguments) == 2 and type(None) in arguments:
         yield from explain(value, next(one for one in arguments if one is not type(None)), place)
         return
     elif not _is(value, type_):
@@ -179,6 +179,7 @@ _WANTED: tuple[tuple[Any, Text], ...] = (
     (Id, Text("1 to 32 of a-z, 0-9, - and _, a letter first", "1 至 32 个 a-z、0-9、-、_，以字母开头")),
     (PlaceId, Text("1 to 32 of a-z, 0-9 and -", "1 至 32 个 a-z、0-9、-")),
     (Said, Text("a text, in quotes", "加引号的文字")),
+    (Span, Text("a window such as 20 min, 1 h, day, month or year", "时间窗，如 20 min、1 h、day、month、year")),
     (TimeOfDay, Text("a local time of day such as 06:00", "当地时刻，如 06:00")),
     (Height, Text("a whole number from 2 to 30", "2 到 30 的整数")),
     (Width, Text("a whole number from 3 to 24", "3 到 24 的整数")),

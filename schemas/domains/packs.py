@@ -5,7 +5,8 @@ A process has one set of packs: those of this folder, those that the environment
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -137,6 +138,18 @@ def packs() -> tuple[Pack, ...]:
     if _packs is None:
         _packs = _found(_added)
     return _packs
+
+
+@contextmanager
+def trying(folder: Path) -> Iterator[Pack]:
+    """Use a folder as a pack for a while, in place of one of its name."""
+    global _packs  # noqa: PLW0603 - see `use`
+    before, pack = packs(), Pack(folder)
+    _packs = (*(one for one in before if one.id != pack.id), pack)
+    try:
+        yield pack
+    finally:
+        _packs = before
 
 
 def _found(added: Iterable[Path]) -> tuple[Pack, ...]:
