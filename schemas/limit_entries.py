@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import msgspec
 
 from schemas.catalogue import CatalogueError, Quantity
-from schemas.domains.packs import site_kinds
 from schemas.properties import ZONE_CLASSES, site_properties
 from schemas.standards import Averaging, Limit, Permitted, Standard, Step, TimeOfDay, Verified
 
@@ -112,7 +111,7 @@ def _field_names(type_: type[Any]) -> list[str]:
 
 
 def check_property(where: str, name: str, values: tuple[str, ...]) -> None:
-    """Refuse a property that no site has, or a value that it cannot have; the kinds of sites are checked like one.
+    """Refuse a property that no site has, or a value that it cannot have.
 
     Raises:
         CatalogueError: the text begins with `where`.
@@ -120,8 +119,6 @@ def check_property(where: str, name: str, values: tuple[str, ...]) -> None:
     known = site_properties()
     if name == "zone_class":
         allowed: tuple[str, ...] = ZONE_CLASSES
-    elif name == "site_kinds":
-        allowed = tuple(site_kinds())
     elif name in known:
         allowed = tuple(known[name].values)
     else:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.catalogue import HERE, CatalogueError, Quantity, load_quantities, read_toml
-from schemas.domains.packs import packs
+from schemas.domains.packs import packs, site_kinds
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.limit_entries import Entry, check_property, convert, expanded
 from schemas.standards import DAY, Averaging, Limit, Standard, Step, seconds
@@ -214,6 +214,12 @@ def _check(where: str, entry: Entry, standard: Standard, averaging: Averaging, k
         )
     if ends and ends <= in_force:
         raise CatalogueError(f"{where}: ends = {ends} is not after in_force = {in_force}; mend one of the two")
-    for name, values in (("site_kinds", entry.site_kinds), ("zone_class", entry.zone_classes), *entry.where.items()):
+    for number, kind in enumerate(entry.site_kinds):
+        if kind not in site_kinds():
+            known_kinds = ", ".join(site_kinds())
+            raise CatalogueError(
+                f"{where}: site_kinds[{number}] = {kind!r}: expected some of: {known_kinds} (pack.toml of each domain)"
+            )
+    for name, values in (("zone_class", entry.zone_classes), *entry.where.items()):
         check_property(where, name, values)
     return quantity

@@ -7,7 +7,7 @@ from typing import Any
 from firmware.provision import sensors as shared_templates
 from firmware.terminal.speech import FieldError
 from schemas import domains
-from schemas.catalogue import CatalogueError, Quantity, load_quantities
+from schemas.catalogue import CatalogueError, Quantity, load_quantities, read_toml
 from schemas.domains.check import check as check_files
 from schemas.domains.faults import Faults
 from schemas.domains.packs import Pack, trying
@@ -135,13 +135,20 @@ def _check_quantities(
         faults.add(path, place, problem)
 
 
+def quantities_of(pack: Pack) -> list[str]:
+    """Return the keys of a pack's own quantities."""
+    path = pack.folder / "quantities.toml"
+    return list(read_toml(path, dict[str, Any])) if path.exists() else []
+
+
 def counts(pack: Pack) -> dict[str, int]:
     """Return how much a pack declares of everything."""
     manifest = pack.manifest
-    quantities = pack.folder / "quantities.toml"
     return {
         "kinds": len(manifest.kind),
-        "quantities": len(load_quantities(quantities)) if quantities.exists() else 0,
+        "families": len(manifest.family),
+        "properties": len(manifest.property),
+        "quantities": len(quantities_of(pack)),
         "standards": len(list((pack.folder / "limits").glob("*.toml"))),
         "things": len(pack.things),
         "rules": len(pack.rules),

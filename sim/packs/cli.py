@@ -26,6 +26,8 @@ HEADS = {
     "id": Text("Pack", "领域包"),
     "name": Text("Name", "名称"),
     "kinds": Text("Site kinds", "站点类型"),
+    "families": Text("Families", "类别"),
+    "properties": Text("Properties", "站点属性"),
     "quantities": Text("Quantities", "监测项"),
     "standards": Text("Standards", "标准"),
     "things": Text("Things", "对象类型"),
@@ -85,10 +87,10 @@ def show(
         print_object(row)
         return
     say(Cell(found.id, "bold"), f" {tell(Text(str(row['en']), str(row['zh'])))}  {found.folder}")
-    for key in HEADS:
+    for key, head in HEADS.items():
         names = row.get(f"{key}_declared")
         if names:
-            say(f"  {tell(HEADS[key])}: {', '.join(names)}", wrap=True)
+            say(f"  {tell(head)}: {', '.join(names)}", wrap=True)
 
 
 @command(
@@ -153,14 +155,13 @@ def _row(pack: Pack) -> dict[str, Any]:
 
 
 def _declared(pack: Pack) -> dict[str, list[str]]:
-    from schemas import load_quantities
+    from sim.packs.check import quantities_of
 
-    quantities = pack.folder / "quantities.toml"
     return {
         "kinds_declared": list(pack.manifest.kind),
         "families_declared": list(pack.manifest.family),
         "properties_declared": list(pack.manifest.property),
-        "quantities_declared": list(load_quantities(quantities)) if quantities.exists() else [],
+        "quantities_declared": quantities_of(pack),
         "standards_declared": sorted(path.stem for path in (pack.folder / "limits").glob("*.toml")),
         "things_declared": list(pack.things),
         "rules_declared": list(pack.rules),
