@@ -112,7 +112,7 @@ class Pack:
 
 
 _added: tuple[Path, ...] = ()
-_packs: tuple[Pack, ...] | None = None
+_tried: tuple[Pack, ...] | None = None
 
 
 def use(folders: Iterable[Path]) -> None:
@@ -121,11 +121,10 @@ def use(folders: Iterable[Path]) -> None:
     Raises:
         CatalogueError: one of the folders is no pack, or a pack of its name is there already.
     """
-    global _added, _packs
+    global _added  # noqa: PLW0603 - one process, one set of packs: what a quantity is must not depend on who asks
     chosen = tuple(folder.resolve() for folder in folders)
-    if chosen != _added:
-        _found(chosen)
-        _added, _packs = chosen, None
+    _found(os.environ.get(VARIABLE, ""), chosen)
+    _added = chosen
 
 
 def packs() -> tuple[Pack, ...]:
@@ -134,29 +133,27 @@ def packs() -> tuple[Pack, ...]:
     Raises:
         CatalogueError: a folder that the environment names is no pack.
     """
-    global _packs  # noqa: PLW0603 - see `use`
-    if _packs is None:
-        _packs = _found(_added)
-    return _packs
+    return _tried or _found(os.environ.get(VARIABLE, ""), _added)
 
 
 @contextmanager
 def trying(folder: Path) -> Iterator[Pack]:
     """Use a folder as a pack for a while, in place of one of its name."""
-    global _packs  # noqa: PLW0603 - see `use`
-    before, pack = packs(), Pack(folder)
-    _packs = (*(one for one in before if one.id != pack.id), pack)
+    global _tried  # noqa: PLW0603 - see `use`
+    before, pack = _tried, Pack(folder)
+    _tried = (*(one for one in packs() if one.id != pack.id), pack)
     try:
         yield pack
     finally:
-        _packs = before
+        _tried = before
 
 
-def _found(added: Iterable[Path]) -> tuple[Pack, ...]:
+@lru_cache(8)
+def _found(named: str, added: tuple[Path, ...]) -> tuple[Pack, ...]:
     shipped = sorted(path.parent for path in HERE.glob(f"*/{MANIFEST}"))
-    named = [Path(text).resolve() for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
+    folders = [Path(text).resolve() for text in named.split(os.pathsep) if text]
     found: dict[str, Path] = {}
-    for folder in dict.fromkeys([*shipped, *named, *added]):
+    for folder in dict.fromkeys([*shipped, *folders, *added]):
         if not (folder / MANIFEST).is_file():
             raise CatalogueError(f"{folder}: is no domain pack, there is no {MANIFEST} in it; name a pack's own folder")
         if folder.name in found:
