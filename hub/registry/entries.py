@@ -1,13 +1,13 @@
-"""What the registry is made of: cities, districts, sites and boards, as ``registry.toml`` names them."""
+"""What the registry is made of: cities, districts, sites and what sends from them, as ``registry.toml`` names them."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from hub.config.files import Id
 
-KINDS = ("city", "district", "site", "board")
+KINDS = ("city", "district", "site", "board", "station", "terminal")
 """The tables of ``registry.toml``, from the widest to the narrowest."""
 
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
@@ -82,6 +82,7 @@ class Site(_Entry, frozen=True):
 class Board(_Entry, frozen=True):
     """A board and the site at whose fence it stands."""
 
+    channel: ClassVar[str] = "board"
     id: Id
     site: Id
     sensors: tuple[Word, ...] = ()
@@ -92,3 +93,36 @@ class Board(_Entry, frozen=True):
     retired: dt.date | None = None
     """The local day from which the hub refuses what it says."""
     note: Text | None = None
+
+
+class Station(_Entry, frozen=True):
+    """An online monitoring station that speaks HJ 212, and the site that it measures."""
+
+    channel: ClassVar[str] = "hj212"
+    id: Id
+    site: Id
+    mn: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z_-]{1,32}\Z")]
+    """The number of its equipment as it sends it (MN): 24 letters and digits by HJ 212-2017, many send fewer."""
+    installed: dt.date | None = None
+    calibration_due: dt.date | None = None
+    retired: dt.date | None = None
+    note: Text | None = None
+
+
+class Terminal(_Entry, frozen=True):
+    """A vehicle's terminal that speaks JT/T 808, and the site that it belongs to, such as its depot."""
+
+    channel: ClassVar[str] = "jt808"
+    id: Id
+    site: Id
+    phone: Annotated[str, msgspec.Meta(pattern=r"^\d{6,20}\Z")]
+    """The number of its SIM card as it sends it; zeros in front do not count (BCD of 12 digits, from 2019 of 20)."""
+    plate: Text | None = None
+    """Of its vehicle."""
+    installed: dt.date | None = None
+    retired: dt.date | None = None
+    note: Text | None = None
+
+
+Sender = Board | Station | Terminal
+"""Whoever says something: each by an id of its own, which is the tag `device` of what it measures."""

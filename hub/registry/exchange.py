@@ -18,6 +18,8 @@ from hub.registry.entries import KINDS
 COLUMNS = {
     "site": ("id", "district", "kind", "en", "zh", "zone_class", "latitude", "longitude", "contacts", "night_work"),
     "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note"),
+    "station": ("id", "site", "mn", "installed", "calibration_due", "retired", "note"),
+    "terminal": ("id", "site", "phone", "plate", "installed", "retired", "note"),
 }
 CONTACT = ("role", "name", "phone", "email")
 PERMIT = ("from", "to", "permit", "note")
@@ -118,9 +120,10 @@ def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
     line = 1
     try:
         header = [name.strip().lower() for name in next(lines, [])]
-        kind = kind or ("board" if "site" in header else "site" if {"district", "kind"} & {*header} else None)
+        kind = kind or _kind_of(header)
         if kind is None:
-            raise ConfigError(f"{path}, line 1: cannot tell sites from boards; give --kind sites or --kind boards")
+            named = " or ".join(f"--kind {one}s" for one in COLUMNS)
+            raise ConfigError(f"{path}, line 1: cannot tell sites from boards and others; give {named}")
         _check_header(path, header, kind)
         line = lines.line_num + 1
         for cells in lines:
@@ -130,6 +133,16 @@ def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
     except csv.Error as error:
         raise ConfigError(f"{path}, line {line}: is not valid CSV: {error}") from error
     return Imported(path, rows, (kind,))
+
+
+def _kind_of(header: list[str]) -> str | None:
+    """Return what a file with these columns holds, where they tell it."""
+    columns = {*header}
+    if "mn" in columns:
+        return "station"
+    if "phone" in columns:
+        return "terminal"
+    return "board" if "site" in columns else "site" if {"district", "kind"} & columns else None
 
 
 def _decode(path: Path, data: bytes) -> str:

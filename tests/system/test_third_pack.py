@@ -64,7 +64,7 @@ def test_a_board_measures_its_simulated_day_and_the_hub_judges_it(harbour, monke
     async def run():
         plan = demo.Plan(tmp_path, SimClock(start, time.time(), 600))
         async with demo.city(plan) as city:
-            await asyncio.to_thread(until, lambda: verdicts(city.data / "compliance.db"), 60)
+            await asyncio.to_thread(until, lambda: verdicts(city.data / "compliance.db"), "a verdict")
             with read_only(city.series) as db:
                 highest = db.execute("SELECT max(value) FROM reading WHERE quantity = 'h2s'").fetchone()[0]
         return verdicts(city.data / "compliance.db"), highest
