@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from schemas.bindings import Binding, binding
-    from schemas.catalogue import CatalogueError, Quantity, load_quantities
+    from schemas.catalogue import Quantity, load_quantities
+    from schemas.errors import CatalogueError
     from schemas.jurisdictions import JURISDICTIONS, jurisdictions_of
     from schemas.limit_files import load_limits
     from schemas.properties import ZONE_CLASSES, site_properties
@@ -38,7 +39,7 @@ __all__ = [
 _WHERE = {
     "Binding": "schemas.bindings",
     "binding": "schemas.bindings",
-    "CatalogueError": "schemas.catalogue",
+    "CatalogueError": "schemas.errors",
     "Quantity": "schemas.catalogue",
     "load_quantities": "schemas.catalogue",
     "JURISDICTIONS": "schemas.jurisdictions",

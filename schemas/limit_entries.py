@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from schemas.catalogue import CatalogueError, Quantity
+from schemas.catalogue import Quantity
+from schemas.errors import CatalogueError
 from schemas.properties import ZONE_CLASSES, site_properties
 from schemas.standards import Averaging, Limit, Permitted, Standard, Step, TimeOfDay, Verified
 

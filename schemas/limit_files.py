@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from schemas.catalogue import HERE, CatalogueError, Quantity, load_quantities, read_toml
+from schemas.catalogue import HERE, Quantity, load_quantities, read_toml
 from schemas.domains.packs import packs, site_kinds
+from schemas.errors import CatalogueError
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.limit_entries import Entry, check_property, convert, expanded
 from schemas.standards import DAY, Averaging, Limit, Standard, Step, seconds

@@ -25,7 +25,8 @@ class Origins:
             if found != before:
                 self._weakest[device, day] = found
                 self._db.execute(
-                    "INSERT INTO origin VALUES (?, ?, ?) ON CONFLICT (device, day) DO UPDATE SET proof = excluded.proof",
+                    "INSERT INTO origin VALUES (?, ?, ?) "
+                    "ON CONFLICT (device, day) DO UPDATE SET proof = excluded.proof",
                     (device, day, found),
                 )
 

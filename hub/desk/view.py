@@ -46,7 +46,7 @@ TEXTS = {
     "mac": Text("MAC", "报文认证"),
     "certificate": Text("none; certificate", "无（有证书）"),
     "password": Text("none; password", "无（有密码）"),
-    "none": Text("none; origin not proven", "无（来源未经验证）"),
+    "not_proven": Text("none; origin not proven", "无（来源未经验证）"),
     "right": Text("right", "有效"),
     "wrong": Text("WRONG", "无效"),
     "unknown": Text("key not known", "密钥未知"),
@@ -133,7 +133,7 @@ class View:
                 message.authentic
             ]
             if message.proof != "mac":
-                key = message.proof
+                key = "not_proven" if message.proof == "none" else message.proof
             values = " ".join(f"{shown(r.value)}{'' if r.flag == 'N' else r.flag}" for r in message.readings)
             what = values or message.topic.rpartition("/")[2]
             cells = (str(message.offset), shown_time(message.received), _records(message.readings), what)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from schemas.catalogue import HERE as CATALOGUE
-from schemas.catalogue import CatalogueError, Quantity, load_quantities, quantity_of, read_toml
+from schemas.catalogue import Quantity, load_quantities, quantity_of, read_toml
 from schemas.domains.entries import (
     Dashboard,
     Manifest,
@@ -22,6 +24,7 @@ from schemas.domains.entries import (
 )
 from schemas.domains.faults import Faults, explain, read, read_table
 from schemas.domains.packs import FAMILIES, MANIFEST, Pack, packs, site_kinds, thing_kinds, trying
+from schemas.errors import CatalogueError
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.language import Text
 from schemas.limit_entries import Entry
@@ -68,6 +71,7 @@ def check(folder: Path) -> Faults:
     others = tuple(pack for pack in packs() if pack.id != folder.name)
     _check_manifest(folder, manifest, others, faults)
     with trying(folder) as pack:
+        pack.manifest = _without(manifest, others)  # what was told of is not told again by whoever stumbles over it
         quantities = _check_quantities(folder, manifest, faults)
         _check_limits(folder, quantities, faults)
         _check_things(pack, others, faults)
@@ -78,6 +82,17 @@ def check(folder: Path) -> Faults:
         _check_scenario(folder, scenario, manifest, others, faults)
     _check_dashboard(folder, others, faults)
     return faults
+
+
+def _without(manifest: Manifest, others: tuple[Pack, ...]) -> Manifest:
+    """Return a manifest without what other packs declare, too."""
+    fields = ("kind", "family", "property")
+    there = {field: {id_ for other in others for id_ in getattr(other.manifest, field)} for field in fields}
+    own = {
+        field: {id_: one for id_, one in getattr(manifest, field).items() if id_ not in there[field]}
+        for field in fields
+    }
+    return msgspec.structs.replace(manifest, **own)
 
 
 def _check_alone(folder: Path, faults: Faults) -> None:
@@ -215,7 +230,7 @@ def _check_limits(folder: Path, quantities: dict[str, Quantity], faults: Faults)
             if key not in ("standard", "averaging", "limit", "defaults"):
                 _not_among(faults, path, (key,), key, ("standard", "averaging", "limit", "defaults"))
         defaults = raw.get("defaults", {})
-        parts = [(("standard",), raw.get("standard", {}), Standard)]
+        parts: list[tuple[tuple[str | int, ...], Any, Any]] = [(("standard",), raw.get("standard", {}), Standard)]
         parts += [(("averaging", name), one, Averaging) for name, one in _table(raw, "averaging").items()]
         limits = raw.get("limit", [])
         parts += [
@@ -344,7 +359,7 @@ def _check_scenario(
     folder: Path, scenario: Scenario, manifest: Manifest, others: tuple[Pack, ...], faults: Faults
 ) -> None:
     path = folder / "scenario.toml"
-    templates = _or_none(lambda: Pack(folder).sensors) or {}
+    templates: Mapping[str, Any] = _or_none(lambda: Pack(folder).sensors) or {}
     for name, profile in scenario.profile.items():
         place = ("profile", name)
         if profile.kind not in manifest.kind:

@@ -7,10 +7,11 @@ from typing import Any
 from firmware.provision import sensors as shared_templates
 from firmware.terminal.speech import FieldError
 from schemas import domains
-from schemas.catalogue import CatalogueError, Quantity, load_quantities, read_toml
+from schemas.catalogue import Quantity, load_quantities, read_toml
 from schemas.domains.check import check as check_files
 from schemas.domains.faults import Faults
 from schemas.domains.packs import Pack, trying
+from schemas.errors import CatalogueError
 from schemas.language import Text
 
 
@@ -63,7 +64,6 @@ def _check_panels(pack: Pack, faults: Faults) -> None:
         return
     if shown is None:
         return
-    before = len(faults.found)
     _check_texts(path, ("name",), texts, shown.name, faults)
     for number, panel in enumerate(shown.panel):
         place = ("panel", number)
@@ -84,7 +84,7 @@ def _check_panels(pack: Pack, faults: Faults) -> None:
         if "quantities" in drawing.reads and not panel.quantities:
             problem = Text("is empty; name what it shows", "为空，请指定显示的监测项")
             faults.add(path, (*place, "quantities"), problem)
-    if len(faults.found) == before:
+    if not faults.found:
         for lang in Lang:
             build(lang, shown, tuple(pack.manifest.kind))
 
