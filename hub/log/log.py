@@ -97,7 +97,7 @@ UPDATE position SET offset = max(0, offset - 400000) WHERE consumer = 'streams' 
 ALTER TABLE message ADD COLUMN proof TEXT;     -- how well its origin is proven; null: as its channel has it
 ALTER TABLE message ADD COLUMN digest BLOB;    -- channels without numbers: SHA-256 of topic, 0 and payload
 CREATE UNIQUE INDEX message_once ON message (digest) WHERE digest IS NOT NULL;
-ALTER TABLE quarantine ADD COLUMN proof TEXT   -- as in message
+ALTER TABLE quarantine ADD COLUMN proof TEXT
 """,
 )
 

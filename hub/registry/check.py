@@ -27,7 +27,6 @@ EXPECTED = {
     "site": ID,
     "en": NAME,
     "zh": NAME,
-    "kind": "a kind of sites, in quotes",
     "zone_class": "one of 0, 1, 2, 3, 4, 4a and 4b, in quotes",
     "position": POSITION,
     "contacts": 'a list such as [{role = "site manager", phone = "+86 20 0000 0000"}]',
@@ -361,6 +360,8 @@ def _field_problem(what: str, path: str, value: Any, kind: str) -> tuple[str, st
 
 
 def _expected(kind: str, field: str) -> str:
+    if field == "kind":
+        return _kinds()
     return SIM if (kind, field) == ("terminal", "phone") else EXPECTED[field]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from hub.registry.cli_add import add
 from hub.registry.commands import cell, load, open_editor, refusing, today, unknown
+from hub.registry.entries import SENDERS
 from hub.registry.view import View, board_row, district_row, kind_of, plain, sender_row, site_row
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
@@ -167,8 +168,8 @@ def key(
     app,
     "retire",
     Text(
-        "Retire a board. Its key stays, so that what it has said can still be verified.",
-        "停用设备。密钥保留，以便核验其已发送的数据。",
+        "Retire a board, station or terminal. Its key stays, so that what it has said can still be verified.",
+        "停用设备、监测站或车载终端。密钥保留，以便核验其已发送的数据。",
     ),
     "fenceline registry retire station-pit-1",
     "fenceline registry retire station-pit-1 --date 2026-12-31 --json",
@@ -186,14 +187,16 @@ def retire(
     as_json: AsJson = False,
     config: Config = FENCELINE,
 ) -> None:
-    """Retire a board."""
+    """Retire what sends."""
     wanted = cell("--date", "retired", date)
     with open_editor(config) as editor:
-        boards = editor.entries["board"]
-        if board not in boards:
-            raise unknown("board", board, boards)
-        boards[board] = boards[board] | {"retired": wanted or today(editor.zone)}
-        told = {"board": board, "retired": str(boards[board]["retired"])}
+        senders = {kind: editor.entries[kind] for kind in SENDERS}
+        kind = next((kind for kind, entries in senders.items() if board in entries), None)
+        if kind is None:
+            raise unknown("board", board, [id_ for entries in senders.values() for id_ in entries])
+        entries = senders[kind]
+        entries[board] = entries[board] | {"retired": wanted or today(editor.zone)}
+        told = {kind: board, "retired": str(entries[board]["retired"])}
         changes = editor.commit()
     if as_json:
         print_object(told | {"changed": bool(changes)})

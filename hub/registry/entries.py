@@ -10,6 +10,9 @@ from hub.config.files import Id
 KINDS = ("city", "district", "site", "board", "station", "terminal")
 """The tables of ``registry.toml``, from the widest to the narrowest."""
 
+SENDERS = ("board", "station", "terminal")
+"""Those of what sends."""
+
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 

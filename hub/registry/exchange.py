@@ -122,8 +122,10 @@ def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
         header = [name.strip().lower() for name in next(lines, [])]
         kind = kind or _kind_of(header)
         if kind is None:
-            named = " or ".join(f"--kind {one}s" for one in COLUMNS)
-            raise ConfigError(f"{path}, line 1: cannot tell sites from boards and others; give {named}")
+            raise ConfigError(
+                f"{path}, line 1: cannot tell sites from boards; give --kind sites or --kind boards (or stations, "
+                "terminals)"
+            )
         _check_header(path, header, kind)
         line = lines.line_num + 1
         for cells in lines:
