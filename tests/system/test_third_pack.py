@@ -19,6 +19,7 @@ from sim.city.scenario import SHANGHAI
 from sim.city.source import SimClock
 from tests.system.chain import until
 
+EVENING = dt.datetime(2026, 3, 3, 19, tzinfo=SHANGHAI).timestamp()
 HARBOUR = Path(__file__).resolve().parent.parent / "data" / "domains" / "harbour"
 
 
@@ -59,26 +60,27 @@ def test_a_board_measures_its_simulated_day_and_the_hub_judges_it(harbour, monke
     sites = [site for site in simulated.city() if site.kind == "berth"]
     assert [site.id for site in sites] == ["sulphur-quay"]
     monkeypatch.setattr(demo, "simulated_city", lambda: sites)
-    start = dt.datetime(2026, 3, 3, 7, 45, tzinfo=SHANGHAI).timestamp()
+    start = dt.datetime(2026, 3, 3, 8, 5, tzinfo=SHANGHAI).timestamp()
 
     async def run():
         plan = demo.Plan(tmp_path, SimClock(start, time.time(), 600))
         async with demo.city(plan) as city:
-            await asyncio.to_thread(until, lambda: verdicts(city.data / "compliance.db"), "a verdict")
+            await asyncio.to_thread(until, lambda: "exceeded" in verdicts(city.data / "compliance.db"), "an exceedance")
             with read_only(city.series) as db:
                 highest = db.execute("SELECT max(value) FROM reading WHERE quantity = 'h2s'").fetchone()[0]
         return verdicts(city.data / "compliance.db"), highest
 
     found, highest = asyncio.run(run())
     assert 115 < highest < 130, "as the course of the day says, and as the sensor's register can tell it"
-    assert found == ["exceeded"]
+    assert set(found) <= {"invalid", "exceeded"}, (
+        "how much of the first hours is missing, the start of the demo decides"
+    )
 
 
 def verdicts(path):
-    """Return the outcomes of the hour from eight to nine, in which sulphur is unloaded."""
+    """Return the outcomes of the hours in which sulphur is unloaded."""
     with read_only(path) as db:
-        eight = dt.datetime(2026, 3, 3, 8, tzinfo=SHANGHAI).timestamp()
         rows = db.execute(
-            "SELECT outcome FROM verdict WHERE rule = 'HARBOUR 1-2020 h2s-hour' AND start = ? ORDER BY id", (eight,)
-        ).fetchall()
-    return [outcome for (outcome,) in rows]
+            "SELECT outcome FROM verdict WHERE rule = 'HARBOUR 1-2020 h2s-hour' AND start < ?", (EVENING,)
+        )
+        return [outcome for (outcome,) in rows]
