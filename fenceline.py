@@ -8,7 +8,7 @@ import itertools
 import os
 import sys
 
-from schemas.errors import UserError
+from schemas.errors import CatalogueError, UserError
 from schemas.language import Lang, Text, speak, tell
 
 COMMANDS = {
@@ -73,6 +73,13 @@ COMMANDS = {
     "access": (
         "hub.access.cli",
         Text("Who may use the HTTP API: make and revoke tokens.", "HTTP 接口的访问权限：创建和撤销令牌。"),
+    ),
+    "domain": (
+        "sim.packs.cli",
+        Text(
+            "Domain packs: list them, show one, explain what is wrong with one.",
+            "领域包：列出、查看、检查。",
+        ),
     ),
     "board": (
         "firmware.cli",
@@ -178,7 +185,7 @@ def _run(name: str, arguments: list[str]) -> int:
         command = get_command(importlib.import_module(COMMANDS[name][0]).app)
         code = int(command(args=arguments, prog_name=f"fenceline {name}", standalone_mode=False) or 0)
         sys.stdout.flush()  # what cannot be written shows here, not after the end
-    except UserError as error:
+    except (UserError, CatalogueError) as error:
         return _refuse(str(error))
     except BrokenPipeError:
         return _leave_quietly()

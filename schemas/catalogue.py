@@ -2,24 +2,22 @@
 
 import math
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from schemas.domains.packs import families, packs
+from schemas.errors import CatalogueError
 from schemas.toml_text import TomlError, read_toml_file
 
 HERE = Path(__file__).parent
 
 Aggregate = Literal["energy_mean", "mean", "max", "min", "vector_mean", "last", "l10", "l50", "l90"]
-Family = Literal["noise", "dust", "gas", "stack", "weather", "device"]
 KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 T = TypeVar("T")
-
-
-class CatalogueError(Exception):
-    """A catalogue file that cannot be used; its text tells the user what to mend."""
 
 
 class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,37 +27,53 @@ class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zh: str
     unit: str
     label: str
-    family: Family
+    family: str
     range: tuple[float, float]
     resolution: Annotated[int, msgspec.Meta(ge=0, le=6)]
     aggregate: Aggregate
     samples: tuple[str, ...] = ()
+    symbol: str | None = None
     hj212: str | None = None
     board: bool = True
     max_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
     stuck_after: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
-def load_quantities(path: Path = HERE / "quantities.toml") -> dict[str, Quantity]:
-    """Return the catalogue of quantities by key.
+def load_quantities(path: Path | None = None) -> dict[str, Quantity]:
+    """Return the catalogue of quantities by key: what all share, then what packs add; or that of one file.
 
     Raises:
-        CatalogueError: the file cannot be read or an entry is wrong.
+        CatalogueError: a file cannot be read, an entry is wrong, or two files name the same quantity.
     """
-    quantities = {}
-    for key, entry in read_toml(path, dict[str, dict[str, object]]).items():
-        if not KEY.fullmatch(key):
-            raise CatalogueError(f"{path}: [{key}]: a key is a letter and then letters, digits or _, all small")
-        try:
-            quantity = quantities[key] = msgspec.convert(entry, Quantity)
-        except msgspec.ValidationError as error:
-            raise CatalogueError(f"{path}: [{key}]: {error}") from error
-        low, high = quantity.range
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise CatalogueError(
-                f"{path}: [{key}] range = [{low}, {high}]: expected the lowest, then the highest value"
-            )
+    added = (pack.folder / "quantities.toml" for pack in packs()) if path is None else ()
+    known = families()
+    quantities: dict[str, Quantity] = {}
+    for file in (path or HERE / "quantities.toml", *(file for file in added if file.exists())):
+        for key, entry in read_toml(file, dict[str, dict[str, object]]).items():
+            if key in quantities:
+                raise CatalogueError(f"{file}: [{key}]: another file has a quantity of that key; choose another key")
+            quantities[key] = quantity_of(f"{file}: [{key}]", key, entry, known)
     return quantities
+
+
+def quantity_of(where: str, key: str, entry: dict[str, object], families: Collection[str]) -> Quantity:
+    """Return the quantity of an entry.
+
+    Raises:
+        CatalogueError: it is wrong; the text begins with `where`.
+    """
+    if not KEY.fullmatch(key):
+        raise CatalogueError(f"{where}: a key is a letter and then letters, digits or _, all small")
+    try:
+        quantity = msgspec.convert(entry, Quantity)
+    except msgspec.ValidationError as error:
+        raise CatalogueError(f"{where}: {error}") from error
+    if quantity.family not in families:
+        raise CatalogueError(f"{where} family = {quantity.family!r}: expected one of: {', '.join(families)}")
+    low, high = quantity.range
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise CatalogueError(f"{where} range = [{low}, {high}]: expected the lowest, then the highest value")
+    return quantity
 
 
 def read_toml(path: Path, type_: type[T]) -> T:

@@ -1,8 +1,11 @@
 """Writes what is made from the catalogue: ``edge/quantities.py``, since boards cannot read TOML.
 
+It has the quantities of the packs that come with Fenceline; those of a city's own packs are put into its bundles.
+
 ``python -m schemas.generate`` writes it; with ``--check`` it only says whether it is current (exit code 1 if not).
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -27,6 +30,21 @@ def edge_catalogue() -> str:
         channels = ", ".join(names) if len(names) > 1 else f"{names[0]},"
         rows.append(f'    "{key}": (({channels}), "{quantity.aggregate}", {quantity.resolution}),\n')
     return HEAD + "".join(rows) + "}\n"
+
+
+def board_package(source: Path, scratch: Path) -> Path:
+    """Return the folder of the board's package with the quantities of the packs in use: `source`, or a copy of it.
+
+    Args:
+        source: folder of a package; any other than ``edge/`` is returned as it is.
+        scratch: where the copy is made if packs add quantities to those that ``edge/`` has.
+    """
+    text = edge_catalogue()
+    if source.resolve() != TARGET.parent or TARGET.read_text("utf-8") == text:
+        return source
+    copy = shutil.copytree(source, scratch / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / TARGET.name).write_text(text, "utf-8")
+    return copy
 
 
 def main(arguments: list[str]) -> int:

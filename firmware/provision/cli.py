@@ -82,8 +82,8 @@ def provision_command(
         list[str] | None,
         option(
             Text(
-                f"TEMPLATE,KEY=VALUE,...; may be repeated. Templates: {', '.join(templates.TEMPLATES)}.",
-                f"模板,键=值,…，可重复。模板：{', '.join(templates.TEMPLATES)}。",
+                f"TEMPLATE,KEY=VALUE,...; may be repeated. Templates: {', '.join(templates.templates())}.",
+                f"模板,键=值,…，可重复。模板：{', '.join(templates.templates())}。",
             ),
             "--sensor",
         ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from edge import drivers
 from firmware.terminal.speech import FieldError
+from schemas.domains import sensor_templates
 from schemas.language import Text
 
 Settings = dict[str, Any]
@@ -14,7 +15,7 @@ DUST_PORT = "uart:1:9600:rx=16:tx=17"
 RS485_PORT = "uart:2:9600:rx=25:tx=26:de=27"
 I2C_PORT = "i2c:0:sda=21:scl=22"
 
-TEMPLATES: dict[str, Settings] = {
+SHARED: dict[str, Settings] = {
     "plantower": {"name": "dust", "type": "plantower", "port": DUST_PORT, "warmup": 30},
     "pms5003t": {"name": "dust", "type": "plantower", "model": "PMS5003T", "port": DUST_PORT, "warmup": 30},
     "sds011": {"name": "dust", "type": "sds011", "port": DUST_PORT, "warmup": 30},
@@ -37,17 +38,6 @@ TEMPLATES: dict[str, Settings] = {
         "registers": [{"channel": "laf", "register": 0, "scale": 0.1}],
     },
     "microphone": {"name": "noise", "type": "i2s_mic", "port": "i2s:0:sck=14:ws=15:sd=32:rate=32000"},
-    "stack": {
-        "name": "stack",
-        "type": "modbus",
-        "port": RS485_PORT,
-        "address": 2,
-        "registers": [
-            {"channel": "stack_nox", "register": 0, "scale": 0.1},
-            {"channel": "stack_co", "register": 1, "scale": 0.01},
-            {"channel": "stack_o2", "register": 2, "scale": 0.01},
-        ],
-    },
     "sht3x": {"name": "weather", "type": "sht3x", "port": I2C_PORT},
     "tsp-4-20ma": {
         "name": "tsp",
@@ -56,7 +46,12 @@ TEMPLATES: dict[str, Settings] = {
         "channels": [{"channel": "tsp", "input": 0, "shunt": 150, "zero": 0, "span": 1000}],
     },
 }
-"""By the name that `--sensor` takes; settings as edge/drivers/README.md tells them."""
+"""By the name that `--sensor` takes; settings as edge/drivers/README.md tells them. Domain packs add their own."""
+
+
+def templates() -> dict[str, Settings]:
+    """Return every template by name: those that all share, and those of domain packs."""
+    return SHARED | sensor_templates()
 
 
 def sensor(text: str) -> Settings:
@@ -69,15 +64,16 @@ def sensor(text: str) -> Settings:
         FieldError: there is no such template, a part is no KEY=VALUE, or the driver refuses the settings.
     """
     name, *parts = _split(text)
-    if name not in TEMPLATES:
-        known = ", ".join(TEMPLATES)
+    there = templates()
+    if name not in there:
+        known = ", ".join(there)
         raise FieldError(
             Text(
                 f"--sensor {name}: expected one of {known}; for another sensor give --sensors-file",
                 f"--sensor {name}：可选 {known}；其他传感器请用 --sensors-file",
             )
         )
-    settings = copy.deepcopy(TEMPLATES[name])
+    settings = copy.deepcopy(there[name])
     for part in parts:
         key, equals, value = part.partition("=")
         if not equals or not key:

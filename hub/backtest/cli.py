@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hub.limits.place_options import (
     JURISDICTION,
-    Kind,
     PropertyOption,
     ZoneOption,
+    kind_of,
     places_of,
     properties_of,
     standard_of,
@@ -91,7 +91,9 @@ def backtest_command(
     file: Annotated[
         Path, argument(Text("The CSV file, or - for standard input.", "CSV 文件，- 表示标准输入。"), "FILE")
     ],
-    kind: Annotated[Kind, option(Text("Kind of the site.", "站点类型。"))] = Kind.construction,
+    kind: Annotated[
+        str | None, option(Text("Kind of the site; else construction.", "站点类型，省略时为建筑工地。"), metavar="KIND")
+    ] = None,
     zone: ZoneOption = None,
     jurisdiction: Annotated[str, option(JURISDICTION, metavar="NAME")] = "CN",
     standards: Annotated[
@@ -190,7 +192,7 @@ def backtest_command(
         local=tz is not None,
     )
     place = Place(
-        kind.value,
+        kind_of(kind),
         zone.value if zone else None,
         places_of(jurisdiction),
         tuple(sorted(properties_of(properties or []).items())),

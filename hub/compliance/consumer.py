@@ -16,9 +16,10 @@ from pathlib import Path
 from hub.alerts.life import Alerts
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.budget import warnings_of
+from hub.compliance.origins import BEST, Origins
 from hub.compliance.tables import PART
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
-from hub.compliance.windows import WindowStore
+from hub.compliance.windows import DAYS_KEPT, WindowStore
 from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
 from hub.judge.boards import KEEP, NEVER
@@ -118,6 +119,7 @@ class Compliance:
             self._save_latest(heard | judged)
             if now - self._pruned > PRUNE_EVERY:
                 self._store.prune(now)
+                self._origins.prune(now - DAYS_KEPT)
                 self._pruned = now
             self._engine.settle(heard | judged)
         if self._engine.too_late:
@@ -145,6 +147,7 @@ class Compliance:
         self._ahead = True  # until all of it is there
         self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
         self._store.load(self._engine)
+        self._origins = Origins(self._db)
         rows = self._db.execute("SELECT device, t, heard FROM latest")
         now = self._clock()
         # What was heard under a clock that ran ahead was heard by now.
@@ -160,7 +163,10 @@ class Compliance:
         ahead = int(now + GRACE)  # a clock that once went wrong must not close the windows of days to come
         add = self._engine.add
         for entry in entries:
+            proof = entry.proof
             for i in entry.intervals:
+                if proof != BEST:
+                    self._origins.note(i.device, i.t, i.dt, proof)
                 # A board that is back sends its newest record first: it must not close the windows which older ones
                 # will fill.
                 until = min(i.t + i.dt, ahead) if entry.settled else 0
@@ -243,6 +249,7 @@ class Compliance:
             revision=1,
             judged=now,
             binding=one.binding,
+            proof=self._origins.of(one.device, one.start, one.end),
         )
         conclusive = False
         if not one.first:
@@ -280,8 +287,8 @@ class Compliance:
 
 def _same(v: Verdict, earlier: KeptVerdict) -> bool:
     """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
-    said = (earlier.outcome, earlier.reason, earlier.permitted)
-    if (v.outcome, v.reason, v.permitted) != said or abs(v.capture - earlier.valid_share) > 1e-9:
+    said = (earlier.outcome, earlier.reason, earlier.permitted, earlier.proof)
+    if (v.outcome, v.reason, v.permitted, v.proof) != said or abs(v.capture - earlier.valid_share) > 1e-9:
         return False
     if v.value is None or earlier.value is None:
         return v.value is earlier.value

@@ -85,5 +85,6 @@ def _present(v: KeptVerdict, book: Book, registry: Registry) -> models.Verdict:
         capture=v.valid_share,
         revision=v.revision,
         judged=judged,
+        proof=v.proof,
         alert=alert.alert if alert else None,
     )

@@ -56,5 +56,12 @@ CREATE TABLE mark (               -- windows above a value where a number of suc
     PRIMARY KEY (device, rule, start)
 ) WITHOUT ROWID
 """,
+    """
+ALTER TABLE verdict ADD COLUMN proof TEXT NOT NULL DEFAULT 'mac';  -- how well the origin of its readings is proven
+CREATE TABLE origin (             -- the weakest proof of what a sender said of a day (UTC, since 1970), below "mac"
+    device TEXT, day INTEGER, proof TEXT NOT NULL,
+    PRIMARY KEY (device, day)
+) WITHOUT ROWID
+""",
 )
 PART = Part("compliance", STEPS, before=1)

@@ -6,6 +6,7 @@ import msgspec
 
 from hub.judge.verdicts import Verdict
 from hub.storage.rows import select
+from hub.wire.channels import Proof
 
 COUNTED = """
 SELECT count(*), sum(outcome = 'exceeded'), sum(outcome = 'invalid'),
@@ -46,6 +47,8 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """Why it is invalid."""
     permitted: bool
     """Above the value, but that often it may be."""
+    proof: Proof = "mac"
+    """How well it is proven who measured."""
 
 
 class Counted(msgspec.Struct):
@@ -71,12 +74,12 @@ class VerdictTable:
         """Keep a verdict."""
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
-            "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted, proof) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
                 *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
-                *(v.reason, v.permitted),
+                *(v.reason, v.permitted, v.proof),
             ),
         )
 

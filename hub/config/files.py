@@ -1,6 +1,7 @@
 """The hub's configuration: read whole, or refused with the file, the field and the remedy."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -8,6 +9,8 @@ import msgspec
 
 from hub.config.alerts import Alerting, Recipient
 from hub.config.names import OWN
+from schemas import domains
+from schemas.errors import CatalogueError
 from schemas.toml_text import TomlError, read_toml_file
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
@@ -93,6 +96,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The folder of the databases."""
     acknowledge_every: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
     """Least time between two acknowledgements to one board, s."""
+    domains: tuple[Path, ...] = ()
+    """Folders of domain packs of the city's own, beside those that come with Fenceline."""
     districts: tuple[Id, ...] = ()
     """The districts this hub owns; none named: all."""
     broker: Broker = Broker()
@@ -120,11 +125,14 @@ def load_config(path: Path) -> Config:
     config = read_toml(path, Config)
     here = path.resolve().parent
     broker = config.broker
+    folders = tuple(here / folder for folder in config.domains)
+    _take_domains(path, folders, config.recipients)
     return msgspec.structs.replace(
         config,
         registry=here / config.registry,
         keys=here / config.keys,
         data=here / config.data,
+        domains=folders,
         broker=msgspec.structs.replace(
             broker,
             password_file=broker.password_file and here / broker.password_file,
@@ -136,6 +144,29 @@ def load_config(path: Path) -> Config:
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
         ),
     )
+
+
+def read_domains(path: Path) -> tuple[Path, ...]:
+    """Return the folders of domain packs that ``fenceline.toml`` names, whatever is in them.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    return tuple(path.resolve().parent / folder for folder in read_toml(path, Config).domains)
+
+
+def _take_domains(path: Path, folders: Iterable[Path], recipients: Iterable[Recipient]) -> None:
+    """Use the domain packs of a configuration from now on, and check what it says of kinds of sites against them."""
+    try:
+        domains.use(folders)
+        known = domains.site_kinds() if any(recipient.kinds for recipient in recipients) else {}
+    except CatalogueError as error:
+        raise ConfigError(f"{path}: domains: {error}") from error
+    for recipient in recipients:
+        for kind in recipient.kinds:
+            if kind not in known:
+                expected = ", ".join(known)
+                raise ConfigError(f"{path}: recipient {recipient.name!r}: kinds: {kind!r}: expected one of: {expected}")
 
 
 def _take_secrets() -> None:

@@ -6,8 +6,10 @@ stands in schemas/quantities.toml; those figures are this project's own choice, 
 
 import sys
 from array import array
+from collections.abc import Sequence
 
 from hub.log.outcomes import Finding
+from hub.wire.channels import Record as Reported
 from hub.wire.messages import Record, Telemetry
 from schemas import Quantity
 
@@ -37,7 +39,17 @@ class Plausibility:
         """Sets of quantities that the catalogue has, as records were found to have them; never any other key."""
         self._boards: dict[str, array[float]] = {}
 
-    def unknown(self, record: Record) -> str | None:
+    def check_range(self, records: Sequence[Reported]) -> list[Finding]:
+        """Return what is out of range in records without numbers, of which nothing is followed from one to the next."""
+        findings: list[Finding] = []
+        for index, record in enumerate(records):
+            for key, value in record.v.items():
+                low, high, *_ = self._rules[key]
+                if not low <= value <= high:
+                    findings.append((index, key, "T" if value > high else "D"))
+        return findings
+
+    def unknown(self, record: Record | Reported) -> str | None:
         """Return a quantity that the catalogue does not have, or None."""
         keys = tuple(record.v)
         if keys not in self.known:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from hub.wire.channels import Proof
 from schemas import Limit, Standard
 
 Outcome = Literal["compliant", "exceeded", "invalid"]
@@ -55,6 +56,8 @@ class Verdict:
     judged: float
     """When, Unix s."""
     binding: Binds
+    proof: Proof = "mac"
+    """How well it is proven who measured: the weakest of what came in the days of its window."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,34 +12,34 @@ COUNTRY = "CN"
 
 
 class Places:
-    """The sites of a registry's boards (`hub.judge.boards.Sites`)."""
+    """The sites of a registry's boards, stations and terminals (`hub.judge.boards.Sites`)."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         boards: dict[str, list[str]] = {}
-        for board in registry.boards.values():
-            boards.setdefault(board.site, []).append(board.id)
+        for sender in registry.senders():
+            boards.setdefault(sender.site, []).append(sender.id)
         self._boards = {site: tuple(sorted(devices)) for site, devices in boards.items()}
         self._place = lru_cache(4096)(self._place_of)
 
     def site(self, device: str) -> Site | None:
         """Return a board's site; None: the board is not registered."""
-        board = self._registry.boards.get(device)
+        board = self._registry.sender(device)
         return self._registry.sites.get(board.site) if board else None
 
     def group(self, device: str) -> str:
         """Return what the boards of a site have in common: its id; of a board that is not registered, its own."""
-        board = self._registry.boards.get(device)
+        board = self._registry.sender(device)
         return board.site if board else device
 
     def place(self, device: str) -> Place | None:
         """See `hub.judge.boards.Sites`."""
-        board = self._registry.boards.get(device)
+        board = self._registry.sender(device)
         return self._place(board.site) if board else None
 
     def neighbours(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
-        board = self._registry.boards.get(device)
+        board = self._registry.sender(device)
         return self._boards[board.site] if board else (device,)
 
     def _place_of(self, site_id: str) -> Place:

@@ -8,6 +8,7 @@ import msgspec
 
 from hub.terminal.tables import Cell, say, table, width
 from schemas import JURISDICTIONS, Averaging, Binding, Limit, Standard, Step
+from schemas.domains import kind_name
 from schemas.language import Lang, Text, spoken
 
 WIDE = 120
@@ -23,8 +24,6 @@ TEXTS = {
     "verified": Text("Verified", "核实"),
     "hours": Text("Hours", "时段"),
     "always": Text("always", "全天"),
-    "construction": Text("construction", "建筑工地"),
-    "factory": Text("factory", "工厂"),
     "zone": Text("zone class {}", "{}类声环境功能区"),
     "day": Text("at most {} above it a day", "每日超过不多于{}次"),
     "year": Text("at most {} above it a year", "每年超过不多于{}次"),
@@ -163,7 +162,7 @@ class View:
 
     def _applies(self, s: Standard, n: Limit) -> str:
         """Return to what a limit applies, and since when where the standard as a whole does not say it."""
-        applies = [self._text(kind) for kind in n.site_kinds]
+        applies = [kind_name(kind).into(self._lang) for kind in n.site_kinds]
         if n.zone_classes:
             applies.append(self._text("zone").format("/".join(n.zone_classes)))
         applies += [f"{name} = {'/'.join(values)}" for name, values in n.where.items()]

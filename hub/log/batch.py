@@ -29,8 +29,8 @@ class Committed:
 
 
 _QUARANTINE = (
-    "INSERT INTO quarantine (received, topic, payload, device, reason, detail, fresh, authentic, digest) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO quarantine (received, topic, payload, device, reason, detail, fresh, authentic, digest, proof) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _AGAIN = (  # what is known of a message that came before is worth more than that it came again
     " ON CONFLICT (digest) WHERE digest IS NOT NULL DO UPDATE SET times = times + 1, last = excluded.received, "
@@ -56,6 +56,8 @@ class Batch:
         self.untold: set[Stream] = set()
         """Streams of which numbers are done with that no message in the log tells."""
         self.said: set[tuple[str, bytes]] = set()
+        self.taken: set[bytes] = set()
+        """Digests of messages of channels without numbers."""
         self.gaps: list[tuple[str, str, int, int, str, float]] = []
         self.reasons: list[tuple[str, str, str, int, int]] = []
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -80,16 +82,24 @@ class Batch:
             self.elsewhere[stream] = outcome.topic
 
     def message(
-        self, outcome: Admitted, fresh: list[tuple[int, int]], before: int, branch: int | None = None, *, settled: bool
+        self,
+        outcome: Admitted,
+        fresh: list[tuple[int, int]],
+        before: int,
+        branch: int | None = None,
+        *,
+        settled: bool,
+        digest: bytes | None = None,
     ) -> int:
-        """Add a message; return its offset."""
+        """Add a message; return its offset. `digest`: by which it is known when it comes again."""
         findings = encode(outcome.findings) if outcome.findings else None
         for first, after in fresh:
             self.records += after - first
         ranges = encode(fresh) if fresh else None
         messages = self._messages
         offset = self._before + len(messages) + 1
-        messages.append((offset, self.now, outcome.topic, outcome.payload, ranges, findings, settled, before, branch))
+        row = (offset, self.now, outcome.topic, outcome.payload, ranges, findings, settled, before, branch)
+        messages.append((*row, outcome.proof, digest))
         return offset
 
     def count(self, outcome: Refused) -> None:
@@ -104,7 +114,7 @@ class Batch:
             self.count(outcome)
         digest = None
         if outcome.authentic:
-            digest = hashlib.sha256(outcome.topic.encode() + b"\0" + outcome.payload).digest()
+            digest = digest_of(outcome)
         else:
             self.foreign += 1
             self.foreign_bytes += len(outcome.payload) + 2 * len(outcome.topic) + len(outcome.detail)
@@ -119,6 +129,7 @@ class Batch:
                 encode(fresh) if fresh else None,
                 outcome.authentic,
                 digest,
+                outcome.proof,
             )
         )
 
@@ -132,8 +143,9 @@ class Batch:
     def write(self, db: sqlite3.Connection) -> None:
         """Write everything; inside the caller's transaction."""
         db.executemany(
-            "INSERT INTO message (offset, received, topic, payload, fresh, findings, settled, before, branch) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO message "
+            "(offset, received, topic, payload, fresh, findings, settled, before, branch, proof, digest) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._messages,
         )
         db.executemany(_QUARANTINE + _AGAIN, self._quarantine)
@@ -141,6 +153,11 @@ class Batch:
         for reason in self.reasons:
             _explain(db, *reason)
         add_counts(db, self.counts, self.now)
+
+
+def digest_of(outcome: Admitted | Refused) -> bytes:
+    """Return by what a message is known when it comes again."""
+    return hashlib.sha256(outcome.topic.encode() + b"\0" + outcome.payload).digest()
 
 
 def add_counts(db: sqlite3.Connection, counts: Mapping[tuple[str, str], int], now: float) -> None:

@@ -9,14 +9,17 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from hub.log.batch import Batch, Committed, add_counts, encode
+import msgspec
+
+from hub.log.batch import Batch, Committed, add_counts, digest_of, encode
 from hub.log.entry import decode_ranges
 from hub.log.outcomes import Admitted, Refused
 from hub.log.reader import LogReader
 from hub.log.repeats import MOST_WALKED, Compared, Link, compare, spans, without
 from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError
 from hub.storage.database import open_database, transaction
-from hub.wire.messages import Event, Telemetry
+from hub.wire.channels import Measured
+from hub.wire.messages import Event, Reply, Status, Telemetry
 from hub.wire.times import MOST_AHEAD
 
 STEPS = (
@@ -89,6 +92,12 @@ ALTER TABLE stream ADD COLUMN newest INTEGER;   -- none of its records is later,
 ALTER TABLE stream ADD COLUMN until INTEGER NOT NULL DEFAULT 0;  -- as hub.stream_table.Stream has it
 UPDATE stream SET newest = (SELECT ifnull(max(received), 0) + 300 FROM message);  -- later ones were refused
 UPDATE position SET offset = max(0, offset - 400000) WHERE consumer = 'streams'  -- to chain the newest messages
+""",
+    """
+ALTER TABLE message ADD COLUMN proof TEXT;     -- how well its origin is proven; null: as its channel has it
+ALTER TABLE message ADD COLUMN digest BLOB;    -- channels without numbers: SHA-256 of topic, 0 and payload
+CREATE UNIQUE INDEX message_once ON message (digest) WHERE digest IS NOT NULL;
+ALTER TABLE quarantine ADD COLUMN proof TEXT
 """,
 )
 
@@ -166,16 +175,18 @@ class Log(LogReader):
             sqlite3.Error: nothing was committed.
         """
         rows = self._db.execute(
-            "SELECT id, topic, payload, fresh, authentic FROM quarantine WHERE asked = 1 AND reason != 'store' "
-            "ORDER BY id LIMIT ?",
+            "SELECT id, topic, payload, fresh, authentic, proof FROM quarantine "
+            "WHERE asked = 1 AND reason != 'store' ORDER BY id LIMIT ?",
             (most,),
         ).fetchall()
         if not rows:
             return Committed()
         with transaction(self._db, self._undo):
             batch = self._begin(now)
-            for id_, topic, payload, fresh, authentic in rows:
+            for id_, topic, payload, fresh, authentic, proof in rows:
                 outcome = judge(topic, payload)
+                if proof and isinstance(outcome, Admitted):  # it was proven on the line, which is gone
+                    outcome = msgspec.structs.replace(outcome, proof=proof)
                 if isinstance(outcome, Admitted) and fresh:
                     # The board was told that these are done with; here they are after all.
                     self._keep(outcome, decode_ranges(fresh), batch)
@@ -543,7 +554,11 @@ class Log(LogReader):
 
     def _take_other(self, outcome: Admitted, message: object, batch: Batch) -> None:
         """Take a status, an event or a reply."""
-        if outcome.kind != "status" and self._was_said(outcome, batch):
+        digest = None if isinstance(message, Status | Event | Reply) else digest_of(outcome)
+        again = (
+            self._was_taken(digest, batch) if digest else outcome.kind != "status" and self._was_said(outcome, batch)
+        )
+        if again:
             batch.counts["", "duplicate"] += 1
             return
         if isinstance(message, Event) and message.dropped:
@@ -563,7 +578,9 @@ class Log(LogReader):
                     self._give_up(branch, begin, last + 1, reason, batch)
             batch.reasons.append((reason, outcome.device, name, begin, last))
         batch.counts["", "accepted"] += 1
-        batch.message(outcome, [], 0, settled=True)
+        if isinstance(message, Measured):
+            batch.records += len(message.records)
+        batch.message(outcome, [], 0, settled=True, digest=digest)
 
     def _give_up(self, stream: Stream, first: int, after: int, reason: str, batch: Batch) -> list[tuple[int, int]]:
         """Mark records as done that will never come; return the ranges of those that were not."""
@@ -578,6 +595,13 @@ class Log(LogReader):
         with suppress(TooManyHolesError):
             if self._streams.add(branch, first, after):
                 batch.untold.add(branch)
+
+    def _was_taken(self, digest: bytes, batch: Batch) -> bool:
+        """Tell whether a message of a channel without numbers is in the log already."""
+        if digest in batch.taken:
+            return True
+        batch.taken.add(digest)
+        return self._db.execute("SELECT 1 FROM message WHERE digest = ?", (digest,)).fetchone() is not None
 
     def _was_said(self, outcome: Admitted, batch: Batch) -> bool:
         """Tell whether an event or reply is in the log already: the broker hands it out again after a lost PUBACK."""

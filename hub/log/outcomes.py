@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from hub.wire.channels import Proof, Said
 from hub.wire.messages import Message
 from hub.wire.outline import NOTHING, Outline
 
@@ -20,8 +21,10 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     site: str
     device: str
     kind: str
-    message: Message
+    message: Message | Said
     findings: list[Finding] = []
+    proof: Proof | None = None
+    """How well its origin is proven; None: as its channel has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Refused:
     schema, unknown_quantity, interval, future or past for what is `authentic`: the board's own, by a good MAC. Also
     store (the series store refuses the point), other_content and not_compared (see `hub.log.repeats`), and internal (a
     mistake of the hub's own). `outline` is what an authentic message of telemetry says of its records: those are done
-    with. `latest`: none of them is later than this (Unix s), as far as can be known.
+    with. `latest`: none of them is later than this (Unix s), as far as can be known. `proof`: as in `Admitted`.
     """
 
     topic: str
@@ -43,6 +46,7 @@ class Refused:
     authentic: bool = False
     outline: Outline = NOTHING
     latest: int = 0
+    proof: Proof | None = None
 
     @property
     def span(self) -> tuple[str, int, int] | None:

@@ -4,7 +4,7 @@ import datetime as dt
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,13 +12,15 @@ import msgspec
 
 from hub.config.names import EXPECTED as EXPECTED_NAME
 from hub.config.names import is_own
-from hub.registry.entries import KINDS, Board, City, Contact, District, NightWork, Site
-from schemas import PROPERTIES, jurisdictions_of
+from hub.registry.entries import KINDS, Board, City, Contact, District, NightWork, Sender, Site, Station, Terminal
+from schemas import jurisdictions_of, site_properties
+from schemas.domains import site_kinds
 
 ID = "1 to 32 of a-z, 0-9 and -"
 TIME = "a date and time such as 2026-12-01T22:00"
 DAY = "a date such as 2026-12-01"
 NAME = "a name, in quotes"
+SIM = "the number of its SIM card in quotes, 6 to 20 digits"
 POSITION = "[latitude, longitude] in degrees (WGS-84), such as [22.5431, 114.0579]"
 EXPECTED = {
     "id": ID,
@@ -27,7 +29,6 @@ EXPECTED = {
     "site": ID,
     "en": NAME,
     "zh": NAME,
-    "kind": "construction or factory",
     "zone_class": "one of 0, 1, 2, 3, 4, 4a and 4b, in quotes",
     "position": POSITION,
     "contacts": 'a list such as [{role = "site manager", phone = "+86 20 0000 0000"}]',
@@ -43,18 +44,22 @@ EXPECTED = {
     "installed": DAY,
     "calibration_due": DAY,
     "retired": DAY,
+    "mn": "the number of its equipment (MN) in quotes: 1 to 32 letters, digits, _ and -",
+    "plate": "the plate of its vehicle, in quotes",
     "note": "a text, in quotes",
     "jurisdiction": "a code such as CN or CN-GD, or its name",
     "properties": 'a table such as {phase = "earthworks"}',
 }
-TYPES: dict[str, type[City | District | Site | Board]] = {
+TYPES: dict[str, type[City | District | Site | Sender]] = {
     "city": City,
     "district": District,
     "site": Site,
     "board": Board,
+    "station": Station,
+    "terminal": Terminal,
 }
 
-T = TypeVar("T", City, District, Site, Board)
+T = TypeVar("T", City, District, Site, Board, Station, Terminal)
 
 
 class EntryError(Exception):
@@ -76,10 +81,13 @@ class Entries(msgspec.Struct, frozen=True):
     sites: dict[str, Site]
     boards: dict[str, Board]
     zone: ZoneInfo
+    stations: dict[str, Station] = {}
+    terminals: dict[str, Terminal] = {}
 
     def plain(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the entries as TOML knows them, by kind and id; what is equal in them means the same."""
-        tables: tuple[dict[str, Any], ...] = (self.cities, self.districts, self.sites, self.boards)
+        senders: tuple[dict[str, Any], ...] = (self.boards, self.stations, self.terminals)
+        tables: tuple[dict[str, Any], ...] = (self.cities, self.districts, self.sites, *senders)
         dates = (dt.date, dt.datetime)
         return {
             kind: {id_: _lists(msgspec.to_builtins(entry, builtin_types=dates)) for id_, entry in table.items()}
@@ -92,10 +100,12 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     district: list[District] = []
     site: list[Site] = []
     board: list[Board] = []
+    station: list[Station] = []
+    terminal: list[Terminal] = []
     timezone: str = "Asia/Shanghai"
 
 
-_Packed = tuple[list[City], list[District], list[Site], list[Board], str]
+_Packed = tuple[list[City], list[District], list[Site], list[Board], list[Station], list[Terminal], str]
 
 
 def check(raw: dict[str, Any]) -> Entries:
@@ -133,21 +143,30 @@ def _checked(raw: dict[str, Any]) -> Entries:
         if districts and site.district not in districts:
             raise EntryError(_missing("district", site.district), "site", site.id, "district")
         _check_site(site, zone)
-    for board in file.board:
-        _check_board(board, sites)
-    return Entries(cities, districts, sites, boards, zone)
+    stations, terminals = _by_id("station", file.station), _by_id("terminal", file.terminal)
+    _check_senders({"board": boards, "station": stations, "terminal": terminals}, sites)
+    return Entries(cities, districts, sites, boards, zone, stations, terminals)
 
 
 def _pack(entries: Entries) -> bytes:
     """Return the entries in one piece: where they lie now, TOML's reader left holes of twice their own size."""
-    tables = entries.cities, entries.districts, entries.sites, entries.boards
+    senders = entries.boards, entries.stations, entries.terminals
+    tables: tuple[dict[str, Any], ...] = (entries.cities, entries.districts, entries.sites, *senders)
     return msgspec.json.encode([*(list(table.values()) for table in tables), str(entries.zone)])
 
 
 def _unpack(packed: bytes) -> Entries:
     """Return the entries, side by side, and with what many boards share only once."""
-    cities, districts, sites, boards, zone = msgspec.json.decode(packed, type=_Packed)
-    entries = Entries(_by_id("city", cities), _by_id("district", districts), _by_id("site", sites), {}, ZoneInfo(zone))
+    cities, districts, sites, boards, stations, terminals, zone = msgspec.json.decode(packed, type=_Packed)
+    entries = Entries(
+        _by_id("city", cities),
+        _by_id("district", districts),
+        _by_id("site", sites),
+        {},
+        ZoneInfo(zone),
+        _by_id("station", stations),
+        _by_id("terminal", terminals),
+    )
     shared: dict[object, object] = {}
     for board in boards:
         msgspec.structs.force_setattr(board, "site", entries.sites[board.site].id)
@@ -172,7 +191,7 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         text = str(error)
         text = text.replace("`$", f"`$.{kind}[0]", 1) if " - at `$" in text else f"{text} - at `$.{kind}[0]`"
         raise _explain(text, {kind: [entry]}) from None
-    if isinstance(found, District | Site | Board):
+    if isinstance(found, District | Site | Board | Station | Terminal):
         _check_name(kind, found.id)
     _refuse_control(kind, entry)
     if isinstance(found, Site):
@@ -256,12 +275,9 @@ def _check_city(city: City) -> None:
 
 
 def _check_site(site: Site, zone: ZoneInfo) -> None:
-    for name, value in site.properties.items():
-        allowed = PROPERTIES[name].values if name in PROPERTIES else ()
-        if value not in allowed:
-            near = f"one of: {', '.join(allowed)}" if allowed else f"one of the properties {', '.join(PROPERTIES)}"
-            problem = f"properties: {name} = {value!r}: expected {near}"
-            raise EntryError(problem, "site", site.id, "properties")
+    if site.kind not in site_kinds():
+        raise EntryError(f"kind = {site.kind!r}: expected {_kinds()}", "site", site.id, "kind")
+    _check_properties(site)
     if site.position is not None:
         _check_position(site, *site.position)
     for contact in site.contacts:
@@ -277,6 +293,21 @@ def _check_site(site: Site, zone: ZoneInfo) -> None:
             raise EntryError(problem, "site", site.id, "night_work")
 
 
+def _check_properties(site: Site) -> None:
+    known = site_properties()
+    for name, value in site.properties.items():
+        allowed = known[name].values if name in known else ()
+        if value not in allowed:
+            near = f"one of: {', '.join(allowed)}" if allowed else f"one of the properties {', '.join(known)}"
+            problem = f"properties: {name} = {value!r}: expected {near}"
+            raise EntryError(problem, "site", site.id, "properties")
+
+
+def _kinds() -> str:
+    *others, last = site_kinds()
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def _check_position(site: Site, latitude: float, longitude: float) -> None:
     told = f"position = [{latitude}, {longitude}]"
     if abs(latitude) > 90 >= abs(longitude) and abs(latitude) <= 180:
@@ -290,10 +321,30 @@ def _check_position(site: Site, latitude: float, longitude: float) -> None:
     raise EntryError(problem, "site", site.id, "position")
 
 
-def _check_board(board: Board, sites: dict[str, Site]) -> None:
-    _check_name("board", board.id)
-    if board.site not in sites:
-        raise EntryError(_missing("site", board.site), "board", board.id, "site")
+def _check_senders(by_kind: Mapping[str, Mapping[str, Sender]], sites: dict[str, Site]) -> None:
+    """Check what sends: its site, and that its id and the number by which it is known are its own."""
+    ids: dict[str, str] = {}
+    numbers: dict[tuple[str, str], str] = {}
+    for kind, senders in by_kind.items():
+        for id_, sender in senders.items():
+            _check_name(kind, id_)
+            if sender.site not in sites:
+                raise EntryError(_missing("site", sender.site), kind, id_, "site")
+            if id_ in ids:
+                raise EntryError(f"a {ids[id_]} has that id, too; give each an id of its own", kind, id_, "id")
+            ids[id_] = kind
+            number = _number(sender)
+            if number is not None and (other := numbers.setdefault(number, id_)) != id_:
+                field, value = number
+                problem = f"{field} = {value!r} is that of {kind} {other!r}, too; each is known by a number of its own"
+                raise EntryError(problem, kind, id_, field)
+
+
+def _number(sender: Sender) -> tuple[str, str] | None:
+    """Return the field and the value by which a channel knows a sender; of a board it is the id."""
+    if isinstance(sender, Station):
+        return "mn", sender.mn
+    return ("phone", sender.phone.lstrip("0")) if isinstance(sender, Terminal) else None
 
 
 _TAKEN = f"{{name!r}} is a name of the deployment's own; choose another, {EXPECTED_NAME}"
@@ -342,11 +393,19 @@ def _field_problem(what: str, path: str, value: Any, kind: str) -> tuple[str, st
         return unknown[1], f"there is no field '{place}{unknown[1]}'{_near(unknown[1], fields)}"
     missing = re.search(r"missing required field `(.*?)`", what)
     if missing:
-        return names[0] if names else missing[1], f"{place}{missing[1]} is missing; expected {EXPECTED[missing[1]]}"
+        return names[0] if names else missing[
+            1
+        ], f"{place}{missing[1]} is missing; expected {_expected(kind, missing[1])}"
     if not names:
         return "", f"{what}; expected a table"
     shown = str(value) if isinstance(value, (dt.date, dt.datetime)) else repr(value)
-    return names[0], f"{path} = {shown}: expected {EXPECTED[names[-1]]}"
+    return names[0], f"{path} = {shown}: expected {_expected(kind, names[-1])}"
+
+
+def _expected(kind: str, field: str) -> str:
+    if field == "kind":
+        return _kinds()
+    return SIM if (kind, field) == ("terminal", "phone") else EXPECTED[field]
 
 
 def _fields(kind: str, inner: str) -> list[str]:

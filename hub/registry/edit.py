@@ -175,7 +175,7 @@ def _compare(before: Plain, after: Plain) -> list[Change]:
 
 
 _BY_HAND = "is written in a way that no command can change; write each entry as a [[table]] of its own, or edit it"
-_HEADER = re.compile(r"^[ \t]*\[\[[ \t]*(city|district|site|board)[ \t]*\]\]", re.MULTILINE)
+_HEADER = re.compile(rf"^[ \t]*\[\[[ \t]*({'|'.join(KINDS)})[ \t]*\]\]", re.MULTILINE)
 _ENTRY = re.compile(r"(?s:.*)^[ \t]*[^#\s][^\n]*\n(?:[ \t]*#[^\n]*\n)*", re.MULTILINE)
 """An entry up to the comments that follow it closely; what stands behind a blank line belongs to the next one."""
 

@@ -24,6 +24,8 @@ MOST_BYTES = 5_000_000
 COLUMNS = {
     "site": ("id", "district", "kind", "en", "zh", "zone_class", "latitude", "longitude", "contacts", "night_work"),
     "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note"),
+    "station": ("id", "site", "mn", "installed", "calibration_due", "retired", "note"),
+    "terminal": ("id", "site", "phone", "plate", "installed", "retired", "note"),
 }
 CONTACT = ("role", "name", "phone", "email")
 PERMIT = ("from", "to", "permit", "note")
@@ -153,9 +155,12 @@ def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
     line = 1
     try:
         header = [HEADINGS.get(name.strip(), name.strip().lower()) for name in next(lines, [])]
-        kind = kind or ("board" if "site" in header else "site" if {"district", "kind"} & {*header} else None)
+        kind = kind or _kind_of(header)
         if kind is None:
-            raise ConfigError(f"{path}, line 1: cannot tell sites from boards; give --kind sites or --kind boards")
+            raise ConfigError(
+                f"{path}, line 1: cannot tell sites from boards; give --kind sites or --kind boards (or stations, "
+                "terminals)"
+            )
         _check_header(path, header, kind)
         line = lines.line_num + 1 + above
         for cells in lines:
@@ -165,6 +170,16 @@ def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
     except csv.Error as error:
         raise ConfigError(f"{path}, line {line}: is not valid CSV: {error}") from error
     return Imported(path, rows, (kind,))
+
+
+def _kind_of(header: list[str]) -> str | None:
+    """Return what a file with these columns holds, where they tell it."""
+    columns = {*header}
+    if "mn" in columns:
+        return "station"
+    if "phone" in columns:
+        return "terminal"
+    return "board" if "site" in columns else "site" if {"district", "kind"} & columns else None
 
 
 def _check_header(path: Path, header: list[str], kind: str) -> None:

@@ -99,6 +99,7 @@ def verdict(v: KeptVerdict) -> str:
         "end": int(v.end),
         "revision": int(v.revision),
         "verified": v.verified,
+        "proof": v.proof,
     }
     return point("verdict", series(v), fields, v.start)
 

@@ -260,7 +260,7 @@ class Reports:
         for (device, reason), messages in self._log.counts().items():
             if reason in _TAKEN:
                 continue
-            site = self._registry.site_of(device) if device in self._registry.boards else None
+            site = self._registry.site_of(device) if self._registry.sender(device) else None
             tags: dict[str, str | None] = {"device": device or "unknown", "reason": reason}
             if site:
                 tags |= {"district": site.district, "site": site.id}

@@ -38,7 +38,7 @@ from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.database import DatabaseError
 from hub.storage.trouble import explain
 from hub.watch.consumer import Watch
-from schemas import load_limits, load_quantities
+from schemas import domains, load_limits, load_quantities
 
 NICE = 5
 """How much the consumers leave to the taking of messages: of a busy processor they still have a third of its share."""
@@ -211,4 +211,5 @@ if __name__ == "__main__":
     with contextlib.suppress(EOFError):
         connection, job = job_of_child()
         logs.configure(cast("Job", job).log_format)
+        domains.use(cast("Job", job).config.domains)
         consume(cast("Job", job), connection)

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 OWNERS = {
     "access": {"access", "access_step"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
-    "compliance": {"cell", "kept", "latest", "mark", "pending", "position", "verdict"},
+    "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "quarantine", "stream"},
     "notify": {"notification", "notified", "refusal"},

@@ -8,7 +8,7 @@ import pytest
 
 from firmware.link.link import Link
 from firmware.provision import backup
-from firmware.provision.sensors import TEMPLATES, sensor
+from firmware.provision.sensors import sensor, templates
 from tests.deployed_broker import certificates
 from tests.firmware.benchtop import PROVISION, here
 
@@ -171,9 +171,9 @@ def test_mistakes_are_told_in_chinese_too():
     assert os.environ["FENCELINE_LANG"] == "zh"
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("name", templates())
 def test_every_template_is_what_its_driver_takes(name):
-    assert sensor(name)["type"] == TEMPLATES[name]["type"]
+    assert sensor(name)["type"] == templates()[name]["type"]
 
 
 def test_a_template_s_settings_are_changed_by_name():
