@@ -111,7 +111,7 @@ def _from_toml(path: Path, data: bytes) -> Imported:
 
 
 def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
-    text = _decode(path, data)
+    text = decode(path, data)
     first = text.partition("\n")[0]
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
     rows: list[Row] = []
@@ -132,7 +132,12 @@ def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
     return Imported(path, rows, (kind,))
 
 
-def _decode(path: Path, data: bytes) -> str:
+def decode(path: Path, data: bytes) -> str:
+    """Return the text of a CSV file as spreadsheets save it.
+
+    Raises:
+        ConfigError: it is in no such encoding.
+    """
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return data.decode(encoding)
@@ -251,12 +256,20 @@ def _cell(kind: str, entry: dict[str, Any], column: str) -> str:
     if column == "sensors":
         return " ".join(value)
     if column in ("contacts", "night_work"):
-        names = CONTACT if column == "contacts" else PERMIT
-        records = [[_part(record.get(name, "")) for name in names] for record in value]
-        for part in (part for record in records for part in record if {"|", ";"} & {*part} or part != part.strip()):
-            raise ConfigError(f"{kind} {entry['id']!r}: {column}: {part!r} cannot stand in CSV; export it as TOML")
-        return ";".join("|".join(record).rstrip("|") for record in records)
+        return record_text(kind, entry["id"], column, value, CONTACT if column == "contacts" else PERMIT)
     return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def record_text(kind: str, id_: str, column: str, value: list[dict[str, Any]], names: tuple[str, ...]) -> str:
+    """Return records, such as contacts, as they stand in a cell.
+
+    Raises:
+        ConfigError: something in them cannot stand there.
+    """
+    records = [[_part(record.get(name, "")) for name in names] for record in value]
+    for part in (part for record in records for part in record if {"|", ";"} & {*part} or part != part.strip()):
+        raise ConfigError(f"{kind} {id_!r}: {column}: {part!r} cannot stand in CSV; export it as TOML")
+    return ";".join("|".join(record).rstrip("|") for record in records)
 
 
 def _part(value: Any) -> str:
