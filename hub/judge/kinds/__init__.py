@@ -65,6 +65,6 @@ def course_of(rule: Rule, world: "World", local: "LocalTime", subject: str, sinc
     from hub.judge.kinds.course import Setting
 
     params = params_of(rule)
-    setting = Setting(rule, world, local, subject, since)
+    setting = Setting(rule, world, local, subject, max(since, local.instant(rule.in_force, 0)))
     found: Course = importlib.import_module(f"hub.judge.kinds.{rule.kind}").course(params, setting)
     return found

@@ -58,7 +58,8 @@ class Calendar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 for from_, to in self.parts:
                     begin = local.instant(day, from_)
                     over = local.instant(day if from_ < to else day + dt.timedelta(1), to)
-                    if start < over <= end:
+                    # An hour that the clocks leave out is no part of the day.
+                    if start < over <= end and begin < over:
                         found.append((begin, over))
             day += dt.timedelta(1)
         return sorted(found, key=lambda one: (one[1], one[0]))
@@ -138,16 +139,27 @@ class Zone:
             return Where(None, "no_place", ())
         if not has_position(sample):
             return Where(None, "position_uncertain", ())
-        doubt: tuple[Cited, ...] = ()
+        return self._placed(sample, ids)
+
+    def _placed(self, sample: Sample, ids: set[str] | None) -> Where:
+        """Tell the same of a sample that has a position; `ids`: of the places that count, None: all of the kinds."""
+        places = self._places
+        doubt: list[tuple[Term, float]] = []
         for term, metres in self._world.margins(sample, places.kinds, self._reach + sample.radius):
             if ids is not None and term.edition.id not in ids:
                 continue
-            margin = metres + self._within(term.edition.properties)
-            if margin >= sample.radius:
+            within = self._within(term.edition.properties)
+            if metres + within >= sample.radius:
                 return Where(True, "", (term.cited,))
-            if margin >= -sample.radius:
-                doubt = (term.cited,)
-        return Where(None, "position_uncertain", doubt) if doubt else Where(False, "", ())
+            if metres + within >= -sample.radius:
+                doubt.append((term, within))
+        if not doubt:
+            return Where(False, "", ())
+        cited = tuple(sorted(term.cited for term, _ in doubt))
+        # Between two places that touch it is in one of them, or in the other.
+        if len(doubt) > 1 and self._world.margin_of_all(sample, doubt) >= sample.radius:
+            return Where(True, "", cited)
+        return Where(None, "position_uncertain", cited)
 
     def nearest(self, sample: Sample) -> tuple[Cited, ...]:
         """Return the nearest of the places, which a position outside all of them is measured by."""
@@ -191,7 +203,7 @@ class Condition:
         if known is False:
             return False
         if when.speed_above is not None:
-            fast = None if sample.speed is None else sample.speed > when.speed_above
+            fast = None if sample.speed is None or math.isnan(sample.speed) else sample.speed > when.speed_above
             known = both(known, fast)
         for zone, wanted in ((self._inside, True), (self._outside, False)):
             if zone is not None and known is not False:

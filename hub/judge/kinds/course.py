@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from hub.judge.kinds.records import Finding, Sample
-from hub.judge.kinds.world import World
+from hub.judge.kinds.world import NEVER, World
 from hub.judge.windows import LocalTime, Window
 from schemas.domains.entries import Rule
 
@@ -32,6 +32,11 @@ class Setting(NamedTuple):
     def kind(self) -> str:
         """The kind of things that the subject is one of."""
         return self.rule.of or "site"
+
+    @property
+    def ends(self) -> int:
+        """The first moment at which the rule is no longer in force, Unix s."""
+        return self.local.instant(self.rule.ends, 0) if self.rule.ends else NEVER
 
 
 class Fold(Protocol):
@@ -126,6 +131,7 @@ class Windowed:
         self._judge = judge
         self._reach = reach
         self._since = since
+        self._floor = since  # windows that end up to here are judged no more
         self._ends: list[int] = []  # of the closed windows
         self._done = since  # windows that end up to here have been judged
 
@@ -135,7 +141,7 @@ class Windowed:
         if keep < len(self._ends):
             del self.closed[keep:], self._ends[keep:]
         # A correction of a thing may bring windows where there were none.
-        self._done = max(self._since, min(self._done, t - self._reach - 1))
+        self._done = max(self._floor, min(self._done, t - self._reach - 1))
         return len(self.closed)
 
     def on(self, samples: Sequence[Sample], until: int) -> list[Finding]:
@@ -155,7 +161,7 @@ class Windowed:
         # The windows that may still be judged again begin at most a day or a closed window's length earlier.
         starts = [one.start for one in self.closed[closed:]]
         first = min([before - 7 * 86_400, *starts]) - self._reach
-        self._since = max(self._since, self._ends[closed - 1] if closed else self._since)
+        self._floor = self._ends[closed - 1] if closed else self._floor
         del self.closed[:closed], self._ends[:closed]
         return bisect_left(samples, first, key=lambda one: one.t), closed
 

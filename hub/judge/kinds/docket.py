@@ -69,7 +69,6 @@ class Docket:
             until: nothing earlier is missing that is still on its way, as far as one knows, Unix s.
             now: what the verdicts say of when they were given, Unix s.
         """
-        until = min(until, self._to)
         beside = self._course.on(self._samples, until)
         found = self._course.closed[self._firm :] + [one for one in beside if _worth_telling(one)]
         before = self._told[self._firm :]

@@ -41,6 +41,7 @@ class Silence:
     def __init__(self, params: Params, setting: Setting) -> None:
         _, world, self._local, subject, _ = setting
         self._params = params
+        self._ends = setting.ends
         self._grade = setting.rule.grade
         self._when = Condition(params.when, world, self._local, setting.kind, subject)
         self._last: Sample | None = None
@@ -58,7 +59,7 @@ class Silence:
 
     def open(self, until: int) -> list[Finding]:
         """See `Fold`."""
-        found = self._silent(until, "")
+        found = self._silent(min(until, self._ends), "")
         return [msgspec.structs.replace(one, open=one.end == until) for one in found]
 
     def _silent(self, until: int, heard: str) -> list[Finding]:

@@ -5,6 +5,7 @@ params = {state = "fill", full = 0.9, empty = 0.3, within = 14400, for = 600, st
 """
 
 import copy
+import math
 
 import msgspec
 
@@ -66,7 +67,7 @@ class Filling:
     def step(self, sample: Sample) -> list[Finding]:
         """See `Fold`."""
         level = sample.states.get(self._params.state)
-        if level is None or isinstance(level, (str, bool)):
+        if not isinstance(level, (int, float)) or isinstance(level, bool) or not math.isfinite(level):
             return []  # a lid that is open, a sensor that lies on its side
         run = self._run
         if run is None:

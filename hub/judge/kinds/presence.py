@@ -48,6 +48,7 @@ def windows_of(shift: Calendar | None, shifts: Permit | None, setting: Setting) 
     """Return what gives a subject's windows: parts of local days, or as long as things that name it are valid."""
 
     def windows(start: int, end: int) -> list[Window]:
+        end = min(end, setting.ends)
         if shift is not None:
             return shift.windows(start, end, setting.local)
         assert shifts is not None

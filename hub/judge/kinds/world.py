@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import shapely
 from shapely import STRtree
 from shapely.geometry import shape
@@ -140,6 +141,19 @@ class World:
                     flat = self._flat[number] = _Flat(self._shapes[number])
                 found.append(Margin(term, flat.margin(lat, lon)))
         return found
+
+    def margin_of_all(self, sample: Sample, around: Iterable[tuple[Term, float]]) -> float:
+        """Return how far a position lies inside places taken as one, each with what lies so many m around it [m]."""
+        here = np.array([sample.lon, sample.lat])
+        scale = metres_per_degree(float(here[1]))
+        figures = []
+        for term, within in around:
+            figure = shapely.transform(shape(term.edition.geometry), lambda xy: (xy - here) * scale)
+            figures.append(shapely.buffer(figure, within, quad_segs=16) if within else figure)
+        whole = shapely.union_all(figures, grid_size=0.001)
+        point = shapely.Point(0, 0)
+        inside = whole.geom_type in AREAS and shapely.covers(whole, point)
+        return float(shapely.distance(whole.boundary, point)) if inside else -float(shapely.distance(whole, point))
 
     def nearest(self, sample: Sample, kinds: Iterable[str], ids: Iterable[str] | None = None) -> Margin | None:
         """Return the place of these kinds (and ids) that is nearest to a position, of those within 100 km."""

@@ -414,3 +414,21 @@ def test_two_people_who_import_at_once_lose_nothing(city):
     numbers = [row["edition"] for row in rows_of(things(city, "history", "bin", "b-1", "--json"))]
     assert numbers == [1, 2, 3]
     assert {f"n-{n}" for n in range(2)} < {row["id"] for row in rows_of(things(city, "list", "bin", "--json"))}
+
+
+def test_a_backup_takes_the_things_and_a_new_machine_has_them(city, tmp_path_factory):
+    things(city, "import", city / "city.toml")
+    saved = run(city, "backup", city / "backups")
+    assert saved.code == 0, saved.err
+    (archive,) = (city / "backups").iterdir()
+    other = tmp_path_factory.mktemp("other")
+    config = ("--config", str(other / "fenceline.toml"))
+    restored = subprocess.run(
+        [Path(sys.executable).parent / "fenceline", "restore", archive, *config],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert restored.returncode == 0, restored.stderr
+    assert everything(other) == everything(city)
+    assert json.loads(things(other, "show", "yard", "east", "--json"))["edition"] == 1
