@@ -1,6 +1,7 @@
 """Puts what a file says beside what is known, checks the whole, and adds the editions that are missing."""
 
 import datetime as dt
+import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -137,7 +138,11 @@ def _over(one: Said, base: KeptEdition | None, start: int | None, context: Conte
         until = None  # that was another edition's end
     elif until is not None:
         kept["until"] = dt.datetime.fromtimestamp(until, context.zone)
-    properties = kept.pop("properties", {}) | (given.pop("properties", None) or {})
+    said = given.pop("properties", None)
+    if said is not None and not isinstance(said, Mapping):
+        problem = f"properties = {reprlib.repr(said)}: expected a table of what the kind asks for"
+        raise EntryError(problem, one.kind, one.id, "properties")
+    properties = kept.pop("properties", {}) | (said or {})
     # A geometry that is kept is in WGS-84 already.
     system = system if given.get("geometry") is not None else "wgs84"
     fields = kept | given | {"properties": properties}

@@ -2,8 +2,8 @@
 
 import datetime as dt
 import difflib
-import math
 import re
+import reprlib
 from collections.abc import Collection, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +23,8 @@ SHAPES = {
     "Polygon": "area",
     "MultiPolygon": "area",
 }
+MOST = 1e15
+"""No number of a thing is as large: up to here floats tell whole numbers apart."""
 MOST_POSITIONS = 20_000
 """Of one geometry: a province's border has fewer."""
 TIME = "a date such as 2026-12-01, or a date and time such as 2026-12-01T22:00"
@@ -84,6 +86,11 @@ def _thing(kind: str, id_: str, fields: dict[str, Any]) -> Thing:
         found = msgspec.convert(fields | {"kind": kind, "id": id_}, Thing)
     except msgspec.ValidationError as error:
         raise _explained(str(error), kind, id_, fields) from None
+    for name in ("en", "zh", "note"):
+        text = getattr(found, name)
+        if text is not None and not text.replace("\n", " ").isprintable():
+            problem = f"{name} = {reprlib.repr(text)}: has characters that cannot be shown; take them out"
+            raise EntryError(problem, kind, id_, name)
     for person in found.people:
         if not (person.phone or person.email):
             problem = f"people: {person.role!r} has neither phone nor email; give one of them"
@@ -134,7 +141,7 @@ def read_moment(kind: str, id_: str, field: str, value: Any, zone: ZoneInfo) -> 
     elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         when = dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - local, as is said below
     if not isinstance(when, dt.datetime):
-        raise EntryError(f"{field} = {value!r}: expected {TIME}", kind, id_, field)
+        raise EntryError(f"{field} = {reprlib.repr(value)}: expected {TIME}", kind, id_, field)
     if when.tzinfo is None:
         when = when.replace(tzinfo=zone)
     t = int(when.timestamp())
@@ -145,7 +152,9 @@ def read_moment(kind: str, id_: str, field: str, value: Any, zone: ZoneInfo) -> 
 
 def _properties(kind: str, id_: str, given: Any, known: ThingKind, zone: ZoneInfo) -> dict[str, Any]:
     if not isinstance(given, Mapping):
-        raise EntryError(f"properties = {given!r}: expected {EXPECTED_OF['properties']}", kind, id_, "properties")
+        raise EntryError(
+            f"properties = {reprlib.repr(given)}: expected {EXPECTED_OF['properties']}", kind, id_, "properties"
+        )
     found = {}
     for name, value in given.items():
         asked = known.property.get(name)
@@ -166,10 +175,7 @@ def _value(kind: str, id_: str, name: str, value: Any, asked: ThingProperty, zon
     good: Any = None
     match asked.type:
         case "number" | "integer":
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-                good = float(value) if asked.type == "number" else int(value) if value == int(value) else None
-            if good is not None and not _least(asked) <= good <= _most(asked):
-                good = None
+            good = _number(value, asked)
         case "boolean":
             good = value if isinstance(value, bool) else None
         case "date":
@@ -182,17 +188,17 @@ def _value(kind: str, id_: str, name: str, value: Any, asked: ThingProperty, zon
         case _:
             good = value if isinstance(value, str) and value.strip() and value.isprintable() else None
     if good is None:
-        shown = repr(value) if len(repr(value)) <= 80 else "..."
+        shown = reprlib.repr(value)  # however deep it is
         raise EntryError(f"{name} = {shown}: expected {_expected(asked)}", kind, id_, name)
     return good
 
 
-def _least(asked: ThingProperty) -> float:
-    return -math.inf if asked.least is None else asked.least
-
-
-def _most(asked: ThingProperty) -> float:
-    return math.inf if asked.most is None else asked.most
+def _number(value: Any, asked: ThingProperty) -> float | None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < MOST:
+        return None  # said so that a NaN is refused, too
+    if (asked.least is not None and value < asked.least) or (asked.most is not None and value > asked.most):
+        return None
+    return float(value) if asked.type == "number" else int(value) if value == int(value) else None
 
 
 def _date(value: Any) -> str | None:
@@ -245,7 +251,7 @@ def _figure(given: Any, known: ThingKind, system: System) -> dict[str, Any]:
         raise ValueError(f"expected {EXPECTED_OF['geometry']}")
     try:
         figure = shapely.force_2d(shape({"type": given["type"], "coordinates": given["coordinates"]}))
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, shapely.errors.ShapelyError):
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, shapely.errors.ShapelyError):
         raise ValueError(f"expected {EXPECTED_OF['geometry']}") from None
     _check_positions(shapely.get_coordinates(figure).tolist())
     if not shapely.is_valid(figure):
@@ -293,7 +299,7 @@ def _explained(told: str, kind: str, id_: str, fields: Mapping[str, Any]) -> Ent
         return EntryError(f"{field} is missing; expected {expected}", kind, id_, field)
     if "unknown field" in told or field == "people":
         return EntryError(f"{told}; expected {expected}", kind, id_, field)
-    return EntryError(f"{field} = {fields.get(field)!r}: expected {expected}", kind, id_, field)
+    return EntryError(f"{field} = {reprlib.repr(fields.get(field))}: expected {expected}", kind, id_, field)
 
 
 def _near(name: str, known: Collection[str]) -> str:

@@ -1,6 +1,7 @@
 """`fenceline things`: what the packs declare beside sites, looked at, imported, exported."""
 
 import datetime as dt
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -349,6 +350,10 @@ def opened(config: Path, district: str) -> Iterator[Opened]:
                 yield Opened(ThingStore(db), thing_kinds(), districts, city.zone)
     except (DatabaseError, CatalogueError) as error:
         raise UserError(str(error)) from error
+    except sqlite3.Error as error:
+        raise UserError(
+            f"{path}: cannot be written or read ({error}); see that the disk has room, try again"
+        ) from error
 
 
 def _known(things: Opened, kind: str) -> str:

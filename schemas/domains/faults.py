@@ -142,7 +142,7 @@ def _explain_struct(value: Any, type_: type[msgspec.Struct], place: Place) -> It
     fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
     for name in value:
         if name not in fields:
-            near = difflib.get_close_matches(name, fields, 1)
+            near = difflib.get_close_matches(name, [one for one in fields if one not in value], 1)
             known = ", ".join(fields)
             yield (
                 (*place, name),

@@ -6,8 +6,8 @@
 Method. A city of 60 x 45 km with as many areas as routes. Areas are rings of 65 corners, 100 to 600 m in radius; routes
 are lines of 40 corners that wander for about 10 km. A truck drives across it, a fix every 10 s with an error of 15 m,
 loaded half of the time. Three rules look at it at once, as in a city: it keeps to its routes (a corridor of 50 m),
-stays out of the areas, and dumps in areas only. All of it is counted: the index, distances to what is near, the error, the
-rule, the verdicts and their evidence, in batches of 100 fixes that are judged as they come.
+stays out of the areas, and dumps in areas only. All of it is counted: the index, distances to what is near, the error,
+the rule, the verdicts and their evidence, in batches of 100 fixes that are judged as they come.
 
 - `us_per_fix`: of all three rules together; `at_most_us` is what it may be.
 - `late_us_per_fix`: the same when every fifth batch comes an hour late and is judged in between.

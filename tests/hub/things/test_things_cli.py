@@ -294,6 +294,24 @@ def test_maps_of_other_systems_are_converted_and_what_stays_is_not_converted_twi
             "kind,id,en,zh,truck,from,until\npermit,x,a,b,t-1,2026-05-01,2026-04-01",
             "ends before it begins",
         ),
+        (
+            "a.toml",
+            '[[thing]]\nkind = "bin"\nid = "x"\nen = "a\\u0007"\nzh = "b"',
+            "has characters that cannot be shown",
+        ),
+        (
+            "a.toml",
+            f'[[thing]]\nkind = "truck"\nid = "x"\nproperties = {{plate = "c", axles = 1{"0" * 400}}}',
+            "whole number",
+        ),
+        (
+            "a.toml",
+            f'[[thing]]\nkind = "truck"\nid = "x"\nproperties = {{plate = {"[" * 200}{"]" * 200}}}',
+            "plate = [[[",
+        ),
+        ("a.toml", '[[thing]]\nkind = "bin"\nid = "x"\nproperties = 3', "properties"),
+        ("a.toml", '[[thing]]\nkind = "bin"\nid = "x"\nfrom = 3', "from = 3: expected a date"),
+        ("a.csv", "kind,id,en,zh,longitude,latitude\nbin,x,a,b,1e999,23", "is not on Earth"),
         ("a.geojson", "{}", "is no GeoJSON; expected a FeatureCollection"),
         ("a.geojson", "[" * 100_000, "is not valid JSON"),
         ("a.xlsx", "", "is none of .toml, .csv and .geojson"),
@@ -432,3 +450,25 @@ def test_a_backup_takes_the_things_and_a_new_machine_has_them(city, tmp_path_fac
     assert restored.returncode == 0, restored.stderr
     assert everything(other) == everything(city)
     assert json.loads(things(other, "show", "yard", "east", "--json"))["edition"] == 1
+
+
+def test_what_cannot_be_used_is_told_without_a_traceback(city, tmp_path_factory):
+    empty = tmp_path_factory.mktemp("empty")
+    assert "fenceline.toml: cannot be read" in refused(empty, "list")
+    assert "cannot be read" in refused(city, "import", city / "none.toml")
+    assert "cannot be read" in refused(city, "import", city)
+    (city / "data").mkdir(exist_ok=True)
+    (city / "data" / "compliance.db").write_bytes(b"this is no database" * 100)
+    assert "cannot be opened" in refused(city, "list")
+
+
+def test_a_list_does_not_wait_for_the_library_of_figures(city):
+    things(city, "import", city / "city.toml")
+    code = (
+        "import sys, fenceline\n"
+        f"sys.argv = ['fenceline', 'things', 'list', '--config', {str(city / 'fenceline.toml')!r}]\n"
+        "try: fenceline.main()\nfinally: print('heavy' if {'shapely', 'numpy'} & set(sys.modules) else 'light')"
+    )
+    root = Path(__file__).parents[3]
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert told.stdout.splitlines()[-1] == "light"
