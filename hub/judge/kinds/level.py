@@ -104,6 +104,7 @@ class Filling:
         """Return what holds of a run that a sample ends."""
         before, took = run.seconds, sample.t - run.start
         apart = sample.t - run.last > self._params.gap
+        outcome, grade, reason = self._still_full(run)  # the reading that ends it is another one
         run = copy.copy(run)
         run.add(sample, NOTHING)
         if took <= self._params.within:
@@ -111,7 +112,6 @@ class Filling:
         if apart and before <= self._params.within:
             # It was emptied some time in the gap, and the time it had ended in there.
             return self._finding(run, sample.t + 1, "invalid", self._grade, "gap", None, is_open=False)
-        outcome, grade, reason = self._still_full(run)
         return self._finding(run, sample.t + 1, outcome, grade, reason, took, is_open=False)
 
     def _still_full(self, run: Run) -> tuple[Outcome, Grade, str]:

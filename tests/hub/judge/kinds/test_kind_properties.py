@@ -18,7 +18,7 @@ DAY = 86_400
 STEPS = st.sampled_from([10, 20, 30, 60, 200])
 """s between two samples; 60 s is the longest that is no gap."""
 XY = st.integers(-5, 25).map(lambda n: 10 * n)
-MANY = settings(max_examples=40, deadline=None)
+MANY = settings(max_examples=30, deadline=None)
 # Corners lie on odd multiples of 5 m, positions on multiples of 10: no margin is within 0.1 m of an error radius.
 SQUARES = [[(5, 5), (105, 5), (105, 105), (5, 105)], [(85, 85), (205, 85), (205, 155), (85, 155)]]
 ROAD = [(5, 5), (155, 5), (155, 205)]
