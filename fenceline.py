@@ -47,6 +47,13 @@ COMMANDS = {
             "全市登记册：区、站点和设备；导入、导出、停用。",
         ),
     ),
+    "things": (
+        "hub.things.cli",
+        Text(
+            "What domain packs declare: vehicles, permits, areas, routes; import, export, history.",
+            "领域包声明的对象：车辆、许可证、区域、路线；导入、导出、历史。",
+        ),
+    ),
     "backtest": (
         "hub.backtest.cli",
         Text("Judge recorded data by the law, without a hub.", "按标准判定历史数据，无需数据中心。"),

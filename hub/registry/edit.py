@@ -228,7 +228,7 @@ def _changed(block: str, change: Change) -> str:
             if new is None:
                 del table[0][field]
             else:
-                table[0][field] = _item(new)
+                table[0][field] = item(new)
     except TOMLKitError:
         raise ConfigError(f"registry: {change.kind} {change.id!r} {_BY_HAND}") from None
     return document.as_string() + rest
@@ -241,19 +241,20 @@ def _new(change: Change) -> dict[str, Any]:
 def _block(kind: str, entry: dict[str, Any]) -> str:
     table = tomlkit.table()
     for field, value in entry.items():
-        table.add(field, _item(value))
+        table.add(field, item(value))
     return f"[[{kind}]]\n{table.as_string()}"
 
 
-def _item(value: Any) -> Any:
+def item(value: Any) -> Any:
+    """Return a value as tomlkit writes it: tables inline, lists of tables a line each."""
     if isinstance(value, dict):
         table = tomlkit.inline_table()
         for field, part in value.items():
-            table.add(field, _item(part))
+            table.add(field, item(part))
         return table
     if isinstance(value, list):
         array = tomlkit.array()
         for part in value:
-            array.append(_item(part))
+            array.append(item(part))
         return array.multiline(bool(value) and isinstance(value[0], dict))
     return tomlkit.item(value)

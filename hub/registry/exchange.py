@@ -1,5 +1,6 @@
 """Registries as other offices send and want them: TOML, and the CSV that spreadsheets read and write."""
 
+import _csv
 import csv
 import datetime as dt
 import io
@@ -143,14 +144,7 @@ def _from_toml(path: Path, data: bytes) -> Imported:
 
 
 def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
-    try:
-        text = list(Source(io.BytesIO(data), str(path)))
-    except UserError as error:
-        raise ConfigError(str(error)) from None
-    first = text[0] if text else ""
-    said = separator_said(first)
-    above = bool(said)
-    lines = csv.reader(text[above:], delimiter=said or max(SEPARATORS, key=first.count), strict=True)
+    lines, above = csv_lines(path, data)
     rows: list[Row] = []
     line = 1
     try:
@@ -170,6 +164,22 @@ def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
     except csv.Error as error:
         raise ConfigError(f"{path}, line {line}: is not valid CSV: {error}") from error
     return Imported(path, rows, (kind,))
+
+
+def csv_lines(path: Path, data: bytes) -> "tuple[_csv.Reader, int]":
+    """Return the rows of a CSV file as spreadsheets save it, and how many lines stand above them.
+
+    Raises:
+        ConfigError: it is no text.
+    """
+    try:
+        text = list(Source(io.BytesIO(data), str(path)))
+    except UserError as error:
+        raise ConfigError(str(error)) from None
+    first = text[0] if text else ""
+    said = separator_said(first)
+    above = bool(said)
+    return csv.reader(text[above:], delimiter=said or max(SEPARATORS, key=first.count), strict=True), above
 
 
 def _kind_of(header: list[str]) -> str | None:
@@ -289,12 +299,20 @@ def _cell(kind: str, entry: dict[str, Any], column: str) -> str:
     if column == "sensors":
         return safe(" ".join(value))
     if column in LISTS:
-        names = CONTACT if column == "contacts" else PERMIT
-        records = [[_part(record.get(name, "")) for name in names] for record in value]
-        for part in (part for record in records for part in record if {"|", ";"} & {*part} or part != part.strip()):
-            raise ConfigError(f"{kind} {entry['id']!r}: {column}: {part!r} cannot stand in CSV; export it as TOML")
-        return ";".join(safe("|".join(record).rstrip("|")) for record in records)
+        return record_text(kind, entry["id"], column, value, CONTACT if column == "contacts" else PERMIT)
     return value.isoformat() if isinstance(value, dt.date) else safe(str(value))
+
+
+def record_text(kind: str, id_: str, column: str, value: list[dict[str, Any]], names: tuple[str, ...]) -> str:
+    """Return records, such as contacts, as they stand in a cell.
+
+    Raises:
+        ConfigError: something in them cannot stand there.
+    """
+    records = [[_part(record.get(name, "")) for name in names] for record in value]
+    for part in (part for record in records for part in record if {"|", ";"} & {*part} or part != part.strip()):
+        raise ConfigError(f"{kind} {id_!r}: {column}: {part!r} cannot stand in CSV; export it as TOML")
+    return ";".join(safe("|".join(record).rstrip("|")) for record in records)
 
 
 def _part(value: Any) -> str:

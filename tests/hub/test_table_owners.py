@@ -16,6 +16,7 @@ OWNERS = {
     "reports": {"board", "position"},
     "series": {"bucket", "changed", "place", "position", "reading", "record", "rollup", "source"},
     "storage": {"schema_part"},
+    "things": {"thing_edition"},
     "watch": {"calibration", "watched"},
 }
 """The tables that each package below hub/ writes. Several files have a table `position`: each consumer's own."""

@@ -93,7 +93,7 @@ def test_a_password_is_read_where_the_file_of_keys_has_one(config, tmp_path):
             "station 'fence-1': a board has that id, too; give each an id of its own",
         ),
         ('id = "truck-1"', 'id = "mill-cems"', "terminal 'mill-cems': a station has that id, too"),
-        ('id = "truck-1"', 'id = "hub"', "terminal 'hub': 'hub' is a na"),
+        ('id = "truck-1"', 'id = "hub"', "terminal 'hub': 'hub' is a name of the deployment's own"),
         ('id = "truck-1"', 'id = "Truck 1"', "terminal 'Truck 1': id = 'Truck 1': expected 1 to 32 of a-z, 0-9 and -"),
         (
             "[[terminal]]",
