@@ -4,7 +4,8 @@ import datetime as dt
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,6 +19,8 @@ TIME = "a date and time such as 2026-12-01T22:00"
 DAY = "a date such as 2026-12-01"
 NAME = "a name, in quotes"
 POSITION = "[latitude, longitude] in degrees (WGS-84), such as [22.5431, 114.0579]"
+DRIVERS = Path(__file__).parents[2] / "edge" / "drivers"
+"""The boards' drivers, one file for each, where they are installed beside the hub."""
 EXPECTED = {
     "id": ID,
     "city": ID,
@@ -167,6 +170,22 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         raise _explain(text, {kind: [entry]}) from None
     if isinstance(found, Site):
         _check_site(found, zone)
+    if isinstance(found, Board):
+        check_sensors(found.id, found.sensors)
+
+
+def check_sensors(board: str, sensors: Iterable[str]) -> None:
+    """Check what is written of a board's sensors: that there are such drivers, where this machine has them.
+
+    Raises:
+        EntryError: there is none of such a name.
+    """
+    known = sorted(file.stem for file in DRIVERS.glob("*.py") if "\nclass Driver" in file.read_text("utf-8"))
+    for name in sensors:
+        if known and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            told = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(known)}"
+            raise EntryError(f"sensors: there is no driver {name!r}; {told}", "board", board, "sensors")
 
 
 def _lists(value: Any) -> Any:
