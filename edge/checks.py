@@ -35,7 +35,7 @@ def calibration(content):
         return "channels: expected an object"
     if id_ == 0 and content["channels"]:
         return "id: 0 says that nothing is corrected; expected 1 or more"
-    known = [channel for sources, _, _ in QUANTITIES.values() for channel in sources]
+    known = [channel for row in QUANTITIES.values() for channel in row[0]]
     for channel, how in content["channels"].items():
         if channel not in known:
             return "%s: no sensor gives this channel" % channel

@@ -37,6 +37,20 @@ class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     board: bool = True
     max_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
     stuck_after: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    floor: float | None = None
+    zero_after: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    sentinels: tuple[float, ...] = ()
+
+    def flag(self, value: float) -> str:
+        """Return the HJ 212 letter of a value that no instrument in order gives, T above the range or D; else ""."""
+        low, high = self.range
+        return "T" if value > high else "" if value >= low and value not in self.sentinels else "D"
+
+    def still_for(self, value: float) -> float | None:
+        """Return for how long an instrument in order may give one value unchanged, s; None: for ever."""
+        if not value:
+            return self.zero_after
+        return None if self.floor is not None and value <= self.floor else self.stuck_after
 
 
 def load_quantities(path: Path | None = None) -> dict[str, Quantity]:
@@ -73,6 +87,9 @@ def quantity_of(where: str, key: str, entry: dict[str, object], families: Collec
     low, high = quantity.range
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise CatalogueError(f"{where} range = [{low}, {high}]: expected the lowest, then the highest value")
+    for sentinel in quantity.sentinels:
+        if not low <= sentinel <= high:
+            raise CatalogueError(f"{where} sentinels: {sentinel} lies outside the range, which flags it already")
     return quantity
 
 

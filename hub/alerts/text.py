@@ -81,12 +81,13 @@ class Teller:
     def exceeded(self, v: Verdict, site: Site, permit: NightWork | None) -> Text:
         """Return what an exceedance is: site, value, limit, window, capture, clause, how well it is verified."""
         shown = f"{number(v.value, v.decimals)} {v.unit}"
+        least = ("at least ", "至少") if v.reason == "at_least" else ("", "")
         en = (
-            f"{place(site, v.device, 0)}: {shown}, limit {v.limit_value:g} {v.unit}. {v.limit.en}, "
+            f"{place(site, v.device, 0)}: {least[0]}{shown}, limit {v.limit_value:g} {v.unit}. {v.limit.en}, "
             f"{self.span(v.start, v.end, ' to ')}, data capture {v.capture * 100:.0f} %. {cited(v, 0)}."
         )
         zh = (
-            f"{place(site, v.device, 1)}：{shown}，限值{v.limit_value:g} {v.unit}。{v.limit.zh}，"
+            f"{place(site, v.device, 1)}：{least[1]}{shown}，限值{v.limit_value:g} {v.unit}。{v.limit.zh}，"
             f"{self.span(v.start, v.end, '至')}，有效数据率{v.capture * 100:.0f} %。{cited(v, 1)}。"
         )
         if permit:

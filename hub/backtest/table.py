@@ -58,14 +58,14 @@ class _Track:
     """One quantity: what its texts mean, what has been covered of its time, the sum that is being made."""
 
     __slots__ = (
-        *("end", "ends", "energy", "first", "high", "highest", "line", "low", "quantity"),
+        *("end", "ends", "energy", "first", "flag", "highest", "line", "quantity"),
         *("seconds", "start", "starts", "total", "until", "values"),
     )
 
     def __init__(self, key: str, quantity: Quantity) -> None:
         self.quantity = key
         self.energy = quantity.aggregate == "energy_mean"
-        self.low, self.high = quantity.range
+        self.flag = quantity.flag
         self.values: dict[str, tuple[float, float]] = {}
         """Values that have come, with what each second of them adds to an integral."""
         self.start: float = 0
@@ -344,7 +344,7 @@ class Table:
             except NoNumberError as error:
                 self._without(text, error.cause)
                 return None
-        if not track.low <= value <= track.high:
+        if track.flag(value):
             self.notes[IMPLAUSIBLE] += 1  # the hub flags it with D or T
             return None
         if len(track.values) > _MANY:

@@ -23,6 +23,7 @@ from hub.compliance.windows import DAYS_KEPT, WindowStore
 from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
 from hub.judge.boards import KEEP, NEVER
+from hub.judge.rules import BOUND
 from hub.judge.verdicts import Verdict
 from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places
@@ -177,6 +178,14 @@ class Compliance:
                     add(i.device, quantity, i.t, i.dt, value)
                 for quantity in i.flagged:
                     add(i.device, quantity, i.t, i.dt, None)
+                for quantity, level in i.least.items():
+                    known = self._plans.quantities.get(quantity)
+                    if known and not known.flag(level):
+                        add(i.device, quantity + BOUND, i.t, i.dt, level)
+                for quantity, since in i.void.items():
+                    stood_at = i.flagged[quantity][1]
+                    if stood_at is not None:
+                        self._engine.void(i.device, quantity, since, i.t, stood_at)
         return heard
 
     def _judge(self, heard: set[str], now: float) -> set[str]:

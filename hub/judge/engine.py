@@ -3,6 +3,7 @@
 No database and no clock: what outlasts memory lies in an `Archive`, and when a board's windows are over, it is told.
 """
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +13,7 @@ from hub.judge.averaging import Mean, rounded
 from hub.judge.boards import NEVER, Board, Sites
 from hub.judge.cells import Archive, Cell, Mark
 from hub.judge.intake import Intake
-from hub.judge.rules import Node, Place, Plan, Plans, Rule
+from hub.judge.rules import BOUND, Node, Place, Plan, Plans, Rule
 from hub.judge.verdicts import Binds, Outcome
 from hub.judge.windows import LocalTime, Window
 
@@ -122,6 +123,8 @@ class Engine(Intake):
         rules = plan.rules.get(node, ())
         if not rules:
             return []
+        if node.may_be_bounded:
+            mean = self._bounded(board.device, node, (start, end), mean)
         time_of_day = self._local.time_of_day(start)
         first = end > board.before
         found: list[Judgement] = []
@@ -129,6 +132,21 @@ class Engine(Intake):
             if rule.applies(time_of_day):
                 found += self._apply(board.device, rule, binds, (start, end), mean, first)
         return found
+
+    def _bounded(self, device: str, node: Node, window: Window, mean: Mean) -> Mean:
+        """Return the mean, with the level that the window has for certain where a part of it was clipped.
+
+        What was neither measured nor clipped counts as silence.
+        """
+        start, end = window
+        clipped = self.cell_of(device, node.quantity + BOUND, node.span, start)
+        if clipped is None or not clipped.seconds:
+            return mean
+        if node.steps[0].statistic == "max":
+            return mean._replace(least=clipped.highest)
+        cell = self.cell_of(device, node.quantity, node.span, start)
+        energy = clipped.total + (cell.total if cell else 0.0)
+        return mean._replace(least=10 * math.log10(energy / (end - start)))
 
     def _plan_for(self, place: Place, day: date) -> Plan:
         known = self._plan
@@ -153,17 +171,24 @@ class Engine(Intake):
         reason = mean.reason
         if above and reason == "too_little" and limit.steps[-1].statistic == "max":
             reason = ""  # one value above is an exceedance whatever else is missing
+        value = mean.value
+        least = None if mean.least is None or reason == "wind" else rounded(mean.least, rule.decimals)
+        if least is not None and least > limit.value and (reason or not above):
+            value, told, above, reason = mean.least, least, True, ""
+        by_bound = value is not mean.value
         if above and not reason and limit.above_background:
             reason = "no_background"  # with it taken off, it may be below
         above = above and not reason
         outcome: Outcome = "invalid" if reason else "exceeded" if above else "compliant"
+        if above and by_bound:
+            reason = "at_least"
         judgement = Judgement(
             device,
             rule,
             binds,
             start,
             end,
-            mean.value,
+            value,
             told,
             mean.capture,
             outcome,

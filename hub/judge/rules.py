@@ -13,6 +13,8 @@ from hub.judge.verdicts import Binds
 from schemas import Binding, Limit, Quantity, Standard, Step, binding
 
 LONG = ("month", "quarter", "year")
+BOUND = " at least"
+"""Behind a noise quantity: another one, the levels that clipped parts had for certain; see `Engine.bound_of`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +37,11 @@ class Node:
     """Names it in a database."""
     outer: "list[Node]" = field(default_factory=list, repr=False)
     """Those whose `inner` it is: they need its values kept."""
+
+    @property
+    def may_be_bounded(self) -> bool:
+        """Whether a level that was clipped gives its window a lower bound: what is missing can only make it higher."""
+        return len(self.steps) == 1 and self.quantity in ("laeq", "lafmax")
 
     @property
     def span(self) -> str:
@@ -167,6 +174,8 @@ class Plans:
                 companions.setdefault("wind_speed", []).append(node)
             if node.reference_o2 is not None:
                 companions.setdefault("stack_o2", []).append(node)
+            if node.may_be_bounded:
+                companions.setdefault(node.quantity + BOUND, []).append(node)
         return Plan(
             {node: tuple(found) for node, found in rules.items()},
             {quantity: tuple(nodes) for quantity, nodes in fed.items()},

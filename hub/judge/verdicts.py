@@ -16,8 +16,13 @@ REASONS: dict[str, tuple[str, str]] = {
     "wind": ("wind too strong for a valid noise measurement", "风速过大，噪声测量无效"),
     "no_oxygen": ("no valid oxygen reading to convert with", "缺少有效含氧量，无法折算"),
     "no_background": ("the background of the area is not known", "缺少区域背景值"),
+    "at_least": (
+        "part of the sound was beyond the instrument: the level was this or higher",
+        "部分声音超出仪器量程，实际声级不低于此值",
+    ),
 }
-"""Why a verdict is invalid: English and Chinese by key; the empty key stands with every other outcome."""
+"""Why a verdict is invalid: English and Chinese by key. `at_least` stands with what is exceeded by the level that is
+certain, the empty key with every other outcome."""
 
 
 @dataclass(frozen=True, slots=True)

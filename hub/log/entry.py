@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from hub.wire.channels import Channel, Measured, Proof, Said, channel
+from hub.wire.channels import Channel, Measured, Proof, Record, Said, channel
+from hub.wire.messages import LEAST
 from hub.wire.topics import Topic
 
 COLUMNS = "offset, received, topic, payload, fresh, findings, settled, ifnull(branch, 0), proof"
@@ -23,6 +24,8 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
     `t`: start, Unix s, UTC. `dt`: length, s. `values`: what is normal (flag N), by quantity, in the catalogue's unit.
     `flagged`: what is not, by quantity: HJ 212 letter, and the value where there is one. (`device`, `stream`, `seq`)
     identify the record; what came with other content under numbers of stream `9f3a12c4` is of `9f3a12c4~1`.
+    `least`: of noise that was clipped (T), by quantity, the level that is certain. `void`: by quantity, since when
+    (Unix s) what the sensor gave does not count, as this record shows.
     """
 
     district: str
@@ -34,6 +37,8 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
     dt: int
     values: dict[str, float]
     flagged: dict[str, tuple[str, float | None]] = {}
+    least: dict[str, float] = {}
+    void: dict[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -126,8 +131,21 @@ class Entry:
                     flags = {**found[index], **flags}
                 if flags:
                     normal = {quantity: value for quantity, value in values.items() if quantity not in flags}
-                    flagged = {quantity: (flag, values.get(quantity)) for quantity, flag in flags.items()}
-                    result.append(Interval(district, site, device, stream, seq, record.t, record.dt, normal, flagged))
+                    flagged = {quantity: (flag[0], values.get(quantity)) for quantity, flag in flags.items()}
+                    identity = district, site, device, stream, seq
+                    more = _least(record), _void(flags)
+                    result.append(Interval(*identity, record.t, record.dt, normal, flagged, *more))
                 else:
                     result.append(Interval(district, site, device, stream, seq, record.t, record.dt, values))
         return result
+
+
+def _least(record: Record) -> dict[str, float]:
+    """Return the levels that a record has for certain, where it was clipped."""
+    clipped = (quantity for quantity, flag in record.f.items() if flag == "T")
+    return {quantity: record.r[quantity + LEAST] for quantity in clipped if quantity + LEAST in record.r}
+
+
+def _void(flags: dict[str, str]) -> dict[str, int]:
+    """Return since when quantities do not count, by what validation said of a record."""
+    return {quantity: int(flag[2:]) for quantity, flag in flags.items() if len(flag) > 1}

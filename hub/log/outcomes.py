@@ -9,7 +9,8 @@ from hub.wire.messages import Message
 from hub.wire.outline import NOTHING, Outline
 
 Finding = tuple[int, str, str]
-"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty)."""
+"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty). `D@1794999990`: it has been
+faulty since that record began, Unix s, as shows only now."""
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):

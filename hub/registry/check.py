@@ -4,7 +4,8 @@ import datetime as dt
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,6 +23,8 @@ DAY = "a date such as 2026-12-01"
 NAME = "a name, in quotes"
 SIM = "the number of its SIM card in quotes, 6 to 20 digits"
 POSITION = "[latitude, longitude] in degrees (WGS-84), such as [22.5431, 114.0579]"
+DRIVERS = Path(__file__).parents[2] / "edge" / "drivers"
+"""The boards' drivers, one file for each, where they are installed beside the hub."""
 EXPECTED = {
     "id": ID,
     "city": ID,
@@ -196,6 +199,22 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
     _refuse_control(kind, entry)
     if isinstance(found, Site):
         _check_site(found, zone)
+    if isinstance(found, Board):
+        check_sensors(found.id, found.sensors)
+
+
+def check_sensors(board: str, sensors: Iterable[str]) -> None:
+    """Check what is written of a board's sensors: that there are such drivers, where this machine has them.
+
+    Raises:
+        EntryError: there is none of such a name.
+    """
+    known = sorted(file.stem for file in DRIVERS.glob("*.py") if "\nclass Driver" in file.read_text("utf-8"))
+    for name in sensors:
+        if known and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            told = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(known)}"
+            raise EntryError(f"sensors: there is no driver {name!r}; {told}", "board", board, "sensors")
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

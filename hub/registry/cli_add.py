@@ -161,8 +161,13 @@ def add_board(
 ) -> None:
     """Add a board."""
     from hub.config.files import load_config
+    from hub.registry.check import EntryError, check_sensors
 
     entry = {"id": id_, "site": site, "sensors": cell("--sensors", "sensors", sensors), "note": note}
+    try:
+        check_sensors(id_, entry["sensors"] or ())
+    except EntryError as error:
+        raise UserError(f"--{error}") from None
     entry["installed"] = cell("--installed", "installed", installed)
     entry["calibration_due"] = cell("--calibration-due", "calibration_due", calibration_due)
     changes = _add(config, "board", entry, _given_key(key_file) if key_file else None)

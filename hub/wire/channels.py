@@ -14,12 +14,16 @@ from hub.wire.topics import PREFIX, Topic, parse
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One interval as it was sent: start (Unix s, UTC), length (s), values and flags (HJ 212) by quantity."""
+    """One interval as it was sent: start (Unix s, UTC), length (s), values and flags (HJ 212) by quantity.
+
+    `r`: see `hub.wire.messages.Record`.
+    """
 
     t: int
     dt: int
     v: dict[str, float]
     f: dict[str, str] = {}
+    r: dict[str, float] = {}
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False):

@@ -16,6 +16,8 @@ Seq = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Flag = Literal["F", "M", "C", "D", "T", "S", "B"]
+LEAST = "_least"
+"""End of a key in a record's `r`: the level that is certain of noise that was clipped."""
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -27,7 +29,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Its keys are each a `Key`; `TelemetryDecoder` sees to that, for less than the decoder would take."""
     f: dict[Key, Flag] = {}
     r: dict[Key, float] = {}
-    """Values before the board's calibration, where it changed them and reports them."""
+    """Values before the board's calibration, where it changed them and reports them; under QUANTITY_least, of noise
+    that was clipped (flag T), the level that is certain: a lower bound, in dB."""
 
 
 class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

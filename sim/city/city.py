@@ -87,7 +87,7 @@ def board_config(
     dust, bus = (f"tcp:127.0.0.1:{lines[name].port}" for name in ("dust", "bus"))
     laf = {"channel": "laf", "register": 0, "scale": 0.1}
     sensors: list[dict[str, object]] = [
-        {"name": "dust", "type": "plantower", "port": dust},
+        {"name": "dust", "type": "plantower", "port": dust, "warmup": 0},  # a simulated sensor has nothing to settle
         {"name": "noise", "type": "modbus", "port": bus, "address": 1, "registers": [laf]},
     ]
     sensors += [{**sensor, "port": bus} for sensor in board.site.sensors]

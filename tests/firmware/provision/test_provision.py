@@ -133,6 +133,25 @@ def test_certificates_are_made_with_the_city_s_authority_or_taken_from_the_offic
         (("--sensor", "sps30"), "sensor 'dust': each sensor needs a name of its own"),
         (("--sensor", "sps30,name"), "'name' is not KEY=VALUE"),
         (("--sensor", 'tsp-4-20ma,channels=[{"channel":"tsp","input":7}]'), "sensor 'tsp'"),
+        (
+            ("--sensor", 'noise,name=n,registers=[{"channel":"laf","register":0,"kind":"f64"}]'),
+            "sensor 'n': channel 'laf': kind 'f64': expected one of f32, s16, s32, u16, u32",
+        ),
+        (
+            ("--sensor", 'noise,name=n,registers=[{"channel":"noise","register":0,"scale":0.1}]'),
+            "sensor 'n': channel 'noise': expected one of co, humidity, la, laeq",
+        ),
+        (
+            ("--sensor", 'sht3x,address="0x45"'),
+            "address '0x45': expected a whole number from 8 to 119, without quotes: 69",
+        ),
+        (("--sensor", "sht3x,address=0x99"), "address 153: expected a whole number from 8 to 119"),
+        (
+            ("--sensor", "sps30,name=n,warmpu=30"),
+            "warmpu is not known to sps30; expected one of name, port, type, warmup",
+        ),
+        (("--sensor", "sps30,name=n,port=i2c:0"), "port 'i2c:0': expected a line such as uart:1"),
+        (("--sensor", "sps30,name=n,type=frames"), "type 'frames': expected the name of a driver"),
         (("--position", "113,23.0"), "--position '113,23.0': is not on Earth"),
         (("--position", "north"), "expected LATITUDE,LONGITUDE"),
         (("--broker", "mqtt:x"), "--broker mqtt:x: expected HOST or HOST:PORT"),
@@ -180,3 +199,6 @@ def test_a_template_s_settings_are_changed_by_name():
     changed = sensor('noise,name=noise-2,address=7,registers=[{"channel":"laf","register":3,"scale":0.01}]')
     assert (changed["name"], changed["address"], changed["registers"][0]["register"]) == ("noise-2", 7, 3)
     assert sensor("plantower,port=uart:1:9600:rx=4:tx=5")["port"] == "uart:1:9600:rx=4:tx=5"
+    assert sensor("sht3x,address=0x45")["address"] == 69
+    float_ = sensor('noise,registers=[{"channel":"laf","register":0,"kind":"f32"}]')
+    assert float_["registers"] == [{"channel": "laf", "register": 0, "kind": "f32"}]

@@ -83,6 +83,16 @@ def city(tmp_path):
         yield city
 
 
+def test_a_dust_sensor_that_is_dead_at_zero_is_told(city):
+    for _ in range(6 * 60 + 40):
+        city.hub.now += 60
+        begin = 60 * (int(city.hub.now) // 60) - 60
+        said = {board: record(begin, 60, laeq=60.0 + begin // 60 % 2, pm10=0) for board in BOARDS[:1]}
+        city.hub.hear(*[city.speakers[board].telemetry(text) for board, text in said.items()])
+    city.look()
+    assert ("fence-1", "sensor faulty: pm10") in city.rules()
+
+
 def test_a_silent_board_is_told_once_and_ends_when_it_is_heard(city):
     city.speak(*BOARDS)
     city.speak("fence-2", "stack-1", minutes=14)
