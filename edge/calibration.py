@@ -13,6 +13,7 @@ on beyond the ends; a single pair is a shift), `gain` and `offset` (gain * raw +
 import json
 
 from edge import drivers, files
+from edge.borrow import borrow
 from edge.journal import log
 
 DRIEST_DENSITY = 1.65  # g/cm3, of dry particles
@@ -49,9 +50,7 @@ class Calibration:
             text = files.read(path)
             if text is not None:
                 content = json.loads(text)
-                from edge import checks
-
-                wrong = checks.calibration(content)
+                wrong = borrow("checks").calibration(content)
                 if wrong:
                     raise ValueError(wrong)
                 self._use(content)
@@ -64,10 +63,9 @@ class Calibration:
 
         Ids rise: records say by the id alone how they were corrected, and an older one may be played back.
         """
-        from edge import checks
         from edge.rising import limit
 
-        wrong = checks.calibration(content)
+        wrong = borrow("checks").calibration(content)
         if wrong:
             raise ValueError(wrong)
         if not self.id < content["id"] <= limit(self.id):

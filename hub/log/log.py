@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from hub.log.batch import Batch, Committed, add_counts, encode
+from hub.log.batch import AGAIN, Batch, Committed, add_counts, encode
 from hub.log.entry import decode_ranges
 from hub.log.outcomes import Admitted, Refused
 from hub.log.reader import LogReader
 from hub.log.repeats import MOST_WALKED, Compared, Link, compare, spans, without
-from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError
+from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError, place_of_event
 from hub.storage.database import open_database, transaction
 from hub.wire.messages import Event, Telemetry
 from hub.wire.times import MOST_AHEAD
@@ -98,6 +98,9 @@ RECENT = 60.0
 """So long after a board's last word no other one speaks from its backup, s."""
 QUIET = 600.0
 """A branch of which nothing came for so long holds back no acknowledgement any more, s."""
+
+STATUSES = 24
+"""So many of a board's newest statuses are compared with one that comes: the broker keeps them, or somebody else."""
 
 _SIZE = "(length(payload) + 2 * length(topic) + length(detail))"
 
@@ -358,8 +361,7 @@ class Log(LogReader):
                 return False
             message = outcome.message
             if not isinstance(message, Telemetry):
-                self._take_other(outcome, message, batch)
-                return True
+                return self._take_other(outcome, message, batch, again=again)
             stream = self._streams.find(outcome.device, message.stream)
             first, after = message.seq, message.seq + len(message.records)
             if batch.now - stream.heard > self._recent:
@@ -414,6 +416,8 @@ class Log(LogReader):
             batch.counts[outcome.device, "other_content"] += 1
         elif fresh or not strange:
             batch.counts["", "accepted" if fresh else "duplicate"] += 1
+            if not fresh:
+                batch.counts[outcome.device, AGAIN] += 1
         return not strange
 
     def _branch_off(
@@ -539,13 +543,25 @@ class Log(LogReader):
             nowhere = Stream(outcome.device, said.answer[0], [])
             batch.answers[nowhere] = said.answer[1]
             batch.say_where(nowhere, outcome)
+        elif outcome.event and outcome.device:
+            batch.events.append((outcome.device, outcome.event, outcome.topic))
         batch.quarantine(outcome, fresh)
 
-    def _take_other(self, outcome: Admitted, message: object, batch: Batch) -> None:
-        """Take a status, an event or a reply."""
-        if outcome.kind != "status" and self._was_said(outcome, batch):
+    def _take_other(self, outcome: Admitted, message: object, batch: Batch, *, again: bool) -> bool:
+        """Take a status, an event or a reply; tell whether it was admitted, or is a repeat of what was."""
+        number = message.number if isinstance(message, Event) else 0
+        if number:
+            batch.events.append((outcome.device, number, outcome.topic))
+        if self._was_said(outcome, batch):
             batch.counts["", "duplicate"] += 1
-            return
+            return True
+        if number and not self._count_event(outcome.device, number, batch):
+            if not again:
+                detail = (
+                    f"event {number}: the hub is done with this number, and what it had under it is another, or pruned"
+                )
+                batch.quarantine(_strange(outcome, "not_compared", detail), [])
+            return False
         if isinstance(message, Event) and message.dropped:
             name, begin, last, reason = message.dropped
             stream = self._streams.find(outcome.device, name)
@@ -564,6 +580,16 @@ class Log(LogReader):
             batch.reasons.append((reason, outcome.device, name, begin, last))
         batch.counts["", "accepted"] += 1
         batch.message(outcome, [], 0, settled=True)
+        return True
+
+    def _count_event(self, device: str, number: int, batch: Batch) -> bool:
+        """Mark the number of an event as done; tell whether it was not."""
+        name, place = place_of_event(number)
+        stream = self._streams.find(device, name)
+        if not self._streams.add(stream, place, place + 1):
+            return False
+        batch.untold.add(stream)
+        return True
 
     def _give_up(self, stream: Stream, first: int, after: int, reason: str, batch: Batch) -> list[tuple[int, int]]:
         """Mark records as done that will never come; return the ranges of those that were not."""
@@ -580,10 +606,19 @@ class Log(LogReader):
                 batch.untold.add(branch)
 
     def _was_said(self, outcome: Admitted, batch: Batch) -> bool:
-        """Tell whether an event or reply is in the log already: the broker hands it out again after a lost PUBACK."""
+        """Tell whether an event, reply or status is in the log already: the broker hands it out again.
+
+        Of statuses, one an hour, only the newest are looked at.
+        """
         if (outcome.topic, outcome.payload) in batch.said:
             return True
         batch.said.add((outcome.topic, outcome.payload))
+        if outcome.kind == "status":
+            rows = self._db.execute(
+                "SELECT payload FROM message WHERE topic = ? AND fresh IS NULL ORDER BY offset DESC LIMIT ?",
+                (outcome.topic, STATUSES),
+            )
+            return (outcome.payload,) in rows.fetchall()
         row = self._db.execute(
             "SELECT 1 FROM message WHERE topic = ? AND fresh IS NULL AND payload = ?", (outcome.topic, outcome.payload)
         )
@@ -608,7 +643,7 @@ class Log(LogReader):
                     number = min(number, branch.complete)
             if number:
                 complete[stream] = number
-        return Committed(complete, batch.records, batch.by_reason(), batch.elsewhere)
+        return Committed(complete, batch.records, batch.by_reason(), batch.elsewhere, batch.events)
 
 
 def _strange(outcome: Admitted | Refused, reason: str, detail: str) -> Refused:
