@@ -4,8 +4,6 @@ The same code runs on MicroPython (boards, and its unix port in tests) and on CP
 settled in board_esp32.py and board_host.py, or by a `try: import` at the top of a module.
 """
 
-import sys
-
 try:
     from gc import mem_alloc, mem_free, threshold
 
@@ -16,9 +14,3 @@ except ImportError:
     pass  # CPython
 
 VERSION = "0.1.0"
-
-
-def let_go(name):
-    """Forget a module of this package that was needed once: the heap is dear."""
-    sys.modules.pop("edge." + name, None)
-    globals().pop(name, None)

@@ -3,7 +3,7 @@
 from array import array
 from math import atan2, cos, log10, pi, sin
 
-from edge import let_go
+from edge.borrow import borrow
 from edge.quantities import QUANTITIES
 
 # Share of good samples that an interval needs to count as normal: HJ 212-2017 appendix D asks for 45 of 60 minutes.
@@ -60,10 +60,8 @@ class Aggregator:
     """
 
     def __init__(self, channels):
-        from edge.ranges import RANGES
-
-        let_go("ranges")
-        self._ranges = {channel: RANGES[channel] for channel in channels if channel in RANGES}
+        ranges = borrow("ranges").RANGES
+        self._ranges = {channel: ranges[channel] for channel in channels if channel in ranges}
         self._quantities = []
         for key, (sources, aggregate, _) in QUANTITIES.items():
             for channel in sources:

@@ -14,6 +14,7 @@ and true value with straight lines between them, which go on beyond the ends; a 
 import json
 
 from edge import drivers, files
+from edge.borrow import borrow
 from edge.journal import log
 
 DRIEST_DENSITY = 1.65  # g/cm3, of dry particles
@@ -39,10 +40,7 @@ def through(points, value):
 
 def check(content):
     """Raise ValueError with what is wrong with a calibration's content."""
-    from edge import checks, let_go
-
-    wrong = checks.calibration(content)
-    let_go("checks")
+    wrong = borrow("checks").calibration(content)
     if wrong:
         raise ValueError(wrong)
 

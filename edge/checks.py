@@ -85,9 +85,9 @@ def desired(content):
     for key in content:
         if key not in ("revision", "interval", "period", "relay"):
             return "%s: not known here" % key
-    if content.get("interval", 10) not in INTERVALS:
+    if isinstance(content.get("interval"), bool) or content.get("interval", 10) not in INTERVALS:
         return "interval: expected one of %s s" % (INTERVALS,)
     period = content.get("period", 1)
-    if not isinstance(period, (int, float)) or not 0.1 <= period <= 60:
+    if not isinstance(period, (int, float)) or isinstance(period, bool) or not 0.1 <= period <= 60:
         return "period: expected 0.1 to 60 s"
     return relay(content["relay"]) if "relay" in content else None

@@ -4,10 +4,9 @@
 what only one driver has, such as its models, it checks itself.
 """
 
-from edge import let_go
-from edge.ranges import RANGES
+from edge.borrow import borrow
 
-let_go("ranges")
+RANGES = borrow("ranges").RANGES
 
 KINDS = ("f32", "s16", "s32", "u16", "u32")
 FIELDS = {

@@ -13,6 +13,8 @@ A driver is a class `Driver(port, settings)` with
 A value that the sensor does not have, while it has the others of its sample, is NaN.
 """
 
+from edge.borrow import borrow
+
 
 class NoSample(Exception):
     """There is no sample; `flag` is the HJ 212 letter that says why.
@@ -52,9 +54,4 @@ def make(settings, port):
     Raises ValueError naming sensor, field, value and what was expected when there is no such driver, or it can do
     nothing with a setting.
     """
-    from edge import let_go, sensor_checks
-
-    try:
-        return sensor_checks.make(settings, port)
-    finally:
-        let_go("sensor_checks")
+    return borrow("sensor_checks").make(settings, port)

@@ -60,6 +60,7 @@ KIND: dict[Kind, Text] = {
     "outbox": Text("records given up", "数据丢弃"),
     "numbers": Text("record numbers used twice", "记录编号重复"),
     "flood": Text("board floods", "发送过量"),
+    "unheard": Text("acknowledgements not heard", "未收到确认"),
     "lag": Text("hub lagging", "数据处理滞后"),
 }
 AT_RISK = Text("limit at risk", "可能超过限值")

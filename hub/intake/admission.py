@@ -10,8 +10,8 @@ from hub.intake.plausibility import Plausibility
 from hub.log.outcomes import Admitted, Finding, Refused
 from hub.registry.live import Registry
 from hub.wire.channels import CHANNELS, Measured, Proof, channel
-from hub.wire.messages import DECODERS, KINDS, Telemetry, TelemetryDecoder
-from hub.wire.outline import NOTHING, outline
+from hub.wire.messages import DECODERS, KINDS, Event, Message, Status, Telemetry, TelemetryDecoder
+from hub.wire.outline import NOTHING, event_number, outline
 from hub.wire.seal import authentic
 from hub.wire.times import MOST_AHEAD, MOST_BEHIND
 from hub.wire.topics import PREFIX, parse
@@ -68,11 +68,11 @@ class Admission:
                 detail = f"the board belongs to {home.district}/{home.id}"
                 return self._set_aside(topic, payload, device, "wrong_topic", detail)
             message = self._decoders[kind].decode(payload)
-            if not isinstance(message, Telemetry):
-                return Admitted(topic, payload, district, site, device, kind, message)
-            problem = self._problem(device, message)
+            problem = self._problem(device, message) if isinstance(message, Telemetry) else self._out_of_time(message)
             if problem:
                 return self._set_aside(topic, payload, device, *problem)
+            if not isinstance(message, Telemetry):
+                return Admitted(topic, payload, district, site, device, kind, message)
             findings = self._plausibility.check(device, message)
         except UNREADABLE as error:
             return self._set_aside(topic, payload, device, "schema", str(error))
@@ -153,14 +153,35 @@ class Admission:
         said = outline(payload) if topic.endswith("/telemetry") else NOTHING
         # What a record is that cannot be read was not made later than now, by a clock that is right.
         latest = max(said.latest, int(self._clock()) + MOST_AHEAD)
-        return Refused(topic, payload, device, reason, detail, authentic=True, outline=said, latest=latest)
+        event = event_number(payload) if topic.endswith("/event") else 0
+        return Refused(topic, payload, device, reason, detail, authentic=True, outline=said, latest=latest, event=event)
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock(), self._registry.zone).date()
 
+    def _out_of_time(self, message: Message) -> tuple[str, str] | None:
+        """Return why an event or a status is none of this time, or None.
+
+        0 is the time of a board whose clock is not set. A status tells no time of its own where it is the last will,
+        made when the board connected; nor does it tell that a clock is wrong, since the broker keeps it for ever.
+        """
+        now = self._clock()
+        if isinstance(message, Event) and message.t:
+            if message.t > now + MOST_AHEAD:
+                return "future", f"event: t = {message.t} is more than {MOST_AHEAD} s ahead of the hub's clock"
+            if message.t < now - MOST_BEHIND:
+                days = MOST_BEHIND // 86_400
+                return "past", f"event: t = {message.t} is more than {days} days behind the hub's clock"
+        if isinstance(message, Status) and message.online and 0 < message.t < now - MOST_BEHIND:
+            return (
+                "old_status",
+                f"status: t = {message.t} is more than {MOST_BEHIND // 86_400} days old; it says nothing",
+            )
+        return None
+
     def _problem(self, device: str, message: Telemetry) -> tuple[str, str] | None:
         """Return why the records of a message cannot be used, or None."""
-        if message.clock != "none":
+        if message.clock not in {"none", "hub"}:  # what the hub told them is no word of their own
             last = message.records[-1]
             self._ends[device] = last.t + last.dt
         now = self._clock()

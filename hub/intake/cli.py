@@ -140,7 +140,7 @@ def list_(
         ).fetchall()
         counts = db.execute(
             "SELECT device, reason, messages, last FROM count "
-            "WHERE reason NOT IN ('accepted', 'duplicate', 'replayed', 'released') "
+            "WHERE reason NOT IN ('accepted', 'duplicate', 'again', 'replayed', 'released') "
             "AND :device IN ('', device) AND :reason IN ('', reason) ORDER BY messages DESC",
             selected,
         ).fetchall()

@@ -29,6 +29,7 @@ from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
 from hub.storage.room import short_of_room
 from hub.storage.trouble import explain
+from hub.wire.messages import Status
 from hub.wire.outline import NOTHING
 
 WAIT = 0.2  # s for messages
@@ -132,7 +133,8 @@ class Ingest(threading.Thread):
         return []
 
     def _commit(self, group: list[Incoming]) -> bool:
-        outcomes = [self._judge(m.topic, m.payload) for m in group if not self._known_status(m)]
+        came = [m for m in group if not self._known_status(m)]
+        outcomes = [self._judge(m.topic, m.payload) for m in came]
         reminded = -REMIND
         while not self._stop_asked.is_set():
             began = time.monotonic()
@@ -151,11 +153,22 @@ class Ingest(threading.Thread):
                 if self.problem:
                     log.info("the log can be written again")
                     self.problem = ""
+                self._tell_time(came, outcomes)
                 return True
         return False
 
+    def _tell_time(self, came: list[Incoming], outcomes: list[Admitted | Refused]) -> None:
+        """Answer boards that ask for the time in a status; in doubt of its own the hub tells none."""
+        for message, outcome in zip(came, outcomes, strict=True):
+            if isinstance(outcome, Refused) or not isinstance(outcome.message, Status) or message.retained:
+                continue
+            nonce = outcome.message.nonce
+            if isinstance(nonce, str) and outcome.message.online and self._clock.doubt is None:
+                self._acknowledgements.tell_time(outcome.device, nonce, self._clock.now())
+
     def _report(self, committed: Committed, seconds: float) -> None:
         self._acknowledgements.owe(committed.complete, committed.elsewhere)
+        self._acknowledgements.owe_events(committed.events)
         refused = dict(committed.messages)
         accepted = refused.pop("accepted", 0) + refused.pop("other_content", 0)
         duplicate = refused.pop("duplicate", 0)
@@ -165,7 +178,9 @@ class Ingest(threading.Thread):
     def _judge(self, topic: str, payload: bytes) -> Admitted | Refused:
         outcome = self._admission.judge(topic, payload)
         if self._clock.doubt and isinstance(outcome, Refused) and outcome.reason in OF_TIME:
-            return replace(outcome, outline=NOTHING)  # it may be right, and the hub wrong: its board keeps it, too
+            return replace(
+                outcome, outline=NOTHING, event=0
+            )  # it may be right, and the hub wrong: its board keeps it, too
         return outcome
 
     def _known_status(self, message: Incoming) -> bool:

@@ -19,13 +19,14 @@ class Committed:
 
     `complete`: by stream, the number up to which the board may forget. `records`: telemetry records that
     were new. `messages`: by reason as in the table `count`. `elsewhere`: by stream, the topic under which its board
-    spoke where that is not its own.
+    spoke where that is not its own. `events`: device, number and topic of the events that boards may forget.
     """
 
     complete: dict[Stream, int] = field(default_factory=dict)
     records: int = 0
     messages: dict[str, int] = field(default_factory=dict)
     elsewhere: dict[Stream, str] = field(default_factory=dict)
+    events: list[tuple[str, int, str]] = field(default_factory=list)
 
 
 _QUARANTINE = (
@@ -40,6 +41,10 @@ _AGAIN = (  # what is known of a message that came before is worth more than tha
 )
 
 
+AGAIN = "again"
+"""Reason in the table `count` of a board's messages whose records the hub had all; they are duplicates, too."""
+
+
 class Batch:
     """What one transaction writes; `end` is the offset of the log's newest message before it."""
 
@@ -50,6 +55,8 @@ class Batch:
         self.answers: dict[Stream, int] = {}
         """By stream, what its board may forget of numbers that no stream has."""
         self.elsewhere: dict[Stream, str] = {}
+        self.events: list[tuple[str, int, str]] = []
+        """Device, number and topic of events that are done with."""
         self.walked: Counter[str] = Counter()
         """By board, the messages that were looked at to compare its repeats."""
         self.foreign = self.foreign_bytes = 0
@@ -137,7 +144,8 @@ class Batch:
         """Return how many messages there were, by reason."""
         found: Counter[str] = Counter()
         for (_, reason), messages in self.counts.items():
-            found[reason] += messages
+            if reason != AGAIN:
+                found[reason] += messages
         return found
 
     def write(self, db: sqlite3.Connection) -> None:

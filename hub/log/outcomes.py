@@ -33,10 +33,12 @@ class Refused:
     """A message for quarantine.
 
     `reason`: topic, unknown_board, not_json or bad_mac for what anybody may have sent; retired_board, wrong_topic,
-    schema, unknown_quantity, interval, future or past for what is `authentic`: the board's own, by a good MAC. Also
-    store (the series store refuses the point), other_content and not_compared (see `hub.log.repeats`), and internal (a
-    mistake of the hub's own). `outline` is what an authentic message of telemetry says of its records: those are done
-    with. `latest`: none of them is later than this (Unix s), as far as can be known. `proof`: as in `Admitted`.
+    schema, unknown_quantity, interval, future, past or old_status for what is `authentic`: the board's own, by a good
+    MAC. Also store (the series store refuses the point), other_content and not_compared (see `hub.log.repeats`), and
+    internal (a mistake of the hub's own).
+    `outline` is what an authentic message of telemetry says of its records: those are done with. `latest`: none of them
+    is later than this (Unix s), as far as can be known. `event`: the number of an authentic event, which its board may
+    forget; 0: it is none, or has none. `proof`: as in `Admitted`.
     """
 
     topic: str
@@ -48,6 +50,7 @@ class Refused:
     outline: Outline = NOTHING
     latest: int = 0
     proof: Proof | None = None
+    event: int = 0
 
     @property
     def span(self) -> tuple[str, int, int] | None:

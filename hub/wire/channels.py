@@ -27,12 +27,16 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False):
-    """Consecutive records of a stream, the first with number `seq`; `clock`: how the sender knows the time."""
+    """Consecutive records of a stream, the first with number `seq`; `clock`: how the sender knows the time.
+
+    `oldest`: the lowest number that the sender still holds; 0: not known.
+    """
 
     stream: str
     seq: int
     records: list[Record]
     clock: str = ""
+    oldest: int = 0
 
 
 Said = Measured | Status | Event | Reply
