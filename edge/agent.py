@@ -88,8 +88,10 @@ class Agent:
             try:
                 self.sensors[settings["name"]] = drivers.make(settings, ports[spec])
             except Exception as error:
-                why = "%s is missing" % error if isinstance(error, KeyError) else str(error)
-                raise ValueError("sensor %s: %s (edge/drivers/README.md)" % (settings["name"], why)) from None
+                why = str(error)
+                if not why.startswith("sensor "):  # of the bus
+                    why = "sensor '%s': %s" % (settings["name"], why)
+                raise ValueError(why + " (edge/drivers/README.md)") from None
         self.outbox = Outbox(folder, stream=borrow("stream").resume(folder, board), **config.get("outbox", {}))
         boxes = [self.outbox] + self.outbox.elders
         lasts = [message.made(box.last) for box in boxes if box.last]
