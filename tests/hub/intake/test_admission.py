@@ -264,7 +264,7 @@ def test_a_record_from_long_ago_is_admitted():
 
 def test_an_implausible_value_is_found_and_kept():
     said = Speaker().telemetry(
-        record(BEFORE_NOON, laeq=140.1, lafmax=140.0, pm10=-1),
+        record(BEFORE_NOON, laeq=140.1, lafmax=140.0, pm10=-16),
         record(BEFORE_NOON + 10, laeq=20.0, lafmax=80.0),
         record(BEFORE_NOON + 20, laeq=19.9, temperature=-50.1),
     )

@@ -169,9 +169,9 @@ def test_what_is_replayed_is_proven_as_it_was_when_it_came(hub):
 
 
 def test_a_value_out_of_range_is_flagged_as_a_boards_is(hub):
-    serve(hub, f"t={NINE} dt=60 laeq=500 pm10=-5")
+    serve(hub, f"t={NINE} dt=60 laeq=500 pm10=-50")
     (interval,) = hub.entries()[0].intervals
-    assert interval.flagged == {"laeq": ("T", 500.0), "pm10": ("D", -5.0)}
+    assert interval.flagged == {"laeq": ("T", 500.0), "pm10": ("D", -50.0)}
 
 
 def test_a_topic_of_no_channel_is_no_entry():
