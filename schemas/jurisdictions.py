@@ -36,12 +36,26 @@ _PROVINCES = {
     "ZJ": ("Zhejiang", "浙江"),
 }
 
-JURISDICTIONS = {
-    "WHO": ("World Health Organization", "世界卫生组织"),
-    "EU": ("European Union", "欧盟"),
-    "CN": ("China", "中国"),
-} | {f"CN-{code}": names for code, names in _PROVINCES.items()}
-"""English and Chinese name by code."""
+_CITIES = {
+    "CN-GD-4401": ("Guangzhou", "广州"),
+    "CN-GD-4406": ("Foshan", "佛山"),
+    "CN-JS-3202": ("Wuxi", "无锡"),
+    "CN-JX-3601": ("Nanchang", "南昌"),
+    "CN-SN-6101": ("Xi'an", "西安"),
+}
+
+JURISDICTIONS = (
+    {
+        "WHO": ("World Health Organization", "世界卫生组织"),
+        "EU": ("European Union", "欧盟"),
+        "CN": ("China", "中国"),
+    }
+    | {f"CN-{code}": names for code, names in _PROVINCES.items()}
+    | _CITIES
+)
+"""English and Chinese name by code. A city's own code is its province's, with the digits of GB/T 2260 behind it."""
+_DISTRICTS = {"nanhai": "CN-GD-4406", "南海": "CN-GD-4406"}
+"""Districts that people name for the city in which they lie."""
 
 
 def jurisdictions_of(name: str) -> tuple[str, ...]:
@@ -54,12 +68,13 @@ def jurisdictions_of(name: str) -> tuple[str, ...]:
         LookupError: no such jurisdiction; the text names the nearest ones.
     """
     wanted = name.strip().casefold()
-    known = {text.casefold(): code for code, names in JURISDICTIONS.items() for text in (code, *names)}
+    known = {text.casefold(): code for code, names in JURISDICTIONS.items() for text in (code, *names)} | _DISTRICTS
     try:
         code = known[wanted]
     except KeyError:
         near = difflib.get_close_matches(wanted, known, 2)
         expected = " or ".join(f"'{known[text]}' ({text})" for text in near) or "a code such as CN, CN-SH, EU or WHO"
         raise LookupError(f"there is no jurisdiction '{name}'; expected {expected}") from None
-    country = code.partition("-")[0]
-    return tuple(dict.fromkeys((code, country, "WHO")))
+    parts = code.split("-")
+    wider = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return tuple(dict.fromkeys((*wider, "WHO")))

@@ -57,6 +57,8 @@ PROPERTIES = {
             "boiler": ("boiler", "锅炉"),
             "power_boiler": ("boiler of a power station", "火电厂锅炉"),
             "gas_turbine": ("gas turbine", "燃气轮机组"),
+            "furnace": ("industrial furnace", "工业炉窑"),
+            "cement": ("cement works", "水泥工业设备"),
             "other": ("other plant", "其他"),
         },
     ),
@@ -65,6 +67,28 @@ PROPERTIES = {
         "whether the boiler was in use before the standard, is new, or is under special limits",
         "锅炉类别",
         {"in_use": ("in use", "在用"), "new": ("new", "新建"), "special": ("special limits", "特别排放限值")},
+    ),
+    "capacity": Property(
+        "output of the boiler: 6 t/h of steam (4.2 MW) or more, or less",
+        "锅炉容量（6蒸吨/小时即4.2兆瓦及以上，或以下）",
+        {"large": ("6 t/h or more", "6蒸吨/小时及以上"), "small": ("less than 6 t/h", "6蒸吨/小时以下")},
+    ),
+    "key_industry": Property(
+        "whether it is one of the industries that a local standard names",
+        "是否属地方标准所列重点行业",
+        {"yes": ("yes", "是"), "no": ("no", "否")},
+    ),
+    "sensitive": Property(
+        "whether buildings that are sensitive to noise stand around the site",
+        "周围是否有噪声敏感建筑物",
+        {"near": ("there are", "有"), "none": ("there are none", "无")},
+        "near",
+    ),
+    "works": Property(
+        "whether the works are planned, or repair in an emergency",
+        "施工性质",
+        {"planned": ("planned", "正常施工"), "emergency": ("emergency repair", "抢修、抢险")},
+        "planned",
     ),
     "who_target": Property(
         "which level of WHO is aimed at",

@@ -57,7 +57,7 @@ LONG = 20_000_000
 
         使用 --json 时每项判定一行 JSON 对象，按起始时间排序，最后一行为汇总。""",
     ),
-    "fenceline backtest noise.csv --zone 2",
+    "fenceline backtest noise.csv --zone 2 --background 52",
     'fenceline backtest air.csv --standards "GB 3095-2012,GB 3095-2026" --json',
     "fenceline backtest air.csv --aqi",
     "fenceline backtest dust.csv --jurisdiction Shanghai --lang zh",
@@ -79,6 +79,16 @@ def backtest_command(
     ] = "all",
     tz: Annotated[str, option(Text("The site's time zone (IANA).", "站点所在时区（IANA）。"))] = "Asia/Shanghai",
     properties: PropertyOption = None,
+    background: Annotated[
+        float | None,
+        option(
+            Text(
+                "LAeq measured there at rest, dB(A): levels above a limit on noise are corrected by it.",
+                "停工时在该处测得的背景噪声（LAeq，dB(A)），超过限值的噪声据此修正。",
+            ),
+            metavar="DB",
+        ),
+    ] = None,
     aqi: Annotated[
         bool,
         option(
@@ -126,6 +136,7 @@ def backtest_command(
                 limits=limits,
                 quantities=quantities,
                 named=named,
+                background=background,
                 lenient=lenient,
                 progress=progress,
             )
@@ -135,7 +146,7 @@ def backtest_command(
     elif aqi:
         show_aqi(days)
     elif as_json:
-        _print(json_lines(result.judgements, local))
+        _print(json_lines(result.judgements, local, result.left_open))
         if not result.judgements:
             for line in open_lines(result):
                 print(line, file=sys.stderr)

@@ -10,10 +10,11 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from hub.backtest.table import Table
-from hub.judge import Engine, Judgement, NoArchive, Place, Plans
-from hub.judge.windows import LocalTime
+from hub.judge import Background, Engine, Judgement, NoArchive, Place, Plans
+from hub.judge.windows import DAY, LocalTime
 from schemas import Binding, Limit, Quantity, Standard
 
+HOUR = 3600
 REPORT_EVERY = 4096
 _POINT = "backtest"
 _END = 1 << 60
@@ -41,6 +42,7 @@ def backtest(
     limits: list[tuple[Standard, Limit]],
     quantities: Mapping[str, Quantity],
     named: Collection[str] | None = None,
+    background: float | None = None,
     lenient: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> Result:
@@ -54,6 +56,7 @@ def backtest(
         limits: as `load_limits` gives them.
         quantities: the catalogue of quantities.
         named: the standards to judge by; None: all that bind the site or inform about it.
+        background: level that was measured at the site at rest, dB(A); None: none was.
         lenient: mend or leave out wrong rows instead of refusing the file.
         progress: called every few thousand rows.
 
@@ -62,7 +65,7 @@ def backtest(
     """
     plans = Plans(limits, quantities, named, open_too=True)
     local = LocalTime(zone)
-    engine = Engine(plans, local, _Alone(place), NoArchive(), notes=False)
+    engine = Engine(plans, local, _Alone(place, background), NoArchive(), notes=False)
     table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain))
     first, last = _END, 0
     for number, (quantity, start, end, *sums) in enumerate(table.sums(lines)):
@@ -94,11 +97,23 @@ def _left_open(
 class _Alone:
     """A city of one site with one board."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, background: float | None) -> None:
         self._place = place
+        self._background = background
 
     def place(self, device: str) -> Place | None:  # noqa: ARG002
         return self._place
 
     def neighbours(self, device: str) -> tuple[str, ...]:
         return (device,)
+
+    def backgrounds(self, device: str) -> tuple[Background, ...]:  # noqa: ARG002
+        # Whoever names one says that it holds at all times, by day and by night.
+        level, hours = self._background, range(0, DAY, HOUR)
+        return () if level is None else tuple(Background("laeq", level, t, 0, _END) for t in hours)
+
+    def reference(self, device: str) -> None:  # noqa: ARG002
+        return None
+
+    def referring(self, device: str) -> tuple[str, ...]:  # noqa: ARG002
+        return ()

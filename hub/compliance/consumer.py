@@ -22,7 +22,7 @@ from hub.compliance.windows import WindowStore
 from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
 from hub.judge.boards import KEEP, NEVER
-from hub.judge.verdicts import Verdict
+from hub.judge.verdicts import UNSAID, Verdict
 from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places
 from hub.log.entry import Entry
@@ -233,12 +233,17 @@ class Compliance:
             start=one.start,
             end=one.end,
             value=one.value,
+            compared=one.compared,
+            background=one.background,
             limit_value=limit.value,
             unit=rule.unit,
             decimals=rule.decimals,
             capture=one.capture,
             outcome=one.outcome,
+            grade=one.grade,
             reason=one.reason,
+            missing=one.missing,
+            assumed=one.assumed,
             permitted=one.permitted,
             revision=1,
             judged=now,
@@ -250,9 +255,9 @@ class Compliance:
             if earlier and _same(verdict, earlier[-1]):
                 return
             verdict = replace(verdict, revision=len(earlier) + 1)
-            conclusive = any(one.outcome != "invalid" for one in earlier)
+            conclusive = any(one.outcome not in UNSAID for one in earlier)
         self._verdicts.add(verdict)
-        # One that said more than "invalid" before is only amended: that is no news.
+        # One that said before whether the limit was kept is only amended: that is no news.
         self._alerts.judged(verdict, news=now - one.end <= NEWS and not conclusive)
 
     def _warn(self, now: float) -> None:
@@ -280,8 +285,8 @@ class Compliance:
 
 def _same(v: Verdict, earlier: KeptVerdict) -> bool:
     """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
-    said = (earlier.outcome, earlier.reason, earlier.permitted)
-    if (v.outcome, v.reason, v.permitted) != said or abs(v.capture - earlier.valid_share) > 1e-9:
+    said = (earlier.outcome, earlier.reason, earlier.permitted, earlier.background)
+    if (v.outcome, v.reason, v.permitted, v.background) != said or abs(v.capture - earlier.valid_share) > 1e-9:
         return False
     if v.value is None or earlier.value is None:
         return v.value is earlier.value

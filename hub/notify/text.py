@@ -19,6 +19,7 @@ MOST_ROWS = 50
 TYPES = {
     "info": apprise.NotifyType.INFO,
     "warning": apprise.NotifyType.WARNING,
+    "suspicion": apprise.NotifyType.WARNING,
     "violation": apprise.NotifyType.FAILURE,
     "critical": apprise.NotifyType.FAILURE,
 }

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from hub.registry.entries import KINDS, Board, City, Contact, District, NightWork, Site
+from hub.registry.entries import KINDS, Background, Board, City, Contact, District, NightWork, Site
 from schemas import PROPERTIES, jurisdictions_of
 
 ID = "1 to 32 of a-z, 0-9 and -"
@@ -34,6 +34,13 @@ EXPECTED = {
     "phone": "a phone number, in quotes",
     "email": "an address for e-mail, in quotes",
     "night_work": 'a list such as [{from = 2026-12-01T22:00:00, to = 2026-12-02T06:00:00, permit = "2026-118"}]',
+    "background": "a list such as [{level = 52.4, from = 2026-11-20T12:00:00, to = 2026-11-20T12:20:00, "
+    'confirmed = "officer-2"}]',
+    "level": "a level in dB(A)",
+    "confirmed": "who confirms that the site was at rest, in quotes",
+    "since": TIME,
+    "until": TIME,
+    "reference": "the id of a board",
     "from": TIME,
     "to": TIME,
     "permit": "the permit's number, in quotes",
@@ -128,7 +135,16 @@ def _checked(raw: dict[str, Any]) -> Entries:
         _check_site(site, zone)
     for board in file.board:
         _check_board(board, sites)
+    _check_references(file, boards)
     return Entries(cities, districts, sites, boards, zone)
+
+
+def _check_references(file: _File, boards: dict[str, Board]) -> None:
+    found = [("district", one.id, one.reference) for one in file.district]
+    found += [("site", one.id, one.reference) for one in file.site]
+    for kind, id_, reference in found:
+        if reference is not None and reference not in boards:
+            raise EntryError(_missing("board", reference), kind, id_, "reference")
 
 
 def _pack(entries: Entries) -> bytes:
@@ -181,13 +197,13 @@ def _tables(raw: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def _read_times(site: dict[str, Any]) -> None:
-    """Turn ISO 8601 texts of permits into times: msgspec takes them only with seconds and an offset."""
-    permits = site.get("night_work")
-    for permit in permits if isinstance(permits, list) else ():
-        for end in ("from", "to"):
-            if isinstance(permit, dict) and isinstance(permit.get(end), str):
+    """Turn ISO 8601 texts of permits and backgrounds into times: msgspec takes them only with seconds and an offset."""
+    found = [site.get(field) for field in ("night_work", "background")]
+    for one in [one for some in found if isinstance(some, list) for one in some]:
+        for end in ("from", "to", "since", "until"):
+            if isinstance(one, dict) and isinstance(one.get(end), str):
                 try:
-                    permit[end] = dt.datetime.fromisoformat(permit[end])
+                    one[end] = dt.datetime.fromisoformat(one[end])
                 except ValueError:
                     continue  # msgspec refuses it and says where it stands
 
@@ -232,6 +248,12 @@ def _check_site(site: Site, zone: ZoneInfo) -> None:
         if not (contact.phone or contact.email):
             problem = f"contacts: {contact.role!r} has neither phone nor email; give one of them"
             raise EntryError(problem, "site", site.id, "contacts")
+    for level in site.background:
+        _check_background(site, level, zone)
+    _check_permits(site, zone)
+
+
+def _check_permits(site: Site, zone: ZoneInfo) -> None:
     for permit in site.night_work:
         for end, when in (("from_", permit.from_), ("to", permit.to)):
             if when.tzinfo is None:
@@ -239,6 +261,22 @@ def _check_site(site: Site, zone: ZoneInfo) -> None:
         if permit.to <= permit.from_:
             problem = f"night_work: permit {permit.permit!r} ends before it begins; expected 'to' later than 'from'"
             raise EntryError(problem, "site", site.id, "night_work")
+
+
+def _check_background(site: Site, one: Background, zone: ZoneInfo) -> None:
+    for end in ("from_", "to", "since", "until"):
+        when = getattr(one, end)
+        if when is not None and when.tzinfo is None:
+            msgspec.structs.force_setattr(one, end, when.replace(tzinfo=zone))
+    problem = ""
+    if one.to <= one.from_:
+        problem = f"to = {one.to}: expected a time later than from = {one.from_}"
+    elif one.until is not None and one.until <= (one.since or one.from_):
+        problem = f"until = {one.until}: expected a time later than that from which on it holds"
+    elif not 0 < one.level < 150:
+        problem = f"level = {one.level:g}: expected {EXPECTED['level']}"
+    if problem:
+        raise EntryError(f"background: {problem}", "site", site.id, "background")
 
 
 def _check_position(site: Site, latitude: float, longitude: float) -> None:
@@ -308,7 +346,7 @@ def _field_problem(what: str, path: str, value: Any, kind: str) -> tuple[str, st
 
 def _fields(kind: str, inner: str) -> list[str]:
     of: Callable[[Any], tuple[Any, ...]] = msgspec.structs.fields
-    struct: Any = {"contacts": Contact, "night_work": NightWork}.get(inner, TYPES[kind])
+    struct: Any = {"background": Background, "contacts": Contact, "night_work": NightWork}.get(inner, TYPES[kind])
     return [field.encode_name for field in of(struct)]
 
 

@@ -71,6 +71,12 @@ def test_half_the_time_60_db_and_half_70_db_is_a_verdict_of_67_4_db(hub, board):
         "binding": "binds",
         "reason": "",
         "permitted": 0,
+        "grade": "",
+        "compared": 67,
+        "background": 20,
+        "rounding": "S",
+        "missing": "",
+        "assumed": "sensitive=near, works=planned",
     }
     assert hub.alerts() == []
 

@@ -121,7 +121,7 @@ def test_a_standard_is_shown_whole_with_its_sources(run):
     assert "5.4.2" in out
     told = json.loads(run("show", "GB 3095-2012", "--json")[1])
     assert told["standard"]["ends"] == "2026-03-01"
-    assert len(told["limits"]) == 42
+    assert len(told["limits"]) == 54
 
 
 def test_the_limits_of_a_site_of_the_registry_are_explained(run, config):
@@ -174,6 +174,8 @@ def test_the_limits_of_any_site_are_explained_without_a_registry(run):
         "limit": "laeq-day",
         "status": "no",
         "reason": "not_yet",
+        "missing": "",
+        "assumed": {},
         "why": "",
         "quantity": "laeq",
         "value": 70,
