@@ -4,7 +4,7 @@ Rows go straight into windows, so memory grows with the windows (about 1 kB for 
 rows.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -82,7 +82,7 @@ def backtest(
 
 
 def _left_open(
-    plans: Plans, place: Place, days: Iterable[date], quantities: Collection[str], judgements: Iterable[Judgement]
+    plans: Plans, place: Place, days: Iterable[date], quantities: Collection[str], judgements: Sequence[Judgement]
 ) -> tuple[Binding, ...]:
     judged = {one.rule.id for one in judgements}
     found = {
@@ -91,7 +91,12 @@ def _left_open(
         for one in plans.bindings(place, day)
         if one.status == "open" and one.limit.quantity in quantities
     }
-    return tuple(one for key, one in found.items() if " ".join(key) not in judged)
+    bounded = {(one.rule.standard.id, one.rule.limit.quantity, one.missing) for one in judgements if one.missing}
+    return tuple(
+        one
+        for key, one in found.items()
+        if " ".join(key) not in judged and (one.standard.id, one.limit.quantity, one.missing) not in bounded
+    )
 
 
 class _Alone:
