@@ -68,6 +68,9 @@ _STATISTICS = {
     "energy_mean": Text("energy mean", "能量平均"),
     "mean": Text("mean", "平均"),
     "max": Text("maximum", "最大值"),
+    "p90": Text("90th percentile", "第90百分位数"),
+    "p95": Text("95th percentile", "第95百分位数"),
+    "p98": Text("98th percentile", "第98百分位数"),
 }
 _WINDOWS = {
     "period": Text("whole period", "整个时段"),
