@@ -180,6 +180,8 @@ class Compliance:
             due, device = heapq.heappop(self._timers)
             if self._due.get(self._places.group(device)) == due:
                 todo.add(device)
+        # What waited for the background of the area, or was judged without it, is looked at when that is heard.
+        todo.update(one for device in tuple(todo) for one in self._places.referring(device))
         groups = {self._places.group(device): device for device in todo}
         boards: list[str] = []
         for device in groups.values():

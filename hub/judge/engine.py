@@ -115,8 +115,8 @@ class Engine(Intake):
         others = []
         if node.wind_below is not None:
             others = [(other, "wind_speed") for other in self._sites.neighbours(board.device)]
-        reference = self._sites.reference(board.device)
-        if reference is not None and reference != board.device:
+        reference = self._sites.reference(board.device) if node in self._plans.deducted else None
+        if reference is not None:
             others.append((reference, node.quantity))
         for other, quantity in others:
             neighbour = self._boards.get(other)

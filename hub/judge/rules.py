@@ -156,6 +156,8 @@ class Plans:
         self.nodes: dict[str, Node] = {}
         """By key."""
         self.rules = {rule.id: rule for rule in (self._rule(s, n) for s, n in self._limits)}
+        self.deducted = {rule.node for rule in self.rules.values() if rule.limit.above_background}
+        """Nodes from whose values the background of the area is taken off."""
         # What binds changes on these days only, so that one plan does for all the days between two of them.
         changes = {day for s, n in self._limits for day in (s.early, s.in_force, s.ends, n.in_force, n.ends) if day}
         self._changes = sorted(changes)

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from hub.compliance.consumer import GRACE, NEWS
+from hub.registry.live import City, District
+from schemas import load_limits
 from tests.hub.helpers import CITY, LIMITS, Hub, Speaker, at, execute, record
 
 STANDARD = LIMITS[0][0]
@@ -429,3 +431,34 @@ def test_a_window_called_invalid_during_an_outage_alerts_when_its_data_come_whil
     hear(hub, board.telemetry(*minutes(NINE + 300, 15, laeq=80.0), seq=6), now=NINE + WINDOW + 600)
     assert [verdict["outcome"] for verdict in hub.verdicts()] == ["invalid", "exceeded"]
     assert [alert["first"] for alert in hub.alerts() if alert["state"] == "firing"] == [NINE]
+
+
+def test_the_background_of_the_area_comes_from_another_site_and_a_late_one_amends_the_verdict(tmp_path):
+    """PM10 250: without a background 250 - 150 = 100 is above 80 for certain; 210 is not known until 140 comes: 70."""
+    limits = [(s, n) for s, n in load_limits() if s.id in ("DB13/2934-2019", "GB 3095-2026")]
+    north = District(id="north", city="c", en="North", zh="北区", reference="stack-1")
+    city = msgspec.structs.replace(
+        CITY,
+        cities={"c": City(id="c", en="Handan", zh="邯郸", jurisdiction="CN-HE")},
+        named_districts={"north": north, "south": District(id="south", city="c", en="South", zh="南区")},
+    )
+    with Hub(tmp_path, limits, city) as hub:
+        own, area = Speaker("fence-1"), Speaker("stack-1")
+        rule = "DB13/2934-2019 pm10"
+        hear(hub, own.telemetry(*minutes(NINE, 60, pm10=250), *minutes(NINE + 3600, 60, pm10=210)), now=NINE + 7205)
+        first, second = hub.verdicts(rule)
+        assert (first["outcome"], first["permitted"], first["compared"]) == ("compliant", 1, 100)  # two are permitted
+        assert (second["outcome"], second["reason"]) == ("invalid", "no_background")
+        hear(hub, area.telemetry(*minutes(NINE + 3600, 60, pm10=140)), now=NINE + 7300)
+        amended = hub.verdicts(rule)[-1]
+        assert (amended["outcome"], amended["compared"], amended["background"], amended["revision"]) == (
+            *("compliant", 70),
+            *(140, 2),
+        )
+        # The hour after is judged only when the reference is done with it.
+        later = NINE + 7200
+        hear(hub, area.telemetry(*minutes(later, 30, pm10=140)), now=later + 1805)
+        hear(hub, own.telemetry(*minutes(later, 60, pm10=240)), now=later + 3605)
+        assert len(hub.verdicts(rule)) == 3
+        hear(hub, area.telemetry(*minutes(later + 1800, 30, pm10=140)), now=later + 3610)
+        assert (hub.verdicts(rule)[-1]["compared"], hub.verdicts(rule)[-1]["background"]) == (100, 140)
