@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-dashboards bench-field bench-start
+.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards bench-field bench-start
 .PHONY: torture fuzz check generate lock clean
 
 help: ## Show this list
@@ -38,6 +38,9 @@ bench-compliance: $(VENV)/.dev ## Measure how fast readings are judged and how s
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.bench.compliance $(ARGS)
 
+bench-rules: $(VENV)/.dev ## Measure how fast a position is judged against 1,000 areas and routes; one JSON line last
+	@$(BIN)/python -m tests.bench.rules $(ARGS)
+
 bench-dashboards: $(VENV)/.dev ## Measure every panel's queries on a year of 200 sites, beside raw data; one JSON line last
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.bench.dashboards $(ARGS)
@@ -65,10 +68,12 @@ check: $(VENV)/.dev .cache/stubs/.done ## Lint, formatting, strict types, import
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/fenceline grafana build --check
+	$(BIN)/python -m docs.generate --check
 
-generate: $(VENV)/.dev ## Write the generated files again (catalogue for the board, dashboards)
+generate: $(VENV)/.dev ## Write the generated files again (catalogue for the board, dashboards, references)
 	$(BIN)/python -m schemas.generate
 	$(BIN)/fenceline grafana build
+	$(BIN)/python -m docs.generate
 
 lock: $(VENV)/.dev ## Choose the newest dependencies and pin them again
 	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements-dev.lock

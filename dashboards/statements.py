@@ -1,8 +1,8 @@
 """The InfluxQL that panels are made of. dashboards/README.md lists the measurements.
 
 Nothing here averages a quantity: long ranges read the hub's rollups, in which the catalogue's `aggregate` says how
-short intervals become long ones, so no panel can average decibels. Limits are those that the hub judged with. Tried on
-InfluxDB 1.6; not yet on 2.x, 3.x and openGemini.
+short intervals become long ones, so no panel can average decibels. Limits are those that the hub judged with. Engines
+differ in what they make of InfluxQL; tests/dashboards/forms.py finds the forms that they do not answer alike.
 """
 
 import datetime as dt

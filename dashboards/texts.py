@@ -4,6 +4,8 @@ import tomllib
 from enum import StrEnum
 from pathlib import Path
 
+from schemas.domains import packs
+
 FILE = Path(__file__).parent / "texts.toml"
 
 
@@ -19,7 +21,11 @@ class Texts:
 
     def __init__(self, lang: Lang) -> None:
         self.lang = lang
+        own = ((place, names) for pack in packs() for place, names in pack.texts.items())
         self._tables: dict[str, dict[str, dict[str, str]]] = tomllib.loads(FILE.read_text("utf-8"))
+        self._tables |= {
+            place: {name: {Lang.EN: said.en, Lang.ZH: said.zh} for name, said in names.items()} for place, names in own
+        }
 
     def __call__(self, place: str, name: str, **values: str) -> str:
         """Return a text by the names of its table, with ``{...}`` in it filled in."""

@@ -20,6 +20,7 @@ from dashboards.contact import read_contact
 from deploy.access import Place, access
 from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, days_left, fits, hosts_of, read, write
 from hub.config.files import ConfigError, load_config
+from hub.config.names import EXPECTED, is_own
 from hub.registry.live import load_entries
 from schemas.errors import UserError
 from schemas.language import Text
@@ -28,9 +29,6 @@ MOSQUITTO, GRAFANA, INFLUXDB, HUB = 1883, 472, 1000, 10001
 """The users as which the images run; the hub's is made in Containerfile."""
 
 ID = re.compile(r"[a-z0-9-]{1,32}")
-RESERVED = ("ca", "broker", "hub", "health", "grafana")
-"""Names that are no board's: to the broker, a certificate's common name is who its owner is."""
-
 HUB_OF = "hub-"
 """How the name of a district's own hub begins; no board's may."""
 
@@ -120,8 +118,8 @@ def init(folder: Path, hosts: Sequence[str], authority_folder: Path, districts: 
         if not HOST.fullmatch(host):
             raise UserError(f"--host {host!r}: expected a name such as mqtt.city.example, or an IP address")
     for district in districts:
-        if not ID.fullmatch(f"{HUB_OF}{district}"):
-            raise UserError(f"--district {district!r}: expected 1 to 28 of a-z, 0-9 and -")
+        if not ID.fullmatch(f"{HUB_OF}{district}") or is_own(district):
+            raise UserError(f"--district {district!r}: expected 1 to 28 of a-z, 0-9 and -, and {EXPECTED}")
     authority = Authority(authority_folder)
     copy = folder / "certs" / "ca.crt"
     if not authority.certificate_file.exists() and copy.exists():
@@ -189,9 +187,8 @@ def board(folder: Path, authority_folder: Path, id_: str) -> Made:
     Raises:
         UserError: the id cannot be a board's.
     """
-    if not ID.fullmatch(id_) or id_ in RESERVED or id_.startswith(HUB_OF):
-        names = f"{', '.join(RESERVED)} and what begins with {HUB_OF}"
-        raise UserError(f"board {id_!r}: expected 1 to 32 of a-z, 0-9 and -, other than {names}")
+    if not ID.fullmatch(id_) or is_own(id_):
+        raise UserError(f"board {id_!r}: expected 1 to 32 of a-z, 0-9 and -, and {EXPECTED}")
     authority = Authority(authority_folder)
     if not authority.certificate_file.exists():
         authority.certificate_file = folder / "certs" / "ca.crt"

@@ -4,4 +4,9 @@ import sys
 
 from edge.main import run
 
-run(sys.argv[1])
+try:
+    run(sys.argv[1])
+except KeyboardInterrupt as stopped:
+    if not stopped.args:
+        raise
+    sys.exit(2)  # what is wrong has been told

@@ -6,24 +6,28 @@ connection. Between measuring and sending stands the outbox, so neither waits fo
 
 import asyncio
 import gc
+import os
 import sys
+from binascii import hexlify
 
-from edge import VERSION, drivers, message, secure
+from edge import VERSION, drivers, message, tasks
+from edge.borrow import borrow
 from edge.calibration import Calibration
 from edge.courier import Courier
 from edge.journal import log
 from edge.mqtt import Client
 from edge.notes import Notes
-from edge.orders import Orders
 from edge.outbox import Outbox
 from edge.port import Port
 from edge.recorder import Recorder
-from edge.relay import Relay
 from edge.timeline import Timeline
 
 KEEPALIVE = 30  # s
 LINGER = 30  # s to send what is left when asked to stop
 STATUS_EVERY = 3600  # s
+ASK_EVERY = 20  # s between two statuses that ask the hub for the time, while the clock is not set
+MOST_DELAY = 10000  # ms until the hub's answer: half of it is how wrong the time in it may be
+MOST_ENDS = 3  # of a task soon after its start; then the board starts again
 
 
 async def end(tasks):
@@ -39,18 +43,6 @@ def ticks():
     from edge import update
 
     return update.monotonic()
-
-
-def stream_of(folder, board):
-    """Return the stream of what is recorded from now on; the module that knows is not kept in the heap."""
-    import edge
-    from edge import stream
-
-    name = stream.resume(folder, board)
-    sys.modules.pop("edge.stream", None)
-    if hasattr(edge, "stream"):
-        del edge.stream
-    return name
 
 
 def trial():
@@ -78,6 +70,13 @@ class Agent:
     def __init__(self, config, key, board):
         folder = config["folder"]
         self.board = board
+        broker = self._broker = config["broker"]
+        secured = {}
+        if "tls" in broker:
+            try:
+                secured = {"ssl": borrow("secure").context(**broker["tls"]), "server_hostname": broker["host"]}
+            except OSError as error:
+                raise ValueError("broker.tls: %s; provision the board again" % error) from None
         self._signer = message.Signer(key)
         self._topic = "fenceline/1/%s/%s/%s/" % (config["district"], config["site"], config["device"])
         ports = {}
@@ -86,14 +85,19 @@ class Agent:
             spec = settings["port"]
             if spec not in ports:
                 ports[spec] = board.open_bus(spec) if spec.startswith("i2") else Port(board, spec)
-            self.sensors[settings["name"]] = drivers.make(settings, ports[spec])
-        self.outbox = Outbox(folder, stream=stream_of(folder, board), **config.get("outbox", {}))
+            try:
+                self.sensors[settings["name"]] = drivers.make(settings, ports[spec])
+            except Exception as error:
+                why = "%s is missing" % error if isinstance(error, KeyError) else str(error)
+                raise ValueError("sensor %s: %s (edge/drivers/README.md)" % (settings["name"], why)) from None
+        self.outbox = Outbox(folder, stream=borrow("stream").resume(folder, board), **config.get("outbox", {}))
         boxes = [self.outbox] + self.outbox.elders
         lasts = [message.made(box.last) for box in boxes if box.last]
         # The timeline that waits to be placed, if any, goes on: its name is the lowest.
         lasts.sort(key=lambda last: int(last[0]) if last[0][0] == "-" else 0)
         self._timeline = Timeline(board, folder, lasts[0] if lasts else None)
-        self._couriers = [Courier(box, self._timeline, self._publish) for box in boxes]
+        self._notes = Notes(folder + "/events", self.now, self.outbox.stream)
+        self._couriers = [Courier(box, self._timeline, self._publish, self._lost) for box in boxes]
         self._courier = self._couriers[0]
         self.calibration = Calibration(folder + "/calibration.json")
         self.recorder = Recorder(
@@ -107,33 +111,28 @@ class Agent:
             self._made,
             config.get("raw", False),
         )
-        self._notes = Notes(folder + "/events", self.now)
         pin = config.get("relay_pin")
-        self._relay = Relay(lambda on: board.switch(pin, on), board.ticks_ms, self._switched)
-        self._relay.rule = config.get("relay")
+        self._pin, self._rule = pin, config.get("relay")
+        self._relay = None
+        if pin is not None or self._rule:
+            self._switching()
+        else:
+            board.switch(pin, False)  # a restart of the interpreter alone leaves it as it was
         self._given = None
         self._given_path = folder + "/orders"
-        self._orders = Orders(
-            board,
-            self.recorder,
-            self._relay,
-            self.calibration,
-            self._notes,
-            self._say_status,
-            folder + "/desired.json",
-            self._rising,
-        )
+        self._orders = None
+        self._desired = folder + "/desired.json"
+        if "desired.json" in os.listdir(folder):
+            self._ordered()
+        self._nonce = ""  # of the last status, and the ticks when it was said
+        self._asked = 0
         self._trial = None
         self._first = self.outbox.next
-        broker = self._broker = config["broker"]
-        secured = {}
-        if "tls" in broker:
-            secured = {"ssl": secure.context(**broker["tls"]), "server_hostname": broker["host"]}
         self.client = Client(
-            lambda: asyncio.open_connection(broker["host"], broker["port"], **secured),
+            lambda: borrow("names").connect(board.known, broker["host"], broker["port"], **secured),
             config["device"],
             KEEPALIVE,
-            (self._topic + "status", self._signer.seal(self._status(False))),
+            lambda: (self._topic + "status", self._signer.seal(self._status(False))),
             self._greet,
             self._hear,
             broker.get("user"),
@@ -143,33 +142,35 @@ class Agent:
     async def run(self):
         """Work until the board is asked to stop; then send what is left for at most LINGER seconds.
 
-        Raises what made one of its tasks end: a board that goes on without measuring or sending would be worse than one
-        that starts again.
+        A task that ends is started again. One that does so again and again makes `run` raise what ended it: a board
+        that goes on without measuring or sending would be worse than one that starts again.
         """
         self._trial = trial()
         await self.board.start()
         over = asyncio.Event()
         trouble = []
 
-        async def guarded(work):
+        def give_up(error):
+            trouble.append(error)
+            over.set()
+
+        def kept(name, work):
+            return asyncio.create_task(tasks.keep(name, work, MOST_ENDS, give_up))
+
+        async def asked_to_stop():
             try:
-                await work
+                await self.board.stop_asked()
             except Exception as error:
                 trouble.append(error)
             over.set()
 
-        def start(*works):
-            return [asyncio.create_task(guarded(work)) for work in works]
-
         recorder = self.recorder
-        sampling = start(recorder.record(), *[recorder.sample(name, driver) for name, driver in self.sensors.items()])
-        sending = start(
-            self.client.run(),
-            *[courier.run() for courier in self._couriers],
-            self._keep_status_fresh(),
-            self._watch(),
-            self.board.stop_asked(),
-        )
+        sampling = [kept("recorder", recorder.record)]
+        for name, driver in self.sensors.items():
+            sampling.append(kept("sensor " + name, lambda name=name, driver=driver: recorder.sample(name, driver)))
+        sending = [kept("mqtt", self.client.run), kept("status", self._keep_status_fresh), kept("watch", self._watch)]
+        sending += [kept("courier", courier.run) for courier in self._couriers]
+        sending.append(asyncio.create_task(asked_to_stop()))
         await over.wait()
         await end(sampling)
         if not trouble:
@@ -202,6 +203,7 @@ class Agent:
         await self._say_status()
         for courier in self._couriers:
             courier.begin()
+        self._notes.begin()
         await self._tell()
 
     def _hear(self, topic, payload):
@@ -214,17 +216,35 @@ class Agent:
             return
         kind = topic.split("/")[-1]
         if kind == "ack":
-            ack = message.acknowledged(heard)
-            if ack:
-                for courier in self._couriers:
-                    courier.acknowledged(*ack)
-                if self._trial and ack[0] == self.outbox.stream and self._first <= ack[1] < self.outbox.next:
-                    self._trial.confirm()  # connected, and a record of this run has arrived
+            self._hear_ack(heard)
         elif kind == "config":
-            self._orders.configure(heard)
+            self._ordered().configure(heard)
             self._tell_soon()
         elif kind == "command" and "id" in heard:
-            asyncio.create_task(self._obey(heard))  # noqa: RUF006 (it ends with its reply)
+            self._beside("order", self._obey(heard))
+
+    def _hear_ack(self, heard):
+        """Take what the hub says that it has, or what time it is; nothing else counts (see message.acknowledged)."""
+        if len(heard) == 1 and isinstance(heard.get("events"), int):
+            self._notes.acknowledged(heard["events"])
+        elif len(heard) == 2 and isinstance(heard.get("time"), int):
+            self._hear_time(heard.get("nonce"), heard["time"])
+        ack = message.acknowledged(heard)
+        if ack:
+            for courier in self._couriers:
+                courier.acknowledged(*ack)
+            if self._trial and ack[0] == self.outbox.stream and self._first <= ack[1] < self.outbox.next:
+                self._trial.confirm()  # connected, and a record of this run has arrived
+
+    def _hear_time(self, nonce, t):
+        """Take the hub's answer to the last status: Unix time in ms."""
+        passed = self.board.ticks_ms() - self._asked
+        if self._nonce and nonce == self._nonce and passed <= MOST_DELAY:
+            self._nonce = ""
+            self.board.hear_hub(t - self._asked - passed // 2)
+
+    def _beside(self, name, work):
+        asyncio.create_task(tasks.once(name, work))  # noqa: RUF006 (it ends by itself)
 
     async def _obey(self, command):
         reply, done = await self._rising().once(command, self.now(), self._carry_out)
@@ -233,6 +253,32 @@ class Agent:
         self._tell_soon()
         if done and command.get("do") in ("reboot", "update"):
             self.board.reset()
+
+    def _switching(self):
+        """Return the relay's rule and switch, 1 KB of heap: most boards have none."""
+        if self._relay is None:
+            from edge.relay import Relay
+
+            self._relay = Relay(lambda on: self.board.switch(self._pin, on), self.board.ticks_ms, self._switched)
+            self._relay.rule = self._rule
+        return self._relay
+
+    def _ordered(self):
+        """Return what carries out orders: 3 KB of heap, needed when the hub has ordered something."""
+        if self._orders is None:
+            from edge.orders import Orders
+
+            self._orders = Orders(
+                self.board,
+                self.recorder,
+                self._switching(),
+                self.calibration,
+                self._notes,
+                self._say_status,
+                self._desired,
+                self._rising,
+            )
+        return self._orders
 
     def _rising(self):
         if self._given is None:
@@ -246,7 +292,7 @@ class Agent:
             return await self._update(command)
         if command.get("do") == "reboot":
             return "starting again"
-        return await self._orders.obey(command)
+        return await self._ordered().obey(command)
 
     async def _update(self, command):
         from edge import update  # 7 KB of heap, needed once in a while
@@ -254,8 +300,8 @@ class Agent:
         async def open_connection(host, port, secured):
             tls = {}
             if secured:
-                tls = {"ssl": secure.context(**self._broker["tls"]), "server_hostname": host}
-            return await asyncio.open_connection(host, port, **tls)
+                tls = {"ssl": borrow("secure").context(**self._broker["tls"]), "server_hostname": host}
+            return await borrow("names").connect(self.board.known, host, port, **tls)
 
         try:
             version = await update.install(command["url"], command["sha256"], open_connection)
@@ -275,6 +321,8 @@ class Agent:
                 self.board.feed()
             if self._trial and self._trial.check(ticks()):
                 self.board.reset()
+            if self.client.connected:
+                self._tell_soon()  # what the hub has not answered for a while
 
     async def _reply(self, command, ok, detail):
         try:
@@ -285,14 +333,20 @@ class Agent:
     def _made(self, seq, kept, values, flags):
         if seq is not None:
             self._courier.made(seq, kept)
-        self._relay.judge(values, flags)
+        if self._relay:
+            self._relay.judge(values, flags)
+
+    def _lost(self, stream, first, last, reason):
+        kept = self._notes.lose(stream, first, last, reason)
+        self._tell_soon()
+        return kept
 
     def _switched(self, detail):
         self._notes.add("relay", detail)
         self._tell_soon()
 
     def _tell_soon(self):
-        asyncio.create_task(self._tell())  # noqa: RUF006 (it ends when all is told)
+        self._beside("event", self._tell())
 
     async def _tell(self):
         if self._trial and self._trial.why:
@@ -308,7 +362,10 @@ class Agent:
 
     async def _keep_status_fresh(self):
         while True:
-            await self.board.sleep_ms(STATUS_EVERY * 1000)
+            if self.board.clock_quality == "none":
+                await asyncio.sleep(ASK_EVERY)
+            else:
+                await self.board.sleep_ms(STATUS_EVERY * 1000)
             if self.client.connected:
                 try:
                     await self._say_status()
@@ -337,8 +394,13 @@ class Agent:
             "sensors": self.recorder.state,
             "cal": self.calibration.id,
             "cal_due": self.calibration.due,
-            "config": self._orders.revision,
+            "config": self._orders.revision if self._orders else 0,
         }
+        if online:
+            self._nonce, self._asked = hexlify(os.urandom(8)).decode(), self.board.ticks_ms()
+            more["nonce"] = self._nonce
+        if tasks.ends:
+            more["tasks"] = {name: {"ends": ends, "cause": cause} for name, (ends, cause) in tasks.ends.items()}
         rssi = self.board.rssi()
         if rssi is not None:
             more["rssi"] = rssi

@@ -3,7 +3,7 @@
 from array import array
 from math import atan2, cos, log10, pi, sin
 
-from edge.message import is_finite
+from edge.borrow import borrow
 from edge.quantities import QUANTITIES
 
 # Share of good samples that an interval needs to count as normal: HJ 212-2017 appendix D asks for 45 of 60 minutes.
@@ -55,9 +55,13 @@ class Aggregator:
 
     `channels` are the sample channels that the board's sensors give (`laf`, `pm10`, ...). A quantity is made from the
     first of its channels that is among them. Samples are kept as 32-bit floats: a minute of eight a second is 2 KB.
+
+    `least`: levels that the last interval had for certain, in dB by QUANTITY_least, where a part of it was clipped.
     """
 
     def __init__(self, channels):
+        ranges = borrow("ranges").RANGES
+        self._ranges = {channel: ranges[channel] for channel in channels if channel in ranges}
         self._quantities = []
         for key, (sources, aggregate, _) in QUANTITIES.items():
             for channel in sources:
@@ -66,16 +70,35 @@ class Aggregator:
                     break
         self._samples = {channel: array("f") for channel in channels}
         self._misses = {channel: {} for channel in channels}
+        self._clipped = {}
+        self.least = {}
 
     def add(self, channel, value):
-        """Take one good sample of a channel, in the catalogue's unit; one that is not finite is a miss, flagged D."""
-        if is_finite(value):
-            self._samples[channel].append(value)
-        else:
-            self.miss(channel, "D")
+        """Take one sample of a channel, in the catalogue's unit; return its HJ 212 letter.
 
-    def miss(self, channel, flag):
-        """Note a sample that could not be had, with the HJ 212 letter that says why (B, D, M, C, ...)."""
+        N: it counts. D: no number, or one that no instrument in order gives, outside the catalogue's range: a miss.
+        """
+        low, high = self._ranges.get(channel) or (value, value)
+        if low <= value <= high:
+            self._samples[channel].append(value)
+            return "N"
+        self._count(channel, "D")
+        return "D"
+
+    def miss(self, channel, flag, least=None):
+        """Note a sample that could not be had, with the HJ 212 letter that says why (B, D, M, C, ...).
+
+        T: the instrument was at its end. Without the highest samples an interval would be told too low, so one of these
+        is enough to flag it. `least`: the level that this sample had for certain, dB.
+        """
+        self._count(channel, flag)
+        if flag == "T":
+            certain = self._clipped.setdefault(channel, [])
+            low, high = self._ranges.get(channel) or (0, 0)
+            if least is not None and low <= least <= high:
+                certain.append(least)
+
+    def _count(self, channel, flag):
         misses = self._misses[channel]
         misses[flag] = misses.get(flag, 0) + 1
 
@@ -87,10 +110,14 @@ class Aggregator:
         """
         values = {}
         flags = {}
+        self.least = {}
         for key, channel, aggregate in self._quantities:
             samples = self._samples[channel]
             flag = (work or {}).get(channel) or self._flag(channel)
-            if samples:
+            if channel in self._clipped:
+                if flag == "T":
+                    self._bound(key, channel, aggregate)
+            elif samples:
                 try:
                     values[key] = aggregate(samples)
                 except (ValueError, ArithmeticError):
@@ -100,11 +127,23 @@ class Aggregator:
         for channel in self._samples:
             self._samples[channel] = array("f")
             self._misses[channel] = {}
+        self._clipped = {}
         return values, flags
+
+    def _bound(self, key, channel, aggregate):
+        """Note the level that the interval has for certain; what was neither measured nor clipped counts as silence."""
+        known = list(self._samples[channel]) + self._clipped[channel]
+        if known and aggregate is energy_mean:
+            missing = sum(self._misses[channel].values()) - len(self._clipped[channel])
+            self.least[key + "_least"] = energy_mean(known) + 10 * log10(len(known) / (len(known) + missing))
+        elif known and key == "lafmax":
+            self.least[key + "_least"] = max(known)
 
     def _flag(self, channel):
         good = len(self._samples[channel])
         misses = self._misses[channel]
+        if channel in self._clipped:
+            return "T"
         if not good and not misses:
             return "B"
         if good >= LEAST_VALID * (good + sum(misses.values())):

@@ -1,6 +1,7 @@
 """The board that is an ESP32-class chip: Wi-Fi, clock by NTP, UARTs.
 
-Configuration beyond the agent's: `wifi` = `{"ssid", "password_file"}`, `ntp` (host, default pool.ntp.org).
+Configuration beyond the agent's: `wifi` = `{"ssid", "password_file"}`, `ntp` (a time server, `HOST` or `HOST:PORT`, or
+a list of them; default pool.ntp.org, which is several).
 A serial line is `uart:NUMBER:BAUD:rx=PIN:tx=PIN[:de=PIN]`; `de` drives the transmit-enable of an RS-485 transceiver
 that does not switch by itself.
 """
@@ -13,12 +14,19 @@ from binascii import hexlify
 import esp32
 import machine
 import network
-import ntptime
+
+from edge import tasks
+from edge.borrow import borrow
+from edge.journal import log
 
 WATCHDOG = 60  # s
 REST = 3600  # s
-_EPOCH = 946684800  # 2000-01-01, where the chip counts from, in Unix s
+_EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0  # where the chip counts from, in Unix s: most from 2000
 _UNSET = 1704067200  # 2024-01-01: a clock before it was never set
+NTP_EVERY = 3600  # s
+NTP_AGAIN = 10  # s after no time could be had; twice as long each time, up to NTP_RARELY
+NTP_RARELY = 300
+LATELY = 3 * 3600  # s for which the word of a time server, or of the hub, counts
 
 
 class _HalfDuplex:
@@ -51,11 +59,15 @@ class Board:
 
     def __init__(self, config):
         self._wifi = config["wifi"]
-        self._ntp = config.get("ntp", "pool.ntp.org")
+        ntp = config.get("ntp", "pool.ntp.org")
+        self._ntp = [ntp] if isinstance(ntp, str) else ntp
         self._last_ticks = time.ticks_ms()
         self._ticks = 0
         self._watchdog = None
-        self.clock_quality = "none"
+        self._heard_ntp = None  # ticks of the last time that a time server gave
+        self._hub = None  # what the hub said: Unix time less ticks, and the ticks when it did, ms
+        self.known = {}  # addresses that name servers gave, by name
+        self.clock_quality = "rtc" if self.now_ms() > _UNSET * 1000 else "none"
 
     def ticks_ms(self):
         """Return milliseconds since some moment; never set or stepped, and without the chip's wrap of 12 days."""
@@ -74,8 +86,9 @@ class Board:
 
     async def start(self):
         """Begin to join the network and to keep the time; neither is waited for."""
-        asyncio.create_task(self._keep_network())  # noqa: RUF006 (the loop keeps its tasks on MicroPython)
-        asyncio.create_task(self._keep_time())  # noqa: RUF006
+        # The loop keeps its tasks on MicroPython.
+        asyncio.create_task(tasks.keep("network", self._keep_network, pause=20))  # noqa: RUF006
+        asyncio.create_task(tasks.keep("clock", self._keep_time, pause=NTP_AGAIN))  # noqa: RUF006
 
     async def open_serial(self, spec):
         """Return `(reader, writer)` of a UART."""
@@ -155,7 +168,10 @@ class Board:
     def rssi(self):
         """Return the radio's signal strength in dBm, None while it is not connected."""
         wlan = network.WLAN(network.STA_IF)
-        return wlan.status("rssi") if wlan.isconnected() else None
+        try:
+            return wlan.status("rssi") if wlan.isconnected() else None
+        except OSError:
+            return None  # the connection went between the two
 
     def switch(self, pin, on):
         """Move the contact of the relay at a pin; without a pin nothing moves."""
@@ -180,13 +196,43 @@ class Board:
                 wlan.connect(self._wifi["ssid"], password)
             await asyncio.sleep(20)
 
+    def hear_hub(self, offset):
+        """Take what the hub says: Unix time less ticks, ms. It sets the clock where no time server was heard lately."""
+        self._hub = offset, self.ticks_ms()
+        if not self._lately(self._heard_ntp):
+            self._set(offset, "hub")
+
+    def _lately(self, ticks):
+        return ticks is not None and self.ticks_ms() - ticks < LATELY * 1000
+
+    def _set(self, offset, quality):
+        """Set the clock, unless it is right to half a second, to `offset` ms more than the ticks."""
+        t = offset + self.ticks_ms()
+        before = self.now_ms()
+        if abs(t - before) > 500:
+            year, month, day, hour, minute, second, weekday = time.gmtime(t // 1000 - _EPOCH)[:7]
+            machine.RTC().datetime((year, month, day, weekday, hour, minute, second, t % 1000 * 1000))
+            log("clock: set by %d ms (%s)" % (t - before, quality))
+        self.clock_quality = quality
+
     async def _keep_time(self):
-        ntptime.host = self._ntp
+        pause = NTP_AGAIN
         while True:
+            ntp = borrow("ntp")
+            own = None if self.clock_quality == "none" else self.now_ms() - self.ticks_ms()
+            hub = self._hub[0] if self._hub and self._lately(self._hub[1]) else None
             try:
-                ntptime.settime()
-                self.clock_quality = "ntp"
-                await asyncio.sleep(3600)
-            except OSError:
-                self.clock_quality = "rtc" if self.now_ms() > _UNSET * 1000 else "none"
-                await asyncio.sleep(10)
+                offset = await ntp.offset(self, self._ntp, own, hub)
+            except OSError as error:
+                log("clock: %s" % error)
+                if self.clock_quality == "ntp" and not self._lately(self._heard_ntp):
+                    self.clock_quality = "rtc"
+                del ntp
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, NTP_RARELY)
+            else:
+                self._heard_ntp = self.ticks_ms()
+                self._set(offset, "ntp")
+                del ntp
+                await asyncio.sleep(NTP_EVERY)
+                pause = NTP_AGAIN

@@ -36,11 +36,15 @@ class Board:
     def __init__(self, config):
         self._clock = config.get("clock")
         self._folder = config["folder"]
+        self._hub = None  # what the hub said: Unix time less ticks, ms
+        self.known = {}  # addresses that name servers gave, by name
 
     @property
     def clock_quality(self):
-        """How good the clock is: "ntp", "rtc", or "none" while it was never set."""
-        return "none" if self._offset_ms() is None else "ntp"
+        """How good the clock is: "ntp", "hub" by the hub's word alone, or "none" while it was never set."""
+        if self._offset_ms() is not None:
+            return "ntp"
+        return "none" if self._hub is None else "hub"
 
     def ticks_ms(self):
         """Return milliseconds since some moment; never set and never stepped."""
@@ -50,7 +54,12 @@ class Board:
 
     def now_ms(self):
         """Return Unix time in ms, UTC."""
-        return self.ticks_ms() + (self._offset_ms() or 0)
+        offset = self._offset_ms()
+        return self.ticks_ms() + ((self._hub or 0) if offset is None else offset)
+
+    def hear_hub(self, offset):
+        """Take what the hub says: Unix time less ticks, ms. It counts while nothing else sets the clock."""
+        self._hub = offset
 
     async def sleep_ms(self, ms):
         """Return after `ms` milliseconds of the board's time."""

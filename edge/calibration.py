@@ -6,13 +6,15 @@
      "channels": {"pm10": {"gain": 1.08, "offset": -2}, "laf": {"points": [[94.6, 94.0]]}}}
 
 For each channel, in this order: `kappa` (humidity correction of optical dust sensors by kappa-Koehler theory, Crilley
-2018 [U]; needs a `humidity` channel), `points` (pairs of raw and true value with straight lines between them, which go
-on beyond the ends; a single pair is a shift), `gain` and `offset` (gain * raw + offset).
+2018 [U]; needs a `humidity` channel: without a humidity of the last minutes there is no value), `points` (pairs of raw
+and true value with straight lines between them, which go on beyond the ends; a single pair is a shift), `gain` and
+`offset` (gain * raw + offset).
 """
 
 import json
 
 from edge import drivers, files
+from edge.borrow import borrow
 from edge.journal import log
 
 DRIEST_DENSITY = 1.65  # g/cm3, of dry particles
@@ -36,6 +38,13 @@ def through(points, value):
     return y0 + (value - x0) * (y1 - y0) / (x1 - x0)
 
 
+def check(content):
+    """Raise ValueError with what is wrong with a calibration's content."""
+    wrong = borrow("checks").calibration(content)
+    if wrong:
+        raise ValueError(wrong)
+
+
 class Calibration:
     """The calibration in force; without a file, id 0, which corrects nothing."""
 
@@ -49,11 +58,7 @@ class Calibration:
             text = files.read(path)
             if text is not None:
                 content = json.loads(text)
-                from edge import checks
-
-                wrong = checks.calibration(content)
-                if wrong:
-                    raise ValueError(wrong)
+                check(content)
                 self._use(content)
         except ValueError as error:
             self.damaged = True
@@ -64,12 +69,9 @@ class Calibration:
 
         Ids rise: records say by the id alone how they were corrected, and an older one may be played back.
         """
-        from edge import checks
         from edge.rising import limit
 
-        wrong = checks.calibration(content)
-        if wrong:
-            raise ValueError(wrong)
+        check(content)
         if not self.id < content["id"] <= limit(self.id):
             told = (content["id"], self.id, limit(self.id))
             raise ValueError("id: %d; expected one above %d, which is in force, and at most %d" % told)
@@ -78,7 +80,10 @@ class Calibration:
         self._use(content)
 
     def correct(self, values, latest):
-        """Return a sample's values corrected; `latest` are the last corrected values of all channels."""
+        """Return a sample's values corrected; `latest` are the last corrected values of all channels.
+
+        One that cannot be corrected is NaN: it must not pass for a corrected one.
+        """
         if self.damaged:
             raise drivers.Faulty("calibration damaged")
         if not self.channels:
@@ -89,8 +94,10 @@ class Calibration:
         how = self.channels.get(channel)
         if how is None:
             return value
-        humidity = latest.get("humidity")
-        if "kappa" in how and humidity is not None:
+        if "kappa" in how:
+            humidity = latest.get("humidity")
+            if humidity is None:
+                return float("nan")
             value = dry(value, how["kappa"], humidity)
         if "points" in how:
             value = through(how["points"], value)

@@ -35,7 +35,7 @@ def calibration(content):
         return "channels: expected an object"
     if id_ == 0 and content["channels"]:
         return "id: 0 says that nothing is corrected; expected 1 or more"
-    known = [channel for sources, _, _ in QUANTITIES.values() for channel in sources]
+    known = [channel for row in QUANTITIES.values() for channel in row[0]]
     for channel, how in content["channels"].items():
         if channel not in known:
             return "%s: no sensor gives this channel" % channel
@@ -85,9 +85,9 @@ def desired(content):
     for key in content:
         if key not in ("revision", "interval", "period", "relay"):
             return "%s: not known here" % key
-    if content.get("interval", 10) not in INTERVALS:
+    if isinstance(content.get("interval"), bool) or content.get("interval", 10) not in INTERVALS:
         return "interval: expected one of %s s" % (INTERVALS,)
     period = content.get("period", 1)
-    if not isinstance(period, (int, float)) or not 0.1 <= period <= 60:
+    if not isinstance(period, (int, float)) or isinstance(period, bool) or not 0.1 <= period <= 60:
         return "period: expected 0.1 to 60 s"
     return relay(content["relay"]) if "relay" in content else None

@@ -17,12 +17,16 @@ ACK_TIMEOUT = 15  # s without progress before all that is unacknowledged is sent
 
 
 class Courier:
-    """Sends for one board; `publish(kind, parts)` is the agent's, and raises OSError when it cannot."""
+    """Sends for one board; `publish(kind, parts)` is the agent's, and raises OSError when it cannot.
 
-    def __init__(self, outbox, timeline, publish):
+    `lost(stream, first, last, reason)` keeps the event that records were given up, and returns whether it could.
+    """
+
+    def __init__(self, outbox, timeline, publish, lost):
         self._outbox = outbox
         self._timeline = timeline
         self._publish = publish
+        self._lost = lost
         self._wake = asyncio.Event()
         self._progress = ticks_ms()
         self._newest = None
@@ -77,7 +81,7 @@ class Courier:
         if outbox.cursor == outbox.oldest:
             self._progress = ticks_ms()
         seq, records = outbox.read(MOST_RECORDS, MOST_BYTES)
-        await self._tell_losses()
+        self._tell_losses()
         return bool(records) and await self._send(seq, records)
 
     async def _send(self, seq, records):
@@ -99,12 +103,7 @@ class Courier:
         await self._publish("telemetry", message.telemetry(outbox.stream, seq, outbox.oldest, head[0], head[1], texts))
         return True
 
-    async def _tell_losses(self):
+    def _tell_losses(self):
         self._losses += self._outbox.losses()
-        while self._losses:
-            first, last, reason = self._losses[0]
-            now, clock = self._timeline.now()
-            t = 0 if clock[0] == "-" else now // 1000
-            text = message.dropped(t, self._outbox.stream, first, last, reason)
-            await self._publish("event", [text.encode()])
+        while self._losses and self._lost(self._outbox.stream, *self._losses[0]):
             self._losses.pop(0)

@@ -7,9 +7,13 @@ fsync = getattr(os, "fsync", lambda _file: None)
 
 
 def replace(path, text):
-    """Make `text` the content of the file `path`; raises OSError and leaves what was there when it cannot."""
+    """Make `text` the content of the file `path`; raises OSError and leaves what was there when it cannot.
+
+    A list of bytes is written piece by piece: a heap of 100 KB has no room for it as a whole.
+    """
     with open(path + ".new", "wb") as file:
-        file.write(text.encode())
+        for piece in [text.encode()] if isinstance(text, str) else text:
+            file.write(piece)
         file.flush()
         fsync(file)
     os.rename(path + ".new", path)
@@ -25,6 +29,25 @@ def read(path):
             text = file.read().decode()
     except OSError:
         return None
-    if text.count("{") != text.count("}") or "{" not in text:
+    if not is_whole(text):
         raise ValueError("%s: torn" % path)
     return text
+
+
+def is_whole(text):
+    """Tell whether a JSON text that begins with an object has all its ends, whatever stands in its strings."""
+    depth = 0
+    quoted = escaped = False
+    for letter in text:
+        if quoted:
+            if escaped or letter == "\\":
+                escaped = not escaped
+            elif letter == '"':
+                quoted = False
+        elif letter == '"':
+            quoted = True
+        elif letter in "{[":
+            depth += 1
+        elif letter in "}]":
+            depth -= 1
+    return depth == 0 and not quoted and text.strip()[:1] == "{"

@@ -79,14 +79,17 @@ def _can_stand(value):
 
 def numbers(values):
     """Return values by quantity key as JSON text, with the catalogue's decimals."""
-    return "{%s}" % ",".join(['"%s":%.*f' % (key, QUANTITIES[key][2], values[key]) for key in values])
+    return "{%s}" % ",".join(
+        ['"%s":%.*f' % (key, QUANTITIES[key.replace("_least", "")][2], values[key]) for key in values]
+    )
 
 
 def record(t, dt, values, flags, raw=None):
     """Return one record as JSON text: interval start (Unix s), length (s), values and flags by quantity key.
 
-    `raw`: what the values were before the calibration, where that is to be reported. A value that is not finite is
-    taken out of `values` and flagged D in `flags`: whoever looks at them next sees what the record says.
+    `raw`: what the values were before the calibration, where that is to be reported, and under KEY_least the levels
+    that are certain where the sound was clipped: here a hub that does not know them passes them over. A value that is
+    not finite is taken out of `values` and flagged D in `flags`: whoever looks at them next sees what the record says.
     """
     for key in [key for key in values if not is_finite(values[key])]:
         del values[key]

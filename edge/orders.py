@@ -3,6 +3,7 @@
 import json
 
 from edge import files, journal
+from edge.borrow import borrow
 
 MOST_DETAIL = 3600  # bytes of what an event says: the broker throws a board out that sends a packet above 4096
 
@@ -59,21 +60,17 @@ class Orders:
         try:
             text = files.read(path)
             desired = json.loads(text) if text is not None else None
-            if desired is not None:
-                from edge import checks
-
-                if not checks.desired(desired):
-                    self._use(desired)
+            if desired is not None and not borrow("checks").desired(desired):
+                self._use(desired)
         except ValueError:
             pass  # none yet, or torn: the hub's retained one comes with the next connection
 
     def configure(self, desired):
         """Apply a desired configuration, or none of it; what came of it is told as an event."""
-        from edge import checks
         from edge.rising import limit
 
         rising = self._rising()
-        wrong = checks.desired(desired)
+        wrong = borrow("checks").desired(desired)
         if not wrong:
             revision, most = desired["revision"], limit(max(self.revision, rising.revision))
             # One as high as the highest mends a file that was torn or put back.

@@ -266,7 +266,11 @@ class Outbox:
     def _lose(self, first, last, reason):
         self.dropped += max(0, last - max(first - 1, self._lost))
         self._lost = max(self._lost, last)
-        self._losses.append((first, last, reason))
+        before = self._losses[-1] if self._losses else None
+        if before and before[1] + 1 == first and before[2] == reason:
+            self._losses[-1] = (before[0], last, reason)  # an outage of months is told in one piece
+        else:
+            self._losses.append((first, last, reason))
 
     def _delete(self, path):
         if self._keep:

@@ -7,6 +7,8 @@ from edge import drivers, message
 from edge.aggregate import Aggregator
 from edge.journal import log
 
+HUMIDITY_LASTS = 300000  # ms: an older humidity corrects no dust
+
 
 class Recorder:
     """Turns samples into records.
@@ -34,6 +36,7 @@ class Recorder:
         self.interval = interval
         self.last_made = board.ticks_ms()
         self.latest = {}
+        self._damp = None  # ticks of the latest humidity
         self.state = {}
         self._work = {}  # letter and ticks of its end, by sensor
 
@@ -58,15 +61,9 @@ class Recorder:
         while True:
             try:
                 sample = await driver.sample()
-                for channel, value in self._calibration.correct(sample, self.latest).items():
-                    self._aggregator.add(channel, value)
-                    if message.is_finite(value):
-                        self.latest[channel] = value
-                    if self._raw:
-                        self._raw.add(channel, sample[channel])
-                self.state[name] = "N"
+                self.state[name] = self._take(driver, sample)
             except drivers.NoSample as reason:
-                self._miss(name, driver, reason.flag)
+                self._miss(name, driver, reason.flag, reason.least)
             except Exception as error:
                 # One sensor's trouble, whatever it is, must not stop the others.
                 log("sensor %s: %s %s" % (name, error.__class__.__name__, error))
@@ -76,6 +73,31 @@ class Recorder:
                 now = self._board.ticks_ms()
                 due = max(due + self.period_ms, now)
                 await self._board.sleep_ms(due - now)
+
+    def _take(self, driver, sample):
+        """Give a sample's values to the interval under way; return the worst of their letters."""
+        now = self._board.ticks_ms()
+        if self._damp is not None and now - self._damp > HUMIDITY_LASTS:
+            self._damp = None
+            self.latest.pop("humidity", None)
+        ends = getattr(driver, "ends", None) or {}
+        worst = "N"
+        for channel, value in self._calibration.correct(sample, self.latest).items():
+            raw = sample[channel]
+            if channel in ends and raw >= ends[channel]:
+                flag = "T"
+                self._aggregator.miss(channel, flag, value)
+            else:
+                flag = self._aggregator.add(channel, value)
+            if flag != "N":
+                worst = flag
+                continue
+            self.latest[channel] = value
+            if channel == "humidity":
+                self._damp = now
+            if self._raw:
+                self._raw.add(channel, raw)
+        return worst
 
     async def record(self):
         """Close one interval after the other for ever."""
@@ -98,7 +120,9 @@ class Recorder:
             calibration = self._calibration.id
             await self._board.sleep_ms(start + step - now)
             values, flags = self._aggregator.close(self._work_since(self._board.ticks_ms() - step))
-            raw = self._raw and {key: value for key, value in self._raw.close()[0].items() if value != values.get(key)}
+            raw = self._aggregator.least
+            if self._raw:
+                raw.update({key: value for key, value in self._raw.close()[0].items() if value != values.get(key)})
             if calibration != self._calibration.id:
                 return  # half of it was measured under another calibration: it belongs to neither
             text = message.record(start // 1000, step // 1000, values, flags, raw)
@@ -112,7 +136,9 @@ class Recorder:
         self._work = {name: work for name, work in self._work.items() if work[1] >= begin}
         return {channel: work[0] for name, work in self._work.items() for channel in self.sensors[name].channels}
 
-    def _miss(self, name, driver, flag):
+    def _miss(self, name, driver, flag, least=None):
         self.state[name] = flag
+        if least:
+            least = self._calibration.correct(least, self.latest)
         for channel in driver.channels:
-            self._aggregator.miss(channel, flag)
+            self._aggregator.miss(channel, flag, least and least.get(channel))

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from schemas.bindings import Binding, binding
-    from schemas.catalogue import CatalogueError, Quantity, load_quantities
+    from schemas.catalogue import Quantity, load_quantities
+    from schemas.errors import CatalogueError
     from schemas.jurisdictions import JURISDICTIONS, jurisdictions_of
     from schemas.limit_files import load_limits
-    from schemas.properties import PROPERTIES, ZONE_CLASSES
+    from schemas.properties import ZONE_CLASSES, site_properties
     from schemas.standards import Averaging, Limit, Permitted, Standard, Step, Verified, Weather
 
 MESSAGE_BYTES = 4096
@@ -17,7 +18,6 @@ MESSAGE_BYTES = 4096
 __all__ = [
     "JURISDICTIONS",
     "MESSAGE_BYTES",
-    "PROPERTIES",
     "ZONE_CLASSES",
     "Averaging",
     "Binding",
@@ -33,18 +33,19 @@ __all__ = [
     "jurisdictions_of",
     "load_limits",
     "load_quantities",
+    "site_properties",
 ]
 
 _WHERE = {
     "Binding": "schemas.bindings",
     "binding": "schemas.bindings",
-    "CatalogueError": "schemas.catalogue",
+    "CatalogueError": "schemas.errors",
     "Quantity": "schemas.catalogue",
     "load_quantities": "schemas.catalogue",
     "JURISDICTIONS": "schemas.jurisdictions",
     "jurisdictions_of": "schemas.jurisdictions",
     "load_limits": "schemas.limit_files",
-    "PROPERTIES": "schemas.properties",
+    "site_properties": "schemas.properties",
     "ZONE_CLASSES": "schemas.properties",
     "Averaging": "schemas.standards",
     "Limit": "schemas.standards",

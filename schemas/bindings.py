@@ -6,15 +6,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal
 
+from schemas.domains.packs import site_kinds
 from schemas.jurisdictions import JURISDICTIONS
-from schemas.properties import PROPERTIES
+from schemas.properties import site_properties
 from schemas.standards import Limit, Standard
 
 Status = Literal["binds", "informs", "open", "no"]
 """binds: above it the site violates the law. informs: of the air or sound around it, or advice: judged, but never a
 violation. open: something must be known of the site first. no: it does not apply."""
-
-KINDS = {"construction": ("a construction site", "建筑工地"), "factory": ("a factory", "工厂")}
 
 _TEXTS = {
     "binds": ("in force since {since}; emission limit for {kind}{assumed}", "自{since}起施行；{kind}排放限值{assumed}"),
@@ -94,13 +93,13 @@ def binding(
 
     Args:
         limits: as `load_limits` gives them.
-        kind: ``construction`` or ``factory``.
+        kind: one that a pack declares, such as ``construction``.
         zone: class of acoustic environment, one of `ZONE_CLASSES`; None if it is not known.
         jurisdictions: where the site lies, as `jurisdictions_of` gives it.
         day: the local day of the observation: it chooses the edition.
-        properties: what else is known of the site (`PROPERTIES`); what is not named has its default, if any.
+        properties: what else is known of the site (`schemas.properties`); what is not named has its default, if any.
     """
-    own = {name: p.default for name, p in PROPERTIES.items() if p.default} | dict(properties or {})
+    own = {name: p.default for name, p in site_properties().items() if p.default} | dict(properties or {})
     given = frozenset(properties or ())
     places = frozenset(jurisdictions)
     found = [Binding(s, n, *_judge(s, n, kind, zone, places, day, own, given)) for s, n in limits]
@@ -135,14 +134,14 @@ def _judge(
     if n.value is None:
         return "open", "value_unknown", {"since": n.in_force, "standard": s.id}
     assumed = {name: own[name] for name in n.where if name not in given}
-    facts = {"since": n.in_force, "kind": _names(KINDS[kind]), "assumed": assumed}
+    facts = {"since": n.in_force, "kind": _kind(kind), "assumed": assumed}
     return ("binds", "binds", facts) if s.nature == "emission" else ("informs", s.nature, facts)
 
 
 def _other_site(n: Limit, kind: str, zone: str | None, own: Mapping[str, str]) -> tuple[str, dict[str, object]] | None:
     """Return why a limit is for another site than this one; None if nothing says so."""
     if n.site_kinds and kind not in n.site_kinds:
-        return "kind", {"kinds": [_names(KINDS[one]) for one in n.site_kinds]}
+        return "kind", {"kinds": [_kind(one) for one in n.site_kinds]}
     if n.zone_classes and zone is not None and not in_zone(zone, n.zone_classes):
         return "zone", {"classes": n.zone_classes, "zone": zone}
     for name, values in n.where.items():
@@ -157,7 +156,7 @@ def _unknown(n: Limit, zone: str | None, own: Mapping[str, str]) -> tuple[str, d
         return "zone_unknown", {}
     for name in n.where:
         if name not in own:
-            one = PROPERTIES[name]
+            one = site_properties()[name]
             return "property_unknown", {"name": name, "values": list(one.values), "meaning": _names((one.en, one.zh))}
     return None
 
@@ -195,6 +194,11 @@ def in_zone(zone: str, classes: Iterable[str]) -> bool:
 def _names(names: tuple[str, str]) -> Callable[[bool], str]:
     """Return what tells the English or the Chinese of two names."""
     return lambda zh: names[zh]
+
+
+def _kind(kind: str) -> Callable[[bool], str]:
+    found = site_kinds().get(kind)
+    return _names((found.one, found.zh) if found else (kind, kind))
 
 
 def _told(value: object, zh: bool) -> str:

@@ -2,23 +2,22 @@
 
 import math
 import re
-import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from schemas.domains.packs import families, packs
+from schemas.errors import CatalogueError
+from schemas.toml_text import TomlError, read_toml_file
+
 HERE = Path(__file__).parent
 
 Aggregate = Literal["energy_mean", "mean", "max", "min", "vector_mean", "last", "l10", "l50", "l90"]
-Family = Literal["noise", "dust", "gas", "stack", "weather", "device"]
 KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 T = TypeVar("T")
-
-
-class CatalogueError(Exception):
-    """A catalogue file that cannot be used; its text tells the user what to mend."""
 
 
 class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,37 +27,70 @@ class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zh: str
     unit: str
     label: str
-    family: Family
+    family: str
     range: tuple[float, float]
     resolution: Annotated[int, msgspec.Meta(ge=0, le=6)]
     aggregate: Aggregate
     samples: tuple[str, ...] = ()
+    symbol: str | None = None
     hj212: str | None = None
     board: bool = True
     max_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
     stuck_after: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    floor: float | None = None
+    zero_after: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    sentinels: tuple[float, ...] = ()
+
+    def flag(self, value: float) -> str:
+        """Return the HJ 212 letter of a value that no instrument in order gives, T above the range or D; else ""."""
+        low, high = self.range
+        return "T" if value > high else "" if value >= low and value not in self.sentinels else "D"
+
+    def still_for(self, value: float) -> float | None:
+        """Return for how long an instrument in order may give one value unchanged, s; None: for ever."""
+        if not value:
+            return self.zero_after
+        return None if self.floor is not None and value <= self.floor else self.stuck_after
 
 
-def load_quantities(path: Path = HERE / "quantities.toml") -> dict[str, Quantity]:
-    """Return the catalogue of quantities by key.
+def load_quantities(path: Path | None = None) -> dict[str, Quantity]:
+    """Return the catalogue of quantities by key: what all share, then what packs add; or that of one file.
 
     Raises:
-        CatalogueError: the file cannot be read or an entry is wrong.
+        CatalogueError: a file cannot be read, an entry is wrong, or two files name the same quantity.
     """
-    quantities = {}
-    for key, entry in read_toml(path, dict[str, dict[str, object]]).items():
-        if not KEY.fullmatch(key):
-            raise CatalogueError(f"{path}: [{key}]: a key is a letter and then letters, digits or _, all small")
-        try:
-            quantity = quantities[key] = msgspec.convert(entry, Quantity)
-        except msgspec.ValidationError as error:
-            raise CatalogueError(f"{path}: [{key}]: {error}") from error
-        low, high = quantity.range
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise CatalogueError(
-                f"{path}: [{key}] range = [{low}, {high}]: expected the lowest, then the highest value"
-            )
+    added = (pack.folder / "quantities.toml" for pack in packs()) if path is None else ()
+    known = families()
+    quantities: dict[str, Quantity] = {}
+    for file in (path or HERE / "quantities.toml", *(file for file in added if file.exists())):
+        for key, entry in read_toml(file, dict[str, dict[str, object]]).items():
+            if key in quantities:
+                raise CatalogueError(f"{file}: [{key}]: another file has a quantity of that key; choose another key")
+            quantities[key] = quantity_of(f"{file}: [{key}]", key, entry, known)
     return quantities
+
+
+def quantity_of(where: str, key: str, entry: dict[str, object], families: Collection[str]) -> Quantity:
+    """Return the quantity of an entry.
+
+    Raises:
+        CatalogueError: it is wrong; the text begins with `where`.
+    """
+    if not KEY.fullmatch(key):
+        raise CatalogueError(f"{where}: a key is a letter and then letters, digits or _, all small")
+    try:
+        quantity = msgspec.convert(entry, Quantity)
+    except msgspec.ValidationError as error:
+        raise CatalogueError(f"{where}: {error}") from error
+    if quantity.family not in families:
+        raise CatalogueError(f"{where} family = {quantity.family!r}: expected one of: {', '.join(families)}")
+    low, high = quantity.range
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise CatalogueError(f"{where} range = [{low}, {high}]: expected the lowest, then the highest value")
+    for sentinel in quantity.sentinels:
+        if not low <= sentinel <= high:
+            raise CatalogueError(f"{where} sentinels: {sentinel} lies outside the range, which flags it already")
+    return quantity
 
 
 def read_toml(path: Path, type_: type[T]) -> T:
@@ -68,10 +100,10 @@ def read_toml(path: Path, type_: type[T]) -> T:
         CatalogueError: it cannot be read or is something else; the text names the file.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type_)
+        return msgspec.convert(read_toml_file(path), type_)
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read ({error.strerror}); is the installation complete?") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{path}: is not valid TOML: {error}") from error
+    except TomlError as error:
+        raise CatalogueError(f"{path}: {error}") from None
     except msgspec.ValidationError as error:
         raise CatalogueError(f"{path}: {error}") from error

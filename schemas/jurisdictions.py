@@ -1,6 +1,12 @@
-"""Where standards are in force: countries, provinces, and what each lies in. Codes are those of ISO 3166-2."""
+"""Where standards are in force: countries, provinces, cities with limits of their own, and what each lies in.
+
+Codes are those of ISO 3166-2.
+"""
 
 import difflib
+import re
+
+from schemas.cities import CITIES, squeezed
 
 _PROVINCES = {
     "AH": ("Anhui", "安徽"),
@@ -54,27 +60,49 @@ JURISDICTIONS = (
     | _CITIES
 )
 """English and Chinese name by code. A city's own code is its province's, with the digits of GB/T 2260 behind it."""
-_DISTRICTS = {"nanhai": "CN-GD-4406", "南海": "CN-GD-4406"}
+_DISTRICTS = {"nanhai": "CN-GD-4406", "南海": "CN-GD-4406", "南海区": "CN-GD-4406"}
 """Districts that people name for the city in which they lie."""
+
+
+_SUFFIX = re.compile(
+    r"(?:市|省|(?:壮族|回族|维吾尔)?自治区|特别行政区|-?(?:province|municipality|city|shi|autonomousregion))$"
+)
+
+
+def _province_of(name: str) -> str | None:
+    """Return the code of the province in which a city lies; None: no such city.
+
+    Raises:
+        LookupError: two provinces have a city of that name.
+    """
+    wanted = squeezed(name.strip())
+    found = CITIES.get(wanted) or CITIES.get(_SUFFIX.sub("", wanted)) or ()
+    if len(found) > 1:
+        both = " or ".join(f"'{zh}' ({code})" for code, zh in found)
+        raise LookupError(f"there are several cities '{name}'; expected {both}")
+    return found[0][0] if found else None
 
 
 def jurisdictions_of(name: str) -> tuple[str, ...]:
     """Return the codes of the jurisdictions in which a place lies, the narrowest first; WHO, the world, is the last.
 
     Args:
-        name: a code such as ``CN-SH``, or its English or Chinese name.
+        name: a code such as ``CN-SH``, or its English or Chinese name, or the name of a city: one without
+            limits of its own lies in its province.
 
     Raises:
         LookupError: no such jurisdiction; the text names the nearest ones.
     """
-    wanted = name.strip().casefold()
-    known = {text.casefold(): code for code, names in JURISDICTIONS.items() for text in (code, *names)} | _DISTRICTS
-    try:
-        code = known[wanted]
-    except KeyError:
-        near = difflib.get_close_matches(wanted, known, 2)
-        expected = " or ".join(f"'{known[text]}' ({text})" for text in near) or "a code such as CN, CN-SH, EU or WHO"
-        raise LookupError(f"there is no jurisdiction '{name}'; expected {expected}") from None
+    wanted = squeezed(name.strip())
+    known = {squeezed(text): code for code, names in JURISDICTIONS.items() for text in (code, *names)} | _DISTRICTS
+    code = known.get(wanted) or known.get(_SUFFIX.sub("", wanted)) or _province_of(name)
+    if code is None:
+        near = difflib.get_close_matches(wanted, [*known, *CITIES], 2, 0.75)
+        codes = {text: known.get(text) or CITIES[text][0][0] for text in near}
+        expected = (
+            " or ".join(f"'{one}' ({text})" for text, one in codes.items()) or "a code such as CN, CN-SH, EU or WHO"
+        )
+        raise LookupError(f"there is no jurisdiction '{name}'; expected {expected}")
     parts = code.split("-")
     wider = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
     return tuple(dict.fromkeys((*wider, "WHO")))

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from schemas.catalogue import CatalogueError, Quantity
-from schemas.properties import PROPERTIES, ZONE_CLASSES
-from schemas.standards import Averaging, Kind, Limit, Permitted, Standard, Step, TimeOfDay, Verified
+from schemas.catalogue import Quantity
+from schemas.errors import CatalogueError
+from schemas.properties import ZONE_CLASSES, site_properties
+from schemas.standards import Averaging, Limit, Permitted, Standard, Step, TimeOfDay, Verified
 
 FACTORS = {("mg/m3", "ug/m3"): 1000.0, ("ug/m3", "mg/m3"): 0.001}
 """By what a value is multiplied, from the unit in which a standard states it to the quantity's own."""
@@ -30,7 +31,7 @@ _EXPECTED = {
     "issued": _DATE,
     "verified": "expected P, S or U",
     "nature": "expected emission, ambient or guideline",
-    "site_kinds": "expected construction, factory or both, in a list",
+    "site_kinds": 'expected a list of kinds of sites such as ["construction"]',
     "statistic": "expected energy_mean, mean, max, p90, p95 or p98",
     "per": "expected day or year",
     "count": "expected a whole number of at least 1",
@@ -56,7 +57,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}
     value: float | None = None
     by: str | None = None
     values: dict[str, float] = {}
-    site_kinds: tuple[Kind, ...] = ()
+    site_kinds: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     zone_classes: tuple[str, ...] = ()
     where: dict[str, tuple[str, ...]] = {}
@@ -119,14 +120,15 @@ def check_property(where: str, name: str, values: tuple[str, ...]) -> None:
     Raises:
         CatalogueError: the text begins with `where`.
     """
+    known = site_properties()
     if name == "zone_class":
         allowed: tuple[str, ...] = ZONE_CLASSES
-    elif name in PROPERTIES:
-        allowed = tuple(PROPERTIES[name].values)
+    elif name in known:
+        allowed = tuple(known[name].values)
     else:
         raise CatalogueError(
-            f"{where}: {name!r} is no property of a site; "
-            f"expected one of: zone_class, {', '.join(PROPERTIES)} (schemas/properties.py)"
+            f"{where}: {name!r} is no property of a site; expected one of: zone_class, {', '.join(known)} "
+            f"(schemas/properties.py, and pack.toml of each domain)"
         )
     for value in values:
         if value not in allowed:
@@ -165,7 +167,7 @@ def _limit(
     if classes and entry.by:
         check_property(f"{where}: values", entry.by, classes)
     by_zone = entry.by == "zone_class"
-    names = PROPERTIES[entry.by].values[classes[0]] if entry.by and not by_zone else (classes or ("",))[:1] * 2
+    names = site_properties()[entry.by].values[classes[0]] if entry.by and not by_zone else (classes or ("",))[:1] * 2
     reference = entry.reference_o2[key] if isinstance(entry.reference_o2, dict) else entry.reference_o2
     if reference is not None and not 0 < reference < 21:
         raise CatalogueError(f"{where}: reference_o2 = {reference:g}: expected a share above 0 and below 21 %")

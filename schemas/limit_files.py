@@ -5,12 +5,16 @@ How a file is written stands in ``limits/README.md``.
 
 import datetime as dt
 import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from schemas.catalogue import HERE, CatalogueError, Quantity, load_quantities, read_toml
+from schemas.catalogue import HERE, Quantity, load_quantities, read_toml
+from schemas.domains.packs import packs, site_kinds
+from schemas.errors import CatalogueError
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.limit_entries import Entry, check_property, convert, expanded
 from schemas.standards import DAY, Averaging, Limit, Standard, Step, seconds
@@ -23,34 +27,53 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     defaults: dict[str, Any] = {}
 
 
+Refused = Callable[[Path, tuple[str | int, ...], CatalogueError], None]
+"""Is told of an entry that cannot be used: the file, where in it, and why."""
+
+
 def load_limits(
-    folder: Path = HERE / "limits", quantities: dict[str, Quantity] | None = None
+    folder: Path | None = None, quantities: dict[str, Quantity] | None = None, refused: Refused | None = None
 ) -> list[tuple[Standard, Limit]]:
-    """Return every limit with its standard, in the order of file names.
+    """Return every limit with its standard, in the order of file names: what all share and what packs add, or a folder.
+
+    With `refused` what is wrong is told there and left out.
 
     Raises:
         CatalogueError: a file cannot be read, an entry is wrong, editions overlap, or a limit names a quantity that is
             not in ``quantities`` or averages it in another way than the catalogue says.
     """
     known = load_quantities() if quantities is None else quantities
+    folders = [folder] if folder else [HERE / "limits", *(pack.folder / "limits" for pack in packs())]
+    paths = sorted((path for one in folders for path in one.glob("*.toml")), key=lambda path: path.name)
     files: dict[str, tuple[Path, Standard, _File]] = {}
-    for path in sorted(folder.glob("*.toml")):
-        content: _File = convert(f"{path}", read_toml(path, dict[str, Any]), _File)
-        standard = _standard(path, content.standard)
-        if standard.id in files:
-            raise CatalogueError(
-                f"{path}: standard {standard.id!r} stands in {files[standard.id][0]} already; "
-                f"one file for each standard"
-            )
-        files[standard.id] = (path, standard, content)
-    ends = _ends({id_: (path, standard) for id_, (path, standard, _) in files.items()})
+    for path in paths:
+        with _telling(refused, path, "standard"):
+            content: _File = convert(f"{path}", read_toml(path, dict[str, Any]), _File)
+            standard = _standard(path, content.standard)
+            if standard.id in files:
+                raise CatalogueError(
+                    f"{path}: standard {standard.id!r} stands in {files[standard.id][0]} already; "
+                    f"one file for each standard"
+                )
+            files[standard.id] = (path, standard, content)
+    ends = _ends({id_: (path, standard) for id_, (path, standard, _) in files.items()}, refused)
     limits = []
     for path, standard, content in files.values():
         dated = msgspec.structs.replace(standard, ends=ends[standard.id])
-        limits += [(dated, limit) for limit in _limits(path, dated, content, known)]
-    if not limits:
+        limits += [(dated, limit) for limit in _limits(path, dated, content, known, refused)]
+    if not limits and not refused:
         raise CatalogueError(f"{folder}: there is no limit in it, so nothing could be judged; is it the right folder?")
     return limits
+
+
+@contextmanager
+def _telling(refused: Refused | None, path: Path, *place: str | int) -> Iterator[None]:
+    try:
+        yield
+    except CatalogueError as error:
+        if refused is None:
+            raise
+        refused(path, place, error)
 
 
 def _standard(path: Path, entry: dict[str, Any]) -> Standard:
@@ -77,18 +100,19 @@ def _standard(path: Path, entry: dict[str, Any]) -> Standard:
     return standard
 
 
-def _ends(standards: dict[str, tuple[Path, Standard]]) -> dict[str, dt.date | None]:
+def _ends(standards: dict[str, tuple[Path, Standard]], refused: Refused | None) -> dict[str, dt.date | None]:
     """Return the day on which each standard ceases; what replaces it decides, and editions must not overlap."""
     ends = {id_: standard.ends for id_, (_, standard) in standards.items()}
     for id_, (path, new) in standards.items():
         if new.replaces not in standards:
             continue
         old_path, old = standards[new.replaces]
-        if old.ends not in (None, new.in_force):
-            raise CatalogueError(
-                f"{old_path}: standard {old.id!r}: ends = {old.ends}, but {id_!r} ({path}), which replaces it, is in "
-                f"force from {new.in_force}; leave ends out, or mend one of the two"
-            )
+        with _telling(refused, old_path, "standard", "ends"):
+            if old.ends not in (None, new.in_force):
+                raise CatalogueError(
+                    f"{old_path}: standard {old.id!r}: ends = {old.ends}, but {id_!r} ({path}), which replaces it, is "
+                    f"in force from {new.in_force}; leave ends out, or mend one of the two"
+                )
         ends[old.id] = new.in_force
     by_series: dict[str, list[Standard]] = {}
     for _, standard in standards.values():
@@ -97,30 +121,40 @@ def _ends(standards: dict[str, tuple[Path, Standard]]) -> dict[str, dt.date | No
         editions.sort(key=lambda standard: standard.in_force)
         for old, new in itertools.pairwise(editions):
             last = ends[old.id]
-            if last is None or last > new.in_force:
-                raise CatalogueError(
-                    f"{standards[new.id][0]}: {new.id!r} and {old.id!r} ({standards[old.id][0]}) would be in force "
-                    f"together from {new.in_force}; say in the newer: replaces = {old.id!r}, or in the older: ends"
-                )
+            path = standards[new.id][0]
+            with _telling(refused, path, "standard", "in_force"):
+                if last is None or last > new.in_force:
+                    raise CatalogueError(
+                        f"{path}: {new.id!r} and {old.id!r} ({standards[old.id][0]}) would be in force together from "
+                        f"{new.in_force}; say in the newer: replaces = {old.id!r}, or in the older: ends"
+                    )
     return ends
 
 
-def _limits(path: Path, standard: Standard, content: _File, known: dict[str, Quantity]) -> list[Limit]:
-    averagings = {name: _averaging(path, name, entry) for name, entry in content.averaging.items()}
+def _limits(
+    path: Path, standard: Standard, content: _File, known: dict[str, Quantity], refused: Refused | None
+) -> list[Limit]:
+    averagings: dict[str, Averaging] = {}
+    for name, table in content.averaging.items():
+        with _telling(refused, path, "averaging", name):
+            averagings[name] = _averaging(path, name, table)
     limits: dict[str, Limit] = {}
-    for raw in content.limit:
-        where = f"{path}: limit {raw.get('id', 'without id')!r}"
-        entry = convert(where, content.defaults | raw, Entry)
-        if entry.averaging not in averagings:
-            raise CatalogueError(
-                f"{where}: averaging = {entry.averaging!r} is not in this file; "
-                f"expected one of: {', '.join(averagings)}; or add [averaging.{entry.averaging}]"
-            )
-        quantity = _check(where, entry, standard, averagings[entry.averaging], known)
-        for limit in expanded(where, entry, standard, averagings[entry.averaging], quantity):
-            if limit.id in limits:
-                raise CatalogueError(f"{path}: limit {limit.id!r} stands there twice; give each its own id")
-            limits[limit.id] = limit
+    for number, raw in enumerate(content.limit):
+        with _telling(refused, path, "limit", number):
+            where = f"{path}: limit {raw.get('id', 'without id')!r}"
+            entry = convert(where, content.defaults | raw, Entry)
+            if entry.averaging not in content.averaging:
+                raise CatalogueError(
+                    f"{where}: averaging = {entry.averaging!r} is not in this file; "
+                    f"expected one of: {', '.join(averagings)}; or add [averaging.{entry.averaging}]"
+                )
+            if entry.averaging not in averagings:
+                continue  # told of there
+            quantity = _check(where, entry, standard, averagings[entry.averaging], known)
+            for limit in expanded(where, entry, standard, averagings[entry.averaging], quantity):
+                if limit.id in limits:
+                    raise CatalogueError(f"{path}: limit {limit.id!r} stands there twice; give each its own id")
+                limits[limit.id] = limit
     return list(limits.values())
 
 
@@ -191,11 +225,21 @@ def _check(where: str, entry: Entry, standard: Standard, averaging: Averaging, k
         )
     if ends and ends <= in_force:
         raise CatalogueError(f"{where}: ends = {ends} is not after in_force = {in_force}; mend one of the two")
+    _check_sites(where, entry)
+    return quantity
+
+
+def _check_sites(where: str, entry: Entry) -> None:
     if unknown := [place for place in entry.places if place not in JURISDICTIONS]:
         raise CatalogueError(
             f"{where}: places = {unknown[0]!r} is not known; expected codes such as CN-GD-4406 "
             f"(schemas/jurisdictions.py)"
         )
+    for number, kind in enumerate(entry.site_kinds):
+        if kind not in site_kinds():
+            known_kinds = ", ".join(site_kinds())
+            raise CatalogueError(
+                f"{where}: site_kinds[{number}] = {kind!r}: expected some of: {known_kinds} (pack.toml of each domain)"
+            )
     for name, values in (("zone_class", entry.zone_classes), *entry.where.items()):
         check_property(where, name, values)
-    return quantity

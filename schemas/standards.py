@@ -11,7 +11,6 @@ Verified = Literal["P", "S", "U"]
 Nature = Literal["emission", "ambient", "guideline"]
 """emission: binds whoever emits. ambient: the state of the air or the sound around, which no site alone answers for.
 guideline: advice. Only a limit of the first kind can be violated by a site; the others are judged for information."""
-Kind = Literal["construction", "factory"]
 Statistic = Literal["energy_mean", "mean", "max", "p90", "p95", "p98"]
 """p90, p95, p98: percentiles of the values of the step before, as HJ 663 interpolates them (`hub.judge.averaging`)."""
 
@@ -198,7 +197,7 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
     """How well the value, and what it applies to, is known; the averaging has its own letter."""
     in_force: dt.date
     ends: dt.date | None = None
-    site_kinds: tuple[Kind, ...] = ()
+    site_kinds: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     """Only in these of the places where its standard is in force; codes of ``schemas.jurisdictions``."""
     zone_classes: tuple[str, ...] = ()

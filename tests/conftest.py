@@ -4,6 +4,7 @@ Every server listens on 127.0.0.1 at a free port, keeps its data in the test's o
 id. `tests/test_stack.py` shows each one in use.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -121,19 +122,10 @@ class InfluxDB(Server):
         form = urllib.parse.urlencode({"q": influxql, "db": db, "epoch": "s"}).encode()
         try:
             with urllib.request.urlopen(f"{self.url}/query", form) as response:
-                results = json.load(response)["results"]
+                return rows_of(influxql, json.load(response))
         except urllib.error.HTTPError as error:
             with error:
                 raise ValueError(f"InfluxDB refused {influxql!r}: {error.read().decode()}") from error
-        for result in results:
-            if "error" in result:
-                raise ValueError(f"InfluxDB refused {influxql!r}: {result['error']}")
-        return [
-            series.get("tags", {}) | dict(zip(series["columns"], row, strict=True))
-            for result in results
-            for series in result.get("series", [])
-            for row in series.get("values", [])
-        ]
 
     def _is_ready(self) -> bool:
         try:
@@ -141,6 +133,19 @@ class InfluxDB(Server):
         except OSError:
             return False
         return True
+
+
+def rows_of(influxql: str, answer: dict) -> list[dict]:
+    """Return the rows of an answer to InfluxQL: columns and tags."""
+    for result in answer["results"]:
+        if "error" in result:
+            raise ValueError(f"InfluxDB refused {influxql!r}: {result['error']}")
+    return [
+        series.get("tags", {}) | dict(zip(series["columns"], row, strict=True))
+        for result in answer["results"]
+        for series in result.get("series", [])
+        for row in series.get("values", [])
+    ]
 
 
 class InfluxDBv2:
@@ -166,6 +171,12 @@ def require(name: str) -> Path:
 @functools.cache
 def _find(name: str) -> stack.Found | None:
     return stack.PARTS[name].find()
+
+
+def free_ports(count: int) -> list[int]:
+    """Return so many ports on 127.0.0.1 that nobody listens on, each another one."""
+    with contextlib.ExitStack() as probes:
+        return [probes.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(count)]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 PRECISIONS = {"ns": "ns", "us": "u", "ms": "ms", "s": "s"}  # of v2, as 1.x spells them
@@ -58,7 +59,8 @@ class Gateway(ThreadingHTTPServer):
     What an engine of 1.x does not do, a test may ask for: `most_bytes` is the largest request it takes; `partial_write`
     is the status when it has taken only a part of the points (400 in 1.x, 500 in 2.0, 422 in 2.7); `overload`, if there
     is one, is what every write is refused with: status and headers. `wrong`, if there is one, is how every write is
-    answered wrongly: one of `WRONG`, or status and body. `writes` counts the requests.
+    answered wrongly: one of `WRONG`, or status and body. `writes` counts the requests. `calls_itself`:
+    the headers by which it is known.
     """
 
     daemon_threads = True
@@ -68,6 +70,7 @@ class Gateway(ThreadingHTTPServer):
     wrong: str | tuple[int, str] | None = None
     late_s = 0.5
     writes = 0
+    calls_itself: Mapping[str, str] = MappingProxyType({"X-Influxdb-Version": "v2.test-gateway"})
 
     def __init__(self, engine: str, token: str, org: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -172,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         body = json.dumps(content).encode() if content else b""
         kind = {"Content-Type": "application/json"} if content else {}
-        self._send(status, body, {"X-Influxdb-Version": "v2.test-gateway", **(headers or {}), **kind})
+        self._send(status, body, {**self.server.calls_itself, **(headers or {}), **kind})
 
     def _send(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)

@@ -71,6 +71,11 @@ def find_board() -> Found | None:
     return Found(path, interpreter_name(path).removeprefix("MicroPython ")) if path else None
 
 
+def find_nats() -> Found | None:
+    """Find the server that the locked requirements bring."""
+    return _run_for_version(Path(sys.executable).parent / "nats-server", "--version", r"nats-server: v(\S+)")
+
+
 def find_faketime() -> Found | None:
     """Find the library that gives a process started with it in LD_PRELOAD another wall clock."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -84,6 +89,14 @@ PARTS = {
         Part("mosquitto", "Mosquitto", "mosquitto", "tests with a broker", find_mosquitto),
         Part("influxdb", "InfluxDB", "influxd", "tests with InfluxDB", find_influxdb),
         Part("micropython", "MicroPython", "micropython", "tests of the board's code on MicroPython", find_board),
+        Part(
+            "nats",
+            "NATS",
+            "nats-server",
+            "tests with a cluster of brokers",
+            find_nats,
+            "install requirements-dev.lock into the environment that runs the tests ('make test' does)",
+        ),
         Part(
             "faketime",
             "libfaketime",
@@ -144,14 +157,18 @@ def _find(folder: str, program: str, argument: str, version: str) -> Found | Non
     # Debian keeps servers in /usr/sbin, which an ordinary user's PATH leaves out.
     system = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin")
     for path in (CACHE / folder / "bin" / program, system):
-        if path:
-            try:
-                answer = subprocess.run([path, argument], capture_output=True, text=True, timeout=10, check=False)
-            except (OSError, subprocess.SubprocessError):
-                continue
-            if match := re.search(version, answer.stdout):
-                return Found(Path(path), match[1])
+        if path and (found := _run_for_version(Path(path), argument, version)):
+            return found
     return None
+
+
+def _run_for_version(path: Path, argument: str, version: str) -> Found | None:
+    try:
+        answer = subprocess.run([path, argument], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(version, answer.stdout)
+    return Found(path, match[1]) if match else None
 
 
 def _fetch(part: Part, open_archive: "Callable[[str], Archive]") -> None:

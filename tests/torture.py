@@ -70,7 +70,7 @@ RESTART_S = 1.0  # of a hub that could not start
 EXCUSED_S = 5.0  # so long after a fault it may still end because of it
 AHEAD_S = (-86_400, 9 * 86_400, 500 * 86_400)  # of the right time
 INFLUXDB_TIMEOUT_MS = 1000  # the hub waits for an answer; the one that comes late comes behind that
-PARTS = {"receiver": "hub.intake.receiver", "consumers": "hub.run.downstream"}  # the hub starts them again by itself
+PARTS = {"receiver": "hub.intake.passing", "consumers": "hub.run.consumers"}  # the hub starts them again by itself
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 A shunt turns the current of each loop into a voltage that the converter reads against ground, at +-4.096 V full scale
 (0.125 mV a step) and 16 conversions a second, which is slow enough to quiet mains hum. Registers are 16 bits, high byte
 first: writing `01` and the configuration starts a conversion; the configuration reads back as written once it is done;
-register 0 then holds the result (as public drivers have it; not yet checked against data sheet SBAS444). NAMUR NE 43: a
-current below 3.6 mA or above 21 mA is no measurement but a broken wire or a transmitter that reports its failure.
+register 0 then holds the result (as public drivers have it; not yet checked against data sheet SBAS444).
+
+NAMUR NE 43: what is measured lies between 3.8 and 20.5 mA. A current above, up to 21 mA, is the end of the scale (T);
+one below, down to 3.6 mA, is no measurement either (D); what lies beyond is a broken wire or a transmitter that reports
+its failure (D).
 
 Settings: `address` (72, default, to 75) and `channels`, a list of
 `{"channel": "tsp", "input": 0, "shunt": 150, "zero": 0, "span": 1000}`: input 0-3, shunt in ohm (at most 195), the
@@ -14,9 +17,10 @@ each transmitter that must not share another's fate an entry of its own among th
 
 import asyncio
 
-from edge.drivers import Faulty, Silent
+from edge.drivers import Faulty, OverRange, Silent
 
-LOWEST, HIGHEST = 3.6, 21  # mA
+LOWEST, LEAST, MOST, HIGHEST = 3.6, 3.8, 20.5, 21  # mA
+NEAR = 0.005  # mA: steps of the converter
 STEP = 0.125  # mV
 LARGEST_SHUNT = 195  # ohm: 4.096 V at HIGHEST
 RESULT, CONFIGURATION = b"\x00", b"\x01"
@@ -44,12 +48,17 @@ def scaled(milliamperes, zero, span):
         raise Faulty("%.2f mA: the wire is broken, or the transmitter without power or failed" % milliamperes)
     if milliamperes > HIGHEST:
         raise Faulty("%.2f mA: the loop is shorted, or the transmitter failed" % milliamperes)
+    if milliamperes > MOST + NEAR:
+        raise OverRange("%.2f mA: the transmitter is at the end of its scale" % milliamperes)
+    if milliamperes < LEAST - NEAR:
+        raise Faulty("%.2f mA: below the transmitter's scale" % milliamperes)
     return zero + (milliamperes - 4) / 16 * (span - zero)
 
 
 class Driver:
     """Converts its inputs one after the other. `port` is a bus with the methods of `machine.I2C`."""
 
+    BUS = "i2c"
     PACED = False
     CONVERTING = 0.07  # s; 1/16 s, and the chip's oscillator may be 10 % slow
     TRIES = 5  # looks whether the conversion is done

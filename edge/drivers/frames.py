@@ -5,6 +5,7 @@ or when asked, that can sleep, and that needs time to warm up. A maker's driver 
 """
 
 import asyncio
+from binascii import hexlify
 
 try:
     from time import ticks_diff, ticks_ms
@@ -72,6 +73,17 @@ class Parser:
                 first, length = at, self._lengths[head]
         return first, length
 
+    def hint(self, data):
+        """Return how a frame of no known length begins in bytes in which none was found."""
+        for head in self._lengths:
+            at = data.find(head[:2])
+            if at >= 0:
+                return ", one begins " + hexlify(data[at : at + 4]).decode().upper()
+        return ""
+
+
+WARMUP = 30  # s, until fan and laser have settled and the values are those of the air
+
 
 class Warmup:
     """The time a sensor needs after it was switched on, on a clock that nobody sets."""
@@ -94,14 +106,6 @@ class Warmup:
             raise Warming("warming up")
 
 
-def mode(settings):
-    """Return the setting `mode`: "active" when the sensor reports by itself (default), "passive" when it is asked."""
-    chosen = settings.get("mode", "active")
-    if chosen not in ("active", "passive"):
-        raise ValueError("sensor '%s': mode '%s': expected active or passive" % (settings.get("name"), chosen))
-    return chosen
-
-
 def model(settings, models, default):
     """Return what `models` holds under the setting `model`."""
     chosen = settings.get("model", default)
@@ -115,7 +119,7 @@ class FrameDriver:
     """What the dust sensors' drivers share.
 
     Settings: `mode` ("active", default: the sensor reports by itself; "passive": it is asked for each sample) and
-    `warmup` (s after start and wake during which samples are flagged as maintenance; default 0: none).
+    `warmup` (s after start and wake during which samples are flagged as maintenance; default 30; 0: none).
 
     A sensor that falls silent is woken and told its mode again before the next sample: it may have been without power,
     or come from another board that had left it asleep or in the other mode. Its warm-up then begins again.
@@ -130,10 +134,10 @@ class FrameDriver:
     channels = ()  # type: tuple
 
     def __init__(self, port, settings, parser):
-        self.PACED = mode(settings) == "active"
+        self.PACED = settings.get("mode", "active") == "active"
         self._port = port
         self._parser = parser
-        self._warmup = Warmup(settings.get("warmup", 0))
+        self._warmup = Warmup(settings.get("warmup", WARMUP))
         self._waiting = []
         self._told = self.PACED  # an active sensor is one as it comes from the factory
         self._asleep = False
@@ -161,7 +165,8 @@ class FrameDriver:
             self._waiting = []
             await self._port.send(self.READ)
         await self._listen()
-        values = self.decode(self._waiting.pop(0))
+        # Of several answers the last is the one to this question.
+        values = self.decode(self._waiting.pop(0 if self.PACED else -1))
         self._warmup.check()
         return values
 
@@ -182,9 +187,11 @@ class FrameDriver:
 
     async def _listen(self):
         heard = 0
+        before = data = b""
         while not self._waiting:
             if heard >= self.NOISE:
-                raise Silent("no frame in %d bytes" % heard)
+                raise Silent("no frame in %d bytes%s" % (heard, self._parser.hint(before + data)))
+            before = data
             rejected = self.rejected
             try:
                 data = await self._port.receive(64, self.TIMEOUT if self.PACED else self.ANSWER)

@@ -16,7 +16,7 @@ Settings:
 import asyncio
 
 from edge.acoustics import FULL_SCALE_SINE, RATE, Meter, widen
-from edge.drivers import Faulty, NoSample, Silent, Warming
+from edge.drivers import Faulty, OverRange, Silent, Warming
 
 CHUNK = 800  # samples in memory: 25 ms, a fifth of a block
 SETTLING = 8  # blocks after a start: capsule, filters and F need most of a second
@@ -24,15 +24,18 @@ LEAST = 0  # dB: no microphone is so quiet; a line that is stuck or not connecte
 _CALL_AGAIN = 0.005  # s
 
 
-class Overloaded(NoSample):
-    """The sound was beyond what the microphone can measure."""
+class Overloaded(OverRange):
+    """The sound was beyond what the microphone can measure: it was as loud as `least` says, or louder."""
 
-    flag = "T"
+    def __init__(self, least):
+        super().__init__("samples at full scale")
+        self.least = least
 
 
 class Driver:
     """Reads the microphone's samples as they come."""
 
+    BUS = "i2s"
     PACED = True
     TIMEOUT = 2  # s for the samples of 125 ms
 
@@ -68,7 +71,7 @@ class Driver:
             self._settling -= 1
             raise Warming("settling")
         if block.pop("overload"):
-            raise Overloaded("samples at full scale")
+            raise Overloaded(block)
         if block["laeq"] < LEAST:
             raise Faulty("%.0f dB: no microphone is so quiet; check its wires" % block["laeq"])
         return block

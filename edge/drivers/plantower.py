@@ -1,25 +1,26 @@
-"""Plantower PMS5003, PMS7003, PMSA003, PMS3003, PMS5003T: dust by light scattering (PMS7003 manual V2.5, appendix).
+"""Plantower PMS5003, 7003, A003, 3003, 5003T, 5003ST: dust by light scattering (PMS7003 manual V2.5, appendix).
 
 9600 8N1. A report is `42 4D`, its length in bytes from here on, words, and the sum of all bytes before; all words
 big-endian. Words 1-3 are PM1, PM2.5 and PM10 in ug/m3 with CF=1, words 4-6 the same "under atmospheric environment".
 The manual wants CF=1 in factories; outdoors the atmospheric words are the usual ones. A PMS3003 sends 9 words, the
-others 13. A PMS5003T has in words 11 and 12 tenths of a degree (signed) and tenths of a percent: of the air in its own
-housing, which laser and fan warm. Give it `model` "PMSx003" to leave these two out.
+others 13, a PMS5003ST 17. A PMS5003T has in words 11 and 12 tenths of a degree (signed) and tenths of a percent, a
+PMS5003ST in words 14 and 15 (its formaldehyde, word 13, is not taken): of the air in its own housing, which laser and
+fan warm. Give it `model` "PMSx003", which takes reports of all three lengths, to leave these two out.
 
 A command is `42 4D`, number, two bytes of data, sum. The sensor answers some (`42 4D 00 04 ...`); nobody waits for it.
 
-Settings: `model` ("PMSx003", default: all with 13 words; "PMS3003"; "PMS5003T"), `cf1` (true: report words 1-3), `mode`
-and `warmup` as in `edge.drivers.frames`. At a fence set `warmup` to 30: in the first 30 s the fan has not settled
-(unverified).
+Settings: `model` ("PMSx003", default; "PMS3003"; "PMS5003T"; "PMS5003ST"), `cf1` (true: report words 1-3), `mode` and
+`warmup` as in `edge.drivers.frames`: in the first 30 s the fan has not settled (unverified).
 """
 
 from edge.drivers.frames import FrameDriver, Parser, model
 
-# name: (head of a report, whether it has temperature and humidity)
+# name: (lengths that reports give themselves, word with the temperature, before that with the humidity; 0: none)
 MODELS = {
-    "PMSx003": (b"\x42\x4d\x00\x1c", False),
-    "PMS3003": (b"\x42\x4d\x00\x14", False),
-    "PMS5003T": (b"\x42\x4d\x00\x1c", True),
+    "PMSx003": (b"\x1c\x14\x24", 0),
+    "PMS3003": (b"\x14", 0),
+    "PMS5003T": (b"\x1c", 11),
+    "PMS5003ST": (b"\x24", 14),
 }
 
 
@@ -39,12 +40,12 @@ def masses(frame, cf1=False):
     return {"pm1": word(frame, first), "pm25": word(frame, first + 1), "pm10": word(frame, first + 2)}
 
 
-def climate(frame):
-    """Return `{"temperature", "humidity"}` in degrees Celsius and % of a PMS5003T's report."""
-    tenths = word(frame, 11)
+def climate(frame, first=11):
+    """Return `{"temperature", "humidity"}` in degrees Celsius and %, which stand from word `first` on."""
+    tenths = word(frame, first)
     if tenths > 0x7FFF:
         tenths -= 0x10000
-    return {"temperature": tenths / 10, "humidity": word(frame, 12) / 10}
+    return {"temperature": tenths / 10, "humidity": word(frame, first + 1) / 10}
 
 
 def command(number, data):
@@ -65,15 +66,16 @@ class Driver(FrameDriver):
     channels = ("pm1", "pm25", "pm10")  # type: tuple
 
     def __init__(self, port, settings):
-        head, self._has_climate = model(settings, MODELS, "PMSx003")
-        super().__init__(port, settings, Parser({head: 4 + head[3]}, intact))
+        lengths, self._climate = model(settings, MODELS, "PMSx003")
+        heads = {b"\x42\x4d\x00" + bytes((length,)): 4 + length for length in lengths}
+        super().__init__(port, settings, Parser(heads, intact))
         self._cf1 = settings.get("cf1", False)
-        if self._has_climate:
+        if self._climate:
             self.channels += ("temperature", "humidity")
 
     def decode(self, frame):
         """Return the values of a report."""
         values = masses(frame, self._cf1)
-        if self._has_climate:
-            values.update(climate(frame))
+        if self._climate:
+            values.update(climate(frame, self._climate))
         return values

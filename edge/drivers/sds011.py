@@ -5,14 +5,19 @@ ug/m3, low byte first, two bytes of identity, the sum of these six bytes modulo 
 `AA CF`; its second word is TSP in ug/m3, its first is reserved. A command is `AA B4`, number, 1 to set, value, ten
 zeros, the identity meant (`FF FF`: any), sum, `AB`; the sensor answers with `AA C5 ...`, for which nobody waits.
 
+At the end of its scale, and when its fan has failed, an SDS011 reports 999.9 for PM2.5 or 1999.9 for PM10 (field
+reports): then neither counts, for the same air or the same fan makes both.
+
 Settings: `model` ("SDS011", default, or "SDS198"), `mode` (the maker calls "passive" query mode; the sensor keeps its
-mode without power) and `warmup` as in `edge.drivers.frames`. At a fence set `warmup` to 30: so long the maker's
-own duty cycle measures before it reports (unverified).
+mode without power) and `warmup` as in `edge.drivers.frames`: 30 s the maker's own duty cycle measures before it reports
+(unverified).
 """
 
+from edge.drivers import OverRange
 from edge.drivers.frames import FrameDriver, Parser, model
 
 LENGTH = 10  # bytes of a report
+PM25_END, PM10_END = 9999, 19999  # tenths of ug/m3
 MODELS = {"SDS011": b"\xaa\xc0", "SDS198": b"\xaa\xcf"}
 
 
@@ -26,6 +31,8 @@ def decode(frame):
     first, second = frame[2] | frame[3] << 8, frame[4] | frame[5] << 8
     if frame[1] == 0xCF:
         return {"tsp": second}
+    if first >= PM25_END or second >= PM10_END:
+        raise OverRange("at the end of its scale, or the fan stands")
     return {"pm25": first / 10, "pm10": second / 10}
 
 

@@ -6,15 +6,15 @@ delimiters; 7E, 7D, 11 and 13 in there become 7D and the byte with bit 5 inverte
 fan or laser have failed, the others why a command was refused. Values are ten big-endian floats, once a second: PM1,
 PM2.5, PM4 and PM10 in ug/m3, numbers of particles, typical size.
 
-Settings: `warmup` (s after start and wake during which samples are flagged as maintenance; default 0: until the first
-value comes). At a fence set `warmup` to 30: in clean air the sensor needs that long to settle.
+Settings: `warmup` (s after start and wake during which samples are flagged as maintenance; default 30: in clean air the
+sensor needs that long to settle; 0: until the first value comes).
 """
 
 import asyncio
 from struct import unpack
 
 from edge.drivers import Faulty, Silent, Warming
-from edge.drivers.frames import Warmup
+from edge.drivers.frames import WARMUP, Warmup
 
 START, STOP, READ = 0x00, 0x01, 0x03
 AS_FLOATS = b"\x01\x03"
@@ -69,6 +69,8 @@ class Parser:
     def __init__(self):
         self._buffer = b""
         self.rejected = 0
+        # What stands in a question as it goes over the line: a receiver that stays on hears it before the answer.
+        self.echo = b""
 
     def feed(self, data):
         """Take received bytes; return the whole answers as `(command, state, data)`, oldest first."""
@@ -76,7 +78,7 @@ class Parser:
         self._buffer = pieces.pop()[-LONGEST:]
         answers = []
         for piece in pieces:
-            if piece:
+            if piece and piece != self.echo:
                 found = answer(piece)
                 if found:
                     answers.append(found)
@@ -102,7 +104,7 @@ class Driver:
     def __init__(self, port, settings):
         self._port = port
         self._parser = Parser()
-        self._warmup = Warmup(settings.get("warmup", 0))
+        self._warmup = Warmup(settings.get("warmup", WARMUP))
         self._started = False
         self._has_measured = False
         self._asleep = False
@@ -155,21 +157,23 @@ class Driver:
     async def _converse(self, command, data):
         self._port.distrust()
         self._parser.forget()
-        await self._port.send(question(command, data))
+        asked = question(command, data)
+        self._parser.echo = asked[1:-1]
+        await self._port.send(asked)
         rejected = self.rejected
         heard = 0
         while heard <= LONGEST:
             try:
                 received = await self._port.receive(64, self.ANSWER)
             except Silent:
+                if self.rejected > rejected:
+                    raise Silent("bad checksum") from None
                 self._started = False  # it may have been without power
                 raise
             heard += len(received)
             for answered, state, values in self._parser.feed(received):
                 if answered == command:
                     return self._judged(state), values
-            if self.rejected > rejected:
-                raise Silent("bad checksum")
         raise Silent("no answer in %d bytes" % heard)
 
     def _judged(self, state):

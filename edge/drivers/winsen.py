@@ -4,8 +4,7 @@
 (both are taken). Asked with `FF 01 86 ...` it answers `FF 86`, PM2.5, PM10, PM1 in ug/m3, high byte first, and a byte
 that makes the sum of all but the first 0 modulo 256. Commands have that checksum too.
 
-Settings: `mode` (the maker calls "passive" question and answer mode) and `warmup` as in `edge.drivers.frames`. At a
-fence set `warmup` to 30.
+Settings: `mode` (the maker calls "passive" question and answer mode) and `warmup` as in `edge.drivers.frames`.
 """
 
 from edge.drivers import plantower

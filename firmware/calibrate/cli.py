@@ -1,6 +1,7 @@
 """`fenceline board calibrate`: guided, refused where it would be worthless, and on record."""
 
 import datetime as dt
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +45,13 @@ COLLOCATION = Text("Collocation", "比对")
 POINTS = Text("Several points", "多点")
 ZERO_MOST = 30.0
 """ug/m3 or the channel's unit: what a sensor may read in clean air at most (this project's choice)."""
+
+
+class Stamp(StrEnum):
+    """What a time in a file is of its interval."""
+
+    start = "start"
+    end = "end"
 
 
 class MethodName(StrEnum):
@@ -143,8 +151,8 @@ def calibrate_command(
         Path | None,
         option(
             Text(
-                "CSV of the reference: time (start of interval) and value. Without it you type.",
-                "标准仪器的 CSV：time（区间起点）和数值。不提供则手工输入。",
+                "CSV of the reference: times and values, as it exports them. Without it you type.",
+                "标准仪器导出的 CSV：时间和数值。不提供则手工输入。",
             ),
             panel=COLLOCATION,
             show_default=NONE,
@@ -156,6 +164,17 @@ def calibrate_command(
             Text("The value's column.", "数值所在的列。"),
             panel=COLLOCATION,
             show_default=Text("the channel", "同通道名"),
+        ),
+    ] = None,
+    stamp: Annotated[
+        Stamp | None,
+        option(
+            Text(
+                "What each time of the reference is of its interval: start or end.",
+                "标准仪器的时间表示区间的起点（start）还是终点（end）。",
+            ),
+            panel=COLLOCATION,
+            show_default=Text("start, and you are told", "起点，并提示"),
         ),
     ] = None,
     readings: Annotated[
@@ -217,6 +236,7 @@ def calibrate_command(
         raise UserError("points: give --at two times or more, such as --at 0 --at 50 --at 100")
     if method is MethodName.noise and level not in NOISE_LEVELS:
         raise UserError(f"--level {level:g}: sound calibrators have 94 or 114 dB (IEC 60942)")
+    ending = None if stamp is None else stamp is Stamp.end
     folder = home(home_folder)
     ledger = Ledger(folder)
     ledger.entries()  # a ledger that was tampered with is found before the work, not after it
@@ -226,7 +246,7 @@ def calibrate_command(
         fit: Fit | None = None
         pairs: list[Point] = []
         if method is MethodName.collocation:
-            pairs = _pairs(visit, reference, column, readings, _zone(zone), averaging)
+            pairs = _pairs(visit, reference, column, readings, _zone(zone), averaging, ending=ending)
             correction, fit = collocation(pairs)
         else:
             correction = _measured(visit, method, level, zero, span, at or [])
@@ -282,19 +302,30 @@ def _measured(
 
 
 def _pairs(
-    visit: Visit, reference: Path | None, column: str | None, readings: Path | None, zone: ZoneInfo, averaging: float
+    visit: Visit,
+    reference: Path | None,
+    column: str | None,
+    readings: Path | None,
+    zone: ZoneInfo,
+    averaging: float,
+    *,
+    ending: bool | None,
 ) -> list[Point]:
     channel = visit.target.channel
     if reference is None:
         with visit.measuring() as live:
             return pairs_typed(visit, live, averaging)
-    truth = collocated.read_csv(reference, column or channel, zone)
+    truth = collocated.read_csv(reference, channel, zone, column=column or "", ending=ending, tell=_tell)
     if readings:
-        board = collocated.read_csv(readings, channel, zone)
+        board = collocated.read_csv(readings, channel, zone, ending=False, tell=_tell)
     else:
         correction, number = visit.target.correction, int(visit.target.content.get("id", 0))
         board = collocated.from_outbox(visit.segments(), channel, correction, number)
     return collocated.pairs(truth, board)
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 def _usual(method: MethodName) -> tuple[str, ...]:

@@ -1,25 +1,27 @@
 """Pairs a reference instrument's readings with a board's, for a calibration by collocation.
 
-Both come as CSV with a header: `time` and a column for the value. The board's may instead be the records in its outbox.
-A time is the start of its interval, in ISO 8601; without an offset it is local time of the zone given.
+Both come as CSV with headings: a time and a column for the value. The board's may instead be the records in its outbox.
+A time is the start of its interval unless the user says that it is the end; without an offset it is local time of the
+zone given.
 """
 
 import csv
-import datetime as dt
-import itertools
 import json
-import statistics
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from edge import outbox
 from edge.quantities import QUANTITIES
 from firmware.calibrate.correction import Correction, Point
+from hub.sheets.moments import instants, read_time, unfolded
+from hub.sheets.numbers import number
+from hub.sheets.sheet import FOOTER, Asked, Sheet, is_blank, is_footer
+from hub.sheets.text import opened
+from schemas import load_quantities
 from schemas.errors import UserError
 
-TIME_COLUMNS = ("time", "datetime", "timestamp", "date", "时间")
 LEAST_COVERAGE = 0.75
 """Share of a reference interval that the board's records must fill (HJ 212-2017 appendix D asks as much of an hour)."""
 
@@ -27,34 +29,51 @@ Series = list[tuple[float, float, float]]
 """Start (Unix s), length (s), value."""
 
 
-def read_csv(path: Path, column: str, zone: ZoneInfo) -> Series:
-    """Return the intervals in a CSV file; their length is the usual distance between two times.
+def read_csv(
+    path: Path,
+    channel: str,
+    zone: ZoneInfo,
+    *,
+    column: str = "",
+    ending: bool | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Series:
+    """Return the intervals in a CSV file, sorted; without a column dt their length is the usual distance of its times.
+
+    What holds no number or no time is left out.
 
     Args:
-        path: the file, UTF-8 or GBK, with or without a byte order mark.
-        column: name of the value's column; with only one beside the time, that one.
+        path: the file, as any spreadsheet or instrument writes it (see `hub.sheets`).
+        channel: whose quantity the values are.
         zone: of times without an offset.
+        column: name of the value's column; "": the one that is called as the quantity, or the only one.
+        ending: whether a time is the end of its interval; None: nobody has said it.
+        tell: told what was left out, and what was taken for what, a sentence at a time.
 
     Raises:
-        UserError: the file cannot be read, a column is missing, or a value is none.
+        UserError: the file cannot be read, has no such column, or fewer than two readings.
     """
-    rows = _rows(path)
-    if not rows:
-        raise UserError(f"{path}: is empty; expected a header with time and {column}, and a line for each interval")
-    header = [name.strip().lower() for name in rows[0]]
-    when = next((number for number, name in enumerate(header) if name in TIME_COLUMNS), None)
-    if when is None:
-        raise UserError(f"{path}: has no column {' or '.join(TIME_COLUMNS)}; found {', '.join(rows[0])}")
-    others = [number for number in range(len(header)) if number != when]
-    value = header.index(column.lower()) if column.lower() in header else others[0] if len(others) == 1 else None
-    if value is None:
-        raise UserError(f"{path}: which column is the reference's? found {', '.join(rows[0])}; name it with --column")
-    points = sorted(_point(path, number, row, when, value, zone) for number, row in enumerate(rows[1:], 2) if any(row))
-    readings = [(t, number) for t, number in points if number is not None]
+    catalogue = load_quantities()
+    key = quantity_of(channel)
+    asked = Asked(ending, column, key, local=True)
+    with opened(path) as source:
+        sheet = Sheet(source, str(path), catalogue, asked)
+        found, causes = _readings(sheet, key, zone)
+    low, high = catalogue[key].range
+    readings = [reading for reading in found if low <= reading[2] <= high]
+    if len(readings) < len(found):
+        causes[f"value outside {low:g} to {high:g} {catalogue[key].label}"] += len(found) - len(readings)
+    counted = ", ".join(f"{count} x {cause}" for cause, count in causes.items())
     if len(readings) < 2:
-        raise UserError(f"{path}: holds {len(readings)} readings; a collocation needs many")
-    step = statistics.median(b - a for (a, _), (b, _) in itertools.pairwise(readings))
-    return [(t, step, number) for t, number in readings]
+        left = f"; left out: {counted}" if counted else ""
+        raise UserError(f"{path}: holds {len(readings)} readings; a collocation needs many{left}")
+    for sentence in sheet.told:
+        tell(f"{path}: {sentence}")
+    if sheet.ending is None:
+        tell(f"{path}: each time is taken for the start of its interval; if it is the end, say --stamp end")
+    if counted:
+        tell(f"{path}: {len(readings)} readings; left out: {counted}")
+    return sorted(readings)
 
 
 def from_outbox(segments: Mapping[str, bytes], channel: str, correction: Correction, calibration: int) -> Series:
@@ -117,28 +136,39 @@ def pairs(reference: Series, board: Series) -> list[Point]:
     return found
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _readings(sheet: Sheet, key: str, zone: ZoneInfo) -> tuple[Series, Counter[str]]:
+    """Return what a table holds of a quantity, and why what else it holds could not be used."""
+    rows, where, has_flag = sheet.rows()
+    readings: Series = []
+    causes: Counter[str] = Counter()
+    before = 0.0
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); name the reference's CSV file") from error
-    for encoding in ("utf-8-sig", "gbk"):
-        try:
-            return list(csv.reader(content.decode(encoding).splitlines()))
-        except UnicodeDecodeError:
-            continue
-    raise UserError(f"{path}: is no text in UTF-8 or GBK; save it as CSV again")
-
-
-def _point(
-    path: Path, number: int, row: Sequence[Any], when: int, value: int, zone: ZoneInfo
-) -> tuple[float, float | None]:
-    try:
-        moment = dt.datetime.fromisoformat(row[when].strip().replace("/", "-"))
-        text = row[value].strip()
-        read = float(text) if text and text.lower() not in ("na", "nan", "-", "--") else None
-    except (ValueError, IndexError):
-        raise UserError(
-            f"{path}, line {number}: {','.join(row)!r}: expected a time such as 2026-11-26T08:00 and a number"
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp(), read
+        for row in rows:
+            if is_blank(row):
+                continue
+            if is_footer(row):
+                causes[FOOTER] += 1
+                continue
+            try:
+                cells = [row[n] for n in where[: 4 + has_flag]] if where else row
+                time, length_text, name, text = cells[:4]
+                if name != key and sheet.names.key(name) != key:
+                    continue
+                if has_flag and cells[4].strip() not in ("N", ""):
+                    causes["flagged"] += 1
+                    continue
+                length, value = number(length_text), number(text)
+                moment = read_time(time, sheet.day_first)
+            except (ValueError, IndexError) as error:
+                causes[getattr(error, "cause", "no time, or other columns")] += 1
+                continue
+            found = (moment.timestamp(),) if moment.tzinfo else instants(moment, sheet.zone or zone)
+            if not found or length <= 0:
+                causes["a time that the clocks skip, or no length"] += 1
+                continue
+            t = unfolded((found[0], found[1]), before) if len(found) > 1 else found[0]
+            before = t
+            readings.append((t - length if sheet.ending else t, length, value))
+    except csv.Error as error:
+        raise UserError(f"{sheet.name}, line {sheet.line_now}: is not CSV ({error}); mend the line") from None
+    return readings, causes + sheet.ignored

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hub.config.names import EXPECTED, is_own
 from schemas.errors import UserError
 
 ID = re.compile(r"[a-z0-9-]{1,32}")
@@ -70,6 +71,6 @@ def checked_id(name: str, what: str) -> str:
     Raises:
         UserError: it may not.
     """
-    if not ID.fullmatch(name) or (what == "board" and name == "hub"):
-        raise UserError(f"{what} {name!r}: expected 1 to 32 of a-z, 0-9 and -, and for a board not 'hub'")
+    if not ID.fullmatch(name) or is_own(name):
+        raise UserError(f"{what} {name!r}: expected 1 to 32 of a-z, 0-9 and -, and {EXPECTED}")
     return name

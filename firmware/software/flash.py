@@ -172,7 +172,8 @@ def _check(port: str, image: Image, esp: Any) -> None:
                 f"{port}上的芯片已启用安全启动或闪存加密，写入普通固件后将无法启动：请更换设备。设备未作任何改动。",
             )
         )
-    end = max([image.start + len(image.content), *[each.start + each.size for each in image.partitions]])
+    parts = [each.start + each.size for each in image.partitions]
+    end = max([image.start + len(image.content), image.flash_bytes, *parts])
     if size is not None and end > size:
         raise FieldError(
             Text(

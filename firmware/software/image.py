@@ -53,6 +53,8 @@ class Image:
     """Where it goes in the flash, bytes."""
     least_revision: int
     """Of the chip, 100 x major + minor."""
+    flash_bytes: int
+    """Of the flash that its headers name; on a chip with less it restarts for ever."""
     partitions: tuple[Partition, ...]
 
     @property
@@ -92,9 +94,28 @@ def read_image(path: Path) -> Image:
     apps = [each for each in partitions if each.kind == _APP and each.start - start < len(content)]
     if not apps:
         raise _refused(path, "it holds no application", "其中没有应用程序")
-    for app in apps:
-        _program(path, chip, content[app.start - start :], app.name)
-    return Image(path, content, chip.CHIP_NAME, start, bootloader.min_rev_full, partitions)
+    programs = [bootloader, *(_program(path, chip, content[app.start - start :], app.name) for app in apps)]
+    sizes = [_flash_bytes(path, chip, program) for program in programs]
+    end = max(each.start + each.size for each in partitions)
+    if min(sizes) < end:
+        told = f"{min(sizes) >> 20} MB", f"{end >> 20} MB"
+        raise _refused(
+            path,
+            f"its header names a flash of {told[0]}, and its partitions need {told[1]}",
+            f"文件头标明闪存为{told[0]}，而分区需要{told[1]}",
+        )
+    return Image(path, content, chip.CHIP_NAME, start, bootloader.min_rev_full, max(sizes), partitions)
+
+
+def _flash_bytes(path: Path, chip: type[ESPLoader], program: "LoadFirmwareImage") -> int:
+    """Return the size of the flash that a program's header names, bytes."""
+    code = program.flash_size_freq & 0xF0
+    for name, known in chip.FLASH_SIZES.items():
+        if known == code and name.endswith("MB"):
+            return int(name.removesuffix("MB")) << 20
+    raise _refused(
+        path, f"its header names a flash of unknown size ({code:02X}H)", f"文件头的闪存容量未知（{code:02X}H）"
+    )
 
 
 def _program(path: Path, chip: type[ESPLoader], content: bytes, name: str) -> "LoadFirmwareImage":

@@ -140,7 +140,8 @@ def check_place(registry: Registry, site: str, board: str) -> None:
     Raises:
         DeskError: it has not.
     """
-    board_site = registry.boards[board].site if board in registry.boards else None
+    sender = registry.sender(board)
+    board_site = sender.site if sender else None
     if site not in registry.sites:
         raise DeskError("site", Text(f"the registry has no site {site!r}", f"登记册中没有场所{site!r}"), 422)
     if board and board_site != site:

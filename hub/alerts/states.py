@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Kind = Literal["limit", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "lag"]
+Kind = Literal["limit", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "unheard", "lag"]
 """What an alert is about: a limit; the others are troubles of the network."""
 State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
 StateAsked = Literal["open", State]
@@ -23,8 +23,9 @@ What = Literal[
     "closed",
 ]
 """What happens to an alert: an event of its audit trail."""
-Sending = Literal["waiting", "sending", "sent", "unknown", "dropped"]
-"""State of a notification; unknown: twice the hub was stopped while it was sent."""
+Sending = Literal["waiting", "sending", "sent", "unknown", "dropped", "refused"]
+"""State of a notification; unknown: twice the hub was stopped while it was sent; refused: its service refused it for a
+day for a reason that only a person can mend."""
 
 OPEN: tuple[State, ...] = ("pending", "firing", "acknowledged")
 """States of what is not over. Of one cause there is at most one such alert; the database itself sees to it."""

@@ -50,6 +50,7 @@ SENDING: dict[Sending, Text] = {
     "sent": Text("sent", "已发送"),
     "unknown": Text("not known whether it was sent", "是否送达未知"),
     "dropped": Text("not sent", "未发送"),
+    "refused": Text("refused, given up", "被拒收，不再重试"),
 }
 KIND: dict[Kind, Text] = {
     "limit": Text("limit exceeded", "超过限值"),
@@ -60,6 +61,7 @@ KIND: dict[Kind, Text] = {
     "outbox": Text("records given up", "数据丢弃"),
     "numbers": Text("record numbers used twice", "记录编号重复"),
     "flood": Text("board floods", "发送过量"),
+    "unheard": Text("acknowledgements not heard", "未收到确认"),
     "lag": Text("hub lagging", "数据处理滞后"),
 }
 AT_RISK = Text("limit at risk", "可能超过限值")
@@ -80,12 +82,13 @@ class Teller:
 
     def exceeded(self, v: Verdict, site: Site, permit: NightWork | None) -> Text:
         """Return what is above a limit: site, value, limit, window, capture, clause, how well it is verified."""
+        least = ("at least ", "至少") if v.reason == "at_least" else ("", "")
         en = (
-            f"{place(site, v.device, 0)}: {told(v, 0)}, limit {v.limit_value:g} {v.unit}. {v.limit.en}, "
+            f"{place(site, v.device, 0)}: {least[0]}{told(v, 0)}, limit {v.limit_value:g} {v.unit}. {v.limit.en}, "
             f"{self.span(v.start, v.end, ' to ')}, data capture {v.capture * 100:.0f} %. {cited(v, 0)}."
         )
         zh = (
-            f"{place(site, v.device, 1)}：{told(v, 1)}，限值{v.limit_value:g} {v.unit}。{v.limit.zh}，"
+            f"{place(site, v.device, 1)}：{least[1]}{told(v, 1)}，限值{v.limit_value:g} {v.unit}。{v.limit.zh}，"
             f"{self.span(v.start, v.end, '至')}，有效数据率{v.capture * 100:.0f} %。{cited(v, 1)}。"
         )
         if v.outcome == "above_uncorrected":

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from hub.backtest.table import Table
 from hub.judge.aqi import ITEMS_OF_DAY, Index, concentrations_of_day, edition_on, index_of_day
 from hub.judge.windows import LocalTime
+from hub.sheets.sheet import NOTHING_ASKED, Asked
 from schemas import Quantity
 
 HOUR = 3600
@@ -39,9 +40,10 @@ def air_days(
     zone: ZoneInfo,
     quantities: Mapping[str, Quantity],
     lenient: bool = False,
+    asked: Asked = NOTHING_ASKED,
     progress: Callable[[], None] = lambda: None,
-) -> tuple[list[AirDay], Mapping[str, int]]:
-    """Return the local days on which something of the index was measured, and what was mended or does not count.
+) -> tuple[list[AirDay], Mapping[str, int], list[str]]:
+    """Return the local days on which something of the index was measured, what does not count, what was taken for what.
 
     Args:
         lines: of a CSV file as `hub.backtest.judging.backtest` reads it.
@@ -49,13 +51,14 @@ def air_days(
         zone: of the local time.
         quantities: the catalogue of quantities.
         lenient: mend or leave out wrong rows instead of refusing the file.
+        asked: what the user says of the file.
         progress: called every few thousand rows.
 
     Raises:
         UserError: a row is wrong; the text names file and line.
     """
     local = LocalTime(zone)
-    table = Table(name, quantities, zone, lenient=lenient, grain=local.grain)
+    table = Table(name, quantities, zone, lenient=lenient, grain=local.grain, asked=asked)
     hours: dict[str, dict[int, list[float]]] = {quantity: {} for quantity in ITEMS_OF_DAY}
     for number, (quantity, start, end, seconds, total, _) in enumerate(table.sums(lines)):
         if not number % REPORT_EVERY:
@@ -75,7 +78,7 @@ def air_days(
             for quantity, found in hours.items()
         }
         result.append(AirDay(day.date, index_of_day(means, day.date), concentrations_of_day(means)))
-    return result, table.notes
+    return result, table.notes, table.told
 
 
 def _share(

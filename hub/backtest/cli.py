@@ -1,34 +1,48 @@
 """`fenceline backtest`: the hub's judging over recorded data, without a hub."""
 
 import gc
-import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hub.limits.place_options import (
     JURISDICTION,
-    Kind,
     PropertyOption,
     ZoneOption,
+    kind_of,
     places_of,
     properties_of,
     standard_of,
 )
+from hub.sheets.sheet import Asked
+from hub.sheets.text import STDIN, Source, opened
 from hub.terminal.commands import alone, argument, command, option
-from hub.terminal.options import AsJson
+from hub.terminal.options import ALL, AsJson
 from schemas import CatalogueError, Limit, Standard, load_limits, load_quantities
 from schemas.errors import UserError
 from schemas.language import Text
 
+if TYPE_CHECKING:
+    from hub.backtest.judging import Result
+
 app = alone()
 
+ZONE = "Asia/Shanghai"
+FILE = Text("What the file does not say", "文件中没有说明的内容")
 LONG = 20_000_000
 """A file of so many bytes takes long enough for a progress bar."""
+
+
+class Stamp(StrEnum):
+    """What a time in the file is of its interval."""
+
+    start = "start"
+    end = "end"
 
 
 @command(
@@ -42,6 +56,10 @@ LONG = 20_000_000
         reads standard input. Rows of one quantity are sorted by time and do not overlap. A value outside the
         catalogue's range does not count, as in the hub; how many there were is told on standard error.
 
+        A file as a spreadsheet or a station gives it is read, too: other separators and encodings, decimal commas,
+        lines above the headings, a column for each quantity with its unit, names in English and Chinese, times such as
+        2026/3/2 8:00 or 24:00. What was taken for what is told on standard error.
+
         --lenient mends what it can, and tells how often: a time without offset is local time, rows out of order are put
         in their place, and what overlaps, has an unknown quantity or flag, or no number where one belongs is left out.
 
@@ -52,6 +70,9 @@ LONG = 20_000_000
         value（目录规定的单位）以及可选的 flag（HJ 212 标记，只有 N 参与判定）。"-" 表示标准输入。
         同一监测项的各行按时间排序且不重叠。超出目录量程的值不参与判定，与数据中心一致，其数量输出到标准错误。
 
+        电子表格或监测站导出的文件也可直接读取：其他分隔符和编码、小数逗号、表头前的说明行、每个监测项一列并带单位、
+        PM2.5、噪声等名称、2026/3/2 8:00 或 24:00 等时间。文件内容如何理解，输出到标准错误。
+
         --lenient 尽量修正并报告次数：无偏移的时间视为当地时间，乱序的行归位，重叠、监测项或标记未知、
         应为数字而不是数字的行略去。
 
@@ -61,6 +82,8 @@ LONG = 20_000_000
     'fenceline backtest air.csv --standards "GB 3095-2012,GB 3095-2026" --json',
     "fenceline backtest air.csv --aqi",
     "fenceline backtest dust.csv --jurisdiction Shanghai --lang zh",
+    "fenceline backtest station.csv --stamp end --tz Asia/Shanghai --worst 10",
+    "fenceline backtest stations.csv --column 1001A --quantity pm10 --csv > verdicts.csv",
     "fenceline backtest stack.csv --kind factory --property plant=boiler --property fuel=gas --property boiler=new",
     "zcat noise.csv.gz | fenceline backtest -",
 )
@@ -68,7 +91,9 @@ def backtest_command(
     file: Annotated[
         Path, argument(Text("The CSV file, or - for standard input.", "CSV 文件，- 表示标准输入。"), "FILE")
     ],
-    kind: Annotated[Kind, option(Text("Kind of the site.", "站点类型。"))] = Kind.construction,
+    kind: Annotated[
+        str | None, option(Text("Kind of the site; else construction.", "站点类型，省略时为建筑工地。"), metavar="KIND")
+    ] = None,
     zone: ZoneOption = None,
     jurisdiction: Annotated[str, option(JURISDICTION, metavar="NAME")] = "CN",
     standards: Annotated[
@@ -77,7 +102,16 @@ def backtest_command(
             Text('"all", or standards by id, separated by commas.', "“all”（全部），或以逗号分隔的标准编号。"),
         ),
     ] = "all",
-    tz: Annotated[str, option(Text("The site's time zone (IANA).", "站点所在时区（IANA）。"))] = "Asia/Shanghai",
+    tz: Annotated[
+        str | None,
+        option(
+            Text(
+                "The site's time zone (IANA); where it is named, times without an offset are of it.",
+                "站点所在时区（IANA）；指定后，不带偏移的时间按该时区理解。",
+            ),
+            show_default=Text(ZONE, ZONE),
+        ),
+    ] = None,
     properties: PropertyOption = None,
     background: Annotated[
         float | None,
@@ -99,7 +133,54 @@ def backtest_command(
             "--aqi",
         ),
     ] = False,
+    worst: Annotated[
+        int | None,
+        option(
+            Text(
+                "List only so many windows: those farthest above their limits, the worst first.",
+                "只列出超过限值最多的若干个时段，最严重的在前。",
+            ),
+            min=1,
+            show_default=ALL,
+        ),
+    ] = None,
+    stamp: Annotated[
+        Stamp | None,
+        option(
+            Text(
+                "What each time is of its interval: its start, or its end, as stations write.",
+                "时间列表示区间的起点（start）还是终点（end，监测站常用）。",
+            ),
+            panel=FILE,
+            show_default=Text("the start, with a warning where it may be the end", "起点；可能为终点时提示"),
+        ),
+    ] = None,
+    column: Annotated[
+        str, option(Text("The one column of values that is meant.", "只使用这一列数值。"), panel=FILE, show_default=ALL)
+    ] = "",
+    quantity: Annotated[
+        str,
+        option(
+            Text("What the values are, where no column or heading says it.", "数值的监测项（文件未说明时）。"),
+            metavar="KEY",
+            panel=FILE,
+            show_default=Text("as the file says", "按文件"),
+        ),
+    ] = "",
+    dt: Annotated[
+        float | None,
+        option(
+            Text("Length of each interval, s, where there is no column dt.", "区间长度（秒），文件没有 dt 列时使用。"),
+            min=0.001,
+            panel=FILE,
+            show_default=Text("the usual distance of times", "时间的常见间隔"),
+        ),
+    ] = None,
     as_json: AsJson = False,
+    as_csv: Annotated[
+        bool,
+        option(Text("Print the verdicts as CSV for spreadsheets.", "以 CSV 输出判定结果，供电子表格使用。"), "--csv"),
+    ] = False,
     lenient: Annotated[
         bool, option(Text("Mend or leave out wrong rows, and count them.", "修正或略去错误的行，并计数。"), "--lenient")
     ] = False,
@@ -107,12 +188,21 @@ def backtest_command(
     """Judge a file and show what was found."""
     from hub.backtest.air_days import air_days
     from hub.backtest.judging import backtest
-    from hub.backtest.view import aqi_lines, json_lines, open_lines, show, show_aqi
+    from hub.backtest.view import aqi_lines, csv_lines, json_lines, show, show_aqi, worst_of
     from hub.judge import Place
 
-    local = _zone(tz)
+    _refuse_both(as_csv=as_csv, as_json=as_json, aqi=aqi, worst=worst)
+    local = _zone(ZONE if tz is None else tz)
+    asked = Asked(
+        None if stamp is None else stamp is Stamp.end,
+        column,
+        quantity,
+        dt,
+        people=not (as_json or as_csv),
+        local=tz is not None,
+    )
     place = Place(
-        kind.value,
+        kind_of(kind),
         zone.value if zone else None,
         places_of(jurisdiction),
         tuple(sorted(properties_of(properties or []).items())),
@@ -122,10 +212,16 @@ def backtest_command(
     except CatalogueError as error:
         raise UserError(str(error)) from error
     named = _named(standards, limits)
-    with _many_objects(), _opened(file) as lines, _progress(lines, file) as progress:
+    with _many_objects(), opened(file) as lines, _progress(lines, file) as progress:
         if aqi:
-            days, notes = air_days(
-                lines, name=str(file), zone=local, quantities=quantities, lenient=lenient, progress=progress
+            days, notes, told = air_days(
+                lines,
+                name=str(file),
+                zone=local,
+                quantities=quantities,
+                lenient=lenient,
+                asked=asked,
+                progress=progress,
             )
         else:
             result = backtest(
@@ -138,22 +234,40 @@ def backtest_command(
                 named=named,
                 background=background,
                 lenient=lenient,
+                asked=asked,
                 progress=progress,
             )
-            notes = result.notes
+            notes, told = result.notes, result.told
+    for line in told:
+        print(f"{file}: {line}.", file=sys.stderr)
     if aqi and as_json:
         _print(aqi_lines(days))
     elif aqi:
         show_aqi(days)
-    elif as_json:
-        _print(json_lines(result.judgements, local, result.left_open))
-        if not result.judgements:
-            for line in open_lines(result):
-                print(line, file=sys.stderr)
+    elif as_json or as_csv:
+        shown = result.judgements if worst is None else worst_of(result.judgements, worst)
+        _print(json_lines(shown, local, result.judgements, result.left_open) if as_json else csv_lines(shown, local))
+        _say_why_none(result)
     else:
-        show(result, local)
+        show(result, local, worst)
     for note, count in notes.items():
         print(f"{file}: {count} x {note}", file=sys.stderr)
+
+
+def _refuse_both(*, as_csv: bool, as_json: bool, aqi: bool, worst: int | None) -> None:
+    if as_csv and (as_json or aqi):
+        raise UserError("--csv: expected neither --json nor --aqi beside it; choose one of them.")
+    if worst and aqi:
+        raise UserError("--worst: an air quality index has no limit; leave out --worst or --aqi.")
+
+
+def _say_why_none(result: "Result") -> None:
+    """Tell who reads a program's output why there is no verdict in it."""
+    from hub.backtest.view import open_lines
+
+    if not result.judgements:
+        for line in open_lines(result):
+            print(line, file=sys.stderr)
 
 
 @contextmanager
@@ -166,8 +280,9 @@ def _many_objects() -> Iterator[None]:
         gc.enable()
 
 
-def _print(lines: Iterator[str]) -> None:
-    while batch := list(islice(lines, 1000)):
+def _print(lines: Iterable[str]) -> None:
+    rest = iter(lines)
+    while batch := list(islice(rest, 1000)):
         print("\n".join(batch))
 
 
@@ -188,32 +303,17 @@ def _named(text: str, limits: list[tuple[Standard, Limit]]) -> set[str] | None:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[TextIO]:
-    if str(file) == "-":
-        lines = io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", newline="")
-        try:
-            yield lines
-        finally:
-            lines.detach()
-        return
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            yield opened
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}); expected a CSV file.") from None
-
-
-@contextmanager
-def _progress(lines: TextIO, file: Path) -> Iterator[Callable[[], None]]:
-    """Show how far a long file is read, on a terminal."""
-    size = 0 if str(file) == "-" else file.stat().st_size
-    if size < LONG or not sys.stderr.isatty():
+def _progress(lines: Source, file: Path) -> Iterator[Callable[[], None]]:
+    """Show how far a long file is read, on a terminal; of standard input, how much of it."""
+    size = None if file == STDIN else file.stat().st_size
+    if (size is not None and size < LONG) or not sys.stderr.isatty():
         yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    known = (TaskProgressColumn(), TimeRemainingColumn()) if size is not None else (DownloadColumn(),)
+    columns = (TextColumn("{task.description}"), BarColumn(), *known)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(file.name, total=size)
-        yield lambda: bar.update(task, completed=lines.buffer.tell())
+        yield lambda: bar.update(task, completed=lines.read)

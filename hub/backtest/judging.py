@@ -4,7 +4,9 @@ Rows go straight into windows, so memory grows with the windows (about 1 kB for 
 rows.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -12,10 +14,14 @@ from zoneinfo import ZoneInfo
 from hub.backtest.table import Table
 from hub.judge import Background, Engine, Judgement, NoArchive, Place, Plans
 from hub.judge.windows import DAY, LocalTime
+from hub.sheets.sheet import NOTHING_ASKED, Asked
 from schemas import Binding, Limit, Quantity, Standard
 
 HOUR = 3600
 REPORT_EVERY = 4096
+PAUSE = 600.0
+"""After so long without a row nothing is known of how long a value stood still, s."""
+DEAD = "stretch of zeros without end, as of a dead instrument, not counted"
 _POINT = "backtest"
 _END = 1 << 60
 
@@ -29,8 +35,37 @@ class Result:
     rows: int
     notes: Mapping[str, int]
     """What does not count because no instrument in order gives it and, with `lenient`, what was mended: how often."""
+    told: list[str]
+    """What was taken for what, where the file could have meant something else: sentences for people."""
     left_open: tuple[Binding, ...]
     """Limits on what was measured that may bind the site: something must be known of it first."""
+
+
+class Zeros:
+    """Finds instruments that are dead at zero: `zero_after` of the catalogue, s; None: zero may last for ever."""
+
+    def __init__(self, longest: float | None) -> None:
+        self._longest = longest
+        self._stretches: list[tuple[float, float, float, float]] = []
+        self._since = self._until = -math.inf
+
+    def dead(
+        self, start: float, end: float, seconds: float, total: float, highest: float
+    ) -> Iterator[tuple[float, float, float, float]]:
+        """Take a sum of the table; yield what is taken back: start, end, what is added to seconds and to the total."""
+        if self._longest is None or not seconds:
+            return
+        if highest or total or not 0 <= start - self._until <= PAUSE:
+            self._stretches.clear()
+            self._since = start
+        self._until = end
+        if highest or total:
+            self._since = end
+            return
+        self._stretches.append((start, end, -seconds, -total))
+        if end - self._since > self._longest:
+            yield from self._stretches
+            self._stretches.clear()
 
 
 def backtest(
@@ -44,6 +79,7 @@ def backtest(
     named: Collection[str] | None = None,
     background: float | None = None,
     lenient: bool = False,
+    asked: Asked = NOTHING_ASKED,
     progress: Callable[[], None] = lambda: None,
 ) -> Result:
     """Judge the rows of a CSV file with the columns time, dt, quantity, value and, if there is one, flag.
@@ -58,6 +94,7 @@ def backtest(
         named: the standards to judge by; None: all that bind the site or inform about it.
         background: level that was measured at the site at rest, dB(A); None: none was.
         lenient: mend or leave out wrong rows instead of refusing the file.
+        asked: what the user says of the file.
         progress: called every few thousand rows.
 
     Raises:
@@ -66,10 +103,16 @@ def backtest(
     plans = Plans(limits, quantities, named, open_too=True)
     local = LocalTime(zone)
     engine = Engine(plans, local, _Alone(place, background), NoArchive(), notes=False)
-    table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain))
+    table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain), asked=asked)
     first, last = _END, 0
+    runs: dict[str, Zeros] = {}
+    dead: Counter[str] = Counter()
     for number, (quantity, start, end, *sums) in enumerate(table.sums(lines)):
         engine.add_sum(_POINT, quantity, start, end, *sums)
+        zeros = runs.get(quantity) or runs.setdefault(quantity, Zeros(quantities[quantity].zero_after))
+        for stretch in zeros.dead(start, end, *sums):
+            dead[DEAD] += 1
+            engine.add_sum(_POINT, quantity, *stretch, -math.inf)
         first = int(start) if start < first else first
         last = int(start) if start > last else last
         if not number % REPORT_EVERY:
@@ -78,7 +121,8 @@ def backtest(
     judgements = engine.judge(_POINT)
     judgements.sort(key=lambda one: (one.start, one.end, one.rule.id))
     days = {local.day(t).date for t in (first, last)} if table.rows else set()
-    return Result(judgements, table.rows, table.notes, _left_open(plans, place, days, table.quantities, judgements))
+    left_open = _left_open(plans, place, days, table.quantities, judgements)
+    return Result(judgements, table.rows, table.notes + dead, table.told, left_open)
 
 
 def _left_open(

@@ -1,5 +1,6 @@
 """Shows what a backtest found: to programs as JSON lines, to people as a table in English or Chinese."""
 
+import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,8 @@ from hub.backtest.air_days import AirDay
 from hub.backtest.judging import Result
 from hub.judge import Judgement, Rule
 from hub.judge.aqi import REQUIRED, Index
+from hub.judge.verdicts import ABOVE
+from hub.sheets.cells import csv_text
 from hub.terminal.tables import Cell, say, table, width
 from schemas import Binding
 from schemas.language import Lang, Text, spoken, tell
@@ -27,6 +30,17 @@ HEADS = (
     Text("Invalid", "无效"),
     Text("Highest", "最高"),
     Text("Verified", "核实"),
+)
+WORST_HEADS = (
+    Text("Worst, from", "最严重时段起"),
+    Text("Value", "结果"),
+    Text("Limit", "限值"),
+    Text("Standard", "标准"),
+    Text("Limit's name", "限值项"),
+)
+CSV_HEADS = (
+    *("standard", "limit", "quantity", "start", "end", "value", "limit_value", "unit", "capture", "outcome"),
+    *("grade", "compared"),
 )
 WHEN = Text("in the window from", "所在时段起")
 WIDE = 110
@@ -54,8 +68,13 @@ TOO_LITTLE = Text("too little data", "数据不足")
 INFORMS = Text("* for information: above it nobody violates the law", "* 仅供参考：超过不等于违法")
 
 
-def json_lines(judgements: list[Judgement], zone: ZoneInfo, open_: Iterable[Binding] = ()) -> Iterator[str]:
-    """Yield one JSON object for each verdict and, as the last, the summary, with the limits that were left open."""
+def json_lines(
+    judgements: list[Judgement], zone: ZoneInfo, counted: list[Judgement], open_: Iterable[Binding] = ()
+) -> Iterator[str]:
+    """Yield one JSON object for each verdict and, as the last, the summary of those in `counted`.
+
+    It has the limits that were left open, too.
+    """
     iso = lru_cache(4096)(lambda t: datetime.fromtimestamp(t, zone).isoformat())
     parts: dict[str, tuple[str, str]] = {}
     for one in judgements:
@@ -80,7 +99,54 @@ def json_lines(judgements: list[Judgement], zone: ZoneInfo, open_: Iterable[Bind
         }
         for one in open_
     ]
-    yield msgspec.json.encode({"summary": True, **counts_of(judgements), "left_open": left_open}).decode()
+    yield msgspec.json.encode({"summary": True, **counts_of(counted), "left_open": left_open}).decode()
+
+
+def csv_lines(judgements: Iterable[Judgement], zone: ZoneInfo) -> Iterator[str]:
+    """Yield the verdicts as lines of CSV with a byte order mark, by which spreadsheets know UTF-8."""
+    yield "\ufeff" + ",".join(CSV_HEADS)
+    iso = lru_cache(4096)(lambda t: datetime.fromtimestamp(t, zone).isoformat())
+    for one in judgements:
+        rule = one.rule
+        value = None if one.told is None else _plain(one.told)
+        limit = None if rule.limit.value is None else _plain(rule.limit.value)
+        cells = (
+            *(rule.standard.id, rule.limit.id, rule.limit.quantity, iso(one.start), iso(one.end)),
+            *(value, limit, rule.unit, round(one.capture, 4), one.outcome),
+            *(one.grade, None if one.compared is None else _plain(one.compared)),
+        )
+        yield csv_text([cells]).rstrip("\r\n")
+
+
+def worst_of(judgements: Iterable[Judgement], count: int) -> list[Judgement]:
+    """Return the windows farthest above their limits, the worst first."""
+    over = [one for one in judgements if one.outcome in ABOVE]
+    return heapq.nsmallest(count, over, key=lambda one: (-_excess(one), one.start, one.rule.id))
+
+
+def _excess(one: Judgement) -> float:
+    """Return how many times its limit a value is; of levels, as sound energy: 10 dB more are ten times."""
+    value, limit = one.compared or 0.0, one.rule.compared_with[0]
+    if one.rule.unit.startswith("dB"):
+        return float(10 ** ((value - limit) / 10))
+    return value / limit if limit > 0 else math.inf
+
+
+def show_worst(judgements: Iterable[Judgement], zone: ZoneInfo) -> None:
+    """Print a table with a row for each window, the worst first."""
+    rows = [
+        (
+            f"{datetime.fromtimestamp(one.start, zone):%Y-%m-%d %H:%M}",
+            f"{one.compared or 0.0:.{one.rule.compared_with[1]}f}",
+            f"{one.rule.limit.value:g} {one.rule.unit}",
+            one.rule.standard.id,
+            one.rule.limit.zh if spoken() is Lang.zh else one.rule.limit.en,
+        )
+        for one in judgements
+    ]
+    if rows:
+        say()
+        table([tell(head) for head in WORST_HEADS], rows, numbers=(1, 2), whole=(0, 1, 2))
 
 
 def _constant(rule: Rule) -> tuple[str, str]:
@@ -125,8 +191,8 @@ def aqi_lines(days: Iterable[AirDay]) -> Iterator[str]:
     yield msgspec.json.encode({"summary": True, "days": count, "without": without}).decode()
 
 
-def show(result: Result, zone: ZoneInfo) -> None:
-    """Print a table with a row for each limit, and what was left open."""
+def show(result: Result, zone: ZoneInfo, worst: int | None = None) -> None:
+    """Print a table with a row for each limit, what was left open, and so many of the worst windows."""
     wide = (width() or WIDE) >= WIDE
     by_rule: dict[str, list[Judgement]] = {}
     for one in sorted(result.judgements, key=lambda one: (one.binding, one.rule.standard.id)):
@@ -156,6 +222,8 @@ def show(result: Result, zone: ZoneInfo) -> None:
     if result.left_open or not by_rule:
         for line in open_lines(result):
             say(line, wrap=True)
+    if worst is not None:
+        show_worst(worst_of(result.judgements, worst), zone)
 
 
 def open_lines(result: Result) -> list[str]:
@@ -184,7 +252,7 @@ def show_aqi(days: Iterable[AirDay]) -> None:
                 day.edition,
             )
         )
-    table([tell(head) for head in AQI_HEADS], rows, numbers=(1,), whole=range(1, len(AQI_HEADS)))
+    table([tell(head) for head in AQI_HEADS], rows, numbers=(1,), whole=(0, 1))
 
 
 def _row(found: list[Judgement], zone: ZoneInfo) -> list[str | Cell]:

@@ -16,12 +16,14 @@ from pathlib import Path
 from hub.alerts.life import Alerts
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.budget import warnings_of
+from hub.compliance.origins import BEST, Origins
 from hub.compliance.tables import PART
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
-from hub.compliance.windows import WindowStore
+from hub.compliance.windows import DAYS_KEPT, WindowStore
 from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
 from hub.judge.boards import KEEP, NEVER
+from hub.judge.rules import AT_LEAST
 from hub.judge.verdicts import UNSAID, Verdict
 from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places
@@ -118,6 +120,7 @@ class Compliance:
             self._save_latest(heard | judged)
             if now - self._pruned > PRUNE_EVERY:
                 self._store.prune(now)
+                self._origins.prune(now - DAYS_KEPT)
                 self._pruned = now
             self._engine.settle(heard | judged)
         if self._engine.too_late:
@@ -145,6 +148,7 @@ class Compliance:
         self._ahead = True  # until all of it is there
         self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
         self._store.load(self._engine)
+        self._origins = Origins(self._db)
         rows = self._db.execute("SELECT device, t, heard FROM latest")
         now = self._clock()
         # What was heard under a clock that ran ahead was heard by now.
@@ -160,7 +164,10 @@ class Compliance:
         ahead = int(now + GRACE)  # a clock that once went wrong must not close the windows of days to come
         add = self._engine.add
         for entry in entries:
+            proof = entry.proof
             for i in entry.intervals:
+                if proof != BEST:
+                    self._origins.note(i.device, i.t, i.dt, proof)
                 # A board that is back sends its newest record first: it must not close the windows which older ones
                 # will fill.
                 until = min(i.t + i.dt, ahead) if entry.settled else 0
@@ -171,6 +178,14 @@ class Compliance:
                     add(i.device, quantity, i.t, i.dt, value)
                 for quantity in i.flagged:
                     add(i.device, quantity, i.t, i.dt, None)
+                for quantity, level in i.least.items():
+                    known = self._plans.quantities.get(quantity)
+                    if known and not known.flag(level):
+                        add(i.device, quantity + AT_LEAST, i.t, i.dt, level)
+                for quantity, since in i.void.items():
+                    stood_at = i.flagged[quantity][1]
+                    if stood_at is not None:
+                        self._engine.void(i.device, quantity, since, i.t, stood_at)
         return heard
 
     def _judge(self, heard: set[str], now: float) -> set[str]:
@@ -250,6 +265,7 @@ class Compliance:
             revision=1,
             judged=now,
             binding=one.binding,
+            proof=self._origins.of(one.device, one.start, one.end),
         )
         conclusive = False
         if not one.first:
@@ -287,8 +303,9 @@ class Compliance:
 
 def _same(v: Verdict, earlier: KeptVerdict) -> bool:
     """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
-    said = (earlier.outcome, earlier.reason, earlier.permitted, earlier.background)
-    if (v.outcome, v.reason, v.permitted, v.background) != said or abs(v.capture - earlier.valid_share) > 1e-9:
+    said = (earlier.outcome, earlier.reason, earlier.permitted, earlier.background, earlier.proof)
+    now = (v.outcome, v.reason, v.permitted, v.background, v.proof)
+    if now != said or abs(v.capture - earlier.valid_share) > 1e-9:
         return False
     if v.value is None or earlier.value is None:
         return v.value is earlier.value

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from hub.wire.channels import Proof
+
 
 class Verdict(BaseModel):
     """A verdict on one window of one limit at one board."""
@@ -33,6 +35,7 @@ class Verdict(BaseModel):
     capture: float
     revision: int
     judged: datetime
+    proof: Annotated[Proof, Field(description="how well it is proven who measured, the weakest of the window's days")]
     alert: Annotated[int | None, Field(description="the alert that rests on it; late data raise none")]
 
 

@@ -16,7 +16,8 @@ from hub.compliance.tables import PART
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.config.files import Config
 from hub.desk.listing import neat
-from hub.desk.routes import MOST, PROBLEMS, Cursor, Short
+from hub.desk.routes import MOST, Cursor, Short
+from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, language
 from hub.judge.verdicts import REASONS, Outcome
 from hub.registry.live import Registry
@@ -31,7 +32,7 @@ def verdict_router(
 
     `registry` gives the registry as it is now, `clock` Unix time in s. `gate` lets users in.
     """
-    router = APIRouter(prefix="/api/v1", route_class=ProblemRoute, responses=PROBLEMS)
+    router = APIRouter(prefix="/api/v1", route_class=ProblemRoute, responses=answers(*EVERY))
 
     @router.get("/verdicts", tags=["verdicts"], summary="List verdicts, the newest first")
     def list_verdicts(
@@ -96,5 +97,6 @@ def _present(v: KeptVerdict, book: Book, registry: Registry, *, chinese: bool) -
         capture=v.valid_share,
         revision=v.revision,
         judged=judged,
+        proof=v.proof,
         alert=alert.alert if alert else None,
     )

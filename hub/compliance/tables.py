@@ -57,6 +57,13 @@ CREATE TABLE mark (               -- windows above a value where a number of suc
 ) WITHOUT ROWID
 """,
     """
+ALTER TABLE verdict ADD COLUMN proof TEXT NOT NULL DEFAULT 'mac';  -- how well the origin of its readings is proven
+CREATE TABLE origin (             -- the weakest proof of what a sender said of a day (UTC, since 1970), below "mac"
+    device TEXT, day INTEGER, proof TEXT NOT NULL,
+    PRIMARY KEY (device, day)
+) WITHOUT ROWID
+""",
+    """
 -- The limit's value may be unknown: it becomes a column that may be null.
 ALTER TABLE verdict RENAME COLUMN limit_value TO limit_value_before;
 ALTER TABLE verdict ADD COLUMN limit_value REAL;

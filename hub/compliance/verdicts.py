@@ -6,6 +6,7 @@ import msgspec
 
 from hub.judge.verdicts import Verdict
 from hub.storage.rows import select
+from hub.wire.channels import Proof
 
 COUNTED = """
 SELECT count(*), sum(outcome = 'exceeded'), sum(outcome = 'above_uncorrected'), sum(outcome = 'open'),
@@ -60,6 +61,8 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """What of the site, or of the limit, is not known."""
     assumed: str
     """What nobody has said of the site and is assumed."""
+    proof: Proof = "mac"
+    """How well it is proven who measured."""
 
 
 class Counted(msgspec.Struct):
@@ -89,12 +92,13 @@ class VerdictTable:
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
             "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted, grade, "
-            "compared, background, rounding, missing, assumed) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "compared, background, rounding, missing, assumed, proof) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
                 *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
                 *(v.reason, v.permitted, v.grade, v.compared, v.background, v.limit.rounding, v.missing, v.assumed),
+                v.proof,
             ),
         )
 

@@ -73,7 +73,7 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file with the address, which only the hub's user can read."""
     districts: tuple[str, ...] = ()
     """Only of these; none named: of all."""
-    kinds: tuple[Literal["construction", "factory"], ...] = ()
+    kinds: tuple[str, ...] = ()
     """Only of sites of these kinds; none named: of all."""
     least: Severity = "info"
     """Only what is at least so grave."""

@@ -1,13 +1,17 @@
 """The hub's configuration: read whole, or refused with the file, the field and the remedy."""
 
 import os
-import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from hub.config.alerts import Alerting, Recipient
+from hub.config.names import OWN
+from schemas import domains
+from schemas.errors import CatalogueError
+from schemas.toml_text import TomlError, read_toml_file
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 """Identifier of a district, site or board, as it stands in topics."""
@@ -26,20 +30,35 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the MQTT broker is and how to be let in; with `ca` the connection is TLS."""
 
     host: str = "127.0.0.1"
+    """Name or address."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    """8883 is usual with TLS."""
     client_id: str = "fenceline-hub"
+    """Names the hub's persistent session at the broker: never change it while messages wait there."""
     user: str | None = None
+    """Name at the broker, where it asks for one."""
     password_file: Path | None = None
+    """The file with the user's password."""
     ca: Path | None = None
+    """The certificate of the authority that signed the broker's."""
     certificate: Path | None = None
+    """The hub's own certificate, where the broker asks for one."""
     key: Path | None = None
+    """The private key of `certificate`."""
+
+    def __post_init__(self) -> None:
+        """Refuse a hub that would be taken for another part of the deployment."""
+        if self.client_id in OWN and self.client_id != "hub":
+            raise ValueError(f"client_id = {self.client_id!r} is the name of another part; expected e.g. fenceline-hub")
 
 
 class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where readings go. InfluxDB's address, token and organisation come from the environment: INFLUXDB_V2_URL, ..."""
 
     kind: Literal["sqlite", "influxdb"] = "sqlite"
+    """A file of the hub's own, or InfluxDB."""
     bucket: str = "fenceline"
+    """InfluxDB's bucket; a database of InfluxDB 1.x is `database/policy`."""
 
 
 class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,17 +80,24 @@ class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where /healthz, /readyz and /metrics are served; port 0 serves none."""
 
     host: str = "127.0.0.1"
+    """The address on which it listens."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8433
+    """0: nothing is served."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``fenceline.toml``. Paths are relative to the file."""
 
     registry: Path
+    """The file of the city's sites and boards."""
     keys: Path
+    """The file of the boards' keys; refused unless only its owner can read it."""
     data: Path = Path("data")
+    """The folder of the databases."""
     acknowledge_every: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
     """Least time between two acknowledgements to one board, s."""
+    domains: tuple[Path, ...] = ()
+    """Folders of domain packs of the city's own, beside those that come with Fenceline."""
     districts: tuple[Id, ...] = ()
     """The districts this hub owns; none named: all."""
     broker: Broker = Broker()
@@ -99,11 +125,14 @@ def load_config(path: Path) -> Config:
     config = read_toml(path, Config)
     here = path.resolve().parent
     broker = config.broker
+    folders = tuple(here / folder for folder in config.domains)
+    _take_domains(path, folders, config.recipients)
     return msgspec.structs.replace(
         config,
         registry=here / config.registry,
         keys=here / config.keys,
         data=here / config.data,
+        domains=folders,
         broker=msgspec.structs.replace(
             broker,
             password_file=broker.password_file and here / broker.password_file,
@@ -115,6 +144,29 @@ def load_config(path: Path) -> Config:
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
         ),
     )
+
+
+def read_domains(path: Path) -> tuple[Path, ...]:
+    """Return the folders of domain packs that ``fenceline.toml`` names, whatever is in them.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    return tuple(path.resolve().parent / folder for folder in read_toml(path, Config).domains)
+
+
+def _take_domains(path: Path, folders: Iterable[Path], recipients: Iterable[Recipient]) -> None:
+    """Use the domain packs of a configuration from now on, and check what it says of kinds of sites against them."""
+    try:
+        domains.use(folders)
+        known = domains.site_kinds() if any(recipient.kinds for recipient in recipients) else {}
+    except CatalogueError as error:
+        raise ConfigError(f"{path}: domains: {error}") from error
+    for recipient in recipients:
+        for kind in recipient.kinds:
+            if kind not in known:
+                expected = ", ".join(known)
+                raise ConfigError(f"{path}: recipient {recipient.name!r}: kinds: {kind!r}: expected one of: {expected}")
 
 
 def _take_secrets() -> None:
@@ -157,10 +209,10 @@ def read_toml(path: Path, type_: type[T]) -> T:
         ConfigError: the file is missing, is not TOML, or holds something else.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type_, dec_hook=_path)
+        return msgspec.convert(read_toml_file(path), type_, dec_hook=_path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); README.md shows what stands in it") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+    except TomlError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -55,6 +55,7 @@ Remark = Annotated[
     ),
 ]
 
+OVER = Text("alert {id}: taken in hand by {who}; it had been resolved", "告警{id}：已由{who}确认；此前已解除")
 NOT_THERE = Text(
     "{path}: there are no alerts yet; 'fenceline run --config {config}' makes them, or --config names another hub",
     "{path}：尚无告警；请先运行fenceline run --config {config}，或用--config指定其他数据中心",
@@ -183,7 +184,11 @@ def acknowledge(
 ) -> None:
     """Take an alert in hand."""
     with opened(config, district) as hub:
-        _report(hub, hub.desk.acknowledge(id_, actor(who), text))
+        alert = hub.desk.acknowledge(id_, actor(who), text)
+        if alert.state == "resolved":
+            print(tell(OVER).format(id=alert.id, who=alert.acknowledged_by))
+        else:
+            _report(hub, alert)
 
 
 @command(

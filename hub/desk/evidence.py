@@ -1,4 +1,4 @@
-"""The evidence of an alert: the boards' messages as they stand in the log, each with its MAC."""
+"""The evidence of an alert: the messages as they stand in the log, each with how well its origin is proven."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import NamedTuple
 from hub.alerts.records import Alert
 from hub.log.entry import Entry, Interval
 from hub.log.reader import LogReader, reading_log
+from hub.wire.channels import BOARD, CHANNELS
 from hub.wire.seal import authentic
 from hub.wire.times import MOST_AHEAD
-from hub.wire.topics import Topic
 
 SETTLING = 1800
 """A message of a window comes at most so long after its end; later ones have amended a verdict, s."""
@@ -25,7 +25,7 @@ class Evidence(NamedTuple):
     entry: Entry
     records: list[Interval]
     authentic: bool | None
-    """Whether the MAC is the one of the board's key; None: that key is not known any more."""
+    """Whether the MAC is the one of the board's key; None: it has none, or that key is not known any more."""
 
 
 def messages(
@@ -43,16 +43,21 @@ def messages(
         for entry in _entries(reader, alert, judged, after):
             records = [i for i in entry.intervals if _counts(i, alert)]
             if records or alert.kind != "limit":  # in a board's own trouble, everything that it said meanwhile
-                found.append(Evidence(entry, records, authentic(entry.payload, key) if key else None))
+                sealed = key is not None and entry.channel is BOARD
+                found.append(Evidence(entry, records, authentic(entry.payload, key) if sealed and key else None))
             if len(found) == most:
                 break
         return found, reader.received(0)
 
 
 def _entries(log: LogReader, alert: Alert, judged: list[float], after: int) -> Iterator[Entry]:
-    """Go through the board's messages that were received when the alert's windows were measured or amended."""
-    kinds = ("telemetry",) if alert.kind == "limit" else ("telemetry", "event", "status")
-    topics = [str(Topic(alert.district, alert.site, alert.device, kind)) for kind in kinds]
+    """Go through the sender's messages that were received when the alert's windows were measured or amended."""
+    topics = [
+        topic
+        for channel in CHANNELS.values()
+        for topic in channel.topics(alert.district, alert.site, alert.device)
+        if not topic.endswith(("/event", "/status", "/reply") if alert.kind == "limit" else "/reply")
+    ]
     done = after
     for begin, until in _spans(log, alert, judged):
         yield from log.search(topics, max(done, begin), until)

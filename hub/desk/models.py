@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hub.alerts.states import Kind, State
 from hub.config.alerts import Severity
+from hub.wire.channels import Proof
 from schemas.standards import Verified
 
 
@@ -150,15 +151,19 @@ class Readings(BaseModel):
 
 
 class Message(BaseModel):
-    """A board's message as it stands in the log. `payload` is verbatim: its MAC covers every byte before `,"mac"`."""
+    """A message as it stands in the log. `payload` is verbatim: a board's MAC covers every byte before `,"mac"`."""
 
     offset: int
     received: datetime
+    channel: Annotated[str, Field(description="how it came: board (MQTT), hj212, jt808")]
+    source: Annotated[str, Field(description="id of the board, station or terminal")]
+    proof: Annotated[Proof, Field(description="how well it was proven, when it came, that its source sent it")]
     topic: str
     payload: str
-    mac: str
+    mac: Annotated[str, Field(description="empty: its channel has none")]
     authentic: Annotated[
-        bool | None, Field(description="the MAC is right; null: the board's key is not known any more")
+        bool | None,
+        Field(description="the MAC is right; null: there is none, or the board's key is not known any more"),
     ]
     readings: Annotated[list[Reading], Field(description="the alert's quantity in its windows, as this message has it")]
 

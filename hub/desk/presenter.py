@@ -20,6 +20,7 @@ from hub.desk.told import notifications_of
 from hub.limits.view import averaging_text
 from hub.registry.live import Registry
 from hub.series.sqlite import stored_readings
+from hub.wire.channels import BOARD
 from schemas import Limit, Quantity, Standard
 from schemas.language import Lang, Text
 
@@ -128,13 +129,17 @@ class Presenter:
         )
 
     def _message(self, one: alert_evidence.Evidence, quantity: str | None) -> models.Message:
-        payload = one.entry.payload.decode()
+        payload = one.entry.payload.decode("utf-8", "backslashreplace")
+        sealed = one.entry.channel is BOARD
         return models.Message(
             offset=one.entry.offset,
             received=self.time(one.entry.received),
+            channel=one.entry.channel.name,
+            source=one.entry.place.device,
+            proof=one.entry.proof,
             topic=one.entry.topic,
             payload=payload,
-            mac=payload[-66:-2],
+            mac=payload[-66:-2] if sealed else "",
             authentic=one.authentic,
             readings=self._readings(one, quantity),
         )

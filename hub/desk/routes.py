@@ -18,6 +18,7 @@ from hub.config.files import Config
 from hub.desk import models
 from hub.desk.desk import Desk, DeskError
 from hub.desk.presenter import Presenter, by_rule
+from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, RequestError, language
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
@@ -26,20 +27,6 @@ from schemas import Limit, Quantity, Standard
 MOST = 500
 """Alerts or verdicts on one page at most."""
 
-_TOLD = {
-    401: "No token, or one that nobody has",
-    403: "The role does not allow it",
-    404: "There is no such thing",
-    409: "The alert's state does not allow it",
-    413: "The body is too large",
-    422: "A field is wrong; `field` names it",
-    429: "Too many requests; Retry-After says when to ask again, in s",
-    503: "The database does not answer; ask again",
-}
-_SCHEMA = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"description": told, "content": _SCHEMA} for code, told in _TOLD.items()
-}
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Cursor = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="of the page before")]
 Short = Annotated[str, Query(max_length=100)]
@@ -76,7 +63,7 @@ def alert_router(
 
     `registry` gives the registry as it is now, `clock` Unix time in s. `gate` lets users in.
     """
-    router = APIRouter(prefix="/api/v1", route_class=_Route, responses=PROBLEMS)
+    router = APIRouter(prefix="/api/v1", route_class=_Route, responses=answers(*EVERY))
     catalogue = by_rule(limits)
 
     def allowed(needed: Role) -> Callable[..., Iterator[Caller]]:
@@ -128,12 +115,20 @@ def _alerts(router: APIRouter, viewer: Any, officer: Any) -> None:
         following = shown[-1].id if len(rows) > limit else None
         return models.Alerts(alerts=[caller.present.alert(row) for row in shown], cursor=following)
 
-    @router.get("/alerts/{id}", tags=["alerts"], summary="Show an alert, what it rests on, and all that was done")
+    @router.get(
+        "/alerts/{id}",
+        tags=["alerts"],
+        summary="Show an alert, what it rests on, and all that was done",
+        responses=answers(404),
+    )
     def show_alert(caller: Annotated[Caller, viewer], id: Id) -> models.AlertDetail:  # noqa: A002
         return caller.present.detail(caller.desk.get(id), caller.desk)
 
     @router.get(
-        "/alerts/{id}/messages", tags=["alerts"], summary="The boards' messages that an alert rests on, verbatim"
+        "/alerts/{id}/messages",
+        tags=["alerts"],
+        summary="The boards' messages that an alert rests on, verbatim",
+        responses=answers(404),
     )
     def show_messages(
         caller: Annotated[Caller, viewer],
@@ -143,15 +138,25 @@ def _alerts(router: APIRouter, viewer: Any, officer: Any) -> None:
     ) -> models.Messages:
         return caller.present.messages(caller.desk.get(id), caller.desk, cursor or 0, limit)
 
-    @router.post("/alerts/{id}/acknowledge", tags=["alerts"], summary="Take an alert in hand: it is not escalated")
+    @router.post(
+        "/alerts/{id}/acknowledge",
+        tags=["alerts"],
+        summary="Take an alert in hand: it is not escalated",
+        responses=answers(404, 409),
+    )
     def acknowledge(caller: Annotated[Caller, officer], id: Id, remark: models.Remark | None = None) -> models.Alert:  # noqa: A002
         return caller.present.alert(caller.desk.acknowledge(id, caller.user.name, _text(remark)))
 
-    @router.post("/alerts/{id}/comment", tags=["alerts"], summary="Add a remark to an alert")
+    @router.post("/alerts/{id}/comment", tags=["alerts"], summary="Add a remark to an alert", responses=answers(404))
     def comment(caller: Annotated[Caller, officer], id: Id, remark: models.Remark) -> models.Alert:  # noqa: A002
         return caller.present.alert(caller.desk.comment(id, caller.user.name, remark.text))
 
-    @router.post("/alerts/{id}/close", tags=["alerts"], summary="Put an alert away; one not resolved, only an admin")
+    @router.post(
+        "/alerts/{id}/close",
+        tags=["alerts"],
+        summary="Put an alert away; one not resolved, only an admin",
+        responses=answers(404, 409),
+    )
     def close(caller: Annotated[Caller, officer], id: Id, remark: models.Remark | None = None) -> models.Alert:  # noqa: A002
         closed = caller.desk.close(id, caller.user.name, _text(remark), admin=caller.user.role == "admin")
         return caller.present.alert(closed)
@@ -179,6 +184,7 @@ def _maintenance(router: APIRouter, viewer: Any, admin: Any, registry: Callable[
         tags=["maintenance"],
         status_code=status.HTTP_204_NO_CONTENT,
         summary="Take a maintenance window back",
+        responses=answers(404),
     )
     def remove_maintenance(caller: Annotated[Caller, admin], id: Id) -> None:  # noqa: A002
         caller.desk.maintenance.remove(id, caller.user.name)

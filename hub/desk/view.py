@@ -44,6 +44,9 @@ TEXTS = {
     "records": Text("Records", "记录时间"),
     "values": Text("Values", "数值"),
     "mac": Text("MAC", "报文认证"),
+    "certificate": Text("none; certificate", "无（有证书）"),
+    "password": Text("none; password", "无（有密码）"),
+    "not_proven": Text("none; origin not proven", "无（来源未经验证）"),
     "right": Text("right", "有效"),
     "wrong": Text("WRONG", "无效"),
     "unknown": Text("key not known", "密钥未知"),
@@ -129,6 +132,8 @@ class View:
             key, style = {True: ("right", "green"), False: ("wrong", "bold red"), None: ("unknown", "yellow")}[
                 message.authentic
             ]
+            if message.proof != "mac":
+                key = "not_proven" if message.proof == "none" else message.proof
             values = " ".join(f"{shown(r.value)}{'' if r.flag == 'N' else r.flag}" for r in message.readings)
             what = values or message.topic.rpartition("/")[2]
             cells = (str(message.offset), shown_time(message.received), _records(message.readings), what)

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from hub.http.guard import JsonError, strict_json
+
 Kind = Literal["calibration", "repair"]
 
 
@@ -30,4 +32,13 @@ class FieldBook:
     def of(self, board: str, kind: Kind) -> list[dict[str, Any]]:
         """Return a board's entries of a kind in the order in which they came."""
         rows = self._db.execute("SELECT content FROM entry WHERE board = ? AND kind = ? ORDER BY id", (board, kind))
-        return [json.loads(content) for (content,) in rows]
+        return [_told(content) for (content,) in rows]
+
+
+def _told(content: str) -> dict[str, Any]:
+    """Return an entry; one that no answer can hold, which earlier versions took, as its text."""
+    try:
+        told: dict[str, Any] = strict_json(content.encode())
+    except JsonError:
+        return {"content": content}
+    return told

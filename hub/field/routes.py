@@ -17,6 +17,7 @@ from hub.access.caller import Gate, User
 from hub.config.files import Config, ConfigError
 from hub.field.book import FieldBook
 from hub.field.tables import FILE, STEPS
+from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, RequestError
 from hub.registry.check import EntryError
 from hub.registry.edit import editing
@@ -64,7 +65,7 @@ class _Route(ProblemRoute):
 
 def board_router(config: Config, clock: Callable[[], float], gate: Gate) -> APIRouter:
     """Return the API as a part of the hub's HTTP server; `clock` gives Unix time in s, `gate` lets users in."""
-    router = APIRouter(prefix="/api/v1", tags=["boards"], route_class=_Route)
+    router = APIRouter(prefix="/api/v1", tags=["boards"], route_class=_Route, responses=answers(*EVERY))
 
     def book() -> Iterator[FieldBook]:
         with closing(open_database(config.data / FILE, STEPS)) as db, transaction(db):
@@ -72,7 +73,11 @@ def board_router(config: Config, clock: Callable[[], float], gate: Gate) -> APIR
 
     technician, viewer = Depends(gate.needs("technician")), Depends(gate.needs("viewer"))
 
-    @router.put("/boards/{id}", summary="Register a board, or tell what a technician did at it; idempotent")
+    @router.put(
+        "/boards/{id}",
+        summary="Register a board, or tell what a technician did at it; idempotent",
+        responses=answers(409),
+    )
     def register(
         id: Id,  # noqa: A002
         told: BoardTold,

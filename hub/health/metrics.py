@@ -64,7 +64,8 @@ class Observation:
     quarantine: Mapping[str, int] = field(default_factory=dict)
     """Messages kept in quarantine by reason."""
     notifications: Mapping[str, int] = field(default_factory=dict)
-    """Messages to people that are not sent yet: waiting; failing: those of them whose last attempt failed."""
+    """Messages to people that are not sent: waiting; failing: those of them whose last attempt failed; refused: those
+    that the service refused for a day and that are left alone."""
 
 
 class Observed(Protocol):
@@ -175,7 +176,7 @@ def _gauges(seen: Observation) -> Iterator[Metric]:
     yield _gauge("boards_heard", f"Boards heard in the last {HEARD_WITHIN} s", seen.boards_heard)
     yield _gauge("clock_in_doubt", "1 if the hub's time is in doubt, else 0", seen.clock_in_doubt)
     yield _gauge("alerts_firing", "Alerts that are firing", seen.alerts_firing)
-    yield _gauges_by("state", "notifications", "Messages to people that are not sent yet", seen.notifications)
+    yield _gauges_by("state", "notifications", "Messages to people that are not sent", seen.notifications)
     yield _gauges_by(
         "consumer",
         "consumer_position",

@@ -25,6 +25,7 @@ TITLES = {
     403: Text("Forbidden", "权限不足"),
     404: Text("Not Found", "未找到"),
     405: Text("Method Not Allowed", "不支持的方法"),
+    408: Text("Request Timeout", "请求超时"),
     409: Text("Conflict", "状态冲突"),
     413: Text("Content Too Large", "请求过大"),
     422: Text("Unprocessable Content", "参数有误"),

@@ -8,31 +8,34 @@ import ipaddress
 import logging
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+import anyio
+import anyio.to_thread
 import prometheus_client
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.config.files import ConfigError
 from hub.health.metrics import Metrics
-from hub.http.problem import Problem
+from hub.http.guard import MOST_BODY, Connection, Guard
+from hub.http.problem import Problem, answers
 from hub.http.problems import RequestError, language, problem
 from schemas.language import Text
 
 SERVICE = "fenceline-hub"
 """How /healthz names itself, so that `fenceline check` knows whom it has found at the port."""
 
-MOST_BODY = 32_768
-"""A remark has at most 2,000 characters: 8,000 bytes, up to 24,000 where a program writes them as \\u1234."""
-MOST_AT_ONCE = 256
-"""Connections; who comes beyond is told to come again (503)."""
+OPERATIONS_AT_ONCE = 4
+"""Requests for /readyz and /metrics that are answered at once, in threads that the API does not use."""
+
+T = TypeVar("T")
 
 log = logging.getLogger("hub.http")
 
@@ -47,39 +50,30 @@ class Condition:
     """A sentence for people; holds no secret."""
 
 
+class Alive(BaseModel):
+    """What /healthz answers."""
+
+    ok: bool
+    service: str
+    dead: list[str]
+
+
+class Ready(BaseModel):
+    """What /readyz answers."""
+
+    ok: bool
+    service: str
+    checks: list[Condition]
+
+
 class Watched(Protocol):
-    """A hub that knows whether it works. Both are called from threads of the HTTP server and must not wait."""
+    """A hub that knows whether it works. Both are called from the HTTP server and must not wait."""
 
     def dead(self) -> list[str]:
         """Return the names of its threads that have ended although nobody stopped them."""
 
     def conditions(self) -> list[Condition]:
         """Return what it needs: broker, log, consumers, registry."""
-
-
-class BodyLimit:
-    """Refuses bodies of more than `most` bytes before they are read."""
-
-    def __init__(self, app: ASGIApp, most: int = MOST_BODY) -> None:
-        self._app = app
-        self._most = most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request (ASGI)."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        length = headers.get(b"content-length", b"0")
-        if b"transfer-encoding" in headers or not length.isdigit() or int(length) > self._most:
-            text = Text(
-                f"the body must have a Content-Length of at most {self._most} bytes",
-                f"请求体须带Content-Length且不超过{self._most}字节",
-            )
-            lang = language(headers.get(b"accept-language", b"").decode("latin-1"))
-            await problem(RequestError(413, text), lang)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
 
 
 class _App(FastAPI):
@@ -115,7 +109,7 @@ def make_app(hub: Watched, metrics: Metrics, routers: Sequence[APIRouter] = ()) 
         docs_url=None,  # its page would load scripts from the Internet; /openapi.json is there
         redoc_url=None,
     )
-    app.add_middleware(BodyLimit)
+    app.add_middleware(Guard, most=MOST_BODY)
     app.add_exception_handler(HTTPException, _refuse)
     app.include_router(_operations(hub, metrics))
     for router in routers:
@@ -125,20 +119,45 @@ def make_app(hub: Watched, metrics: Metrics, routers: Sequence[APIRouter] = ()) 
 
 def _operations(hub: Watched, metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["operations"])
+    threads: list[anyio.CapacityLimiter] = []
 
-    @router.get("/healthz", summary="Is the process alive? 503 asks for a restart")
-    def healthz() -> JSONResponse:
+    async def apart(ask: Callable[[], T]) -> T:
+        """Ask in a thread, but in none that the API uses: there every one may wait for a database."""
+        if not threads:
+            threads.append(anyio.CapacityLimiter(OPERATIONS_AT_ONCE))
+        return await anyio.to_thread.run_sync(ask, limiter=threads[0])
+
+    @router.get(
+        "/healthz",
+        summary="Is the process alive? 503 asks for a restart",
+        responses={200: {"model": Alive}, 503: {"model": Alive, "description": "A thread has ended: restart the hub"}},
+    )
+    async def healthz() -> JSONResponse:  # on the loop itself: it is answered whatever the API suffers
         dead = hub.dead()
         return _answer(ok=not dead, service=SERVICE, dead=dead)
 
-    @router.get("/readyz", summary="Does the hub do its work? 503 says what is missing; a restart would not help")
-    def readyz() -> JSONResponse:
-        conditions = hub.conditions()
+    @router.get(
+        "/readyz",
+        summary="Does the hub do its work? 503 says what is missing; a restart would not help",
+        responses={
+            200: {"model": Ready},
+            **answers(408, 413, 503),
+            503: answers(503)[503]
+            | {"model": Ready, "description": "Something is missing; or, as a problem, the hub is busy"},
+        },
+    )
+    async def readyz() -> JSONResponse:
+        conditions = await apart(hub.conditions)
         return _answer(ok=all(c.ok for c in conditions), service=SERVICE, checks=[asdict(c) for c in conditions])
 
-    @router.get("/metrics", summary="Counts and state in Prometheus's text format", response_class=Response)
-    def measured() -> Response:
-        return Response(metrics.text(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+    @router.get(
+        "/metrics",
+        summary="Counts and state in Prometheus's text format",
+        response_class=PlainTextResponse,
+        responses=answers(408, 413, 503),
+    )
+    async def measured() -> Response:
+        return Response(await apart(metrics.text), media_type=prometheus_client.CONTENT_TYPE_LATEST)
 
     return router
 
@@ -168,7 +187,7 @@ class Server:
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=2,
-                limit_concurrency=MOST_AT_ONCE,
+                http=Connection,
                 server_header=False,
             )
         )

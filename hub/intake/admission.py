@@ -7,10 +7,11 @@ from datetime import date, datetime
 import msgspec
 
 from hub.intake.plausibility import Plausibility
-from hub.log.outcomes import Admitted, Refused
+from hub.log.outcomes import Admitted, Finding, Refused
 from hub.registry.live import Registry
-from hub.wire.messages import DECODERS, KINDS, Telemetry, TelemetryDecoder
-from hub.wire.outline import NOTHING, outline
+from hub.wire.channels import CHANNELS, Measured, Proof, channel
+from hub.wire.messages import DECODERS, KINDS, Event, Message, Status, Telemetry, TelemetryDecoder
+from hub.wire.outline import NOTHING, event_number, outline
 from hub.wire.seal import authentic
 from hub.wire.times import MOST_AHEAD, MOST_BEHIND
 from hub.wire.topics import PREFIX, parse
@@ -43,10 +44,10 @@ class Admission:
         return ends
 
     def judge(self, topic: str, payload: bytes) -> Admitted | Refused:
-        """Return what becomes of the message; it never fails."""
+        """Return what becomes of a board's message; it never fails."""
         place = parse(topic)
         if place is None or place.kind not in KINDS:
-            return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
+            return self._judge_other(topic, payload)
         district, site, device, kind = place
         registry = self._registry
         board, key = registry.boards.get(device), registry.keys.get(device)
@@ -67,11 +68,11 @@ class Admission:
                 detail = f"the board belongs to {home.district}/{home.id}"
                 return self._set_aside(topic, payload, device, "wrong_topic", detail)
             message = self._decoders[kind].decode(payload)
-            if not isinstance(message, Telemetry):
-                return Admitted(topic, payload, district, site, device, kind, message)
-            problem = self._problem(device, message)
+            problem = self._problem(device, message) if isinstance(message, Telemetry) else self._out_of_time(message)
             if problem:
                 return self._set_aside(topic, payload, device, *problem)
+            if not isinstance(message, Telemetry):
+                return Admitted(topic, payload, district, site, device, kind, message)
             findings = self._plausibility.check(device, message)
         except UNREADABLE as error:
             return self._set_aside(topic, payload, device, "schema", str(error))
@@ -81,6 +82,69 @@ class Admission:
             return self._set_aside(topic, payload, device, "internal", repr(error))
         return Admitted(topic, payload, district, site, device, kind, message, findings)
 
+    def _judge_other(self, topic: str, payload: bytes) -> Admitted | Refused:
+        if any(topic.startswith(prefix) for prefix in CHANNELS if prefix != PREFIX):
+            return self.judge_proven(topic, payload, None)
+        return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
+
+    def judge_proven(self, topic: str, payload: bytes, proof: Proof | None) -> Admitted | Refused:
+        """Return what becomes of a message of a channel without seals; it never fails.
+
+        `proof`: how well the channel's server could prove its origin; None: as the channel has it.
+        """
+        try:
+            found, place = channel(topic)
+            decode = found.decoders[place.kind]
+        except (ValueError, KeyError):
+            expected = " or ".join(f"{prefix}DISTRICT/SITE/SOURCE/KIND" for prefix in CHANNELS)
+            return Refused(topic, payload, None, "topic", f"expected {expected}", proof=proof)
+        registry, source = self._registry, place.device
+        sender = registry.sender(source)
+        if sender is None or sender.channel != found.name:
+            detail = f"no {found.name} {source!r} is in the registry"
+            return Refused(topic, payload, source, "unknown_board", detail, proof=proof)
+        known = (proof or found.proof) != "none"
+
+        def aside(reason: str, detail: str) -> Refused:
+            return Refused(topic, payload, sender.id, reason, detail, authentic=known, proof=proof)
+
+        try:
+            if sender.retired and self._today() >= sender.retired:
+                return aside("retired_board", f"{source!r} is retired since {sender.retired}")
+            home = registry.sites[sender.site]
+            if place.site != home.id or place.district != home.district:
+                return aside("wrong_topic", f"it belongs to {home.district}/{home.id}")
+            message = decode(payload)
+            findings: list[Finding] = []
+            if isinstance(message, Measured):
+                problem = self._problem_of(message)
+                if problem:
+                    return aside(*problem)
+                findings = self._plausibility.check_range(message.records)
+        except (*UNREADABLE, ValueError) as error:
+            return aside("schema", str(error))
+        except Exception as error:
+            log.exception("a message on %s could not be judged; it is in quarantine", topic)
+            return aside("internal", repr(error))
+        district, site, _, kind = place
+        return Admitted(topic, payload, district, site, sender.id, kind, message, findings, proof)
+
+    def _problem_of(self, message: Measured) -> tuple[str, str] | None:
+        """Return why records without numbers cannot be used, or None."""
+        now = self._clock()
+        for record in message.records:
+            end = record.t + record.dt
+            if record.dt < 1:
+                return "interval", f"t = {record.t}, dt = {record.dt}: expected a length of at least 1 s"
+            if end > now + MOST_AHEAD:
+                return "future", f"t = {record.t} is more than {MOST_AHEAD} s ahead of the hub's clock"
+            if end < now - MOST_BEHIND:
+                return "past", f"t = {record.t} is more than {MOST_BEHIND // 86_400} days behind the hub's clock"
+            unknown = self._plausibility.unknown(record)
+            if unknown is not None:
+                return "unknown_quantity", f"{unknown!r} is not in the catalogue of quantities"
+        return None
+
     def _set_aside(self, topic: str, payload: bytes, device: str, reason: str, detail: str) -> Refused:
         """Refuse an authentic message.
 
@@ -89,14 +153,35 @@ class Admission:
         said = outline(payload) if topic.endswith("/telemetry") else NOTHING
         # What a record is that cannot be read was not made later than now, by a clock that is right.
         latest = max(said.latest, int(self._clock()) + MOST_AHEAD)
-        return Refused(topic, payload, device, reason, detail, authentic=True, outline=said, latest=latest)
+        event = event_number(payload) if topic.endswith("/event") else 0
+        return Refused(topic, payload, device, reason, detail, authentic=True, outline=said, latest=latest, event=event)
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock(), self._registry.zone).date()
 
+    def _out_of_time(self, message: Message) -> tuple[str, str] | None:
+        """Return why an event or a status is none of this time, or None.
+
+        0 is the time of a board whose clock is not set. A status tells no time of its own where it is the last will,
+        made when the board connected; nor does it tell that a clock is wrong, since the broker keeps it for ever.
+        """
+        now = self._clock()
+        if isinstance(message, Event) and message.t:
+            if message.t > now + MOST_AHEAD:
+                return "future", f"event: t = {message.t} is more than {MOST_AHEAD} s ahead of the hub's clock"
+            if message.t < now - MOST_BEHIND:
+                days = MOST_BEHIND // 86_400
+                return "past", f"event: t = {message.t} is more than {days} days behind the hub's clock"
+        if isinstance(message, Status) and message.online and 0 < message.t < now - MOST_BEHIND:
+            return (
+                "old_status",
+                f"status: t = {message.t} is more than {MOST_BEHIND // 86_400} days old; it says nothing",
+            )
+        return None
+
     def _problem(self, device: str, message: Telemetry) -> tuple[str, str] | None:
         """Return why the records of a message cannot be used, or None."""
-        if message.clock != "none":
+        if message.clock not in {"none", "hub"}:  # what the hub told them is no word of their own
             last = message.records[-1]
             self._ends[device] = last.t + last.dt
         now = self._clock()

@@ -22,6 +22,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hub.config.files import Broker, ConfigError, Id
+from hub.intake.certificate import remark
 from hub.wire.messages import KINDS
 from hub.wire.topics import of_all
 
@@ -59,6 +60,7 @@ class Link:
         self._broker = broker
         self._topics = [of_all(kind, district) for district in districts or "+" for kind in KINDS]
         self._arrived: list[Incoming] = []
+        self._refused: list[str] = []  # topics that this connection asks for once more, at QoS 0
         self._pause = PAUSES[0]
         self._next_attempt = 0.0
         self.session = 0
@@ -113,7 +115,7 @@ class Link:
                 client.loop_write()  # what paho's callbacks ask for, such as the subscription, waits for this
             stream.flush()
         except OSError as error:
-            log.warning("connection to the broker lost: %s", error)
+            log.warning("connection to the broker lost: %s%s", stream.last_words() or error, self._perhaps())
             stream.fail()  # paho notices at its next read
         arrived, self._arrived = self._arrived, []
         return arrived
@@ -152,7 +154,12 @@ class Link:
             self._client.reconnect()
         except (OSError, ValueError) as error:
             where = f"{self._broker.host}:{self._broker.port}"
-            log.warning("no broker answers at %s (%s); trying again", where, error)
+            log.warning("no broker answers at %s (%s)%s; trying again", where, error, self._perhaps())
+
+    def _perhaps(self) -> str:
+        """Return what is wrong with the hub's own certificate, to be told with what the broker did."""
+        good, said = remark(self._broker)
+        return "" if good else f"; {said}"
 
     def _connected(self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         where = f"{self._broker.host}:{self._broker.port}"
@@ -160,26 +167,38 @@ class Link:
             log.error("the broker at %s refuses the hub: %s", where, reason)
             return
         self.session += 1
+        self._refused = []
         client.subscribe([(topic, 1) for topic in self._topics])
 
     def _subscribed(self, client: paho.Client, _data: Any, _mid: int, granted: Any, _properties: Any) -> None:
         """Only now does the broker keep what boards publish for the hub."""
         where = f"{self._broker.host}:{self._broker.port}"
-        refused = [topic for topic, code in zip(self._topics, granted, strict=False) if code.is_failure]
-        if refused:
-            log.error("the broker at %s does not let the hub subscribe to %s: mend its ACL", where, ", ".join(refused))
+        asked = self._refused or self._topics
+        refused = [topic for topic, code in zip(asked, granted, strict=False) if code.is_failure]
+        if refused and not self._refused:
+            # An ACL knows no QoS: what is granted without acknowledgements was refused by a limit, such as NATS's.
+            self._refused = refused
+            client.subscribe([(topic, 0) for topic in refused])
+            return
+        if self._refused:
+            told, self._refused = ", ".join(refused or self._refused), []
+            limit = "a limit of it is in the way, not its ACL; raise it (deploy/SIZING.md)"
+            remedy = "mend its ACL" if refused else limit
+            log.error("the broker at %s does not let the hub subscribe to %s: %s", where, told, remedy)
             client.disconnect()
             return
         self.sessions += 1
         self.connected = True
         self._pause = PAUSES[0]
         log.info("connected to the broker at %s", where)
+        if soon := remark(self._broker)[1]:
+            log.warning("%s", soon)
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.session += 1
         self.connected = False
         if reason.is_failure:
-            log.warning("connection to the broker lost: %s", reason)
+            log.warning("connection to the broker lost: %s%s", reason, self._perhaps())
 
     def _received(self, _client: Any, _data: Any, m: paho.MQTTMessage) -> None:
         try:
@@ -326,9 +345,21 @@ class _Stream:
                 return
             del self._out[:sent]
 
+    def last_words(self) -> str:
+        """Return why the other side has ended a TLS connection, where it said so and nobody has read it yet."""
+        try:
+            while self._socket.recv(self.PIECE):
+                pass
+        except OSError as error:
+            quiet = isinstance(error, ssl.SSLWantReadError) or not isinstance(error, ssl.SSLError)
+            return "" if quiet else str(error)
+        return ""
+
     def fail(self) -> None:
         """Let the next read find the end of the stream."""
         self._in, self._at = b"", 0
+        self._out.clear()  # what can never be written would be tried again before that read
+        self._starved = False
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 

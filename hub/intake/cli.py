@@ -140,7 +140,7 @@ def list_(
         ).fetchall()
         counts = db.execute(
             "SELECT device, reason, messages, last FROM count "
-            "WHERE reason NOT IN ('accepted', 'duplicate', 'replayed', 'released') "
+            "WHERE reason NOT IN ('accepted', 'duplicate', 'again', 'replayed', 'released') "
             "AND :device IN ('', device) AND :reason IN ('', reason) ORDER BY messages DESC",
             selected,
         ).fetchall()
@@ -346,7 +346,7 @@ def _ask(count: int, own: int, to: Path | None) -> None:
 def _export(rows: list[dict[str, Any]], to: Path) -> None:
     """Write messages whole; they are on the medium when this returns."""
     try:
-        with to.open("x", encoding="utf-8") as file:
+        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             for row in rows:
                 said = {name: row[name] for name in ("id", "topic", "device", "reason", "detail", "times")}
                 said |= {"received": _utc(row["received"]), "authentic": row["authentic"] == 1}

@@ -20,13 +20,16 @@ from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
 from hub.intake.broker import Incoming
 from hub.intake.pace import Pace
-from hub.intake.receiver import GROUP, Receiver
+from hub.intake.passing import GROUP
+from hub.intake.receiver import Receiver
 from hub.log.batch import Committed
 from hub.log.log import FLOOD, Log
 from hub.log.outcomes import Admitted, Refused
 from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
 from hub.storage.room import short_of_room
+from hub.storage.trouble import explain
+from hub.wire.messages import Status
 from hub.wire.outline import NOTHING
 
 WAIT = 0.2  # s for messages
@@ -130,7 +133,8 @@ class Ingest(threading.Thread):
         return []
 
     def _commit(self, group: list[Incoming]) -> bool:
-        outcomes = [self._judge(m.topic, m.payload) for m in group if not self._known_status(m)]
+        came = [m for m in group if not self._known_status(m)]
+        outcomes = [self._judge(m.topic, m.payload) for m in came]
         reminded = -REMIND
         while not self._stop_asked.is_set():
             began = time.monotonic()
@@ -139,20 +143,32 @@ class Ingest(threading.Thread):
                 if any(isinstance(outcome, Refused) and not outcome.authentic for outcome in outcomes):
                     self._log.keep(self._keep.quarantined, int(self._keep.quarantined_mb * 1e6))
             except sqlite3.Error as error:
-                self.problem = f"the log cannot be written ({error}): nothing is acknowledged until it can"
+                what, remedy = explain(error, self._data)
+                self.problem = f"the log {what.en}: nothing is acknowledged until it can be written"
                 if began - reminded >= REMIND:
                     reminded = began
-                    log.error("%s; make room or mend the medium, it goes on by itself", self.problem)  # noqa: TRY400
+                    log.error("%s; %s; it goes on by itself", self.problem, remedy.en)  # noqa: TRY400
                 self._stop_asked.wait(RETRY)
             else:
                 if self.problem:
                     log.info("the log can be written again")
                     self.problem = ""
+                self._tell_time(came, outcomes)
                 return True
         return False
 
+    def _tell_time(self, came: list[Incoming], outcomes: list[Admitted | Refused]) -> None:
+        """Answer boards that ask for the time in a status; in doubt of its own the hub tells none."""
+        for message, outcome in zip(came, outcomes, strict=True):
+            if isinstance(outcome, Refused) or not isinstance(outcome.message, Status) or message.retained:
+                continue
+            nonce = outcome.message.nonce
+            if isinstance(nonce, str) and outcome.message.online and self._clock.doubt is None:
+                self._acknowledgements.tell_time(outcome.device, nonce, self._clock.now())
+
     def _report(self, committed: Committed, seconds: float) -> None:
         self._acknowledgements.owe(committed.complete, committed.elsewhere)
+        self._acknowledgements.owe_events(committed.events)
         refused = dict(committed.messages)
         accepted = refused.pop("accepted", 0) + refused.pop("other_content", 0)
         duplicate = refused.pop("duplicate", 0)
@@ -162,7 +178,9 @@ class Ingest(threading.Thread):
     def _judge(self, topic: str, payload: bytes) -> Admitted | Refused:
         outcome = self._admission.judge(topic, payload)
         if self._clock.doubt and isinstance(outcome, Refused) and outcome.reason in OF_TIME:
-            return replace(outcome, outline=NOTHING)  # it may be right, and the hub wrong: its board keeps it, too
+            return replace(
+                outcome, outline=NOTHING, event=0
+            )  # it may be right, and the hub wrong: its board keeps it, too
         return outcome
 
     def _known_status(self, message: Incoming) -> bool:
@@ -197,7 +215,7 @@ class Ingest(threading.Thread):
         try:
             self._watch_clock()
         except sqlite3.Error as error:
-            log.warning("chores are put off: %s", error)
+            log.warning("chores are put off: the log %s", explain(error, self._data))
         if self._registry.refresh():
             self._admission.use(self._registry.current)
             self._acknowledgements.use(self._registry.current)
@@ -218,7 +236,7 @@ class Ingest(threading.Thread):
                 self._wake()
             self._prune()
         except sqlite3.Error as error:
-            log.warning("chores are put off: %s", error)
+            log.warning("chores are put off: the log %s", explain(error, self._data))
 
     def _ask_again(self) -> None:
         """Ask for what boards said before somebody registered them, or while they were retired."""

@@ -2,12 +2,17 @@
 
 Such readings are kept and flagged, so that they do not count towards a verdict. What is implausible for a quantity
 stands in schemas/quantities.toml; those figures are this project's own choice, no standard sets them.
+
+That an instrument stands still shows only after a while. So the first reading that is flagged for it also says since
+when, `D@1794999990`: what was given from then on does not count either, and verdicts on it are amended.
 """
 
 import sys
 from array import array
+from collections.abc import Sequence
 
 from hub.log.outcomes import Finding
+from hub.wire.channels import Record as Reported
 from hub.wire.messages import Record, Telemetry
 from schemas import Quantity
 
@@ -28,16 +33,27 @@ class Plausibility:
 
     def __init__(self, quantities: dict[str, Quantity]) -> None:
         self._quantities = quantities
-        # Lowest and highest value; where the last one stands in a board's array, before the time since when it has been
-        # the same (0: nowhere); by how much it can change in a second; how long it can stand still. Made when a
-        # quantity is first heard of, so that arrays have no room for what a city does not measure.
-        self._rules: dict[str, tuple[float, float, int, float, float]] = {}
+        # Lowest and highest value, and those between that mean none; where the last one stands in a board's array,
+        # before the time since when it has been the same (0: nowhere; below 0: that has been told); by how much it can
+        # change in a second; the quantity, which knows how long it can stand still. Made when a quantity is first heard
+        # of, so that arrays have no room for what a city does not measure.
+        self._rules: dict[str, tuple[float, float, tuple[float, ...], int, float, Quantity]] = {}
         self._places = _FREE
         self.known: set[tuple[str, ...]] = set()
         """Sets of quantities that the catalogue has, as records were found to have them; never any other key."""
         self._boards: dict[str, array[float]] = {}
 
-    def unknown(self, record: Record) -> str | None:
+    def check_range(self, records: Sequence[Reported]) -> list[Finding]:
+        """Return what is out of range in records without numbers, of which nothing is followed from one to the next."""
+        findings: list[Finding] = []
+        for index, record in enumerate(records):
+            for key, value in record.v.items():
+                low, high, *_ = self._rules[key]
+                if not low <= value <= high:
+                    findings.append((index, key, "T" if value > high else "D"))
+        return findings
+
+    def unknown(self, record: Record | Reported) -> str | None:
         """Return a quantity that the catalogue does not have, or None."""
         keys = tuple(record.v)
         if keys not in self.known:
@@ -59,18 +75,18 @@ class Plausibility:
         for index, record in enumerate(message.records):
             after_pause = state is not None and record.t - state[_END] > PAUSE
             for key, value in record.v.items():
-                low, high, at, rate, stuck = rules[key]
+                low, high, sentinels, at, rate, quantity = rules[key]
                 if value > high:
                     findings.append((index, key, "T"))
-                elif value < low:
+                elif value < low or value in sentinels:
                     findings.append((index, key, "D"))
                 elif at and state is not None and key not in record.f:
                     if at >= len(state):
                         state.extend([0.0] * (at + 2 - len(state)))
                     if value != state[at] and not rate:  # the usual case
                         state[at], state[at + 1] = value, record.t
-                    elif self._is_odd(state, at, value, record, rate, stuck, after_pause=after_pause):
-                        findings.append((index, key, "D"))
+                    elif odd := self._odd(state, at, value, record, rate, quantity, after_pause=after_pause):
+                        findings.append((index, key, odd))
             if state is not None:
                 state[_END] = record.t + record.dt
         return findings
@@ -80,10 +96,10 @@ class Plausibility:
         quantity = self._quantities.get(key)
         if quantity is None:
             return False
-        rate, stuck = (quantity.max_rate or 0) / 60, quantity.stuck_after or 0
-        at = self._places if rate or stuck else 0
+        rate = (quantity.max_rate or 0) / 60
+        at = self._places if rate or quantity.stuck_after or quantity.zero_after else 0
         self._places += 2 * bool(at)
-        self._rules[key] = (*quantity.range, at, rate, stuck)
+        self._rules[key] = (*quantity.range, quantity.sentinels, at, rate, quantity)
         return True
 
     def _state(self, device: str, message: Telemetry) -> "array[float] | None":
@@ -102,24 +118,29 @@ class Plausibility:
         state[_NEXT] = message.seq + len(message.records)
         return state
 
-    def _is_odd(
+    def _odd(
         self,
         state: "array[float]",
         at: int,
         value: float,
         record: Record,
         rate: float,
-        stuck: float,
+        quantity: Quantity,
         *,
         after_pause: bool,
-    ) -> bool:
+    ) -> str:
         last, since = state[at], state[at + 1]
         state[at] = value
         if not since or after_pause or value != last:
             state[at + 1] = record.t
         if not since or after_pause:
-            return False
+            return ""
         if rate and abs(value - last) > rate * max(record.dt, record.t + record.dt - state[_END]):
-            return True
-        # Zero is what many instruments rightly show for hours: no wind, a stack that stands still.
-        return bool(stuck and value and value == last and record.t + record.dt - since > stuck)
+            return "D"
+        longest = quantity.still_for(value) if value == last else None
+        if longest is None or record.t + record.dt - abs(since) <= longest:
+            return ""
+        if since < 0:
+            return "D"
+        state[at + 1] = -since
+        return f"D@{int(since)}"

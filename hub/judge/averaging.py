@@ -24,6 +24,8 @@ class Mean(NamedTuple):
     """Share of its time, or of the values that the step before can give."""
     reason: str = ""
     """Why it is not valid (a key of `hub.judge.verdicts.REASONS`); empty: it is."""
+    least: float | None = None
+    """Of noise of which a part was clipped: the level that is certain, dB."""
 
     @property
     def valid(self) -> bool:

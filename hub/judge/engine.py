@@ -3,6 +3,7 @@
 No database and no clock: what outlasts memory lies in an `Archive`, and when a board's windows are over, it is told.
 """
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import date
@@ -13,8 +14,8 @@ from hub.judge.boards import NEVER, Board, Sites
 from hub.judge.cells import Archive, Cell, Mark
 from hub.judge.comparing import Compared, compare
 from hub.judge.intake import Intake
-from hub.judge.rules import Bound, Node, Place, Plan, Plans, Rule, within
-from hub.judge.verdicts import Binds, Grade, Outcome
+from hub.judge.rules import AT_LEAST, Bound, Node, Place, Plan, Plans, Rule, within
+from hub.judge.verdicts import ABOVE, Binds, Grade, Outcome
 from hub.judge.windows import LocalTime, Window
 
 FEW = 200
@@ -133,16 +134,35 @@ class Engine(Intake):
         if mean is None:
             return []
         plan = self._plan_for(place, self._local.day(start).date)
+        bounds = plan.rules.get(node, ())
+        if bounds and node.may_be_bounded:
+            mean = self._bounded(board.device, node, (start, end), mean)
         time_of_day = self._local.time_of_day(start)
         first = end > board.before
         found: list[Judgement] = []
-        for bound in plan.rules.get(node, ()):
+        for bound in bounds:
             if bound.rule.applies(time_of_day):
                 found += self._apply(board.device, bound, (start, end), mean, first)
         # Of a maximum, one that is above a limit counts however little of its window was measured: in a year, too.
-        counts = mean.valid or any(one.start == start and one.outcome == "exceeded" for one in found)
+        above = [one for one in found if one.start == start and one.outcome == "exceeded" and one.reason != "at_least"]
+        counts = mean.valid or above
         self._keep(board, node, start, mean if counts else mean._replace(value=None), plan)
         return found
+
+    def _bounded(self, device: str, node: Node, window: Window, mean: Mean) -> Mean:
+        """Return the mean, with the level that the window has for certain where a part of it was clipped.
+
+        What was neither measured nor clipped counts as silence.
+        """
+        start, end = window
+        clipped = self.cell_of(device, node.quantity + AT_LEAST, node.span, start)
+        if clipped is None or not clipped.seconds:
+            return mean
+        if node.steps[0].statistic == "max":
+            return mean._replace(least=clipped.highest)
+        cell = self.cell_of(device, node.quantity, node.span, start)
+        energy = clipped.total + (cell.total if cell else 0.0)
+        return mean._replace(least=10 * math.log10(energy / (end - start)))
 
     def _plan_for(self, place: Place, day: date) -> Plan:
         known = self._plan
@@ -167,8 +187,13 @@ class Engine(Intake):
         reason = mean.reason
         if reason == "too_little" and rule.limit.steps[-1].statistic == "max" and found and found.outcome == "exceeded":
             reason = ""  # one value above is an exceedance whatever else is missing
+        value = mean.value
         if found is None or reason:
             found = Compared(0.0 if found is None else found.value, "invalid", reason)
+        if found.outcome not in ABOVE and mean.least is not None and reason != "wind":
+            certain = compare(bound, mean.least, background)
+            if certain.outcome in ABOVE:
+                value, found = mean.least, certain._replace(reason="at_least")
         above = found.outcome == "exceeded"
         judgement = Judgement(
             device,
@@ -176,9 +201,9 @@ class Engine(Intake):
             bound.binds,
             start,
             end,
-            mean.value,
-            None if mean.value is None else rounded(mean.value, rule.decimals),
-            None if mean.value is None else found.value,
+            value,
+            None if value is None else rounded(value, rule.decimals),
+            None if value is None else found.value,
             background,
             mean.capture,
             found.outcome,

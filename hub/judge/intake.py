@@ -7,7 +7,7 @@ from functools import lru_cache
 from hub.judge.averaging import Averager
 from hub.judge.boards import KEEP, NEVER, Board, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell
-from hub.judge.rules import Node, Place, Plans
+from hub.judge.rules import AT_LEAST, Node, Place, Plans
 from hub.judge.windows import LocalTime
 from schemas.standards import seconds
 
@@ -69,6 +69,28 @@ class Intake:
         One reading may lie in several: it is shared among them.
         """
         self._take(self._series(device, quantity, start), start, end, seconds, total, highest)
+
+    def void(self, device: str, quantity: str, since: int, until: int, value: float) -> None:
+        """Take back what a faulty sensor gave from `since` to `until` (Unix s): all the time the same value.
+
+        Whatever has been measured in a window can only have been measured before.
+        """
+        t = since
+        while t < until:
+            series = self._series(device, quantity, t)
+            weight = 10 ** (value / 10) if series.energy else value
+            for index in range(len(series.slots)):
+                begin = t
+                while begin < min(until, series.end):
+                    cell = self._cell(series, index, begin)
+                    if cell is None:
+                        break
+                    _take_back(cell, max(0, since - cell.start), weight)
+                    if not cell.changed:
+                        cell.changed = True
+                        self.changed.append((device, quantity, cell))
+                    begin = cell.end
+            t = series.end
 
     def _series(self, device: str, quantity: str, t: float) -> Series:
         """Return a quantity of a board, with the slots for the moment `t`."""
@@ -209,7 +231,7 @@ class Intake:
         return board
 
     def _open(self, board: Board, quantity: str) -> Series:
-        known = self._plans.quantities.get(quantity)
+        known = self._plans.quantities.get(quantity.removesuffix(AT_LEAST))
         series = Series(board, quantity, known is not None and known.aggregate == "energy_mean")
         board.series[quantity] = series
         return series
@@ -315,3 +337,13 @@ class Intake:
                 del cells[start]
             earliest = min(earliest, min((cell.end for cell in cells.values()), default=NEVER))
         return earliest
+
+
+def _take_back(cell: Cell, seconds: float, weight: float) -> None:
+    """Leave at most so many seconds of what was measured in a window; each of the others added `weight`."""
+    removed = cell.seconds - seconds
+    if removed <= 0:
+        return
+    cell.seconds, cell.total = seconds, cell.total - removed * weight
+    if not seconds:
+        cell.total, cell.highest = 0.0, -math.inf

@@ -10,9 +10,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from hub.judge.verdicts import Binds
-from schemas import PROPERTIES, ZONE_CLASSES, Binding, Limit, Quantity, Standard, Step, binding
+from schemas import ZONE_CLASSES, Binding, Limit, Quantity, Standard, Step, binding, site_properties
 
 LONG = ("month", "quarter", "year")
+AT_LEAST = " at least"
+"""Behind a noise quantity: another one, the levels that clipped parts had for certain; see `Engine._bounded`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +39,11 @@ class Node:
     """Names it in a database."""
     outer: "list[Node]" = field(default_factory=list, repr=False)
     """Those whose `inner` it is: they need its values kept."""
+
+    @property
+    def may_be_bounded(self) -> bool:
+        """Whether a level that was clipped gives its window a lower bound: what is missing can only make it higher."""
+        return len(self.steps) == 1 and self.quantity in ("laeq", "lafmax")
 
     @property
     def span(self) -> str:
@@ -215,6 +222,8 @@ class Plans:
                 companions.setdefault("wind_speed", []).append(node)
             if node.reference_o2 is not None:
                 companions.setdefault("stack_o2", []).append(node)
+            if node.may_be_bounded:
+                companions.setdefault(node.quantity + AT_LEAST, []).append(node)
         return Plan(
             {node: tuple(bounds) for node, bounds in rules.items()},
             {quantity: tuple(nodes) for quantity, nodes in fed.items()},
@@ -236,7 +245,7 @@ class Plans:
         zone = missing == "zone_class"
         said = {value for one in found for value in (one.limit.zone_classes if zone else one.limit.where[missing])}
         values = [one.limit.value for one in found if one.limit.value is not None]
-        if not said.issuperset(ZONE_CLASSES if zone else PROPERTIES[missing].values) or len(values) < len(found):
+        if not said.issuperset(ZONE_CLASSES if zone else site_properties()[missing].values) or len(values) < len(found):
             return None
         laxest = max(found, key=lambda one: one.limit.value or 0.0)
         return Bound(self._rule_of(laxest), "binds", min(values), missing)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from hub.wire.channels import Proof
 from schemas import Limit, Standard
 
 Outcome = Literal["compliant", "exceeded", "above_uncorrected", "open", "invalid"]
@@ -29,8 +30,13 @@ REASONS: dict[str, tuple[str, str]] = {
     "background_near": ("too near to the background to be judged", "与背景噪声相差过小，无法评价"),
     "value_unknown": ("the value of the limit is not known", "限值数值尚未查明"),
     "site_unknown": ("what of the site decides the limit is not known", "决定限值的场所情况不明"),
+    "at_least": (
+        "part of the sound was beyond the instrument: the level was this or higher",
+        "部分声音超出仪器量程，实际声级不低于此值",
+    ),
 }
-"""Why a verdict is invalid or open: English and Chinese by key; the empty key stands with every other outcome."""
+"""Why a verdict is invalid or open: English and Chinese by key. `at_least` stands with what is above by the level
+that is certain, the empty key with every other outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,8 @@ class Verdict:
     judged: float
     """When, Unix s."""
     binding: Binds
+    proof: Proof = "mac"
+    """How well it is proven who measured: the weakest of what came in the days of its window."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 from hub.limits.place_options import (
     JURISDICTION,
     ZONE,
-    Kind,
     PropertyOption,
+    kind_of,
     places_of,
     properties_of,
     standard_of,
@@ -129,7 +129,9 @@ def show(
 )
 def explain(
     site: Annotated[str | None, argument(Text("A site of the registry.", "登记册中的站点。"), "SITE")] = None,
-    kind: Annotated[Kind | None, option(Text("Kind of a site that is in no registry.", "未登记站点的类型。"))] = None,
+    kind: Annotated[
+        str | None, option(Text("Kind of a site that is in no registry.", "未登记站点的类型。"), metavar="KIND")
+    ] = None,
     zone: Annotated[str | None, option(ZONE)] = None,
     jurisdiction: PlaceOption = None,
     property_: PropertyOption = None,
@@ -150,8 +152,9 @@ def explain(
     if zone is not None and zone not in ZONE_CLASSES:
         raise UserError(f"--zone {zone}: expected one of: {', '.join(ZONE_CLASSES)}.")
     today = dt.datetime.now().astimezone().date()
-    place = Place(str(kind), None, places_of(COUNTRY))
-    if site is not None:
+    if site is None:
+        place = Place(kind_of(kind), None, places_of(COUNTRY))
+    else:
         try:
             city = load_entries(load_config(config))
         except ConfigError as error:

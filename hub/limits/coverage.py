@@ -1,18 +1,19 @@
 """What the law says of each kind of site and quantity at a place: a limit, one that is open, or that there is none."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from schemas import PROPERTIES, Binding, Limit, Quantity, Standard, binding
-from schemas.bindings import KINDS
+from schemas import Binding, Limit, Quantity, Standard, binding, site_properties
+from schemas.domains import packs
 from schemas.no_limits import NoLimit
 from schemas.standards import Verified
 
 Answer = Literal["limit", "open", "none", "unanswered"]
 """unanswered: the catalogue has neither a limit nor the word that there is none."""
 LEVELS = ("laeq", "lafmax")
-FAMILIES = ("noise", "dust", "gas", "stack")
+FAMILIES = ("noise", "dust", "gas")
+"""What a site emits at its boundary; packs declare what is measured elsewhere, and at what."""
 AUXILIARY = ("stack_o2",)
 """What is measured only to convert others with."""
 
@@ -21,8 +22,8 @@ class Covered(NamedTuple):
     """What the law says of one quantity at one kind of site."""
 
     kind: str
-    plant: str
-    """What a factory's stack serves; empty: at the boundary."""
+    properties: Mapping[str, str]
+    """At what it is measured, such as the plant that a stack serves; empty: at the boundary."""
     quantity: str
     answer: Answer
     bindings: tuple[Binding, ...]
@@ -65,36 +66,36 @@ def coverage(
     """
     where = tuple(places)
     found = []
-    for kind in KINDS:
-        for plant in ("", *PROPERTIES["plant"].values) if kind == "factory" else ("",):
-            properties = {"plant": plant} if plant else {}
-            known = [
-                one
-                for one in binding(limits, kind=kind, zone=None, jurisdictions=where, day=day, properties=properties)
-                if one.standard.nature == "emission" and (one.status == "binds" or one.missing)
-            ]
-            for key, quantity in quantities.items():
-                if _emitted(key, quantity, stack=bool(plant)):
-                    own = tuple(one for one in known if one.limit.quantity == key)
-                    found.append(_covered(kind, plant, key, own, none))
+    for kind, families, properties in _measured():
+        known = [
+            one
+            for one in binding(limits, kind=kind, zone=None, jurisdictions=where, day=day, properties=properties)
+            if one.standard.nature == "emission" and (one.status == "binds" or one.missing)
+        ]
+        for key, quantity in quantities.items():
+            if quantity.family in families and key not in AUXILIARY and (quantity.family != "noise" or key in LEVELS):
+                own = tuple(one for one in known if one.limit.quantity == key)
+                found.append(_covered(kind, properties, key, own, none))
     return found
 
 
-def _emitted(key: str, quantity: Quantity, *, stack: bool) -> bool:
-    if quantity.family not in FAMILIES or key in AUXILIARY or (quantity.family == "stack") != stack:
-        return False
-    return quantity.family != "noise" or key in LEVELS
+def _measured() -> Iterator[tuple[str, Sequence[str], Mapping[str, str]]]:
+    """Go through the kinds of sites: which families of quantities are measured, and at what."""
+    known = site_properties()
+    for pack in packs():
+        families = pack.manifest.family
+        for kind in pack.manifest.kind:
+            yield kind, (*FAMILIES, *(name for name, one in families.items() if one.by is None)), {}
+            for name in dict.fromkeys(one.by for one in families.values() if one.by is not None):
+                of = [family for family, one in families.items() if one.by == name]
+                for value in known[name].values:
+                    yield kind, of, {name: value}
 
 
-def _covered(kind: str, plant: str, key: str, own: tuple[Binding, ...], none: Sequence[NoLimit]) -> Covered:
-    said = next(
-        (
-            one
-            for one in none
-            if kind in one.kinds and key in one.quantities and (not one.plants or plant in one.plants)
-        ),
-        None,
-    )
+def _covered(
+    kind: str, properties: Mapping[str, str], key: str, own: tuple[Binding, ...], none: Sequence[NoLimit]
+) -> Covered:
+    said = next((one for one in none if one.says(kind, properties, key)), None)
     answer: Answer = "unanswered"
     if any(one.limit.value is not None for one in own):
         answer = "limit"
@@ -102,4 +103,4 @@ def _covered(kind: str, plant: str, key: str, own: tuple[Binding, ...], none: Se
         answer = "open"
     elif said:
         answer = "none"
-    return Covered(kind, plant, key, answer, own, None if own else said)
+    return Covered(kind, properties, key, answer, own, None if own else said)

@@ -6,16 +6,10 @@ from enum import StrEnum
 from typing import Annotated
 
 from hub.terminal.commands import option
-from schemas import PROPERTIES, Limit, Standard, jurisdictions_of
+from schemas import Limit, Standard, jurisdictions_of, site_properties
+from schemas.domains import assumed_kind, site_kinds
 from schemas.errors import UserError
 from schemas.language import Text
-
-
-class Kind(StrEnum):
-    """Kind of a site."""
-
-    construction = "construction"
-    factory = "factory"
 
 
 class Zone(StrEnum):
@@ -41,9 +35,21 @@ PropertyOption = Annotated[
     ),
 ]
 JURISDICTION = Text(
-    "Where it lies, a code or a name: CN, CN-SH, Shanghai, 上海, EU.",
-    "所在地的代码或名称：CN、CN-SH、Shanghai、上海、EU。",
+    "Where it lies, a code or a name: CN, CN-SH, Shanghai, 上海, Foshan, EU.",
+    "所在地的代码或名称：CN、CN-SH、Shanghai、上海、佛山、EU。",
 )
+
+
+def kind_of(name: str | None) -> str:
+    """Return the kind of sites that --kind names; None: the one that is assumed.
+
+    Raises:
+        UserError: no domain pack declares it.
+    """
+    name = name or assumed_kind()
+    if name is None or name not in site_kinds():
+        raise unknown_name("--kind", name or "", site_kinds())
+    return name
 
 
 def places_of(name: str) -> tuple[str, ...]:
@@ -64,13 +70,14 @@ def properties_of(given: Iterable[str]) -> dict[str, str]:
     Raises:
         UserError: one has a name or value that no site can have.
     """
+    known = site_properties()
     properties = {}
     for text in given:
         name, _, value = text.partition("=")
-        if name not in PROPERTIES:
-            raise unknown_name("--property", name, PROPERTIES)
-        if value not in PROPERTIES[name].values:
-            raise UserError(f"--property {text}: expected {name}= one of: {', '.join(PROPERTIES[name].values)}.")
+        if name not in known:
+            raise unknown_name("--property", name, known)
+        if value not in known[name].values:
+            raise UserError(f"--property {text}: expected {name}= one of: {', '.join(known[name].values)}.")
         properties[name] = value
     return properties
 

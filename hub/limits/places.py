@@ -13,38 +13,38 @@ COUNTRY = "CN"
 
 
 class Places:
-    """The sites of a registry's boards (`hub.judge.boards.Sites`)."""
+    """The sites of a registry's boards, stations and terminals (`hub.judge.boards.Sites`)."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         boards: dict[str, list[str]] = {}
-        for board in registry.boards.values():
-            boards.setdefault(board.site, []).append(board.id)
+        for sender in registry.senders():
+            boards.setdefault(sender.site, []).append(sender.id)
         self._boards = {site: tuple(sorted(devices)) for site, devices in boards.items()}
         self._place = lru_cache(4096)(self._place_of)
         self._referring: dict[str, list[str]] = {}
-        for board in registry.boards.values():
-            if reference := self.reference(board.id):
-                self._referring.setdefault(reference, []).append(board.id)
+        for sender in registry.senders():
+            if reference := self.reference(sender.id):
+                self._referring.setdefault(reference, []).append(sender.id)
 
     def site(self, device: str) -> Site | None:
         """Return a board's site; None: the board is not registered."""
-        board = self._registry.boards.get(device)
+        board = self._registry.sender(device)
         return self._registry.sites.get(board.site) if board else None
 
     def group(self, device: str) -> str:
         """Return what the boards of a site have in common: its id; of a board that is not registered, its own."""
-        board = self._registry.boards.get(device)
+        board = self._registry.sender(device)
         return board.site if board else device
 
     def place(self, device: str) -> Place | None:
         """See `hub.judge.boards.Sites`."""
-        board = self._registry.boards.get(device)
+        board = self._registry.sender(device)
         return self._place(board.site) if board else None
 
     def neighbours(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
-        board = self._registry.boards.get(device)
+        board = self._registry.sender(device)
         return self._boards[board.site] if board else (device,)
 
     def backgrounds(self, device: str) -> tuple[Background, ...]:
@@ -68,7 +68,7 @@ class Places:
             return None
         district = self._registry.named_districts.get(site.district)
         found = site.reference or (district.reference if district else None)
-        return found if found != device and found in self._registry.boards else None
+        return found if found and found != device and self._registry.sender(found) else None
 
     def referring(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""

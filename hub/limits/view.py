@@ -8,8 +8,8 @@ import msgspec
 
 from hub.limits.coverage import Covered
 from hub.terminal.tables import Cell, say, table, width
-from schemas import JURISDICTIONS, PROPERTIES, Averaging, Binding, Limit, Quantity, Standard, Step
-from schemas.bindings import KINDS
+from schemas import JURISDICTIONS, Averaging, Binding, Limit, Quantity, Standard, Step, site_properties
+from schemas.domains import kind_name
 from schemas.language import Lang, Text, spoken
 
 WIDE = 120
@@ -25,8 +25,6 @@ TEXTS = {
     "verified": Text("Verified", "核实"),
     "hours": Text("Hours", "时段"),
     "always": Text("always", "全天"),
-    "construction": Text("construction", "建筑工地"),
-    "factory": Text("factory", "工厂"),
     "zone": Text("zone class {}", "{}类声环境功能区"),
     "day": Text("at most {} above it a day", "每日超过不多于{}次"),
     "year": Text("at most {} above it a year", "每年超过不多于{}次"),
@@ -140,10 +138,10 @@ class View:
         rows: list[list[str | Cell]] = []
         before = None
         for one in found:
-            if (one.kind, one.plant) != before:
-                before = one.kind, one.plant
-                plant = f": {PROPERTIES['plant'].values[one.plant][zh]}" if one.plant else ""
-                rows.append([Cell(f"{KINDS[one.kind][zh]}{plant}", "bold")])
+            if (one.kind, one.properties) != before:
+                before = one.kind, one.properties
+                at = [site_properties()[name].values[value][zh] for name, value in one.properties.items()]
+                rows.append([Cell(": ".join((kind_name(one.kind).into(self._lang), *at)), "bold")])
             quantity = quantities[one.quantity]
             values = ", ".join(dict.fromkeys(b.limit.stated for b in one.bindings)) or "-"
             none = "-" if one.none is None else one.none.zh if zh else one.none.en
@@ -209,7 +207,7 @@ class View:
 
     def _applies(self, s: Standard, n: Limit) -> str:
         """Return to what a limit applies, and since when where the standard as a whole does not say it."""
-        applies = [self._text(kind) for kind in n.site_kinds]
+        applies = [kind_name(kind).into(self._lang) for kind in n.site_kinds]
         applies += [JURISDICTIONS[place][self._lang is Lang.zh] for place in n.places]
         if n.zone_classes:
             applies.append(self._text("zone").format("/".join(n.zone_classes)))
@@ -315,7 +313,7 @@ def plain(standard: Standard, limit: Limit) -> dict[str, Any]:
 
 def plain_covered(one: Covered, lang: Lang) -> dict[str, Any]:
     """Return what the law says of a kind of site and quantity as JSON tells it."""
-    told: dict[str, Any] = {"kind": one.kind, "plant": one.plant or None, "quantity": one.quantity}
+    told: dict[str, Any] = {"kind": one.kind, "properties": one.properties, "quantity": one.quantity}
     told |= {"answer": one.answer, "standards": one.standards, "missing": one.missing, "verified": one.verified}
     limits = [
         {

@@ -19,18 +19,19 @@ class Committed:
 
     `complete`: by stream, the number up to which the board may forget. `records`: telemetry records that
     were new. `messages`: by reason as in the table `count`. `elsewhere`: by stream, the topic under which its board
-    spoke where that is not its own.
+    spoke where that is not its own. `events`: device, number and topic of the events that boards may forget.
     """
 
     complete: dict[Stream, int] = field(default_factory=dict)
     records: int = 0
     messages: dict[str, int] = field(default_factory=dict)
     elsewhere: dict[Stream, str] = field(default_factory=dict)
+    events: list[tuple[str, int, str]] = field(default_factory=list)
 
 
 _QUARANTINE = (
-    "INSERT INTO quarantine (received, topic, payload, device, reason, detail, fresh, authentic, digest) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO quarantine (received, topic, payload, device, reason, detail, fresh, authentic, digest, proof) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _AGAIN = (  # what is known of a message that came before is worth more than that it came again
     " ON CONFLICT (digest) WHERE digest IS NOT NULL DO UPDATE SET times = times + 1, last = excluded.received, "
@@ -38,6 +39,10 @@ _AGAIN = (  # what is known of a message that came before is worth more than tha
     "reason = iif(excluded.reason IN ('not_compared', 'other_content', 'holes'), reason, excluded.reason), "
     "detail = iif(excluded.reason IN ('not_compared', 'other_content', 'holes'), detail, excluded.detail)"
 )
+
+
+AGAIN = "again"
+"""Reason in the table `count` of a board's messages whose records the hub had all; they are duplicates, too."""
 
 
 class Batch:
@@ -50,12 +55,16 @@ class Batch:
         self.answers: dict[Stream, int] = {}
         """By stream, what its board may forget of numbers that no stream has."""
         self.elsewhere: dict[Stream, str] = {}
+        self.events: list[tuple[str, int, str]] = []
+        """Device, number and topic of events that are done with."""
         self.walked: Counter[str] = Counter()
         """By board, the messages that were looked at to compare its repeats."""
         self.foreign = self.foreign_bytes = 0
         self.untold: set[Stream] = set()
         """Streams of which numbers are done with that no message in the log tells."""
         self.said: set[tuple[str, bytes]] = set()
+        self.taken: set[bytes] = set()
+        """Digests of messages of channels without numbers."""
         self.gaps: list[tuple[str, str, int, int, str, float]] = []
         self.reasons: list[tuple[str, str, str, int, int]] = []
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -80,16 +89,24 @@ class Batch:
             self.elsewhere[stream] = outcome.topic
 
     def message(
-        self, outcome: Admitted, fresh: list[tuple[int, int]], before: int, branch: int | None = None, *, settled: bool
+        self,
+        outcome: Admitted,
+        fresh: list[tuple[int, int]],
+        before: int,
+        branch: int | None = None,
+        *,
+        settled: bool,
+        digest: bytes | None = None,
     ) -> int:
-        """Add a message; return its offset."""
+        """Add a message; return its offset. `digest`: by which it is known when it comes again."""
         findings = encode(outcome.findings) if outcome.findings else None
         for first, after in fresh:
             self.records += after - first
         ranges = encode(fresh) if fresh else None
         messages = self._messages
         offset = self._before + len(messages) + 1
-        messages.append((offset, self.now, outcome.topic, outcome.payload, ranges, findings, settled, before, branch))
+        row = (offset, self.now, outcome.topic, outcome.payload, ranges, findings, settled, before, branch)
+        messages.append((*row, outcome.proof, digest))
         return offset
 
     def count(self, outcome: Refused) -> None:
@@ -104,7 +121,7 @@ class Batch:
             self.count(outcome)
         digest = None
         if outcome.authentic:
-            digest = hashlib.sha256(outcome.topic.encode() + b"\0" + outcome.payload).digest()
+            digest = digest_of(outcome)
         else:
             self.foreign += 1
             self.foreign_bytes += len(outcome.payload) + 2 * len(outcome.topic) + len(outcome.detail)
@@ -119,6 +136,7 @@ class Batch:
                 encode(fresh) if fresh else None,
                 outcome.authentic,
                 digest,
+                outcome.proof,
             )
         )
 
@@ -126,14 +144,16 @@ class Batch:
         """Return how many messages there were, by reason."""
         found: Counter[str] = Counter()
         for (_, reason), messages in self.counts.items():
-            found[reason] += messages
+            if reason != AGAIN:
+                found[reason] += messages
         return found
 
     def write(self, db: sqlite3.Connection) -> None:
         """Write everything; inside the caller's transaction."""
         db.executemany(
-            "INSERT INTO message (offset, received, topic, payload, fresh, findings, settled, before, branch) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO message "
+            "(offset, received, topic, payload, fresh, findings, settled, before, branch, proof, digest) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._messages,
         )
         db.executemany(_QUARANTINE + _AGAIN, self._quarantine)
@@ -141,6 +161,11 @@ class Batch:
         for reason in self.reasons:
             _explain(db, *reason)
         add_counts(db, self.counts, self.now)
+
+
+def digest_of(outcome: Admitted | Refused) -> bytes:
+    """Return by what a message is known when it comes again."""
+    return hashlib.sha256(outcome.topic.encode() + b"\0" + outcome.payload).digest()
 
 
 def add_counts(db: sqlite3.Connection, counts: Mapping[tuple[str, str], int], now: float) -> None:

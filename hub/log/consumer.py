@@ -3,15 +3,18 @@
 import logging
 import os
 import random
+import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Protocol
 
 from hub.log.entry import Entry
 from hub.log.errors import StoreError
 from hub.log.reader import READ
+from hub.process.turns import Turns
+from hub.storage.trouble import explain
 
 MOST = 1000
 """Entries in memory at once; of large ones fewer, see `hub.log.log.READ`."""
@@ -66,7 +69,7 @@ class Portion:
         self.parts = 1
         """A batch is one of so many parts of what is usual."""
         self._passed = 0
-        self._file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         said = b"" if self._file is None else os.pread(self._file, 100, 0)
         parts, _, under_way = said.decode("ascii", "replace").partition(" ")
         if parts.isdecimal():
@@ -107,7 +110,8 @@ class Portion:
 class Consumer(threading.Thread):
     """Feeds `sink` from the log until it is stopped. What fails is tried again, at most 60 s later.
 
-    While `waits` says so, the sink is given nothing, and not even told that time has passed.
+    While `waits` says so, the sink is given nothing, and not even told that time has passed. `turns`: those that a sink
+    takes which only computes; None for one that waits for another machine.
 
     The pauses are drawn at random from a span that doubles ("full jitter"), so that several hubs do not all come back
     to a recovering server at the same moment. A batch for which there is no memory is cut smaller until it passes, down
@@ -121,6 +125,7 @@ class Consumer(threading.Thread):
         sink: Sink,
         notes: Path | None = None,
         waits: Callable[[], bool] = lambda: False,
+        turns: Turns | None = None,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self.position: int | None = None
@@ -130,6 +135,8 @@ class Consumer(threading.Thread):
         self._source = source
         self._sink = sink
         self._waits = waits
+        self._turns = turns
+        self._notes = notes
         self._portion = Portion(notes and notes / f"{name}.batch")
         self._entries: list[Entry] = []  # given to the sink and not taken yet
         self._read: int | None = None  # the last offset that was read
@@ -174,6 +181,13 @@ class Consumer(threading.Thread):
                 failures += 1
                 log.warning("%s: %s", self.name, self.failing)
                 self._stop_asked.wait(pause)
+            except sqlite3.Error as error:
+                self.failing = str(error) if self._notes is None else f"{self._notes}: {explain(error, self._notes)}"
+                self._entries, self._read = [], None
+                pause = pause_after(failures)
+                failures += 1
+                log.error("%s: %s; trying again in %.0f s", self.name, self.failing, pause)  # noqa: TRY400
+                self._stop_asked.wait(pause)
             except Exception as error:
                 self.failing = repr(error)
                 self._entries, self._read = [], None  # how far it came, only the sink knows
@@ -204,7 +218,8 @@ class Consumer(threading.Thread):
         if found:
             self._read = self._entries[-1].offset
             self._portion.began()
-        self._sink.take(self._entries)
+        with self._turns.one() if self._turns else nullcontext():
+            self._sink.take(self._entries)
         if found:
             self._portion.passed()
         self._entries = []

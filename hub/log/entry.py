@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from hub.wire.channels import Measured, Said, channel
+from hub.wire.channels import Channel, Measured, Proof, Record, Said, channel
+from hub.wire.messages import LEAST
 from hub.wire.topics import Topic
 
-COLUMNS = "offset, received, topic, payload, fresh, findings, settled, ifnull(branch, 0)"
+COLUMNS = "offset, received, topic, payload, fresh, findings, settled, ifnull(branch, 0), proof"
 """Of the table `message`, in the order that `Entry.of_row` takes."""
 
 _FINDING = 160
@@ -23,6 +24,8 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
     `t`: start, Unix s, UTC. `dt`: length, s. `values`: what is normal (flag N), by quantity, in the catalogue's unit.
     `flagged`: what is not, by quantity: HJ 212 letter, and the value where there is one. (`device`, `stream`, `seq`)
     identify the record; what came with other content under numbers of stream `9f3a12c4` is of `9f3a12c4~1`.
+    `least`: of noise that was clipped (T), by quantity, the level that is certain. `void`: by quantity, since when
+    (Unix s) what the sensor gave does not count, as this record shows.
     """
 
     district: str
@@ -34,6 +37,8 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
     dt: int
     values: dict[str, float]
     flagged: dict[str, tuple[str, float | None]] = {}
+    least: dict[str, float] = {}
+    void: dict[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -51,18 +56,21 @@ class Entry:
     findings: list[tuple[int, str, str]]
     settled: bool
     branch: int = 0
+    noted: Proof | None = None
+    """How well its origin is proven, where it is not as its channel has it."""
     place: Topic = field(init=False, compare=False, repr=False)
+    channel: Channel = field(init=False, compare=False, repr=False)
     _said: Said | None = field(init=False, default=None, compare=False, repr=False)
     _intervals: list[Interval] | None = field(init=False, default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Find out where it belongs."""
-        self.place = channel(self.topic)[1]
+        self.channel, self.place = channel(self.topic)
 
     @classmethod
-    def of_row(cls, row: tuple[int, float, str, bytes, str | None, str | None, int, int]) -> "Entry":
+    def of_row(cls, row: tuple[int, float, str, bytes, str | None, str | None, int, int, Proof | None]) -> "Entry":
         """Return the entry of a row with the columns `COLUMNS`."""
-        offset, received, topic, payload, fresh, findings, settled, branch = row
+        offset, received, topic, payload, fresh, findings, settled, branch, proof = row
         return cls(
             offset,
             received,
@@ -72,6 +80,7 @@ class Entry:
             decode_findings(findings) if findings else [],
             settled == 1,
             branch,
+            proof,
         )
 
     @property
@@ -80,11 +89,15 @@ class Entry:
         return len(self.payload) + _FINDING * len(self.findings)
 
     @property
+    def proof(self) -> Proof:
+        """How well it is proven that its source sent it."""
+        return self.noted or self.channel.proof
+
+    @property
     def said(self) -> Said:
         """The message, as far as consumers need it."""
         if self._said is None:
-            found, place = channel(self.topic)
-            self._said = found.decoders[place.kind](self.payload)
+            self._said = self.channel.decoders[self.place.kind](self.payload)
         return self._said
 
     @property
@@ -94,7 +107,8 @@ class Entry:
         A value that validation found implausible carries the flag it was given; the board's own flag comes first.
         """
         if self._intervals is None:
-            said = self.said if self.place.kind == "telemetry" else None
+            # A board's statuses and events hold none: they need not be decoded for this.
+            said = self.said if self.fresh or not self.channel.outline else None
             self._intervals = self._decoded(said) if isinstance(said, Measured) else []
         return self._intervals
 
@@ -107,7 +121,8 @@ class Entry:
         if self.branch:
             stream = f"{stream}~{self.branch}"
         result = []
-        for first, after in self.fresh:
+        # Of a channel without numbers the log takes each message once, as a whole.
+        for first, after in self.fresh or [(first_of_all, first_of_all + len(records))]:
             for seq in range(first, after):
                 index = seq - first_of_all
                 record = records[index]
@@ -116,8 +131,21 @@ class Entry:
                     flags = {**found[index], **flags}
                 if flags:
                     normal = {quantity: value for quantity, value in values.items() if quantity not in flags}
-                    flagged = {quantity: (flag, values.get(quantity)) for quantity, flag in flags.items()}
-                    result.append(Interval(district, site, device, stream, seq, record.t, record.dt, normal, flagged))
+                    flagged = {quantity: (flag[0], values.get(quantity)) for quantity, flag in flags.items()}
+                    identity = district, site, device, stream, seq
+                    more = _least(record), _void(flags)
+                    result.append(Interval(*identity, record.t, record.dt, normal, flagged, *more))
                 else:
                     result.append(Interval(district, site, device, stream, seq, record.t, record.dt, values))
         return result
+
+
+def _least(record: Record) -> dict[str, float]:
+    """Return the levels that a record has for certain, where it was clipped."""
+    clipped = (quantity for quantity, flag in record.f.items() if flag == "T")
+    return {quantity: record.r[quantity + LEAST] for quantity in clipped if quantity + LEAST in record.r}
+
+
+def _void(flags: dict[str, str]) -> dict[str, int]:
+    """Return since when quantities do not count, by what validation said of a record."""
+    return {quantity: int(flag[2:]) for quantity, flag in flags.items() if len(flag) > 1}

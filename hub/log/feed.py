@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.log.entry import Entry
 from hub.log.log import Log
 from hub.log.reader import READ
+from hub.process.turns import Turns
 
 KEPT = 2 << 20
 """How much is kept, decoded, for the consumers that come to it next: bytes of messages, in memory ten times that."""
@@ -25,8 +26,9 @@ class Feed:
     less in all than each decoding for itself. Whoever lags behind what is kept all the same reads for itself.
     """
 
-    def __init__(self, path: Path, kept: int = KEPT) -> None:
+    def __init__(self, path: Path, turns: Turns, kept: int = KEPT) -> None:
         self._log = Log(path)
+        self._turns = turns
         self._kept = kept
         self._window: deque[Entry] = deque()  # consecutive entries, the newest that anybody has read
         self._weight = 0  # of all of them
@@ -80,10 +82,11 @@ class Feed:
                 return entries  # old ones, for one reader
             window.clear()
             self._weight = 0
-        for entry in entries:
-            _ = entry.intervals  # here, where one thread at a time does it
-            window.append(entry)
-            self._weight += entry.weight
+        with self._turns.one():
+            for entry in entries:
+                _ = entry.intervals  # here, where one thread at a time does it
+                window.append(entry)
+                self._weight += entry.weight
         while self._weight > self._kept:
             self._weight -= window.popleft().weight
         return entries

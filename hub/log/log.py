@@ -9,14 +9,17 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from hub.log.batch import Batch, Committed, add_counts, encode
+import msgspec
+
+from hub.log.batch import AGAIN, Batch, Committed, add_counts, digest_of, encode
 from hub.log.entry import decode_ranges
 from hub.log.outcomes import Admitted, Refused
 from hub.log.reader import LogReader
 from hub.log.repeats import MOST_WALKED, Compared, Link, compare, spans, without
-from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError
+from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError, place_of_event
 from hub.storage.database import open_database, transaction
-from hub.wire.messages import Event, Telemetry
+from hub.wire.channels import Measured
+from hub.wire.messages import Event, Reply, Status, Telemetry
 from hub.wire.times import MOST_AHEAD
 
 STEPS = (
@@ -90,6 +93,12 @@ ALTER TABLE stream ADD COLUMN until INTEGER NOT NULL DEFAULT 0;  -- as hub.strea
 UPDATE stream SET newest = (SELECT ifnull(max(received), 0) + 300 FROM message);  -- later ones were refused
 UPDATE position SET offset = max(0, offset - 400000) WHERE consumer = 'streams'  -- to chain the newest messages
 """,
+    """
+ALTER TABLE message ADD COLUMN proof TEXT;     -- how well its origin is proven; null: as its channel has it
+ALTER TABLE message ADD COLUMN digest BLOB;    -- channels without numbers: SHA-256 of topic, 0 and payload
+CREATE UNIQUE INDEX message_once ON message (digest) WHERE digest IS NOT NULL;
+ALTER TABLE quarantine ADD COLUMN proof TEXT
+""",
 )
 
 MOST_BRANCHES = 3
@@ -98,6 +107,9 @@ RECENT = 60.0
 """So long after a board's last word no other one speaks from its backup, s."""
 QUIET = 600.0
 """A branch of which nothing came for so long holds back no acknowledgement any more, s."""
+
+STATUSES = 24
+"""So many of a board's newest statuses are compared with one that comes: the broker keeps them, or somebody else."""
 
 _SIZE = "(length(payload) + 2 * length(topic) + length(detail))"
 
@@ -166,16 +178,18 @@ class Log(LogReader):
             sqlite3.Error: nothing was committed.
         """
         rows = self._db.execute(
-            "SELECT id, topic, payload, fresh, authentic FROM quarantine WHERE asked = 1 AND reason != 'store' "
-            "ORDER BY id LIMIT ?",
+            "SELECT id, topic, payload, fresh, authentic, proof FROM quarantine "
+            "WHERE asked = 1 AND reason != 'store' ORDER BY id LIMIT ?",
             (most,),
         ).fetchall()
         if not rows:
             return Committed()
         with transaction(self._db, self._undo):
             batch = self._begin(now)
-            for id_, topic, payload, fresh, authentic in rows:
+            for id_, topic, payload, fresh, authentic, proof in rows:
                 outcome = judge(topic, payload)
+                if proof and isinstance(outcome, Admitted):  # it was proven on the line, which is gone
+                    outcome = msgspec.structs.replace(outcome, proof=proof)
                 if isinstance(outcome, Admitted) and fresh:
                     # The board was told that these are done with; here they are after all.
                     self._keep(outcome, decode_ranges(fresh), batch)
@@ -358,8 +372,7 @@ class Log(LogReader):
                 return False
             message = outcome.message
             if not isinstance(message, Telemetry):
-                self._take_other(outcome, message, batch)
-                return True
+                return self._take_other(outcome, message, batch, again=again)
             stream = self._streams.find(outcome.device, message.stream)
             first, after = message.seq, message.seq + len(message.records)
             if batch.now - stream.heard > self._recent:
@@ -414,6 +427,8 @@ class Log(LogReader):
             batch.counts[outcome.device, "other_content"] += 1
         elif fresh or not strange:
             batch.counts["", "accepted" if fresh else "duplicate"] += 1
+            if not fresh:
+                batch.counts[outcome.device, AGAIN] += 1
         return not strange
 
     def _branch_off(
@@ -539,31 +554,61 @@ class Log(LogReader):
             nowhere = Stream(outcome.device, said.answer[0], [])
             batch.answers[nowhere] = said.answer[1]
             batch.say_where(nowhere, outcome)
+        elif outcome.event and outcome.device:
+            batch.events.append((outcome.device, outcome.event, outcome.topic))
         batch.quarantine(outcome, fresh)
 
-    def _take_other(self, outcome: Admitted, message: object, batch: Batch) -> None:
-        """Take a status, an event or a reply."""
-        if outcome.kind != "status" and self._was_said(outcome, batch):
+    def _take_other(self, outcome: Admitted, message: object, batch: Batch, *, again: bool) -> bool:
+        """Take a status, an event or a reply; tell whether it was admitted, or is a repeat of what was."""
+        digest = None if isinstance(message, Status | Event | Reply) else digest_of(outcome)
+        number = message.number if isinstance(message, Event) else 0
+        if number:
+            batch.events.append((outcome.device, number, outcome.topic))
+        if self._was_taken(digest, batch) if digest else self._was_said(outcome, batch):
             batch.counts["", "duplicate"] += 1
-            return
+            return True
+        if number and not self._count_event(outcome.device, number, batch):
+            if not again:
+                detail = (
+                    f"event {number}: the hub is done with this number, and what it had under it is another, or pruned"
+                )
+                batch.quarantine(_strange(outcome, "not_compared", detail), [])
+            return False
         if isinstance(message, Event) and message.dropped:
-            name, begin, last, reason = message.dropped
-            stream = self._streams.find(outcome.device, name)
-            if batch.now - stream.heard > self._recent:
-                self._hear(stream, begin, batch)
-            stream.heard = batch.now
-            batch.heard.add(stream)
-            new = self._give_up(stream, begin, last + 1, reason, batch)
-            if stream.doubt:
-                self._show_again(stream, begin, last + 1, 0, batch)
-            if new:  # records that may be on their way were not made later than now
-                stream.newest = max(stream.newest, message.t, int(batch.now) + MOST_AHEAD)
-            for branch in stream.branches:
-                with suppress(TooManyHolesError):
-                    self._give_up(branch, begin, last + 1, reason, batch)
-            batch.reasons.append((reason, outcome.device, name, begin, last))
+            self._take_dropped(outcome.device, message, batch)
         batch.counts["", "accepted"] += 1
-        batch.message(outcome, [], 0, settled=True)
+        if isinstance(message, Measured):
+            batch.records += len(message.records)
+        batch.message(outcome, [], 0, settled=True, digest=digest)
+        return True
+
+    def _take_dropped(self, device: str, message: Event, batch: Batch) -> None:
+        """Take what a board says of records that it had to give up."""
+        assert message.dropped
+        name, begin, last, reason = message.dropped
+        stream = self._streams.find(device, name)
+        if batch.now - stream.heard > self._recent:
+            self._hear(stream, begin, batch)
+        stream.heard = batch.now
+        batch.heard.add(stream)
+        new = self._give_up(stream, begin, last + 1, reason, batch)
+        if stream.doubt:
+            self._show_again(stream, begin, last + 1, 0, batch)
+        if new:  # records that may be on their way were not made later than now
+            stream.newest = max(stream.newest, message.t, int(batch.now) + MOST_AHEAD)
+        for branch in stream.branches:
+            with suppress(TooManyHolesError):
+                self._give_up(branch, begin, last + 1, reason, batch)
+        batch.reasons.append((reason, device, name, begin, last))
+
+    def _count_event(self, device: str, number: int, batch: Batch) -> bool:
+        """Mark the number of an event as done; tell whether it was not."""
+        name, place = place_of_event(number)
+        stream = self._streams.find(device, name)
+        if not self._streams.add(stream, place, place + 1):
+            return False
+        batch.untold.add(stream)
+        return True
 
     def _give_up(self, stream: Stream, first: int, after: int, reason: str, batch: Batch) -> list[tuple[int, int]]:
         """Mark records as done that will never come; return the ranges of those that were not."""
@@ -579,11 +624,27 @@ class Log(LogReader):
             if self._streams.add(branch, first, after):
                 batch.untold.add(branch)
 
+    def _was_taken(self, digest: bytes, batch: Batch) -> bool:
+        """Tell whether a message of a channel without numbers is in the log already."""
+        if digest in batch.taken:
+            return True
+        batch.taken.add(digest)
+        return self._db.execute("SELECT 1 FROM message WHERE digest = ?", (digest,)).fetchone() is not None
+
     def _was_said(self, outcome: Admitted, batch: Batch) -> bool:
-        """Tell whether an event or reply is in the log already: the broker hands it out again after a lost PUBACK."""
+        """Tell whether an event, reply or status is in the log already: the broker hands it out again.
+
+        Of statuses, one an hour, only the newest are looked at.
+        """
         if (outcome.topic, outcome.payload) in batch.said:
             return True
         batch.said.add((outcome.topic, outcome.payload))
+        if outcome.kind == "status":
+            rows = self._db.execute(
+                "SELECT payload FROM message WHERE topic = ? AND fresh IS NULL ORDER BY offset DESC LIMIT ?",
+                (outcome.topic, STATUSES),
+            )
+            return (outcome.payload,) in rows.fetchall()
         row = self._db.execute(
             "SELECT 1 FROM message WHERE topic = ? AND fresh IS NULL AND payload = ?", (outcome.topic, outcome.payload)
         )
@@ -608,7 +669,7 @@ class Log(LogReader):
                     number = min(number, branch.complete)
             if number:
                 complete[stream] = number
-        return Committed(complete, batch.records, batch.by_reason(), batch.elsewhere)
+        return Committed(complete, batch.records, batch.by_reason(), batch.elsewhere, batch.events)
 
 
 def _strange(outcome: Admitted | Refused, reason: str, detail: str) -> Refused:

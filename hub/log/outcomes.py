@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from hub.wire.channels import Proof, Said
 from hub.wire.messages import Message
 from hub.wire.outline import NOTHING, Outline
 
 Finding = tuple[int, str, str]
-"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty)."""
+"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty). `D@1794999990`: it has been
+faulty since that record began, Unix s, as shows only now."""
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
@@ -20,8 +22,10 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     site: str
     device: str
     kind: str
-    message: Message
+    message: Message | Said
     findings: list[Finding] = []
+    proof: Proof | None = None
+    """How well its origin is proven; None: as its channel has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,12 @@ class Refused:
     """A message for quarantine.
 
     `reason`: topic, unknown_board, not_json or bad_mac for what anybody may have sent; retired_board, wrong_topic,
-    schema, unknown_quantity, interval, future or past for what is `authentic`: the board's own, by a good MAC. Also
-    store (the series store refuses the point), other_content and not_compared (see `hub.log.repeats`), and internal (a
-    mistake of the hub's own). `outline` is what an authentic message of telemetry says of its records: those are done
-    with. `latest`: none of them is later than this (Unix s), as far as can be known.
+    schema, unknown_quantity, interval, future, past or old_status for what is `authentic`: the board's own, by a good
+    MAC. Also store (the series store refuses the point), other_content and not_compared (see `hub.log.repeats`), and
+    internal (a mistake of the hub's own).
+    `outline` is what an authentic message of telemetry says of its records: those are done with. `latest`: none of them
+    is later than this (Unix s), as far as can be known. `event`: the number of an authentic event, which its board may
+    forget; 0: it is none, or has none. `proof`: as in `Admitted`.
     """
 
     topic: str
@@ -43,6 +49,8 @@ class Refused:
     authentic: bool = False
     outline: Outline = NOTHING
     latest: int = 0
+    proof: Proof | None = None
+    event: int = 0
 
     @property
     def span(self) -> tuple[str, int, int] | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from hub.log.batch import AGAIN
 from hub.log.entry import COLUMNS, Entry
 from hub.storage.database import read_only
 
@@ -48,6 +49,11 @@ class LogReader:
             yield from map(Entry.of_row, rows)
             after = rows[-1][0]
 
+    def newest(self, most: int) -> Iterator[tuple[int, str, bytes]]:
+        """Yield up to `most` of the newest messages as (offset, topic, payload), the newest first."""
+        asked = "SELECT offset, CAST(topic AS TEXT), CAST(payload AS BLOB) FROM message ORDER BY offset DESC LIMIT ?"
+        yield from self._db.execute(asked, (most,))
+
     def end(self) -> int:
         """Return the offset of the newest message, 0 when there is none."""
         return self._db.execute("SELECT max(offset) FROM message").fetchone()[0] or 0
@@ -82,10 +88,17 @@ class LogReader:
         return found[0] if found else None
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """Return the messages since the log was made by (device, reason), as the table `count` has them."""
+        """Return the messages since the log was made by (device, reason), each once, as the table `count` has them."""
         return {
-            (device, reason): n for device, reason, n in self._db.execute("SELECT device, reason, messages FROM count")
+            (device, reason): n
+            for device, reason, n in self._db.execute(
+                "SELECT device, reason, messages FROM count WHERE reason != ?", (AGAIN,)
+            )
         }
+
+    def repeats(self) -> dict[str, int]:
+        """Return by device how many messages have come whose records the hub had all."""
+        return dict(self._db.execute("SELECT device, messages FROM count WHERE reason = ?", (AGAIN,)).fetchall())
 
     def quarantined(self) -> dict[str, int]:
         """Return how many messages are in quarantine, by reason."""

@@ -32,6 +32,19 @@ EARLIER = 0
 """As the branch of a message: an earlier version of the log wrote it, and it was chained afterwards."""
 
 
+EVENTS = "!"
+"""Behind the name of a stream: it counts events. `n` has the name in its upper bits, a number from 1 in the others."""
+EVENT_BITS = 20
+
+
+def place_of_event(number: int) -> tuple[str, int]:
+    """Return the stream that counts an event of this number, and its number in there.
+
+    A board draws at random where its numbers begin, in steps of 2^20, so that none is ever given twice.
+    """
+    return f"{(number - 1) >> EVENT_BITS:08x}{EVENTS}", ((number - 1) & ((1 << EVENT_BITS) - 1)) + 1
+
+
 class TooManyHolesError(Exception):
     """Numbers that would be one more range than a stream may have; nothing has been marked."""
 
@@ -149,6 +162,8 @@ class StreamTable:
         unchained = []
         for offset, topic, payload, fresh, before, branch in behind:
             found, place = channel(topic)
+            if found.outline is None:
+                continue  # its records have no numbers
             name, latest = found.outline(payload)
             stream = self.find(place.device, name)
             if branch:

@@ -1,27 +1,48 @@
 """`fenceline notify`: proves that messages reach people."""
 
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.terminal.commands import command, group, option
-from hub.terminal.json_lines import print_object
+from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config
-from hub.terminal.tables import Cell, say
+from hub.terminal.tables import Cell, say, table
 from schemas.errors import UserError
 from schemas.language import Text, tell
 
 if TYPE_CHECKING:
     from hub.config.alerts import Recipient
+    from hub.config.files import Config as HubConfig
     from hub.notify.text import Message
 
 TITLE = Text("Fenceline: test", "Fenceline：测试")
 BODY = Text("This is a test of the channel to {name}: no alert.", "这是发给{name}的通道测试，不是告警。")
 TAKEN = Text("the service took the message", "服务已接收消息")
 SEE = Text(
-    "Taken is not yet read: look whether it arrived. Some chat services also answer 'ok' to a message that they drop "
-    "(wrong signature, missing keyword).",
-    "“已接收”不等于“已送达”，请核实是否收到。部分聊天服务对被丢弃的消息（签名错误、缺少关键词）也返回成功。",
+    "Taken is not yet read: look whether it arrived.",
+    "“已接收”不等于“已送达”，请核实是否收到。",
+)
+REVIVED = Text("{n} messages that it had not taken are sent now", "此前未被接收的{n}条消息现在补发")
+COLUMNS = (
+    Text("Recipient", "收件人"),
+    Text("Waiting", "待发送"),
+    Text("Given up", "已放弃"),
+    Text("Not known", "无法确认"),
+    Text("Sent", "已发送"),
+    Text("Last sent (UTC)", "最近发送（UTC）"),
+    Text("Next attempt (UTC)", "下次尝试（UTC）"),
+    Text("Why not taken", "未被接收的原因"),
+)
+GIVEN_UP = Text(
+    "Given up: the service refused it for a day. Mend the address or the robot's settings; then 'fenceline notify "
+    "test' sends it.",
+    "已放弃：服务连续一天拒收。请修正地址或机器人设置，再运行 fenceline notify test 补发。",
 )
 NOBODY = Text(
     "there is no recipient; add a [[recipient]] to {config}, or set APPRISE_URLS",
@@ -35,6 +56,7 @@ app = group(
         "向人员发送消息：钉钉、企业微信、飞书、电子邮件、短信网关、网络钩子等。",
     ),
     "fenceline notify test",
+    "fenceline notify list",
 )
 
 
@@ -42,8 +64,12 @@ app = group(
     app,
     "test",
     Text(
-        "Send a test message to each recipient and say what came back. The exit code is 1 if one was not taken.",
-        "向每位收件人发送测试消息并报告结果。有未被接收的消息时退出码为 1。",
+        """Send a test message to each recipient and say what came back. The exit code is 1 if one was not taken.
+
+        Where it is taken, messages about alerts that the service had refused are sent, too.""",
+        """向每位收件人发送测试消息并报告结果。有未被接收的消息时退出码为 1。
+
+        测试消息被接收后，此前被拒收的告警消息随即补发。""",
     ),
     "fenceline notify test",
     "fenceline notify test --recipient night-desk --json",
@@ -59,7 +85,8 @@ def prove(
     from hub.notify.sender import deliver
 
     try:
-        people = recipients(load_config(config))
+        settings = load_config(config)
+        people = recipients(settings)
     except ConfigError as error:
         raise UserError(str(error)) from error
     if recipient:
@@ -68,15 +95,110 @@ def prove(
         raise UserError(tell(NOBODY).format(config=config))
     results = {one.name: deliver(one, _message(one)).error for one in people}
     failed = any(results.values())
+    revived = {name: _revive(settings, name) for name, problem in results.items() if not problem}
     if as_json:
-        rows = [{"recipient": name, "ok": not problem, "error": problem or None} for name, problem in results.items()]
+        rows = [
+            {"recipient": name, "ok": not problem, "error": problem or None, "sent_now": revived.get(name, 0)}
+            for name, problem in results.items()
+        ]
         print_object({"ok": not failed, "recipients": rows})
     else:
         for name, problem in results.items():
             say(Cell(f"{'✗' if problem else '✓'} {name}: ", "red" if problem else "green"), problem or tell(TAKEN))
+            if revived.get(name):
+                say(f"  {tell(REVIVED).format(n=revived[name])}")
         if not all(results.values()):
             say(Cell(tell(SEE), "dim"))
     raise typer.Exit(1 if failed else 0)
+
+
+@command(
+    app,
+    "list",
+    Text(
+        "List the recipients: what waits for them, what their service refused and why, when they were told last.",
+        "列出收件人：待发送的消息、被服务拒收的消息及原因、最近一次发送时间。",
+    ),
+    "fenceline notify list",
+    "fenceline notify list --json",
+)
+def list_(as_json: AsJson = False, config: Config = FENCELINE) -> None:
+    """List the recipients and how it stands with their messages."""
+    import msgspec
+
+    from hub.config.files import ConfigError, load_config
+    from hub.notify.queue import Line, lines
+    from hub.notify.recipients import recipients
+    from hub.storage.database import read_only
+
+    try:
+        settings = load_config(config)
+        names = [one.name for one in recipients(settings)]
+    except ConfigError as error:
+        raise UserError(str(error)) from error
+    rows: list[tuple[str, Line]] = []
+    files = _compliance_files(settings)
+    for path in files:
+        district = path.parent.name if path.parent != settings.data else ""
+        try:
+            with closing(read_only(path)) as db:
+                found = lines(db)
+        except sqlite3.Error as error:
+            raise UserError(f"{path}: cannot be read ({error}); run fenceline check") from error
+        rows += [(district, found.get(name, Line(name))) for name in {**dict.fromkeys(names), **found}]
+    rows = rows or [("", Line(name)) for name in names]
+    if as_json:
+        shown = (
+            {"district": district} | msgspec.to_builtins(line) | {"last": _time(line.last), "next": _time(line.next)}
+            for district, line in rows
+        )
+        print_list(shown, "recipients", refused=sum(line.refused for _, line in rows))
+        return
+    if not rows:
+        say(tell(NOBODY).format(config=config))
+        return
+    cells = [
+        [
+            f"{district}/{line.recipient}" if district else line.recipient,
+            *map(str, (line.waiting, line.refused, line.unknown, line.sent)),
+            _time(line.last) or "-",
+            _time(line.next) or "-",
+            line.error or "-",
+        ]
+        for district, line in rows
+    ]
+    table([tell(head) for head in COLUMNS], cells, numbers=(1, 2, 3, 4), whole=(0,))
+    if any(line.refused for _, line in rows):
+        say(Cell(tell(GIVEN_UP), "dim"))
+
+
+def _compliance_files(config: "HubConfig") -> list[Path]:
+    """Return the databases with the queues: one, or one for each district that has a hub of its own."""
+    from hub.storage.compliance_file import COMPLIANCE
+    from hub.storage.data_folder import databases
+
+    return [path for path in databases(config.data) if path.name == COMPLIANCE]
+
+
+def _revive(config: "HubConfig", name: str) -> int:
+    """Let what a recipient's service has refused so far be sent; return how many messages that are."""
+    from hub.notify.queue import revive
+    from hub.notify.tables import PART
+    from hub.storage.compliance_file import open_compliance
+    from hub.storage.database import DatabaseError
+
+    count = 0
+    for path in _compliance_files(config):
+        try:
+            with closing(open_compliance(path, PART)) as db:
+                count += revive(db, name, time.time())
+        except (DatabaseError, sqlite3.Error) as error:
+            raise UserError(f"{path}: {error}; run fenceline check") from error
+    return count
+
+
+def _time(when: float | None) -> str | None:
+    return None if when is None else f"{datetime.fromtimestamp(when, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _named(name: str, people: list["Recipient"]) -> "Recipient":

@@ -15,15 +15,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from hub.alerts.book import Book
 from hub.alerts.records import Alert, AlertEvent, Notification
 from hub.config.alerts import Recipient
+from hub.notify.answers import Why
 from hub.notify.recipients import FOLLOWS, GROUPS, is_awake, wants
 from hub.registry.live import Registry
 from hub.storage.database import transaction
 from hub.storage.rows import select
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+LIMITED_PAUSE, LONGEST_LIMITED = 60.0, 600.0
+"""After "too many": DingTalk and WeCom count by the minute, and DingTalk is said to refuse for ten (S)."""
+LONGEST_WAIT = 3600.0
+"""Between attempts at what only a person can mend, and at most for a service that names a time itself."""
+GIVE_UP = 86_400.0
+"""What was refused for so long for a reason that only a person can mend is left alone, s."""
 SHORTEST_PAUSE = 1.0
 PATIENCE = 5
 """After so many attempts a message lets those behind it go first, and goes alone: it may itself be what is refused."""
@@ -73,6 +82,11 @@ class Queue:
                 f"WHERE state = 'waiting' AND recipient NOT IN ({marks})",
                 names,
             )
+            # Whoever has mended the address starts the hub anew, and waits for what was not told.
+            self._db.execute(
+                "UPDATE notification SET due = min(due, ?) WHERE state = 'waiting' AND error IS NOT NULL",
+                (self._clock(),),
+            )
 
     def choose(self, registry: Registry) -> None:
         """Choose recipients for the steps since the last time."""
@@ -113,7 +127,7 @@ class Queue:
             # What is refused again and again must not hold up what came after it.
             f"SELECT id, attempts FROM notification WHERE recipient = ? AND state = 'waiting' "  # noqa: S608
             f"AND (due <= ? OR due > ?) ORDER BY attempts / {PATIENCE}, id",
-            (recipient.name, now, now + LONGEST_PAUSE),  # the latter: the clock has been set back since
+            (recipient.name, now, now + LONGEST_WAIT),  # the latter: the clock has been set back since
         ).fetchall()
         if not waiting or not is_awake(recipient, datetime.fromtimestamp(now, registry.zone)):
             return []
@@ -163,30 +177,48 @@ class Queue:
         ids = [one.notification.id for one in told]
         digest = ids[0] if len(ids) > 1 else None
         self._mark(ids, "state = 'sent', error = NULL, sent = ?, digest = ?", self._clock(), digest)
+        _forget_refusals(self._db, json.dumps(ids))
 
-    def failed(self, told: list[Due], error: str, *, perhaps: bool = False) -> float:
-        """Note why a message was not taken; return after how long the recipient is tried again, s.
+    def failed(
+        self, told: list[Due], error: str, *, perhaps: bool = False, why: Why = "again", wait: float = 0.0
+    ) -> float | None:
+        """Note why a message was not taken; return after how long the recipient is tried again, s; None: never.
 
-        `perhaps`: it may have been taken; the next attempt says so.
+        `perhaps`: it may have been taken; the next attempt says so. `wait`: the service asked for so long a pause, s.
         The pauses double, and are drawn at random from their span, so that what comes back is not overrun.
         """
         attempts = max(one.notification.attempts for one in told)
-        span = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 10))
-        pause = max(SHORTEST_PAUSE, random.uniform(0.5, 1) * span)  # noqa: S311
-        due = self._clock() + pause
+        first, longest = FIRST_PAUSE, LONGEST_WAIT if why == "wrong" else LONGEST_PAUSE
+        if why == "limited":
+            first, longest = LIMITED_PAUSE, LONGEST_LIMITED
+        span = min(longest, first * 2.0 ** min(attempts - 1, 10))
+        share = random.uniform(0.5, 1) if why != "limited" else 1.0  # noqa: S311
+        pause = max(SHORTEST_PAUSE, share * span, min(wait, LONGEST_WAIT))
+        now = self._clock()
+        ids = json.dumps([one.notification.id for one in told])
         with transaction(self._db):
-            for one in told:
+            if why == "wrong":
                 self._db.execute(
-                    "UPDATE notification SET state = 'waiting', error = ?, "
-                    "repeated = iif(? AND repeated = 0, 2, repeated) WHERE id = ?",
-                    (error, perhaps, one.notification.id),
+                    "INSERT OR IGNORE INTO refusal SELECT value, ? FROM json_each(?)",
+                    (now, ids),
                 )
+            else:
+                _forget_refusals(self._db, ids)
+            since = self._db.execute(
+                "SELECT max(since) FROM refusal WHERE notification IN (SELECT value FROM json_each(?))", (ids,)
+            ).fetchone()[0]
+            over = why == "wrong" and now - since > GIVE_UP
+            self._db.execute(
+                "UPDATE notification SET state = ?, error = ?, repeated = iif(? AND repeated = 0, 2, repeated) "
+                "WHERE id IN (SELECT value FROM json_each(?))",
+                ("refused" if over else "waiting", error, perhaps, ids),
+            )
             # Its other messages would only fail, too.
             self._db.execute(
                 "UPDATE notification SET due = max(due, ?) WHERE recipient = ? AND state = 'waiting'",
-                (due, told[0].notification.recipient),
+                (now + pause, told[0].notification.recipient),
             )
-        return pause
+        return None if over else pause
 
     def _mark(self, ids: list[int], what: str, *values: object) -> None:
         with transaction(self._db):
@@ -196,9 +228,64 @@ class Queue:
             )
 
 
-def count_waiting(db: sqlite3.Connection) -> tuple[int, int]:
-    """Count the messages about alerts that wait, and those of them whose last attempt failed."""
-    waiting, failing = db.execute(
-        "SELECT count(*), count(error) FROM notification WHERE state IN ('waiting', 'sending')"
+def revive(db: sqlite3.Connection, recipient: str, now: float) -> int:
+    """Send at once what a recipient's service has refused so far: it takes messages again; return how many there are.
+
+    `now`: Unix s.
+    """
+    with transaction(db):
+        chosen = "recipient = ? AND (state = 'refused' OR (state = 'waiting' AND error IS NOT NULL))"
+        ids = [id_ for (id_,) in db.execute(f"SELECT id FROM notification WHERE {chosen}", (recipient,))]  # noqa: S608
+        listed = json.dumps(ids)
+        _forget_refusals(db, listed)
+        db.execute(
+            "UPDATE notification SET state = 'waiting', due = ?, attempts = 0 "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            (now, listed),
+        )
+        return len(ids)
+
+
+def _forget_refusals(db: sqlite3.Connection, ids: str) -> None:
+    """Begin the day anew after which a notification is given up; `ids`: a JSON list."""
+    db.execute("DELETE FROM refusal WHERE notification IN (SELECT value FROM json_each(?))", (ids,))
+
+
+class Line(msgspec.Struct):
+    """How it stands with the messages to one recipient."""
+
+    recipient: str
+    waiting: int = 0
+    """To be sent, or on their way."""
+    refused: int = 0
+    """Refused for a day for a reason that only a person can mend, and left alone."""
+    unknown: int = 0
+    """Twice the hub was stopped while they were sent."""
+    sent: int = 0
+    last: float | None = None
+    """When one was sent last, Unix s."""
+    next: float | None = None
+    """When the next one is tried, Unix s."""
+    error: str | None = None
+    """Why the newest of those that wait or are left alone was not taken."""
+
+
+def lines(db: sqlite3.Connection) -> dict[str, Line]:
+    """Return how it stands with each recipient that was ever to be told of anything."""
+    rows = db.execute(
+        "SELECT recipient, sum(state IN ('waiting', 'sending')), sum(state = 'refused'), sum(state = 'unknown'), "
+        "sum(state = 'sent'), max(sent), min(iif(state = 'waiting', due, NULL)), "
+        "(SELECT error FROM notification e WHERE e.recipient = n.recipient AND e.error IS NOT NULL "
+        "AND e.state IN ('waiting', 'sending', 'refused', 'unknown') ORDER BY e.id DESC LIMIT 1) "
+        "FROM notification n GROUP BY recipient ORDER BY recipient"
+    ).fetchall()
+    return {row[0]: Line(*row) for row in rows}
+
+
+def count_waiting(db: sqlite3.Connection) -> dict[str, int]:
+    """Count the messages about alerts: waiting; failing: those of them whose last attempt failed; refused: given up."""
+    waiting, failing, refused = db.execute(
+        "SELECT ifnull(sum(state <> 'refused'), 0), count(iif(state <> 'refused', error, NULL)), "
+        "ifnull(sum(state = 'refused'), 0) FROM notification WHERE state IN ('waiting', 'sending', 'refused')"
     ).fetchone()
-    return int(waiting), int(failing)
+    return {"waiting": int(waiting), "failing": int(failing), "refused": int(refused)}

@@ -15,12 +15,15 @@ import apprise
 from hub.alerts.tables import PART as ALERTS
 from hub.config.alerts import Recipient
 from hub.config.files import Config, ConfigError
+from hub.notify.answers import Why, heard_answers, refusal
+from hub.notify.pieces import Room, room_of, scheme_of
 from hub.notify.queue import Due, Queue
 from hub.notify.recipients import address, recipients
 from hub.notify.tables import PART
 from hub.notify.text import Composer, Message
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
+from hub.storage.trouble import explain
 
 POLL = 0.1
 """How often it looks whether another thread or process has written to the database, s."""
@@ -49,36 +52,70 @@ class Outcome(NamedTuple):
     error: str = ""
     """Why it was not taken, without a secret; empty: it was taken."""
     perhaps: bool = False
-    """It left, and the answer was lost: it may have been taken nevertheless."""
+    """It left, and the answer was lost, or a part of it was taken: it may have been taken nevertheless."""
+    why: Why = "again"
+    """What the service means by its no."""
+    wait: float = 0.0
+    """For so long the service wants to be left alone, s."""
+
+
+def open_service(where: str) -> apprise.NotifyBase | None:
+    """Return apprise's plugin for an address; None: there is none."""
+    service = apprise.Apprise.instantiate(where, suppress_exceptions=True)
+    return service if isinstance(service, apprise.NotifyBase) else None
 
 
 def send(where: str, message: Message) -> Outcome:
-    """Send a message to an address."""
+    """Send a message to an address, in as many pieces as the service asks for."""
+    service = open_service(where)
+    if service is None:
+        return Outcome("apprise does not know this address", why="wrong")
+    room = room_of(service)
+    mode = service.overflow_mode if "overflow" in where else apprise.OverflowMode.SPLIT
+    pieces = [(message.title, message.body)]
+    if mode != apprise.OverflowMode.UPSTREAM:
+        split = room.split if mode == apprise.OverflowMode.SPLIT else room.cut
+        pieces = split(message.title, message.body)
+        service.overflow_mode = apprise.OverflowMode.UPSTREAM  # it would count characters, and split them once more
+    people = apprise.Apprise()
+    people.add(service)
+    for n, (title, body) in enumerate(pieces):
+        outcome = _send_piece(people, scheme_of(service), title, body, message.type)
+        if outcome.error:
+            piece = f"piece {n + 1} of {len(pieces)}: " if len(pieces) > 1 else ""
+            return outcome._replace(
+                error=without_secrets(piece + outcome.error, where), perhaps=outcome.perhaps or n > 0
+            )
+    return Outcome()
+
+
+def _send_piece(people: apprise.Apprise, scheme: str, title: str, body: str, type_: apprise.NotifyType) -> Outcome:
     said: list[str] = []
     heard: list[str] = []
-    people = apprise.Apprise()
-    people.add(where)
-    for service in people:
-        if isinstance(service, apprise.NotifyBase) and "overflow" not in where:
-            service.overflow_mode = apprise.OverflowMode.SPLIT  # else what is too long is refused again and again
 
     def note(entry: apprise.NotifyLogEntry, _: object) -> None:
         heard.append(entry.message)
         if logging.getLevelName(entry.level) >= logging.WARNING:
             said.append(entry.message)
 
-    taken = people.notify(
-        title=message.title,
-        body=message.body,
-        notify_type=message.type,
-        body_format=apprise.NotifyFormat.TEXT,
-        log_callback=note,
-        log_level=logging.DEBUG,
-    )
+    with heard_answers() as answers:
+        taken = bool(
+            people.notify(
+                title=title,
+                body=body,
+                notify_type=type_,
+                body_format=apprise.NotifyFormat.TEXT,
+                log_callback=note,
+                log_level=logging.DEBUG,
+            )
+        )
+    no = refusal(scheme, answers, taken=taken)
+    if no:
+        return Outcome(f"the service refused it: {no.words}", why=no.why, wait=no.wait)
     if taken:
         return Outcome()
     perhaps = any(_LOST.search(text) and not _NEVER_LEFT.search(text) for text in heard)
-    return Outcome(without_secrets(" ".join(said) or "the service did not take it", where), perhaps)
+    return Outcome(" ".join(said) or "the service did not take it", perhaps)
 
 
 def without_secrets(text: str, where: str) -> str:
@@ -96,7 +133,8 @@ class Notifier(threading.Thread):
 
     def __init__(self, config: Config, registry: Callable[[], Registry], clock: Callable[[], float]) -> None:
         super().__init__(name="notify", daemon=True)
-        self._db = open_compliance(config.data / COMPLIANCE, ALERTS, PART)
+        self._file = config.data / COMPLIANCE
+        self._db = open_compliance(self._file, ALERTS, PART)
         self._settings = config.alerts
         self._registry = registry
         self._recipients = recipients(config)
@@ -127,7 +165,8 @@ class Notifier(threading.Thread):
                         self._queue.choose(self._registry())
                         self._begin(pool)
                 except sqlite3.Error as error:
-                    log.error("notifications wait: %s; trying again in %.0f s", error, RETRY)  # noqa: TRY400
+                    what = explain(error, self._file)
+                    log.error("notifications wait: %s %s; trying again in %.0f s", COMPLIANCE, what, RETRY)  # noqa: TRY400
                     self._stop_asked.wait(RETRY)
                 except Exception:
                     log.exception("notifications wait; trying again in %.0f s", RETRY)
@@ -155,7 +194,7 @@ class Notifier(threading.Thread):
             if not told:
                 continue
             try:
-                message = composer.message(recipient, told)
+                message = composer.message(recipient, told, room_at(recipient))
             except Exception as error:
                 log.exception("a message to %s could not be written", recipient.name)
                 self._queue.failed(told, f"it could not be written: {error!r}")
@@ -166,10 +205,13 @@ class Notifier(threading.Thread):
         """Note what has become of the messages on their way; tell whether there was anything."""
         finished = [(name, told, done) for name, (told, done) in self._under_way.items() if done.done()]
         for name, told, done in finished:
-            error, perhaps = done.result()
+            error, perhaps, why, wait = done.result()
             if error:
-                pause = self._queue.failed(told, error, perhaps=perhaps)
-                log.error("%s was not told of alert %d: %s; again in %.0f s", name, told[0].alert.id, error, pause)
+                pause = self._queue.failed(told, error, perhaps=perhaps, why=why, wait=wait)
+                if pause is None:
+                    log.error("%s was not told of alert %d: %s; given up", name, told[0].alert.id, error)
+                else:
+                    log.error("%s was not told of alert %d: %s; again in %.0f s", name, told[0].alert.id, error, pause)
             else:
                 self._queue.sent(told)
             del self._under_way[name]
@@ -184,3 +226,12 @@ def deliver(recipient: Recipient, message: Message) -> Outcome:
         return Outcome(str(error))
     except Exception as error:  # noqa: BLE001 - a plugin's fault; its text and traceback may hold the address
         return Outcome(f"the sending failed with {type(error).__name__}", perhaps=True)
+
+
+def room_at(recipient: Recipient) -> Room | None:
+    """Return how much a recipient's service takes in one message; None: its address cannot be used now."""
+    try:
+        service = open_service(address(recipient))
+    except ConfigError:
+        return None
+    return room_of(service) if service else None

@@ -22,5 +22,12 @@ CREATE INDEX notification_sent ON notification (recipient, sent) WHERE sent IS N
 CREATE TABLE notified (step INTEGER NOT NULL);  -- the newest step for which recipients have been chosen
 INSERT INTO notified VALUES (0)
 """,
+    """
+CREATE TABLE refusal (            -- of notifications that are refused for a reason that only a person can mend
+    notification INTEGER PRIMARY KEY,
+    since REAL NOT NULL           -- Unix s; after a day its state is refused: nobody tries it any more by itself
+);
+CREATE INDEX notification_refused ON notification (recipient) WHERE state = 'refused'
+""",
 )
 PART = Part("notify", STEPS, before=1)

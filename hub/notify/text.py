@@ -8,13 +8,16 @@ import apprise
 from hub.alerts.book import of_lines
 from hub.alerts.text import SEVERITY, WHAT, Teller, kind_of
 from hub.config.alerts import SEVERITIES, Alerting, Recipient
+from hub.notify.pieces import Room
 from hub.notify.queue import Due
 from hub.notify.recipients import FOLLOWS
 from hub.registry.live import Registry
 from schemas.language import Lang, Text
 
 MOST_ROWS = 50
-"""Rows of a digest's table; chat services refuse longer messages."""
+"""Rows of a digest's table."""
+MOST_PIECES = 4
+"""Messages that a digest takes, of a service that takes little in one; what is behind them is counted in the last."""
 
 TYPES = {
     "info": apprise.NotifyType.INFO,
@@ -31,7 +34,8 @@ NUMBER = Text("Alert no. {alert}.", "告警编号：{alert}。")
 SINCE = Text("{what}, since {since}.", "{what}，自{since}起。")
 MANY = Text("{n} messages of alerts at once", "{n}条告警消息汇总")
 MORE = Text(
-    "... and {n} more: fenceline alerts list, or the hub's API", "……另有{n}条，请用fenceline alerts list或接口查看"
+    "... and {n} more ({counts}): fenceline alerts list, or the hub's API",
+    "……另有{n}条（{counts}），请用fenceline alerts list或接口查看",
 )
 HEAD = Text(
     "no. | time | site | what | severity | value | limit | standard (verified)",
@@ -56,16 +60,23 @@ class Composer:
         self._registry = registry
         self._teller = Teller(registry.zone)
 
-    def message(self, recipient: Recipient, told: list[Due]) -> Message:
-        """Return the message for one notification, or the digest for several."""
+    def message(self, recipient: Recipient, told: list[Due], room: Room | None = None) -> Message:
+        """Return the message for one notification, or the digest for several.
+
+        `room`: how much the recipient's service takes in one message; a digest is to take few of them.
+        """
         langs = list(Lang) if recipient.lang == "both" else [Lang(recipient.lang)]
-        write = self._one if len(told) == 1 else self._many
-        parts = [write(told, lang) for lang in langs]
         gravest = max((one.event.severity for one in told), key=SEVERITIES.index)
         type_ = TYPES[gravest]
         if all(one.event.what in {"resolved", "withdrawn"} for one in told):
             type_ = apprise.NotifyType.SUCCESS
-        return Message(" / ".join(title for title, _ in parts), "\n".join(body for _, body in parts), type_)
+        rows = min(len(told), MOST_ROWS)
+        while True:
+            parts = [self._one(told, lang) if len(told) == 1 else self._many(told, lang, rows) for lang in langs]
+            title, body = " / ".join(title for title, _ in parts), "\n".join(body for _, body in parts)
+            if room is None or rows == 1 or len(room.split(title, body)) <= MOST_PIECES:
+                return Message(title, body, type_)
+            rows -= 1
 
     def _one(self, told: list[Due], lang: Lang) -> tuple[str, str]:
         (one,) = told
@@ -84,21 +95,19 @@ class Composer:
         severity = SEVERITY[one.event.severity].into(lang)
         return f"Fenceline [{severity}] {self._place(one, lang)}: {what}", "\n".join(parts)
 
-    def _many(self, told: list[Due], lang: Lang) -> tuple[str, str]:
-        counts = Counter(one.event.severity for one in told)
-        counted = [f"{SEVERITY[name].into(lang)} {counts[name]}" for name in reversed(SEVERITIES) if counts[name]]
-        lines = [", ".join(counted), HEAD.into(lang)]
+    def _many(self, told: list[Due], lang: Lang, rows: int) -> tuple[str, str]:
+        lines = [_counts(told, lang), HEAD.into(lang)]
         # The gravest first: they must be among those that are shown.
-        shown = sorted(told, key=lambda one: -SEVERITIES.index(one.event.severity))[:MOST_ROWS]
-        for one in shown:
+        ranked = sorted(told, key=lambda one: -SEVERITIES.index(one.event.severity))
+        for one in ranked[:rows]:
             value = "-" if one.alert.value is None else f"{one.alert.value:.1f} {one.alert.unit}"
             limit = "-" if one.alert.limit_value is None else f"{one.alert.limit_value:g} {one.alert.unit}"
             what, severity = self._what(one, lang), SEVERITY[one.event.severity].into(lang)
             cited = f"{one.alert.standard} {one.alert.clause} ({one.alert.verified})" if one.alert.standard else "-"
             when = f"{one.alert.id} | {self._teller.clock(one.event.time)}"
             lines.append(" | ".join((when, self._place(one, lang), what, severity, value, limit, cited)))
-        if len(told) > MOST_ROWS:
-            lines.append(MORE.into(lang).format(n=len(told) - MOST_ROWS))
+        if rest := ranked[rows:]:
+            lines.append(MORE.into(lang).format(n=len(rest), counts=_counts(rest, lang)))
         if any(one.notification.repeated for one in told):
             lines.append(REPEATED.into(lang))
         return f"Fenceline: {MANY.into(lang).format(n=len(told))}", "\n".join(lines)
@@ -115,3 +124,9 @@ class Composer:
         site = self._registry.sites.get(one.alert.site)
         name = Text(site.en, site.zh).into(lang) if site else one.alert.site
         return f"{name} {one.alert.device}".strip() or HUB.into(lang)
+
+
+def _counts(told: list[Due], lang: Lang) -> str:
+    """Return how many there are of each severity, the gravest first."""
+    counts = Counter(one.event.severity for one in told)
+    return ", ".join(f"{SEVERITY[name].into(lang)} {counts[name]}" for name in reversed(SEVERITIES) if counts[name])

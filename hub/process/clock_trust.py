@@ -56,12 +56,13 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 class _Word(msgspec.Struct, gc=False):
-    """What a board claims: offsets, and the ticks when it did."""
+    """What a board claims: offsets, and the ticks when it did; `first_at`: since when it has been heard."""
 
     best: float
     best_at: float
     last: float
     last_at: float
+    first_at: float
 
 
 class HubClock(Clock):
@@ -149,8 +150,8 @@ class HubClock(Clock):
 
     def _hear(self, device: str, claim: float, steady: float) -> None:
         word = self._words.get(device)
-        if word is None:
-            self._words[device] = _Word(claim, steady, claim, steady)
+        if word is None or steady - word.last_at > HEARD * self._rate:
+            self._words[device] = _Word(claim, steady, claim, steady, steady)
             return
         word.last, word.last_at = claim, steady
         if claim >= word.best or steady - word.best_at > HEARD * self._rate:
@@ -197,7 +198,10 @@ class HubClock(Clock):
             self._believe(seen, proven=self.proven)
 
     def _all_behind(self, words: list[_Word], seen: float, steady: float) -> bool:
-        """Tell whether most boards keep one and the same distance: old records that come in a hurry do not."""
+        """Tell whether most boards keep one and the same distance, heard again and again.
+
+        Old records that come in a hurry do not keep it, and what waited at the broker is heard once.
+        """
         behind = [word.last for word in words if word.last - seen < -BEHIND * self._rate]
         if len(behind) < 2 or 2 * len(behind) <= len(words):
             self._live = None
@@ -205,7 +209,8 @@ class HubClock(Clock):
         middle = median(behind)
         if self._live is None or abs(middle - self._live[1]) > LIVE / 2 * self._rate:
             self._live = steady, middle
-        return steady - self._live[0] >= LIVE * self._rate
+        again = sum(word.last_at - word.first_at >= LIVE * self._rate for word in words)
+        return steady - self._live[0] >= LIVE * self._rate and 2 * again > len(words)
 
     def _contradict(self, words: list[_Word], seen: float, steady: float, others: int) -> None:
         theirs, ours = shown(steady + median(word.last for word in words)), shown(steady + seen)
@@ -265,6 +270,7 @@ class HubClock(Clock):
             return
         draft = self._file.with_name(f"{self._file.name}.part")
         with suppress(OSError):  # without it the next start asks the log and the boards
+            draft.touch(0o600)
             draft.write_bytes(msgspec.json.encode(Anchor(self._boot, self.held.offset)))
             draft.replace(self._file)
             self._kept = self.held.offset

@@ -4,20 +4,39 @@ import datetime as dt
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from hub.registry.entries import KINDS, Background, Board, City, Contact, District, NightWork, Site
-from schemas import PROPERTIES, jurisdictions_of
+from hub.config.names import EXPECTED as EXPECTED_NAME
+from hub.config.names import is_own
+from hub.registry.entries import (
+    KINDS,
+    Background,
+    Board,
+    City,
+    Contact,
+    District,
+    NightWork,
+    Sender,
+    Site,
+    Station,
+    Terminal,
+)
+from schemas import jurisdictions_of, site_properties
+from schemas.domains import site_kinds
 
 ID = "1 to 32 of a-z, 0-9 and -"
 TIME = "a date and time such as 2026-12-01T22:00"
 DAY = "a date such as 2026-12-01"
 NAME = "a name, in quotes"
+SIM = "the number of its SIM card in quotes, 6 to 20 digits"
 POSITION = "[latitude, longitude] in degrees (WGS-84), such as [22.5431, 114.0579]"
+DRIVERS = Path(__file__).parents[2] / "edge" / "drivers"
+"""The boards' drivers, one file for each, where they are installed beside the hub."""
 EXPECTED = {
     "id": ID,
     "city": ID,
@@ -25,7 +44,6 @@ EXPECTED = {
     "site": ID,
     "en": NAME,
     "zh": NAME,
-    "kind": "construction or factory",
     "zone_class": "one of 0, 1, 2, 3, 4, 4a and 4b, in quotes",
     "position": POSITION,
     "contacts": 'a list such as [{role = "site manager", phone = "+86 20 0000 0000"}]',
@@ -48,18 +66,22 @@ EXPECTED = {
     "installed": DAY,
     "calibration_due": DAY,
     "retired": DAY,
+    "mn": "the number of its equipment (MN) in quotes: 1 to 32 letters, digits, _ and -",
+    "plate": "the plate of its vehicle, in quotes",
     "note": "a text, in quotes",
     "jurisdiction": "a code such as CN or CN-GD, or its name",
     "properties": 'a table such as {phase = "earthworks"}',
 }
-TYPES: dict[str, type[City | District | Site | Board]] = {
+TYPES: dict[str, type[City | District | Site | Sender]] = {
     "city": City,
     "district": District,
     "site": Site,
     "board": Board,
+    "station": Station,
+    "terminal": Terminal,
 }
 
-T = TypeVar("T", City, District, Site, Board)
+T = TypeVar("T", City, District, Site, Board, Station, Terminal)
 
 
 class EntryError(Exception):
@@ -81,10 +103,13 @@ class Entries(msgspec.Struct, frozen=True):
     sites: dict[str, Site]
     boards: dict[str, Board]
     zone: ZoneInfo
+    stations: dict[str, Station] = {}
+    terminals: dict[str, Terminal] = {}
 
     def plain(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the entries as TOML knows them, by kind and id; what is equal in them means the same."""
-        tables: tuple[dict[str, Any], ...] = (self.cities, self.districts, self.sites, self.boards)
+        senders: tuple[dict[str, Any], ...] = (self.boards, self.stations, self.terminals)
+        tables: tuple[dict[str, Any], ...] = (self.cities, self.districts, self.sites, *senders)
         dates = (dt.date, dt.datetime)
         return {
             kind: {id_: _lists(msgspec.to_builtins(entry, builtin_types=dates)) for id_, entry in table.items()}
@@ -97,10 +122,12 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     district: list[District] = []
     site: list[Site] = []
     board: list[Board] = []
+    station: list[Station] = []
+    terminal: list[Terminal] = []
     timezone: str = "Asia/Shanghai"
 
 
-_Packed = tuple[list[City], list[District], list[Site], list[Board], str]
+_Packed = tuple[list[City], list[District], list[Site], list[Board], list[Station], list[Terminal], str]
 
 
 def check(raw: dict[str, Any]) -> Entries:
@@ -121,42 +148,56 @@ def _checked(raw: dict[str, Any]) -> Entries:
         file = msgspec.convert(raw, _File)
     except msgspec.ValidationError as error:
         raise _explain(str(error), raw) from None
+    _refuse_controls(raw)
     zone = _zone(file.timezone)
     cities, districts = _by_id("city", file.city), _by_id("district", file.district)
     sites, boards = _by_id("site", file.site), _by_id("board", file.board)
     for city in file.city:
         _check_city(city)
     for district in file.district:
+        _check_name("district", district.id)
         if district.city not in cities:
             raise EntryError(_missing("city", district.city), "district", district.id, "city")
     for site in file.site:
+        _check_name("site", site.id)
+        if is_own(site.district):
+            raise EntryError(_TAKEN.format(name=site.district), "site", site.id, "district")
         if districts and site.district not in districts:
             raise EntryError(_missing("district", site.district), "site", site.id, "district")
         _check_site(site, zone)
-    for board in file.board:
-        _check_board(board, sites)
-    _check_references(file, boards)
-    return Entries(cities, districts, sites, boards, zone)
+    stations, terminals = _by_id("station", file.station), _by_id("terminal", file.terminal)
+    _check_senders({"board": boards, "station": stations, "terminal": terminals}, sites)
+    _check_references(file, {*boards, *stations, *terminals})
+    return Entries(cities, districts, sites, boards, zone, stations, terminals)
 
 
-def _check_references(file: _File, boards: dict[str, Board]) -> None:
+def _check_references(file: _File, senders: Container[str]) -> None:
     found = [("district", one.id, one.reference) for one in file.district]
     found += [("site", one.id, one.reference) for one in file.site]
     for kind, id_, reference in found:
-        if reference is not None and reference not in boards:
+        if reference is not None and reference not in senders:
             raise EntryError(_missing("board", reference), kind, id_, "reference")
 
 
 def _pack(entries: Entries) -> bytes:
     """Return the entries in one piece: where they lie now, TOML's reader left holes of twice their own size."""
-    tables = entries.cities, entries.districts, entries.sites, entries.boards
+    senders = entries.boards, entries.stations, entries.terminals
+    tables: tuple[dict[str, Any], ...] = (entries.cities, entries.districts, entries.sites, *senders)
     return msgspec.json.encode([*(list(table.values()) for table in tables), str(entries.zone)])
 
 
 def _unpack(packed: bytes) -> Entries:
     """Return the entries, side by side, and with what many boards share only once."""
-    cities, districts, sites, boards, zone = msgspec.json.decode(packed, type=_Packed)
-    entries = Entries(_by_id("city", cities), _by_id("district", districts), _by_id("site", sites), {}, ZoneInfo(zone))
+    cities, districts, sites, boards, stations, terminals, zone = msgspec.json.decode(packed, type=_Packed)
+    entries = Entries(
+        _by_id("city", cities),
+        _by_id("district", districts),
+        _by_id("site", sites),
+        {},
+        ZoneInfo(zone),
+        _by_id("station", stations),
+        _by_id("terminal", terminals),
+    )
     shared: dict[object, object] = {}
     for board in boards:
         msgspec.structs.force_setattr(board, "site", entries.sites[board.site].id)
@@ -181,8 +222,53 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         text = str(error)
         text = text.replace("`$", f"`$.{kind}[0]", 1) if " - at `$" in text else f"{text} - at `$.{kind}[0]`"
         raise _explain(text, {kind: [entry]}) from None
+    if isinstance(found, District | Site | Board | Station | Terminal):
+        _check_name(kind, found.id)
+    _refuse_control(kind, entry)
     if isinstance(found, Site):
         _check_site(found, zone)
+    if isinstance(found, Board):
+        check_sensors(found.id, found.sensors)
+
+
+def check_sensors(board: str, sensors: Iterable[str]) -> None:
+    """Check what is written of a board's sensors: that there are such drivers, where this machine has them.
+
+    Raises:
+        EntryError: there is none of such a name.
+    """
+    known = sorted(file.stem for file in DRIVERS.glob("*.py") if "\nclass Driver" in file.read_text("utf-8"))
+    for name in sensors:
+        if known and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            told = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(known)}"
+            raise EntryError(f"sensors: there is no driver {name!r}; {told}", "board", board, "sensors")
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no name has, and what makes a text look like another one: in a message to people, on a screen, in a URL."""
+
+
+def _refuse_controls(raw: dict[str, Any]) -> None:
+    for kind in KINDS:
+        for table in _tables(raw, kind):
+            _refuse_control(kind, table)
+
+
+def _refuse_control(kind: str, entry: dict[str, Any]) -> None:
+    for field, value in entry.items():
+        parts: list[Any] = [value]
+        while parts:
+            part = parts.pop()
+            if isinstance(part, dict):
+                parts += part.values()
+            elif isinstance(part, (list, tuple)):
+                parts += part
+            elif isinstance(part, str):
+                found = _CONTROL.search(part) or (field != "note" and re.search(r"[\t\n]", part))
+                if found:
+                    problem = f"{field}: holds the control character U+{ord(found[0]):04X}; take it out"
+                    raise EntryError(problem, kind, str(entry.get("id", "")), field)
 
 
 def _lists(value: Any) -> Any:
@@ -236,12 +322,9 @@ def _check_city(city: City) -> None:
 
 
 def _check_site(site: Site, zone: ZoneInfo) -> None:
-    for name, value in site.properties.items():
-        allowed = PROPERTIES[name].values if name in PROPERTIES else ()
-        if value not in allowed:
-            near = f"one of: {', '.join(allowed)}" if allowed else f"one of the properties {', '.join(PROPERTIES)}"
-            problem = f"properties: {name} = {value!r}: expected {near}"
-            raise EntryError(problem, "site", site.id, "properties")
+    if site.kind not in site_kinds():
+        raise EntryError(f"kind = {site.kind!r}: expected {_kinds()}", "site", site.id, "kind")
+    _check_properties(site)
     if site.position is not None:
         _check_position(site, *site.position)
     for contact in site.contacts:
@@ -261,6 +344,21 @@ def _check_permits(site: Site, zone: ZoneInfo) -> None:
         if permit.to <= permit.from_:
             problem = f"night_work: permit {permit.permit!r} ends before it begins; expected 'to' later than 'from'"
             raise EntryError(problem, "site", site.id, "night_work")
+
+
+def _check_properties(site: Site) -> None:
+    known = site_properties()
+    for name, value in site.properties.items():
+        allowed = known[name].values if name in known else ()
+        if value not in allowed:
+            near = f"one of: {', '.join(allowed)}" if allowed else f"one of the properties {', '.join(known)}"
+            problem = f"properties: {name} = {value!r}: expected {near}"
+            raise EntryError(problem, "site", site.id, "properties")
+
+
+def _kinds() -> str:
+    *others, last = site_kinds()
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _check_background(site: Site, one: Background, zone: ZoneInfo) -> None:
@@ -292,11 +390,38 @@ def _check_position(site: Site, latitude: float, longitude: float) -> None:
     raise EntryError(problem, "site", site.id, "position")
 
 
-def _check_board(board: Board, sites: dict[str, Site]) -> None:
-    if board.id == "hub":
-        raise EntryError("that is the hub's own name at the broker; give the board another", "board", "hub", "id")
-    if board.site not in sites:
-        raise EntryError(_missing("site", board.site), "board", board.id, "site")
+def _check_senders(by_kind: Mapping[str, Mapping[str, Sender]], sites: dict[str, Site]) -> None:
+    """Check what sends: its site, and that its id and the number by which it is known are its own."""
+    ids: dict[str, str] = {}
+    numbers: dict[tuple[str, str], str] = {}
+    for kind, senders in by_kind.items():
+        for id_, sender in senders.items():
+            _check_name(kind, id_)
+            if sender.site not in sites:
+                raise EntryError(_missing("site", sender.site), kind, id_, "site")
+            if id_ in ids:
+                raise EntryError(f"a {ids[id_]} has that id, too; give each an id of its own", kind, id_, "id")
+            ids[id_] = kind
+            number = _number(sender)
+            if number is not None and (other := numbers.setdefault(number, id_)) != id_:
+                field, value = number
+                problem = f"{field} = {value!r} is that of {kind} {other!r}, too; each is known by a number of its own"
+                raise EntryError(problem, kind, id_, field)
+
+
+def _number(sender: Sender) -> tuple[str, str] | None:
+    """Return the field and the value by which a channel knows a sender; of a board it is the id."""
+    if isinstance(sender, Station):
+        return "mn", sender.mn
+    return ("phone", sender.phone.lstrip("0")) if isinstance(sender, Terminal) else None
+
+
+_TAKEN = f"{{name!r}} is a name of the deployment's own; choose another, {EXPECTED_NAME}"
+
+
+def _check_name(kind: str, id_: str) -> None:
+    if is_own(id_):
+        raise EntryError(_TAKEN.format(name=id_), kind, id_, "id")
 
 
 _WHERE = re.compile(r"(.*?)(?: - at `\$\.?(.*?)`)?\Z", re.DOTALL)
@@ -337,11 +462,19 @@ def _field_problem(what: str, path: str, value: Any, kind: str) -> tuple[str, st
         return unknown[1], f"there is no field '{place}{unknown[1]}'{_near(unknown[1], fields)}"
     missing = re.search(r"missing required field `(.*?)`", what)
     if missing:
-        return names[0] if names else missing[1], f"{place}{missing[1]} is missing; expected {EXPECTED[missing[1]]}"
+        return names[0] if names else missing[
+            1
+        ], f"{place}{missing[1]} is missing; expected {_expected(kind, missing[1])}"
     if not names:
         return "", f"{what}; expected a table"
     shown = str(value) if isinstance(value, (dt.date, dt.datetime)) else repr(value)
-    return names[0], f"{path} = {shown}: expected {EXPECTED[names[-1]]}"
+    return names[0], f"{path} = {shown}: expected {_expected(kind, names[-1])}"
+
+
+def _expected(kind: str, field: str) -> str:
+    if field == "kind":
+        return _kinds()
+    return SIM if (kind, field) == ("terminal", "phone") else EXPECTED[field]
 
 
 def _fields(kind: str, inner: str) -> list[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from hub.registry.cli_add import add
 from hub.registry.commands import cell, load, open_editor, refusing, today, unknown
-from hub.registry.view import View, board_row, district_row, plain, site_row
+from hub.registry.entries import SENDERS
+from hub.registry.view import View, board_row, district_row, kind_of, plain, sender_row, site_row
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config, Site
@@ -33,6 +34,8 @@ class What(StrEnum):
 
     sites = "sites"
     boards = "boards"
+    stations = "stations"
+    terminals = "terminals"
     districts = "districts"
 
 
@@ -41,6 +44,8 @@ class CsvKind(StrEnum):
 
     sites = "sites"
     boards = "boards"
+    stations = "stations"
+    terminals = "terminals"
 
 
 class Format(StrEnum):
@@ -54,8 +59,8 @@ class Format(StrEnum):
     app,
     "list",
     Text(
-        "List the boards, sites or districts. Retired boards and overdue calibrations are marked.",
-        "列出设备、站点或区，并标出已停用的设备和逾期的校准。",
+        "List the boards, stations, terminals, sites or districts. Retired ones and overdue calibrations are marked.",
+        "列出设备、监测站、车载终端、站点或区，并标出已停用的设备和逾期的校准。",
     ),
     "fenceline registry list",
     "fenceline registry list sites --district nanhai --json",
@@ -70,7 +75,7 @@ def list_(
     as_json: AsJson = False,
     config: Config = FENCELINE,
 ) -> None:
-    """List boards, sites or districts."""
+    """List what the registry has."""
     city = load(config)
     if district and district not in city.districts:
         raise unknown("district", district, city.districts)
@@ -84,6 +89,12 @@ def list_(
         print_list(rows, "districts") if as_json else View().districts(rows)
     elif what is What.sites:
         print_list(map(plain, sites), "sites") if as_json else View().sites(sites, city, day)
+    elif what is not What.boards:
+        table = city.stations if what is What.stations else city.terminals
+        ids = {one.id for one in sites}
+        others = [one for one in table.values() if one.site in ids]
+        rows = [sender_row(one, city, day) for one in others]
+        print_list(rows, what.value) if as_json else View().senders(others, city, day)
     else:
         ids = {one.id for one in sites}
         boards = [board for board in city.boards.values() if board.site in ids]
@@ -95,32 +106,36 @@ def list_(
     app,
     "show",
     Text(
-        "Show everything of a site or a board; of its key only a fingerprint.",
-        "查看站点或设备的全部信息；密钥只显示指纹。",
+        "Show everything of a site, board, station or terminal; of a key only a fingerprint.",
+        "查看站点、设备、监测站或车载终端的全部信息；密钥只显示指纹。",
     ),
     "fenceline registry show station-pit-1",
     "fenceline registry show station-pit --json",
 )
 def show(
-    id_: Annotated[str, argument(Text("A site or a board.", "站点或设备编号。"), "ID")],
+    id_: Annotated[str, argument(Text("A site, or what sends from it.", "站点、设备、监测站或车载终端编号。"), "ID")],
     as_json: AsJson = False,
     config: Config = FENCELINE,
 ) -> None:
     """Show a site or a board."""
     city = load(config)
     site, board = city.sites.get(id_), city.boards.get(id_)
-    if not site and not board:
-        raise unknown("site or board", id_, [*city.sites, *city.boards])
+    other = None if board else city.sender(id_)
+    if not site and not board and not other:
+        raise unknown("site or board", id_, [*city.sites, *(one.id for one in city.senders())])
     day = today(city.zone)
     if as_json:
         told = {"site": site_row(site, city)} if site else {}
-        print_object(told | ({"board": board_row(board, city, day)} if board else {}))
+        told |= {"board": board_row(board, city, day)} if board else {}
+        print_object(told | ({kind_of(other): sender_row(other, city, day)} if other else {}))
         return
     view = View()
     if site:
         view.site(site, city)
     if board:
         view.board(board, city, day)
+    if other:
+        view.sender(other, city, day)
 
 
 @command(
@@ -153,8 +168,8 @@ def key(
     app,
     "retire",
     Text(
-        "Retire a board. Its key stays, so that what it has said can still be verified.",
-        "停用设备。密钥保留，以便核验其已发送的数据。",
+        "Retire a board, station or terminal. Its key stays, so that what it has said can still be verified.",
+        "停用设备、监测站或车载终端。密钥保留，以便核验其已发送的数据。",
     ),
     "fenceline registry retire station-pit-1",
     "fenceline registry retire station-pit-1 --date 2026-12-31 --json",
@@ -172,14 +187,16 @@ def retire(
     as_json: AsJson = False,
     config: Config = FENCELINE,
 ) -> None:
-    """Retire a board."""
+    """Retire what sends."""
     wanted = cell("--date", "retired", date)
     with open_editor(config) as editor:
-        boards = editor.entries["board"]
-        if board not in boards:
-            raise unknown("board", board, boards)
-        boards[board] = boards[board] | {"retired": wanted or today(editor.zone)}
-        told = {"board": board, "retired": str(boards[board]["retired"])}
+        senders = {kind: editor.entries[kind] for kind in SENDERS}
+        kind = next((kind for kind, entries in senders.items() if board in entries), None)
+        if kind is None:
+            raise unknown("board", board, [id_ for entries in senders.values() for id_ in entries])
+        entries = senders[kind]
+        entries[board] = entries[board] | {"retired": wanted or today(editor.zone)}
+        told = {kind: board, "retired": str(entries[board]["retired"])}
         changes = editor.commit()
     if as_json:
         print_object(told | {"changed": bool(changes)})
@@ -198,16 +215,17 @@ def retire(
 
         CSV: the first line names the columns, in any order, all but id may be left out. Sites: id, district, kind, en,
         zh, zone_class, latitude, longitude, contacts (role|name|phone|email), night_work (from|to|permit|note). Boards:
-        id, site, sensors (separated by blanks), installed, calibration_due, retired, note. Several contacts or permits
-        are separated by semicolons. An empty cell takes the field away. UTF-8 and GB18030, as spreadsheets save
-        them.""",
+        id, site, sensors (separated by blanks), installed, calibration_due, retired, note. Stations have mn, terminals
+        phone and plate. Several contacts or permits are separated by semicolons. An empty cell takes the field away.
+        UTF-8 and GB18030, as spreadsheets save them.""",
         """从 TOML 或 CSV 文件新增条目并更新已有条目；不加 --replace 时不删除任何内容。
 
         先整体检查导入后的登记册：有任何错误则不作更改。新设备会生成密钥，用 fenceline registry key 导出。
 
         CSV：第一行为列名，顺序不限，除 id 外均可省略。站点：id、district、kind、en、zh、zone_class、latitude、
         longitude、contacts（角色|姓名|电话|邮箱）、night_work（开始|结束|许可证|备注）。设备：id、site、
-        sensors（以空格分隔）、installed、calibration_due、retired、note。多个联系人或许可证以分号分隔。
+        sensors（以空格分隔）、installed、calibration_due、retired、note。监测站有 mn，车载终端有 phone 和 plate。
+        多个联系人或许可证以分号分隔。
         空单元格表示清除该字段。支持电子表格保存的 UTF-8 和 GB18030 编码。""",
     ),
     "fenceline registry import boards.csv --dry-run",

@@ -1,4 +1,4 @@
-"""`fenceline registry add`: one city, district, site or board more."""
+"""`fenceline registry add`: one city, district, site, board, station or terminal more."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hub.registry.edit import Change
 
 add = group(
-    Text("Add one city, district, site or board.", "新增城市、区、站点或设备。"),
+    Text("Add one city, district, site, board, station or terminal.", "新增城市、区、站点、设备、监测站或车载终端。"),
     "fenceline registry add board station-pit-1 --site station-pit --sensors plantower,modbus",
 )
 
@@ -66,7 +66,7 @@ def add_district(
 @command(
     add,
     "site",
-    Text("Add a construction site or factory.", "新增建筑工地或工厂。"),
+    Text("Add a site.", "新增站点。"),
     "fenceline registry add site station-pit --district nanhai --kind construction --en 'Station pit' --zh 车站基坑 "
     "--zone-class 2 --position 23.0288,113.1427 --contact 'site manager|Li|+86 757 0000 0000' "
     "--night-work '2026-12-01T22:00|2026-12-02T06:00|2026-118'",
@@ -78,8 +78,8 @@ def add_site(
         str,
         option(
             Text(
-                "construction or factory: decides which limits bind it.",
-                "construction（建筑工地）或 factory（工厂），决定适用哪些限值。",
+                "A kind that a domain pack declares, such as construction: decides which limits bind it.",
+                "领域包声明的站点类型，如 construction（建筑工地），决定适用哪些限值。",
             )
         ),
     ],
@@ -109,7 +109,7 @@ def add_site(
     ] = None,
     config: Config = FENCELINE,
 ) -> None:
-    """Add a construction site or factory."""
+    """Add a site."""
     entry: dict[str, Any] = {
         "id": id_,
         "district": district,
@@ -161,8 +161,13 @@ def add_board(
 ) -> None:
     """Add a board."""
     from hub.config.files import load_config
+    from hub.registry.check import EntryError, check_sensors
 
     entry = {"id": id_, "site": site, "sensors": cell("--sensors", "sensors", sensors), "note": note}
+    try:
+        check_sensors(id_, entry["sensors"] or ())
+    except EntryError as error:
+        raise UserError(f"--{error}") from None
     entry["installed"] = cell("--installed", "installed", installed)
     entry["calibration_due"] = cell("--calibration-due", "calibration_due", calibration_due)
     changes = _add(config, "board", entry, _given_key(key_file) if key_file else None)
@@ -171,6 +176,71 @@ def add_board(
     say(view.text("its key", load_config(config).keys, fingerprint(load(config).keys[id_])))
     if key_file is None:
         say(view.text("hand out", f"fenceline registry key {id_} --out {id_}.key --config {config}"))
+
+
+Installed = Annotated[str | None, option(Text("Date, such as 2026-12-01.", "安装日期，如 2026-12-01。"))]
+Note = Annotated[str | None, option(Text("Anything worth knowing.", "备注。"))]
+
+
+@command(
+    add,
+    "station",
+    Text(
+        """Add an online monitoring station that speaks HJ 212.
+
+        What it proves itself with (PW) is written by hand into the file of keys, as ID = "PW"; without it, its origin
+        is not proven, and every verdict on it says so.""",
+        """新增采用 HJ 212 的在线监测站。
+
+        其访问密码（PW）由人工写入密钥文件，格式为 编号 = "密码"；没有密码则来源未经验证，相关判定均会注明。""",
+    ),
+    "fenceline registry add station mill-cems --site mill --mn 010000A8900016F000169DC0",
+)
+def add_station(
+    id_: Id,
+    site: Annotated[str, option(Text("Id of the site that it measures.", "所监测站点的编号。"), "--site")],
+    mn: Annotated[str, option(Text("Number of its equipment, as it sends it.", "设备唯一标识（MN），与上报一致。"))],
+    installed: Installed = None,
+    calibration_due: Annotated[
+        str | None, option(Text("Date from which its calibration is overdue.", "校准到期日期。"))
+    ] = None,
+    note: Note = None,
+    config: Config = FENCELINE,
+) -> None:
+    """Add a station."""
+    entry = {"id": id_, "site": site, "mn": mn, "note": note}
+    entry["installed"] = cell("--installed", "installed", installed)
+    entry["calibration_due"] = cell("--calibration-due", "calibration_due", calibration_due)
+    View().changes(_add(config, "station", entry))
+
+
+@command(
+    add,
+    "terminal",
+    Text(
+        """Add a vehicle's terminal that speaks JT/T 808.
+
+        Its authentication code is written by hand into the file of keys, as ID = "CODE"; without it, its origin is not
+        proven.""",
+        """新增采用 JT/T 808 的车载终端。
+
+        其鉴权码由人工写入密钥文件，格式为 编号 = "鉴权码"；没有鉴权码则来源未经验证。""",
+    ),
+    "fenceline registry add terminal truck-17 --site depot --phone 013800000000 --plate 粤A00000",
+)
+def add_terminal(
+    id_: Id,
+    site: Annotated[str, option(Text("Id of its site, such as a depot.", "所属站点的编号，如车场。"), "--site")],
+    phone: Annotated[str, option(Text("Number of its SIM card, as it sends it.", "终端手机号，与上报一致。"))],
+    plate: Annotated[str | None, option(Text("Plate of its vehicle.", "车牌号。"))] = None,
+    installed: Installed = None,
+    note: Note = None,
+    config: Config = FENCELINE,
+) -> None:
+    """Add a terminal."""
+    entry = {"id": id_, "site": site, "phone": phone, "plate": plate, "note": note}
+    entry["installed"] = cell("--installed", "installed", installed)
+    View().changes(_add(config, "terminal", entry))
 
 
 def _given_key(path: Path) -> str:

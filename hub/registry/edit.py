@@ -5,7 +5,6 @@ import itertools
 import os
 import re
 import secrets
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from hub.config.files import Config, ConfigError
 from hub.registry.check import EntryError, check
 from hub.registry.entries import KINDS
 from hub.registry.live import key_of, load_entries, read_keys
+from schemas.toml_text import TomlError, parse_toml
 
 Plain = dict[str, dict[str, dict[str, Any]]]
 """Entries as TOML knows them, by kind and id."""
@@ -43,7 +43,7 @@ class Editor:
         self._config = config
         there = config.registry.exists()
         found = load_entries(config) if there else check({})
-        self._text = config.registry.read_text("utf-8") if there else EMPTY
+        self._text = config.registry.read_text("utf-8-sig") if there else EMPTY
         if found.boards:
             read_keys(config.keys, found.boards)
         self.zone = found.zone
@@ -81,8 +81,8 @@ class Editor:
         text = ""
         if path.exists():
             read_keys(path, {})  # refuses what others can read
-            text = path.read_text("utf-8")
-        known = tomllib.loads(text)
+            text = path.read_text("utf-8-sig")
+        known = parse_toml(text)
         for board, key in given.items():
             if board in known and str(known[board]).lower() != key.lower():
                 raise ConfigError(f"{path}: has another key for board {board!r} already; remove that line first")
@@ -157,8 +157,8 @@ def render(entries: Plain, timezone: str) -> str:
 
 def _read(text: str) -> Plain | None:
     try:
-        return check(tomllib.loads(text)).plain()
-    except (tomllib.TOMLDecodeError, EntryError):
+        return check(parse_toml(text)).plain()
+    except (TomlError, EntryError):
         return None
 
 
@@ -175,7 +175,7 @@ def _compare(before: Plain, after: Plain) -> list[Change]:
 
 
 _BY_HAND = "is written in a way that no command can change; write each entry as a [[table]] of its own, or edit it"
-_HEADER = re.compile(r"^[ \t]*\[\[[ \t]*(city|district|site|board)[ \t]*\]\]", re.MULTILINE)
+_HEADER = re.compile(rf"^[ \t]*\[\[[ \t]*({'|'.join(KINDS)})[ \t]*\]\]", re.MULTILINE)
 _ENTRY = re.compile(r"(?s:.*)^[ \t]*[^#\s][^\n]*\n(?:[ \t]*#[^\n]*\n)*", re.MULTILINE)
 """An entry up to the comments that follow it closely; what stands behind a blank line belongs to the next one."""
 
@@ -190,7 +190,7 @@ def amend(text: str, changes: list[Change]) -> str:
     starts = [match.start() for match in _HEADER.finditer(text)] + [len(text)]
     parts = [text[: starts[0]]] + [text[a:b] for a, b in itertools.pairwise(starts)]
     kinds = [""] + [match[1] for match in _HEADER.finditer(text)]
-    raw = tomllib.loads(text)
+    raw = parse_toml(text)
     place: dict[tuple[str, str], int] = {}
     for kind in KINDS:
         numbers = [number for number, name in enumerate(kinds) if name == kind]
@@ -228,7 +228,7 @@ def _changed(block: str, change: Change) -> str:
             if new is None:
                 del table[0][field]
             else:
-                table[0][field] = _item(new)
+                table[0][field] = item(new)
     except TOMLKitError:
         raise ConfigError(f"registry: {change.kind} {change.id!r} {_BY_HAND}") from None
     return document.as_string() + rest
@@ -241,19 +241,20 @@ def _new(change: Change) -> dict[str, Any]:
 def _block(kind: str, entry: dict[str, Any]) -> str:
     table = tomlkit.table()
     for field, value in entry.items():
-        table.add(field, _item(value))
+        table.add(field, item(value))
     return f"[[{kind}]]\n{table.as_string()}"
 
 
-def _item(value: Any) -> Any:
+def item(value: Any) -> Any:
+    """Return a value as tomlkit writes it: tables inline, lists of tables a line each."""
     if isinstance(value, dict):
         table = tomlkit.inline_table()
         for field, part in value.items():
-            table.add(field, _item(part))
+            table.add(field, item(part))
         return table
     if isinstance(value, list):
         array = tomlkit.array()
         for part in value:
-            array.append(_item(part))
+            array.append(item(part))
         return array.multiline(bool(value) and isinstance(value[0], dict))
     return tomlkit.item(value)

@@ -1,14 +1,17 @@
-"""What the registry is made of: cities, districts, sites and boards, as ``registry.toml`` names them."""
+"""What the registry is made of: cities, districts, sites and what sends from them, as ``registry.toml`` names them."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from hub.config.files import Id
 
-KINDS = ("city", "district", "site", "board")
+KINDS = ("city", "district", "site", "board", "station", "terminal")
 """The tables of ``registry.toml``, from the widest to the narrowest."""
+
+SENDERS = ("board", "station", "terminal")
+"""Those of what sends."""
 
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -79,11 +82,11 @@ class Background(_Entry, frozen=True, rename={"from_": "from"}):
 
 
 class Site(_Entry, frozen=True):
-    """A construction site or factory."""
+    """A site: its kind, which a domain pack declares, decides which limits bind it."""
 
     id: Id
     district: Id
-    kind: Literal["construction", "factory"]
+    kind: str
     en: Text
     zh: Text
     zone_class: Literal["0", "1", "2", "3", "4", "4a", "4b"] | None = None
@@ -97,7 +100,7 @@ class Site(_Entry, frozen=True):
     reference: Id | None = None
     """The board that measures the background of the area for it; left out: the one of its district."""
     properties: dict[str, str] = {}
-    """What else limits ask of it (`schemas.PROPERTIES`), such as fuel or phase."""
+    """What else limits ask of it (`schemas.site_properties`), such as fuel or phase."""
 
     def permit_at(self, when: dt.datetime) -> NightWork | None:
         """Return the permit for night work that holds at an aware time."""
@@ -107,6 +110,7 @@ class Site(_Entry, frozen=True):
 class Board(_Entry, frozen=True):
     """A board and the site at whose fence it stands."""
 
+    channel: ClassVar[str] = "board"
     id: Id
     site: Id
     sensors: tuple[Word, ...] = ()
@@ -117,3 +121,36 @@ class Board(_Entry, frozen=True):
     retired: dt.date | None = None
     """The local day from which the hub refuses what it says."""
     note: Text | None = None
+
+
+class Station(_Entry, frozen=True):
+    """An online monitoring station that speaks HJ 212, and the site that it measures."""
+
+    channel: ClassVar[str] = "hj212"
+    id: Id
+    site: Id
+    mn: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z_-]{1,32}\Z")]
+    """The number of its equipment as it sends it (MN): 24 letters and digits by HJ 212-2017, many send fewer."""
+    installed: dt.date | None = None
+    calibration_due: dt.date | None = None
+    retired: dt.date | None = None
+    note: Text | None = None
+
+
+class Terminal(_Entry, frozen=True):
+    """A vehicle's terminal that speaks JT/T 808, and the site that it belongs to, such as its depot."""
+
+    channel: ClassVar[str] = "jt808"
+    id: Id
+    site: Id
+    phone: Annotated[str, msgspec.Meta(pattern=r"^\d{6,20}\Z")]
+    """The number of its SIM card as it sends it; zeros in front do not count (BCD of 12 digits, from 2019 of 20)."""
+    plate: Text | None = None
+    """Of its vehicle."""
+    installed: dt.date | None = None
+    retired: dt.date | None = None
+    note: Text | None = None
+
+
+Sender = Board | Station | Terminal
+"""Whoever says something: each by an id of its own, which is the tag `device` of what it measures."""

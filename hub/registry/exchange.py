@@ -1,10 +1,10 @@
 """Registries as other offices send and want them: TOML, and the CSV that spreadsheets read and write."""
 
+import _csv
 import csv
 import datetime as dt
 import io
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,14 +14,44 @@ from hub.config.files import ConfigError
 from hub.registry.check import EntryError, check_entry
 from hub.registry.edit import Plain
 from hub.registry.entries import KINDS
+from hub.sheets.cells import csv_line, restored, safe
+from hub.sheets.columns import SEPARATORS, separator_said
+from hub.sheets.text import Source
+from schemas.errors import UserError
+from schemas.toml_text import TomlError, parse_toml
 
+MOST_BYTES = 5_000_000
+"""Of a file to import: 50,000 boards, which take half a minute to check and compare."""
 COLUMNS = {
     "site": ("id", "district", "kind", "en", "zh", "zone_class", "latitude", "longitude", "contacts", "night_work"),
     "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note"),
+    "station": ("id", "site", "mn", "installed", "calibration_due", "retired", "note"),
+    "terminal": ("id", "site", "phone", "plate", "installed", "retired", "note"),
 }
 CONTACT = ("role", "name", "phone", "email")
 PERMIT = ("from", "to", "permit", "note")
 DATES = ("installed", "calibration_due", "retired")
+LISTS = ("contacts", "night_work")
+"""Columns of several records in a cell."""
+HEADINGS = {
+    "编号": "id",
+    "区县": "district",
+    "站点类型": "kind",
+    "英文名": "en",
+    "中文名": "zh",
+    "功能区类别": "zone_class",
+    "纬度": "latitude",
+    "经度": "longitude",
+    "联系人": "contacts",
+    "夜间施工": "night_work",
+    "站点": "site",
+    "传感器": "sensors",
+    "安装日期": "installed",
+    "校准到期": "calibration_due",
+    "停用日期": "retired",
+    "备注": "note",
+}
+"""Chinese headings."""
 
 
 class Row(NamedTuple):
@@ -82,9 +112,12 @@ def read_import(path: Path, kind: str | None) -> Imported:
         ConfigError: it cannot be read, or is neither.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a TOML or CSV file") from error
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"{path}: has more than {MOST_BYTES} bytes; is it a registry? if so, import it in parts")
     if path.suffix.lower() == ".csv":
         return _from_csv(path, data, kind)
     if path.suffix.lower() == ".toml":
@@ -94,9 +127,9 @@ def read_import(path: Path, kind: str | None) -> Imported:
 
 def _from_toml(path: Path, data: bytes) -> Imported:
     try:
-        raw = tomllib.loads(data.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+        raw = parse_toml(data)
+    except TomlError as error:
+        raise ConfigError(f"{path}: {error}") from None
     rows = []
     for kind, tables in raw.items():
         if kind == "timezone":
@@ -111,34 +144,52 @@ def _from_toml(path: Path, data: bytes) -> Imported:
 
 
 def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
-    text = _decode(path, data)
-    first = text.partition("\n")[0]
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
+    lines, above = csv_lines(path, data)
     rows: list[Row] = []
     line = 1
     try:
-        header = [name.strip().lower() for name in next(lines, [])]
-        kind = kind or ("board" if "site" in header else "site" if {"district", "kind"} & {*header} else None)
+        header = [HEADINGS.get(name.strip(), name.strip().lower()) for name in next(lines, [])]
+        kind = kind or _kind_of(header)
         if kind is None:
-            raise ConfigError(f"{path}, line 1: cannot tell sites from boards; give --kind sites or --kind boards")
+            raise ConfigError(
+                f"{path}, line 1: cannot tell sites from boards; give --kind sites or --kind boards (or stations, "
+                "terminals)"
+            )
         _check_header(path, header, kind)
-        line = lines.line_num + 1
+        line = lines.line_num + 1 + above
         for cells in lines:
             if any(cell.strip() for cell in cells):
                 rows.append(Row(kind, _entry(path, line, header, cells), line))
-            line = lines.line_num + 1
+            line = lines.line_num + 1 + above
     except csv.Error as error:
         raise ConfigError(f"{path}, line {line}: is not valid CSV: {error}") from error
     return Imported(path, rows, (kind,))
 
 
-def _decode(path: Path, data: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise ConfigError(f"{path}: is neither UTF-8 nor GB18030; save it as 'CSV UTF-8'")
+def csv_lines(path: Path, data: bytes) -> "tuple[_csv.Reader, int]":
+    """Return the rows of a CSV file as spreadsheets save it, and how many lines stand above them.
+
+    Raises:
+        ConfigError: it is no text.
+    """
+    try:
+        text = list(Source(io.BytesIO(data), str(path)))
+    except UserError as error:
+        raise ConfigError(str(error)) from None
+    first = text[0] if text else ""
+    said = separator_said(first)
+    above = bool(said)
+    return csv.reader(text[above:], delimiter=said or max(SEPARATORS, key=first.count), strict=True), above
+
+
+def _kind_of(header: list[str]) -> str | None:
+    """Return what a file with these columns holds, where they tell it."""
+    columns = {*header}
+    if "mn" in columns:
+        return "station"
+    if "phone" in columns:
+        return "terminal"
+    return "board" if "site" in columns else "site" if {"district", "kind"} & columns else None
 
 
 def _check_header(path: Path, header: list[str], kind: str) -> None:
@@ -179,6 +230,7 @@ def parse_cell(column: str, cell: str) -> Any:
         ValueError: it is not what the column holds; the text tells what it holds.
     """
     text = cell if column == "note" else cell.strip()
+    text = text if column in LISTS else restored(text)
     if not text:
         return None
     parse = _PARSERS.get(column)
@@ -187,7 +239,7 @@ def parse_cell(column: str, cell: str) -> Any:
 
 def _degrees(text: str) -> float:
     try:
-        return float(text)
+        return float(text.replace(",", "."))
     except ValueError:
         raise ValueError(f"{text!r} is not a number of degrees such as 22.5431") from None
 
@@ -209,7 +261,7 @@ def _records(names: tuple[str, ...], least: int) -> Callable[[str], list[dict[st
     def parse(text: str) -> list[dict[str, str]]:
         found = []
         for record in filter(str.strip, text.split(";")):
-            parts = [part.strip() for part in record.split("|")]
+            parts = [part.strip() for part in restored(record.strip()).split("|")]
             if not least <= len(parts) <= len(names):
                 raise ValueError(f"{record.strip()!r} is not {'|'.join(names)}; several are separated by ;")
             found.append({name: part for name, part in zip(names, parts, strict=False) if part})
@@ -233,12 +285,8 @@ def to_csv(entries: Plain, kind: str) -> str:
     Raises:
         ConfigError: something in them cannot stand in a cell.
     """
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
-    writer.writerow(COLUMNS[kind])
-    for entry in entries[kind].values():
-        writer.writerow([_cell(kind, entry, column) for column in COLUMNS[kind]])
-    return out.getvalue()
+    rows = ([_cell(kind, entry, column) for column in COLUMNS[kind]] for entry in entries[kind].values())
+    return "".join(csv_line(row) for row in [COLUMNS[kind], *rows])
 
 
 def _cell(kind: str, entry: dict[str, Any], column: str) -> str:
@@ -249,14 +297,22 @@ def _cell(kind: str, entry: dict[str, Any], column: str) -> str:
     if value is None:
         return ""
     if column == "sensors":
-        return " ".join(value)
-    if column in ("contacts", "night_work"):
-        names = CONTACT if column == "contacts" else PERMIT
-        records = [[_part(record.get(name, "")) for name in names] for record in value]
-        for part in (part for record in records for part in record if {"|", ";"} & {*part} or part != part.strip()):
-            raise ConfigError(f"{kind} {entry['id']!r}: {column}: {part!r} cannot stand in CSV; export it as TOML")
-        return ";".join("|".join(record).rstrip("|") for record in records)
-    return value.isoformat() if isinstance(value, dt.date) else str(value)
+        return safe(" ".join(value))
+    if column in LISTS:
+        return record_text(kind, entry["id"], column, value, CONTACT if column == "contacts" else PERMIT)
+    return value.isoformat() if isinstance(value, dt.date) else safe(str(value))
+
+
+def record_text(kind: str, id_: str, column: str, value: list[dict[str, Any]], names: tuple[str, ...]) -> str:
+    """Return records, such as contacts, as they stand in a cell.
+
+    Raises:
+        ConfigError: something in them cannot stand there.
+    """
+    records = [[_part(record.get(name, "")) for name in names] for record in value]
+    for part in (part for record in records for part in record if {"|", ";"} & {*part} or part != part.strip()):
+        raise ConfigError(f"{kind} {id_!r}: {column}: {part!r} cannot stand in CSV; export it as TOML")
+    return ";".join(safe("|".join(record).rstrip("|")) for record in records)
 
 
 def _part(value: Any) -> str:

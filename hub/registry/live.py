@@ -7,7 +7,7 @@ import datetime as dt
 import logging
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ import msgspec
 
 from hub.config.files import Config, ConfigError, read_toml
 from hub.registry.check import Entries, EntryError, check
-from hub.registry.entries import Background, Board, City, Contact, District, NightWork, Site
+from hub.registry.entries import Background, Board, City, Contact, District, NightWork, Sender, Site, Station, Terminal
 
 __all__ = [
     "Background",
@@ -27,7 +27,10 @@ __all__ = [
     "LiveRegistry",
     "NightWork",
     "Registry",
+    "Sender",
     "Site",
+    "Station",
+    "Terminal",
     "key_of",
     "load_entries",
     "load_registry",
@@ -49,10 +52,27 @@ class Registry(msgspec.Struct, frozen=True):
     zone: ZoneInfo
     cities: dict[str, City] = {}
     named_districts: dict[str, District] = {}
+    stations: dict[str, Station] = {}
+    terminals: dict[str, Terminal] = {}
+    passwords: dict[str, str] = {}
+    """What stations and terminals prove themselves with, by id; not every one has one."""
+
+    def sender(self, id_: str) -> Sender | None:
+        """Return the board, station or terminal of an id; None: there is none."""
+        return self.boards.get(id_) or self.stations.get(id_) or self.terminals.get(id_)
+
+    def senders(self) -> Iterator[Sender]:
+        """Go through everything that sends: boards, stations, terminals."""
+        yield from self.boards.values()
+        yield from self.stations.values()
+        yield from self.terminals.values()
 
     def site_of(self, device: str) -> Site:
-        """Return the site of a registered board."""
-        return self.sites[self.boards[device].site]
+        """Return the site of a registered board, station or terminal."""
+        sender = self.sender(device)
+        if sender is None:
+            raise KeyError(device)
+        return self.sites[sender.site]
 
     def is_retired(self, device: str, day: dt.date) -> bool:
         """Tell whether a registered board counts no more on a local day."""
@@ -70,7 +90,9 @@ class Registry(msgspec.Struct, frozen=True):
             return self
         sites = {id_: site for id_, site in self.sites.items() if site.district in districts}
         boards = {id_: board for id_, board in self.boards.items() if board.site in sites}
-        return msgspec.structs.replace(self, sites=sites, boards=boards)
+        stations = {id_: station for id_, station in self.stations.items() if station.site in sites}
+        terminals = {id_: terminal for id_, terminal in self.terminals.items() if terminal.site in sites}
+        return msgspec.structs.replace(self, sites=sites, boards=boards, stations=stations, terminals=terminals)
 
     def sites_in(self, district: str) -> Iterator[Site]:
         """Go through the sites of a district."""
@@ -89,7 +111,18 @@ def load_registry(config: Config) -> Registry:
     """
     entries = load_entries(config)
     keys = read_keys(config.keys, entries.boards) if entries.boards else {}
-    return Registry(entries.sites, entries.boards, keys, entries.zone, entries.cities, entries.districts)
+    others = [*entries.stations, *entries.terminals]
+    return Registry(
+        entries.sites,
+        entries.boards,
+        keys,
+        entries.zone,
+        entries.cities,
+        entries.districts,
+        entries.stations,
+        entries.terminals,
+        read_passwords(config.keys, others) if others and config.keys.exists() else {},
+    )
 
 
 def load_entries(config: Config) -> Entries:
@@ -99,9 +132,15 @@ def load_entries(config: Config) -> Entries:
         ConfigError: it is missing or wrong.
     """
     try:
-        return check(read_toml(config.registry, dict[str, Any]))
+        entries = check(read_toml(config.registry, dict[str, Any]))
     except EntryError as error:
         raise ConfigError(f"{config.registry}: {error}") from error
+    if (name := config.broker.client_id) in entries.boards:
+        raise ConfigError(
+            f"{config.registry}: board {name!r}: has the name that [broker] client_id gives the hub, and the broker "
+            "lets in one of the two; choose another for one of them"
+        )
+    return entries
 
 
 def read_keys(path: Path, boards: dict[str, Board]) -> dict[str, bytes]:
@@ -111,8 +150,7 @@ def read_keys(path: Path, boards: dict[str, Board]) -> dict[str, bytes]:
         ConfigError: the file is missing or wrong, a board has no key, or others than its owner can read the file.
     """
     texts = read_toml(path, dict[str, Any])
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(f"{path}: the boards' keys can be read by other users; run: chmod 600 {path}")
+    _refuse_public(path)
     keys = {}
     for board in boards:
         if board not in texts:
@@ -122,6 +160,29 @@ def read_keys(path: Path, boards: dict[str, Board]) -> dict[str, bytes]:
             raise ConfigError(f"{path}: the key of board {board!r} is not 64 hexadecimal digits")
         keys[board] = key
     return keys
+
+
+def read_passwords(path: Path, ids: Iterable[str]) -> dict[str, str]:
+    """Read what stations and terminals prove themselves with, where the file of keys has it. No error tells one.
+
+    Raises:
+        ConfigError: the file is wrong, others than its owner can read it, or a password is empty or no text.
+    """
+    texts = read_toml(path, dict[str, Any])
+    _refuse_public(path)
+    found = {}
+    for id_ in ids:
+        if id_ in texts:
+            text = texts[id_]
+            if not isinstance(text, str) or not text.strip():
+                raise ConfigError(f"{path}: the password of {id_!r} is no text; write {id_} = '...', or leave it out")
+            found[id_] = text
+    return found
+
+
+def _refuse_public(path: Path) -> None:
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"{path}: the boards' keys can be read by other users; run: chmod 600 {path}")
 
 
 def key_of(text: str) -> bytes | None:

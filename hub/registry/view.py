@@ -3,12 +3,14 @@
 import datetime as dt
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hub.registry.live import Board, Registry, Site
+from hub.registry.live import Board, Registry, Sender, Site, Station, Terminal
 from hub.terminal.tables import Cell, say, table
+from schemas.domains import kind_name, site_kinds
 from schemas.language import Lang, Text, spoken
 
 if TYPE_CHECKING:
@@ -20,11 +22,18 @@ TEXTS = {
     "district": Text("District", "区"),
     "site": Text("Site", "站点"),
     "board": Text("Board", "设备"),
+    "station": Text("Station", "监测站"),
+    "terminal": Text("Terminal", "车载终端"),
+    "mn": Text("Equipment number (MN)", "设备标识（MN）"),
+    "phone": Text("SIM number", "终端手机号"),
+    "number": Text("Number", "标识"),
+    "plate": Text("Plate", "车牌"),
+    "password": Text("Password", "密码"),
+    "given": Text("given", "已设置"),
+    "missing": Text("none: its origin is not proven", "未设置：来源未经验证"),
     "sites": Text("Sites", "站点数"),
     "boards": Text("Boards in use", "在用设备数"),
     "kind": Text("Kind", "类型"),
-    "construction": Text("construction", "建筑工地"),
-    "factory": Text("factory", "工厂"),
     "en": Text("English name", "英文名称"),
     "zh": Text("Chinese name", "中文名称"),
     "name": Text("Name", "名称"),
@@ -55,6 +64,7 @@ TEXTS = {
     "count": Text("{} added, {} changed, {} removed", "新增 {}，修改 {}，删除 {}"),
     "dry": Text("nothing has been written (--dry-run)", "未写入任何内容（--dry-run）"),
 }
+STATES = {"is retired": "retired", "overdue": "calibration_overdue", "in use": "in_use"}
 SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
 
 
@@ -63,17 +73,29 @@ def fingerprint(key: bytes) -> str:
     return hashlib.sha256(key).hexdigest()[:8]
 
 
-def state(board: Board, registry: Registry, day: dt.date) -> str:
+def state(sender: Sender, day: dt.date) -> str:
     """Return "is retired", "overdue" or "in use"."""
-    if registry.is_retired(board.id, day):
+    if sender.retired is not None and day >= sender.retired:
         return "is retired"
-    return "overdue" if board.calibration_due and day >= board.calibration_due else "in use"
+    due = None if isinstance(sender, Terminal) else sender.calibration_due
+    return "overdue" if due and day >= due else "in use"
+
+
+def kind_of(sender: Sender) -> str:
+    """Return by which table of the registry a sender is described."""
+    return type(sender).__name__.lower()
+
+
+def sender_row(sender: Sender, registry: Registry, day: dt.date) -> dict[str, Any]:
+    """Return what programs are told of a station or terminal."""
+    row: dict[str, Any] = plain(sender)
+    more = {"district": registry.sites[sender.site].district, "state": STATES[state(sender, day)]}
+    return row | more | {"password": sender.id in registry.passwords}
 
 
 def board_row(board: Board, registry: Registry, day: dt.date) -> dict[str, Any]:
     """Return what programs are told of a board."""
-    told = {"is retired": "retired", "overdue": "calibration_overdue", "in use": "in_use"}
-    more = {"district": registry.sites[board.site].district, "state": told[state(board, registry, day)]}
+    more = {"district": registry.sites[board.site].district, "state": STATES[state(board, day)]}
     row: dict[str, Any] = plain(board)
     return row | more | {"key_fingerprint": fingerprint(registry.keys[board.id])}
 
@@ -114,8 +136,25 @@ class View:
             home = registry.sites[board.site]
             due = str(board.calibration_due or "-")
             cells = (board.id, board.site, home.district, " ".join(board.sensors) or "-", due)
-            rows.append((*cells, self._state(board, registry, day)))
+            rows.append((*cells, self._state(board, day)))
         table(self._heads("id", "site", "district", "sensors", "calibration_due", "state"), rows)
+
+    def senders(self, senders: Sequence[Station | Terminal], registry: Registry, day: dt.date) -> None:
+        """Print a table of stations or terminals."""
+        rows = []
+        for one in senders:
+            number = one.mn if isinstance(one, Station) else one.phone
+            password = self.text("given" if one.id in registry.passwords else "missing")
+            cells = (one.id, one.site, registry.sites[one.site].district, number, password)
+            rows.append((*cells, self._state(one, day)))
+        table(self._heads("id", "site", "district", "number", "password", "state"), rows)
+
+    def sender(self, sender: Sender, registry: Registry, day: dt.date) -> None:
+        """Print everything of a station or terminal but its password."""
+        fields = self._fields(sender)
+        fields.append((self.text("state"), self._state(sender, day)))
+        fields.append((self.text("password"), self.text("given" if sender.id in registry.passwords else "missing")))
+        self._print_fields(kind_of(sender), fields)
 
     def sites(self, sites: list[Site], registry: Registry, day: dt.date) -> None:
         """Print a table of sites; only boards in use count."""
@@ -123,7 +162,8 @@ class View:
         rows = []
         for site in sites:
             where = f"{site.position[0]:.5f}, {site.position[1]:.5f}" if site.position else "-"
-            cells = (site.id, site.district, self.text(site.kind), self._name(site), site.zone_class or "-", where)
+            kind = kind_name(site.kind).into(self._lang)
+            cells = (site.id, site.district, kind, self._name(site), site.zone_class or "-", where)
             rows.append((*cells, str(used[site.id])))
         table(self._heads("id", "district", "kind", "name", "zone_class", "position", "boards"), rows)
 
@@ -138,7 +178,7 @@ class View:
     def board(self, board: Board, registry: Registry, day: dt.date) -> None:
         """Print everything of a board but its key."""
         fields = self._fields(board)
-        fields.append((self.text("state"), self._state(board, registry, day)))
+        fields.append((self.text("state"), self._state(board, day)))
         fields.append((self.text("key"), self.text("present", fingerprint(registry.keys[board.id]))))
         self._print_fields("board", fields)
 
@@ -168,8 +208,8 @@ class View:
     def _name(self, site: Site) -> str:
         return site.zh if self._lang is Lang.zh else site.en
 
-    def _state(self, board: Board, registry: Registry, day: dt.date) -> Cell:
-        now = state(board, registry, day)
+    def _state(self, board: Sender, day: dt.date) -> Cell:
+        now = state(board, day)
         if now == "is retired":
             return Cell(f"{self.text(now)} {board.retired}", "dim")
         if now == "overdue":
@@ -177,7 +217,7 @@ class View:
         later = f" ({self.text('retired')} {board.retired})" if board.retired else ""
         return Cell(self.text(now) + later)
 
-    def _fields(self, entry: Board | Site) -> list[tuple[str, str | Cell]]:
+    def _fields(self, entry: Sender | Site) -> list[tuple[str, str | Cell]]:
         return [(self.text(name), self._value(value)) for name, value in plain(entry).items()]
 
     def _value(self, value: Any) -> str:
@@ -186,7 +226,7 @@ class View:
             return ("\n" if nested else ", ").join(self._value(part) for part in value)
         if isinstance(value, dict):
             return ", ".join(f"{name}: {part}" for name, part in value.items())
-        return self.text(value) if value in ("construction", "factory") else str(value)
+        return kind_name(value).into(self._lang) if value in site_kinds() else str(value)
 
     def _print_fields(self, kind: str, fields: list[tuple[str, str | Cell]]) -> None:
         say(Cell(self.text(kind), "italic"))

@@ -11,7 +11,7 @@ from hub.reports import points
 from hub.wire.channels import Measured
 from hub.wire.messages import Event, Status
 
-CLOCKS = {"none": 0, "rtc": 1, "ntp": 2}
+CLOCKS = {"none": 0, "rtc": 1, "ntp": 2, "hub": 2}
 """How a board knows the time: not at all, from its own clock, from the network."""
 
 MOST_TEXT = 2000

@@ -91,7 +91,7 @@ class Law:
     def budgets(self, now: float) -> Iterator[str]:
         """Yield, for every open window of a limit that binds, which share of what it permits is used up."""
         for device, quantity, cell in open_cells(self._db, now):
-            if device not in self._registry.boards:
+            if self._registry.sender(device) is None:
                 continue
             site = self._registry.site_of(device)
             for rule in self._engine.watch(device, quantity, cell) if cell.seconds else ():

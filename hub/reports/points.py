@@ -17,6 +17,24 @@ from hub.registry.live import Registry, Site
 SECOND = 1_000_000_000
 """InfluxDB counts nanoseconds. Behind the second stands what keeps two points of one series apart."""
 
+MEASUREMENTS = (
+    "aqi",
+    "alert",
+    "budget",
+    "district",
+    "event",
+    "fleet",
+    "fleet_1h",
+    "fleet_24h",
+    "hub",
+    "place",
+    "quarantine",
+    "state",
+    "verdict",
+    "verdict_24h",
+)
+"""All that reports write to."""
+
 Value = float | int | str | None
 Tags = Mapping[str, str | None]
 
@@ -88,6 +106,7 @@ def verdict(v: KeptVerdict) -> str:
         "end": int(v.end),
         "revision": int(v.revision),
         "verified": v.verified,
+        "proof": v.proof,
     }
     return point("verdict", series(v), fields, v.start)
 

@@ -8,7 +8,7 @@ verdict, the heartbeat) is sampled every minute; while the store is away the sam
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -65,6 +65,13 @@ log = logging.getLogger("hub.reports")
 
 class Lines(Protocol):
     """Where points go."""
+
+    def make(self, measurements: Iterable[str]) -> bool:
+        """Make measurements, so that a question about one without points is answered; False: try again later.
+
+        Raises:
+            StoreError: not now.
+        """
 
     def write_lines(self, points: list[str]) -> None:
         """Write points in line protocol.
@@ -127,6 +134,7 @@ class Reports:
         self._events: list[str] = []
         self._samples: deque[str] = deque()
         self._given_up = 0
+        self._made = False  # the measurements
 
     def close(self) -> None:
         """Close the databases."""
@@ -187,6 +195,7 @@ class Reports:
 
     def _send_new(self) -> None:
         """Send what has happened since the last time, and the samples that wait."""
+        self._made = self._made or self._store.make(points.MEASUREMENTS)
         if self._events:
             self._store.write_lines(self._events)
             self._events = []
@@ -251,7 +260,7 @@ class Reports:
         for (device, reason), messages in self._log.counts().items():
             if reason in _TAKEN:
                 continue
-            site = self._registry.site_of(device) if device in self._registry.boards else None
+            site = self._registry.site_of(device) if self._registry.sender(device) else None
             tags: dict[str, str | None] = {"device": device or "unknown", "reason": reason}
             if site:
                 tags |= {"district": site.district, "site": site.id}

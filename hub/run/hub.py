@@ -16,18 +16,22 @@ from hub.health.metrics import HEARD_WITHIN, Metrics, Observation, Progress
 from hub.http.server import Condition, Server, make_app
 from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
+from hub.intake.certificate import remark
 from hub.intake.ingest import Ingest
-from hub.intake.receiver import GROUP, Receiver
+from hub.intake.passing import GROUP
+from hub.intake.receiver import Receiver
 from hub.log.log import Log
 from hub.log.reader import reading_log
 from hub.notify.queue import count_waiting
 from hub.process import logs
 from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
-from hub.run.downstream import Downstream, Job
+from hub.run.consumers import Job
+from hub.run.downstream import Downstream
 from hub.series.opening import check_store
 from hub.storage.claims import claim
 from hub.storage.compliance_file import COMPLIANCE
+from hub.storage.damage import refuse_damaged
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
 from schemas import load_limits, load_quantities
@@ -56,7 +60,12 @@ class Hub:
         limits = load_limits(quantities=quantities)  # a wrong catalogue stops the hub here, where somebody looks
         check_store(config)
         self._claim = claim(config.data)
-        self._log = Log(config.data / LOG, rate)
+        try:
+            refuse_damaged(config.data)
+            self._log = Log(config.data / LOG, rate)
+        except BaseException:
+            self._claim.close()
+            raise
         self._time = HubClock(
             clock, rate, folder=config.data if rate == 1.0 else None, newest=self._log.received_last()
         )
@@ -127,7 +136,8 @@ class Hub:
             for name, state in self._downstream.states.items()
         ]
         return [
-            Condition("broker", connected, f"{'connected to' if connected else 'no'} {where}"),
+            Condition("broker", connected, f"{'connected to' if connected else 'not connected to'} {where}"),
+            *self._certificate_condition(),
             Condition("log", not problem, problem or "can be written"),
             self._clock_condition(),
             Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
@@ -143,7 +153,7 @@ class Hub:
                 name: Progress(state.position, log.received(state.position), state.problem)
                 for name, state in self._downstream.states.items()
             }
-        firing, waiting, failing = count_alerts(data / COMPLIANCE)
+        firing, notifications = count_alerts(data / COMPLIANCE)
         return Observation(
             now=self._time.now(),
             data=data,
@@ -155,10 +165,14 @@ class Hub:
             boards_heard=self._log.heard(self._time.now() - HEARD_WITHIN),
             clock_in_doubt=self._time.doubt is not None,
             alerts_firing=firing,
-            notifications={"waiting": waiting, "failing": failing},
+            notifications=notifications,
             consumers=consumers,
             quarantine=quarantine,
         )
+
+    def _certificate_condition(self) -> list[Condition]:
+        good, said = remark(self._config.broker)
+        return [Condition("certificate", good, said)] if said else []
 
     def _clock_condition(self) -> Condition:
         if self._time.doubt:
@@ -171,10 +185,10 @@ class Hub:
         return min((state.position for state in self._downstream.states.values()), default=None)
 
 
-def count_alerts(compliance: Path) -> tuple[int, int, int]:
-    """Count the alerts that fire, the messages about alerts that wait, and those of them whose last attempt failed."""
+def count_alerts(compliance: Path) -> tuple[int, dict[str, int]]:
+    """Count the alerts that fire, and the messages about alerts as `count_waiting` does."""
     try:
         with closing(read_only(compliance)) as db:
-            return Book(db, time.time).count_firing(), *count_waiting(db)
+            return Book(db, time.time).count_firing(), count_waiting(db)
     except sqlite3.OperationalError:
-        return 0, 0, 0  # the consumers have not made it yet
+        return 0, {"waiting": 0, "failing": 0, "refused": 0}  # the consumers have not made it yet

@@ -7,18 +7,37 @@ It names fields, series and boards, which people chose: what stands in quotes is
 What is said of points is a suspicion, until the server takes a point that is known to be good (`hub.series.influx`).
 """
 
+import html
+import http.client
 import json
 import re
+import socket
+import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 from urllib3.util import Retry
 
 TOO_LARGE = 413
 MOST_SAID = 500
 """Characters of an answer that are kept: a proxy sends a whole page."""
+
+MOST_TOLD = 200
+"""Characters of a page that people are told."""
+_SAYING = ("message", "error", "err", "error_message", "detail", "msg", "title", "reason")
+"""Members of an answer in which a sentence stands: of v2, of v1 and openGemini, of v3's lines, of gateways."""
+_HOLDING = ("data", "error", "errors", "results", "details")
+"""Members in which more of them stand."""
 
 _OF_POINTS = (
     # 1.x to 2.7: tsdb/shard.go, coordinator/points_writer.go, storage/points_writer.go, models/points.go
@@ -70,7 +89,7 @@ _OF_SERVER = (
     "unavailable",
 )
 _OF_SERVER_ALWAYS = (401, 403, 404, 429)
-_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_QUOTED = re.compile(r"""(?<!\w)'[^']*'|"[^"]*\"""")  # not from the apostrophe of "can't map point to shard" on
 _DROPPED = re.compile(r"\bdropped=(\d+)")
 
 
@@ -86,7 +105,9 @@ class Answer:
     retry_after: float = 0
 
     def __str__(self) -> str:
-        return f"{self.status}: {self.said}"
+        if self._is_a_page:  # what a proxy shows to people; of the markup nobody learns anything
+            return f"{self.status}: a web page says {_plain(self.said)!r}: it comes from a proxy or another server"
+        return f"{self.status}: {self.said}" if self.said else f"{self.status}, without a word"
 
     @property
     def speaks_of_points(self) -> bool:
@@ -127,17 +148,63 @@ def _text(error: ApiException) -> str:
     body = error.body
     try:
         told: Any = json.loads(body) if body else None
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
-    if isinstance(told, dict):
-        lines = told.get("data")
-        reasons = lines if isinstance(lines, list) else [lines]
-        parts = [told.get("message") or told.get("error")]
-        parts += [reason.get("error_message") for reason in reasons if isinstance(reason, dict)]
-        said = ": ".join(str(part) for part in parts if part)
+    if isinstance(told, dict | list):
+        said = ": ".join(dict.fromkeys(_sentences(told))) or "it gives no reason"
     else:
         said = body or (error.message if error.status else error.reason) or ""
-    return " ".join(str(said).split())[:MOST_SAID]
+        said = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    return " ".join("".join(c if c.isprintable() else " " for c in said).split())[:MOST_SAID]
+
+
+def _sentences(told: object, depth: int = 4) -> Iterator[str]:
+    """Yield what a JSON answer says to people, the general before the particular."""
+    if isinstance(told, list) and depth:
+        for one in told:
+            yield from _sentences(one, depth - 1)
+    elif isinstance(told, dict):
+        for name in _SAYING:
+            value = told.get(name)
+            if isinstance(value, str) and value.strip():
+                yield value
+                break
+        for name in _HOLDING:
+            if depth and isinstance(told.get(name), dict | list):
+                yield from _sentences(told[name], depth - 1)
+
+
+def silence(error: BaseException) -> str:
+    """Return why nothing answers, in a few words: what the libraries say is made for programmers."""
+    found = [error]
+    for one in found:  # the reason lies deepest
+        found += [
+            deeper
+            for deeper in (getattr(one, "reason", None), one.__cause__, one.__context__)
+            if deeper and isinstance(deeper, BaseException) and deeper not in found
+        ][: 20 - len(found)]
+    for one in found:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f"its certificate is not accepted: {one.verify_message}"
+        if isinstance(one, NameResolutionError | socket.gaierror):
+            return "its name is not known; look at the address"
+        late = isinstance(one, ReadTimeoutError | ConnectTimeoutError) and not isinstance(one, NewConnectionError)
+        if late or isinstance(one, TimeoutError):
+            return "nothing came in time"
+        if isinstance(one, ssl.SSLError):
+            return f"no TLS connection: {(one.reason or str(one)).replace('_', ' ').lower()}"
+    for one in found:
+        if isinstance(one, OSError) and one.strerror:
+            return one.strerror.lower()
+    if any(isinstance(one, ProtocolError | http.client.HTTPException) for one in found):
+        return "the connection was closed in the middle of an answer, or what answers speaks no HTTP"
+    return _plain(str(found[-1]) or type(found[-1]).__name__)
+
+
+def _plain(text: str) -> str:
+    """Return a text without markup, the addresses of objects and line ends."""
+    bare = re.sub(r"<(script|style)\b.*?</\1>|<[^<>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    return html.unescape(" ".join(bare.split()))[:MOST_TOLD]
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -18,8 +18,9 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from pathlib import Path
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.domain.write_precision import WritePrecision
@@ -31,8 +32,10 @@ from hub.log.entry import Interval
 from hub.log.errors import StoreError
 from hub.log.log import Log
 from hub.log.outcomes import Refused
-from hub.series.answers import Answer, answer_of
+from hub.series.answers import Answer, answer_of, silence
 from hub.series.base import PERIODS, Rollup
+from hub.series.engine import engine_at
+from hub.storage.trouble import explain
 from schemas import Quantity
 
 CONSUMER = "influxdb"
@@ -100,6 +103,12 @@ def rollup_lines(rollups: list[Rollup], families: Mapping[str, str]) -> Iterator
         yield point % ",".join(fields_)
 
 
+def of_readings(families: Iterable[str]) -> list[str]:
+    """Return the measurements that readings and rollups of these families are written to."""
+    steps = ["", *(f"_{period}" for period in PERIODS.values())]
+    return [f"{family}{step}" for family in sorted(set(families)) for step in steps] + ["flagged"]
+
+
 class InfluxStore:
     """Series in InfluxDB; where the client finds the server is told by INFLUXDB_V2_URL, _TOKEN and _ORG.
 
@@ -143,6 +152,29 @@ class InfluxStore:
         """
         self._write(points, TOPIC_DERIVED)
 
+    def make(self, measurements: Iterable[str]) -> bool:
+        """Make these measurements and those of readings and rollups, if the server is one that needs it.
+
+        openGemini answers a question about a measurement that does not exist with an error. A point makes it: one
+        without tags, at 1970, where nothing looks for it. A database that keeps nothing so old refuses it; then a
+        measurement comes with its first reading.
+
+        Returns:
+            False when nobody tells which server it is.
+
+        Raises:
+            StoreError: as for `write`.
+        """
+        engine = engine_at(self._client)
+        if engine is None or not engine.is_gemini:
+            return engine is not None
+        with self._lock:
+            names = [*of_readings(self._families.values()), *measurements]
+            answer = self._post([f"{name} made=1i 0" for name in names])
+        if answer:
+            log.info("openGemini makes measurements with their first points (%s)", answer)
+        return True
+
     def retry_refused(self) -> None:
         """Write again the points in quarantine that somebody asked for; what is taken now leaves it.
 
@@ -169,7 +201,7 @@ class InfluxStore:
             try:
                 self._log.answer(taken, answers, time.time())
             except sqlite3.Error as error:
-                raise StoreError(f"what InfluxDB has taken cannot be noted in the log: {error}") from error
+                raise StoreError(_unnoted(error)) from error
 
     def close(self) -> None:
         """See `Store`."""
@@ -187,7 +219,7 @@ class InfluxStore:
             try:
                 self._log.done(CONSUMER, position, outcomes, time.time(), newest=topic == TOPIC_DERIVED)
             except sqlite3.Error as error:
-                raise StoreError(f"what InfluxDB has taken cannot be noted in the log: {error}") from error
+                raise StoreError(_unnoted(error)) from error
 
     def _send(self, points: list[str]) -> list[tuple[str, Answer]]:
         """Write the points; return those that InfluxDB will never take, and why.
@@ -270,7 +302,7 @@ class InfluxStore:
                 return answer
             raise self._explained(answer) from error
         except (HTTPError, OSError, ValueError) as error:  # ValueError: a page in a Chinese encoding, say
-            raise StoreError(f"InfluxDB does not answer: {error}") from error
+            raise StoreError(f"InfluxDB does not answer: {silence(error)}") from error
         if status != HTTPStatus.NO_CONTENT:
             raise StoreError(
                 f"what answers in InfluxDB's place says {status}, not 204: it stores no points; mend INFLUXDB_V2_URL, "
@@ -283,6 +315,10 @@ class InfluxStore:
         if answer.status in _REMEDIES:
             return StoreError(f"InfluxDB refused ({answer}); {_REMEDIES[answer.status].format(bucket=self._bucket)}")
         return StoreError(f"InfluxDB cannot take points now ({answer})", answer.retry_after)
+
+
+def _unnoted(error: sqlite3.Error) -> str:
+    return f"what InfluxDB has taken cannot be noted: the log {explain(error, Path())}"
 
 
 def _refusal(topic: str, point: str, answer: Answer) -> Refused:

@@ -6,6 +6,7 @@ from typing import IO
 
 from hub.config.files import ConfigError
 from hub.storage.data_folder import open_lock
+from hub.storage.database import make_private_folder
 
 
 def claim(folder: Path) -> IO[str]:
@@ -15,7 +16,7 @@ def claim(folder: Path) -> IO[str]:
         ConfigError: another hub works there, or the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         file = open_lock(folder / "lock")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

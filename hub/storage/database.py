@@ -4,11 +4,14 @@ A file has one owner, whose list of steps makes its tables (`open_database`), or
 of its own, and opening the file brings forward only the tables of those who ask (`open_shared`).
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from hub.storage.trouble import explain
 
 
 class DatabaseError(Exception):
@@ -107,13 +110,15 @@ def transaction(db: sqlite3.Connection, undo: Callable[[], None] = lambda: None)
 def _open(path: Path, bring_forward: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
     connection = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_private(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         bring_forward(connection)
-    except (OSError, sqlite3.Error) as error:
-        problem = f"cannot be opened: {error}"
+    except OSError as error:
+        problem = f"cannot be opened ({error.strerror}); mend that, or name another folder as data"
+    except sqlite3.Error as error:
+        problem = str(explain(error, path))
     except DatabaseError as error:
         problem = str(error)
     else:
@@ -121,6 +126,31 @@ def _open(path: Path, bring_forward: Callable[[sqlite3.Connection], None]) -> sq
     if connection:
         connection.close()
     raise DatabaseError(f"{path}: {problem}")
+
+
+def _make_private(path: Path) -> None:
+    """Let nobody but this user read a database and the folders made for it: alerts, users and messages stand in it.
+
+    What SQLite puts beside it has the file's rights.
+    """
+    make_private_folder(path.parent)
+    if not path.exists():
+        # Never opened where it is there: to close it would give up the locks that SQLite holds on it in this process.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    found = path.stat()
+    if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+        for name in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            with suppress(FileNotFoundError):
+                name.chmod(0o600)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for nobody but this user; what is there stays as it is."""
+    for one in (*reversed(folder.parents), folder):
+        with suppress(FileExistsError):
+            if not one.exists():
+                one.mkdir(mode=0o700)
 
 
 def _bring_forward(db: sqlite3.Connection, steps: Sequence[str]) -> None:

@@ -27,6 +27,7 @@ from hub.config.files import ConfigError
 from hub.log.reader import LogReader
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
+from hub.storage.trouble import no_room
 from hub.upkeep.versions import versions_of
 
 FORMAT = 1
@@ -79,11 +80,19 @@ class Manifest(msgspec.Struct, frozen=True):
     """By name in the archive."""
 
 
+class DamagedError(ConfigError):
+    """A database that is damaged; `found`: what SQLite says of it."""
+
+    def __init__(self, name: str, found: str) -> None:
+        super().__init__(f"{name}: the database is damaged ({found}); put an earlier backup back")
+        self.found = found
+
+
 def describe(path: Path) -> Saved:
     """Describe a file; a database is looked through for damage.
 
     Raises:
-        ConfigError: a database is damaged.
+        DamagedError: a database is damaged.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -103,7 +112,7 @@ def describe(path: Path) -> Saved:
     except sqlite3.DatabaseError as error:
         damage = str(error)
     if damage != "ok":
-        raise ConfigError(f"{path.name}: the database is damaged ({damage}); put an earlier backup back")
+        raise DamagedError(path.name, " ".join(damage.split()))
     return saved
 
 
@@ -160,7 +169,8 @@ def read_archive(path: Path, into: Path | None = None) -> tuple[Manifest, dict[s
                     raise ConfigError(f"{path}: {name} is not what the manifest says; {OTHER}")
     except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, zlib.error, OSError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise ConfigError(f"{error.filename or path}: {error.strerror}; make room, or name another file") from error
+            remedy = "make room" if no_room(error) else "name another file"
+            raise ConfigError(f"{error.filename or path}: {error.strerror}; {remedy}") from error
         raise ConfigError(f"{path}: is damaged, or no backup of a hub ({error}); {OTHER}") from error
     if missing:
         raise ConfigError(f"{path}: {', '.join(missing)} is missing in it; {OTHER}")

@@ -11,8 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hub.config.files import Config, ConfigError
+from hub.storage.damage import wal_damage
 from hub.storage.data_folder import LOG, clear, databases, open_working_folder, sync
-from hub.upkeep.archive import FORMAT, Manifest, Saved, describe, read_archive, write_archive
+from hub.storage.database import make_private_folder
+from hub.storage.trouble import explain, is_damage, no_room, way_back
+from hub.upkeep.archive import FORMAT, DamagedError, Manifest, Saved, describe, read_archive, write_archive
 
 WORK = ".fenceline-backup"
 """Folder beside the archive for what is not finished; the next backup there clears it."""
@@ -53,15 +56,16 @@ def back_up(
             sync(target.parent)
             progress(target.name, 1)
     except sqlite3.Error as error:
-        raise ConfigError(f"data = {config.data}: cannot be copied ({error}); make room in {target.parent}") from error
+        raise ConfigError(f"data = {config.data}: cannot be copied: {explain(error, target.parent)}") from error
     except OSError as error:
-        raise ConfigError(f"{error.filename or target}: {error.strerror}; make room, or name another target") from error
+        remedy = "make room, or name another target" if no_room(error) else "mend that, or name another target"
+        raise ConfigError(f"{error.filename or target}: {error.strerror}; {remedy}") from error
     return target, manifest
 
 
 @contextmanager
 def _work_folder(parent: Path) -> Iterator[Path]:
-    parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(parent)
     work = parent / WORK
     handle = open_working_folder(work)
     try:
@@ -89,14 +93,40 @@ def _collect(config_file: Path, config: Config, folder: Path, progress: Progress
         name = f"data/{source.relative_to(config.data).as_posix()}"
         copy = folder / name
         copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _copy_database(source, copy, name, progress)
-        files[name] = describe(copy)
+        _refuse_damaged(source)
+        try:
+            _copy_database(source, copy, name, progress)
+        except sqlite3.Error as error:
+            if is_damage(error):
+                raise ConfigError(_damaged(source, str(error))) from error
+            raise
+        files[name] = _described(source, copy)
     _check_positions(files)
     texts = {"registry.toml": config.registry, "keys.toml": config.keys, "fenceline.toml": config_file}
     for name, source in texts.items():
         shutil.copyfile(source, folder / name)
         files[name] = describe(folder / name)
     return files
+
+
+def _refuse_damaged(source: Path) -> None:
+    """Look at what a copy would not show: what the write-ahead log holds behind its damage is not seen."""
+    if found := wal_damage(source):
+        raise ConfigError(_damaged(source, found))
+
+
+def _described(source: Path, copy: Path) -> Saved:
+    try:
+        return describe(copy)
+    except DamagedError as error:
+        raise ConfigError(_damaged(source, error.found)) from error
+
+
+def _damaged(source: Path, found: str) -> str:
+    return (
+        f"{source}: the database is damaged ({found}); nothing was saved, and the earlier backups are as they were: "
+        f"keep them; {way_back(source).en}"
+    )
 
 
 def _copy_database(source: Path, copy: Path, name: str, progress: Progress) -> None:
@@ -108,7 +138,7 @@ def _copy_database(source: Path, copy: Path, name: str, progress: Progress) -> N
         # In WAL mode the hub goes on writing meanwhile; only its write-ahead log grows until the copy is done.
         live.execute("BEGIN")
         live.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        live.backup(db, pages=PAGES, progress=lambda _, left, pages: progress(name, 1 - left / pages), sleep=0)
+        live.backup(db, pages=PAGES, progress=lambda _, left, pages: progress(name, 1 - left / max(pages, 1)), sleep=0)
         db.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
 
 

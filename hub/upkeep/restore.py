@@ -12,7 +12,6 @@ import os
 import shutil
 import sqlite3
 import stat
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -39,9 +38,11 @@ from hub.storage.data_folder import (
     remove_working_folder,
     sync,
 )
-from hub.storage.database import read_only
+from hub.storage.database import DatabaseError, read_only
 from hub.upkeep.archive import OTHER, Manifest, describe, read_archive
+from hub.upkeep.salvage import Salvaged, salvage
 from hub.upkeep.versions import KNOWN, PARTS, Versions, versions_of
+from schemas.toml_text import parse_toml
 
 PART = f"{RESTORING}.part"
 ACTS = ("trigger", "view")
@@ -67,13 +68,18 @@ class Restored:
     """Where the earlier data is now, if there was some."""
     files: list[Path]
     """The files of the configuration that were put back; an earlier one has the time behind its name."""
+    salvaged: Salvaged | None = None
+    """What was taken from the log that was there."""
 
 
-def restore(archive: Path, config_file: Path, *, force: bool = False, data_only: bool = False) -> Restored:
+def restore(
+    archive: Path, config_file: Path, *, force: bool = False, data_only: bool = False, salvaging: bool = False
+) -> Restored:
     """Put a backup back, where the configuration says, or, if there is none, where the backup's own says.
 
     `force`: what is there is moved aside. `data_only`: registry and keys stay as they are. An existing configuration
-    always stays: its paths are those of this machine.
+    always stays: its paths are those of this machine. `salvaging`: what can be read of the log that is moved aside, and
+    is newer than the backup, is taken into the one that is put back.
 
     Raises:
         ConfigError: the archive is damaged, a hub works there, or something is there already.
@@ -92,13 +98,29 @@ def restore(archive: Path, config_file: Path, *, force: bool = False, data_only:
                 refuse_without_room(manifest, config.data)
                 part = _extract(archive, config.data)
                 aside = _switch(config.data, part, drafts, stamp)
+                salvaged = _salvage(config, aside) if salvaging and aside else None
         except BaseException:
             for draft in drafts.values():
                 draft.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise ConfigError(f"{error.filename or archive}: {error.strerror}; mend that and restore again") from error
-    return Restored(manifest, config.data, aside, sorted(drafts))
+    return Restored(manifest, config.data, aside, sorted(drafts), salvaged)
+
+
+def _salvage(config: Config, aside: Path) -> Salvaged:
+    """Take from the log that was there what the backup does not have.
+
+    Raises:
+        ConfigError: that failed; the backup is back, and what was there is in `aside`.
+    """
+    try:
+        return salvage(config, aside)
+    except (ConfigError, DatabaseError, sqlite3.Error) as error:
+        raise ConfigError(
+            f"the backup is back, but not all was taken from {aside}: {error}; mend that, move the files of that "
+            "folder back to where they were, and give the command again"
+        ) from error
 
 
 @contextmanager
@@ -139,9 +161,9 @@ def _refuse_nonsense(archive: Path, texts: dict[str, bytes]) -> None:
     """
     name = "registry.toml"
     try:
-        boards = check(tomllib.loads(texts[name].decode())).boards
+        boards = check(parse_toml(texts[name])).boards
         name = "keys.toml"
-        keys = tomllib.loads(texts[name].decode())
+        keys = parse_toml(texts[name])
         keyless = [board for board in boards if key_of(str(keys.get(board))) is None]
         problem = f"board {keyless[0]!r}: expected a key of 64 hexadecimal digits" if keyless else ""
     except (ValueError, EntryError) as error:

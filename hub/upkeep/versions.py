@@ -13,6 +13,7 @@ import hub.notify.tables
 import hub.reports.sink
 import hub.series.rollups
 import hub.series.sqlite
+import hub.things.tables
 import hub.watch.tables
 from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.compliance_history import HISTORY
@@ -25,6 +26,7 @@ PARTS = (
     hub.alerts.tables.PART,
     hub.compliance.tables.PART,
     hub.notify.tables.PART,
+    hub.things.tables.PART,
     hub.watch.tables.PART,
 )
 """All that is in compliance.db. Whoever opens it needs only some of them."""

@@ -32,6 +32,8 @@ EVERY = 30.0
 SETTLED = 1800.0
 """A clock is right again, or an outbox keeps everything again, when nothing else was heard of for so long, s."""
 _TRUSTED = Held(0.0)
+REPEATS = 3
+"""So many messages sent again, and nothing forgotten meanwhile, are no chance."""
 SEVERAL = 3
 """So many boards are not silent for reasons of their own all at once."""
 QUIET = 180.0
@@ -74,6 +76,7 @@ class Watch:
         self._boards: dict[str, Heard] = {}
         self._refused = self._counted("future", "past")
         self._let_go = self._counted(FLOOD)
+        self._repeats: dict[str, int] = {}
         self._ends: deque[tuple[float, int]] = deque()
         self._remember(self._network.lasting())
 
@@ -130,6 +133,7 @@ class Watch:
             self._refused = self._counted("future", "past")  # for their times: that was the hub's doing
             for board in self._boards.values():
                 board.wrong_clock = None
+                board.told = board.unheard = None  # in doubt nothing is acknowledged
         self._trusted = held
 
     def _set_back(self, now: float) -> None:
@@ -149,6 +153,7 @@ class Watch:
         end = self._end()
         self._notice_refusals(now)
         self._notice_floods(now)
+        self._notice_repeats()
         with transaction(self._db):
             self._db.execute("UPDATE watched SET offset = ?", (self._position,))
             self._remember(self._network.lasting())
@@ -162,6 +167,7 @@ class Watch:
                     self._look_at_outbox(device, board, now)
                     self._look_at_numbers(device, board, now)
                     self._look_at_flood(device, board, now)
+                    self._look_at_acknowledgements(device, board)
             self._look_at_calibrations(active, today)
             self._look_at_consumers(now, end)
             for device in {device for device, _ in self._wrong if device} - set(active):
@@ -252,6 +258,14 @@ class Watch:
         since, _, count = board.let_go
         self._network.trouble(tell.flood(device, self._place(device), count, since, now))
 
+    def _look_at_acknowledgements(self, device: str, board: Heard) -> None:
+        if board.unheard is None or board.repeats is None or self._repeats.get(device, 0) - board.repeats < REPEATS:
+            if board.unheard is None and board.told and board.told[0] > self._began:
+                self._over(device, "board unacknowledged", Text("it hears its acknowledgements", "设备已能收到确认"))
+            return
+        since, at, told, oldest = board.unheard
+        self._network.trouble(tell.unheard(device, self._place(device), told, oldest, since, at))
+
     def _look_at_calibrations(self, active: list[str], today: dt.date) -> None:
         said: dict[str, str] = dict(self._db.execute("SELECT device, due FROM calibration").fetchall())
         for device, board in self._boards.items():
@@ -301,6 +315,14 @@ class Watch:
                 board.let_go = (since, now, before + more)
                 board.last = now  # it does speak
         self._let_go = let_go
+
+    def _notice_repeats(self) -> None:
+        """Take notice of how often boards have sent again what the hub had."""
+        with reading_log(self._log) as log:
+            self._repeats = log.repeats()
+        for device, board in self._boards.items():
+            if board.told and board.repeats is None:
+                board.repeats = self._repeats.get(device, 0)
 
     def _counted(self, *reasons: str) -> dict[tuple[str, str], int]:
         """Return how many messages were counted in the log for these reasons, by device and reason."""

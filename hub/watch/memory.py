@@ -11,6 +11,11 @@ FAULTY = frozenset("BDFT")
 WELL = 300
 """A sensor is in order again when nothing was flagged for so long, s."""
 
+UNHEARD = 300.0
+"""A board that still holds what it was told so long ago that it may forget does not hear it, s."""
+UNSET = 90.0
+"""A board that says for so long that its clock is not set waits for a time in vain, s."""
+
 LONGEST_DAY = 32
 """Characters of a date that are remembered; a board may write anything."""
 
@@ -42,6 +47,15 @@ class Heard:
     """When other content came last under numbers that the hub had: stream, first and last number of this run of it."""
     let_go: tuple[float, float, int] | None = None
     """Since when messages were let go of that came beyond its share, when it was noticed last, and how many."""
+    told: tuple[float, str, int] | None = None
+    """When a message came whose records, and all before, the hub had then: its stream and last number. The next one
+    that is looked at comes when the board has forgotten these."""
+    unheard: tuple[float, float, int, int] | None = None
+    """Since when the board has held what it may forget, when it said so last, the number it was told, its oldest."""
+    repeats: int | None = None
+    """How many messages it had sent again in all when `told` was noted; None: not known yet."""
+    unset: float | None = None
+    """Since when its statuses say that its clock is not set."""
     cal_due: str | None = None
     """What its last status said of its calibration; None: nothing yet."""
 
@@ -52,12 +66,15 @@ class Heard:
             # The last will is the broker's word, and a retained status may be days old.
             if said.online:
                 self.last = max(self.last, min(now, float(said.t)))
+                self._follow_clock(said, entry.received, now)
             if isinstance(said.cal_due, str):
                 self.cal_due = said.cal_due[:LONGEST_DAY]
             return
         self.last = now
         if isinstance(said, Measured):
             self._follow_sensors(entry)
+            self._follow_acknowledgements(entry, said)
+            self.unset = None
             if said.clock == "none":
                 self.wrong_clock = (now, "none")
             if entry.branch:
@@ -65,6 +82,32 @@ class Heard:
         elif isinstance(said, Event) and said.dropped:
             _, first, last, reason = said.dropped
             self.dropped = (now, last - first + 1, reason)
+
+    def _follow_clock(self, said: Status, received: float, now: float) -> None:
+        """Notice a board that says again and again that it has no time: what it measures waits on it."""
+        if said.t:
+            self.unset = None
+        elif self.unset is None:
+            self.unset = received
+        elif received - self.unset >= UNSET:
+            self.wrong_clock = (now, "unset")
+
+    def _follow_acknowledgements(self, entry: Entry, said: Measured) -> None:
+        """Notice a board that goes on holding what it may forget."""
+        last, at = said.seq + len(said.records) - 1, entry.received
+        if self.told and self.told[1] == said.stream and said.oldest <= self.told[2]:
+            since, _, number = self.told
+            # Made so long after, not only come: what waited at the broker says nothing.
+            made = said.records[-1].t + said.records[-1].dt
+            if said.oldest and not entry.branch and made - since >= UNHEARD:
+                self.unheard = (since, at, number, said.oldest)
+            return
+        if self.told and self.told[1] != said.stream and at - self.told[0] < 2 * UNHEARD:
+            return  # a board may send what waits of an older stream in between
+        if self.told and self.told[1] == said.stream:
+            self.unheard = None
+        self.repeats = None
+        self.told = (at, said.stream, last) if entry.settled and not entry.branch and said.oldest else None
 
     def _follow_numbers(self, entry: Entry, now: float) -> None:
         stream = entry.intervals[0].stream

@@ -24,6 +24,7 @@ CLOCKS = {
     "future": Text("stamps its records with times in the future", "记录时间超前"),
     "past": Text("stamps its records with times long past", "记录时间严重滞后"),
     "none": Text("has never had its clock set", "时钟从未校准"),
+    "unset": Text("has no time, and keeps what it measures until it has", "无法获取时间，测量数据暂存于设备"),
 }
 
 
@@ -62,8 +63,9 @@ def sensor(device: str, place: Text, quantity: str, flag: str, since: int, last:
 def clock(device: str, place: Text, how: str, since: float) -> Trouble:
     """A board's times are wrong; `how`: a key of `CLOCKS`."""
     text = Text(
-        f"{place.en}: the board {CLOCKS[how].en}; what it sends cannot be judged. Check its time server.",
-        f"{place.zh}：设备{CLOCKS[how].zh}，数据无法用于评价。请检查授时。",
+        f"{place.en}: the board {CLOCKS[how].en}; what it sends cannot be judged. Check its time server (NTP, "
+        "UDP port 123).",
+        f"{place.zh}：设备{CLOCKS[how].zh}，数据无法用于评价。请检查授时（NTP，UDP 123端口）。",
     )
     return Trouble("clock", device, "clock wrong", "warning", since, text)
 
@@ -102,6 +104,19 @@ def flood(device: str, place: Text, messages: int, since: float, now: float) -> 
         "请检查其配置，并确认密钥未被他人使用。",
     )
     return Trouble("flood", device, "board floods", "warning", since, text)
+
+
+def unheard(device: str, place: Text, told: int, oldest: int, since: float, now: float) -> Trouble:
+    """A board does not hear what it may forget."""
+    minutes = minutes_of(now - since)
+    text = Text(
+        f"{place.en}: the readings up to number {told} are stored and acknowledged, and for {minutes.en} the board has "
+        f"gone on sending them from number {oldest}: it does not hear its acknowledgements, and its flash fills. See "
+        "whether the broker lets it subscribe to its topic ack (rights, most subscriptions) and the hub publish there.",
+        f"{place.zh}：编号{told}及以前的数据均已保存并确认，但{minutes.zh}以来设备仍从编号{oldest}起重发：设备收不到确认，"
+        "其存储将被占满。请检查消息服务器是否允许该设备订阅其ack主题（权限、订阅数上限）以及数据中心在该主题上发布。",
+    )
+    return Trouble("unheard", device, "board unacknowledged", "warning", since, text)
 
 
 def calibration(device: str, place: Text, due: dt.date, zone: ZoneInfo) -> Trouble:

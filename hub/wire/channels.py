@@ -1,10 +1,11 @@
 """What a logged message says: one table of decoders, by channel and kind of message.
 
 The log holds only what admission has validated in full, so that here as much is decoded as consumers need. A new
-channel is one more entry of `CHANNELS`, and its decoders give the same types.
+channel is one more entry of `CHANNELS`, whose decoders give the same types, and a server that hands over what comes.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import msgspec
 
@@ -13,21 +14,29 @@ from hub.wire.topics import PREFIX, Topic, parse
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One interval as it was sent: start (Unix s, UTC), length (s), values and flags (HJ 212) by quantity."""
+    """One interval as it was sent: start (Unix s, UTC), length (s), values and flags (HJ 212) by quantity.
+
+    `r`: see `hub.wire.messages.Record`.
+    """
 
     t: int
     dt: int
     v: dict[str, float]
     f: dict[str, str] = {}
+    r: dict[str, float] = {}
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False):
-    """Consecutive records of a stream, the first with number `seq`; `clock`: how the sender knows the time."""
+    """Consecutive records of a stream, the first with number `seq`; `clock`: how the sender knows the time.
+
+    `oldest`: the lowest number that the sender still holds; 0: not known.
+    """
 
     stream: str
     seq: int
     records: list[Record]
     clock: str = ""
+    oldest: int = 0
 
 
 Said = Measured | Status | Event | Reply
@@ -50,28 +59,48 @@ def _outline(payload: bytes) -> tuple[str, int]:
     return found.stream, max(record.t for record in found.records)
 
 
+Proof = Literal["mac", "certificate", "password", "none"]
+"""How well it is proven who said something, the best first: the MAC of a board's own key; a certificate of the city's;
+a password or code that goes over the line with each message; nothing but what the message says of itself."""
+PROOFS: tuple[Proof, ...] = ("mac", "certificate", "password", "none")
+
+
 class Channel(msgspec.Struct, frozen=True):
-    """How messages come: where one belongs, and what each kind of them says."""
+    """How messages come: by what name, and what each kind of them says. Its server is in `hub/intake/`.
 
-    topic: Callable[[str], Topic | None]
+    A message stands in the log under the topic ``{prefix}{district}/{site}/{source}/{kind}``: the source is the id of a
+    board, station or terminal of the registry. The log keeps with it how well its origin is proven.
+    """
+
+    name: str
+    prefix: str
     decoders: Mapping[str, Callable[[bytes], Said]]
-    outline: Callable[[bytes], tuple[str, int]]
+    """By kind of message; they raise `msgspec.DecodeError` or ValueError for what is none."""
+    proof: Proof
+    """Of a message of which the log says nothing else."""
+    outline: Callable[[bytes], tuple[str, int]] | None = None
     """Gives the stream of a message's records and the start of the latest (Unix s). It decodes no more than that: after
-    a kill hundreds of thousands of messages are gone through."""
+    a kill hundreds of thousands of messages are gone through. None: its records have no numbers, and the log knows a
+    message that comes again by its bytes."""
+
+    def topics(self, district: str, site: str, source: str) -> list[str]:
+        """Return the topics of a source."""
+        return [f"{self.prefix}{district}/{site}/{source}/{kind}" for kind in self.decoders]
 
 
-CHANNELS: dict[str, Channel] = {
-    PREFIX: Channel(
-        parse,
-        {
-            "telemetry": msgspec.json.Decoder(Measured).decode,
-            "status": msgspec.json.Decoder(Status).decode,
-            "event": msgspec.json.Decoder(Event).decode,
-            "reply": msgspec.json.Decoder(Reply).decode,
-        },
-        _outline,
-    )
-}
+BOARD = Channel(
+    "board",
+    PREFIX,
+    {
+        "telemetry": msgspec.json.Decoder(Measured).decode,
+        "status": msgspec.json.Decoder(Status).decode,
+        "event": msgspec.json.Decoder(Event).decode,
+        "reply": msgspec.json.Decoder(Reply).decode,
+    },
+    "mac",
+    _outline,
+)
+CHANNELS: dict[str, Channel] = {BOARD.prefix: BOARD}
 """By the beginning of their topics."""
 
 
@@ -82,6 +111,11 @@ def channel(topic: str) -> tuple[Channel, Topic]:
         ValueError: the log does not take such topics.
     """
     for prefix, found in CHANNELS.items():
-        if topic.startswith(prefix) and (parts := found.topic(topic)):
+        if topic.startswith(prefix) and (parts := parse(topic, prefix)):
             return found, parts
     raise ValueError(f"topic {topic!r}: belongs to no channel; expected one that begins with one of {list(CHANNELS)}")
+
+
+def weakest(one: Proof, other: Proof) -> Proof:
+    """Return the weaker of two proofs."""
+    return max(one, other, key=PROOFS.index)

@@ -16,6 +16,8 @@ Seq = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Flag = Literal["F", "M", "C", "D", "T", "S", "B"]
+LEAST = "_least"
+"""End of a key in a record's `r`: the level that is certain of noise that was clipped."""
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -27,7 +29,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Its keys are each a `Key`; `TelemetryDecoder` sees to that, for less than the decoder would take."""
     f: dict[Key, Flag] = {}
     r: dict[Key, float] = {}
-    """Values before the board's calibration, where it changed them and reports them."""
+    """Values before the board's calibration, where it changed them and reports them; under QUANTITY_least, of noise
+    that was clipped (flag T), the level that is certain: a lower bound, in dB."""
 
 
 class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -39,9 +42,16 @@ class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fals
     oldest: Seq
     cal: Natural
     records: Annotated[list[Record], msgspec.Meta(min_length=1, max_length=500)]
-    clock: Literal["ntp", "rtc", "none"]
+    clock: Literal["ntp", "hub", "rtc", "none"]
     mac: str
     """A `Mac`, likewise."""
+
+
+class TaskEnds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often a task of a board has ended since its start, and what ended it last."""
+
+    ends: Natural
+    cause: Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -64,6 +74,8 @@ class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     heap_free: Natural | msgspec.UnsetType = msgspec.UNSET
     heap_used: Natural | msgspec.UnsetType = msgspec.UNSET
     rssi: Annotated[int, msgspec.Meta(ge=-200, le=0)] | msgspec.UnsetType = msgspec.UNSET
+    nonce: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}\Z")] | msgspec.UnsetType = msgspec.UNSET
+    tasks: dict[str, TaskEnds] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"from_": "from"}):
@@ -72,6 +84,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     t: Natural
     event: Literal["dropped", "calibration", "relay", "config", "update"]
     mac: Mac
+    n: Seq | msgspec.UnsetType = msgspec.UNSET
     stream: Stream | msgspec.UnsetType = msgspec.UNSET
     from_: Seq | msgspec.UnsetType = msgspec.UNSET
     to: Seq | msgspec.UnsetType = msgspec.UNSET
@@ -84,6 +97,11 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         given = [part is not msgspec.UNSET for part in (*span, self.detail)]
         if given != [self.event == "dropped"] * 4 + [self.event != "dropped"]:
             raise ValueError("dropped has stream, from, to and reason; the other events have detail, and nothing else")
+
+    @property
+    def number(self) -> int:
+        """Its number in the board's outbox; 0: an earlier agent sent it, which gives none."""
+        return self.n if isinstance(self.n, int) else 0
 
     @property
     def dropped(self) -> tuple[str, int, int, str] | None:

@@ -50,6 +50,11 @@ class _Head(msgspec.Struct):
     records: msgspec.Raw = msgspec.Raw(b"0")
 
 
+class _Numbered(msgspec.Struct):
+    n: int
+
+
+_decode_numbered = msgspec.json.Decoder(_Numbered).decode
 _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_number = msgspec.json.Decoder(int).decode
@@ -73,6 +78,14 @@ def outline(payload: bytes) -> Outline:
     with suppress(msgspec.DecodeError):
         oldest = _decode_number(head.oldest)
     return _outline(head.stream, head.seq, count, oldest, latest)
+
+
+def event_number(payload: bytes) -> int:
+    """Return the number that an authentic event has in its board's outbox; 0 where it has none that can be read."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        number = _decode_numbered(payload).n
+        return number if 0 < number <= MOST else 0
+    return 0
 
 
 def _outline(stream: str, seq: int, count: int, oldest: int | None, latest: int) -> Outline:

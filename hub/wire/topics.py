@@ -18,9 +18,9 @@ class Topic(NamedTuple):
         return f"{PREFIX}{self.district}/{self.site}/{self.device}/{self.kind}"
 
 
-def parse(topic: str) -> Topic | None:
-    """Return a topic's parts; None when it is no topic of the contract."""
-    parts = topic[len(PREFIX) :].split("/") if topic.startswith(PREFIX) else []
+def parse(topic: str, prefix: str = PREFIX) -> Topic | None:
+    """Return a topic's parts behind a channel's prefix; None when it is no topic of that channel."""
+    parts = topic[len(prefix) :].split("/") if topic.startswith(prefix) else []
     return Topic(*parts) if len(parts) == 4 else None
 
 

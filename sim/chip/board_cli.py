@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from hub.terminal.commands import command, group, option
+from schemas.domains import sensor_templates
 from schemas.errors import UserError
 from schemas.language import Text
 from sim.chip.held import Held
@@ -18,7 +19,7 @@ from sim.chip.serial_port import Fault
 from sim.chip.virtual_board import VirtualBoard
 from sim.city.demo import interrupted
 from sim.city.scenario import WorkingDay
-from sim.city.sensors import ModbusBus, Plantower, SerialLine, noise_transmitter, stack_analyser
+from sim.city.sensors import ModbusBus, Plantower, SerialLine, modbus_device, noise_transmitter
 from sim.city.source import SimClock
 from sim.interpreter import find_micropython
 
@@ -207,11 +208,11 @@ def serial_lines(sensors: Sequence[Sensor], held: Path) -> dict[int, SerialLine]
     lines: dict[int, SerialLine] = {}
     if Sensor.dust in sensors:
         lines[1] = Plantower(source, clock)
-    devices = [
-        device
-        for sensor, device in ((Sensor.noise, noise_transmitter(1)), (Sensor.stack, stack_analyser(2)))
-        if sensor in sensors
-    ]
+    devices = []
+    if Sensor.noise in sensors:
+        devices.append(noise_transmitter(1))
+    if Sensor.stack in sensors:
+        devices.append(modbus_device(sensor_templates()["stack"]))
     if devices:
         lines[2] = ModbusBus(source, clock, devices)
     return lines

@@ -5,10 +5,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from schemas.domains import packs, sensor_templates
+from schemas.domains.packs import together
 from sim.city.replay import Recording, Replay, align
-from sim.city.scenario import PROFILES, SHANGHAI, WorkingDay
-from sim.city.sensors import ModbusBus, Plantower, SerialLine, noise_transmitter, stack_analyser
+from sim.city.scenario import SHANGHAI, WorkingDay, profiles
+from sim.city.sensors import ModbusBus, Plantower, SerialLine, modbus_device, noise_transmitter
 from sim.city.source import SimClock, Source
 
 QUIET = (
@@ -20,7 +23,7 @@ QUIET = (
 
 @dataclass(frozen=True)
 class CitySite:
-    """A site, what goes on there (a profile of sim.scenario), and how many boards stand at its fence."""
+    """A site, what goes on there (a profile of a domain pack), and how many boards stand at its fence."""
 
     id: str
     district: str
@@ -31,27 +34,21 @@ class CitySite:
 
     @property
     def kind(self) -> str:
-        """Construction or factory, as the registry says it."""
-        return PROFILES[self.profile].kind
+        """The kind of the site, as the registry says it."""
+        return profiles()[self.profile].kind
 
     @property
-    def has_stack(self) -> bool:
-        """Whether an analyser stands at its stack."""
-        return bool(PROFILES[self.profile].stack)
+    def sensors(self) -> list[dict[str, Any]]:
+        """Settings of the Modbus sensors that its boards have beside a noise meter and a dust sensor."""
+        templates: dict[str, Any] = sensor_templates()
+        return [templates[name] for name in profiles()[self.profile].sensors]
 
 
-CITY = (
-    CitySite("metro-station", "nanhai", "Metro station pit", "地铁车站基坑", "night_pour", 2),
-    CitySite("river-bridge", "nanhai", "River bridge", "跨江大桥", "pile_driving"),
-    CitySite("school", "nanhai", "New school", "新建学校", "fit_out"),
-    CitySite("logistics-park", "nanhai", "Logistics park", "物流园", "earthworks"),
-    CitySite("ceramics-works", "nanhai", "Ceramics works", "陶瓷厂", "boiler_house"),
-    CitySite("office-tower", "tianhe", "Office tower", "写字楼", "pile_driving", 2),
-    CitySite("hospital-wing", "tianhe", "Hospital wing", "医院新楼", "fit_out"),
-    CitySite("ring-road", "tianhe", "Ring road section", "环城路段", "earthworks"),
-    CitySite("tunnel-portal", "tianhe", "Tunnel portal", "隧道口", "night_pour"),
-    CitySite("power-station", "tianhe", "Gas turbine plant", "燃机电厂", "gas_turbine_plant"),
-)
+def city() -> list[CitySite]:
+    """Return the sites that the domain packs simulate, district by district."""
+    found = together("the simulated site", packs(), lambda pack: {site.id: site for site in pack.scenario.site})
+    sites = [CitySite(s.id, s.district, s.en, s.zh, s.profile, s.boards) for s in found.values()]
+    return sorted(sites, key=lambda site: site.district)
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class CityBoard:
     """Counts up by one through the city, from 0."""
 
 
-def boards(sites: Sequence[CitySite] = CITY) -> list[CityBoard]:
+def boards(sites: Sequence[CitySite]) -> list[CityBoard]:
     """Return the boards of the sites, in order."""
     places = [(site, n) for site in sites for n in range(1, site.boards + 1)]
     return [CityBoard(f"{site.id}-{n}", site, number) for number, (site, n) in enumerate(places)]
@@ -84,8 +81,8 @@ def source_of(board: CityBoard, recordings: Sequence[Recording], clock: SimClock
 
 
 def sensors_of(board: CityBoard, source: Source, clock: SimClock, period: float) -> dict[str, SerialLine]:
-    """Return the board's serial lines: `dust` with a Plantower sensor, `bus` with a noise meter, maybe an analyser."""
-    devices = [noise_transmitter(1), *([stack_analyser(2)] if board.site.has_stack else [])]
+    """Return the board's serial lines: `dust` with a Plantower sensor, `bus` with a noise meter and the others."""
+    devices = [noise_transmitter(1), *map(modbus_device, board.site.sensors)]
     return {"dust": Plantower(source, clock, period), "bus": ModbusBus(source, clock, devices)}
 
 
@@ -96,16 +93,10 @@ def board_config(
     dust, bus = (f"tcp:127.0.0.1:{lines[name].port}" for name in ("dust", "bus"))
     laf = {"channel": "laf", "register": 0, "scale": 0.1}
     sensors: list[dict[str, object]] = [
-        {"name": "dust", "type": "plantower", "port": dust},
+        {"name": "dust", "type": "plantower", "port": dust, "warmup": 0},  # a simulated sensor has nothing to settle
         {"name": "noise", "type": "modbus", "port": bus, "address": 1, "registers": [laf]},
     ]
-    if board.site.has_stack:
-        registers = [
-            {"channel": "stack_nox", "register": 0, "scale": 0.1},
-            {"channel": "stack_co", "register": 1, "scale": 0.01},
-            {"channel": "stack_o2", "register": 2, "scale": 0.01},
-        ]
-        sensors.append({"name": "stack", "type": "modbus", "port": bus, "address": 2, "registers": registers})
+    sensors += [{**sensor, "port": bus} for sensor in board.site.sensors]
     return {
         "district": board.site.district,
         "site": board.site.id,

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import amqtt  # noqa: F401 - where it is missing this is told here, and not by the broker's process
 import typer
 from rich.console import Console
 from rich.live import Live

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import UserError
+from schemas.generate import board_package
 from sim.city.account import made_count, read_only
-from sim.city.city import CITY, CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
+from sim.city.city import CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
+from sim.city.city import city as simulated_city
 from sim.city.replay import Recording
 from sim.city.sensors import SerialLine
 from sim.city.source import SimClock
@@ -43,8 +45,10 @@ class Demo:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.boards = boards(CITY)
+        self.sites = simulated_city()
+        self.boards = boards(self.sites)
         self.data = plan.folder / "data"
+        self._code = ROOT
         self._lines: list[SerialLine] = []
         self._agents: list[asyncio.subprocess.Process] = []
         self._hub: asyncio.subprocess.Process | None = None
@@ -65,11 +69,12 @@ class Demo:
         port = plan.port or free_port()
         self._broker = await self._python("broker", "-m", "sim.city.broker", str(port))
         await self._until(lambda: _answers(port), "broker")
-        keys = write_hub(plan.folder, CITY, port, speed=clock.speed)
+        keys = write_hub(plan.folder, self.sites, port, speed=clock.speed)
         config = plan.folder / "fenceline.toml"
         moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
         self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), *moment)
         await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8") and self._consumes(), "hub")
+        self._code = board_package(ROOT / "edge", plan.folder).parent
         interval, period = pace(clock.speed)
         for board in self.boards:
             lines = sensors_of(board, source_of(board, plan.recordings, clock), clock, period)
@@ -137,20 +142,20 @@ class Demo:
     async def _agent(self, board: CityBoard) -> asyncio.subprocess.Process:
         folder = self.plan.folder / board.id
         if self.plan.micropython is None:
-            return await self._python(board.id, "-m", "edge", "config.json", cwd=folder)
+            return await self._process(board.id, [sys.executable, "-m", "edge", "config.json"], folder, self._code)
         command = [str(self.plan.micropython), "-X", f"heapsize={HEAP}", "-m", "edge", "config.json"]
-        return await self._process(board.id, command, cwd=folder)
+        return await self._process(board.id, command, folder, self._code)
 
-    async def _python(self, name: str, *arguments: str, cwd: Path | None = None) -> asyncio.subprocess.Process:
-        return await self._process(name, [sys.executable, *arguments], cwd or self.plan.folder)
+    async def _python(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
+        return await self._process(name, [sys.executable, *arguments], self.plan.folder, ROOT)
 
-    async def _process(self, name: str, command: list[str], cwd: Path) -> asyncio.subprocess.Process:
+    async def _process(self, name: str, command: list[str], cwd: Path, code: Path) -> asyncio.subprocess.Process:
         # A session of its own keeps the terminal's Ctrl-C away: this process says in which order all end.
         with self._log(name).open("wb") as output:
             return await asyncio.create_subprocess_exec(
                 *command,
                 cwd=cwd,
-                env=os.environ | {"PYTHONPATH": str(ROOT), "MICROPYPATH": f"{ROOT}:.frozen", "PYTHONUNBUFFERED": "1"},
+                env=os.environ | {"PYTHONPATH": str(code), "MICROPYPATH": f"{code}:.frozen", "PYTHONUNBUFFERED": "1"},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,

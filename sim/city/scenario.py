@@ -1,20 +1,21 @@
 """A working day at a site, made up: what is heard and blown over its fence, and what leaves its stack.
 
-The tables in `PROFILES` are the day's programme; the code below only turns a line of them into a value. Every value is
-a pure function of seed, channel and time: a run can be repeated, and any number it stored can be computed again.
+The scenarios of the domain packs are the day's programme; the code below only turns a line of them into a value. Every
+value is a pure function of seed, channel and time: a run can be repeated, and its numbers be computed again.
 """
 
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Literal
 from zoneinfo import ZoneInfo
 
+from schemas.domains import packs
+from schemas.domains.entries import Activity, Course, Profile
+from schemas.domains.packs import together
 from schemas.errors import UserError
 from sim.city.source import Source
 
@@ -22,108 +23,10 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 STANDARD_NORMAL = NormalDist()
 
 
-@dataclass(frozen=True)
-class Activity:
-    """Something done on the site every day, as it arrives at the fence."""
+def profiles() -> dict[str, Profile]:
+    """Return what goes on at simulated sites, by the name of the profile."""
+    return together("the profile", packs(), lambda pack: pack.scenario.profile)
 
-    start: str
-    """Local time, HH:MM."""
-    end: str
-    """Local time, HH:MM; earlier than ``start`` when it runs over midnight."""
-    what: str
-    laf: float
-    """dB(A): the usual level of a steady sound, the usual peak of a stroke or a passage."""
-    pm10: float
-    """µg/m3 that it adds to the PM10 at the fence."""
-    sound: Literal["steady", "strokes", "passages"] = "steady"
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A kind of place and its day."""
-
-    kind: Literal["construction", "factory"]
-    what: str
-    activities: tuple[Activity, ...]
-    stack: tuple[tuple[str, float, float, float], ...] = ()
-    """Local time, then NOx and CO in mg/m3 and O2 in %; straight lines run between the rows."""
-
-
-PROFILES = {
-    "pile_driving": Profile(
-        "construction",
-        "Early phase: far above the day limit for noise while the hammer works",
-        (
-            Activity("06:30", "18:00", "crawler crane and generator", 62, 20),
-            Activity("07:00", "17:00", "lorries bringing piles", 76, 30, "passages"),
-            Activity("07:00", "11:30", "hammer driving piles", 90, 40, "strokes"),
-            Activity("13:30", "17:30", "hammer driving piles", 90, 40, "strokes"),
-        ),
-    ),
-    "earthworks": Profile(
-        "construction",
-        "Excavation: the dustiest phase, and not far below the day limit for noise",
-        (
-            Activity("07:00", "12:00", "excavators and bulldozer", 65, 180),
-            Activity("13:00", "18:00", "excavators and bulldozer", 65, 180),
-            Activity("07:30", "17:30", "tipper lorries on the bare track", 76, 120, "passages"),
-        ),
-    ),
-    "night_pour": Profile(
-        "construction",
-        "Foundation slab, poured without a break: above both night limits",
-        (
-            Activity("07:00", "18:00", "formwork and reinforcement", 63, 30),
-            Activity("20:00", "06:30", "concrete pump and vibrators", 64, 10),
-            Activity("20:00", "06:30", "mixer lorries", 77, 15, "passages"),
-        ),
-    ),
-    "fit_out": Profile(
-        "construction",
-        "Last phase, behind closed walls: within every limit",
-        (
-            Activity("08:00", "12:00", "drilling indoors", 58, 15),
-            Activity("14:00", "18:00", "drilling indoors", 58, 15),
-            Activity("09:00", "17:00", "delivery vans", 68, 5, "passages"),
-        ),
-    ),
-    "boiler_house": Profile(
-        "factory",
-        "Gas boiler: burns badly for its first hour, then steadily",
-        (
-            Activity("05:50", "21:00", "burner and fans", 56, 0),
-            Activity("08:00", "18:00", "lorries at the gate", 66, 5, "passages"),
-        ),
-        (
-            ("00:00", 0, 0, 20.9),
-            ("05:50", 0, 0, 20.9),
-            ("06:00", 260, 520, 14.0),
-            ("06:30", 210, 300, 9.0),
-            ("07:10", 95, 12, 4.0),
-            ("21:00", 90, 10, 3.8),
-            ("21:10", 0, 0, 20.9),
-            ("24:00", 0, 0, 20.9),
-        ),
-    ),
-    "gas_turbine_plant": Profile(
-        "factory",
-        "Gas turbine for the daily peak: high NOx and CO until the dry low-NOx burners take over",
-        (
-            Activity("06:20", "22:30", "turbine and cooling air", 60, 0),
-            Activity("08:00", "17:00", "service vans", 64, 2, "passages"),
-        ),
-        (
-            ("00:00", 0, 0, 20.9),
-            ("06:20", 0, 0, 20.9),
-            ("06:25", 190, 450, 18.5),
-            ("06:50", 160, 220, 17.0),
-            ("07:10", 66, 2, 14.8),
-            ("22:30", 64, 2, 14.7),
-            ("22:40", 0, 0, 20.9),
-            ("24:00", 0, 0, 20.9),
-        ),
-    ),
-}
 
 CITY_LAF = (
     ("00:00", 45.0),
@@ -145,9 +48,6 @@ CITY_SHARE = {"pm1": 0.40, "pm25": 0.60, "pm10": 1.0}
 SITE_SHARE = {"pm1": 0.04, "pm25": 0.15, "pm10": 1.0}
 """Parts of PM10: city dust comes mostly from burning and is fine, site dust is ground and coarse."""
 
-STACK_GASES = ("stack_nox", "stack_co", "stack_o2")
-"""The columns of a profile's stack table, after the time."""
-
 STROKE_EVERY_S = 1.5
 F_DECAY_DB_S = 34.7
 """How fast a level with time weighting F falls after the sound has stopped (IEC 61672-1)."""
@@ -161,22 +61,26 @@ class WorkingDay(Source):
     """The day of one profile, every day the same but for chance."""
 
     def __init__(self, profile: str, seed: int, zone: ZoneInfo = SHANGHAI) -> None:
-        if profile not in PROFILES:
-            raise UserError(f"there is no site profile '{profile}'; expected one of: {', '.join(PROFILES)}")
-        self.profile = PROFILES[profile]
+        known = profiles()
+        if profile not in known:
+            raise UserError(f"there is no site profile '{profile}'; expected one of: {', '.join(known)}")
+        self.profile = known[profile]
+        self._channels = {channel for other in known.values() for channel in other.course}
         self._seed = seed
         self._zone = zone
 
     def value(self, channel: str, t: float) -> float | None:
-        """Return the value at ``t`` (see `Source`); a place without a stack has no stack analyser to answer."""
+        """Return the value at ``t`` (see `Source`); what the place has no sensor for is not answered."""
         local = dt.datetime.fromtimestamp(t, self._zone)
         second = local.hour * 3600 + local.minute * 60 + local.second
         if channel == "laf":
             return self._laf(t, second)
         if channel in SITE_SHARE:
             return self._dust(channel, t, second)
-        if channel in STACK_GASES:
-            return self._stack(channel, t, second) if self.profile.stack else None
+        if course := self.profile.course.get(channel):
+            return self._course(channel, course, t, second)
+        if channel in self._channels:
+            return None
         raise ValueError(f"no channel {channel!r}")
 
     def _laf(self, t: float, second: int) -> float:
@@ -204,17 +108,13 @@ class WorkingDay(Source):
         scatter = math.exp(0.03 * self._gauss("dust", int(t)))
         return scatter * (CITY_SHARE[channel] * city + SITE_SHARE[channel] * site)
 
-    def _stack(self, channel: str, t: float, second: int) -> float:
-        column = STACK_GASES.index(channel)
-        usual = _at([(time, gases[column]) for time, *gases in self.profile.stack], second)
+    def _course(self, channel: str, course: Course, t: float, second: int) -> float:
+        usual = _at(course.points, second)
         swing = 0.02 * self._wander(channel, t, 120) + 0.005 * self._gauss(channel, int(t))
-        if channel == "stack_o2":
-            # What swings is what is burnt: cold, the analyser sees plain air.
-            return 20.9 - (20.9 - usual) * (1 + swing)
-        return usual * (1 + swing)
+        return course.rest + (usual - course.rest) * (1 + swing)
 
     def _under_way(self, second: int) -> list[Activity]:
-        return [activity for activity in self.profile.activities if _within(activity, second)]
+        return [activity for activity in self.profile.activity if _within(activity, second)]
 
     def _uniform(self, name: str, step: int) -> float:
         digest = blake2b(f"{self._seed}/{name}/{step}".encode(), digest_size=4).digest()

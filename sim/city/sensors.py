@@ -10,10 +10,10 @@ import random
 import struct
 from abc import ABC, abstractmethod
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 from sim.city.source import SimClock, Source
 
@@ -197,16 +197,13 @@ def noise_transmitter(address: int = 1) -> ModbusDevice:
     return ModbusDevice(address, (Register(0x0000, "laf", 0.1),))
 
 
-def stack_analyser(address: int = 2) -> ModbusDevice:
-    """Return a stack gas analyser with a register map of our own: NOx x10 and CO x100 in mg/m3, O2 x100 in %."""
-    return ModbusDevice(
-        address,
-        (
-            Register(0x0000, "stack_nox", 0.1),
-            Register(0x0001, "stack_co", 0.01),
-            Register(0x0002, "stack_o2", 0.01),
-        ),
+def modbus_device(settings: Mapping[str, Any]) -> ModbusDevice:
+    """Return the device that a Modbus sensor's settings (``edge/drivers/README.md``) are for."""
+    registers = (
+        Register(one["register"], one["channel"], one.get("scale", 1), one.get("kind", "u16"))
+        for one in settings["registers"]
     )
+    return ModbusDevice(settings.get("address", 1), tuple(registers))
 
 
 class ModbusBus(SerialLine):

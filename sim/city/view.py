@@ -11,7 +11,7 @@ from rich.text import Text
 
 from schemas import Limit, binding, jurisdictions_of, load_limits, load_quantities
 from sim.city.account import read_only
-from sim.city.city import CITY, CitySite
+from sim.city.city import CitySite
 from sim.city.demo import Demo
 from sim.city.scenario import SHANGHAI
 
@@ -158,7 +158,7 @@ class View:
             table.add_column(t["limit"], justify="right")
         table.add_column(t["last"])
         latest, verdicts = self._latest(), self._verdicts()
-        for site in CITY:
+        for site in self._demo.sites:
             row = [site.zh if self._lang == "zh" else site.en, site.district]
             cells: list[Text] = []
             for key in ("laeq", "pm10"):

@@ -36,7 +36,7 @@ READINGS = {
     "sds011": (framed(sds011.Driver(None, {}), unhexlify(frames.SDS011[3][0])), "pm10", 261.8),
     "sps30": (sps30_answer(unhexlify(frames.SPS30[0][0])), "pm10", 13.285),
     "winsen": (framed(winsen.Driver(None, {}), unhexlify(frames.WINSEN[1][0])), "pm10", 150),
-    "modbus": (lambda: modbus.decode(modbus.answer(MODBUS, 1, 3, 1)[0], 0, LEVEL), "laf", 64.1),
+    "modbus": (lambda: modbus.decode(modbus.answer(modbus.frames(MODBUS)[0][0], 1, 3, 1), 0, LEVEL), "laf", 64.1),
 }
 
 

@@ -14,7 +14,8 @@ figures are medians, because machines are noisy. The broker has the window of de
 - `bare_msgs_per_s`, `hub_msgs_per_s`, `ratio`: as described; the hub feeds its store and its compliance meanwhile.
 - `store_msgs_per_s`: the same clock up to the moment when the SQLite store has everything.
 - `bare_cpu_us_per_msg`, `hub_cpu_us_per_msg`: user and system time of the process and its children; the hub's until its
-  store has everything. `ingest_cpu_us_per_msg`: the hub's until the last commit.
+  consumers have everything. `ingest_cpu_us_per_msg`: the hub's until the last commit.
+- `downstream_cpu_us_per_msg`: of the process that consumes the log, until store and compliance have everything.
 - `p50_ms`, `p99_ms`: live, at half of the hub's rate: from the moment before a message is written to the publisher's
   socket to the moment when a process that looks every millisecond sees it in log.db.
 - `rss_mb`: the most memory the hub had in use, its processes together.
@@ -82,12 +83,13 @@ def hub(fleet, packets):
         folder = Path(name)
         with HubProcess(broker, folder, fleet.write(folder, broker.port)) as receiver:
             pile_up(receiver, folder, broker, packets[:known])
-            receiver.wait_for_store(known)
-            cpu = receiver.cpu_s()
+            receiver.wait_for_consumers(known)
+            cpu, downstream = receiver.cpu_s(), receiver.downstream_cpu_s()
             begin = pile_up(receiver, folder, broker, packets[known:])
             committed = receiver.wait(known + count)
             ingest_cpu = receiver.cpu_s() - cpu
             stored = receiver.wait_for_store(known + count)
+            receiver.wait_for_consumers(known + count)
             if receiver.committed() != known + count:
                 sys.exit(f"the hub accepted {receiver.committed()} of {known + count}\n{receiver.log.read_text()}")
             return {
@@ -95,6 +97,7 @@ def hub(fleet, packets):
                 "store_msgs_per_s": count / (stored - begin),
                 "cpu_us_per_msg": (receiver.cpu_s() - cpu) / count * 1e6,
                 "ingest_cpu_us_per_msg": ingest_cpu / count * 1e6,
+                "downstream_cpu_us_per_msg": (receiver.downstream_cpu_s() - downstream) / count * 1e6,
                 "rss_mb": receiver.peak_rss_mb(),
                 "ingest_rss_mb": receiver.rss_mb()[0],
                 "rss_now_mb": sum(receiver.rss_mb()),
@@ -156,6 +159,7 @@ def compare(boards, count, rounds):
         "bare_cpu_us_per_msg": round(median(loop, "cpu_us_per_msg"), 1),
         "hub_cpu_us_per_msg": round(median(whole, "cpu_us_per_msg"), 1),
         "ingest_cpu_us_per_msg": round(median(whole, "ingest_cpu_us_per_msg"), 1),
+        "downstream_cpu_us_per_msg": round(median(whole, "downstream_cpu_us_per_msg"), 1),
         "store_msgs_per_s": round(median(whole, "store_msgs_per_s")),
         **live,
         "rss_mb": round(max(one["rss_mb"] for one in whole), 1),

@@ -163,6 +163,20 @@ class HubProcess(Receiver):
         wait_for(lambda: self.committed() >= count or self.ended(), f"{count} messages in the log")
         return time.monotonic()
 
+    def downstream_cpu_s(self) -> float:
+        """Return the processor time that the log's consumers have used so far, user and system, s."""
+        (process,) = (p for p in self._tree() if any("hub.run.consumers" in part for part in p.cmdline()))
+        times = process.cpu_times()
+        return times.user + times.system
+
+    def wait_for_consumers(self, count: int) -> None:
+        """Wait until store and compliance have the first `count` messages of the log."""
+        for name in ("series.db", "compliance.db"):
+            wait_for(
+                lambda name=name: self._number(name, "SELECT offset FROM position") >= count or self.ended(),  # type: ignore[misc]
+                f"{count} messages in {name}",
+            )
+
     def wait_for_store(self, count: int) -> float:
         """Wait until the series store has the first `count` messages of the log; return when that was."""
         wait_for(lambda: self.stored() >= count or self.ended(), f"{count} messages in the series store")

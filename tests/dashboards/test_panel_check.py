@@ -42,7 +42,7 @@ def test_every_query_is_asked_with_values_that_the_database_has(pushed, run):
     assert rows["Dust at the boundary", "dust_10m"] >= 1
     assert rows["Flagged readings", "flagged"] == 0
     rules = {one["query"] for one in told["queries"] if one["dashboard"] == "Fenceline"}
-    assert rules == {"ask_beats", "ask_late", "ask_delivered"}
+    assert rules == {"ask_beats", "ask_late", "ask_silent"}
 
 
 def test_the_table_tells_what_has_no_data_in_the_readers_language(pushed, run):

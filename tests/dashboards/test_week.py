@@ -3,25 +3,31 @@
 `pytest tests/dashboards/test_week.py -s` prints the panels with the rows that each returned.
 """
 
+import contextlib
 import datetime as dt
+import json
 import math
 import os
 import random
 import re
-import socket
 import threading
+import time
+import urllib.parse
+import urllib.request
 from collections import defaultdict
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-from dashboards import Lang, queries
+from dashboards import Lang, alerting, queries
 from dashboards.generate import FOLDER
 from dashboards.statements import READINGS
+from hub.reports.points import MEASUREMENTS
+from hub.series.influx import of_readings
 from schemas import load_quantities
 from tests.bench.dashboards import chosen
-from tests.conftest import InfluxDB, InfluxDBv2, require
+from tests.conftest import InfluxDB, InfluxDBv2, free_ports, require, rows_of
 from tests.dashboards import week
 from tests.dashboards.week import CALIBRATED, DAY, GAP, HOUR, LOUD_DAY, MINUTE, NOW, START, TODAY, YESTERDAY
 from tests.influx_gateway import Gateway
@@ -35,28 +41,67 @@ PLACES = {"site": ("north", "tower"), "factory": ("south", "mill")}
 """District and site that are chosen on a dashboard; on the others: all."""
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """An InfluxDB in which the hub has written for a week."""
-    folder = tmp_path_factory.mktemp("week")
+class Named:
+    """The server that INFLUXQL_URL names, with a database of its own."""
+
+    def __init__(self):
+        self.url, self.token = os.environ["INFLUXQL_URL"].rstrip("/"), os.environ.get("INFLUXQL_TOKEN", "any:token")
+        self.name = f"fenceline_{time.time_ns()}"
+        self.query(f"CREATE DATABASE {self.name} {os.environ.get('INFLUXQL_WITH', '')}")
+
+    def query(self, influxql, db=""):
+        query = urllib.parse.urlencode({"q": influxql, "db": db and self.name, "epoch": "s"}).encode()
+        request = urllib.request.Request(f"{self.url}/query", query, {"Authorization": f"Token {self.token}"})
+        with urllib.request.urlopen(request) as answer:
+            return rows_of(influxql, json.load(answer))
+
+    def drop(self):
+        self.query(f"DROP DATABASE {self.name}")
+
+
+@contextlib.contextmanager
+def ours(folder):
+    """The tests' own InfluxDB behind the gateway for v2 writes."""
     (folder / "influxdb").mkdir()
-    ports = []
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            ports.append(probe.getsockname()[1])
-    engine = InfluxDB(require("influxdb"), folder / "influxdb", *ports)
-    with pytest.MonkeyPatch.context() as patch, Gateway(engine.url, InfluxDBv2.token, InfluxDBv2.org) as gateway:
+    engine = InfluxDB(require("influxdb"), folder / "influxdb", *free_ports(2))
+    with Gateway(engine.url, InfluxDBv2.token, InfluxDBv2.org) as gateway:
         threading.Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        for name, value in (("URL", gateway.url), ("TOKEN", InfluxDBv2.token), ("ORG", InfluxDBv2.org)):
-            patch.setitem(os.environ, f"INFLUXDB_V2_{name}", value)
         try:
             engine.create_database("fenceline")
-            with week.live(folder) as hub:
-                assert all(hub.sinks[name].position() == hub.log.end() for name in hub.sinks)
-            yield engine
+            yield engine, (gateway.url, InfluxDBv2.token, InfluxDBv2.org), "fenceline"
         finally:
             gateway.shutdown()
             engine.stop()
+
+
+@contextlib.contextmanager
+def named():
+    """The server that INFLUXQL_URL names: openGemini, or an InfluxDB of 1.8 or later; INFLUXQL_WITH: how to make it."""
+    engine = Named()
+    try:
+        yield engine, (engine.url, engine.token, "any"), engine.name
+    finally:
+        engine.drop()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """An engine of InfluxQL in which the hub has written for a week."""
+    folder = tmp_path_factory.mktemp("week")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        named() if "INFLUXQL_URL" in os.environ else ours(folder) as (engine, writes, bucket),
+    ):
+        for name, value in zip(("URL", "TOKEN", "ORG"), writes, strict=True):
+            patch.setitem(os.environ, f"INFLUXDB_V2_{name}", value)
+        with week.live(folder, bucket) as hub:
+            assert all(hub.sinks[name].position() == hub.log.end() for name in hub.sinks)
+        deadline = time.monotonic() + 30  # openGemini shows what was written some seconds later
+        for name in ("budget", "fleet", "hub", "state"):
+            while not engine.query(f'SELECT * FROM "{name}" WHERE time >= {NOW}s LIMIT 1', "fenceline"):
+                assert time.monotonic() < deadline, f"nothing can be read of {name}"
+                time.sleep(0.2)
+        yield engine
 
 
 def asked_at(length, interval="1m", lang=Lang.EN, end=NOW + 2 * MINUTE, device=".*"):
@@ -108,6 +153,28 @@ def test_every_query_that_is_meant_for_the_range_finds_rows(database, name):
     for one in asked_at(*RANGES[name]):
         if chosen(one.statement) and one.query not in NOT_IN_THIS_CITY:
             assert found[one.dashboard, one.panel][one.query], f"{one.panel}: {one.query}"
+
+
+def rules(database):
+    """Return the rows of each alert rule's queries, asked in the week's last minute."""
+    found = {}
+    for group in alerting.groups(alerting.Wording.EN):
+        for query in (query for rule in group.rules for query in rule["data"]):
+            if query["datasourceUid"] == alerting.DATASOURCE:
+                begin = NOW + MINUTE - query["relativeTimeRange"]["from"]
+                within = f"time >= {begin * 1000}ms and time <= {(NOW + MINUTE) * 1000}ms"
+                statement = query["model"]["query"].replace("$timeFilter", within)
+                found[query["refId"]] = database.query(statement, "fenceline")
+    return found
+
+
+def test_every_query_of_the_alert_rules_finds_rows(database):
+    found = rules(database)
+    assert found.keys() == {"ask_beats", "ask_late", "ask_silent"}
+    for name, rows in found.items():
+        assert any(any(values(row)) for row in rows), name
+    assert {row["hub"] for row in found["ask_beats"]} == {"hub-1"}
+    assert {row["district"] for row in found["ask_silent"]} == {"north", "south"}
 
 
 def test_short_ranges_show_single_readings(database):
@@ -246,6 +313,13 @@ def test_one_board_can_be_chosen(database):
     assert {row["device"] for row in noise} == {"tower-2"}
 
 
+def test_all_that_is_written_to_is_made_at_the_start_where_that_is_needed(database):
+    made = {*of_readings(quantity.family for quantity in load_quantities().values()), *MEASUREMENTS}
+    written = {row["name"] for row in database.query("SHOW MEASUREMENTS", "fenceline")}
+    assert written <= made
+    assert set(MEASUREMENTS) <= written, "made and never written to"
+
+
 def test_the_data_model_is_written_down(database):
     """Every measurement, tag and field that the hub has written stands in dashboards/README.md."""
     text = (FOLDER.parent / "README.md").read_text("utf-8")
@@ -260,5 +334,7 @@ def test_the_data_model_is_written_down(database):
         for key in database.query(f'SHOW TAG KEYS FROM "{measurement}"', "fenceline"):
             assert key["tagKey"] in words or "the same" in line, (measurement, key)
         for key in database.query(f'SHOW FIELD KEYS FROM "{measurement}"', "fenceline"):
+            if key["fieldKey"] == "made":
+                continue
             name = re.sub(r"^backlog_.*", "backlog_CONSUMER", key["fieldKey"])
             assert name in words or "the same" in line, (measurement, key)

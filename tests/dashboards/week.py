@@ -189,11 +189,11 @@ def happens(speakers, t):
         yield topic, payload[:-10] + b'00000000"}'  # a bad MAC
 
 
-def live(folder):
+def live(folder, bucket="fenceline"):
     """Let the hub live through the week; where InfluxDB is, the environment tells. The hub is open when it returns."""
     chance = random.Random(6)
     speakers = {device: Speaker(device) for device in CITY.boards}
-    hub = WholeHub(folder, CITY, START)
+    hub = WholeHub(folder, CITY, START, bucket)
     desk = Desk(open_all(folder / "compliance.db"), hub.clock)
     for begin in range(START, NOW, STEP):
         end = min(begin + STEP, NOW)  # the last step leaves a window open

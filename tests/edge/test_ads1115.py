@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from edge.drivers import Faulty, Silent
+from edge.drivers import Faulty, OverRange, Silent
 from edge.drivers.ads1115 import Driver, configuration
 from tests.edge.helpers import raises
 from tests.edge.streams import sampled
@@ -75,6 +75,13 @@ def test_a_range_that_begins_below_zero():
 def test_a_broken_wire_and_a_failed_transmitter_are_faults():
     for milliamperes in (0, -0.1, 3.5, 21.1, 25):
         assert value(milliamperes) is Faulty, milliamperes
+
+
+def test_between_fault_and_scale_nothing_is_measured():
+    for milliamperes in (3.61, 3.7, 3.79):
+        assert value(milliamperes) is Faulty, milliamperes
+    for milliamperes in (20.51, 20.8, 20.99):
+        assert value(milliamperes) is OverRange, milliamperes
 
 
 def test_each_channel_reads_its_own_input():

@@ -85,3 +85,66 @@ def test_while_a_technician_works_on_a_sensor_its_values_are_flagged_so():
     values, flags = box.close({"laf": "C"})
     assert values["lafmax"] == 94
     assert flags == dict.fromkeys(("laeq", "lafmax", "lafmin", "l10", "l50", "l90"), "C")
+
+
+def test_what_is_no_sample_costs_itself_only():
+    for wrong in (float("nan"), float("inf"), -float("inf"), 6553.5, 9.9, 0):
+        box = Aggregator(("laf",))
+        for _ in range(9):
+            assert box.add("laf", 65.2) == "N"
+        assert box.add("laf", wrong) == "D", wrong
+        values, flags = box.close()
+        assert near(values["laeq"], 65.2)
+        assert flags == {}
+
+
+def test_a_little_below_zero_and_above_saturation_counts_as_it_is():
+    box = Aggregator(("pm10", "humidity"))
+    for value in (-2, 1, 4):
+        box.add("pm10", value)
+        box.add("humidity", 101 + value / 4)
+    values, flags = box.close()
+    assert near(values["pm10"], 1)
+    assert near(values["humidity"], 101.25)
+    assert flags == {}
+
+
+def test_one_sample_at_the_end_of_the_scale_flags_the_interval():
+    box = Aggregator(("pm10",))
+    for _ in range(9):
+        box.add("pm10", 80)
+    box.miss("pm10", "T")
+    assert box.close() == ({}, {"pm10": "T"})
+    assert box.least == {}
+    box.add("pm10", 80)
+    assert box.close() == ({"pm10": 80}, {})
+
+
+def test_noise_that_was_clipped_has_a_level_that_is_certain():
+    box = Aggregator(("laf",))
+    for _ in range(8):
+        box.add("laf", 60.0)
+    box.miss("laf", "T", 110.0)
+    box.miss("laf", "B")
+    values, flags = box.close()
+    assert values == {}
+    assert flags == dict.fromkeys(("laeq", "lafmax", "lafmin", "l10", "l50", "l90"), "T")
+    assert sorted(box.least) == ["laeq_least", "lafmax_least"]
+    assert near(
+        box.least["laeq_least"], 100.0, 0.01
+    )  # a tenth of the time 110 dB; what was not measured counts as silence
+    assert box.least["lafmax_least"] == 110
+
+
+def test_a_certain_level_beyond_physics_is_none():
+    box = Aggregator(("laf",))
+    box.miss("laf", "T", float("inf"))
+    assert box.close()[1]["laeq"] == "T"
+    assert box.least == {}
+
+
+def test_work_on_a_sensor_goes_before_its_clipped_samples():
+    box = Aggregator(("laf",))
+    box.miss("laf", "T", 110.0)
+    values, flags = box.close({"laf": "C"})
+    assert (values, flags["laeq"], box.least) == ({}, "C", {})

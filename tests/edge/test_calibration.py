@@ -71,8 +71,9 @@ def test_above_95_percent_the_humidity_correction_grows_no_more():
         assert near(corrected({"kappa": 0.33}, 480, humidity), 100)
 
 
-def test_without_a_humidity_channel_there_is_no_humidity_correction():
-    assert corrected({"kappa": 0.33}, 180) == 180
+def test_without_a_humidity_nothing_passes_for_corrected():
+    value = corrected({"kappa": 0.33}, 180)
+    assert value != value
 
 
 def test_first_humidity_then_points_then_gain_and_offset():

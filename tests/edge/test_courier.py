@@ -41,10 +41,6 @@ class Hub:
 
     def hear(self, kind, parts):
         heard = json.loads(b"".join(parts).decode())
-        if kind == "event":
-            for number in range(heard["from"], heard["to"] + 1):
-                self.lost[number] = heard["reason"]
-            return heard["stream"]
         first, records = heard["seq"], heard["records"]
         self.messages.append((first, first + len(records) - 1))
         for i, record in enumerate(records):
@@ -52,6 +48,10 @@ class Hub:
             assert self.records.get(first + i, entry) == entry, "sent again, and not the same"
             self.records[first + i] = entry
         return heard["stream"]
+
+    def lose(self, first, last, reason):
+        for number in range(first, last + 1):
+            self.lost[number] = reason
 
     def complete(self):
         number = 0
@@ -61,16 +61,21 @@ class Hub:
 
 
 class Board:
-    """Outbox, timeline and courier on a folder; `publish` decides what becomes of a message."""
+    """Outbox, timeline and courier on a folder; `publish` decides what becomes of a message, `lost` of a loss."""
 
-    def __init__(self, folder=None, clock=None, publish=None, **outbox):
+    def __init__(self, folder=None, clock=None, publish=None, lost=None, **outbox):
         self.folder = folder or tmp_dir()
         self.clock = clock or Clock()
         self.hub = Hub()
         self.outbox = Outbox(self.folder, **outbox)
         last = self.outbox.last
         self.timeline = Timeline(self.clock, self.folder, message.made(last) if last else None)
-        self.courier = Courier(self.outbox, self.timeline, publish or self._deliver)
+        self.courier = Courier(self.outbox, self.timeline, publish or self._deliver, lost or self._lose)
+
+    def _lose(self, stream, first, last, reason):
+        assert stream == self.outbox.stream
+        self.hub.lose(first, last, reason)
+        return True
 
     async def _deliver(self, kind, parts):
         await asyncio.sleep(0)
@@ -343,15 +348,15 @@ def test_losses_are_told_with_their_reason_and_the_rest_arrives():
     assert board.outbox.dropped == lost + 1
 
 
-def test_a_loss_that_could_not_be_told_is_told_with_the_next_connection():
+def test_a_loss_that_could_not_be_kept_is_told_when_it_can():
     fail = [True]
 
-    async def publish(kind, parts):
-        if kind == "event" and fail:
-            raise OSError("connection lost")
-        board.hub.hear(kind, parts)
+    def lost(stream, *loss):
+        if not fail:
+            board.hub.lose(*loss)
+        return not fail
 
-    board = Board(publish=publish, segment_records=5, max_bytes=1500)
+    board = Board(lost=lost, segment_records=5, max_bytes=1500)
     for _ in range(60):
         board.make()
 

@@ -35,6 +35,14 @@ def test_a_record_has_the_decimals_of_the_catalogue():
     assert message.record(0, 10, {}, {}) == '{"t":0,"dt":10,"v":{}}'
 
 
+def test_a_level_that_is_certain_stands_where_older_hubs_pass_it_over():
+    flags = {"laeq": "T"}
+    text = message.record(0, 10, {}, flags, {"laeq_least": 103.24})
+    assert text == '{"t":0,"dt":10,"v":{},"r":{"laeq_least":103.2},"f":{"laeq":"T"}}'
+    text = message.record(0, 10, {"pm10": 81}, flags, {"pm10": 83, "laeq_least": 103.24})
+    assert json.loads(text)["r"] == {"pm10": 83, "laeq_least": 103.2}
+
+
 def test_telemetry_is_json_with_the_mac_last():
     signer = message.Signer(KEY)
     records = [b'{"t":10,"dt":10,"v":{"laeq":67.2}}', b'{"t":20,"dt":10,"v":{}}']

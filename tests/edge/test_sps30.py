@@ -27,7 +27,7 @@ def fresh():
 
 def driver_of(*readings, start=STARTED, settings=None):
     line = Line(answers={START_TEXT: start, READ_TEXT: list(readings)})
-    return Driver(line, settings or {}), line
+    return Driver(line, settings or {"warmup": 0}), line
 
 
 def test_captured_answers_decode_to_their_known_values():
@@ -113,6 +113,19 @@ def test_masses_that_make_no_sense_are_a_fault():
     raises(Faulty, decode, bytes(20))
 
 
+def test_a_receiver_that_hears_the_question_first():
+    echo = {START_TEXT: unhexlify(START_TEXT) + STARTED, READ_TEXT: [unhexlify(READ_TEXT) + MEASURED[0]]}
+    driver = Driver(Line(answers=echo), {"warmup": 0})
+    assert sampled(driver) == [fresh()(MEASURED[0])[0]]
+    assert driver.rejected == 0
+
+
+def test_the_answer_may_follow_a_damaged_one():
+    driver, _ = driver_of(MEASURED[0][:-2] + b"\x00\x7e" + MEASURED[1])
+    assert sampled(driver) == [fresh()(MEASURED[1])[0]]
+    assert driver.rejected == 1
+
+
 def test_talk_without_answers_is_as_good_as_silence():
     driver, _ = driver_of(bytes(LONGEST + 10), MEASURED[0])
     assert sampled(driver, 2) == [Silent, fresh()(MEASURED[0])[0]]
@@ -128,6 +141,6 @@ def test_asleep_until_woken():
     assert sampled(driver) == [fresh()(MEASURED[1])[0]]
 
 
-def test_samples_while_it_warms_up_say_so():
-    driver, _ = driver_of(MEASURED[0], settings={"warmup": 30})
+def test_it_warms_up_for_30_s_unless_told_otherwise():
+    driver, _ = driver_of(MEASURED[0], settings={"name": "dust"})
     assert sampled(driver) == [Warming]

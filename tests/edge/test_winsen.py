@@ -19,22 +19,22 @@ def fresh():
 
 
 def test_the_manuals_frames_decode_to_their_known_values():
-    assert sampled(Driver(Line(*FRAMES), {}), 3) == VALUES
+    assert sampled(Driver(Line(*FRAMES), {"warmup": 0}), 3) == VALUES
 
 
 def test_a_zh03bs_short_frames_are_taken_too():
     text, _, (pm1, pm25, pm10) = PMS3003[1]
-    assert sampled(Driver(Line(unhexlify(text)), {})) == [{"pm1": pm1, "pm25": pm25, "pm10": pm10}]
+    assert sampled(Driver(Line(unhexlify(text)), {"warmup": 0})) == [{"pm1": pm1, "pm25": pm25, "pm10": pm10}]
 
 
 def test_an_invalid_frame_is_refused_and_counted():
-    driver = Driver(Line(unhexlify(WINSEN_BAD[0][0]), FRAMES[1]), {})
+    driver = Driver(Line(unhexlify(WINSEN_BAD[0][0]), FRAMES[1]), {"warmup": 0})
     assert sampled(driver, 2) == [Silent, VALUES[1]]
     assert driver.rejected == 1
 
 
 def test_answers_to_commands_are_passed_over():
-    driver = Driver(Line(unhexlify(WINSEN_ANSWERS[0][0]) + FRAMES[0]), {})
+    driver = Driver(Line(unhexlify(WINSEN_ANSWERS[0][0]) + FRAMES[0]), {"warmup": 0})
     assert sampled(driver) == VALUES[:1]
     assert driver.rejected == 0
 
@@ -51,7 +51,7 @@ def test_commands_are_those_of_the_manual():
 
 def test_in_question_and_answer_mode_each_sample_is_asked_for():
     line = Line(answers={READ.hex(): [FRAMES[1], FRAMES[2]]})
-    driver = Driver(line, {"mode": "passive"})
+    driver = Driver(line, {"mode": "passive", "warmup": 0})
     assert not driver.PACED
     assert sampled(driver, 2) == VALUES[1:]
     assert line.sent == [Driver.WAKE, PASSIVE, READ, READ]

@@ -1,6 +1,7 @@
 """A small city and the parts of its hub. Its boards speak with the agent's own code: no message is imitated."""
 
 import datetime as dt
+import json
 import sqlite3
 from contextlib import closing
 from typing import NamedTuple
@@ -93,6 +94,11 @@ class Speaker:
         """Say the records number `first` to `last`, authentic but of a quantity that no catalogue has."""
         text = record(NOON - 60, laeq=60.0).replace("laeq", "phlogiston")
         return self.telemetry(*[text] * (last - first + 1), seq=first)
+
+    def event(self, number, t=NOON, **detail):
+        """Say an event of this number in the board's outbox; 0: as earlier agents did, without one."""
+        numbered = f'"n":{number},' if number else ""
+        return self.say("event", f'{{{numbered}"t":{t},"event":"relay","detail":{json.dumps(detail)}}}')
 
     def dropped(self, first, last, reason="full"):
         """Say that the outbox gave up the records `first` to `last`."""

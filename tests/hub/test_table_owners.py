@@ -9,13 +9,14 @@ ROOT = Path(__file__).parents[2]
 OWNERS = {
     "access": {"access", "access_step"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
-    "compliance": {"cell", "kept", "latest", "mark", "pending", "position", "verdict"},
+    "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "quarantine", "stream"},
-    "notify": {"notification", "notified"},
+    "notify": {"notification", "notified", "refusal"},
     "reports": {"board", "position"},
     "series": {"bucket", "changed", "place", "position", "reading", "record", "rollup", "source"},
     "storage": {"schema_part"},
+    "things": {"thing_edition"},
     "watch": {"calibration", "watched"},
 }
 """The tables that each package below hub/ writes. Several files have a table `position`: each consumer's own."""

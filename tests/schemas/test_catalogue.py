@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.quantities import QUANTITIES as ON_THE_BOARD
+from edge.ranges import RANGES
 from schemas import CatalogueError, generate, load_quantities
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -50,6 +51,33 @@ def test_the_boards_copy_of_the_catalogue_is_current():
     for key, (channels, aggregate, decimals) in ON_THE_BOARD.items():
         assert channels == (quantities[key].samples or (key,))
         assert (aggregate, decimals) == (quantities[key].aggregate, quantities[key].resolution)
+        for channel in channels:
+            low, high = RANGES[channel]
+            assert low <= quantities[key].range[0]
+            assert quantities[key].range[1] <= high
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "flag"),
+    [
+        *[("pm10", value, "") for value in (-12.5, -0.1, 0, 0.3, 999, 1000, 9998, 10000)],
+        *[("pm10", value, "D") for value in (-15.1, -999, 999.9, 1999.9, 6553.5, 9999)],
+        *[("pm10", value, "T") for value in (10001, 65535, 99999)],
+        *[("humidity", value, "") for value in (-1, 0, 100, 102.5)],
+        *[("humidity", value, "T") for value in (106, 6553.5)],
+        *[("laeq", value, "D") for value in (0, 19.9)],
+        ("pressure", 999.9, ""),
+    ],
+)
+def test_what_no_instrument_in_order_gives_is_flagged(key, value, flag):
+    assert load_quantities()[key].flag(value) == flag
+
+
+def test_a_sentinel_outside_the_range_is_refused(tmp_path):
+    text = changed(QUANTITIES_TEXT, "sentinels = [999.9,", "sentinels = [10001,")
+    refusal = refusal_of_quantities(tmp_path, text)
+    assert "pm1" in refusal
+    assert "10001" in refusal
 
 
 def test_a_copy_that_is_not_current_is_found_and_written_again(tmp_path, monkeypatch, capsys):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas import JURISDICTIONS, PROPERTIES, Permitted, load_limits, load_quantities
+from schemas import JURISDICTIONS, Permitted, load_limits, load_quantities, site_properties
 
 LIMITS = load_limits()
 STANDARDS = {standard.id: standard for standard, _ in LIMITS}
@@ -51,7 +51,7 @@ def test_every_limit_has_names_a_known_quantity_and_a_letter():
         assert limit.quantity in quantities, where
         assert limit.verified in "PSU", where
         assert standard.jurisdiction in JURISDICTIONS, where
-        assert all(set(values) <= set(PROPERTIES[name].values) for name, values in limit.where.items()), where
+        assert all(set(values) <= set(site_properties()[name].values) for name, values in limit.where.items()), where
 
 
 @pytest.mark.parametrize("edition", ["2011", "2025"])

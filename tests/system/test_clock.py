@@ -16,6 +16,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge import message
+from hub.wire.seal import authentic
 from tests.conftest import require
 from tests.hub.helpers import CITY, QUIET_TOML, query, record
 from tests.system.chain import until as wait_until
@@ -40,6 +41,7 @@ class City:
         self.clock = WrongClock(require("faketime"), folder)
         self.acknowledged, self._next = {}, dict.fromkeys(BOARDS, 1)
         self.sent = 0
+        self.times = {}
         self._outbox = []  # (device, last number, topic, payload)
         (folder / "fenceline.toml").write_text(
             'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 0.2\n'
@@ -136,7 +138,18 @@ class City:
 
     def _hear(self, _client, _data, heard):
         device = heard.topic.split("/")[4]
-        self.acknowledged[device] = max(self.acknowledged.get(device, 0), json.loads(heard.payload)["seq"])
+        told = json.loads(heard.payload)
+        if "time" in told:
+            assert authentic(heard.payload, CITY.keys[device])
+            self.times[told["nonce"]] = told["time"] / 1000 - time.time()
+            return
+        self.acknowledged[device] = max(self.acknowledged.get(device, 0), told["seq"])
+
+    def ask(self, device, nonce):
+        """Let a board say a status that asks for the time; `times` has by nonce how far the answer was from it, s."""
+        site = CITY.site_of(device)
+        status = message.Signer(CITY.keys[device]).seal(message.status(True, 0, nonce=nonce))
+        self._mqtt.publish(f"fenceline/1/{site.district}/{site.id}/{device}/status", status, 1).wait_for_publish(20)
 
 
 @pytest.fixture
@@ -195,6 +208,22 @@ def test_a_clock_that_jumps_and_comes_back_changes_no_verdict_and_loses_no_messa
     (alert,) = city.compliance("SELECT * FROM alert WHERE kind = 'clock'")
     assert alert["state"] == "resolved"
     assert query(city.folder / "data" / "log.db", "SELECT * FROM quarantine") == []
+
+
+def test_a_hub_tells_boards_the_time_and_none_while_it_doubts_its_own(city):
+    city.start()
+    city.ask("fence-1", "00000000000000a1")
+    until(lambda: "00000000000000a1" in city.times, 20)
+    city.clock.set(7200)
+    until(lambda: city.ready("clock") is False)
+    city.ask("fence-1", "00000000000000a2")
+    time.sleep(2)
+    city.clock.set(0)
+    until(lambda: city.ready("clock"))
+    city.ask("fence-1", "00000000000000a3")
+    until(lambda: "00000000000000a3" in city.times, 20)
+    assert sorted(city.times) == ["00000000000000a1", "00000000000000a3"]
+    assert all(abs(wrong) < 3 for wrong in city.times.values()), city.times
 
 
 def hour(t):

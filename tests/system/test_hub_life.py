@@ -52,7 +52,7 @@ def test_a_full_disk_costs_no_record_and_the_hub_goes_on_when_there_is_room(
         until(lambda: chain.in_log() > 6, f"the hub hears the boards\n{chain.log('hub')}")
 
         ballast = fill(small_disk)
-        full = "the log cannot be written (database or disk is full): nothing is acknowledged until it can"
+        full = "the log cannot be written: the disk is full: nothing is acknowledged until it can"
         until(lambda: full in chain.log("hub"), f"the hub says what is wrong\n{chain.log('hub')}")
         logged, made = chain.in_log(), chain.made()
         until(lambda: chain.made() > made + 9, "boards go on measuring")

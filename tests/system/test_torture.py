@@ -46,7 +46,7 @@ def test_the_hub_sees_the_time_that_the_clocks_fault_sets(tmp_path):
         until(lambda: city.chain.in_log() > 0, "first messages")
         city._begin("clock")
         said = len(city.chain.log("hub"))
-        until(lambda: city.chain.kill_part("hub.intake.receiver"), "the receiver runs")
+        until(lambda: city.chain.kill_part("hub.intake.passing"), "the receiver runs")
         until(lambda: "to the broker has ended" in city.chain.log("hub")[said:], "the hub says so")
         (line,) = [line for line in city.chain.log("hub")[said:].splitlines() if "to the broker has ended" in line]
         ahead_s = datetime.fromisoformat(line[:19]).timestamp() - time.time()

@@ -1,29 +1,38 @@
 """Everything that can be in the hub's way, looked at before it starts or while it runs: `fenceline check`."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from hub.config.districts import of_districts
+from hub.config.files import ConfigError
+from hub.registry.live import load_registry
 from hub.upkeep.checks.broker import check_broker
 from hub.upkeep.checks.certificates import check_certificates
-from hub.upkeep.checks.data import check_clock, check_data, runs_here
+from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs_here
 from hub.upkeep.checks.files import check_catalogue, check_config, check_registry, check_secret
 from hub.upkeep.checks.finding import Finding, State
-from hub.upkeep.checks.services import check_http, check_people, check_store
+from hub.upkeep.checks.services import check_http, check_people
+from hub.upkeep.checks.store import check_store
 from schemas.language import Text
 
 __all__ = ["Finding", "State", "check"]
 
 
-def check(path: Path) -> list[Finding]:
-    """Check the configuration in the file `path`, and everything it names. Nothing is changed, nobody is disturbed."""
+def check(path: Path, *, quick: bool = False) -> list[Finding]:
+    """Check the configuration in the file `path`, and everything it names. Nothing is changed, nobody is disturbed.
+
+    `quick`: of large databases only the end is read.
+    """
     config, findings = check_config(path)
     findings += check_catalogue() + check_people(config.recipients if config else ())
     if config is None:
         return findings
     workers = of_districts(config)
     findings += check_registry(config)
-    findings += check_data(config.data) + check_clock(config.data)
+    findings += check_data(config.data, quick=quick) + check_clock(config.data)
+    with suppress(ConfigError):  # check_registry says it
+        findings += check_messages(config.data, load_registry(config).keys)
     findings += check_certificates(config.broker)
     if config.broker.password_file:
         findings += check_secret("broker password", config.broker.password_file, Text("the password", "密码"))

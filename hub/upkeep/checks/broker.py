@@ -6,24 +6,28 @@ Therefore no check logs in while a hub runs here, and where none runs, the check
 were the hub's: it acknowledges no message, and removes the session only if it was made by the check itself.
 """
 
+import dataclasses
 import queue
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hub.config.files import Broker, Id
 from hub.upkeep.checks.finding import Finding, ok, problem, skipped
 from hub.wire.messages import KINDS
-from hub.wire.topics import PREFIX
+from hub.wire.topics import PREFIX, of_all
 from schemas.language import Text
 
 PATIENCE = 5
 """How long an answer may take, s."""
+PENDING = 65_535
+"""How many messages NATS lets one session of MQTT leave unacknowledged, all its filters together."""
 ALERT = 0.5
 """How long after the handshake a broker may take to say that it does not like the hub's certificate (TLS 1.3), s."""
 
@@ -37,7 +41,7 @@ ACCESS = Text(
 )
 
 
-def check_broker(broker: Broker, *, hub_runs: bool, districts: Iterable[Id] = ()) -> list[Finding]:
+def check_broker(broker: Broker, *, hub_runs: bool, districts: Sequence[Id] = ()) -> list[Finding]:
     """Go as far towards the broker as possible; the first obstacle is the last finding.
 
     `districts`: those that the hub owns, if not all; a broker may let it hear no others.
@@ -57,7 +61,12 @@ def check_broker(broker: Broker, *, hub_runs: bool, districts: Iterable[Id] = ()
     if hub_runs:
         name = "broker login"
         return [*findings, skipped(name, "the hub that runs here is logged in itself", "正在运行的数据中心自己已登录")]
-    return findings + _Visit(broker, districts).findings()
+    if not districts:
+        return findings + _Visit(broker, "+").findings()
+    for district in districts:  # one at a time, as the hub does: each of its districts has a session of its own
+        told = _Visit(msgspec.structs.replace(broker, client_id=f"{broker.client_id}-{district}"), district).findings()
+        findings += [dataclasses.replace(finding, name=f"{finding.name} {district}") for finding in told]
+    return findings
 
 
 def _check_tls(broker: Broker, connection: socket.socket) -> Finding:
@@ -98,9 +107,9 @@ def _check_tls(broker: Broker, connection: socket.socket) -> Finding:
 class _Visit:
     """One visit to the broker under the client id `<client_id>-check`."""
 
-    def __init__(self, broker: Broker, districts: Iterable[Id]) -> None:
+    def __init__(self, broker: Broker, district: Id) -> None:
         self._broker = broker
-        self._topics = {f"{PREFIX}{district}/+/+/{kind}": kind for district in districts or "+" for kind in KINDS}
+        self._topics = {of_all(kind, district): kind for kind in KINDS}
         self._answers: queue.Queue[Any] = queue.Queue()
         self._retained: set[str] = set()
 
@@ -158,11 +167,12 @@ class _Visit:
                 self._retained.add(message.topic)
 
     def _subscribe(self, client: paho.Client) -> Finding:
-        client.subscribe([(topic, 1) for topic in self._topics])
-        codes = self._answer()
-        answers = zip(self._topics.values(), codes, strict=True)
-        if refused := dict.fromkeys(kind for kind, code in answers if code.is_failure):
-            kinds = ", ".join(refused)
+        refused = self._refused(client, list(self._topics), qos=1)
+        if refused:
+            forbidden = self._refused(client, refused, qos=0)
+            if not forbidden:
+                return self._limited(refused)
+            kinds = ", ".join(self._topics[topic] for topic in forbidden)
             return problem(
                 "broker subscription",
                 Text(f"the broker does not let the hub hear: {kinds}", f"代理不允许接收：{kinds}"),
@@ -183,6 +193,31 @@ class _Visit:
             "broker subscription",
             "granted; no board has left its status yet, so the broker's ACL shows only when one speaks",
             "已订阅；尚无设备留存状态，代理的 ACL 要到有设备发送消息时才能验证",
+        )
+
+    def _refused(self, client: paho.Client, topics: list[str], *, qos: int) -> list[str]:
+        """Subscribe; return the topics that the broker refuses."""
+        client.subscribe([(topic, qos) for topic in topics])
+        return [topic for topic, code in zip(topics, self._answer(), strict=True) if code.is_failure]
+
+    def _limited(self, topics: list[str]) -> Finding:
+        """Return what stands against subscriptions that the broker grants at QoS 0 only.
+
+        An ACL knows no QoS. NATS makes a consumer for each subscription at QoS 1, and those are limited.
+        """
+        kinds = ", ".join(self._topics[topic] for topic in topics)
+        return problem(
+            "broker subscription",
+            Text(
+                f"a limit of the broker, not its ACL, is in the way of the hub's subscriptions at QoS 1: {kinds}",
+                f"数据中心的 QoS 1 订阅受代理的数量限制（并非 ACL）：{kinds}",
+            ),
+            Text(
+                "Raise it. NATS: max_consumers of the account; and max_ack_pending, of which one session has 65,535 "
+                f"for all its {len(KINDS)} filters, at most {PENDING // len(KINDS):,} (deploy/SIZING.md).",
+                "请提高该限制。NATS：账户的 max_consumers；以及 max_ack_pending，每个会话的全部 "
+                f"{len(KINDS)} 个订阅共用 65,535，最多设为 {PENDING // len(KINDS):,}（见 deploy/SIZING.md）。",
+            ),
         )
 
     def _remove_session(self) -> None:

@@ -5,15 +5,20 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 from hub.log.reader import reading_log
 from hub.process.clock_trust import kernel_synchronised
+from hub.storage.damage import damage
 from hub.storage.data_folder import LOG, databases
 from hub.storage.database import read_only
+from hub.storage.trouble import explain, way_back
 from hub.upkeep.checks.finding import Finding, ok, problem, warning
 from hub.upkeep.versions import KNOWN, versions_of
+from hub.wire.seal import authentic
+from hub.wire.topics import parse
 from schemas.language import Text
 
 ENOUGH, LITTLE = 2 << 30, 200 << 20
@@ -35,8 +40,8 @@ def runs_here(data: Path) -> bool:
     return False
 
 
-def check_data(data: Path) -> list[Finding]:
-    """Check the data folder and its databases."""
+def check_data(data: Path, *, quick: bool = False) -> list[Finding]:
+    """Check the data folder and its databases; every page of them, or, where it is to be `quick`, as at the start."""
     folder = next(one for one in (data, *data.parents) if one.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         text = Text(f"data = {data}: cannot be written", f"data = {data}：无法写入")
@@ -53,7 +58,7 @@ def check_data(data: Path) -> list[Finding]:
     return [
         ok("data folder", f"{data} can be written", f"{data} 可写入"),
         _room(folder),
-        *(_database(path, path.relative_to(data).as_posix()) for path in databases(data)),
+        *(_database(path, path.relative_to(data).as_posix(), quick=quick) for path in databases(data)),
     ]
 
 
@@ -68,26 +73,68 @@ def _room(folder: Path) -> Finding:
     return warning("disk", text, more) if free < ENOUGH else ok("disk", *text)
 
 
-def _database(path: Path, name: str) -> Finding:
+def _database(path: Path, name: str, *, quick: bool) -> Finding:
     name = f"database {name}"
     try:
+        if found := damage(path, whole=not quick):
+            text = Text(f"{path}: is damaged ({found})", f"{path}：已损坏（{found}）")
+            return problem(name, text, way_back(path))
         with closing(read_only(path)) as db:
-            found = versions_of(db)
+            found_versions = versions_of(db)
     except sqlite3.Error as error:
-        text = Text(f"{path}: cannot be read ({error})", f"{path}：无法读取（{error}）")
-        return problem(name, text, Text("Put a backup back: fenceline restore.", "请恢复备份：fenceline restore。"))
-    known = KNOWN.get(path.name, found)
-    later = found.later(known)
+        what, remedy = explain(error, path)
+        return problem(name, Text(f"{path}: {what.en}", f"{path}：{what.zh}"), remedy)
+    known = KNOWN.get(path.name, found_versions)
+    later = found_versions.later(known)
     if later:
         more = Text("Use the hub that made it, or a later one.", "请使用创建它的版本或更新的版本。")
         return problem(name, later, more)
-    if found != known:
+    if found_versions != known:
         return ok(
             name,
-            f"schema version {found.shown()}; the next start makes it {known.shown()}",
-            f"结构版本 {found.shown()}；下次启动时升级到 {known.shown()}",
+            f"schema version {found_versions.shown()}; the next start makes it {known.shown()}",
+            f"结构版本 {found_versions.shown()}；下次启动时升级到 {known.shown()}",
         )
-    return ok(name, f"schema version {found.shown()}", f"结构版本 {found.shown()}")
+    return ok(name, f"schema version {found_versions.shown()}", f"结构版本 {found_versions.shown()}")
+
+
+MESSAGES = 20_000
+"""So many of a log's newest messages are held against their MACs: SQLite has no checksum of what is in its pages."""
+
+
+def check_messages(data: Path, keys: Mapping[str, bytes]) -> list[Finding]:
+    """Hold the newest messages of each log against their MACs; `keys`: of the boards, by id."""
+    findings = []
+    for path in databases(data):
+        if path.name != LOG:
+            continue
+        name = f"messages {path.relative_to(data).as_posix()}"
+        seen, wrong = 0, []
+        try:
+            with reading_log(path) as log:
+                for offset, topic, payload in log.newest(MESSAGES):
+                    place = parse(topic)
+                    if place and place.device in keys:
+                        seen += 1
+                        wrong += [] if authentic(payload, keys[place.device]) else [offset]
+        except sqlite3.Error:
+            continue  # another check says so
+        if not wrong:
+            findings.append(ok(name, f"the newest {seen} have the right MAC", f"最新的 {seen} 条消息签名正确"))
+            continue
+        first = min(wrong)
+        text = Text(
+            f"{len(wrong)} of the newest {seen} messages have a wrong MAC, the first at offset {first}: bytes in them "
+            "have changed, or their boards have other keys now",
+            f"最新的 {seen} 条消息中有 {len(wrong)} 条签名错误，最早一条位于 {first}：内容已改变，或设备已更换密钥",
+        )
+        remedy = Text(
+            "If no board got another key, the disk changes what it holds: look at it, and put a backup back with "
+            "'fenceline restore --salvage'.",
+            "如未更换设备密钥，则磁盘在改变内容：请检查磁盘，并用 fenceline restore --salvage 恢复备份。",
+        )
+        findings.append(warning(name, text, remedy))
+    return findings
 
 
 def check_clock(data: Path) -> list[Finding]:

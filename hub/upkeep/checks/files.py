@@ -2,7 +2,6 @@
 
 import datetime as dt
 import stat
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hub.registry.live import key_of
 from hub.upkeep.checks.finding import Finding, State, ok, problem
 from schemas import CatalogueError, load_limits, load_quantities
 from schemas.language import Text
+from schemas.toml_text import read_toml_file
 
 MOST = 20
 """Boards named in one finding."""
@@ -33,7 +33,7 @@ def check_config(path: Path) -> tuple[Config | None, list[Finding]]:
 def _mistakes(path: Path) -> list[str]:
     """Return every mistake in the values: each one is taken out of the document, and the rest is looked at again."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = read_toml_file(path)
     except (OSError, ValueError):
         return []
     found: list[str] = []

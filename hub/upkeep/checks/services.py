@@ -1,4 +1,4 @@
-"""Checks what else the hub speaks with: the series store, the addresses of alerts, its own HTTP port."""
+"""Checks whom else the hub speaks with: the addresses of alerts, its own HTTP port."""
 
 import json
 import os
@@ -8,96 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import apprise
-from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.rest import ApiException
-from influxdb_client.service.write_service import WriteService
-from urllib3.exceptions import HTTPError
 
 from hub.config.alerts import Recipient
-from hub.config.files import Config, ConfigError, Http
+from hub.config.files import ConfigError, Http
 from hub.http.server import SERVICE, listen
 from hub.upkeep.checks.files import check_secret
 from hub.upkeep.checks.finding import Finding, ok, problem, skipped, warning
 from schemas.language import Text
 
-VARIABLES = ("INFLUXDB_V2_URL", "INFLUXDB_V2_TOKEN", "INFLUXDB_V2_ORG")
 PATIENCE = 2
 """How long the hub on this machine may take to answer, s."""
-
-
-def check_store(config: Config) -> list[Finding]:
-    """Check the series store; SQLite's file is checked with the other databases."""
-    if config.store.kind == "sqlite":
-        return [ok("store", "SQLite, in the data folder", "SQLite，位于数据文件夹")]
-    missing = [name for name in VARIABLES if not os.environ.get(name)]
-    if missing:
-        names = ", ".join(missing)
-        text = Text(f"InfluxDB: not set in the environment: {names}", f"InfluxDB：未设置环境变量 {names}")
-        return [problem("store", text, Text("Set them where the hub is started.", "请在启动数据中心的环境中设置。"))]
-    url, bucket = os.environ["INFLUXDB_V2_URL"], config.store.bucket
-    try:
-        with InfluxDBClient.from_env_properties() as client:  # type: ignore[no-untyped-call]
-            if not client.ping():
-                text = Text(f"no InfluxDB answers at {url}", f"{url} 没有 InfluxDB 应答")
-                start = Text("Start it, or mend INFLUXDB_V2_URL.", "请启动它，或改正 INFLUXDB_V2_URL。")
-                return [problem("store", text, start)]
-            refusal = _try_to_write(client, bucket)
-    except (HTTPError, OSError, ValueError) as error:
-        text = Text(f"InfluxDB at {url}: {error}", f"{url} 的 InfluxDB：{error}")
-        return [problem("store", text, Text("Mend INFLUXDB_V2_URL.", "请改正 INFLUXDB_V2_URL。"))]
-    return [
-        refusal
-        or ok(
-            "store",
-            f"InfluxDB at {url} takes writes to bucket {bucket!r}",
-            f"{url} 的 InfluxDB 接受写入存储桶 {bucket!r}",
-        )
-    ]
-
-
-def _try_to_write(client: InfluxDBClient, bucket: str) -> Finding | None:
-    """Write nothing to the bucket: address, token, organisation and bucket are judged, and no point is made.
-
-    InfluxDB 2 judges all of them before it complains, with 400, that there are no points.
-    """
-    try:
-        WriteService(client.api_client).post_write(org=os.environ["INFLUXDB_V2_ORG"], bucket=bucket, body=b"")  # type: ignore[no-untyped-call]
-    except ApiException as error:
-        said = _message(error)
-        if error.status == 400:
-            return None
-        if error.status in (401, 403):
-            text = Text(f"InfluxDB refuses the token: {said}", f"InfluxDB 拒绝该令牌：{said}")
-            return problem(
-                "store",
-                text,
-                Text(
-                    f"Set INFLUXDB_V2_TOKEN to one that may write to bucket {bucket!r}.",
-                    f"请将 INFLUXDB_V2_TOKEN 设为可写入存储桶 {bucket!r} 的令牌。",
-                ),
-            )
-        if error.status == 404:
-            text = Text(
-                f"InfluxDB does not know bucket or organisation: {said}", f"InfluxDB 中没有该存储桶或组织：{said}"
-            )
-            return problem(
-                "store",
-                text,
-                Text(
-                    "Make the bucket, or mend bucket under [store] or INFLUXDB_V2_ORG.",
-                    "请创建存储桶，或改正 [store] 中的 bucket 或 INFLUXDB_V2_ORG。",
-                ),
-            )
-        text = Text(f"InfluxDB answers {error.status}: {said}", f"InfluxDB 应答 {error.status}：{said}")
-        return problem("store", text, Text("Look into InfluxDB's own log.", "请查看 InfluxDB 自己的日志。"))
-    return None
-
-
-def _message(error: ApiException) -> str:
-    try:
-        return str(json.loads(error.body)["message"])
-    except (ValueError, TypeError, KeyError):
-        return str(error.reason)
 
 
 def check_people(recipients: Sequence[Recipient] = ()) -> list[Finding]:

@@ -8,7 +8,7 @@ import pytest
 
 from firmware.link.link import Link
 from firmware.provision import backup
-from firmware.provision.sensors import TEMPLATES, sensor
+from firmware.provision.sensors import sensor, templates
 from tests.deployed_broker import certificates
 from tests.firmware.benchtop import PROVISION, here
 
@@ -127,12 +127,31 @@ def test_certificates_are_made_with_the_city_s_authority_or_taken_from_the_offic
     ("more", "why"),
     [
         (("--board", "Pit 1"), "board 'Pit 1': expected 1 to 32 of a-z, 0-9 and -"),
-        (("--board", "hub"), "and for a board not 'hub'"),
+        (("--board", "hub"), "not broker, ca, grafana, health, hub"),
         (("--interval", "7"), "--interval 7: expected one of 1, 2, 5"),
         (("--sensor", "sps31"), "--sensor sps31: expected one of plantower"),
         (("--sensor", "sps30"), "sensor 'dust': each sensor needs a name of its own"),
         (("--sensor", "sps30,name"), "'name' is not KEY=VALUE"),
         (("--sensor", 'tsp-4-20ma,channels=[{"channel":"tsp","input":7}]'), "sensor 'tsp'"),
+        (
+            ("--sensor", 'noise,name=n,registers=[{"channel":"laf","register":0,"kind":"f64"}]'),
+            "sensor 'n': channel 'laf': kind 'f64': expected one of f32, s16, s32, u16, u32",
+        ),
+        (
+            ("--sensor", 'noise,name=n,registers=[{"channel":"noise","register":0,"scale":0.1}]'),
+            "sensor 'n': channel 'noise': expected one of co, humidity, la, laeq",
+        ),
+        (
+            ("--sensor", 'sht3x,address="0x45"'),
+            "address '0x45': expected a whole number from 8 to 119, without quotes: 69",
+        ),
+        (("--sensor", "sht3x,address=0x99"), "address 153: expected a whole number from 8 to 119"),
+        (
+            ("--sensor", "sps30,name=n,warmpu=30"),
+            "warmpu is not known to sps30; expected one of name, port, type, warmup",
+        ),
+        (("--sensor", "sps30,name=n,port=i2c:0"), "port 'i2c:0': expected a line such as uart:1"),
+        (("--sensor", "sps30,name=n,type=frames"), "type 'frames': expected the name of a driver"),
         (("--position", "113,23.0"), "--position '113,23.0': is not on Earth"),
         (("--position", "north"), "expected LATITUDE,LONGITUDE"),
         (("--broker", "mqtt:x"), "--broker mqtt:x: expected HOST or HOST:PORT"),
@@ -171,12 +190,15 @@ def test_mistakes_are_told_in_chinese_too():
     assert os.environ["FENCELINE_LANG"] == "zh"
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("name", templates())
 def test_every_template_is_what_its_driver_takes(name):
-    assert sensor(name)["type"] == TEMPLATES[name]["type"]
+    assert sensor(name)["type"] == templates()[name]["type"]
 
 
 def test_a_template_s_settings_are_changed_by_name():
     changed = sensor('noise,name=noise-2,address=7,registers=[{"channel":"laf","register":3,"scale":0.01}]')
     assert (changed["name"], changed["address"], changed["registers"][0]["register"]) == ("noise-2", 7, 3)
     assert sensor("plantower,port=uart:1:9600:rx=4:tx=5")["port"] == "uart:1:9600:rx=4:tx=5"
+    assert sensor("sht3x,address=0x45")["address"] == 69
+    float_ = sensor('noise,registers=[{"channel":"laf","register":0,"kind":"f32"}]')
+    assert float_["registers"] == [{"channel": "laf", "register": 0, "kind": "f32"}]

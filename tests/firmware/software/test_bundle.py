@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from firmware.software.bundle import Arch, build
 from firmware.software.cli import EDGE
 from sim.interpreter import interpreter_name
 
+HARBOUR = Path(__file__).parents[2] / "data" / "domains" / "harbour"
 SAMPLE = {
     "__init__.py": '"""A board\'s package."""\n',
     "__main__.py": "raise SystemExit('only on a computer')\n",
@@ -156,3 +158,12 @@ def test_a_real_micropython_loads_the_bundle(sample, tmp_path, micropython):
     answer = subprocess.run([micropython, "main.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert answer.stdout.split() == ["40", "21"], answer.stderr
+
+
+def test_a_bundle_has_the_quantities_of_the_packs_in_use_and_else_the_same_code(tmp_path, monkeypatch):
+    plain = build(EDGE, tmp_path / "plain", Arch.X86)["files"]
+    monkeypatch.setenv("FENCELINE_DOMAINS", str(HARBOUR))
+    added = build(EDGE, tmp_path / "added", Arch.X86)["files"]
+    assert plain.keys() == added.keys()
+    assert [name for name in plain if plain[name] != added[name]] == ["edge/quantities.mpy"]
+    assert b"h2s" in (tmp_path / "added" / "edge" / "quantities.mpy").read_bytes()

@@ -1,5 +1,6 @@
 """`fenceline board flash` by its real command line, against chips that answer the real protocol of their ROM."""
 
+import hashlib
 import json
 import os
 import re
@@ -112,6 +113,45 @@ def test_an_image_for_a_larger_flash_or_a_newer_chip_is_refused(chip, firmware):
     answer = device.run("flash", "--image", str(firmware(revision=300)))
     assert answer.returncode == 2
     assert "needs revision v3.0 of ESP32, and the chip at" in answer.stderr
+
+
+def with_flash_size(code):
+    """Return an image whose headers name another flash: `code` in the high half of byte 3, hashes right."""
+    plain = images.program
+
+    def program(*arguments):
+        content = bytearray(plain(*arguments)[:-32])
+        content[3] = code
+        return bytes(content) + hashlib.sha256(content).digest()
+
+    images.program = program
+    try:
+        return images.image(app_size=60_000)
+    finally:
+        images.program = plain
+
+
+def test_an_image_whose_header_names_a_larger_flash_is_refused(chip, firmware):
+    device = chip("--megabytes", "4")
+    for code, size in ((0x30, 8), (0x40, 16)):
+        answer = device.run("flash", "--image", str(firmware(content=with_flash_size(code))))
+        assert answer.returncode == 2
+        assert f"needs {size} MB of flash, and the board at" in answer.stderr
+    device.stop()
+    assert bare(device)
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [(0x10, "names a flash of 2 MB, and its partitions need 4 MB"), (0xF0, "a flash of unknown size (F0H)")],
+)
+def test_an_image_that_contradicts_itself_is_refused(chip, firmware, code, why):
+    device = chip()
+    answer = device.run("flash", "--image", str(firmware(content=with_flash_size(code))))
+    assert answer.returncode == 2
+    assert why in answer.stderr
+    device.stop()
+    assert bare(device)
 
 
 @pytest.mark.parametrize(

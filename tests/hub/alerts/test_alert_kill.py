@@ -4,7 +4,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from edge import message
 from hub.config.files import load_config
 from hub.intake.admission import Admission
 from hub.log.log import Log
+from hub.process import child
 from hub.registry.live import Board
-from hub.run.downstream import Job, give
+from hub.run.consumers import Job
 from sim.city.source import SimClock
 from tests.hub.alerting import a_hook, until, write_files
 from tests.hub.helpers import CITY, NOON, QUANTITIES, query, record
@@ -61,27 +61,24 @@ def telemetry(board, n):
 
 def begin(folder, url):
     """Start the process at a moment that stands still, a minute after the windows' end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hub.run.downstream"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+    clock = SimClock(NOON + WINDOW + 60, 0.0, 0.0)
+    return child.begin(
+        "hub.run.consumers",
+        Job(load_config(folder / "fenceline.toml"), clock.now, "text"),
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "DESK": url},
     )
-    clock = SimClock(NOON + WINDOW + 60, 0.0, 0.0)
-    give(Job(load_config(folder / "fenceline.toml"), clock.now, "text"), process.stdin)
-    return process
 
 
-def end(process, number):
-    """End the process with a signal; return what it said."""
-    process.send_signal(number) if number else process.stdin.close()
+def end(running, number):
+    """End the process with a signal, or as a hub that is killed does; return what it said."""
+    process, hub = running
+    process.send_signal(number) if number else hub.close()
     process.wait(20)
+    hub.close()
     with process.stderr as said:
-        text = said.read().decode()
-    process.stdin.close()
-    return text
+        return said.read().decode()
 
 
 def count(folder, sql):

@@ -257,15 +257,6 @@ def test_a_file_without_its_header_is_refused(run, text, told):
         assert words in err
 
 
-def test_a_file_that_is_not_utf_8_is_refused(run, tmp_path):
-    path = tmp_path / "gbk.csv"
-    path.write_bytes((HEADER + ",note\n" + minutes(60)[0] + ",正常\n").encode("gbk"))
-    code, _, err = run.call(path)
-    assert code == 2
-    assert "gbk.csv" in err
-    assert "not UTF-8" in err
-
-
 def test_lenient_mends_what_it_can_and_counts_it(run):
     rows = [
         *minutes(*[80] * 10, start=NINE + timedelta(minutes=10)),
@@ -482,3 +473,41 @@ def _read(file):
 def test_a_pipe_gets_no_progress_bar(run, monkeypatch):
     monkeypatch.setattr("hub.backtest.cli.LONG", 1)
     assert run(table(*minutes(*[80] * 20)), "--json")[2] == ""
+
+
+MIDNIGHT = datetime.fromisoformat("2026-03-02T00:00:00+08:00")
+
+
+def day_of_pm10(run, *values):
+    """Return value and outcome of the day's mean of PM10 by GB 3095-2026, class 2, and what else was told."""
+    rows = minutes(*values, start=MIDNIGHT, quantity="pm10")
+    _, out, err = run(table(*rows), "--standards", "GB 3095-2026", "--json")
+    (one,) = [one for one in verdicts(out)[0] if one["limit"] == "pm10-day-transition-2"]
+    return one["value"], one["valid"], one["exceeded"], err
+
+
+def test_what_a_logger_writes_for_no_value_does_not_count(run):
+    values = [9999 if 600 <= n < 620 else 38 + n % 5 for n in range(1440)]
+    value, valid, exceeded, err = day_of_pm10(run, *values)
+    assert (value, valid, exceeded) == (40, True, False)
+    assert "20 x value outside the catalogue's range" in err
+
+
+def test_clean_air_a_little_below_zero_counts(run):
+    values = [(-2.3, -0.6, 0.3, 14.6, -12.5, 0)[n % 6] for n in range(1440)]
+    value, valid, exceeded, err = day_of_pm10(run, *values)
+    assert (value, valid, exceeded, err) == (0, True, False, "")
+
+
+def test_a_dust_sensor_that_is_dead_at_zero_keeps_no_limit(run):
+    value, valid, exceeded, err = day_of_pm10(run, *[0] * 1440)
+    assert (value, valid, exceeded) == (None, False, False)
+    assert "dead instrument, not counted" in err
+    hours = [f"{(MIDNIGHT + timedelta(hours=n)).isoformat()},3600,pm10,0" for n in range(24)]
+    lines, _ = verdicts(run(table(*hours), "--standards", "GB 3095-2026", "--json")[1])
+    assert not any(one["valid"] for one in lines)
+
+
+def test_some_hours_of_zeros_and_then_life_count(run):
+    value, valid, _, err = day_of_pm10(run, *[0] * 300, *[40] * 840, *[0] * 300)
+    assert (value, valid, err) == (pytest.approx(23, abs=1), True, "")

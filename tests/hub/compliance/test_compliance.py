@@ -7,6 +7,7 @@ import sqlite3
 import msgspec
 import pytest
 
+from edge import message
 from hub.compliance.consumer import GRACE, NEWS
 from hub.registry.live import City, District
 from schemas import load_limits
@@ -79,6 +80,7 @@ def test_half_the_time_60_db_and_half_70_db_is_a_verdict_of_67_4_db(hub, board):
         "rounding": "S",
         "missing": "",
         "assumed": "sensitive=near, works=planned",
+        "proof": "mac",
     }
     assert hub.alerts() == []
 
@@ -462,3 +464,91 @@ def test_the_background_of_the_area_comes_from_another_site_and_a_late_one_amend
         assert len(hub.verdicts(rule)) == 3
         hear(hub, area.telemetry(*minutes(later + 1800, 30, pm10=140)), now=later + 3610)
         assert (hub.verdicts(rule)[-1]["compared"], hub.verdicts(rule)[-1]["background"]) == (100, 140)
+
+
+FUGITIVE = [(s, n) for s, n in load_limits() if s.id == "GB 16297-1996" and n.quantity == "tsp"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_hours_of_a_sensor_that_turns_out_to_be_dead_at_zero_are_amended(tmp_path, board, restarts):
+    with Hub(tmp_path, FUGITIVE) as hub:
+        for hour in range(8):
+            values = [40 if hour == 0 or (hour == 1 and minute < 30) else 0 for minute in range(60)]
+            said = [record(NINE + 3600 * hour + 60 * n, 60, tsp=value) for n, value in enumerate(values)]
+            hear(hub, board.telemetry(*said), now=NINE + 3600 * hour + 3605)
+            if restarts:
+                hub.restart()
+        first = [v for v in hub.verdicts() if v["revision"] == 1]
+        assert [v["outcome"] for v in first[:7]] == ["compliant"] * 7, "as it looked while there was no other evidence"
+        assert first[7]["outcome"] == "invalid"
+        last = {v["start"]: v for v in hub.verdicts()}
+        assert [v["outcome"] for v in last.values()] == ["compliant"] + ["invalid"] * 7
+        half = last[NINE + 3600]
+        assert (half["value"], half["valid_share"], half["reason"]) == (40, 0.5, "too_little")
+        assert last[NINE + 7200]["value"] is None
+        assert len(hub.verdicts()) == 8 + 6, "each is amended once"
+
+
+def test_a_level_that_stood_still_is_taken_back_from_its_first_minute_on(hub, board):
+    for hour in range(2):
+        said = [*minutes(NINE + 3600 * hour, 60, laeq=78.4)]
+        hear(hub, board.telemetry(*said), now=NINE + 3600 * hour + 3605)
+    last = {v["start"]: v["outcome"] for v in hub.verdicts()}
+    assert list(last.values()) == ["invalid"] * 6
+    assert [alert["state"] for alert in hub.alerts()] == ["resolved"]
+
+
+def clipped(board, start, count, levels, good, **least):
+    """Say a record of 10 s for each of `count`: `good` dB, and in the first of them `least`, of what was clipped."""
+    texts = [
+        message.record(
+            start + 10 * n, 10, {}, dict.fromkeys(least, "T"), {key + "_least": level for key, level in least.items()}
+        )
+        if n < levels
+        else record(start + 10 * n, **dict.fromkeys(least, good))
+        for n in range(count)
+    ]
+    return board.telemetry(*texts)
+
+
+def test_a_window_whose_certain_level_is_above_the_limit_is_exceeded(hub, board):
+    """One of 120 records was at least 103 dB: 103 - 10 lg 120 = 82.2 dB."""
+    hear(hub, clipped(board, NINE, 120, 1, 60.0, laeq=103.0), now=NINE + WINDOW + 5)
+    (verdict,) = hub.verdicts()
+    assert (verdict["outcome"], verdict["reason"]) == ("exceeded", "at_least")
+    assert verdict["value"] == pytest.approx(82.2, abs=0.06)
+    (alert,) = hub.alerts()
+    assert "at least 82.2 dB(A), limit 70" in alert["text"]
+    assert "至少82.2 dB(A)" in alert["text"]
+
+
+def test_otherwise_a_record_that_was_clipped_does_not_count(hub, board):
+    hear(hub, clipped(board, NINE, 120, 1, 60.0, laeq=85.0), now=NINE + WINDOW + 5)
+    hear(hub, clipped(board, NINE + WINDOW, 120, 60, 60.0, laeq=72.0), now=NINE + 2 * WINDOW + 5)
+    hear(hub, clipped(board, NINE + 2 * WINDOW, 120, 60, 60.0, laeq=74.0), now=NINE + 3 * WINDOW + 5)
+    told = [(v["outcome"], v["reason"], v["value"]) for v in hub.verdicts()]
+    assert told[0] == ("compliant", "", pytest.approx(60))
+    assert told[1] == ("invalid", "too_little", pytest.approx(60))
+    assert told[2] == ("exceeded", "at_least", pytest.approx(71.2, abs=0.1))
+
+
+def test_a_maximum_that_was_clipped_is_above_the_limit_or_does_not_count(hub, board):
+    hear(hub, clipped(board, ELEVEN_PM, 120, 1, 60.0, lafmax=110.0), now=ELEVEN_PM + WINDOW + 5)
+    hear(hub, clipped(board, ELEVEN_PM + WINDOW, 120, 1, 60.0, lafmax=69.0), now=ELEVEN_PM + 2 * WINDOW + 5)
+    told = [(v["outcome"], v["reason"], v["value"]) for v in hub.verdicts("lafmax-night")]
+    assert told == [("exceeded", "at_least", 110), ("compliant", "", 60)]
+
+
+def test_a_certain_level_beyond_physics_or_without_its_flag_is_nothing(hub, board):
+    wild = message.record(NINE, 10, {}, {"laeq": "T"}, {"laeq_least": 400.0})
+    bare = message.record(NINE + 10, 10, {"laeq": 60.0}, {}, {"laeq_least": 120.0})
+    good = [record(NINE + 10 * n, laeq=60.0) for n in range(2, 120)]
+    hear(hub, board.telemetry(wild, bare, *good), now=NINE + WINDOW + 5)
+    assert outcomes(hub) == [(NINE, "compliant")]
+
+
+def test_what_was_certain_outlasts_a_restart(hub, board):
+    hear(hub, clipped(board, NINE, 60, 1, 60.0, laeq=103.0), now=NINE + 605)
+    hub.restart()
+    hear(hub, board.telemetry(*[record(NINE + 600 + 10 * n, laeq=60.0) for n in range(60)]), now=NINE + WINDOW + 5)
+    assert outcomes(hub) == [(NINE, "exceeded")]

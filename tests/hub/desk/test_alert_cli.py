@@ -137,6 +137,12 @@ def test_an_alert_without_messages_says_why(folder):
     assert "no messages: it rests on none, or the log has forgotten them" in run(folder, "alerts", "evidence", 2).out
 
 
+def test_taking_in_hand_what_is_over_says_both(folder):
+    assert run(folder, "alerts", "ack", 1, "--lang", "en").out == (
+        "alert 1: taken in hand by officer-1; it had been resolved\n"
+    )
+
+
 def test_an_alert_is_worked_on_by_name(folder):
     assert run(folder, "alerts", "acknowledge", 2, "--text", "on my way").out == "alert 2: acknowledged\n"
     assert run(folder, "alerts", "comment", 2, "foreman informed", "--as", "officer-2").code == 0

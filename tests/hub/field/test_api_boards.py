@@ -12,9 +12,11 @@ from hub.access.caller import Gate
 from hub.access.tokens import Access
 from hub.config.files import load_config
 from hub.field.routes import board_router
+from hub.field.tables import FILE, STEPS
 from hub.health.metrics import Metrics
 from hub.http.server import Server, make_app
 from hub.registry.live import load_registry
+from hub.storage.database import open_database
 from tests.hub.helpers import open_all
 from tests.hub.http.test_http import Hub
 
@@ -58,7 +60,7 @@ def ask(config):
 
     def asked(path, body=None, role="technician"):
         headers = {"Authorization": f"Bearer {tokens[role]}"} if role else {}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{server.port}/api/v1/boards/{path}",
             data,
@@ -72,6 +74,7 @@ def ask(config):
             with error:
                 return error.code, json.loads(error.read())
 
+    asked.url = f"http://127.0.0.1:{server.port}"
     yield asked
     server.stop()
 
@@ -122,7 +125,7 @@ def test_a_later_calibration_moves_the_due_date_and_needs_no_key(config, ask):
         ("pit-2", {"sensors": ["Plan Tower"]}, 422, "String should match pattern"),
         ("pit-2", {"unknown": 1}, 422, "Extra inputs"),
         ("Pit 2".replace(" ", "%20"), {}, 422, "String should match"),
-        ("hub", {}, 422, "hub's own name"),
+        ("hub", {}, 422, "a name of the deployment's own"),
         ("pit-1", {}, 409, "another key here"),
     ],
 )
@@ -153,3 +156,45 @@ def test_a_registry_that_cannot_be_written_is_told_without_its_path(config, ask)
     config.keys.chmod(0o644)  # others could read the keys: the hub refuses to touch them
     status, told = ask("pit-2", BOARD)
     assert (status, told["detail"]) == (503, "the registry cannot be changed now; the hub's log says why")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"a": ' * 900 + "1" + "}" * 900,
+        '{"who": "\\ud800"}',
+        '{"value": NaN}',
+        '{"value": 1e999}',
+        '{"value": ' + "9" * 5000 + "}",
+    ],
+)
+def test_an_entry_that_no_answer_could_hold_is_refused_and_one_kept_by_an_earlier_version_is_shown(config, ask, entry):
+    body = json.dumps(BOARD).replace(json.dumps(CALIBRATION), entry)
+    status, told = ask("pit-2", body)
+    assert (status, told["field"]) == (422, "body")
+    assert ask("pit-2", BOARD)[0] == 200
+    assert ask("pit-2/calibrations")[1] == [CALIBRATION]
+    with closing(open_database(config.data / FILE, STEPS)) as db, db:
+        db.execute(
+            "INSERT INTO entry (board, kind, hash, content, sender, received) VALUES (?, ?, 'x', ?, 'technician', 1)",
+            ("pit-2", "calibration", entry),
+        )
+    assert ask("pit-2/calibrations") == (200, [CALIBRATION, {"content": entry}])
+
+
+def test_every_answer_is_one_that_is_described(config, ask):
+    described = json.loads(urllib.request.urlopen(f"{ask.url}/openapi.json", timeout=20).read())["paths"]
+    act = described["/api/v1/boards/{id}"]["put"]
+    seen = {
+        200: ask("pit-2", BOARD),
+        401: ask("pit-2", BOARD, role=None),
+        403: ask("pit-2", BOARD, role="viewer"),
+        409: ask("pit-2", {**BOARD, "key": OLD}),
+        413: ask("pit-2", "x" * 40_000),
+        422: ask("pit-2", {**BOARD, "site": "nowhere"}),
+    }
+    assert {status: answer[0] for status, answer in seen.items()} == {status: status for status in seen}
+    assert {str(status) for status in (*seen, 408, 429, 503)} == set(act["responses"])
+    assert ask("pit-2/calibrations", role=None)[0] == 401
+    assert ask("a b/calibrations".replace(" ", "%20"))[0] == 422
+    assert set(described["/api/v1/boards/{id}/{kind}s"]["get"]["responses"]) == set(act["responses"]) - {"409"}

@@ -292,3 +292,48 @@ def test_telemetry_played_back_under_another_kind_makes_no_board_forget():
     for kind in ("status", "event", "reply"):
         refused = refusal((topic.replace("telemetry", kind), payload))
         assert (refused.reason, refused.span) == ("schema", None)
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(("t", "reason"), [(NOON - 500 * DAY, "past"), (NOON + 301, "future"), (1, "past")])
+def test_an_event_out_of_time_is_refused_as_a_record_would_be_and_its_number_answered(t, reason):
+    refused = refusal(Speaker().event(3 << 20 | 7, t, on=True))
+    assert (refused.reason, refused.authentic, refused.event) == (reason, True, 3 << 20 | 7)
+    assert str(t) in refused.detail
+
+
+@pytest.mark.parametrize("t", [0, NOON - 399 * DAY, NOON + 299, NOON])
+def test_an_event_of_this_time_or_of_a_clock_never_set_is_admitted(t):
+    assert judge(Speaker().event(7, t, on=True)).message.number == 7
+    assert judge(Speaker().event(0, t, on=True)).message.number == 0
+
+
+def test_a_status_of_long_ago_says_nothing():
+    assert refusal(Speaker().say("status", message.status(True, NOON - 500 * DAY))).reason == "old_status"
+    for said in (message.status(True, 0), message.status(True, NOON - 399 * DAY), message.status(False, 1)):
+        assert isinstance(judge(Speaker().say("status", said)), Admitted)
+
+
+def test_an_event_that_cannot_be_used_is_answered_by_its_number_where_it_can_be_read():
+    for text, number in (
+        ('{"n":9,"t":1,"event":"party","detail":{}}', 9),
+        ('{"n":0,"t":1,"event":"party","detail":{}}', 0),
+        ('{"n":"9","t":1,"event":"party","detail":{}}', 0),
+        ('{"n":9007199254740992,"t":1,"event":"party","detail":{}}', 0),
+        ('{"t":1,"event":"party","detail":{}}', 0),
+    ):
+        assert refusal(Speaker().say("event", text)).event == number
+    assert refusal(Speaker().say("status", '{"n":9,"online":1}')).event == 0
+
+
+def test_a_board_whose_clock_the_hub_set_is_no_witness_of_the_hub_s_time():
+    admission = Admission(CITY, QUANTITIES, lambda: NOON)
+    for clock, ends in (("hub", {}), ("none", {}), ("ntp", {"fence-1": BEFORE_NOON + 10})):
+        board = Speaker("fence-1")
+        text = b"".join(
+            message.telemetry("9f3a12c4", 1, 1, 0, clock, [record(BEFORE_NOON, laeq=60.0).encode()])
+        ).decode()
+        assert isinstance(admission.judge(*board.say("telemetry", text)), Admitted)
+        assert admission.ends() == ends

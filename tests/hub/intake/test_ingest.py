@@ -101,3 +101,28 @@ def test_many_boards_are_told_in_pieces(now):
     assert acknowledgements.pay(busy=False)
     assert not acknowledgements.pay(busy=False)
     assert len(said) == 1200
+
+
+def test_each_event_is_answered_for_itself_and_where_its_board_listens(now):
+    said = Said()
+    acknowledgements = Acknowledgements(said, CITY, 2.0)
+    here, there = "fenceline/1/north/tower/fence-1/event", "fenceline/1/south/mill/fence-1/event"
+    acknowledgements.owe_events([("fence-1", 7, here), ("fence-1", 9, here), ("fence-1", 7, here)])
+    assert not acknowledgements.pay(busy=False)
+    assert [(topic.split("/")[4], json.loads(payload)["events"]) for topic, payload in said] == [
+        ("fence-1", 7),
+        ("fence-1", 9),
+    ]
+    _, payload = said[0]
+    assert set(json.loads(payload)) == {"events", "mac"}
+    assert authentic(payload, CITY.keys["fence-1"])
+    said.clear()
+    now[0] += 10
+    acknowledgements.owe_events([("fence-1", 8, there), ("nobody", 1, here)])
+    acknowledgements.pay(busy=False)
+    assert [topic for topic, _ in said] == ["fenceline/1/north/tower/fence-1/ack", "fenceline/1/south/mill/fence-1/ack"]
+    said.clear()
+    now[0] += 10
+    acknowledgements.owe_events([("fence-1", number, here) for number in range(1, 1000)])
+    acknowledgements.pay(busy=False)
+    assert len(said) == Acknowledgements.EVENTS

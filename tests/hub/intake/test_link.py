@@ -2,13 +2,17 @@
 
 import socket
 import struct
+import time
 from contextlib import closing
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.intake.broker import Incoming, _Stream
+from hub.config.files import Broker
+from hub.intake.broker import Incoming, Link, _Stream
+from tests.nats import Nats
 
 PINGRESP = b"\xd0\x00"
 
@@ -37,7 +41,7 @@ def read(pieces, most=10**6):
             waiting = waiting if waiting[0] else waiting[1:]
             while stream.more():
                 if stream.publishes(arrived, 7, most):
-                    return arrived, stream.recv(10**6)
+                    return arrived, stream.recv(10**6) + b"".join(waiting)
         return arrived, None
 
 
@@ -74,3 +78,30 @@ def test_what_is_no_message_or_too_large_for_one_is_left_to_paho():
     assert read([broken]) == ([], broken)
     assert read([b"\x32\xff\xff\xff\x7f"]) == ([], b"\x32\xff\xff\xff\x7f")
     assert read([PINGRESP + packet(b"t", b"", 1, 1)])[0] == []
+
+
+@pytest.mark.parametrize(
+    ("user", "remedy"), [("small", "a limit of it is in the way, not its ACL"), ("deaf", "mend its ACL")]
+)
+def test_a_refused_subscription_is_told_by_its_cause_and_tried_again(tmp_path, caplog, user, remedy):
+    (tmp_path / "password").write_text("right")
+    server = Nats(
+        tmp_path,
+        """accounts {
+          CITY { jetstream: enabled, users: [{ user: deaf, password: right, permissions: {
+            subscribe: ["fenceline.1.*.*.*.telemetry", "fenceline.1.*.*.*.event", "$MQTT.sub.>"] } }] }
+          SMALL { jetstream: { max_consumers: 3 }, users: [{ user: small, password: right }] } }""",
+    )
+    link = Link(Broker(port=server.port, user=user, password_file=tmp_path / "password"))
+    told = "does not let the hub subscribe"
+    try:
+        deadline = time.monotonic() + 30
+        while caplog.text.count(told) < 2 and time.monotonic() < deadline:
+            link.receive(10, 0.1)
+            assert not link.connected
+    finally:
+        link.close()
+        server.stop()
+    assert caplog.text.count(told) >= 2, "it goes on trying"
+    assert remedy in caplog.text
+    assert "/reply" in caplog.text

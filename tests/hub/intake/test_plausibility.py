@@ -83,8 +83,7 @@ def test_after_a_long_pause_nothing_is_known_of_the_rate(admission, board):
 def test_a_level_that_stands_still_for_more_than_an_hour_is_stuck(admission, board):
     found = [findings(admission, message) for message in every_minute(board, 120, laeq=61.3)]
     assert found[0] == [], "an hour"
-    assert [index for index, _, _ in found[1]] == list(range(60))
-    assert {(quantity, flag) for _, quantity, flag in found[1]} == {("laeq", "D")}
+    assert found[1] == [(0, "laeq", f"D@{START}"), *((index, "laeq", "D") for index in range(1, 60))]
     assert findings(admission, board.telemetry(record(START + 7200, 60, laeq=61.4))) == []
 
 
@@ -93,9 +92,48 @@ def test_a_level_that_moves_now_and_then_is_not_stuck(admission, board):
         assert findings(admission, message) == []
 
 
-def test_zero_is_never_stuck(admission, board):
-    for message in every_minute(board, 600, stack_nox=0):
+def test_zero_is_never_stuck_where_things_stand_still(admission, board):
+    for message in every_minute(board, 1380, stack_nox=0, wind_speed=0, stack_so2=0):
         assert findings(admission, message) == []
+
+
+@pytest.mark.parametrize(("quantity", "hours"), [("pm25", 6), ("pm10", 6), ("tsp", 6), ("humidity", 1), ("co", 12)])
+def test_zero_for_hours_is_a_dead_instrument_from_its_first_zero_on(admission, board, quantity, hours):
+    found = [findings(admission, message) for message in every_minute(board, 60 * hours + 60, **{quantity: 0})]
+    assert found[:hours] == [[]] * hours
+    assert found[hours] == [(0, quantity, f"D@{START}"), *((index, quantity, "D") for index in range(1, 60))]
+
+
+def test_clean_air_is_no_dead_instrument(admission, board):
+    for message in every_minute(board, 600, pm10=lambda i: (0, 0, 1)[i % 3], tsp=lambda i: -2.5 if i % 2 else 0):
+        assert findings(admission, message) == []
+
+
+def test_an_instrument_that_lives_again_and_dies_again_is_told_again(admission, board):
+    found = []
+    for message in every_minute(board, 900, pm10=lambda i: 7 if i == 400 else 0):
+        found += [flag for _, _, flag in findings(admission, message) if len(flag) > 1]
+    assert found == [f"D@{START}", f"D@{START + 401 * 60}"]
+
+
+@pytest.mark.parametrize("floor", [25.0, 30.0, 35.4, 40.0, 40.5])
+def test_the_lower_end_of_a_scale_is_not_stuck(admission, board, floor):
+    for message in every_minute(board, 480, laeq=floor):
+        assert findings(admission, message) == []
+
+
+def test_what_loggers_write_for_no_value_is_flagged(admission, board):
+    assert findings(admission, board.telemetry(record(START, pm10=9999, pm25=999.9, so2=9999.0, tsp=-9999))) == [
+        (0, "pm10", "D"),
+        (0, "so2", "T"),
+        (0, "tsp", "D"),
+    ], "PM2.5 is rounded to 1000 by the board"
+
+
+def test_a_zero_that_drifts_and_fog_are_in_order(admission, board):
+    assert (
+        findings(admission, board.telemetry(record(START, pm10=-12.5, humidity=102.3, co=-0.8, wind_speed=-0.5))) == []
+    )
 
 
 def test_the_boards_own_flag_comes_first(admission, board):

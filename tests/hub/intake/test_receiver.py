@@ -13,9 +13,10 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hub.config.files import Broker, ConfigError
-from hub.intake import receiver as module
 from hub.intake.fair_queue import HELD, OVERHEAD
-from hub.intake.receiver import GROUP, HANDED, TRANSFER, Receiver
+from hub.intake.passing import GROUP, HANDED, TRANSFER
+from hub.intake.receiver import Receiver
+from hub.process import child as module
 
 ROOT = Path(__file__).parent.parent.parent.parent
 TOPIC = "fenceline/1/north/tower/fence-1/"
@@ -87,7 +88,7 @@ def take(receiver, least):
 
 def process_of(receiver_of=None):
     """Return the receiver's process among the children of a process (None: of this one)."""
-    (found,) = [p for p in psutil.Process(receiver_of).children() if "hub.intake.receiver" in command_of(p)]
+    (found,) = [p for p in psutil.Process(receiver_of).children() if "hub.intake.passing" in command_of(p)]
     return found
 
 
@@ -204,7 +205,7 @@ def test_it_waits_for_a_broker_that_is_away_and_says_how_it_is(mosquitto):
 def test_it_ends_with_the_hub_however_that_ends(mosquitto):
     hub = subprocess.Popen([sys.executable, "-c", HUB, str(mosquitto.port)], cwd=ROOT)
     until(
-        lambda: any("hub.intake.receiver" in command_of(p) for p in psutil.Process(hub.pid).children()),
+        lambda: any("hub.intake.passing" in command_of(p) for p in psutil.Process(hub.pid).children()),
         "it has started",
     )
     process = process_of(hub.pid)

@@ -31,7 +31,7 @@ def rows(run):
     def rows_(city):
         *found, summary = map(json.loads, run(city, "--day", "2026-11-28", "--json").splitlines())
         assert summary == {"summary": True, "rows": len(found)}
-        return {(row["kind"], row["plant"], row["quantity"]): row for row in found}
+        return {(row["kind"], row["properties"].get("plant"), row["quantity"]): row for row in found}
 
     return rows_
 

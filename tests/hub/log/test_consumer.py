@@ -19,6 +19,7 @@ from hub.log.consumer import Consumer, pause_after
 from hub.log.entry import Entry
 from hub.log.feed import Feed
 from hub.log.log import Log
+from hub.process.turns import Turns
 from hub.series import SqliteStore, StoreError
 from hub.series.sink import StoreSink
 from tests.hub.helpers import NOON, Hub, Speaker, execute, query, readings, record
@@ -406,7 +407,7 @@ def test_consumers_that_keep_pace_share_what_is_read_and_decoded(hub, tmp_path, 
     monkeypatch.setattr(Entry, "_decoded", counting)
     board = Speaker()
     hub.hear(*(board.telemetry(record(NOON + 10 * n, laeq=60.0)) for n in range(25)))
-    with closing(Feed(tmp_path / "log.db")) as feed:
+    with closing(Feed(tmp_path / "log.db", Turns())) as feed:
         first, second = Sink(), Sink()
         for sink in (first, second):
             reader = feed.reader()
@@ -424,7 +425,7 @@ def test_a_consumer_that_lags_or_is_set_back_reads_the_same(turns, kept):
         board = Speaker()
         hub.hear(*(board.telemetry(record(NOON + 10 * n, laeq=60.0)) for n in range(25)))
         expected = hub.entries()
-        with closing(Feed(Path(folder) / "log.db", kept)) as feed:
+        with closing(Feed(Path(folder) / "log.db", Turns(), kept)) as feed:
             at, readers = [0, 0, 12], [feed.reader() for _ in range(3)]
             for who, most in turns:
                 entries = readers[who].read(at[who], most)

@@ -11,7 +11,6 @@ import random
 import socketserver
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -27,7 +26,8 @@ from hub.notify.queue import PATIENCE, Queue
 from hub.notify.recipients import address, is_awake, recipients
 from hub.notify.sender import Notifier, send, without_secrets
 from hub.notify.text import MOST_ROWS, TYPES, Composer, Message
-from hub.run.downstream import Job, give
+from hub.process import child
+from hub.run.consumers import Job
 from hub.run.hub import count_alerts
 from hub.storage.database import transaction
 from hub.watch.text import deaf, silent
@@ -254,7 +254,7 @@ def test_a_hook_that_refuses_answers_500_and_comes_back_gets_each_step_once(tmp_
     with notifier(config):
         error = until(lambda: city.rows("SELECT error FROM notification WHERE error IS NOT NULL"))
         assert error == [{"error": "A Connection error occurred sending JSON notification to 127.0.0.1."}]
-        assert count_alerts(tmp_path / "data" / "compliance.db") == (1, 1, 1)
+        assert count_alerts(tmp_path / "data" / "compliance.db") == (1, {"waiting": 1, "failing": 1, "refused": 0})
         with a_hook(port) as hook:
             hook.answers[:] = [500, 503, 404]
             until(all_sent(city, 1))
@@ -497,28 +497,25 @@ def test_what_is_too_long_for_a_service_is_split_and_not_refused(monkeypatch):
 
 def begin(config):
     """Start the hub's process that judges and notifies, as the hub does."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hub.run.downstream"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+    return child.begin(
+        "hub.run.consumers",
+        Job(config, time.time, "text"),
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    give(Job(config, time.time, "text"), process.stdin)
-    return process
 
 
-def end(process, how="kill"):
+def end(running, how="kill"):
+    process, hub = running
     if how == "kill":
         process.kill()
     else:
-        process.stdin.close()
+        hub.send_bytes(child.OVER)
     process.wait(20)
-    said = process.stderr.read().decode()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        pipe.close()
-    return said
+    hub.close()
+    with process.stderr as said:
+        return said.read().decode()
 
 
 def test_a_kill_while_a_message_is_under_way_repeats_that_one_and_no_other(tmp_path):
@@ -604,7 +601,7 @@ def test_a_database_that_fails_for_a_while_costs_no_message(tmp_path, city, monk
         with notifier(config):
             until(all_sent(city, 1))
         assert len(hook.got) == 1
-    assert "notifications wait: disk I/O error" in caplog.text
+    assert "notifications wait: compliance.db cannot be used (disk I/O error)" in caplog.text
 
 
 def test_no_secret_of_an_address_is_told_anywhere(tmp_path, city, quick):
@@ -625,7 +622,7 @@ def test_no_secret_of_an_address_is_told_anywhere(tmp_path, city, quick):
             shown.append(run(tmp_path, "notify", "test", "--json"))
     finally:
         logging.getLogger().removeHandler(handler)
-    assert "error=500" in said.getvalue()
+    assert "HTTP 500" in said.getvalue()
     for text in (said.getvalue(), *(part for one in shown for part in (one.out, one.err))):
         assert SECRET not in text
     for path in (tmp_path / "data").iterdir():
@@ -724,7 +721,7 @@ def test_the_channel_test_says_of_each_recipient_what_came_back(tmp_path):
     assert both.code == 1
     assert "✓ person-0: 服务已接收消息" in both.out
     assert "✗ person-1: " in both.out
-    assert "error=500" in both.out
+    assert "HTTP 500" in both.out
     assert hook.texts("bad") == ["这是发给person-1的通道测试，不是告警。"]
 
 
@@ -732,7 +729,7 @@ def test_the_channel_test_as_json(tmp_path):
     with a_hook() as hook:
         settings(tmp_path, {"url": hook.url()})
         told = msgspec.json.decode(run(tmp_path, "notify", "test", "--json").out)
-    assert told == {"ok": True, "recipients": [{"recipient": "person-0", "ok": True, "error": None}]}
+    assert told == {"ok": True, "recipients": [{"recipient": "person-0", "ok": True, "error": None, "sent_now": 0}]}
 
 
 def test_mistakes_of_the_channel_test_are_told_in_a_sentence(tmp_path, monkeypatch):

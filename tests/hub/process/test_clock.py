@@ -129,6 +129,16 @@ def test_old_records_that_come_in_a_hurry_are_no_sign_of_a_wrong_clock():
         assert machine.hub.doubt is None
 
 
+def test_what_waited_at_the_broker_and_is_not_followed_by_anything_is_no_sign_either():
+    machine = Machine()
+    machine.start(newest=machine.true - 60)
+    for minute in range(3):  # each board's newest is a quarter of an hour old, and comes once
+        machine.hub.look({f"fence-{n}": machine.true - 900 for n in range(100 * minute, 100 * minute + 100)})
+        machine.run(40)
+    machine.run(120)
+    assert machine.hub.doubt is None
+
+
 def test_one_board_among_several_is_wrong_by_itself(machine):
     for _ in range(60):
         machine.ticks += 2

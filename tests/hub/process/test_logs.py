@@ -66,3 +66,38 @@ def test_configured_twice_a_message_is_told_once(capsys):
     logs.configure("json")
     logging.getLogger("hub").error("once")
     assert capsys.readouterr().err.count("once") == 1
+
+
+def test_a_line_that_comes_again_and_again_is_counted_and_the_others_are_not_held_up(capsys):
+    logs.configure("text")
+    log, now = logging.getLogger("hub.link"), [100.0]
+    (handler,) = logging.getLogger().handlers
+    handler.filters[:] = [logs.Limiter(lambda: now[0])]
+    for n in range(282_021 // 100):
+        log.warning("connection to the broker lost: [Errno 32] Broken pipe, after %d ms", n)
+    log.error("the disk is full")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == logs.FREELY + 1
+    assert lines[-1].endswith("ERROR   hub.link: the disk is full")
+    now[0] += logs.EVERY
+    for n in range(10):
+        log.warning("connection to the broker lost: [Errno 32] Broken pipe, after %d ms", n)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"after 0 ms (and {2820 - logs.FREELY} more like it in the last 60 s)")
+    now[0] += 3 * logs.EVERY
+    log.warning("connection to the broker lost: [Errno 32] Broken pipe, after 1 ms")
+    now[0] += 3 * logs.EVERY
+    for _ in range(3):
+        log.warning("connection to the broker lost: [Errno 32] Broken pipe, after 1 ms")
+    lines = capsys.readouterr().err.splitlines()
+    assert "(and 9 more like it" in lines[0]
+    assert len(lines) == 4
+    assert not any("more like it" in line for line in lines[1:])
+
+
+def test_what_is_counted_takes_little_memory(capsys):
+    limiter = logs.Limiter()
+    for n in range(3000):
+        word = "".join(chr(97 + int(digit)) for digit in str(n))
+        assert limiter.filter(logging.LogRecord("hub", logging.INFO, "", 0, word, (), None))
+    assert len(limiter._seen) == logs.MOST_KINDS

@@ -11,6 +11,7 @@ import pytest
 from hub.config.files import ConfigError, load_config
 from hub.limits.places import Places
 from hub.registry.live import LiveRegistry, load_registry
+from tests.hub.alerting import run
 from tests.hub.registry_files import KEYS, REGISTRY, make
 
 SHANGHAI = dt.timezone(dt.timedelta(hours=8))
@@ -105,7 +106,7 @@ FENCE = "board 'fence-1': "
         ("2027-01-05", "2027-01-05T10:00:00", FENCE + "calibration_due = 2027-01-05 10:00:00: expected a date"),
         ('site = "gate-7"', 'site = "gate-8"', FENCE + "there is no site 'gate-8'; add it or mend the name"),
         ('site = "gate-7"', "", FENCE + "site is missing; expected 1 to 32 of a-z, 0-9 and -"),
-        ('id = "fence-1"', 'id = "hub"', "board 'hub': that is the hub's own name at the broker"),
+        ('id = "fence-1"', 'id = "hub"', "board 'hub': 'hub' is a name of the deployment's own"),
         ('id = "fence-1"', "", "board number 1: id is missing; expected 1 to 32 of a-z, 0-9 and -"),
         ('id = "fence-1"', "id = 3", "board '3': id = 3: expected 1 to 32 of a-z, 0-9 and -"),
         ('id = "stack-1"', 'id = "fence-1"', FENCE + "stands there twice; give each board an id of its own"),
@@ -300,3 +301,50 @@ def test_a_reference_that_is_no_board_is_refused(tmp_path):
     text = REGISTRY.replace("# closes in 2027", 'reference = "station-9"')
     with pytest.raises(ConfigError, match="site 'gate-7': there is no board 'station-9'"):
         load_registry(load_config(make(tmp_path, text)))
+
+
+OWN = ("health", "broker", "ca", "grafana", "hub", "hub-nanhai", "fenceline-hub", "before-restore-2026")
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_name_of_the_deployments_own_is_refused_wherever_it_is_named(tmp_path, name):
+    for kind, old in (("board", 'id = "stack-1"'), ("site", 'id = "mill"'), ("district", 'id = "nanhai"')):
+        assert old in REGISTRY
+        config = load_config(make(tmp_path, REGISTRY.replace(old, f'id = "{name}"', 1)))
+        with pytest.raises(ConfigError) as refused:
+            load_registry(config)
+        assert f"{kind} {name!r}: {name!r} is a name of the deployment's own; choose another" in str(refused.value)
+    bare = f'[[site]]\nid = "a"\ndistrict = "{name}"\nkind = "factory"\nen = "a"\nzh = "b"\n'
+    with pytest.raises(ConfigError, match=r"site 'a': .* is a name of the deployment's own"):
+        load_registry(load_config(make(tmp_path, bare)))
+    make(tmp_path)
+    for arguments in (
+        ("board", name, "--site", "mill"),
+        ("site", name, "--district", "nanhai", "--kind", "factory", "--en", "a", "--zh", "b"),
+        ("district", name, "--city", "foshan", "--en", "a", "--zh", "b"),
+    ):
+        ended = run(tmp_path, "registry", "add", *arguments)
+        assert ended.code == 2
+        assert "is a name of the deployment's own" in ended.err
+    (tmp_path / "boards.csv").write_text(f"id,site\n{name},mill\n")
+    ended = run(tmp_path, "registry", "import", tmp_path / "boards.csv")
+    assert ended.code == 2
+    assert "is a name of the deployment's own" in ended.err
+    assert "hub" not in load_registry(load_config(tmp_path / "fenceline.toml")).boards
+
+
+@pytest.mark.parametrize("name", ["hubert", "health-1", "cafe", "broker2", "grafana-east", "the-hub"])
+def test_a_name_that_only_resembles_one_of_those_is_taken(tmp_path, name):
+    config = load_config(make(tmp_path, REGISTRY.replace('id = "stack-1"', f'id = "{name}"', 1)))
+    with pytest.raises(ConfigError, match="has no key"):
+        load_registry(config)
+
+
+def test_a_board_and_the_hub_are_not_called_the_same_at_the_broker(tmp_path):
+    path = make(tmp_path)
+    path.write_text(path.read_text() + '[broker]\nclient_id = "fence-1"\n')
+    with pytest.raises(ConfigError, match=r"board 'fence-1': has the name that \[broker\] client_id gives the hub"):
+        load_registry(load_config(path))
+    path.write_text(path.read_text().replace('"fence-1"', '"health"'))
+    with pytest.raises(ConfigError, match="client_id = 'health' is the name of another part"):
+        load_config(path)

@@ -85,6 +85,9 @@ def test_a_mistake_on_the_real_command_line_is_one_sentence_and_exit_code_2(city
     ended = command(city, "add", "board", "pit-1", "--site", "pit")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "fenceline: board 'pit-1': there is no site 'pit'; add it or mend the name\n"
+    ended = command(city, "add", "board", "fence-9", "--site", "mill", "--sensors", "plantower,modbuss")
+    assert ended.returncode == 2
+    assert "there is no driver 'modbuss'; did you mean 'modbus'?" in ended.stderr
 
 
 def test_no_key_is_ever_printed_or_logged(city, incoming, caplog):

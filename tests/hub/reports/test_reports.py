@@ -12,7 +12,7 @@ from hub.config.files import load_config
 from hub.desk.desk import Desk
 from hub.judge.aqi import aqi, edition_on
 from hub.registry.live import Board, Registry, Site
-from hub.run.downstream import Consumers, Job
+from hub.run.consumers import Consumers, Job
 from hub.series import StoreError
 from tests.hub import registry_files
 from tests.hub.alerting import until

@@ -12,7 +12,8 @@ from hub.intake.admission import Admission
 from hub.log.log import Log
 from hub.process.clock import Clock
 from hub.registry.live import LiveRegistry
-from hub.run.downstream import Downstream, Job
+from hub.run.consumers import Job
+from hub.run.downstream import Downstream
 from hub.wire.seal import seal
 from schemas import load_quantities
 from tests.bench import load
@@ -46,9 +47,9 @@ def consuming(config, before=lambda process: None):
     downstream = Downstream(Job(config, time.time, "text"), Clock())
     downstream.start()
     try:
-        while downstream._process is None:
+        while downstream.pid is None:
             time.sleep(0.001)
-        before(psutil.Process(downstream._process.pid))
+        before(psutil.Process(downstream.pid))
         yield downstream
     finally:
         downstream.stop()
@@ -67,7 +68,7 @@ def test_messages_as_large_as_the_contract_allows_are_all_done_in_little_memory(
     assert size["most"] > 40_000
     limit = lambda process: process.rlimit(psutil.RLIMIT_DATA, (ROOM, ROOM))  # noqa: E731
     with consuming(config, limit) as downstream:
-        process = psutil.Process(downstream._process.pid)
+        process = psutil.Process(downstream.pid)
         wait_until_done(downstream, 300, 180)
         assert process.is_running(), "it has not ended in between"
     (stored,) = query(config.data / "series.db", "SELECT count(*) AS n FROM record")
@@ -89,7 +90,7 @@ def test_where_others_keep_the_processor_busy_it_still_has_its_share(tmp_path):
             burner.start()
             psutil.Process(burner.pid).cpu_affinity(cpu)
         with consuming(config, lambda process: process.cpu_affinity(cpu)) as downstream:
-            process = psutil.Process(downstream._process.pid)
+            process = psutil.Process(downstream.pid)
             time.sleep(2)
             times, began = process.cpu_times(), time.monotonic()
             time.sleep(10)

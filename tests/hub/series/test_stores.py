@@ -21,7 +21,7 @@ from hub.log import consumer
 from hub.log.consumer import Consumer
 from hub.log.entry import Interval
 from hub.log.log import Log
-from hub.run.downstream import Consumers, Job
+from hub.run.consumers import Consumers, Job
 from hub.series import InfluxStore, Rollup, SqliteStore, StoreError
 from hub.series import sqlite as sqlite_store
 from hub.series.influx import ROUNDS, TOGETHER
@@ -629,6 +629,8 @@ SAID = [
     (400, {"error": "partial write: conflict field type: laeq dropped=1"}, True),
     (500, {"error": "this node is readonly status"}, False),
     (500, {"error": "no node available, node: 2"}, False),
+    (500, {"error": "can't map point to shard"}, False),
+    (400, {"error": "partial write: can't map point to shard, shard group isn't there yet dropped=3"}, False),
     # Proxies
     (502, "<html><body>unable to parse the answer of upstream</body></html>", False),
     (400, "<html><head><title>400 Bad Request</title></head></html>", False),
@@ -788,6 +790,46 @@ def test_many_points_older_than_the_bucket_keeps_cost_few_requests_and_are_writt
             assert log.counts()["", "replayed"] == 6000
     assert influx.quarantine() == []
     assert len(influx.levels()) == 6000
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_where_opengemini_is_measurements_are_made_if_the_database_keeps_1970_and_else_cost_nothing(influx, days):
+    influx.gateway.calls_itself = {"X-Geminidb-Version": "v1.5.2"}
+    keep(influx, days)
+    with closing(influx.open()) as store:
+        assert store.make(["hub", "fleet"])
+        assert store.make(["hub", "fleet"])  # at the next start again
+        assert influx.quarantine() == []
+        assert influx.query("SHOW TAG KEYS") == []
+        if not days:
+            names = {row["name"] for row in influx.query("SHOW MEASUREMENTS")}
+            assert {"hub", "fleet", "noise", "noise_10m", "stack_24h", "flagged"} <= names
+            assert influx.query('SELECT count(*) FROM "hub" WHERE time > 1d') == []
+        store.write(MORNING, 6)
+        assert store.position() == 6
+
+
+def test_influxdb_needs_no_measurements_made(influx):
+    with closing(influx.open()) as store:
+        assert store.make(["hub"])
+        assert influx.query("SHOW MEASUREMENTS") == []
+
+
+def test_measurements_wait_for_a_store_that_is_away(influx):
+    influx.gateway.calls_itself = {"X-Geminidb-Version": "v1.5.2"}
+    with closing(influx.open()) as store:
+        influx.go_away()
+        with pytest.raises(StoreError):
+            store.make(["hub"])
+        influx.come_back()
+        assert store.make(["hub"])
+    assert "hub" in {row["name"] for row in influx.query("SHOW MEASUREMENTS")}
+
+
+def test_a_server_that_does_not_say_what_it_is_is_asked_again(influx, monkeypatch, free_port):
+    monkeypatch.setenv("INFLUXDB_V2_URL", f"http://127.0.0.1:{free_port()}")
+    with closing(influx.open()) as store:
+        assert not store.make(["hub"])
 
 
 def test_a_refused_point_is_replayed_into_the_store_and_not_into_the_log(influx, tmp_path):

@@ -86,7 +86,7 @@ def test_a_file_of_the_version_before_keeps_everything(tmp_path, order):
             ("officer-2", "officer", True),
             ("officer-9", "viewer", False),
         ]
-        assert count_waiting(db) == (1, 0)
+        assert count_waiting(db) == {"waiting": 1, "failing": 0, "refused": 0}
         assert [verdict.rule for verdict in VerdictTable(db).after(0)] == ["GB 12523-2025 laeq-day"]
         done = "SELECT watched.offset, position.offset, step, t FROM watched, position, notified, latest"
         assert db.execute(done).fetchall() == [(41, 42, 3, 1772415600)]

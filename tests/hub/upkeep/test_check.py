@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import hashlib
+import http.server
 import json
 import os
 import queue
@@ -10,7 +11,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.parse
 
 import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client
@@ -29,6 +32,7 @@ from tests.conftest import Mosquitto, require
 from tests.deployed_broker import DeployedBroker
 from tests.hub.helpers import Hub as Chain
 from tests.hub.helpers import Speaker, execute, open_all
+from tests.nats import Nats
 
 # apprise loads a module that Python 3.11 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -203,7 +207,7 @@ def test_the_versions_of_the_packages_in_one_database_are_told(well):
 def test_a_database_that_is_none_is_told(well):
     well.data.mkdir()
     (well.data / "compliance.db").write_bytes(b"no database" * 1000)
-    assert "cannot be read" in well.problems()["database compliance.db"]
+    assert "is damaged (file is not a database)" in well.problems()["database compliance.db"]
 
 
 def test_a_clock_that_no_time_server_keeps_is_told(well, monkeypatch):
@@ -641,6 +645,167 @@ def test_each_way_in_which_influxdb_refuses_is_told_apart(influx, influxdb_v2, m
             assert "Mend INFLUXDB_V2_URL" in influx.problems()["store"].replace("or mend", "Mend")
     monkeypatch.delenv("INFLUXDB_V2_TOKEN")
     assert "not set in the environment: INFLUXDB_V2_TOKEN" in influx.problems()["store"]
+
+
+OPEN_GEMINI = {
+    "SHOW DATABASES DETAIL": (["name", "ReplicaN", "Tag Attribute"], [["city", 1, "default"], ["other", 3, "default"]]),
+    "SHOW CLUSTER": (["nodeID", "nodeType"], [[n, kind] for n in (1, 2, 3) for kind in ("meta", "data")]),
+    "SHOW CONFIGS": (["name", "value"], [["common.ha-policy", "write-available-first"], ["http.auth-enabled", True]]),
+}
+"""What three stores of openGemini 1.5 answer, in a database as it is made without further words."""
+FORBIDDEN = "error authorizing query: no user provided"
+
+
+class OpenGemini(http.server.BaseHTTPRequestHandler):
+    """Says what openGemini 1.5 was heard to say; no package brings one. `server.answers`: rows, or a refusal."""
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        if path == "/ping":
+            self._send(204, b"")
+            return
+        found = self.server.answers[urllib.parse.parse_qs(query)["q"][0]]
+        refused = isinstance(found, str)
+        told = {"error": found} if refused else {"series": [{"columns": found[0], "values": found[1]}]}
+        self._send(200, json.dumps({"results": [{"statement_id": 0, **told}]}).encode())
+
+    def do_POST(self):
+        assert self.headers["Authorization"] == "Token hub:secret"
+        known = "bucket=city&" in f"{self.path}&"
+        self._send(204, b"") if known else self._send(404, b'{"error":"database not found: \\"none\\""}')
+
+    def _send(self, status, body):
+        self.send_response(status)
+        self.send_header("X-Geminidb-Version", "v1.5.2")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Keep the test's output to the test."""
+
+
+@pytest.fixture
+def gemini(well, monkeypatch):
+    """A city that stores in what answers as openGemini does."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OpenGemini) as server:
+        server.answers = dict(OPEN_GEMINI)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv("INFLUXDB_V2_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("INFLUXDB_V2_TOKEN", "hub:secret")
+        monkeypatch.setenv("INFLUXDB_V2_ORG", "nobody")
+        well.configure(rest='[store]\nkind = "influxdb"\nbucket = "city"')
+        yield well, server.answers
+        server.shutdown()
+
+
+def test_what_answers_is_told_and_that_it_knows_no_organisations(gemini):
+    city, _ = gemini
+    told = city.check()["store"]
+    assert told[0] == State.ok
+    assert "openGemini v1.5.2" in told[1]
+    assert "INFLUXDB_V2_ORG=nobody says nothing there" in told[1]
+    city.configure(rest='[store]\nkind = "influxdb"\nbucket = "none"')
+    assert 'database not found: "none" | Make the bucket' in city.problems()["store"]
+
+
+def test_an_open_gemini_cluster_that_keeps_one_copy_is_a_problem(gemini):
+    city, answers = gemini
+    told = city.problems()["store copies"]
+    assert "keeps 1 copies of each point on 3 stores, ha-policy 'write-available-first'" in told
+    assert "CREATE DATABASE city REPLICAS 3" in told
+    assert "without an error" in told
+    answers["SHOW DATABASES DETAIL"] = (["name", "ReplicaN"], [["city", 3]])
+    assert "ha-policy 'write-available-first'" in city.problems()["store copies"]
+    answers["SHOW CONFIGS"] = (["name", "value"], [["common.ha-policy", "replication"]])
+    assert city.problems() == {}
+    assert "3 copies of each point" in city.check()["store copies"][1]
+
+
+def test_of_one_store_no_copies_are_asked(gemini):
+    city, answers = gemini
+    answers["SHOW CLUSTER"] = (["nodeID", "nodeType"], [[1, "meta"], [2, "data"]])
+    assert city.problems() == {}
+    assert "what its disk loses is gone" in city.check()["store copies"][1]
+
+
+def test_what_only_an_admin_may_see_is_not_guessed(gemini):
+    city, answers = gemini
+    answers |= {"SHOW CLUSTER": FORBIDDEN, "SHOW CONFIGS": FORBIDDEN}
+    assert city.problems() == {}
+    assert "keeps 1 copies of each point: while" in city.warnings()["store copies"]
+    answers["SHOW DATABASES DETAIL"] = (["name", "ReplicaN"], [["city", 3]])
+    assert city.check()["store copies"][0] == State.ok
+    answers["SHOW DATABASES DETAIL"] = FORBIDDEN
+    assert city.check()["store copies"][0] == State.skipped
+
+
+# A broker with limits
+
+
+NATS = """
+accounts {
+  CITY { jetstream: enabled, users: [
+    { user: wide, password: right }
+    { user: deaf, password: right, permissions: { subscribe: [
+        "fenceline.1.*.*.*.telemetry", "fenceline.1.*.*.*.status", "fenceline.1.*.*.*.event", "$MQTT.sub.>"] } } ] }
+  SMALL { jetstream: { max_consumers: 3 }, users: [{ user: small, password: right }] }
+}
+"""
+
+
+def nats_city(city, broker, user):
+    city.write("password", "right")
+    city.configure(f'port = {broker.port}\nuser = "{user}"\npassword_file = "password"')
+    return city
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory):
+    """A NATS server with a user for each trouble."""
+    broker = Nats(tmp_path_factory.mktemp("nats"), NATS, mqtt="max_ack_pending: 10000")
+    yield broker
+    broker.stop()
+
+
+def test_a_nats_server_that_lets_the_hub_hear_all_is_well(city, nats):
+    nats_city(city, nats, "wide")
+    assert city.problems() == {}
+    assert city.check()["broker subscription"][0] == State.ok
+
+
+def test_a_permission_that_is_missing_is_told_apart_from_a_limit(city, nats):
+    nats_city(city, nats, "deaf")
+    told = city.problems()["broker subscription"]
+    assert "does not let the hub hear: reply | Let the hub read" in told
+    nats_city(city, nats, "small")
+    told = city.problems()["broker subscription"]
+    assert "a limit of the broker, not its ACL, is in the way of the hub's subscriptions at QoS 1: reply" in told
+    assert "max_consumers" in told
+    assert "at most 16,383" in told
+
+
+def test_more_pending_than_a_session_may_have_is_told_as_a_limit(city, tmp_path):
+    (tmp_path / "nats").mkdir()
+    broker = Nats(tmp_path / "nats", NATS, mqtt="max_ack_pending: 20000")
+    try:
+        nats_city(city, broker, "wide")
+        assert "a limit of the broker, not its ACL" in city.problems()["broker subscription"]
+    finally:
+        broker.stop()
+
+
+def test_each_district_is_tried_as_its_own_hub(city, nats):
+    nats_city(city, nats, "wide")
+    city.write(
+        "registry.toml", REGISTRY + REGISTRY.replace("tower", "mill").replace("north", "south").replace("-1", "-2")
+    )
+    city.write("keys.toml", "".join(f'fence-{n} = "{"1f" * 32}"\n' for n in (1, 2)))
+    broker = f'port = {nats.port}\nuser = "wide"\npassword_file = "password"'
+    city.configure(broker, top='districts = ["north", "south"]')
+    assert city.problems() == {}  # eight filters in one session would be more than NATS allows
+    found = city.check()
+    assert found["broker subscription north"][0] == found["broker subscription south"][0] == State.ok
 
 
 # The command

@@ -83,6 +83,16 @@ def city(tmp_path):
         yield city
 
 
+def test_a_dust_sensor_that_is_dead_at_zero_is_told(city):
+    for _ in range(6 * 60 + 40):
+        city.hub.now += 60
+        begin = 60 * (int(city.hub.now) // 60) - 60
+        said = {board: record(begin, 60, laeq=60.0 + begin // 60 % 2, pm10=0) for board in BOARDS[:1]}
+        city.hub.hear(*[city.speakers[board].telemetry(text) for board, text in said.items()])
+    city.look()
+    assert ("fence-1", "sensor faulty: pm10") in city.rules()
+
+
 def test_a_silent_board_is_told_once_and_ends_when_it_is_heard(city):
     city.speak(*BOARDS)
     city.speak("fence-2", "stack-1", minutes=14)
@@ -254,6 +264,61 @@ def test_a_board_that_repeats_itself_is_no_copy(city):
     for _ in range(4):
         city.hub.now += 200
         city.hear(*said)
+    assert city.alerts() == []
+
+
+def sends_again_and_again(city, minutes, oldest):
+    """Let a board measure, and send with each record all that it still holds, from number `oldest()` on."""
+    speaker = city.speakers["fence-1"]
+    said = []
+    for _ in range(minutes):
+        city.hub.now += 60
+        minute = int(city.hub.now) // 60
+        said.append((speaker.next, record(60 * minute - 60, 60, laeq=60.0 + minute % 2)))
+        held = [(number, text) for number, text in said if number >= oldest()]
+        city.hub.hear(*[speaker.telemetry(text, seq=number, oldest=oldest()) for number, text in held])
+        for board in ("fence-2", "stack-1"):
+            city.hub.hear(city.speakers[board].telemetry(record(60 * minute - 60, 60, laeq=60.0 + minute % 2)))
+        city.look()
+
+
+def test_a_board_that_hears_no_acknowledgement_and_sends_again_and_again_is_told(city):
+    first = city.speakers["fence-1"].next
+    sends_again_and_again(city, 4, lambda: first)
+    assert city.alerts() == []
+    sends_again_and_again(city, 6, lambda: first)
+    (alert,) = city.alerts()
+    assert (alert["kind"], alert["device"], alert["severity"]) == ("unheard", "fence-1", "warning")
+    assert "does not hear its acknowledgements" in alert["text"]
+    assert "收不到确认" in alert["text"]
+    # All is stored, and nothing twice.
+    assert len([entry for entry in city.hub.entries() if entry.place.device == "fence-1"]) == 10
+    city.restart()
+    sends_again_and_again(city, 10, lambda: city.speakers["fence-1"].next)
+    assert city.rules("resolved") == [("fence-1", "board unacknowledged")]
+
+
+def test_a_board_that_forgets_what_it_was_told_is_not_called_deaf_however_often_it_sends(city):
+    speaker = city.speakers["fence-1"]
+    sends_again_and_again(city, 30, lambda: max(1, speaker.next - 3))
+    assert city.alerts() == []
+
+
+def test_a_board_that_says_again_and_again_that_it_has_no_time_is_told(city):
+    for n in range(9):
+        city.hub.now += 20
+        city.hear(city.speakers["fence-1"].say("status", f'{{"online":true,"t":0,"nonce":"{n:016x}"}}'))
+    city.hub.now += EVERY
+    city.speak("fence-2", "stack-1")
+    assert city.rules() == [("fence-1", "clock wrong")]
+    assert "has no time" in city.alerts()[0]["text"]
+
+
+def test_a_board_that_starts_without_a_time_and_gets_it_is_no_trouble(city):
+    city.hear(city.speakers["fence-1"].say("status", '{"online":true,"t":0}'))
+    city.speak(*BOARDS, minutes=3)
+    city.hear(city.speakers["fence-1"].say("status", '{"online":true,"t":0}'))
+    city.speak(*BOARDS, minutes=3)
     assert city.alerts() == []
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.errors import UserError
-from sim.city.scenario import PROFILES, WorkingDay
+from sim.city.scenario import WorkingDay, profiles
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MIDNIGHT = dt.datetime(2026, 3, 2, tzinfo=SHANGHAI).timestamp()
@@ -71,7 +71,7 @@ def test_earthworks_raise_dust_while_they_last():
     assert mean("boiler_house", "pm10", 9, 10) < 150
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", profiles())
 def test_pm1_is_part_of_pm25_and_pm25_of_pm10(profile):
     day = WorkingDay(profile, 1)
     for t in range(int(MIDNIGHT), int(MIDNIGHT) + 24 * HOUR, 97):

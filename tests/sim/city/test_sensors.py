@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from schemas.domains import sensor_templates
 from sim.city.sensors import (
     ModbusBus,
     ModbusDevice,
     Plantower,
     Register,
     crc16_modbus,
+    modbus_device,
     noise_transmitter,
     particle_counts,
     plantower_frame,
-    stack_analyser,
 )
 from sim.city.source import SimClock
 
@@ -233,7 +234,7 @@ def test_signed_and_double_registers():
 
 def test_the_stack_analyser_shares_the_bus():
     source = Fixed(laf=50.0, stack_nox=67.5, stack_co=1.57, stack_o2=14.8)
-    bus = ModbusBus(source, clock(), [noise_transmitter(1), stack_analyser(2)])
+    bus = ModbusBus(source, clock(), [noise_transmitter(1), modbus_device(sensor_templates()["stack"])])
     noise, stack = ask(bus, READ_NOISE, read_request(2, 3, 0, 3))
     assert struct.unpack(">H", noise[3:-2]) == (500,)
     assert struct.unpack(">3H", stack[3:-2]) == (675, 157, 1480)

@@ -1,0 +1,222 @@
+"""The dashboard of one site of a domain, as the panels of its pack say: each is drawn by a function of `PALETTE`."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards import statements
+from dashboards.frame import alerts, finish, frame, tag
+from dashboards.influxql import InfluxQL
+from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, limit_line, thresholds, value, value_map
+from dashboards.panels import Panels
+from dashboards.texts import Lang, Texts
+from schemas.domains.entries import Dashboard, Panel
+
+_HOUR, _DAY = (step.length for step in statements.VERDICTS)
+
+
+def build(lang: Lang, shown: Dashboard, kinds: tuple[str, ...]) -> model.Dashboard:
+    """Return a pack's dashboard in one language; `kinds`: its kinds of sites."""
+    text = Texts(lang)
+    panels = Panels(text)
+    one_of = " OR ".join(f"\"kind\" = '{kind}'" for kind in kinds)
+    within = f"({one_of})" if len(kinds) > 1 else one_of
+    board = (
+        frame(shown.name, text, since=shown.since)
+        .with_variable(tag("district", text, measurement="place", within=within))
+        .with_variable(tag("site", text, measurement="place", within=f"{within} AND {statements.DISTRICT}"))
+        .with_variable(tag("device", text, measurement="fleet", within=statements.SITE, several=True))
+        .annotation(alerts(text))
+    )
+    drawn = [PALETTE[one.draw].draw(panels, one).height(one.height).span(one.width) for one in shown.panel]
+    return finish(board, drawn)
+
+
+def _place(one: Panel) -> str:
+    return one.text or one.draw
+
+
+def _curves(panels: Panels, one: Panel) -> Any:
+    return panels.curves(_place(one), one.quantities, one.limits)
+
+
+def _strip(panels: Panels, one: Panel) -> Any:
+    return panels.strip(_place(one), f'"quantity" !~ /^({"|".join(one.without)})$/' if one.without else "")
+
+
+def _budget(panels: Panels, one: Panel) -> Any:
+    source = (
+        f'FROM "budget" WHERE {statements.DEVICES} AND "quantity" =~ /^({"|".join(one.quantities)})$/ '
+        f'AND {statements.before_end("5m")} GROUP BY "device", "rule"'
+    )
+    panel = panels.bars(
+        _place(one), f'SELECT last("used") {source}', ref_id="budget", alias="$tag_rule $tag_device", unit="percentunit"
+    )
+    # The steps are of the picture; 1 is the limit, whichever it is.
+    return panel.min(0).max(1.2).decimals(0).thresholds(thresholds((None, GREEN), (0.8, ORANGE), (1.0, RED)))
+
+
+def _percentiles(panels: Panels, one: Panel) -> Any:
+    """Return the levels exceeded 10, 50 and 90 % of the time: as measured, in long ranges their extremes.
+
+    Nothing can be made of several such levels but which was the highest and which the lowest.
+    """
+    keys = ("l10", "l50", "l90")
+    raw, longer = statements.READINGS[0], statements.READINGS[1]
+    names = {key: panels.name(key) for key in keys}
+    panel = panels.plot(
+        _place(one),
+        statements.readings("noise", names, raw),
+        ref_id="noise_raw",
+        alias="$col $tag_device",
+        step=raw.length,
+    )
+    highest, lowest = (panels.text("percentiles", name) for name in ("highest", "lowest"))
+    beyond = longer._replace(up_to=None).condition
+    panel.with_target(
+        InfluxQL(
+            f'SELECT max("l10") AS "{highest}", min("l90") AS "{lowest}" FROM "noise" WHERE {statements.DEVICES} '
+            f'AND $timeFilter AND {beyond} GROUP BY time($__interval), "device" fill(null)',
+            ref_id="noise_extremes",
+            alias="$col $tag_device",
+        )
+    )
+    return panel.unit(panels.unit("l10")).decimals(panels.quantities["l10"].resolution)
+
+
+def _wind(panels: Panels, one: Panel) -> Any:
+    panel = panels.curves(_place(one), ("wind_speed", "wind_dir"))
+    panel.override_by_regexp(
+        f"/^{panels.name('wind_dir')}/",
+        [
+            value("unit", panels.unit("wind_dir")),
+            value("custom.axisPlacement", "right"),
+            value("custom.drawStyle", "points"),
+            value("min", 0),
+            value("max", 360),
+        ],
+    )
+    return panel
+
+
+def _relay(panels: Panels, one: Panel) -> Any:
+    text = panels.text
+    switched = {"0": (f"○ {text('relay', 'off')}", GREY), "1": (f"● {text('relay', 'on')}", BLUE)}
+    return panels.lanes(
+        _place(one),
+        statements.SAMPLES,
+        lambda step: (
+            f'SELECT "relay" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND $timeFilter '
+            f'AND {step.condition} GROUP BY "device"'
+        ),
+        alias="$tag_device",
+        mappings=[value_map(switched)],
+    )
+
+
+def _judged(panels: Panels, one: Panel) -> Any:
+    """Return the values as they were judged, each with its limit; in long ranges each day's highest."""
+    (key,) = one.quantities
+    quantity = panels.quantities[key]
+    panel = panels.plot(
+        _place(one), _values(key, "value", statements.VERDICTS[0]), ref_id="judged", alias="$tag_device", step=_HOUR
+    )
+    panels.add(
+        panel,
+        _values(key, "highest", statements.VERDICTS[1]),
+        ref_id="judged_24h",
+        alias=panels.text("frame", "highest") + " $tag_device",
+        step=_DAY,
+    )
+    for step, length in zip(statements.VERDICTS, (_HOUR, _DAY), strict=True):
+        panels.add(
+            panel,
+            _values(key, "limit_value", step),
+            ref_id=f"limit{step.name}",
+            alias=panels.text("frame", "limit", symbol="$tag_rule"),
+            step=length,
+            more=limit_line([12, 6]),
+        )
+    return panel.unit(panels.unit(key)).decimals(quantity.resolution).min(0)
+
+
+def _values(key: str, field: str, step: statements.Step) -> str:
+    where = f"{statements.SITE} AND \"quantity\" = '{key}' AND {statements.BINDS} AND $timeFilter AND {step.condition}"
+    return f'SELECT "{field}" FROM "verdict{step.suffix}" WHERE {where} GROUP BY "device", "standard", "rule"'
+
+
+def _boundary(panels: Panels, one: Panel) -> Any:
+    """Return how much of each boundary limit the judged values come to: quantities of several units in one picture."""
+    keys = "|".join(f"{key}.*" if key.endswith("_") else key for key in one.without)
+    left_out = f' AND "quantity" !~ /^({keys})$/' if keys else ""
+    source = f"{statements.SITE} AND {statements.BINDS}{left_out} AND $timeFilter"
+    panel = panels.stepped(
+        _place(one),
+        statements.VERDICTS,
+        lambda step: (
+            f'SELECT "ratio" FROM "verdict{step.suffix}" WHERE {source} AND {step.condition} '
+            'GROUP BY "device", "quantity", "standard", "rule"'
+        ),
+        alias="$tag_quantity $tag_device ($tag_standard)",
+    )
+    steps = {"mode": "absolute", "steps": [{"value": None, "color": "transparent"}, {"value": 1, "color": RED}]}
+    panel.override_by_regexp("/.*/", [value("thresholds", steps), value("custom.thresholdsStyle", {"mode": "dashed"})])
+    return panel.unit("percentunit").min(0)
+
+
+def _hours(panels: Panels, one: Panel) -> Any:
+    """Return for how long each limit was exceeded in this month."""
+    statement = (
+        f'SELECT sum("exceeded_s") / 3600 FROM "verdict_24h" WHERE {statements.SITE} AND {statements.BINDS} '
+        'AND $timeFilter GROUP BY "standard", "rule"'
+    )
+    panel = panels.bars(_place(one), statement, ref_id="hours", alias="$tag_rule ($tag_standard)", unit="suffix: h")
+    return panel.time_from("now/M").min(0).decimals(1)
+
+
+def _capture(panels: Panels, one: Panel) -> Any:
+    panel = panels.stepped(
+        _place(one),
+        statements.VERDICTS,
+        lambda step: (
+            f'SELECT min("capture") FROM "verdict{step.suffix}" WHERE {statements.SITE} AND {statements.BINDS} '
+            f"AND $timeFilter AND {step.condition} GROUP BY time({'1d, -8h' if step.suffix else '1h'}), "
+            '"device", "quantity" fill(none)'
+        ),
+        alias="$tag_quantity $tag_device",
+    )
+    return panel.unit("percentunit").min(0).max(1)
+
+
+class Drawing(NamedTuple):
+    """How a kind of panels is drawn, and which fields of a pack's panel it reads."""
+
+    draw: Callable[[Panels, Panel], Any]
+    reads: tuple[str, ...] = ()
+    one: bool = False
+    """It shows exactly one quantity."""
+
+
+PALETTE = {
+    "curves": Drawing(_curves, ("quantities", "limits")),
+    "judged": Drawing(_judged, ("quantities",), one=True),
+    "budget": Drawing(_budget, ("quantities",)),
+    "strip": Drawing(_strip, ("without",)),
+    "boundary": Drawing(_boundary, ("without",)),
+    "percentiles": Drawing(_percentiles),
+    "wind": Drawing(_wind),
+    "relay": Drawing(_relay),
+    "hours": Drawing(_hours),
+    "judged_capture": Drawing(_capture),
+    "flag_lanes": Drawing(lambda panels, one: panels.flag_lanes(_place(one))),
+    "flagged": Drawing(lambda panels, _: panels.flagged()),
+}
+"""What a panel may `draw`.
+
+curves: readings of quantities of one unit, with the limits of some. judged: one quantity as it was judged, with its
+limits. budget: how much of what a limit permits is used. strip: verdicts, `without` some quantities. boundary: judged
+values as a share of their limits, `without` quantities (one that ends in _: all that begin so). percentiles: L10, L50,
+L90. wind: speed and direction. relay: dust suppression. hours: time in exceedance this month. judged_capture: valid
+share of judged windows. flag_lanes, flagged: what does not count, and why.
+"""

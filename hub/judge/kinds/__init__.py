@@ -1,0 +1,70 @@
+"""Kinds of rules beside the limit: area, route, hours, state, level, coverage, presence, gap and checklist.
+
+Each kind is one module with `Params`, what a rule of it says in a pack, and `course`, which judges by them. No
+database, no clock, no screen. `hub.judge.kinds.docket` puts what came into order, and amends what late data changes:
+
+    docket = Docket(rule, "truck-7", course_of(rule, world, local, "truck-7", since))
+    docket.add(samples)
+    verdicts = docket.judge(until=now, now=now)
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from schemas.domains.entries import Rule
+
+if TYPE_CHECKING:
+    from hub.judge.kinds.course import Course
+    from hub.judge.kinds.world import World
+    from hub.judge.windows import LocalTime
+
+KINDS = ("area", "route", "hours", "state", "level", "coverage", "presence", "gap", "checklist")
+"""Each is the module of its name in here."""
+
+
+class RuleError(Exception):
+    """A rule that cannot be judged: its id, what is wrong, what was expected."""
+
+
+def params_type(kind: str) -> type[msgspec.Struct]:
+    """Return the struct that the params of a kind of rules are read into.
+
+    Raises:
+        RuleError: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise RuleError(f"kind = {kind!r}: expected one of {', '.join(KINDS)}")
+    found: type[msgspec.Struct] = importlib.import_module(f"hub.judge.kinds.{kind}").Params
+    return found
+
+
+def params_of(rule: Rule) -> Any:
+    """Return what a rule asks for, as its kind reads it.
+
+    Raises:
+        RuleError: the rule's kind is not known, or its params are not what the kind asks for.
+    """
+    try:
+        kind = params_type(rule.kind)
+        return msgspec.convert(rule.params, kind)
+    except RuleError as error:
+        raise RuleError(f"rule {rule.id!r}: {error}") from None
+    except (msgspec.ValidationError, ValueError) as error:
+        told = str(error).replace("`$.", "`params.").replace("`$`", "`params`")
+        raise RuleError(f"rule {rule.id!r}: params of kind {rule.kind!r}: {told}") from None
+
+
+def course_of(rule: Rule, world: "World", local: "LocalTime", subject: str, since: int) -> "Course":
+    """Return what judges a subject (the id of a thing, board or site) by a rule, from the moment `since` on.
+
+    Raises:
+        RuleError: the rule's kind is not known, or its params are not what the kind asks for.
+    """
+    from hub.judge.kinds.course import Setting
+
+    params = params_of(rule)
+    setting = Setting(rule, world, local, subject, max(since, local.instant(rule.in_force, 0)))
+    found: Course = importlib.import_module(f"hub.judge.kinds.{rule.kind}").course(params, setting)
+    return found

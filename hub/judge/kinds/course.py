@@ -1,0 +1,171 @@
+"""The two ways in which kinds of rules go through samples, and how each is taken back when something late comes.
+
+`Folded` kinds look at one sample after the other and remember little. `Windowed` kinds judge a window when it is over,
+from all that lies in it. Either gives the same findings whatever the order in which samples came: what comes late takes
+the course back to before it, and it goes on from there over the samples in their order.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from hub.judge.kinds.records import Finding, Sample
+from hub.judge.kinds.world import NEVER, World
+from hub.judge.windows import LocalTime, Window
+from schemas.domains.entries import Rule
+
+EVERY = 64
+"""So many samples lie between two of a folded course's points of return."""
+
+
+class Setting(NamedTuple):
+    """Where and about whom a rule is judged."""
+
+    rule: Rule
+    world: World
+    local: LocalTime
+    subject: str
+    since: int
+    """From when on, Unix s."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of things that the subject is one of."""
+        return self.rule.of or "site"
+
+    @property
+    def ends(self) -> int:
+        """The first moment at which the rule is no longer in force, Unix s."""
+        return self.local.instant(self.rule.ends, 0) if self.rule.ends else NEVER
+
+
+class Fold(Protocol):
+    """What a folded kind remembers. Its methods change it, so each point of return is a copy."""
+
+    def copy(self) -> "Fold":
+        """Return a copy that goes its own way."""
+
+    def step(self, sample: Sample) -> list[Finding]:
+        """Take the next sample; return the findings that it closes."""
+
+    def open(self, until: int) -> list[Finding]:
+        """Return what holds besides if nothing comes up to `until`; those that could still change are open."""
+
+
+class Course(Protocol):
+    """A way through the samples of one subject, which are sorted by time and identity."""
+
+    closed: list[Finding]
+    """What has been found up to now, in the order in which it was closed."""
+
+    def back(self, samples: Sequence[Sample], t: int) -> int:
+        """Go back to before the moment `t`; return how many of the closed findings stay."""
+
+    def on(self, samples: Sequence[Sample], until: int) -> list[Finding]:
+        """Go on over the samples there are up to `until`; return what is found beside the closed findings."""
+
+    def forget(self, samples: Sequence[Sample], before: int) -> tuple[int, int]:
+        """Let go of what nothing from `before` on can change; return how many samples and closed findings that is."""
+
+
+class Folded:
+    """The course of a folded kind."""
+
+    def __init__(self, begin: Fold) -> None:
+        self.closed: list[Finding] = []
+        self._fold = begin
+        self._at = 0  # samples taken
+        self._returns: list[tuple[int, int, Fold]] = [(0, 0, begin.copy())]  # samples taken, findings closed, copy
+
+    def back(self, samples: Sequence[Sample], t: int) -> int:
+        """See `Course`."""
+        index = bisect_left(samples, t, key=lambda one: one.t)
+        if index < self._at:
+            while self._returns[-1][0] > index:
+                self._returns.pop()
+            self._at, closed, fold = self._returns[-1]
+            self._fold = fold.copy()
+            del self.closed[closed:]
+        return len(self.closed)
+
+    def on(self, samples: Sequence[Sample], until: int) -> list[Finding]:
+        """See `Course`."""
+        while self._at < len(samples) and samples[self._at].t <= until:
+            self.closed += self._fold.step(samples[self._at])
+            self._at += 1
+            if self._at - self._returns[-1][0] >= EVERY:
+                self._returns.append((self._at, len(self.closed), self._fold.copy()))
+        return self._fold.open(until)
+
+    def forget(self, samples: Sequence[Sample], before: int) -> tuple[int, int]:
+        """See `Course`."""
+        keep = bisect_left(samples, before, key=lambda one: one.t)
+        while len(self._returns) > 1 and self._returns[1][0] <= keep:
+            self._returns.pop(0)
+        first, closed, _ = self._returns[0]
+        self._returns = [(at - first, many - closed, fold) for at, many, fold in self._returns]
+        self._at -= first
+        del self.closed[:closed]
+        return first, closed
+
+
+class Windowed:
+    """The course of a windowed kind.
+
+    Args:
+        windows: gives the windows that end in `start` < t <= `end`, by their ends.
+        judge: judges one from the samples around it.
+        reach: how far before and after a window samples count [s].
+        since: windows that begin earlier are not judged.
+    """
+
+    def __init__(
+        self,
+        windows: Callable[[int, int], list[Window]],
+        judge: Callable[[Window, Sequence[Sample]], Finding],
+        reach: int,
+        since: int,
+    ) -> None:
+        self.closed: list[Finding] = []
+        self._windows = windows
+        self._judge = judge
+        self._reach = reach
+        self._since = since
+        self._floor = since  # windows that end up to here are judged no more
+        self._ends: list[int] = []  # of the closed windows
+        self._done = since  # windows that end up to here have been judged
+
+    def back(self, samples: Sequence[Sample], t: int) -> int:  # noqa: ARG002 - windows are looked up by time
+        """See `Course`."""
+        keep = bisect_left(self._ends, t - self._reach)
+        if keep < len(self._ends):
+            del self.closed[keep:], self._ends[keep:]
+        # A correction of a thing may bring windows where there were none.
+        self._done = max(self._floor, min(self._done, t - self._reach - 1))
+        return len(self.closed)
+
+    def on(self, samples: Sequence[Sample], until: int) -> list[Finding]:
+        """See `Course`."""
+        until -= self._reach  # what comes soon after a window still counts in it
+        if until > self._done:
+            for window in self._windows(self._done, until):
+                if window[0] >= self._since:
+                    self.closed.append(self._judge(window, self._around(samples, window)))
+                    self._ends.append(window[1])
+            self._done = until
+        return []
+
+    def forget(self, samples: Sequence[Sample], before: int) -> tuple[int, int]:
+        """See `Course`."""
+        closed = bisect_left(self._ends, before - self._reach)
+        # The windows that may still be judged again begin at most a day or a closed window's length earlier.
+        starts = [one.start for one in self.closed[closed:]]
+        first = min([before - 7 * 86_400, *starts]) - self._reach
+        self._floor = self._ends[closed - 1] if closed else self._floor
+        del self.closed[:closed], self._ends[:closed]
+        return bisect_left(samples, first, key=lambda one: one.t), closed
+
+    def _around(self, samples: Sequence[Sample], window: Window) -> Sequence[Sample]:
+        first = bisect_left(samples, window[0] - self._reach, key=lambda one: one.t)
+        last = bisect_left(samples, window[1] + self._reach + 1, key=lambda one: one.t)
+        return samples[first:last]

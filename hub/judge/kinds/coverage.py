@@ -1,0 +1,208 @@
+"""Coverage: planned stops must be served, or planned lines driven, in a window.
+
+kind = "coverage"
+params = {shift = {spans = ["22:00-06:00"]}, plan = {kinds = ["bin"], within = 25, named = "bins"}, stay = 20,
+          confirmed = "emptied"}
+params = {shift = {spans = ["05:00-08:00"]}, plan = {kinds = ["street"], within = 15, named = "streets"},
+          when = {states = {brush = ["down"]}}, least = 0.9}
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import shapely
+from shapely.geometry import shape
+
+from hub.judge.kinds.conditions import (
+    Calendar,
+    Condition,
+    Metres,
+    Permit,
+    Places,
+    Seconds,
+    Share,
+    When,
+    both,
+    has_position,
+    permits_at,
+)
+from hub.judge.kinds.course import Setting, Windowed
+from hub.judge.kinds.presence import windows_of
+from hub.judge.kinds.records import MOST_EVIDENCE, Finding, Sample
+from hub.judge.kinds.world import Term, metres_per_degree, names_in
+from hub.judge.verdicts import Outcome
+from hub.judge.windows import Window
+from schemas.domains.entries import Id
+
+LINES = ("LineString", "MultiLineString")
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a rule of this kind says."""
+
+    plan: Places
+    """`named` says which places of these kinds are planned; `within` is how near one must come [m]."""
+    shift: Calendar | None = None
+    shifts: Permit | None = None
+    when: When = When()
+    """What must be so for a moment to count, such as that the brush is down."""
+    stay: Seconds = 0.0
+    """So long a stop takes at least [s]."""
+    confirmed: Id | None = None
+    """A state in which some source names the stops that were served; without it a visit is no more than likely."""
+    least: Share = 1.0
+    """Share of the plan that must be done: of the stops, or of the lines' length."""
+    step: Metres = 5.0
+    """Lines are looked at in pieces of this length [m]."""
+    gap: Seconds = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that names nothing, and pieces without length."""
+        if (self.shift is None) == (self.shifts is None):
+            raise ValueError("expected one of shift and shifts")
+        if self.plan.named is None or self.plan.within <= 0:
+            raise ValueError("plan: expected named, the property that lists what is planned, and within, in m")
+        if self.step < 1:
+            raise ValueError(f"step = {self.step:g}: expected at least 1 m")
+
+
+def course(params: Params, setting: Setting) -> Windowed:
+    """Return what judges a subject by such a rule."""
+    windows = windows_of(params.shift, params.shifts, setting)
+    return Windowed(windows, Rounds(params, setting).judge, int(params.gap), setting.since)
+
+
+class Rounds:
+    """Judges one round."""
+
+    def __init__(self, params: Params, setting: Setting) -> None:
+        _, world, local, subject, _ = setting
+        self._params = params
+        self._setting = setting
+        self._when = Condition(params.when, world, local, setting.kind, subject)
+
+    def judge(self, window: Window, samples: Sequence[Sample]) -> Finding:
+        """Return the finding on a round; its value is the share that was done for certain."""
+        start, end = window
+        inside = [one for one in samples if start <= one.t < end]
+        plan = self._planned(start)
+        known = {one.id: self._when.holds(one) for one in inside}
+        places = [one for one in inside if has_position(one)]
+        whole, certain, possible = 0.0, 0.0, 0.0
+        for term in plan:
+            weight, done, likely = self._done(term, places, known, inside)
+            whole, certain, possible = whole + weight, certain + done, possible + likely
+        share = certain / whole if whole else None
+        outcome: Outcome
+        grade, reason = self._setting.rule.grade, ""
+        if share is None:
+            outcome, reason = "invalid", "no_place"
+        elif certain >= self._params.least * whole - 1e-9:
+            outcome = "compliant"
+        elif not places:
+            outcome, reason = "invalid", "no_data"
+        else:
+            outcome = "exceeded"
+            if possible >= self._params.least * whole - 1e-9:
+                grade, reason = "suspicion", "not_confirmed" if self._params.confirmed else "position_uncertain"
+            elif self._silent(window, inside):
+                grade, reason = "suspicion", "gap"
+        ids = tuple(one.id for one in inside)
+        return Finding(
+            start=start,
+            end=end,
+            outcome=outcome,
+            grade=grade,
+            reason=reason,
+            value=share,
+            limit_value=self._params.least,
+            unit="1",
+            evidence=ids if len(ids) <= MOST_EVIDENCE else (*ids[: MOST_EVIDENCE - 1], ids[-1]),
+            samples=len(ids),
+            editions=tuple(term.cited for term in plan)[:MOST_EVIDENCE],
+        )
+
+    def _planned(self, t: int) -> list[Term]:
+        """Return the places of the plan that holds when the round begins."""
+        plan, world, subject = self._params.plan, self._setting.world, self._setting.subject
+        own = world.in_force(self._setting.kind, subject, t)
+        holders = permits_at(world, plan.permit, subject, t) if plan.permit else [own] if own else []
+        ids = {one for term in holders for one in names_in(term.edition.properties.get(plan.named or ""))}
+        found = [world.in_force(kind, one, t) for kind in plan.kinds for one in sorted(ids)]
+        return [term for term in found if term is not None and term.edition.geometry is not None]
+
+    def _silent(self, window: Window, inside: Sequence[Sample]) -> bool:
+        """Tell whether so little was heard in some part of the window that it may have happened there."""
+        times = [window[0], *(one.t for one in inside), window[1]]
+        return any(later - t > self._params.gap for t, later in itertools.pairwise(times))
+
+    def _done(
+        self, term: Term, places: Sequence[Sample], known: dict[str, bool | None], inside: Sequence[Sample]
+    ) -> tuple[float, float, float]:
+        """Return what a place of the plan weighs, how much of it was done for certain, and how much perhaps."""
+        figure = shape(term.edition.geometry)
+        west, south, east, north = figure.bounds
+        middle, scale = ((west + east) / 2, (south + north) / 2), metres_per_degree((south + north) / 2)
+        flat = shapely.transform(figure, lambda xy: (xy - middle) * scale)
+        spots = [((one.lon or 0) - middle[0], (one.lat or 0) - middle[1]) for one in places]
+        points = [shapely.Point(x * scale[0], y * scale[1]) for x, y in spots]
+        if figure.geom_type in LINES:
+            return self._driven(flat, places, points, known)
+        near = shapely.distance(flat, points)
+        visits = []
+        for one, metres in zip(places, near, strict=True):
+            within = self._params.plan.within
+            here = True if metres + one.radius <= within else None if metres - one.radius <= within else False
+            visits.append((one.t, both(here, known[one.id])))
+        certain = _stays(visits, self._params, lambda answer: answer is True)
+        likely = _stays(visits, self._params, lambda answer: answer is not False)
+        if self._params.confirmed is not None:
+            told = any(one.states.get(self._params.confirmed) == term.edition.id for one in inside)
+            # A visit and a sensor that says so: both are needed, since either alone is often wrong.
+            return 1.0, float(certain and told), float(certain or likely or told)
+        return 1.0, float(certain), float(likely)
+
+    def _driven(
+        self, line: Any, places: Sequence[Sample], points: Sequence[Any], known: dict[str, bool | None]
+    ) -> tuple[float, float, float]:
+        """Return a line's length, and how much of it lies beside the way that was driven [m].
+
+        Each piece of the line is asked whether it was passed, so that it makes no difference in which direction, nor
+        whether the line crosses itself.
+        """
+        pieces = max(1, int(line.length // self._params.step))
+        spots = shapely.line_interpolate_point(line, [(n + 0.5) / pieces for n in range(pieces)], normalized=True)
+        certain, likely = [False] * pieces, [False] * pieces
+        tree = shapely.STRtree(spots)
+        within = self._params.plan.within
+        for (one, point), (later, following) in itertools.pairwise(zip(places, points, strict=True)):
+            if later.t - one.t > self._params.gap:
+                continue
+            holds = both(known[one.id], known[later.id])
+            if holds is False:
+                continue
+            way = shapely.linestrings([[point.x, point.y], [following.x, following.y]])
+            radius = max(one.radius, later.radius)
+            for number in tree.query(way, predicate="dwithin", distance=within + radius):
+                likely[number] = True
+                if holds and shapely.distance(spots[number], way) <= within - radius:
+                    certain[number] = True
+        return float(line.length), line.length * sum(certain) / pieces, line.length * sum(likely) / pieces
+
+
+def _stays(visits: Sequence[tuple[int, bool | None]], params: Params, counts: Callable[[bool | None], bool]) -> bool:
+    """Tell whether some stay of samples that count lasts long enough."""
+    begun: int | None = None
+    last = 0
+    for t, answer in visits:
+        if not counts(answer):
+            begun = None
+            continue
+        if begun is None or t - last > params.gap:
+            begun = t
+        last = t
+        if t - begun >= params.stay:
+            return True
+    return False

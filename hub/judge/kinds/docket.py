@@ -1,0 +1,204 @@
+"""One rule and one subject: puts samples into order, and says what is new, or amended, since it was asked last.
+
+In the end it has said the same in whatever order the samples came. Nothing that was said is ever dropped in silence:
+what late data, a correction of a thing, or a repeated sample with other content changes is amended, or withdrawn.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from hub.judge.kinds.course import Course
+from hub.judge.kinds.records import Finding, RuleVerdict, Sample
+from hub.judge.windows import DAY, LocalTime
+from schemas.domains.entries import Rule
+
+KEEP = 8 * DAY
+"""How long after their time samples are kept, so that what comes late is judged with them [s]."""
+
+
+class Docket:
+    """What one subject did, under one rule.
+
+    Args:
+        rule: the rule; samples of days on which it is not in force do not count.
+        subject: id of the thing, board or site.
+        course: as `course_of` gives it.
+        local: the local clock, by which the rule's days are counted.
+    """
+
+    def __init__(self, rule: Rule, subject: str, course: Course, local: LocalTime) -> None:
+        self.rule = rule
+        self.subject = subject
+        self.too_late = 0
+        """Samples that came after what they could have changed had been let go of."""
+        self._course = course
+        self._from = local.instant(rule.in_force, 0)
+        self._to = local.instant(rule.ends, 0) if rule.ends else 1 << 62
+        self._samples: list[Sample] = []
+        self._times: dict[str, int] = {}  # of samples, by identity
+        self._told: list[RuleVerdict] = []  # what holds of what was said; beside the first `_firm` closed findings
+        self._firm = 0
+        self._revisions: dict[int, int] = {}  # the highest one said, by start: also of what was withdrawn
+        self._horizon = -(1 << 62)  # what is older is not taken any more
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Take samples, in any order; one that is known already changes nothing."""
+        changed: list[Sample] = []
+        for sample in samples:
+            if not self._from <= sample.t < self._to:
+                continue
+            if sample.t < self._horizon:
+                self.too_late += sample.id not in self._times
+                continue
+            changed += self._replaced(sample)
+        if changed:
+            self._back(min(one.t for one in changed))
+            for one in changed:
+                self._put(one)
+
+    def again(self, since: int) -> None:
+        """Judge again what lies behind a moment: a thing that the rule goes by has another edition (`World.use`)."""
+        self._back(since)
+
+    def judge(self, until: int, now: float) -> list[RuleVerdict]:
+        """Return what is new since the last time, and what is amended.
+
+        Args:
+            until: nothing earlier is missing that is still on its way, as far as one knows, Unix s.
+            now: what the verdicts say of when they were given, Unix s.
+        """
+        beside = self._course.on(self._samples, until)
+        found = self._course.closed[self._firm :] + [one for one in beside if _worth_telling(one)]
+        before = self._told[self._firm :]
+        news, held = self._compare(before, found, now)
+        self._told[self._firm :] = held
+        self._firm = len(self._course.closed)
+        return news
+
+    def forget(self, before: int) -> None:
+        """Let go of what is older than `before` (now - `KEEP`, as a rule), and take nothing older any more.
+
+        What has been found must have been said: call `judge` first.
+        """
+        assert self._firm == len(self._course.closed)
+        samples, closed = self._course.forget(self._samples, before)
+        for one in self._samples[:samples]:
+            del self._times[one.id]
+        del self._samples[:samples], self._told[:closed]
+        self._firm = max(0, self._firm - closed)
+        self._horizon = max(self._horizon, before)
+        self._revisions = {start: one for start, one in self._revisions.items() if start >= before - KEEP}
+
+    def _replaced(self, sample: Sample) -> list[Sample]:
+        """Return the samples to put in; an earlier one of the same identity goes out."""
+        known = self._times.get(sample.id)
+        if known is None:
+            return [sample]
+        index = self._index(known, sample.id)
+        if self._samples[index] == sample:
+            return []
+        self._back(min(known, sample.t))
+        del self._samples[index], self._times[sample.id]
+        return [sample]
+
+    def _put(self, sample: Sample) -> None:
+        if sample.id in self._times:  # twice in one batch: the later one amends
+            del self._samples[self._index(self._times[sample.id], sample.id)]
+        self._times[sample.id] = sample.t
+        if not self._samples or _place(self._samples[-1]) < _place(sample):
+            self._samples.append(sample)
+        else:
+            insort(self._samples, sample, key=_place)
+
+    def _back(self, t: int) -> None:
+        self._firm = min(self._firm, self._course.back(self._samples, t))
+
+    def _index(self, t: int, id_: str) -> int:
+        return bisect_left(self._samples, (t, id_), key=_place)
+
+    def _compare(
+        self, before: Sequence[RuleVerdict], found: Sequence[Finding], now: float
+    ) -> tuple[list[RuleVerdict], list[RuleVerdict]]:
+        """Return what is to be said, and what holds afterwards, in the order of `found`."""
+        news: list[RuleVerdict] = []
+        held: list[RuleVerdict] = []
+        left = list(before)
+        matches = _match(left, found)
+        for finding, earlier in zip(found, matches, strict=True):
+            if earlier is not None and _says_the_same(earlier, finding):
+                held.append(earlier)
+                continue
+            held.append(self._verdict(finding, earlier, now))
+            news.append(held[-1])
+        taken = {id(one) for one in matches if one is not None}
+        news += [self._withdrawn(one, now) for one in left if id(one) not in taken]
+        return news, held
+
+    def _revise(self, start: int, earlier: RuleVerdict | None) -> tuple[int, int | None]:
+        """Return the revision of a verdict, and the start of the one that it takes the place of."""
+        said = self._revisions.get(start, 0)
+        revision = self._revisions[start] = max(said, earlier.revision if earlier else 0) + 1
+        return revision, earlier.start if earlier else start if said else None
+
+    def _withdrawn(self, one: RuleVerdict, now: float) -> RuleVerdict:
+        revision, _ = self._revise(one.start, one)
+        return msgspec.structs.replace(
+            one,
+            outcome="compliant",
+            grade="violation",
+            reason="withdrawn",
+            value=None,
+            open=False,
+            revision=revision,
+            amends=one.start,
+            judged=now,
+        )
+
+    def _verdict(self, finding: Finding, earlier: RuleVerdict | None, now: float) -> RuleVerdict:
+        rule = self.rule
+        revision, amends = self._revise(finding.start, earlier)
+        return RuleVerdict(
+            rule=rule.id,
+            kind=rule.kind,
+            in_force=rule.in_force,
+            citation=rule.citation,
+            verified=rule.verified,
+            subject=self.subject,
+            revision=revision,
+            amends=amends,
+            judged=now,
+            **{name: getattr(finding, name) for name in finding.__struct_fields__},
+        )
+
+
+def _place(sample: Sample) -> tuple[int, str]:
+    return sample.t, sample.id
+
+
+def _worth_telling(finding: Finding) -> bool:
+    """Tell whether something that goes on is said already; that a rule is kept is said when it is over."""
+    return not finding.open or finding.outcome != "compliant"
+
+
+def _says_the_same(earlier: RuleVerdict, finding: Finding) -> bool:
+    goes_on = earlier.open and finding.open  # which is no news
+    names = ("start", "outcome", "grade", "reason") if goes_on else finding.__struct_fields__
+    return all(getattr(earlier, name) == getattr(finding, name) for name in names)
+
+
+def _match(left: Sequence[RuleVerdict], found: Sequence[Finding]) -> list[RuleVerdict | None]:
+    """Return for each finding the verdict that it takes the place of: of the same start, else one that it overlaps."""
+    free: dict[int, list[RuleVerdict]] = {}
+    for one in left:
+        free.setdefault(one.start, []).append(one)
+    matches = [free[finding.start].pop(0) if free.get(finding.start) else None for finding in found]
+    rest = [one for some in free.values() for one in some]
+    for number, finding in enumerate(found):
+        if matches[number] is None and rest:
+            near = next((one for one in rest if one.start < finding.end and finding.start < one.end), None)
+            if near is not None:
+                matches[number] = near
+                rest.remove(near)
+    return matches

@@ -1,0 +1,161 @@
+"""What the kinds of rules take and give: samples of what a source said, findings, verdicts with their evidence."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from hub.judge.verdicts import REASONS as OF_LIMITS
+from hub.judge.verdicts import Grade, Outcome, Verdict
+
+Value = str | float | bool
+MOST_EVIDENCE = 100
+"""Identities that a finding names one by one: the first ones and the last. `Finding.samples` counts them all."""
+
+REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
+    "position_uncertain": (
+        "the positions are not certain enough to tell on which side of the boundary they lie",
+        "定位误差过大，无法判断在边界哪一侧",
+    ),
+    "state_unknown": ("a sensor that the rule asks for says nothing", "规则所需的传感器没有数据"),
+    "no_place": ("no area or route that the rule asks for was in force", "当时没有规则所需的有效区域或路线"),
+    "no_permit": ("no permit was in force", "当时没有有效许可"),
+    "gap": ("nothing was heard while it could have happened", "可能发生期间没有数据"),
+    "not_confirmed": ("the second sensor does not confirm it", "第二个传感器未予证实"),
+    "stuck": ("the sensor gives one and the same value", "传感器读数固定不变"),
+    "incomplete": ("not everything was checked", "检查项目不完整"),
+    "no_data": ("nothing was heard at all", "完全没有数据"),
+    "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
+}
+"""Why a verdict is invalid, or no more than a suspicion: English and Chinese by key."""
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """What a source said of one instant. A state that is not named is not known, and so is one that is null."""
+
+    t: int
+    """Unix s."""
+    id: str
+    """Its identity in the log, which evidence cites; the same one again with other content amends it."""
+    lat: float | None = None
+    """Degrees, WGS-84; None: the source had no fix."""
+    lon: float | None = None
+    radius: float = 0.0
+    """Error radius of the position [m]: it lies in this circle."""
+    speed: float | None = None
+    """km/h."""
+    states: Mapping[str, Value | None] = {}
+
+
+class Edition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is known of a thing from one day on: an area, route, permit, bin, shift, vehicle.
+
+    What begins at the same moment as an earlier edition of the thing corrects it; what begins later follows it.
+    """
+
+    kind: str
+    id: str
+    number: int
+    """Counts up from 1 for each thing; the highest of those that begin at one moment holds."""
+    valid_from: int | None = None
+    """Unix s; None: it has held always."""
+    valid_until: int | None = None
+    """The first moment at which it does not hold any more, Unix s; None: none."""
+    withdrawn: bool = False
+    """It says that nothing begins at this moment: the editions before were a mistake."""
+    properties: Mapping[str, object] = {}
+    geometry: Mapping[str, object] | None = None
+    """GeoJSON (RFC 7946): WGS-84, longitude first."""
+
+
+class Cited(NamedTuple):
+    """The edition of an area, route, permit or other thing by which something was judged."""
+
+    kind: str
+    id: str
+    edition: int
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a kind of rules says of one stretch of time."""
+
+    start: int
+    """Unix s; `end` is the first moment after it."""
+    end: int
+    outcome: Outcome
+    grade: Grade = "violation"
+    reason: str = ""
+    """A key of `REASONS`."""
+    value: float | None = None
+    limit_value: float | None = None
+    unit: str = ""
+    """Of both values: s, 1 (a share)."""
+    evidence: tuple[str, ...] = ()
+    """Identities of the samples that it rests on, in the order of their times."""
+    samples: int = 0
+    """How many there are of these."""
+    editions: tuple[Cited, ...] = ()
+    open: bool = False
+    """It goes on: `end` will move."""
+
+
+class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict of one rule on one stretch of time; the fields that `Verdict` has, too, mean what they mean there."""
+
+    rule: str
+    """The rule's id, or of a limit what verdicts and alerts cite."""
+    kind: str
+    """limit, or one of `hub.judge.kinds.KINDS`."""
+    in_force: dt.date | None
+    """The edition of the rule: the day from which it holds."""
+    citation: str
+    verified: str
+    subject: str
+    """Id of the thing, board or site that it is about."""
+    start: int
+    end: int
+    outcome: Outcome
+    grade: Grade
+    reason: str
+    value: float | None
+    limit_value: float | None
+    unit: str
+    evidence: tuple[str, ...]
+    samples: int
+    editions: tuple[Cited, ...]
+    open: bool
+    revision: int
+    """1; above 1: it takes the place of an earlier one, because late data, or a correction of a thing, changed it."""
+    amends: int | None
+    """Start of the verdict that it takes the place of, which late data may have moved."""
+    judged: float
+
+
+def of_limit(verdict: Verdict) -> RuleVerdict:
+    """Return the verdict of a limit in the form that all kinds of rules share."""
+    limit = verdict.limit
+    return RuleVerdict(
+        rule=verdict.rule,
+        kind="limit",
+        in_force=limit.in_force,
+        citation=verdict.standard.id,
+        verified=limit.weakest,
+        subject=verdict.device,
+        start=verdict.start,
+        end=verdict.end,
+        outcome=verdict.outcome,
+        grade=verdict.grade,
+        reason=verdict.reason,
+        value=verdict.value,
+        limit_value=verdict.limit_value,
+        unit=verdict.unit,
+        # A limit's readings are those of (device, quantity) in its window: `Verdict` says so.
+        evidence=(f"{verdict.device}/{verdict.quantity}",),
+        samples=0,
+        editions=(),
+        open=False,
+        revision=verdict.revision,
+        amends=verdict.start if verdict.revision > 1 else None,
+        judged=verdict.judged,
+    )

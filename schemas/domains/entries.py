@@ -1,0 +1,229 @@
+"""The files of a domain pack as TOML holds them; ``schemas/domains/README.md`` tells how each is written.
+
+A pack is a folder whose name is its id. Only ``pack.toml`` must be there::
+
+    pack.toml        `Manifest`: names, kinds of sites, families of quantities, what a limit may ask of a site
+    quantities.toml  quantities of its own, as in ``schemas/quantities.toml``
+    limits/*.toml    standards of its own, as in ``schemas/limits/``
+    things.toml      `Things`: what it watches beside sites, such as vehicles, bins and permits
+    rules/*.toml     `Rules`: what is asked beside limits
+    sensors.toml     `Sensors`: a technician's templates
+    panels.toml      `Dashboard`: what a site of it shows
+    texts.toml       titles and descriptions of its panels, as in ``dashboards/texts.toml``
+    scenario.toml    `Scenario`: sites that are simulated, and their day
+"""
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from schemas.standards import TimeOfDay, Verified
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
+"""Of a pack, and of whatever it declares; unique over all packs, each kind of declaration by itself."""
+PlaceId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+"""Of a district or site, as it stands in topics."""
+Said = Annotated[str, msgspec.Meta(min_length=1)]
+"""What people read: never empty."""
+
+
+class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What something is called."""
+
+    en: Said
+    zh: Said
+
+
+class SiteKind(Names, frozen=True, forbid_unknown_fields=True):
+    """A kind of sites."""
+
+    one: Said
+    """One of them in an English sentence: "a construction site"."""
+    assumed: bool = False
+    """Commands that judge recorded data assume this kind where nobody names one."""
+
+
+class Family(Names, frozen=True, forbid_unknown_fields=True):
+    """A family of quantities."""
+
+    by: Id | None = None
+    """The property whose values tell at what it is measured, such as a stack's plant; None: at the site itself."""
+
+
+class PropertyEntry(Names, frozen=True, forbid_unknown_fields=True):
+    """What a limit may ask of a site, and which values it can have."""
+
+    values: Annotated[dict[str, Names], msgspec.Meta(min_length=1)]
+    default: str | None = None
+    """Assumed where nobody says otherwise; None: it must be said."""
+
+
+class Manifest(Names, frozen=True, forbid_unknown_fields=True):
+    """``pack.toml``."""
+
+    id: Id
+    """The name of its folder."""
+    kind: dict[Id, SiteKind] = {}
+    """Kinds of sites, as a registry names them."""
+    family: dict[Id, Family] = {}
+    """Families of quantities beside those that all share: each is a measurement in InfluxDB."""
+    property: dict[Id, PropertyEntry] = {}
+
+
+Geometry = Literal["point", "line", "area"]
+
+
+class ThingProperty(Names, frozen=True, forbid_unknown_fields=True):
+    """What is known of a thing beside its name, place and dates."""
+
+    type: Literal["text", "number", "integer", "boolean", "date", "time", "choice", "thing"]
+    """choice: one of `values`. thing: the id of another thing, of kind `of`. time: with an offset."""
+    unit: str | None = None
+    """UCUM code of a number's unit."""
+    required: bool = False
+    values: dict[str, Names] = {}
+    of: Id | None = None
+    several: bool = False
+    """It is a list."""
+    least: float | None = None
+    most: float | None = None
+    """Bounds of a number, inclusive."""
+
+
+class ThingKind(Names, frozen=True, forbid_unknown_fields=True):
+    """A kind of things."""
+
+    geometry: tuple[Geometry, ...] = ()
+    """The shapes it may have; none: it has no place of its own."""
+    placed: bool = False
+    """Each must have a geometry."""
+    validity: bool = False
+    """Each edition must say from when to when it holds, as permits do."""
+    property: dict[Id, ThingProperty] = {}
+
+
+class Things(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``things.toml``."""
+
+    thing: dict[Id, ThingKind]
+
+
+class Rule(Names, frozen=True, forbid_unknown_fields=True):
+    """One rule that is no limit."""
+
+    id: Id
+    kind: Id
+    """Which code of ``hub/judge/`` judges it, such as area, route, hours, state, level, coverage, presence or gap."""
+    citation: Said
+    """The law, standard or contract that asks for it."""
+    verified: Verified
+    """How well what it says is known."""
+    in_force: dt.date
+    ends: dt.date | None = None
+    """First local day on which it is no longer in force."""
+    jurisdiction: str = "CN"
+    """A code of ``schemas.jurisdictions``."""
+    grade: Literal["violation", "suspicion"] = "violation"
+    of: Id | None = None
+    """The kind of things it watches; None: sites."""
+    site_kinds: tuple[Id, ...] = ()
+    """The kinds of sites at which it holds; none named: all."""
+    clause: str | None = None
+    source: str = ""
+    note: str = ""
+    params: dict[str, Any] = {}
+    """What its kind asks for, and checks."""
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of ``rules/``."""
+
+    rule: Annotated[tuple[Rule, ...], msgspec.Meta(min_length=1)]
+
+
+class Sensors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``sensors.toml``: settings of drivers as ``edge/drivers/README.md`` tells them, by the template's name."""
+
+    sensor: dict[Id, dict[str, Any]]
+
+
+Height = Annotated[int, msgspec.Meta(ge=2, le=30)]
+Width = Annotated[int, msgspec.Meta(ge=3, le=24)]
+
+
+class Panel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One panel: what it draws, out of the palette of ``dashboards/domain.py``, and its size in Grafana's grid."""
+
+    draw: Id
+    height: Height
+    width: Width
+    text: Id | None = None
+    """Its table in ``texts.toml``; None: the one that is called as what it draws."""
+    quantities: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    """Quantities whose limits are drawn, too."""
+    without: tuple[str, ...] = ()
+    """Quantities that it leaves out."""
+
+
+class Dashboard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``panels.toml``: the dashboard of one site of the pack's kinds."""
+
+    name: Id
+    """Of its file and in its address; its title and description stand under it in the texts."""
+    panel: Annotated[tuple[Panel, ...], msgspec.Meta(min_length=1)]
+    since: str = "now-24h"
+    """What is seen first, as Grafana writes it."""
+
+
+class Activity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something done at a site every day, as it arrives at the fence."""
+
+    start: TimeOfDay
+    """Local time."""
+    end: TimeOfDay
+    """Local time; earlier than `start` when it runs over midnight."""
+    what: Said
+    laf: float
+    """dB(A): the usual level of a steady sound, the usual peak of a stroke or a passage."""
+    pm10: float
+    """µg/m3 that it adds to the PM10 at the fence."""
+    sound: Literal["steady", "strokes", "passages"] = "steady"
+
+
+class Course(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value over the day: straight lines run between the points."""
+
+    points: Annotated[tuple[tuple[str, float], ...], msgspec.Meta(min_length=2)]
+    """Local time from 00:00 to 24:00, and the usual value in the catalogue's unit."""
+    rest: float = 0.0
+    """What is there without the site; chance moves the distance from it."""
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What goes on at a simulated site, every day."""
+
+    kind: Id
+    what: Said
+    activity: tuple[Activity, ...] = ()
+    sensors: tuple[Id, ...] = ()
+    """Templates of Modbus sensors that its boards have beside a noise meter and a dust sensor."""
+    course: dict[str, Course] = {}
+    """What those sensors measure, by sample channel."""
+
+
+class SimulatedSite(Names, frozen=True, forbid_unknown_fields=True):
+    """A site of the simulated city."""
+
+    id: PlaceId
+    district: PlaceId
+    profile: Id
+    boards: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``scenario.toml``."""
+
+    profile: dict[Id, Profile]
+    site: tuple[SimulatedSite, ...] = ()

@@ -1,0 +1,164 @@
+"""Checks a pack in every room that uses it: this is the room that may import all the others."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from firmware.provision import sensors as shared_templates
+from firmware.terminal.speech import FieldError
+from schemas import domains
+from schemas.catalogue import Quantity, load_quantities, read_toml
+from schemas.domains.check import check as check_files
+from schemas.domains.faults import Faults
+from schemas.domains.packs import Pack, trying
+from schemas.errors import CatalogueError
+from schemas.language import Text
+
+
+def check(folder: Path) -> Faults:
+    """Return every fault of a pack."""
+    faults = check_files(folder)
+    if (folder / "pack.toml").is_file():
+        with trying(folder.resolve()) as pack:
+            _check_sensors(pack, faults)
+            _check_panels(pack, faults)
+    return faults
+
+
+def _check_sensors(pack: Pack, faults: Faults) -> None:
+    """Make each template's driver, as a board will, and look for what its channels are for."""
+    path = pack.folder / "sensors.toml"
+    try:
+        templates = pack.sensors
+        known = {name for key, q in load_quantities().items() for name in q.samples or (key,)}
+    except CatalogueError:
+        return  # told of by the check of the files
+    for name, settings in templates.items():
+        if name in shared_templates.SHARED:
+            problem = Text("all packs share a template of that name; choose another", "已有该名称的通用模板，请改名")
+            faults.add(path, ("sensor", name), problem)
+        try:
+            shared_templates.check([dict(settings)])
+        except FieldError as error:
+            faults.add(path, ("sensor", name), error.text)
+            continue
+        for channel in shared_templates.channels(dict(settings)):
+            if channel not in known:
+                problem = Text(
+                    f"channel {channel!r}: no quantity is made from it; add one to quantities.toml, or mend the name",
+                    f"通道 {channel!r} 没有对应的监测项，请在 quantities.toml 中补充或更正名称",
+                )
+                faults.add(path, ("sensor", name), problem)
+
+
+def _check_panels(pack: Pack, faults: Faults) -> None:
+    """Check each panel against the palette, and draw the dashboard if all is well."""
+    from dashboards import Lang
+    from dashboards.domain import PALETTE, build
+    from dashboards.texts import Texts
+
+    path = pack.folder / "panels.toml"
+    try:
+        shown, quantities, texts = pack.dashboard, load_quantities(), Texts(Lang.EN)
+    except CatalogueError:
+        return
+    if shown is None:
+        return
+    _check_texts(path, ("name",), texts, shown.name, faults)
+    for number, panel in enumerate(shown.panel):
+        place = ("panel", number)
+        drawing = PALETTE.get(panel.draw)
+        if drawing is None:
+            known = ", ".join(PALETTE)
+            problem = Text(f"{panel.draw!r}: expected one of: {known}", f"{panel.draw!r} 应为其中之一：{known}")
+            faults.add(path, (*place, "draw"), problem)
+            continue
+        _check_texts(path, (*place, "text"), texts, panel.text or panel.draw, faults)
+        for field in ("quantities", "limits", "without"):
+            given = getattr(panel, field)
+            if given and field not in drawing.reads:
+                problem = Text(f"{panel.draw} does not read it; leave it out", f"{panel.draw} 不使用该字段，请删去")
+                faults.add(path, (*place, field), problem)
+        _check_quantities(path, place, panel.quantities, quantities, faults, one=drawing.one)
+        _check_known(path, (*place, "limits"), panel.limits, quantities, faults)
+        if "quantities" in drawing.reads and not panel.quantities:
+            problem = Text("is empty; name what it shows", "为空，请指定显示的监测项")
+            faults.add(path, (*place, "quantities"), problem)
+    if not faults.found:
+        for lang in Lang:
+            build(lang, shown, tuple(pack.manifest.kind))
+
+
+def _check_texts(path: Path, place: tuple[str | int, ...], texts: Any, name: str, faults: Faults) -> None:
+    for part in ("title", "description"):
+        try:
+            texts(name, part)
+        except KeyError:
+            problem = Text(
+                f"{name!r} has no {part}; write it into texts.toml, as [{name}] {part} = {{ en = ..., zh = ... }}",
+                f"{name!r} 没有 {part}，请在 texts.toml 的 [{name}] 中补充 {part} = {{ en = ..., zh = ... }}",
+            )
+            faults.add(path, place, problem)
+
+
+def _check_known(
+    path: Path, place: tuple[str | int, ...], keys: tuple[str, ...], known: Mapping[str, Quantity], faults: Faults
+) -> bool:
+    for key in keys:
+        if key not in known:
+            problem = Text(
+                f"{key!r} is in no quantities.toml; add it there first", f"{key!r} 不在监测项目录中，请先补充"
+            )
+            faults.add(path, place, problem)
+    return all(key in known for key in keys)
+
+
+def _check_quantities(
+    path: Path,
+    place: tuple[str | int, ...],
+    keys: tuple[str, ...],
+    known: Mapping[str, Quantity],
+    faults: Faults,
+    *,
+    one: bool,
+) -> None:
+    place = (*place, "quantities")
+    if not _check_known(path, place, keys, known, faults):
+        return
+    if one and len(keys) > 1:
+        faults.add(path, place, Text("expected one quantity; make a panel of each", "只能有一个监测项，请各建一个面板"))
+    elif len({(known[key].family, known[key].unit) for key in keys}) > 1:
+        problem = Text(
+            "its quantities have several families or units, but one scale; make a panel of each",
+            "监测项的类别或单位不同，不能共用一个坐标轴，请分别建面板",
+        )
+        faults.add(path, place, problem)
+
+
+def quantities_of(pack: Pack) -> list[str]:
+    """Return the keys of a pack's own quantities."""
+    path = pack.folder / "quantities.toml"
+    return list(read_toml(path, dict[str, Any])) if path.exists() else []
+
+
+def counts(pack: Pack) -> dict[str, int]:
+    """Return how much a pack declares of everything."""
+    manifest = pack.manifest
+    return {
+        "kinds": len(manifest.kind),
+        "families": len(manifest.family),
+        "properties": len(manifest.property),
+        "quantities": len(quantities_of(pack)),
+        "standards": len(list((pack.folder / "limits").glob("*.toml"))),
+        "things": len(pack.things),
+        "rules": len(pack.rules),
+        "sensors": len(pack.sensors),
+        "panels": len(pack.dashboard.panel) if pack.dashboard else 0,
+        "sites": len(pack.scenario.site),
+    }
+
+
+def of_name(name: str) -> Pack | None:
+    """Return the pack in use of that id, or the one in a folder."""
+    found = next((pack for pack in domains.packs() if pack.id == name), None)
+    return found or (Pack(Path(name).resolve()) if (Path(name) / "pack.toml").is_file() else None)

@@ -1,0 +1,121 @@
+"""An event of a board counts once, however often it comes, and its board is told that it may forget it."""
+
+import pytest
+
+from hub.log.streams import place_of_event
+from tests.hub.helpers import NOON, Hub, Speaker
+
+FIRST = (0x9F3A12C4 << 20) + 1
+DAY = 86_400
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with Hub(tmp_path) as made:
+        yield made
+
+
+def tell(hub, *messages):
+    """Judge and commit; return the numbers of the events that boards may forget."""
+    committed = hub.log.commit([hub.admission.judge(*message) for message in messages], hub.now)
+    return [number for _, number, _ in committed.events]
+
+
+def numbers(hub):
+    return [entry.said.number for entry in hub.entries()]
+
+
+def test_each_event_is_answered_and_kept_once_also_after_a_restart(hub):
+    board = Speaker()
+    said = [board.event(FIRST + n, n=n) for n in range(3)]
+    assert tell(hub, *said) == [FIRST, FIRST + 1, FIRST + 2]
+    assert tell(hub, *said) == [FIRST, FIRST + 1, FIRST + 2]
+    hub.restart()
+    assert tell(hub, said[1], said[1]) == [FIRST + 1, FIRST + 1]
+    assert numbers(hub) == [FIRST, FIRST + 1, FIRST + 2]
+    assert hub.quarantine() == []
+
+
+def test_two_events_alike_but_for_their_numbers_are_two(hub):
+    board = Speaker()
+    tell(hub, board.event(FIRST, on=True), board.event(FIRST + 1, on=True))
+    assert numbers(hub) == [FIRST, FIRST + 1]
+
+
+def test_numbers_may_be_missing_and_come_in_any_order(hub):
+    board = Speaker()
+    order = [FIRST + 7, FIRST + 2, FIRST + 900, FIRST + 3]
+    assert tell(hub, *[board.event(number) for number in order]) == order
+    assert numbers(hub) == order
+
+
+def test_an_event_that_comes_after_it_was_pruned_does_not_count_again(hub):
+    board = Speaker()
+    old = board.event(FIRST, on=True)
+    tell(hub, old)
+    hub.now += 100 * DAY
+    tell(hub, board.event(FIRST + 1, hub.now))
+    assert hub.log.prune(hub.now - DAY, hub.log.end()) == 1
+    assert tell(hub, old) == [FIRST]  # the board may forget it
+    assert numbers(hub) == [FIRST + 1]
+    assert [row["reason"] for row in hub.quarantine()] == ["not_compared"]
+    hub.restart()
+    assert tell(hub, old) == [FIRST]
+    assert [row["times"] for row in hub.quarantine()] == [2]
+
+
+def test_another_event_under_a_known_number_is_kept_aside_not_dropped(hub):
+    board = Speaker()
+    tell(hub, board.event(FIRST, on=True))
+    assert tell(hub, board.event(FIRST, on=False)) == [FIRST]
+    (row,) = hub.quarantine()
+    assert (row["reason"], row["authentic"]) == ("not_compared", 1)
+
+
+def test_events_of_earlier_agents_have_no_number_and_are_taken_as_before(hub):
+    board = Speaker()
+    assert tell(hub, board.event(0, on=True), board.event(0, on=True), board.event(0, on=False)) == []
+    assert numbers(hub) == [0, 0]
+
+
+def test_boards_count_each_for_themselves(hub):
+    first, second = Speaker("fence-1"), Speaker("fence-2")
+    tell(hub, first.event(FIRST, on=True), second.event(FIRST, on=True))
+    assert numbers(hub) == [FIRST, FIRST]
+
+
+def test_an_event_refused_for_its_time_is_answered_and_counts_when_it_is_judged_again(hub):
+    board = Speaker()
+    ahead = board.event(FIRST, NOON + 7200)
+    assert tell(hub, ahead) == [FIRST]
+    assert [row["reason"] for row in hub.quarantine()] == ["future"]
+    hub.now += 7200
+    hub.log.ask()
+    hub.log.replay(hub.admission.judge, hub.now)
+    assert (numbers(hub), hub.quarantine()) == ([FIRST], [])
+    assert tell(hub, ahead) == [FIRST]
+    assert numbers(hub) == [FIRST]
+
+
+def test_a_number_tells_where_its_count_began():
+    assert place_of_event(FIRST) == ("9f3a12c4!", 1)
+    assert place_of_event(FIRST + 5) == ("9f3a12c4!", 6)
+    assert place_of_event(1) == ("00000000!", 1)
+    assert place_of_event(0x9F3A12C5 << 20) == ("9f3a12c4!", 1 << 20)
+
+
+def test_events_and_records_of_one_stream_do_not_meet(hub):
+    board = Speaker()
+    hub.hear(board.batch(1, 5))
+    tell(hub, board.event(FIRST + 3))
+    assert hub.hear(board.batch(6, 6))[board.device, board.stream] == 6
+
+
+def test_a_status_that_comes_again_is_not_counted_again(hub):
+    board = Speaker()
+    said = [board.say("status", f'{{"online":true,"t":{NOON + n}}}') for n in range(3)]
+    tell(hub, *said)
+    hub.restart()
+    tell(hub, *said)
+    assert len(hub.entries()) == 3
+    assert hub.log.counts()["", "duplicate"] == 3
