@@ -59,6 +59,17 @@ def trial():
     return update.Trial(update.monotonic())
 
 
+def sensor(settings, port):
+    """Return a sensor's driver; raise ValueError with the sensor and what is wrong."""
+    try:
+        return drivers.make(settings, port)
+    except Exception as error:
+        why = str(error)
+        if not why.startswith("sensor "):  # of the bus
+            why = "sensor '%s': %s" % (settings["name"], why)
+        raise ValueError(why + " (edge/drivers/README.md)") from None
+
+
 class Agent:
     """One board's agent.
 
@@ -85,11 +96,7 @@ class Agent:
             spec = settings["port"]
             if spec not in ports:
                 ports[spec] = board.open_bus(spec) if spec.startswith("i2") else Port(board, spec)
-            try:
-                self.sensors[settings["name"]] = drivers.make(settings, ports[spec])
-            except Exception as error:
-                why = "%s is missing" % error if isinstance(error, KeyError) else str(error)
-                raise ValueError("sensor %s: %s (edge/drivers/README.md)" % (settings["name"], why)) from None
+            self.sensors[settings["name"]] = sensor(settings, ports[spec])
         self.outbox = Outbox(folder, stream=borrow("stream").resume(folder, board), **config.get("outbox", {}))
         boxes = [self.outbox] + self.outbox.elders
         lasts = [message.made(box.last) for box in boxes if box.last]

@@ -4,7 +4,6 @@ from array import array
 from math import atan2, cos, log10, pi, sin
 
 from edge.borrow import borrow
-from edge.quantities import QUANTITIES
 
 # Share of good samples that an interval needs to count as normal: HJ 212-2017 appendix D asks for 45 of 60 minutes.
 LEAST_VALID = 0.75
@@ -63,7 +62,7 @@ class Aggregator:
         ranges = borrow("ranges").RANGES
         self._ranges = {channel: ranges[channel] for channel in channels if channel in ranges}
         self._quantities = []
-        for key, (sources, aggregate, _) in QUANTITIES.items():
+        for key, (sources, aggregate, _) in borrow("quantities").QUANTITIES.items():
             for channel in sources:
                 if channel in channels:
                     self._quantities.append((key, channel, AGGREGATES[aggregate]))

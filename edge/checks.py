@@ -3,7 +3,9 @@
 A module of its own, loaded when one comes: it is large, and a board has better uses for its heap.
 """
 
-from edge.quantities import QUANTITIES
+from edge.borrow import borrow
+
+QUANTITIES = borrow("quantities").QUANTITIES
 
 INTERVALS = (1, 2, 5, 10, 15, 20, 30, 60)  # s: divisors of a minute
 

@@ -7,9 +7,10 @@ whatever the width of the board's floats, and `mac` is the last member and cover
 import hashlib
 import json
 
-from edge.quantities import QUANTITIES
+from edge.borrow import borrow
 
 _BLOCK = 64  # bytes, of SHA-256
+_decimals = {}  # type: dict
 
 
 class Signer:
@@ -77,11 +78,16 @@ def _can_stand(value):
     return not isinstance(value, float) or is_finite(value)
 
 
+def decimals(key):
+    """Return with how many decimals a quantity is sent; the catalogue is large, and a board needs a few rows of it."""
+    if key not in _decimals:
+        _decimals[key] = borrow("quantities").QUANTITIES[key][2]
+    return _decimals[key]
+
+
 def numbers(values):
     """Return values by quantity key as JSON text, with the catalogue's decimals."""
-    return "{%s}" % ",".join(
-        ['"%s":%.*f' % (key, QUANTITIES[key.replace("_least", "")][2], values[key]) for key in values]
-    )
+    return "{%s}" % ",".join(['"%s":%.*f' % (key, decimals(key.replace("_least", "")), values[key]) for key in values])
 
 
 def record(t, dt, values, flags, raw=None):

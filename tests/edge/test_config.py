@@ -195,8 +195,8 @@ def test_sensors_that_cannot_be_made_are_named():
     port = "tcp:127.0.0.1:4001"
     dust = {"name": "dust", "type": "plantower", "port": port}
     for sensors, why in (
-        ([{"name": "dust", "type": "nonesuch", "port": port}], "no driver of type 'nonesuch'"),
-        ([{"name": "noise", "type": "modbus", "port": port}], "sensor noise"),
+        ([{"name": "dust", "type": "nonesuch", "port": port}], "sensor 'dust': type 'nonesuch': expected the name"),
+        ([{"name": "noise", "type": "modbus", "port": port}], "sensor 'noise'"),
         ([dust, {"name": "dust-2", "type": "plantower", "port": port}], ", too; leave one out"),
         ([{"name": "weather", "type": "sht3x", "port": "i2c:0:sda=21:scl=22"}], "no such bus"),
     ):
