@@ -47,6 +47,8 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """Why it is invalid or open."""
     permitted: bool
     """Above the value, but that often it may be."""
+    proof: Proof = "mac"
+    """How well it is proven who measured."""
     limit_value: float | None
     """None: it is not known."""
     grade: str
@@ -61,8 +63,6 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """What of the site, or of the limit, is not known."""
     assumed: str
     """What nobody has said of the site and is assumed."""
-    proof: Proof = "mac"
-    """How well it is proven who measured."""
 
 
 class Counted(msgspec.Struct):

@@ -181,7 +181,7 @@ def harbour(tmp_path):
             'channel = "hs2"',
             "sensor.h2s",
             1,
-            ["'hs2'", "no quantity is made from it"],
+            ["'hs2'", "expected one of", "h2s"],
         ),
         ("sensors.toml", "[sensor.h2s]", "[sensor.noise]", "sensor.noise", 1, ["choose another"]),
         ("panels.toml", 'draw = "strip"', 'draw = "stripe"', "panel[3].draw", 2, ["'stripe'", "strip"]),

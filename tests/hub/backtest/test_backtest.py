@@ -490,7 +490,7 @@ def test_what_a_logger_writes_for_no_value_does_not_count(run):
     values = [9999 if 600 <= n < 620 else 38 + n % 5 for n in range(1440)]
     value, valid, exceeded, err = day_of_pm10(run, *values)
     assert (value, valid, exceeded) == (40, True, False)
-    assert "20 x value outside the catalogue's range" in err
+    assert "20 x a number that stands for no value" in err
 
 
 def test_clean_air_a_little_below_zero_counts(run):

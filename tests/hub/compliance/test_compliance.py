@@ -518,8 +518,22 @@ def test_a_window_whose_certain_level_is_above_the_limit_is_exceeded(hub, board)
     assert (verdict["outcome"], verdict["reason"]) == ("exceeded", "at_least")
     assert verdict["value"] == pytest.approx(82.2, abs=0.06)
     (alert,) = hub.alerts()
-    assert "at least 82.2 dB(A), limit 70" in alert["text"]
+    assert "at least 82.2 dB(A), judged as 82 dB(A) (background 20.0 dB(A)), limit 70" in alert["text"]
     assert "至少82.2 dB(A)" in alert["text"]
+
+
+def test_a_certain_level_above_the_limit_is_a_suspicion_where_the_background_is_not_known(tmp_path, board):
+    sites = {id_: msgspec.structs.replace(site, background=()) for id_, site in CITY.sites.items()}
+    with Hub(tmp_path, LIMITS, msgspec.structs.replace(CITY, sites=sites)) as hub:
+        hear(hub, clipped(board, NINE, 120, 1, 60.0, laeq=103.0), now=NINE + WINDOW + 5)
+        (verdict,) = hub.verdicts()
+        assert (verdict["outcome"], verdict["grade"], verdict["reason"]) == (
+            *("above_uncorrected", "suspicion"),
+            "at_least",
+        )
+        (alert,) = hub.alerts()
+        assert "at least 82.2 dB(A)" in alert["text"]
+        assert "A suspicion, no violation" in alert["text"]
 
 
 def test_otherwise_a_record_that_was_clipped_does_not_count(hub, board):

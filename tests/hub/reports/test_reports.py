@@ -188,13 +188,13 @@ def test_what_happens_to_boards_is_an_event(hub, database):
     board = Speaker()
     hub.hear(board.say("event", event(START, "relay", {"on": True, "why": "pm10 160, on at 150"})))
     hub.hear(board.say("event", event(START, "relay", {"on": False, "why": "pm10 90, off below 100"})))
-    hub.hear(board.say("event", message.dropped(5, board.stream, 1, 40, "full")))
+    hub.hear(board.say("event", message.dropped(0, board.stream, 1, 40, "full")))
     hub.now += 60
     hub.work()
 
     on, off, dropped = sorted(rows(database, "event"), key=lambda row: (row["event"] == "dropped", not row["on"]))
     assert (on["on"], on["text"], on["time"], off["on"]) == (1, "pm10 160, on at 150", START, 0)
-    assert (dropped["count"], dropped["time"]) == (40, START)  # a clock that tells of 1970 dates nothing
+    assert (dropped["count"], dropped["time"]) == (40, START)  # a clock that is not set dates nothing
     assert rows(database, "fleet", "relay, device")[-1]["relay"] == 0
 
 
