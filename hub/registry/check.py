@@ -58,7 +58,7 @@ EXPECTED = {
     "confirmed": "who confirms that the site was at rest, in quotes",
     "since": TIME,
     "until": TIME,
-    "reference": "the id of a board",
+    "reference": "the id of a board or station",
     "from": TIME,
     "to": TIME,
     "permit": "the permit's number, in quotes",

@@ -40,7 +40,7 @@ class District(_Entry, frozen=True):
     en: Text
     zh: Text
     reference: Id | None = None
-    """The board that measures the background of the area, which some limits on dust take off."""
+    """The board or station that measures the background of the area, which some limits on dust take off."""
 
 
 class Contact(_Entry, frozen=True):
@@ -98,7 +98,7 @@ class Site(_Entry, frozen=True):
     background: tuple[Background, ...] = ()
     """Of the newest that holds, the level is taken for correcting."""
     reference: Id | None = None
-    """The board that measures the background of the area for it; left out: the one of its district."""
+    """The board or station that measures the background of the area for it; left out: the one of its district."""
     properties: dict[str, str] = {}
     """What else limits ask of it (`schemas.site_properties`), such as fuel or phase."""
 

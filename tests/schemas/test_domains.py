@@ -127,6 +127,7 @@ def harbour(tmp_path):
         ("pack.toml", "[kind.berth]", "[kind.factory]", "kind.factory", 5, ["the pack 'factory' declares it already"]),
         ("pack.toml", "[family.odour]", "[family.noise]", "family.noise", 10, ["a family that all share"]),
         ("pack.toml", "[family.odour]", "[family.verdict]", "family.verdict", 10, ["a measurement"]),
+        ("pack.toml", "[family.odour]", '[family.odour]\nby = "load"', "family.odour.by", 11, ["'load'", "cargo"]),
         ("pack.toml", 'default = "bulk"', 'default = "blk"', "property.cargo.default", 17, ["did you mean 'bulk'"]),
         ("pack.toml", 'zh = "港口"', 'zh = ""', "zh", 3, ["'' does not belong here", "a text"]),
         ("pack.toml", 'en = "berth"', "en = berth", "", 6, ["is not valid TOML"]),

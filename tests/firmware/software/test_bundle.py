@@ -165,5 +165,5 @@ def test_a_bundle_has_the_quantities_of_the_packs_in_use_and_else_the_same_code(
     monkeypatch.setenv("FENCELINE_DOMAINS", str(HARBOUR))
     added = build(EDGE, tmp_path / "added", Arch.X86)["files"]
     assert plain.keys() == added.keys()
-    assert [name for name in plain if plain[name] != added[name]] == ["edge/quantities.mpy"]
+    assert [name for name in plain if plain[name] != added[name]] == ["edge/quantities.mpy", "edge/ranges.mpy"]
     assert b"h2s" in (tmp_path / "added" / "edge" / "quantities.mpy").read_bytes()

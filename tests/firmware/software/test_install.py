@@ -89,7 +89,7 @@ def test_the_installed_board_is_at_its_prompt_until_it_is_provisioned(plug):
     """It must not restart for ever."""
     board = plug()
     assert board.run("install").returncode == 0
-    with Link.open(board.port) as link, pytest.raises(BoardCodeError, match="KeyboardInterrupt: not provisioned"):
+    with Link.open(board.port) as link, pytest.raises(BoardCodeError, match="provision the board: fenceline board"):
         link.run("import main; main.start('slots')")
 
 

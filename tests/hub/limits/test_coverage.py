@@ -1,12 +1,18 @@
 """`fenceline limits coverage`: for each kind of site and quantity a limit, an open one, or none."""
 
 import json
+import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 import fenceline
-from schemas import jurisdictions_of
+from schemas import CatalogueError, jurisdictions_of
+from schemas.catalogue import HERE
+from schemas.no_limits import load_no_limits
 
+HARBOUR = Path(__file__).parents[2] / "data" / "domains" / "harbour"
 CITIES = ("Foshan", "Guangzhou", "Nanchang", "Xi'an", "Wuxi")
 
 
@@ -31,7 +37,7 @@ def rows(run):
     def rows_(city):
         *found, summary = map(json.loads, run(city, "--day", "2026-11-28", "--json").splitlines())
         assert summary == {"summary": True, "rows": len(found)}
-        return {(row["kind"], row["properties"].get("plant"), row["quantity"]): row for row in found}
+        return {(row["kind"], *(row["properties"].values() or [None]), row["quantity"]): row for row in found}
 
     return rows_
 
@@ -72,6 +78,35 @@ def test_no_national_limit_stands_where_a_local_one_is_open(rows):
         for row in rows(city).values():
             local = [one for one in row["standards"] if one.startswith("DB")]
             assert not local or len(local) == len([one for one in row["standards"] if one != "GB 4915-2013"]), row
+
+
+@pytest.mark.parametrize("by", ["", 'by = "cargo"\n'])
+def test_a_pack_of_the_citys_own_says_at_what_its_quantities_are_measured(rows, monkeypatch, tmp_path, by):
+    folder = shutil.copytree(HARBOUR, tmp_path / "harbour")
+    text = (folder / "pack.toml").read_text("utf-8")
+    (folder / "pack.toml").write_text(text.replace("[family.odour]\n", f"[family.odour]\n{by}"), "utf-8")
+    monkeypatch.setenv("FENCELINE_DOMAINS", str(folder))
+    found = [row for row in rows("Foshan").values() if row["kind"] == "berth" and row["quantity"] == "h2s"]
+    assert [row["properties"] for row in found] == ([{"cargo": "bulk"}, {"cargo": "boxes"}] if by else [{}])
+    assert [row["answer"] for row in found] == (["limit", "unanswered"] if by else ["limit"]), "its limit is on bulk"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('kinds = ["construction"]', 'kinds = ["constructoin"]', "kind 'constructoin': expected some of: construction"),
+        ('quantities = ["stack_co"]', 'quantities = ["stack_c"]', "quantity 'stack_c' is not in quantities.toml"),
+        ("plant = [", "plnt = [", "'plnt' is no property of a site"),
+        ('plant = ["furnace"]', 'plant = ["oven"]', "'oven'"),
+    ],
+)
+def test_what_has_no_limit_is_checked_as_limits_are(tmp_path, old, new, told):
+    text = (HERE / "no_limits.toml").read_text("utf-8")
+    assert old in text
+    path = tmp_path / "no_limits.toml"
+    path.write_text(text.replace(old, new), "utf-8")
+    with pytest.raises(CatalogueError, match=re.escape(told)):
+        load_no_limits(path)
 
 
 @pytest.mark.parametrize(
