@@ -8,6 +8,8 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 
 GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#8e8e8e", "blue"
+SUSPECT, UNDECIDED = "semi-dark-yellow", "purple"
+"""Above a limit without a measured background; what holds is not known."""
 
 
 def value(name: str, content: Any) -> model.DynamicConfigValue:

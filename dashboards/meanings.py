@@ -2,33 +2,43 @@
 
 from typing import Any
 
-from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, range_map, value_map
+from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, SUSPECT, UNDECIDED, range_map, value_map
 from dashboards.texts import Lang, Texts
 from schemas import Quantity
 
 
 def strip(text: Texts) -> list[Any]:
-    """Return the meaning of the numbers of a strip of verdicts: -1 invalid, 0 kept, above: windows that exceeded."""
+    """Return the meaning of the numbers of a strip of verdicts: 0 kept, above: windows that exceeded.
+
+    -1 invalid, -2 above without a background, -3 open.
+    """
     found = value_map(
-        {"-1": (f"? {text('outcome', 'invalid')}", GREY), "0": (f"✔ {text('outcome', 'compliant')}", GREEN)}
+        {
+            "-3": (f"◇ {text('outcome', 'open')}", UNDECIDED),
+            "-2": (f"△ {text('outcome', 'above_uncorrected')}", SUSPECT),
+            "-1": (f"? {text('outcome', 'invalid')}", GREY),
+            "0": (f"✔ {text('outcome', 'compliant')}", GREEN),
+        }
     )
     return [found, range_map(1, 1e9, f"✖ {text('outcome', 'exceeded')}", RED)]
 
 
 def outcomes(text: Texts) -> list[Any]:
     """Return the meaning of a verdict's outcome."""
-    return _marked(text, "outcome", {"exceeded": ("✖", RED), "invalid": ("?", GREY), "compliant": ("✔", GREEN)})
+    marks = {"exceeded": ("✖", RED), "above_uncorrected": ("△", SUSPECT), "open": ("◇", UNDECIDED)}
+    return _marked(text, "outcome", marks | {"invalid": ("?", GREY), "compliant": ("✔", GREEN)})
 
 
 def site_levels(text: Texts) -> list[Any]:
     """Return the meaning of the levels of a site's state."""
-    return _marked(text, "level", {"0": ("?", GREY), "1": ("✔", GREEN), "2": ("▲", ORANGE), "3": ("✖", RED)})
+    marks = {"0": ("?", GREY), "1": ("✔", GREEN), "2": ("▲", ORANGE), "3": ("✖", RED), "4": ("△", SUSPECT)}
+    return _marked(text, "level", marks)
 
 
 def severities(text: Texts) -> list[Any]:
     """Return the meaning of an alert's severity."""
-    marks = {"info": ("ℹ", BLUE), "warning": ("▲", ORANGE), "violation": ("✖", RED), "critical": ("‼", "dark-red")}
-    return _marked(text, "severity", marks)
+    marks = {"info": ("ℹ", BLUE), "warning": ("▲", ORANGE), "suspicion": ("△", SUSPECT), "violation": ("✖", RED)}
+    return _marked(text, "severity", marks | {"critical": ("‼", "dark-red")})
 
 
 def named(text: Texts, place: str) -> list[Any]:

@@ -29,8 +29,9 @@ def build(lang: Lang) -> model.Dashboard:
     panels.public = True
     board = frame(NAME, text, since="now-7d", public=True)
     kept = (
-        'SELECT 1 - sum("exceeded") / (sum("windows") - sum("invalid")) FROM "verdict_24h" '
-        f'WHERE {statements.BINDS} AND "quantity" =~ /^(laeq|lafmax)$/ AND $timeFilter GROUP BY "district"'
+        'SELECT 1 - sum("exceeded") / (sum("windows") - sum("invalid") - sum("open") - sum("uncorrected")) '
+        f'FROM "verdict_24h" WHERE {statements.BINDS} AND "quantity" =~ /^(laeq|lafmax)$/ AND $timeFilter '
+        'GROUP BY "district"'
     )
     return finish(
         board,

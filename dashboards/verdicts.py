@@ -12,7 +12,9 @@ from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "verdicts"
-OUTCOMES = ("exceeded", "invalid", "compliant")
+OUTCOMES = ("exceeded", "above_uncorrected", "open", "invalid", "compliant")
+_SINGLE = {"outcome", "value", "compared", "background", "unit", "verified", "missing", "assumed", "revision"}
+"""What only a single verdict has, no day."""
 _MATCHES = f'{statements.SITE} AND "standard" =~ /^$standard$/'
 
 
@@ -103,11 +105,14 @@ def _rules(panels: Panels) -> Any:
         Column("rule"),
         Column("windows"),
         Column("exceeded"),
+        Column("uncorrected"),
+        Column("open"),
         Column("invalid"),
         Column("hours", unit="suffix: h", decimals=1),
     ]
     statement = (
-        'SELECT sum("windows") AS "windows", sum("exceeded") AS "exceeded", sum("invalid") AS "invalid", '
+        'SELECT sum("windows") AS "windows", sum("exceeded") AS "exceeded", '
+        'sum("uncorrected") AS "uncorrected", sum("open") AS "open", sum("invalid") AS "invalid", '
         f'sum("exceeded_s") / 3600 AS "hours" FROM "verdict_24h" WHERE {_MATCHES} AND {statements.BINDS} '
         'AND $timeFilter GROUP BY "standard", "rule"'
     )
@@ -119,6 +124,7 @@ def _verdicts(panels: Panels) -> Any:
     columns = [
         Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True),
         Column("exceeded"),
+        Column("uncorrected"),
         Column("district"),
         Column("site"),
         Column("device"),
@@ -126,12 +132,16 @@ def _verdicts(panels: Panels) -> Any:
         Column("rule"),
         Column("quantity", mappings=meanings.quantities(panels.text, panels.quantities)),
         Column("value", decimals=1),
+        Column("compared", decimals=1),
+        Column("background", decimals=1),
         Column("highest", decimals=1),
         Column("limit_value"),
         Column("unit"),
         Column("ratio", unit="percentunit", decimals=0),
         Column("capture", unit="percentunit", decimals=0),
         Column("verified"),
+        Column("missing"),
+        Column("assumed"),
         Column("revision"),
     ]
     single, days = statements.LISTED
@@ -140,8 +150,8 @@ def _verdicts(panels: Panels) -> Any:
         f'FROM "verdict{step.suffix}" WHERE {_MATCHES} AND {statements.BINDS} AND {chosen} AND {step.condition} '
         "AND $timeFilter ORDER BY time DESC LIMIT 1000"
         for step, chosen, absent in (
-            (single, '"outcome" =~ /^$outcome$/', {"exceeded", "highest"}),
-            (days, '"exceeded" > 0', {"outcome", "value", "unit", "verified", "revision"}),
+            (single, '"outcome" =~ /^$outcome$/', {"exceeded", "uncorrected", "highest"}),
+            (days, '("exceeded" > 0 OR "uncorrected" > 0)', _SINGLE),
         )
     )
     panel = panels.rows("judged", of_single, columns, ref_id=f"judged{single.name}")

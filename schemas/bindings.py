@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,6 +40,10 @@ _TEXTS = {
         "before {since} in force in some places only, the first from {early}",
         "{since}前仅在部分地区先行实施（最早{early}）",
     ),
+    "value_unknown": (
+        "in force since {since}; its value is not known here: look it up in {standard}",
+        "自{since}起施行；限值数值尚未查明，请查阅{standard}",
+    ),
     "displaced": ("{by} sets the limit here", "此处执行{by}"),
 }
 
@@ -52,6 +57,20 @@ class Binding:
     status: Status
     reason: str
     facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> str:
+        """What must be known first: a property of the site, ``zone_class`` or ``value``; empty: nothing."""
+        if self.status != "open":
+            return ""
+        named = {"zone_unknown": "zone_class", "value_unknown": "value"}
+        return named.get(self.reason) or str(self.facts.get("name", ""))
+
+    @property
+    def assumed(self) -> Mapping[str, str]:
+        """Properties that nobody has said of the site, with the value that is assumed."""
+        found = self.facts.get("assumed")
+        return found if isinstance(found, dict) else {}
 
     def why(self, lang: str = "en") -> str:
         """Return the reason as a sentence in ``en`` or ``zh``."""
@@ -99,6 +118,8 @@ def _judge(
 ) -> tuple[Status, str, Mapping[str, object]]:
     if s.jurisdiction not in places:
         return "no", "elsewhere", {"place": _names(JURISDICTIONS[s.jurisdiction])}
+    if n.places and not places.intersection(n.places):
+        return "no", "elsewhere", {"place": [_names(JURISDICTIONS[place]) for place in n.places]}
     staged = s.early is not None and n.in_force == s.in_force and s.early <= day < s.in_force
     if day < n.in_force and not staged:
         return "no", "not_yet", {"since": n.in_force}
@@ -110,6 +131,8 @@ def _judge(
         return "open", *unknown
     if staged:
         return "open", "staged", {"since": s.in_force, "early": s.early}
+    if n.value is None:
+        return "open", "value_unknown", {"since": n.in_force, "standard": s.id}
     assumed = {name: own[name] for name in n.where if name not in given}
     facts = {"since": n.in_force, "kind": _kind(kind), "assumed": assumed}
     return ("binds", "binds", facts) if s.nature == "emission" else ("informs", s.nature, facts)
@@ -139,17 +162,28 @@ def _unknown(n: Limit, zone: str | None, own: Mapping[str, str]) -> tuple[str, d
 
 
 def _displaced(found: list[Binding]) -> list[Binding]:
-    """Let the standards give way that another one displaces for the same quantity."""
+    """Let the standards give way that another one displaces for the same quantity.
+
+    One whose own limit is open displaces them, too: a laxer law is never taken for the one that is not known. A
+    national standard of a trade does so only where it is known that the site is of that trade.
+    """
     by: dict[tuple[str, str], str] = {}
+    known: set[tuple[str, str]] = set()
     for one in found:
-        if one.status == "binds":
+        local = "-" in one.standard.jurisdiction and one.reason != "staged"
+        if one.status == "binds" or one.reason == "value_unknown" or (one.status == "open" and local):
             by |= {(id_, one.limit.quantity): one.standard.id for id_ in one.standard.displaces}
-    return [
-        Binding(one.standard, one.limit, "no", "displaced", {"by": displacing})
-        if one.status == "binds" and (displacing := by.get((one.standard.id, one.limit.quantity)))
-        else one
-        for one in found
-    ]
+        if one.status == "binds":
+            known.add((one.standard.id, one.limit.quantity))
+    return [_giving_way(one, by, known) for one in found]
+
+
+def _giving_way(one: Binding, by: Mapping[tuple[str, str], str], known: AbstractSet[tuple[str, str]]) -> Binding:
+    key = (one.standard.id, one.limit.quantity)
+    displacing = by.get(key) if one.status in ("binds", "open") else None
+    if one.reason == "value_unknown" and key in known:
+        displacing = one.standard.id  # what it has for all others is no question where one of its own values binds
+    return Binding(one.standard, one.limit, "no", "displaced", {"by": displacing}) if displacing else one
 
 
 def in_zone(zone: str, classes: Iterable[str]) -> bool:

@@ -55,15 +55,20 @@ def board_package(source: Path, scratch: Path) -> Path:
     return copy
 
 
-def edge_ranges() -> str:
-    """Return the text of ``edge/ranges.py``: for each channel the widest range of the quantities made from it."""
+def channel_ranges() -> dict[str, tuple[float, float]]:
+    """Return for each sample channel the widest range of the quantities made from it."""
     ends: dict[str, tuple[float, float]] = {}
     for key, quantity in load_quantities().items():
         for channel in quantity.samples or (key,):
             low, high = ends.get(channel, quantity.range)
             if quantity.board:
                 ends[channel] = min(low, quantity.range[0]), max(high, quantity.range[1])
-    rows = [f'    "{channel}": ({low:g}, {high:g}),\n' for channel, (low, high) in ends.items()]
+    return ends
+
+
+def edge_ranges() -> str:
+    """Return the text of ``edge/ranges.py``."""
+    rows = [f'    "{channel}": ({low:g}, {high:g}),\n' for channel, (low, high) in channel_ranges().items()]
     return RANGES + "".join(rows) + "}\n"
 
 

@@ -1,4 +1,7 @@
-"""Where standards are in force: countries, provinces, and what each lies in. Codes are those of ISO 3166-2."""
+"""Where standards are in force: countries, provinces, cities with limits of their own, and what each lies in.
+
+Codes are those of ISO 3166-2.
+"""
 
 import difflib
 import re
@@ -39,12 +42,26 @@ _PROVINCES = {
     "ZJ": ("Zhejiang", "浙江"),
 }
 
-JURISDICTIONS = {
-    "WHO": ("World Health Organization", "世界卫生组织"),
-    "EU": ("European Union", "欧盟"),
-    "CN": ("China", "中国"),
-} | {f"CN-{code}": names for code, names in _PROVINCES.items()}
-"""English and Chinese name by code."""
+_CITIES = {
+    "CN-GD-4401": ("Guangzhou", "广州"),
+    "CN-GD-4406": ("Foshan", "佛山"),
+    "CN-JS-3202": ("Wuxi", "无锡"),
+    "CN-JX-3601": ("Nanchang", "南昌"),
+    "CN-SN-6101": ("Xi'an", "西安"),
+}
+
+JURISDICTIONS = (
+    {
+        "WHO": ("World Health Organization", "世界卫生组织"),
+        "EU": ("European Union", "欧盟"),
+        "CN": ("China", "中国"),
+    }
+    | {f"CN-{code}": names for code, names in _PROVINCES.items()}
+    | _CITIES
+)
+"""English and Chinese name by code. A city's own code is its province's, with the digits of GB/T 2260 behind it."""
+_DISTRICTS = {"nanhai": "CN-GD-4406", "南海": "CN-GD-4406", "南海区": "CN-GD-4406"}
+"""Districts that people name for the city in which they lie."""
 
 
 _SUFFIX = re.compile(
@@ -70,13 +87,14 @@ def jurisdictions_of(name: str) -> tuple[str, ...]:
     """Return the codes of the jurisdictions in which a place lies, the narrowest first; WHO, the world, is the last.
 
     Args:
-        name: a code such as ``CN-SH``, or its English or Chinese name, or the name of a city: it lies in its province.
+        name: a code such as ``CN-SH``, or its English or Chinese name, or the name of a city: one without
+            limits of its own lies in its province.
 
     Raises:
         LookupError: no such jurisdiction; the text names the nearest ones.
     """
     wanted = squeezed(name.strip())
-    known = {squeezed(text): code for code, names in JURISDICTIONS.items() for text in (code, *names)}
+    known = {squeezed(text): code for code, names in JURISDICTIONS.items() for text in (code, *names)} | _DISTRICTS
     code = known.get(wanted) or known.get(_SUFFIX.sub("", wanted)) or _province_of(name)
     if code is None:
         near = difflib.get_close_matches(wanted, [*known, *CITIES], 2, 0.75)
@@ -85,5 +103,6 @@ def jurisdictions_of(name: str) -> tuple[str, ...]:
             " or ".join(f"'{one}' ({text})" for text, one in codes.items()) or "a code such as CN, CN-SH, EU or WHO"
         )
         raise LookupError(f"there is no jurisdiction '{name}'; expected {expected}")
-    country = code.partition("-")[0]
-    return tuple(dict.fromkeys((code, country, "WHO")))
+    parts = code.split("-")
+    wider = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return tuple(dict.fromkeys((*wider, "WHO")))

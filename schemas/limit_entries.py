@@ -32,7 +32,7 @@ _EXPECTED = {
     "verified": "expected P, S or U",
     "nature": "expected emission, ambient or guideline",
     "site_kinds": 'expected a list of kinds of sites such as ["construction"]',
-    "statistic": "expected energy_mean, mean or max",
+    "statistic": "expected energy_mean, mean, max, p90, p95 or p98",
     "per": "expected day or year",
     "count": "expected a whole number of at least 1",
     "permitted": 'expected a table such as { count = 1, per = "day" }',
@@ -58,6 +58,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}
     by: str | None = None
     values: dict[str, float] = {}
     site_kinds: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     zone_classes: tuple[str, ...] = ()
     where: dict[str, tuple[str, ...]] = {}
     from_: TimeOfDay = "00:00"
@@ -65,6 +66,8 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}
     permitted: Permitted | None = None
     reference_o2: float | dict[str, float] | None = None
     above_background: bool = False
+    background_cap: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    unknown: bool = False
     in_force: dt.date | None = None
     ends: dt.date | None = None
     clause: str | None = None
@@ -134,8 +137,14 @@ def check_property(where: str, name: str, values: tuple[str, ...]) -> None:
 
 def expanded(where: str, entry: Entry, standard: Standard, averaging: Averaging, quantity: Quantity) -> list[Limit]:
     """Return the limits of an entry: one, or with `by` one for each of its `values`."""
+    if entry.unknown:
+        if entry.value is not None or entry.by or entry.values:
+            raise CatalogueError(f"{where}: unknown = true: its value is not known; leave out value, by and values")
+        return [_limit(where, entry, standard, averaging, quantity, "", None)]
     if (entry.value is None) == (entry.by is None) or (entry.by is None) != (not entry.values):
-        raise CatalogueError(f"{where}: expected either value, or by with a table values; one of them is missing")
+        raise CatalogueError(
+            f"{where}: expected either value, or by with a table values, or unknown = true; one of them is missing"
+        )
     if entry.by is None or entry.value is not None:
         return [_limit(where, entry, standard, averaging, quantity, "", float(entry.value or 0))]
     if "{}" not in entry.en or "{}" not in entry.zh:
@@ -146,7 +155,13 @@ def expanded(where: str, entry: Entry, standard: Standard, averaging: Averaging,
 
 
 def _limit(
-    where: str, entry: Entry, standard: Standard, averaging: Averaging, quantity: Quantity, key: str, value: float
+    where: str,
+    entry: Entry,
+    standard: Standard,
+    averaging: Averaging,
+    quantity: Quantity,
+    key: str,
+    value: float | None,
 ) -> Limit:
     classes = tuple(key.split("/")) if key else ()
     if classes and entry.by:
@@ -156,18 +171,29 @@ def _limit(
     reference = entry.reference_o2[key] if isinstance(entry.reference_o2, dict) else entry.reference_o2
     if reference is not None and not 0 < reference < 21:
         raise CatalogueError(f"{where}: reference_o2 = {reference:g}: expected a share above 0 and below 21 %")
+    if entry.background_cap is not None and not entry.above_background:
+        raise CatalogueError(
+            f"{where}: background_cap = {entry.background_cap:g}: it caps what is taken off; "
+            f"give above_background = true"
+        )
+    rounding = standard.rounding_of(entry.quantity)
+    known = rounding is not None and rounding.verified != "U"
+    correction = standard.background
+    if correction and correction.quantities and entry.quantity not in correction.quantities:
+        correction = None
     return Limit(
         id=f"{entry.id}-{classes[0].lower()}" if classes else entry.id,
         en=entry.en.replace("{}", names[0]),
         zh=entry.zh.replace("{}", names[1]),
         quantity=entry.quantity,
         averaging=averaging,
-        value=_in_own_unit(where, value, entry.unit, quantity),
-        stated=f"{value:g} {SHOWN.get(entry.unit, entry.unit)}",
+        value=None if value is None else _in_own_unit(where, value, entry.unit, quantity),
+        stated=f"{'?' if value is None else f'{value:g}'} {SHOWN.get(entry.unit, entry.unit)}",
         verified=entry.verified,
         in_force=entry.in_force or standard.in_force,
         ends=entry.ends or standard.ends,
         site_kinds=entry.site_kinds,
+        places=entry.places,
         zone_classes=classes if by_zone else entry.zone_classes,
         where=entry.where | ({entry.by: classes} if entry.by and not by_zone else {}),
         from_=entry.from_,
@@ -175,6 +201,12 @@ def _limit(
         permitted=entry.permitted,
         reference_o2=reference,
         above_background=entry.above_background,
+        background_cap=None
+        if entry.background_cap is None
+        else _in_own_unit(where, entry.background_cap, entry.unit, quantity),
+        decimals=rounding.decimals if rounding and known else None,
+        rounding=rounding.verified if rounding else "U",
+        correction=correction,
         clause=entry.clause,
         source=entry.source,
         note=entry.note,

@@ -84,6 +84,12 @@ def _standard(path: Path, entry: dict[str, Any]) -> Standard:
             f"{where}: jurisdiction = {standard.jurisdiction!r} is not known; expected one of CN, CN-SH, ..., EU, WHO "
             f"(schemas/jurisdictions.py)"
         )
+    corrected = sorted(standard.background.minus) if standard.background else []
+    if standard.background and (not corrected or not all(one.isdigit() for one in corrected)):
+        raise CatalogueError(
+            f"{where}: background.minus: expected what is taken off by the whole difference in dB, such as "
+            f'{{ "3" = 3, "4" = 2, "5" = 2 }}; mend it'
+        )
     for field in ("ends", "early", "issued"):
         date: dt.date | None = getattr(standard, field)
         if date and (date <= standard.in_force if field == "ends" else date > standard.in_force):
@@ -213,8 +219,22 @@ def _check(where: str, entry: Entry, standard: Standard, averaging: Averaging, k
             f"{where}: in_force = {in_force}, ends = {ends}: expected days within those of {standard.id!r}, "
             f"{standard.in_force} to {standard.ends}; mend them"
         )
+    if later and later[-1].startswith("p") and averaging.steps[-1].window not in ("quarter", "year"):
+        raise CatalogueError(
+            f"{where}: averaging = {entry.averaging!r}: a percentile is one of a quarter or year; choose such a window"
+        )
     if ends and ends <= in_force:
         raise CatalogueError(f"{where}: ends = {ends} is not after in_force = {in_force}; mend one of the two")
+    _check_sites(where, entry)
+    return quantity
+
+
+def _check_sites(where: str, entry: Entry) -> None:
+    if unknown := [place for place in entry.places if place not in JURISDICTIONS]:
+        raise CatalogueError(
+            f"{where}: places = {unknown[0]!r} is not known; expected codes such as CN-GD-4406 "
+            f"(schemas/jurisdictions.py)"
+        )
     for number, kind in enumerate(entry.site_kinds):
         if kind not in site_kinds():
             known_kinds = ", ".join(site_kinds())
@@ -223,4 +243,3 @@ def _check(where: str, entry: Entry, standard: Standard, averaging: Averaging, k
             )
     for name, values in (("zone_class", entry.zone_classes), *entry.where.items()):
         check_property(where, name, values)
-    return quantity

@@ -11,7 +11,8 @@ Verified = Literal["P", "S", "U"]
 Nature = Literal["emission", "ambient", "guideline"]
 """emission: binds whoever emits. ambient: the state of the air or the sound around, which no site alone answers for.
 guideline: advice. Only a limit of the first kind can be violated by a site; the others are judged for information."""
-Statistic = Literal["energy_mean", "mean", "max"]
+Statistic = Literal["energy_mean", "mean", "max", "p90", "p95", "p98"]
+"""p90, p95, p98: percentiles of the values of the step before, as HJ 663 interpolates them (`hub.judge.averaging`)."""
 
 DAY = 86_400
 TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z")]
@@ -85,6 +86,56 @@ class Weather(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""
 
 
+class Rounding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To how many decimals of the quantity's own unit a value is rounded before it is compared with a limit.
+
+    It is applied where the text or secondary sources say so (P, S). What is unverified (U) is shown and not applied:
+    then a value is compared with the decimals of its quantity.
+    """
+
+    decimals: Annotated[int, msgspec.Meta(ge=0, le=6)]
+    verified: Verified
+    quantities: tuple[str, ...] = ()
+    """None named: all that the standard limits."""
+    clause: str | None = None
+    source: str = ""
+    note: str = ""
+
+
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a noise level is corrected for the background: what is taken off, dB, by the difference between the two.
+
+    The difference, dB, is rounded to a whole number. Above the greatest that is named nothing is taken off; below the
+    least one the level cannot be judged.
+    """
+
+    minus: dict[str, Annotated[float, msgspec.Meta(ge=0)]]
+    verified: Verified
+    quantities: tuple[str, ...] = ()
+    """None named: all that the standard limits."""
+    clause: str | None = None
+    source: str = ""
+    note: str = ""
+
+    def of(self, difference: float) -> float | None:
+        """Return what is taken off at a whole difference, dB; None: the level cannot be judged."""
+        known = {float(one): minus for one, minus in self.minus.items()}
+        if difference > max(known):
+            return 0.0
+        return known.get(difference)
+
+
+class Oxygen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From which share of oxygen on an hour is void: the plant is being started, stopped or at rest."""
+
+    void_from: Annotated[float, msgspec.Meta(gt=0, lt=21)]
+    """The mean of `stack_o2`, %."""
+    verified: Verified
+    clause: str | None = None
+    source: str = ""
+    note: str = ""
+
+
 class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A published standard: citation, where and when it is in force, and how well its citation and dates are known."""
 
@@ -107,7 +158,15 @@ class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     displaces: tuple[str, ...] = ()
     """Standards that give way, for the quantities which this one limits, where this one binds."""
     weather: Weather | None = None
+    rounding: tuple[Rounding, ...] = ()
+    background: Correction | None = None
+    """A level above the limit is a certain exceedance only when corrected by this; None: as it is measured."""
+    oxygen: Oxygen | None = None
     note: str = ""
+
+    def rounding_of(self, quantity: str) -> Rounding | None:
+        """Return how the standard rounds a quantity; None: nothing is known of it."""
+        return next((one for one in self.rounding if not one.quantities or quantity in one.quantities), None)
 
     @property
     def series(self) -> str:
@@ -129,8 +188,9 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
     zh: str
     quantity: str
     averaging: Averaging
-    value: float
-    """In the quantity's own unit (``quantities.toml``)."""
+    value: float | None
+    """In the quantity's own unit (``quantities.toml``). None: there is such a limit, and its value is not known here;
+    what it limits is judged by nothing else, and its outcome is "open"."""
     stated: str
     """Value and unit as the standard states them."""
     verified: Verified
@@ -138,6 +198,8 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
     in_force: dt.date
     ends: dt.date | None = None
     site_kinds: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    """Only in these of the places where its standard is in force; codes of ``schemas.jurisdictions``."""
     zone_classes: tuple[str, ...] = ()
     where: dict[str, tuple[str, ...]] = {}
     from_: TimeOfDay = "00:00"
@@ -147,6 +209,14 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
     """Share of oxygen, % of dry volume; the mean is converted to it first: c * (21 - reference) / (21 - measured)."""
     above_background: bool = False
     """The background of the area at the same time is taken off before the value is compared."""
+    background_cap: float | None = None
+    """At most so much of the background is taken off, in the quantity's own unit."""
+    decimals: int | None = None
+    """To which a value is rounded before it is compared; None: to those of its quantity."""
+    rounding: Verified = "U"
+    """How well the rounding is known; with U it is not applied."""
+    correction: Correction | None = None
+    """How a level above the limit is corrected for the background."""
     clause: str | None = None
     source: str = ""
     note: str = ""
@@ -202,7 +272,7 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
         step = self.averaging.steps[0]
         one_fixed_window = len(self.averaging.steps) == 1 and step.slide is None and step.seconds is not None
         return one_fixed_window and not (
-            self.permitted or self.where or self.above_background or self.reference_o2 is not None
+            self.permitted or self.above_background or self.value is None or self.reference_o2 is not None
         )
 
 

@@ -5,9 +5,10 @@ import json
 import re
 from typing import Any
 
-from edge import drivers
+from edge.borrow import borrow
 from firmware.terminal.speech import FieldError
 from schemas.domains import sensor_templates
+from schemas.generate import channel_ranges
 from schemas.language import Text
 
 Settings = dict[str, Any]
@@ -100,7 +101,7 @@ def check(sensors: list[Settings]) -> None:
             raise _wrong(name, "each sensor needs a name of its own; give name=...")
         names.add(name)
         try:
-            driver = drivers.make(settings, settings.get("port") if isinstance(settings, dict) else None)
+            driver = _make(settings, settings.get("port") if isinstance(settings, dict) else None)
             read = _Read(settings)
             type(driver)(settings["port"], read)
         except KeyError as error:
@@ -133,7 +134,14 @@ class _Read(dict[str, Any]):
 
 def channels(settings: Settings) -> tuple[str, ...]:
     """Return the sample channels that a sensor's driver gives."""
-    return tuple(drivers.make(settings, None).channels)
+    return tuple(_make(settings, None).channels)
+
+
+def _make(settings: Settings, port: object) -> Any:
+    """Make a sensor's driver as a board with the quantities of the packs in use does."""
+    checks = borrow("sensor_checks")
+    checks.RANGES = channel_ranges()
+    return checks.make(settings, port)
 
 
 def _wrong(name: object, why: str) -> FieldError:

@@ -12,7 +12,7 @@ from hub.access.names import HUB
 from hub.alerts.maintenance import MaintenanceBook
 from hub.alerts.records import Alert, AlertEvent, AlertWindow
 from hub.alerts.states import SQL_OPEN, What
-from hub.judge.verdicts import Verdict
+from hub.judge.verdicts import SQL_ABOVE, Verdict
 from hub.storage.rows import insert, select, select_one
 from schemas.language import Text
 
@@ -193,8 +193,8 @@ class Book:
         )
 
     def worst_window(self, alert: Alert) -> AlertWindow | None:
-        """Return the window of an alert with the highest value of those that exceed the limit, as judged last."""
-        rest = "FROM alert_window WHERE alert = ? AND outcome = 'exceeded' ORDER BY value DESC"
+        """Return the window of an alert with the highest value of those above the limit, as judged last."""
+        rest = f"FROM alert_window WHERE alert = ? AND {SQL_ABOVE} ORDER BY value DESC"
         return select_one(self.db, AlertWindow, rest, alert.id)
 
 

@@ -1,7 +1,7 @@
 """What an alert takes over from a verdict or an early warning."""
 
 from hub.alerts.text import clause_of
-from hub.config.alerts import SEVERITIES, Severity
+from hub.config.alerts import Severity
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.registry.live import NightWork
@@ -10,7 +10,15 @@ CRITICAL_DB = 10.0
 """An exceedance by so much is critical, dB."""
 CRITICAL_RATIO = 2.0
 """Of quantities that are no levels, one of so many times the limit."""
-OUTCOMES = {"compliant": "达标", "exceeded": "超标", "invalid": "无效"}
+OUTCOMES = {
+    "compliant": "达标",
+    "exceeded": "超标",
+    "above_uncorrected": "超过限值，未扣除背景",
+    "open": "待定",
+    "invalid": "无效",
+}
+LESS: dict[Severity, Severity] = {"critical": "violation", "violation": "warning", "suspicion": "warning"}
+"""What a permit for night work makes of a severity."""
 
 
 def rests_on(judged: Verdict | Early) -> dict[str, object]:
@@ -30,11 +38,17 @@ def rests_on(judged: Verdict | Early) -> dict[str, object]:
 
 
 def severity_of(v: Verdict, permit: NightWork | None) -> Severity:
-    """Return how grave an exceedance is. A permit for night work lowers it by one; the limit still binds."""
-    above = v.value if v.value is not None else v.limit_value
-    if v.unit.startswith("dB"):
-        critical = above - v.limit_value >= CRITICAL_DB
+    """Return how grave it is that a value is above its limit. A permit for night work lowers it; the limit still binds.
+
+    What is only a suspicion never becomes a violation, however far above the limit it is.
+    """
+    limit = v.limit_value or 0.0
+    above = v.compared if v.compared is not None else limit
+    if v.grade == "suspicion":
+        critical = False
+    elif v.unit.startswith("dB"):
+        critical = above - limit >= CRITICAL_DB
     else:
-        critical = above >= CRITICAL_RATIO * v.limit_value
-    severity: Severity = "critical" if critical else "violation"
-    return SEVERITIES[SEVERITIES.index(severity) - 1] if permit else severity
+        critical = above >= CRITICAL_RATIO * limit
+    severity: Severity = "critical" if critical else "suspicion" if v.grade == "suspicion" else "violation"
+    return LESS[severity] if permit else severity

@@ -17,9 +17,9 @@ from hub.alerts.escalation import Escalation
 from hub.alerts.facts import OUTCOMES, rests_on, severity_of
 from hub.alerts.proof import is_dumb, is_void
 from hub.alerts.records import Alert
-from hub.alerts.text import Teller, number
+from hub.alerts.text import Teller, number, told
 from hub.config.alerts import SEVERITIES, Alerting, Severity
-from hub.judge.verdicts import Verdict
+from hub.judge.verdicts import ABOVE, REASONS, Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.registry.live import NightWork, Registry, Site
 from schemas.language import Text
@@ -69,12 +69,13 @@ class Alerts:
         if not news:
             if alert and alert.state == "pending" and 0 < alert.early_end <= v.end:
                 self._withdraw(alert, self._too_late(v))
-        elif v.outcome == "exceeded":
+        elif v.outcome in ABOVE:
             self._exceeded(alert, v, site)
         elif alert and v.outcome == "compliant":
             self._kept(alert, v)
         elif alert and alert.state == "pending" and not alert.exceeded and alert.early_end <= v.end:
-            self._withdraw(alert, Text("the window ended without enough valid data", "该时段有效数据不足，未能判定"))
+            en, zh = REASONS[v.reason]
+            self._withdraw(alert, Text(f"the window ended without a verdict: {en}", f"该时段未能判定：{zh}"))
 
     def warn(self, w: Early) -> None:
         """Take an early warning: it makes an alert pending, and is told once, and again when it has become certain."""
@@ -181,11 +182,11 @@ class Alerts:
         if v.end <= alert.judged_to:
             return
         self._book.change_alert(alert, kept=alert.kept + 1, judged_to=v.end)
-        shown = f"{number(v.value, v.decimals)} {v.unit}"
+        shown = Text(told(v, 0), told(v, 1))
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
         text = Text(
-            f"{shown}, limit {v.limit_value:g} {v.unit}: kept, {span[0]}",
-            f"{shown}，限值{v.limit_value:g} {v.unit}：达标，{span[1]}",
+            f"{shown.en}, limit {v.limit_value:g} {v.unit}: kept, {span[0]}",
+            f"{shown.zh}，限值{v.limit_value:g} {v.unit}：达标，{span[1]}",
         )
         if alert.state == "pending":
             self._book.change_alert(alert, exceeded=0)

@@ -6,6 +6,7 @@ Such an alert is made by judging alone, so wherever there is one, these tables a
 import sqlite3
 
 from hub.alerts.records import Alert
+from hub.judge.verdicts import UNSAID
 
 
 def is_dumb(db: sqlite3.Connection, device: str, since: float) -> bool:
@@ -14,13 +15,13 @@ def is_dumb(db: sqlite3.Connection, device: str, since: float) -> bool:
 
 
 def is_void(db: sqlite3.Connection, alert: Alert) -> bool:
-    """Tell whether the newest window after those on which an alert rests is invalid."""
+    """Tell whether the newest window after those on which an alert rests does not say if the limit was kept."""
     row = db.execute(
         "SELECT outcome FROM verdict WHERE device = ? AND rule = ? AND start >= ? "
         "ORDER BY start DESC, revision DESC LIMIT 1",
         (alert.device, alert.rule, alert.last),
     ).fetchone()
-    return row is not None and row[0] == "invalid"
+    return row is not None and row[0] in UNSAID
 
 
 def judged_at(db: sqlite3.Connection, alert: Alert) -> list[float]:

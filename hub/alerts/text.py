@@ -17,6 +17,7 @@ from schemas.standards import Verified
 SEVERITY: dict[Severity, Text] = {
     "info": Text("info", "提示"),
     "warning": Text("warning", "预警"),
+    "suspicion": Text("suspicion", "疑似超标"),
     "violation": Text("violation", "超标"),
     "critical": Text("critical", "严重"),
 }
@@ -80,17 +81,25 @@ class Teller:
     zone: ZoneInfo
 
     def exceeded(self, v: Verdict, site: Site, permit: NightWork | None) -> Text:
-        """Return what an exceedance is: site, value, limit, window, capture, clause, how well it is verified."""
-        shown = f"{number(v.value, v.decimals)} {v.unit}"
+        """Return what is above a limit: site, value, limit, window, capture, clause, how well it is verified."""
         least = ("at least ", "至少") if v.reason == "at_least" else ("", "")
         en = (
-            f"{place(site, v.device, 0)}: {least[0]}{shown}, limit {v.limit_value:g} {v.unit}. {v.limit.en}, "
+            f"{place(site, v.device, 0)}: {least[0]}{told(v, 0)}, limit {v.limit_value:g} {v.unit}. {v.limit.en}, "
             f"{self.span(v.start, v.end, ' to ')}, data capture {v.capture * 100:.0f} %. {cited(v, 0)}."
         )
         zh = (
-            f"{place(site, v.device, 1)}：{least[1]}{shown}，限值{v.limit_value:g} {v.unit}。{v.limit.zh}，"
+            f"{place(site, v.device, 1)}：{least[1]}{told(v, 1)}，限值{v.limit_value:g} {v.unit}。{v.limit.zh}，"
             f"{self.span(v.start, v.end, '至')}，有效数据率{v.capture * 100:.0f} %。{cited(v, 1)}。"
         )
+        if v.outcome == "above_uncorrected":
+            en += " A suspicion, no violation: the background was not measured; measure it with the site at rest."
+            zh += "疑似超标，尚不构成违法认定：未测背景噪声，请在停工时测量背景值。"
+        if v.missing:
+            en += f" Whatever the site's {v.missing} is: this is the laxest of the limits that may hold."
+            zh += f"场所的{v.missing}未注明，此处按可能适用的最宽限值判定。"
+        if v.assumed:
+            en += f" Assumed of the site: {v.assumed}."
+            zh += f"场所情况按假定：{v.assumed}。"
         if permit:
             en += f" Night-work permit {permit.permit}: work at night is allowed, the limit still binds."
             zh += f"夜间施工许可{permit.permit}：允许夜间施工，但限值仍须遵守。"
@@ -107,6 +116,8 @@ class Teller:
             hope = Text(f"if it goes on, the limit is reached at about {at}", f"若持续，预计{at}左右达到限值")
         else:
             hope = Text("the limit is at risk", "存在超标风险")
+        if w.limit.correction:
+            hope = Text(f"{hope.en}, the background not taken off", f"{hope.zh}（未扣除背景）")
         return Text(
             f"{place(site, w.device, 0)}: {used} of what {window[0]} allows is used; {hope.en}. "
             f"{w.limit.en}, limit {w.limit_value:g} {w.unit}. {cited(w, 0)}. Early: not a verdict.",
@@ -144,6 +155,20 @@ def cited(judged: Verdict | Early, lang: int) -> str:
 def clause_of(limit: Limit) -> str:
     """Return the clause; where it is not known, the limit's id in the catalogue."""
     return limit.clause or limit.id
+
+
+def told(v: Verdict, lang: int) -> str:
+    """Return a value with its unit, and what was compared with the limit where that is another number."""
+    value = f"{number(v.value, v.decimals)} {v.unit}"
+    if v.value is None or v.compared is None or number(v.value, v.decimals) == number(v.compared, v.decimals):
+        return value
+    least = v.decimals if v.limit.decimals is None else v.limit.decimals
+    compared = f"{v.compared:.{least}f} {v.unit}"
+    if lang:
+        background = "" if v.background is None else f"（背景值{number(v.background, v.decimals)} {v.unit}）"
+        return f"{value}，按{compared}评价{background}"
+    background = "" if v.background is None else f" (background {number(v.background, v.decimals)} {v.unit})"
+    return f"{value}, judged as {compared}{background}"
 
 
 def number(value: float | None, decimals: int) -> str:

@@ -78,7 +78,7 @@ class Stamp(StrEnum):
 
         使用 --json 时每项判定一行 JSON 对象，按起始时间排序，最后一行为汇总。""",
     ),
-    "fenceline backtest noise.csv --zone 2",
+    "fenceline backtest noise.csv --zone 2 --background 52",
     'fenceline backtest air.csv --standards "GB 3095-2012,GB 3095-2026" --json',
     "fenceline backtest air.csv --aqi",
     "fenceline backtest dust.csv --jurisdiction Shanghai --lang zh",
@@ -113,6 +113,16 @@ def backtest_command(
         ),
     ] = None,
     properties: PropertyOption = None,
+    background: Annotated[
+        float | None,
+        option(
+            Text(
+                "LAeq measured there at rest, dB(A): levels above a limit on noise are corrected by it.",
+                "停工时在该处测得的背景噪声（LAeq，dB(A)），超过限值的噪声据此修正。",
+            ),
+            metavar="DB",
+        ),
+    ] = None,
     aqi: Annotated[
         bool,
         option(
@@ -222,6 +232,7 @@ def backtest_command(
                 limits=limits,
                 quantities=quantities,
                 named=named,
+                background=background,
                 lenient=lenient,
                 asked=asked,
                 progress=progress,
@@ -235,7 +246,7 @@ def backtest_command(
         show_aqi(days)
     elif as_json or as_csv:
         shown = result.judgements if worst is None else worst_of(result.judgements, worst)
-        _print(json_lines(shown, local, result.judgements) if as_json else csv_lines(shown, local))
+        _print(json_lines(shown, local, result.judgements, result.left_open) if as_json else csv_lines(shown, local))
         _say_why_none(result)
     else:
         show(result, local, worst)

@@ -6,17 +6,18 @@ rows.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from hub.backtest.table import Table
-from hub.judge import Engine, Judgement, NoArchive, Place, Plans
-from hub.judge.windows import LocalTime
+from hub.judge import Background, Engine, Judgement, NoArchive, Place, Plans
+from hub.judge.windows import DAY, LocalTime
 from hub.sheets.sheet import NOTHING_ASKED, Asked
 from schemas import Binding, Limit, Quantity, Standard
 
+HOUR = 3600
 REPORT_EVERY = 4096
 PAUSE = 600.0
 """After so long without a row nothing is known of how long a value stood still, s."""
@@ -76,6 +77,7 @@ def backtest(
     limits: list[tuple[Standard, Limit]],
     quantities: Mapping[str, Quantity],
     named: Collection[str] | None = None,
+    background: float | None = None,
     lenient: bool = False,
     asked: Asked = NOTHING_ASKED,
     progress: Callable[[], None] = lambda: None,
@@ -90,6 +92,7 @@ def backtest(
         limits: as `load_limits` gives them.
         quantities: the catalogue of quantities.
         named: the standards to judge by; None: all that bind the site or inform about it.
+        background: level that was measured at the site at rest, dB(A); None: none was.
         lenient: mend or leave out wrong rows instead of refusing the file.
         asked: what the user says of the file.
         progress: called every few thousand rows.
@@ -99,7 +102,7 @@ def backtest(
     """
     plans = Plans(limits, quantities, named, open_too=True)
     local = LocalTime(zone)
-    engine = Engine(plans, local, _Alone(place), NoArchive(), notes=False)
+    engine = Engine(plans, local, _Alone(place, background), NoArchive(), notes=False)
     table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain), asked=asked)
     first, last = _END, 0
     runs: dict[str, Zeros] = {}
@@ -123,7 +126,7 @@ def backtest(
 
 
 def _left_open(
-    plans: Plans, place: Place, days: Iterable[date], quantities: Collection[str], judgements: Iterable[Judgement]
+    plans: Plans, place: Place, days: Iterable[date], quantities: Collection[str], judgements: Sequence[Judgement]
 ) -> tuple[Binding, ...]:
     judged = {one.rule.id for one in judgements}
     found = {
@@ -132,17 +135,34 @@ def _left_open(
         for one in plans.bindings(place, day)
         if one.status == "open" and one.limit.quantity in quantities
     }
-    return tuple(one for key, one in found.items() if " ".join(key) not in judged)
+    bounded = {(one.rule.standard.id, one.rule.limit.quantity, one.missing) for one in judgements if one.missing}
+    return tuple(
+        one
+        for key, one in found.items()
+        if " ".join(key) not in judged and (one.standard.id, one.limit.quantity, one.missing) not in bounded
+    )
 
 
 class _Alone:
     """A city of one site with one board."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, background: float | None) -> None:
         self._place = place
+        self._background = background
 
     def place(self, device: str) -> Place | None:  # noqa: ARG002
         return self._place
 
     def neighbours(self, device: str) -> tuple[str, ...]:
         return (device,)
+
+    def backgrounds(self, device: str) -> tuple[Background, ...]:  # noqa: ARG002
+        # Whoever names one says that it holds at all times, by day and by night.
+        level, hours = self._background, range(0, DAY, HOUR)
+        return () if level is None else tuple(Background("laeq", level, t, 0, _END) for t in hours)
+
+    def reference(self, device: str) -> None:  # noqa: ARG002
+        return None
+
+    def referring(self, device: str) -> tuple[str, ...]:  # noqa: ARG002
+        return ()

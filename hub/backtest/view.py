@@ -2,6 +2,7 @@
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -12,9 +13,11 @@ import msgspec
 from hub.backtest.air_days import AirDay
 from hub.backtest.judging import Result
 from hub.judge import Judgement, Rule
-from hub.judge.aqi import Index
+from hub.judge.aqi import REQUIRED, Index
+from hub.judge.verdicts import ABOVE
 from hub.sheets.cells import csv_text
 from hub.terminal.tables import Cell, say, table, width
+from schemas import Binding
 from schemas.language import Lang, Text, spoken, tell
 
 HEADS = (
@@ -22,6 +25,8 @@ HEADS = (
     Text("Value", "限值"),
     Text("Windows", "判定数"),
     Text("Exceeded", "超标"),
+    Text("Suspected", "疑似"),
+    Text("Open", "待定"),
     Text("Invalid", "无效"),
     Text("Highest", "最高"),
     Text("Verified", "核实"),
@@ -33,7 +38,10 @@ WORST_HEADS = (
     Text("Standard", "标准"),
     Text("Limit's name", "限值项"),
 )
-CSV_HEADS = (*("standard", "limit", "quantity", "start", "end", "value", "limit_value", "unit", "capture", "outcome"),)
+CSV_HEADS = (
+    *("standard", "limit", "quantity", "start", "end", "value", "limit_value", "unit", "capture", "outcome"),
+    *("grade", "compared"),
+)
 WHEN = Text("in the window from", "所在时段起")
 WIDE = 110
 """So many columns of a terminal have room for when it was highest."""
@@ -60,8 +68,13 @@ TOO_LITTLE = Text("too little data", "数据不足")
 INFORMS = Text("* for information: above it nobody violates the law", "* 仅供参考：超过不等于违法")
 
 
-def json_lines(judgements: list[Judgement], zone: ZoneInfo, counted: list[Judgement]) -> Iterator[str]:
-    """Yield one JSON object for each verdict and, as the last, the summary of those in `counted`."""
+def json_lines(
+    judgements: list[Judgement], zone: ZoneInfo, counted: list[Judgement], open_: Iterable[Binding] = ()
+) -> Iterator[str]:
+    """Yield one JSON object for each verdict and, as the last, the summary of those in `counted`.
+
+    It has the limits that were left open, too.
+    """
     iso = lru_cache(4096)(lambda t: datetime.fromtimestamp(t, zone).isoformat())
     parts: dict[str, tuple[str, str]] = {}
     for one in judgements:
@@ -69,12 +82,24 @@ def json_lines(judgements: list[Judgement], zone: ZoneInfo, counted: list[Judgem
             parts[one.rule.id] = _constant(one.rule)
         head, middle = parts[one.rule.id]
         value = "null" if one.told is None else _plain(one.told)
+        compared = "null" if one.compared is None else _plain(one.compared)
         yield (
-            f'{head}"start":"{iso(one.start)}","end":"{iso(one.end)}","value":{value},{middle}'
-            f'"capture":{round(one.capture, 4)},"valid":{_BOOL[one.outcome != "invalid"]},'
-            f'"exceeded":{_BOOL[one.outcome == "exceeded"]}}}'
+            f'{head}"start":"{iso(one.start)}","end":"{iso(one.end)}","value":{value},"compared":{compared},{middle}'
+            f'"capture":{round(one.capture, 4)},"outcome":"{one.outcome}","grade":"{one.grade}",'
+            f'"reason":"{one.reason}","missing":"{one.missing}","assumed":"{one.assumed}",'
+            f'"valid":{_BOOL[one.outcome != "invalid"]},"exceeded":{_BOOL[one.outcome == "exceeded"]}}}'
         )
-    yield msgspec.json.encode({"summary": True, **counts_of(counted)}).decode()
+    left_open = [
+        {
+            "standard": one.standard.id,
+            "limit": one.limit.id,
+            "quantity": one.limit.quantity,
+            "missing": one.missing,
+            "why": one.why(spoken()),
+        }
+        for one in open_
+    ]
+    yield msgspec.json.encode({"summary": True, **counts_of(counted), "left_open": left_open}).decode()
 
 
 def csv_lines(judgements: Iterable[Judgement], zone: ZoneInfo) -> Iterator[str]:
@@ -84,22 +109,24 @@ def csv_lines(judgements: Iterable[Judgement], zone: ZoneInfo) -> Iterator[str]:
     for one in judgements:
         rule = one.rule
         value = None if one.told is None else _plain(one.told)
+        limit = None if rule.limit.value is None else _plain(rule.limit.value)
         cells = (
             *(rule.standard.id, rule.limit.id, rule.limit.quantity, iso(one.start), iso(one.end)),
-            *(value, _plain(rule.limit.value), rule.unit, round(one.capture, 4), one.outcome),
+            *(value, limit, rule.unit, round(one.capture, 4), one.outcome),
+            *(one.grade, None if one.compared is None else _plain(one.compared)),
         )
         yield csv_text([cells]).rstrip("\r\n")
 
 
 def worst_of(judgements: Iterable[Judgement], count: int) -> list[Judgement]:
     """Return the windows farthest above their limits, the worst first."""
-    over = [one for one in judgements if one.outcome == "exceeded"]
+    over = [one for one in judgements if one.outcome in ABOVE]
     return heapq.nsmallest(count, over, key=lambda one: (-_excess(one), one.start, one.rule.id))
 
 
 def _excess(one: Judgement) -> float:
     """Return how many times its limit a value is; of levels, as sound energy: 10 dB more are ten times."""
-    value, limit = one.told or 0.0, one.rule.limit.value
+    value, limit = one.compared or 0.0, one.rule.compared_with[0]
     if one.rule.unit.startswith("dB"):
         return float(10 ** ((value - limit) / 10))
     return value / limit if limit > 0 else math.inf
@@ -110,7 +137,7 @@ def show_worst(judgements: Iterable[Judgement], zone: ZoneInfo) -> None:
     rows = [
         (
             f"{datetime.fromtimestamp(one.start, zone):%Y-%m-%d %H:%M}",
-            f"{one.told or 0.0:.{one.rule.decimals}f}",
+            f"{one.compared or 0.0:.{one.rule.compared_with[1]}f}",
             f"{one.rule.limit.value:g} {one.rule.unit}",
             one.rule.standard.id,
             one.rule.limit.zh if spoken() is Lang.zh else one.rule.limit.en,
@@ -125,7 +152,9 @@ def show_worst(judgements: Iterable[Judgement], zone: ZoneInfo) -> None:
 def _constant(rule: Rule) -> tuple[str, str]:
     """Return what is the same in every line of a rule: a file may have a million."""
     head = {"standard": rule.standard.id, "limit": rule.limit.id, "quantity": rule.limit.quantity}
-    middle = {"limit_value": _plain(rule.limit.value), "unit": rule.unit}
+    value, limit = rule.limit.value, rule.limit
+    middle = {"limit_value": None if value is None else _plain(value), "unit": rule.unit}
+    middle |= {"verified": limit.weakest, "rounding": limit.rounding}
     texts = [msgspec.json.encode(part).decode() for part in (head, middle)]
     return f"{texts[0][:-1]},", f"{texts[1][1:-1]},"
 
@@ -136,22 +165,24 @@ def _plain(number: float) -> float:
 
 def counts_of(judgements: list[Judgement]) -> dict[str, int]:
     """Return how many verdicts there are, and of which kind."""
-    exceeded = sum(one.outcome == "exceeded" for one in judgements)
-    invalid = sum(one.outcome == "invalid" for one in judgements)
-    return {"verdicts": len(judgements), "exceeded": exceeded, "invalid": invalid}
+    found = Counter(one.outcome for one in judgements)
+    return {"verdicts": len(judgements)} | {
+        outcome: found[outcome] for outcome in ("exceeded", "above_uncorrected", "open", "invalid")
+    }
 
 
 def aqi_lines(days: Iterable[AirDay]) -> Iterator[str]:
     """Yield one JSON object for each day and, as the last, the summary."""
     count = without = 0
     for day in days:
-        count, without = count + 1, without + (day.index is None)
-        index = day.index or Index(0, (), {})
+        index = day.index or Index(None, (), {}, REQUIRED)
+        count, without = count + 1, without + (index.value is None)
         row = {
             "day": day.date.isoformat(),
             "edition": day.edition,
-            "aqi": index.value if day.index else None,
-            "level": index.level if day.index else None,
+            "aqi": index.value,
+            "level": index.level,
+            "missing": index.missing,
             "primary": index.primary,
             "iaqi": index.parts,
             "concentrations": {item: round(value, 3) for item, value in day.concentrations.items()},
@@ -175,15 +206,17 @@ def show(result: Result, zone: ZoneInfo, worst: int | None = None) -> None:
         rows.append(_row(found, zone)[: None if wide else -1])
     if by_rule:
         heads = [tell(head) for head in ((*HEADS, WHEN) if wide else HEADS)]
-        table(heads, rows, numbers=range(1, 6), whole=range(1, len(heads)))
+        table(heads, rows, numbers=range(1, 8), whole=range(1, len(heads)))
         if any(one.binding == "informs" for one in result.judgements):
             say(Cell(tell(INFORMS), "dim"), wrap=True)
         say(Cell(tell(VERIFIED), "dim"))
     counts = counts_of(result.judgements)
     end = Text(
         f"{result.rows} rows, {counts['verdicts']} verdicts: "
-        f"{counts['exceeded']} exceeded, {counts['invalid']} invalid.",
-        f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded']}项超标，{counts['invalid']}项无效。",
+        f"{counts['exceeded']} exceeded, {counts['above_uncorrected']} above the limit without a background, "
+        f"{counts['open']} open, {counts['invalid']} invalid.",
+        f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded']}项超标，"
+        f"{counts['above_uncorrected']}项超过限值但未扣除背景，{counts['open']}项待定，{counts['invalid']}项无效。",
     )
     say(Cell(tell(end), "bold"), wrap=True)
     if result.left_open or not by_rule:
@@ -212,8 +245,8 @@ def show_aqi(days: Iterable[AirDay]) -> None:
         rows.append(
             (
                 day.date.isoformat(),
-                str(index.value),
-                f"{index.level} {tell(index.name)}",
+                "NA" if index.value is None else str(index.value),
+                tell(TOO_LITTLE) if index.level is None else f"{index.level} {tell(index.name)}",
                 ", ".join(index.primary) or "-",
                 ", ".join(f"{item} {part}" for item, part in index.parts.items()),
                 day.edition,
@@ -232,7 +265,10 @@ def _row(found: list[Judgement], zone: ZoneInfo) -> list[str | Cell]:
         when = f"{datetime.fromtimestamp(top.start, zone):%Y-%m-%d %H:%M}"
     limit = rule.limit.zh if spoken() is Lang.zh else rule.limit.en
     exceeded = Cell(str(counts["exceeded"]), "bold red" if counts["exceeded"] else "")
+    suspected = Cell(str(counts["above_uncorrected"]), "yellow" if counts["above_uncorrected"] else "")
+    value = "?" if rule.limit.value is None else f"{rule.limit.value:g}"
     return [
-        *(f"  {limit}", f"{rule.limit.value:g} {rule.unit}"),
-        *(str(counts["verdicts"]), exceeded, str(counts["invalid"]), highest, rule.limit.weakest, when),
+        *(f"  {limit}", f"{value} {rule.unit}"),
+        *(str(counts["verdicts"]), exceeded, suspected, str(counts["open"]), str(counts["invalid"])),
+        *(highest, rule.limit.weakest, when),
     ]

@@ -68,7 +68,8 @@ def warnings_of(
         before = given.get(rule.id, 0)
         if before == _CERTAIN:
             continue
-        found = outlook(rule.limit.statistic, rule.limit.value, rule.decimals, cell)
+        limit, decimals = rule.compared_with
+        found = outlook(rule.limit.statistic, limit, decimals, cell)
         expected = found.reached_at is not None and found.used >= LEAST_USED
         level = _CERTAIN if found.certain else _EXPECTED if expected else 0
         if level > before and not _void(rule, wind):
@@ -84,7 +85,7 @@ def warnings_of(
                 quantity=rule.limit.quantity,
                 start=cell.start,
                 end=cell.end,
-                limit_value=rule.limit.value,
+                limit_value=limit,
                 unit=rule.unit,
                 used=found.used,
                 certain=found.certain,

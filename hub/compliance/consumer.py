@@ -23,8 +23,8 @@ from hub.compliance.windows import DAYS_KEPT, WindowStore
 from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
 from hub.judge.boards import KEEP, NEVER
-from hub.judge.rules import BOUND
-from hub.judge.verdicts import Verdict
+from hub.judge.rules import AT_LEAST
+from hub.judge.verdicts import UNSAID, Verdict
 from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places
 from hub.log.entry import Entry
@@ -181,7 +181,7 @@ class Compliance:
                 for quantity, level in i.least.items():
                     known = self._plans.quantities.get(quantity)
                     if known and not known.flag(level):
-                        add(i.device, quantity + BOUND, i.t, i.dt, level)
+                        add(i.device, quantity + AT_LEAST, i.t, i.dt, level)
                 for quantity, since in i.void.items():
                     stood_at = i.flagged[quantity][1]
                     if stood_at is not None:
@@ -195,6 +195,8 @@ class Compliance:
             due, device = heapq.heappop(self._timers)
             if self._due.get(self._places.group(device)) == due:
                 todo.add(device)
+        # What waited for the background of the area, or was judged without it, is looked at when that is heard.
+        todo.update(one for device in tuple(todo) for one in self._places.referring(device))
         groups = {self._places.group(device): device for device in todo}
         boards: list[str] = []
         for device in groups.values():
@@ -248,12 +250,17 @@ class Compliance:
             start=one.start,
             end=one.end,
             value=one.value,
+            compared=one.compared,
+            background=one.background,
             limit_value=limit.value,
             unit=rule.unit,
             decimals=rule.decimals,
             capture=one.capture,
             outcome=one.outcome,
+            grade=one.grade,
             reason=one.reason,
+            missing=one.missing,
+            assumed=one.assumed,
             permitted=one.permitted,
             revision=1,
             judged=now,
@@ -266,9 +273,9 @@ class Compliance:
             if earlier and _same(verdict, earlier[-1]):
                 return
             verdict = replace(verdict, revision=len(earlier) + 1)
-            conclusive = any(one.outcome != "invalid" for one in earlier)
+            conclusive = any(one.outcome not in UNSAID for one in earlier)
         self._verdicts.add(verdict)
-        # One that said more than "invalid" before is only amended: that is no news.
+        # One that said before whether the limit was kept is only amended: that is no news.
         self._alerts.judged(verdict, news=now - one.end <= NEWS and not conclusive)
 
     def _warn(self, now: float) -> None:
@@ -296,8 +303,9 @@ class Compliance:
 
 def _same(v: Verdict, earlier: KeptVerdict) -> bool:
     """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
-    said = (earlier.outcome, earlier.reason, earlier.permitted, earlier.proof)
-    if (v.outcome, v.reason, v.permitted, v.proof) != said or abs(v.capture - earlier.valid_share) > 1e-9:
+    said = (earlier.outcome, earlier.reason, earlier.permitted, earlier.background, earlier.proof)
+    now = (v.outcome, v.reason, v.permitted, v.background, v.proof)
+    if now != said or abs(v.capture - earlier.valid_share) > 1e-9:
         return False
     if v.value is None or earlier.value is None:
         return v.value is earlier.value

@@ -18,9 +18,20 @@ class Verdict(BaseModel):
     rule: str
     start: datetime
     end: datetime
-    outcome: str
-    value: float | None
-    limit: float
+    outcome: Annotated[
+        str, Field(description="compliant, exceeded, above_uncorrected (of noise: no background), open, or invalid")
+    ]
+    grade: Annotated[str, Field(description="violation, suspicion, or empty: neither")]
+    reason: Annotated[str, Field(description="why it is invalid or open, in the language asked for")]
+    missing: Annotated[str, Field(description="what of the site (a property, zone_class) or limit (value) is unknown")]
+    assumed: Annotated[str, Field(description="what nobody has said of the site and is assumed")]
+    value: Annotated[float | None, Field(description="as measured")]
+    compared: Annotated[float | None, Field(description="as compared: rounded, the background taken off")]
+    background: float | None
+    rounding: Annotated[str, Field(description="P, S or U: how well the rounding is known; with U it is not applied")]
+    limit: Annotated[float | None, Field(description="null: its value is not known")]
+    unit: str
+    verified: str
     capture: float
     revision: int
     judged: datetime

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, get_args
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import AwareDatetime
@@ -19,8 +19,10 @@ from hub.desk.listing import neat
 from hub.desk.routes import MOST, Cursor, Short
 from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, language
+from hub.judge.verdicts import REASONS, Outcome
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
+from schemas.language import Lang
 
 
 def verdict_router(
@@ -41,7 +43,7 @@ def verdict_router(
         site: Short = "",
         board: Short = "",
         rule: Annotated[str, Query(max_length=200, description='such as "GB 12523-2025 laeq-day"')] = "",
-        outcome: Annotated[str, Query(pattern="^(compliant|exceeded|invalid)?$")] = "",
+        outcome: Annotated[str, Query(pattern=f"^({'|'.join(get_args(Outcome))})?$")] = "",
         since: Annotated[AwareDatetime | None, Query(description="windows that start then or later")] = None,
         until: Annotated[AwareDatetime | None, Query(description="windows that start before")] = None,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
@@ -62,13 +64,14 @@ def verdict_router(
                 limit=limit + 1,
             )
             book = Book(db, clock)
-            shown = [_present(v, book, registry()) for v in found[:limit]]
+            chinese = language(accept_language) is Lang.zh
+            shown = [_present(v, book, registry(), chinese=chinese) for v in found[:limit]]
         return models.Verdicts(verdicts=shown, cursor=shown[-1].id if len(found) > limit else None)
 
     return router
 
 
-def _present(v: KeptVerdict, book: Book, registry: Registry) -> models.Verdict:
+def _present(v: KeptVerdict, book: Book, registry: Registry, *, chinese: bool) -> models.Verdict:
     alert = book.find_window(v.device, v.rule, v.start)
     start, end, judged = (datetime.fromtimestamp(t, registry.zone) for t in (v.start, v.end, v.judged))
     return models.Verdict(
@@ -80,7 +83,16 @@ def _present(v: KeptVerdict, book: Book, registry: Registry) -> models.Verdict:
         start=start,
         end=end,
         outcome=v.outcome,
+        grade=v.grade,
+        reason=REASONS.get(v.reason, (v.reason, v.reason))[chinese],
+        missing=v.missing,
+        assumed=v.assumed,
         value=neat(v.value),
+        compared=neat(v.compared),
+        background=neat(v.background),
+        rounding=v.rounding,
+        unit=v.unit,
+        verified=v.verified,
         limit=v.limit_value,
         capture=v.valid_share,
         revision=v.revision,

@@ -7,7 +7,7 @@ STEPS = (
 CREATE TABLE verdict (
     id INTEGER PRIMARY KEY,
     district TEXT, site TEXT, device TEXT, rule TEXT, start INTEGER, end INTEGER,
-    outcome TEXT NOT NULL,        -- compliant, exceeded, invalid
+    outcome TEXT NOT NULL,        -- compliant, exceeded, above_uncorrected, open, invalid
     value REAL, limit_value REAL NOT NULL,
     valid_share REAL NOT NULL,
     revision INTEGER NOT NULL,    -- above 1: late data amended it
@@ -18,7 +18,7 @@ CREATE TABLE verdict (
     unit TEXT NOT NULL DEFAULT '',
     verified TEXT NOT NULL DEFAULT '',  -- the weaker letter of value and averaging
     binding TEXT NOT NULL DEFAULT 'binds',  -- binds, informs
-    reason TEXT NOT NULL DEFAULT '',  -- why it is invalid
+    reason TEXT NOT NULL DEFAULT '',  -- why it is invalid or open
     permitted INTEGER NOT NULL DEFAULT 0  -- 1: above the value, but that often it may be
 );
 CREATE INDEX verdict_by_site ON verdict (site, start);
@@ -62,6 +62,22 @@ CREATE TABLE origin (             -- the weakest proof of what a sender said of 
     device TEXT, day INTEGER, proof TEXT NOT NULL,
     PRIMARY KEY (device, day)
 ) WITHOUT ROWID
+""",
+    """
+-- The limit's value may be unknown: it becomes a column that may be null.
+ALTER TABLE verdict RENAME COLUMN limit_value TO limit_value_before;
+ALTER TABLE verdict ADD COLUMN limit_value REAL;
+UPDATE verdict SET limit_value = limit_value_before;
+ALTER TABLE verdict DROP COLUMN limit_value_before;
+ALTER TABLE verdict ADD COLUMN grade TEXT NOT NULL DEFAULT '';  -- violation, suspicion, or neither
+UPDATE verdict SET grade = 'violation' WHERE outcome = 'exceeded' AND binding = 'binds';
+ALTER TABLE verdict ADD COLUMN compared REAL;  -- what was compared: rounded, the background taken off
+ALTER TABLE verdict ADD COLUMN background REAL;  -- the background that was known
+ALTER TABLE verdict ADD COLUMN rounding TEXT NOT NULL DEFAULT '';  -- how well the rounding is known: P, S, U
+ALTER TABLE verdict ADD COLUMN missing TEXT NOT NULL DEFAULT '';  -- what of the site or the limit is not known
+ALTER TABLE verdict ADD COLUMN assumed TEXT NOT NULL DEFAULT '';  -- what nobody has said of the site
+ALTER TABLE mark ADD COLUMN compared REAL NOT NULL DEFAULT 0;
+UPDATE mark SET compared = value
 """,
 )
 PART = Part("compliance", STEPS, before=1)

@@ -9,8 +9,9 @@ from hub.storage.rows import select
 from hub.wire.channels import Proof
 
 COUNTED = """
-SELECT count(*), sum(outcome = 'exceeded'), sum(outcome = 'invalid'),
-    sum(iif(outcome = 'exceeded', end - start, 0)), avg(valid_share), max(iif(outcome = 'invalid', NULL, value))
+SELECT count(*), sum(outcome = 'exceeded'), sum(outcome = 'above_uncorrected'), sum(outcome = 'open'),
+    sum(outcome = 'invalid'), sum(iif(outcome = 'exceeded', end - start, 0)), avg(valid_share),
+    max(iif(outcome = 'invalid', NULL, value))
 FROM (SELECT start, end, outcome, value, valid_share, max(revision) FROM verdict
     WHERE device = ? AND rule = ? AND start >= ? AND start < ? GROUP BY start)
 """
@@ -29,8 +30,7 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     end: int
     outcome: str
     value: float | None
-    """In `unit`, not rounded; None: the window has no value."""
-    limit_value: float
+    """In `unit`, as measured, not rounded; None: the window has no value."""
     valid_share: float
     """Share of the window that was measured with flag N, 0 to 1."""
     revision: int
@@ -44,11 +44,25 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """The weaker letter of the limit's value and averaging."""
     binding: str
     reason: str
-    """Why it is invalid."""
+    """Why it is invalid or open."""
     permitted: bool
     """Above the value, but that often it may be."""
     proof: Proof = "mac"
     """How well it is proven who measured."""
+    limit_value: float | None
+    """None: it is not known."""
+    grade: str
+    """``violation``, ``suspicion`` or neither."""
+    compared: float | None
+    """What was compared with the limit: rounded as the law has it, the background taken off."""
+    background: float | None
+    """The background that was known, in `unit`."""
+    rounding: str
+    """How well it is known how a value is rounded before it is compared; with U the quantity's decimals are taken."""
+    missing: str
+    """What of the site, or of the limit, is not known."""
+    assumed: str
+    """What nobody has said of the site and is assumed."""
 
 
 class Counted(msgspec.Struct):
@@ -56,6 +70,9 @@ class Counted(msgspec.Struct):
 
     windows: int
     exceeded: int
+    uncorrected: int
+    """Above a limit on noise, the background not measured."""
+    open: int
     invalid: int
     exceeded_s: float
     """How long the windows last that exceed the limit [s]."""
@@ -74,12 +91,14 @@ class VerdictTable:
         """Keep a verdict."""
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
-            "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted, proof) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted, grade, "
+            "compared, background, rounding, missing, assumed, proof) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
                 *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
-                *(v.reason, v.permitted, v.proof),
+                *(v.reason, v.permitted, v.grade, v.compared, v.background, v.limit.rounding, v.missing, v.assumed),
+                v.proof,
             ),
         )
 

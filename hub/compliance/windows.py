@@ -54,13 +54,13 @@ class WindowStore:
         key = (device, rule, start)
         known = self._db.execute("DELETE FROM mark WHERE device = ? AND rule = ? AND start = ?", key).rowcount > 0
         if mark:
-            self._db.execute("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", (*key, mark.end, mark.value, mark.capture))
+            self._db.execute("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, *mark[1:]))
         return known != (mark is not None)
 
     def marks(self, device: str, rule: str, start: int, end: int) -> list[Mark]:
         """See `hub.judge.Archive`."""
         rows = self._db.execute(
-            "SELECT start, end, value, capture FROM mark "
+            "SELECT start, end, value, capture, compared FROM mark "
             "WHERE device = ? AND rule = ? AND start >= ? AND start < ? ORDER BY start",
             (device, rule, start, end),
         )

@@ -5,13 +5,15 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Severity = Literal["info", "warning", "violation", "critical"]
-SEVERITIES: tuple[Severity, ...] = ("info", "warning", "violation", "critical")
+Severity = Literal["info", "warning", "suspicion", "violation", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "suspicion", "violation", "critical")
 """From the least to the gravest.
 
 info: to know; nothing needs to be done. warning: act soon, before a limit is broken or data are lost (early warnings;
-faults of the network; a night limit exceeded under a permit for night work). violation: a limit that binds the site was
-exceeded in a window with enough data. critical: so by 10 dB or more, or by twice the limit; or the hub judges nothing.
+faults of the network; a night limit exceeded under a permit for night work). suspicion: above a limit, and it takes a
+measurement to say whether the law is broken: the background of the noise is not known. violation: a limit that binds
+the site was exceeded in a window with enough data. critical: so by 10 dB or more, or by twice the limit; or the hub
+judges nothing.
 """
 Told = Literal["early", "firing", "escalated", "amended", "resolved"]
 """What recipients are told of. early: early warnings, and that one came to nothing. firing: that an alert fires, or has
@@ -37,7 +39,7 @@ class Alerting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lag_minutes: Minutes = 5.0
     """A consumer of the log that is so far behind keeps verdicts and alerts from people."""
     escalate_minutes: dict[Severity, Minutes] = msgspec.field(
-        default_factory=lambda: {"violation": 30.0, "critical": 10.0}
+        default_factory=lambda: {"suspicion": 60.0, "violation": 30.0, "critical": 10.0}
     )
     """An alert that nobody has acknowledged for so long is told to the recipients of the next level; after twice as
     long to those of the level behind it, and so on. A severity that is not named is never escalated."""

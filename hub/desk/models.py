@@ -49,13 +49,14 @@ class LimitCited(BaseModel):
     title: str
     clause: str
     name: str
-    value: float
+    value: float | None
     unit: str
     stated: str
     quantity: str
     averaging: Annotated[str, Field(description="window, statistic and least data capture, in the caller's language")]
     verified: Verified
     averaging_verified: Verified
+    rounding: Annotated[Verified, Field(description="how well it is known how a value is rounded; with U it is not")]
     source: str
 
 

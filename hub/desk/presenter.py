@@ -171,6 +171,7 @@ class Presenter:
             averaging=averaging_text(limit.averaging, self._lang),
             verified=limit.verified,
             averaging_verified=limit.averaging.verified,
+            rounding=limit.rounding,
             source=limit.source or standard.source,
         )
 

@@ -65,7 +65,7 @@ TEXTS = {
     "done": Text("alert {id}: {state}", "告警{id}：{state}"),
     "suppressed": Text("maintenance", "维护"),
 }
-STYLES = {"critical": "bold red", "violation": "red", "warning": "yellow", "info": "dim"}
+STYLES = {"critical": "bold red", "violation": "red", "suspicion": "dark_orange", "warning": "yellow", "info": "dim"}
 
 
 class View:

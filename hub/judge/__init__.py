@@ -4,14 +4,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hub.judge.boards import Background
     from hub.judge.cells import Archive, Cell, Mark, NoArchive
     from hub.judge.engine import Engine, Judgement
     from hub.judge.rules import Place, Plan, Plans, Rule
 
-__all__ = ["Archive", "Cell", "Engine", "Judgement", "Mark", "NoArchive", "Place", "Plan", "Plans", "Rule"]
+__all__ = [
+    "Archive",
+    "Background",
+    "Cell",
+    "Engine",
+    "Judgement",
+    "Mark",
+    "NoArchive",
+    "Place",
+    "Plan",
+    "Plans",
+    "Rule",
+]
 
 _WHERE = {
     "Archive": "hub.judge.cells",
+    "Background": "hub.judge.boards",
     "Cell": "hub.judge.cells",
     "Mark": "hub.judge.cells",
     "NoArchive": "hub.judge.cells",

@@ -1,8 +1,11 @@
 """Air quality index: HJ 633-2012 and HJ 633-2026.
 
 `index_of_day` and `index_of_hour` take hourly means and a day, which chooses the edition; `iaqi` and `aqi` are the
-tables themselves. Breakpoints and arithmetic were read in both texts [P]; which means a day and an hour are told by was
-not: secondary source [S] or own knowledge [U], as said at each.
+tables themselves. Breakpoints, arithmetic and the items by which a day and an hour are told were read in the texts [P];
+what is secondary [S] or own knowledge [U] is said where it stands.
+
+Where an item is missing the index is told only above 100: below, the missing one might be the highest (HJ 633-2026,
+5.3.1 [P]; for the edition of 2012 the same is taken [U]).
 """
 
 import math
@@ -62,7 +65,8 @@ ITEMS_OF_DAY = {
     "co": "CO_24h",
     "o3": "O3_8h",
 }
-"""By which item the index of a day takes a quantity of the catalogue."""
+"""By which item the index of a day takes a quantity of the catalogue; of ozone the edition of 2012 takes the highest
+mean of 1 h as well: seven items [P HJ 633-2012, 5.1.2 and table 3]."""
 ITEMS_OF_HOUR: dict[Edition, dict[str, str]] = {
     # Of particulates there is no mean of 1 h in this edition: the running mean of the last 24 h stands for it
     # [S meeb.sz.gov.cn].
@@ -71,30 +75,43 @@ ITEMS_OF_HOUR: dict[Edition, dict[str, str]] = {
     "HJ 633-2026": {quantity: f"{item.partition('_')[0]}_1h" for quantity, item in ITEMS_OF_DAY.items()},
 }
 """By which item the index of an hour takes a quantity of the catalogue."""
+REQUIRED = ("pm25", "pm10", "so2", "no2", "co", "o3")
+"""Quantities without any of which an index of 100 or less is not told."""
+POLLUTED = 100
 RUNNING = 8
 LEAST_HOURS, LEAST_OF_RUNNING, LEAST_RUNNING = 20, 6, 14
 """Valid hourly means that a day needs and a running mean of 8 h needs [P GB 3095-2026 table 4]; valid running means,
-of the 17 from 00:00-08:00 to 16:00-24:00, that the day's highest needs [U, as in HJ 663]."""
+of the 17 from 00:00-08:00 to 16:00-24:00, that the day's highest needs [U, as in HJ 663]: with fewer it counts all the
+same where it is above the limit."""
+OZONE_LIMIT, OZONE_HOUR_LIMIT = 160, 200
+"""Above them, ug/m3 (grade 2), the day's highest mean of 8 h and of 1 h counts however little of the day was measured
+[U, as in HJ 663-2013]."""
+
+
+NA = Text("NA", "NA")
 
 
 class Index(NamedTuple):
     """An air quality index, and by which items: the primary pollutants, named above 50 only, all that are equal."""
 
-    value: int
+    value: int | None
+    """None (NA): pollutants are missing and none of the others is above 100."""
     primary: tuple[str, ...]
     parts: Mapping[str, int]
-    """Individual index (IAQI) by item. An item that is not among them was not measured well enough: the index, their
-    maximum, may be too low for it."""
+    """Individual index (IAQI) by item. An item that is not among them was not measured well enough."""
+    missing: tuple[str, ...] = ()
+    """Pollutants that were not measured well enough (`REQUIRED`)."""
 
     @property
-    def level(self) -> int:
-        """1 (excellent) to 6 (severely polluted)."""
-        return next(number for number, (most, *_) in enumerate(LEVELS, 1) if self.value <= most)
+    def level(self) -> int | None:
+        """1 (excellent) to 6 (severely polluted); None: the index is not told."""
+        value = self.value
+        return None if value is None else next(number for number, (most, *_) in enumerate(LEVELS, 1) if value <= most)
 
     @property
     def name(self) -> Text:
         """The name of its level."""
-        return Text(*LEVELS[self.level - 1][1:])
+        return NA if self.level is None else Text(*LEVELS[self.level - 1][1:])
 
 
 def edition_on(day: date) -> Edition:
@@ -158,15 +175,16 @@ def index_of_hour(means: Mapping[str, float], day: date) -> Index | None:
 
     Args:
         means: valid means of the hour by quantity (`ITEMS_OF_HOUR`), ug/m3, of CO mg/m3; until 2026-02-28 of pm25 and
-            pm10 those of the last 24 h. Other quantities may be among them and do not matter.
+            pm10 those of the last 24 h, and as ``o3_8h`` that of ozone in the last 8 h, which is an item then, too.
+            Other quantities may be among them and do not matter.
         day: the local day.
 
     Raises:
         ValueError: a mean is below 0 or no number.
     """
     edition = edition_on(day)
-    items = ITEMS_OF_HOUR[edition]
-    return aqi({items[quantity]: mean for quantity, mean in means.items() if quantity in items}, edition)
+    items = ITEMS_OF_HOUR[edition] | ({"o3_8h": "O3_8h"} if edition == "HJ 633-2012" else {})
+    return complete(aqi({items[quantity]: mean for quantity, mean in means.items() if quantity in items}, edition))
 
 
 def index_of_day(hours: Mapping[str, Sequence[float | None]], day: date) -> Index | None:
@@ -182,18 +200,27 @@ def index_of_day(hours: Mapping[str, Sequence[float | None]], day: date) -> Inde
     """
     edition = edition_on(day)
     items = concentrations_of_day(hours)
-    found = {item: concentration for item, concentration in items.items() if item != "O3_1h"}
-    if "O3_8h" in found and iaqi("O3_8h", found["O3_8h"], edition) is None:
-        found["O3_1h"] = items["O3_1h"]
-    return aqi(found, edition)
+    if edition == "HJ 633-2026":
+        items.pop("O3_1h", None)
+    return complete(aqi(items, edition))
+
+
+def complete(index: Index | None) -> Index | None:
+    """Return the index of a day or hour as it may be told: without a value where what is missing might be higher."""
+    if index is None or index.value is None:
+        return index
+    there = {item.partition("_")[0] for item in index.parts}
+    missing = tuple(quantity for quantity in REQUIRED if quantity.upper() not in there)
+    if missing and index.value <= POLLUTED:
+        return Index(None, (), index.parts, missing)
+    return index._replace(missing=missing)
 
 
 def concentrations_of_day(hours: Mapping[str, Sequence[float | None]]) -> dict[str, float]:
     """Return the concentrations by which a day is told, by item: means of the day, of ozone the highest mean of 8 h.
 
-    What has too few valid hours is left out. The highest hourly mean of ozone (`O3_1h`) is there, too: in 2012 it
-    stands in for that of 8 h above 800 ug/m3. (That edition also lists it as an item of the day by itself [U];
-    published indices go by that of 8 h.)
+    What has too few valid hours is left out. The highest hourly mean of ozone (`O3_1h`) is there, too: it is an item of
+    the edition of 2012, in which it also stands in for that of 8 h above 800 ug/m3.
 
     Args:
         hours: as `index_of_day` takes them.
@@ -207,8 +234,10 @@ def concentrations_of_day(hours: Mapping[str, Sequence[float | None]]) -> dict[s
                 found[item] = math.fsum(known) / len(known)
             continue
         running = [mean for mean in map(_running_mean, _spans(means)) if mean is not None]
-        if len(running) >= LEAST_RUNNING:
-            found[item] = max(running)
+        highest = max(running, default=0.0)
+        if len(running) >= LEAST_RUNNING or rounded(highest, 0) > OZONE_LIMIT:
+            found[item] = highest
+        if len(known) >= LEAST_HOURS or (known and rounded(max(known), 0) > OZONE_HOUR_LIMIT):
             found["O3_1h"] = max(known)
     return found
 

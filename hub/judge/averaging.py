@@ -141,6 +141,8 @@ class Averager:
         too_little = oxygen is None or oxygen.share + EPSILON < (step.least_valid or 0)
         if measured is None or measured >= AIR or too_little:
             return Mean(None, share, "no_oxygen")
+        if node.void_o2 is not None and measured >= node.void_o2:
+            reason = "oxygen_high"
         return Mean(value * (AIR - node.reference_o2) / (AIR - measured), share, reason)
 
     def _later(self, step: Step, found: list[tuple[int, float]], possible: int) -> Mean:
@@ -174,9 +176,22 @@ def _statistic(step: Step, values: list[float]) -> float | None:
         return None
     if step.statistic == "max":
         return max(values)
+    if step.statistic.startswith("p"):
+        return percentile(values, int(step.statistic[1:]))
     if step.statistic == "energy_mean":
         return 10 * math.log10(math.fsum(10 ** (value / 10) for value in values) / len(values))
     return math.fsum(values) / len(values)
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Return a percentile of at least one value as HJ 663 has it: between the two nearest ranks in proportion.
+
+    The rank is 1 + (n - 1) x percent / 100, counted from the lowest value.
+    """
+    ordered = sorted(values)
+    below, rest = divmod((len(ordered) - 1) * percent, 100)
+    above = ordered[min(below + 1, len(ordered) - 1)]
+    return ordered[below] + (above - ordered[below]) * rest / 100
 
 
 def rounded(value: float, decimals: int) -> float:

@@ -11,6 +11,20 @@ KEEP = 8 * DAY
 NEVER = 1 << 62
 
 
+class Background(NamedTuple):
+    """A background that was measured at a site while it was at rest, and by which its levels are corrected."""
+
+    quantity: str
+    level: float
+    """In the quantity's unit."""
+    measured: int
+    """When, Unix s: it holds for the same part of the day only."""
+    since: int
+    """It holds for windows that begin then or later, Unix s..."""
+    until: int
+    """...and before this."""
+
+
 class Sites(Protocol):
     """What the engine must know of the city."""
 
@@ -19,6 +33,15 @@ class Sites(Protocol):
 
     def neighbours(self, device: str) -> tuple[str, ...]:
         """Return the boards of a board's site, itself among them."""
+
+    def backgrounds(self, device: str) -> tuple[Background, ...]:
+        """Return the backgrounds that were measured at a board's site."""
+
+    def reference(self, device: str) -> str | None:
+        """Return the board that measures the background of the area for a board; None: there is none."""
+
+    def referring(self, device: str) -> tuple[str, ...]:
+        """Return the boards for which a board measures the background."""
 
 
 class Slot(NamedTuple):

@@ -92,6 +92,8 @@ class Mark(NamedTuple):
     end: int
     value: float
     capture: float
+    compared: float
+    """What was compared with the limit."""
 
 
 class Archive(Protocol):

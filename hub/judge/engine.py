@@ -5,16 +5,17 @@ No database and no clock: what outlasts memory lies in an `Archive`, and when a 
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from operator import itemgetter
 
-from hub.judge.averaging import Mean, rounded
+from hub.judge.averaging import EPSILON, Mean, rounded
 from hub.judge.boards import NEVER, Board, Sites
 from hub.judge.cells import Archive, Cell, Mark
+from hub.judge.comparing import Compared, compare
 from hub.judge.intake import Intake
-from hub.judge.rules import BOUND, Node, Place, Plan, Plans, Rule
-from hub.judge.verdicts import Binds, Outcome
+from hub.judge.rules import AT_LEAST, Bound, Node, Place, Plan, Plans, Rule, within
+from hub.judge.verdicts import ABOVE, Binds, Grade, Outcome
 from hub.judge.windows import LocalTime, Window
 
 FEW = 200
@@ -32,10 +33,18 @@ class Judgement:
     end: int
     value: float | None
     told: float | None
-    """The value as it is compared and told: rounded to the rule's decimals."""
+    """The value as it is told: rounded to the rule's decimals."""
+    compared: float | None
+    """What was compared with the limit."""
+    background: float | None
+    """The background that was known."""
     capture: float
     outcome: Outcome
+    grade: Grade
     reason: str
+    missing: str
+    """What is not known (`hub.judge.verdicts.Verdict.missing`)."""
+    assumed: str
     permitted: bool
     first: bool
     """The window cannot have been judged before."""
@@ -97,17 +106,23 @@ class Engine(Intake):
             time_of_day = self._local.time_of_day(cell.start)
             for node in plan.nodes.get(quantity, ()):
                 if node.span == cell.span and len(node.steps) == 1 and node.reference_o2 is None:
-                    rules += [r for r, binds in plan.rules.get(node, ()) if binds == "binds" and r.warns(time_of_day)]
+                    bounds = plan.rules.get(node, ())
+                    rules += [one.rule for one in bounds if one.binds == "binds" and one.rule.warns(time_of_day)]
         cell.rules = tuple(rules)
         return cell.rules
 
     def _waits(self, board: Board, node: Node, start: int, end: int) -> bool:
-        """Tell whether a neighbour measures the wind of this window and is not done with it."""
-        if node.wind_below is None:
-            return False
-        for other in self._sites.neighbours(board.device):
+        """Tell whether another board measures the wind or background of this window and is not done with it."""
+        others = []
+        if node.wind_below is not None:
+            others = [(other, "wind_speed") for other in self._sites.neighbours(board.device)]
+        reference = self._sites.reference(board.device) if node in self._plans.deducted else None
+        if reference is not None:
+            others.append((reference, node.quantity))
+        for other, quantity in others:
             neighbour = self._boards.get(other)
-            if neighbour and neighbour.closed < end and start in self._cells.get((other, "wind_speed", node.span), ()):
+            cells = self._cells.get((other, quantity, node.span), {})
+            if neighbour and neighbour.closed < end and any(start <= t < end for t in cells):
                 return True
         return False
 
@@ -119,18 +134,19 @@ class Engine(Intake):
         if mean is None:
             return []
         plan = self._plan_for(place, self._local.day(start).date)
-        self._keep(board, node, start, mean, plan)
-        rules = plan.rules.get(node, ())
-        if not rules:
-            return []
-        if node.may_be_bounded:
+        bounds = plan.rules.get(node, ())
+        if bounds and node.may_be_bounded:
             mean = self._bounded(board.device, node, (start, end), mean)
         time_of_day = self._local.time_of_day(start)
         first = end > board.before
         found: list[Judgement] = []
-        for rule, binds in rules:
-            if rule.applies(time_of_day):
-                found += self._apply(board.device, rule, binds, (start, end), mean, first)
+        for bound in bounds:
+            if bound.rule.applies(time_of_day):
+                found += self._apply(board.device, bound, (start, end), mean, first)
+        # Of a maximum, one that is above a limit counts however little of its window was measured: in a year, too.
+        above = [one for one in found if one.start == start and one.outcome == "exceeded" and one.reason != "at_least"]
+        counts = mean.valid or above
+        self._keep(board, node, start, mean if counts else mean._replace(value=None), plan)
         return found
 
     def _bounded(self, device: str, node: Node, window: Window, mean: Mean) -> Mean:
@@ -139,7 +155,7 @@ class Engine(Intake):
         What was neither measured nor clipped counts as silence.
         """
         start, end = window
-        clipped = self.cell_of(device, node.quantity + BOUND, node.span, start)
+        clipped = self.cell_of(device, node.quantity + AT_LEAST, node.span, start)
         if clipped is None or not clipped.seconds:
             return mean
         if node.steps[0].statistic == "max":
@@ -158,47 +174,65 @@ class Engine(Intake):
         outer = [one for one in node.outer if one in plan.rules]
         if not outer:
             return
-        self._archive.keep(board.device, node.key, start, mean.value if mean.valid else None)
+        self._archive.keep(board.device, node.key, start, mean.value)
         for one in outer:
             window = self._averager.window(one, one.steps[-1], start)
             assert window is not None
             self._pend(board, one, *window)
 
-    def _apply(self, device: str, rule: Rule, binds: Binds, window: Window, mean: Mean, first: bool) -> list[Judgement]:
-        limit, (start, end) = rule.limit, window
-        told = None if mean.value is None else rounded(mean.value, rule.decimals)
-        above = told is not None and told > limit.value
+    def _apply(self, device: str, bound: Bound, window: Window, mean: Mean, first: bool) -> list[Judgement]:
+        rule, (start, end) = bound.rule, window
+        background = self._background(device, rule, start)
+        found = None if mean.value is None else compare(bound, mean.value, background)
         reason = mean.reason
-        if above and reason == "too_little" and limit.steps[-1].statistic == "max":
+        if reason == "too_little" and rule.limit.steps[-1].statistic == "max" and found and found.outcome == "exceeded":
             reason = ""  # one value above is an exceedance whatever else is missing
         value = mean.value
-        least = None if mean.least is None or reason == "wind" else rounded(mean.least, rule.decimals)
-        if least is not None and least > limit.value and (reason or not above):
-            value, told, above, reason = mean.least, least, True, ""
-        by_bound = value is not mean.value
-        if above and not reason and limit.above_background:
-            reason = "no_background"  # with it taken off, it may be below
-        above = above and not reason
-        outcome: Outcome = "invalid" if reason else "exceeded" if above else "compliant"
-        if above and by_bound:
-            reason = "at_least"
+        if found is None or reason:
+            found = Compared(0.0 if found is None else found.value, "invalid", reason)
+        if found.outcome not in ABOVE and mean.least is not None and reason != "wind":
+            certain = compare(bound, mean.least, background)
+            if certain.outcome in ABOVE:
+                value, found = mean.least, certain._replace(reason="at_least")
+        above = found.outcome == "exceeded"
         judgement = Judgement(
             device,
             rule,
-            binds,
+            bound.binds,
             start,
             end,
             value,
-            told,
+            None if value is None else rounded(value, rule.decimals),
+            None if value is None else found.value,
+            background,
             mean.capture,
-            outcome,
-            reason,
+            found.outcome,
+            _grade(bound.binds, found.outcome),
+            found.reason,
+            bound.missing,
+            bound.assumed,
             permitted=False,
             first=first,
         )
-        if limit.permitted is None:
-            return [judgement]
-        return self._count(judgement, above)
+        return [judgement] if rule.limit.permitted is None else self._count(judgement, above)
+
+    def _background(self, device: str, rule: Rule, start: int) -> float | None:
+        """Return the background of a window: of the area from its reference board, of noise as measured at rest."""
+        limit = rule.limit
+        if limit.above_background:
+            reference = self._sites.reference(device)
+            cell = self.cell_of(reference, limit.quantity, rule.node.span, start) if reference else None
+            enough = cell is not None and cell.share + EPSILON >= limit.least_valid
+            return cell.value(limit.statistic) if cell and enough else None
+        if limit.correction is None:
+            return None
+        known = [
+            one
+            for one in self._sites.backgrounds(device)
+            if one.quantity == limit.quantity and one.since <= start < one.until
+            if within(rule.part, self._local.time_of_day(one.measured))
+        ]
+        return max(known, key=lambda one: one.since).level if known else None
 
     def _count(self, this: Judgement, above: bool) -> list[Judgement]:
         """Judge a window of a rule that permits some above its value, and later ones whose number it changes."""
@@ -206,7 +240,7 @@ class Engine(Intake):
         assert permitted is not None
         if this.first and not above:
             return [this]
-        mark = Mark(this.start, this.end, this.value or 0.0, this.capture) if above else None
+        mark = Mark(this.start, this.end, this.value or 0.0, this.capture, this.compared or 0.0) if above else None
         changed = self._archive.mark(this.device, this.rule.id, this.start, mark)
         group = self._local.calendar(this.start, permitted.per)
         marks = self._archive.marks(this.device, this.rule.id, *group)
@@ -215,17 +249,18 @@ class Engine(Intake):
             if one.start == this.start or (changed and one.start > this.start):
                 free = number <= permitted.count
                 found.append(
-                    Judgement(
-                        this.device,
-                        this.rule,
-                        this.binding,
-                        one.start,
-                        one.end,
-                        one.value,
-                        rounded(one.value, this.rule.decimals),
-                        one.capture,
-                        "compliant" if free else "exceeded",
-                        "",
+                    replace(
+                        this,
+                        start=one.start,
+                        end=one.end,
+                        value=one.value,
+                        told=rounded(one.value, this.rule.decimals),
+                        compared=one.compared,
+                        background=self._background(this.device, this.rule, one.start),
+                        capture=one.capture,
+                        outcome="compliant" if free else "exceeded",
+                        grade="" if free else _grade(this.binding, "exceeded"),
+                        reason="",
                         permitted=free,
                         first=this.first and one.start == this.start,
                     )
@@ -274,6 +309,12 @@ class Engine(Intake):
     def kept_of(self, device: str, node: Node, start: int, end: int) -> dict[int, float]:
         """Return a node's valid values that begin in `start` <= t < `end`, by start."""
         return self._archive.kept(device, node.key, start, end)
+
+
+def _grade(binds: Binds, outcome: Outcome) -> Grade:
+    if binds != "binds":
+        return ""
+    return {"exceeded": "violation", "above_uncorrected": "suspicion"}.get(outcome, "")  # type: ignore[return-value]
 
 
 class _Source:

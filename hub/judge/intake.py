@@ -7,7 +7,7 @@ from functools import lru_cache
 from hub.judge.averaging import Averager
 from hub.judge.boards import KEEP, NEVER, Board, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell
-from hub.judge.rules import BOUND, Node, Place, Plans
+from hub.judge.rules import AT_LEAST, Node, Place, Plans
 from hub.judge.windows import LocalTime
 from schemas.standards import seconds
 
@@ -165,13 +165,28 @@ class Intake:
         series.current[index] = found
         for node in slot.nodes:
             self._note(board, node, start, end, late)
+        self._note_others(series, slot, start, end)
+        return found
+
+    def _note_others(self, series: Series, slot: Slot, start: int, end: int) -> None:
+        """Note the windows, of this board and others, for which a window of this quantity matters."""
         for node in slot.companions:
             others = self._sites.neighbours(series.device) if series.quantity == "wind_speed" else (series.device,)
             for other in others:
                 neighbour = self._boards.get(other)
                 if neighbour and end <= neighbour.closed:
                     self._note(neighbour, node, start, end, late=True)
-        return found
+        for other in self._sites.referring(series.device):
+            self._note_background(other, series.quantity, slot.span, start, end)
+
+    def _note_background(self, device: str, quantity: str, span: str, start: int, end: int) -> None:
+        """Note the windows of a board that were judged without the background that is measured now."""
+        board, place = self._boards.get(device), self._sites.place(device)
+        if board and place and end <= board.closed:
+            plan = self._plans.plan(place, self._local.day(start).date)
+            for node in plan.nodes.get(quantity, ()):
+                if node.span == span and any(one.rule.limit.above_background for one in plan.rules.get(node, ())):
+                    self._note(board, node, start, end, late=True)
 
     def _part_begins(self, slot: Slot, t: int) -> int:
         assert slot.part is not None
@@ -216,7 +231,7 @@ class Intake:
         return board
 
     def _open(self, board: Board, quantity: str) -> Series:
-        known = self._plans.quantities.get(quantity.removesuffix(BOUND))
+        known = self._plans.quantities.get(quantity.removesuffix(AT_LEAST))
         series = Series(board, quantity, known is not None and known.aggregate == "energy_mean")
         board.series[quantity] = series
         return series
@@ -291,7 +306,10 @@ class Intake:
 
     def restore_pending(self, device: str, key: str, start: int, end: int) -> None:
         """Take over a window that is to be judged; one of an averaging that the catalogue no longer has is left out."""
-        node = self._plans.nodes.get(key)
+        # Since which share of oxygen an hour is void was not always part of the key.
+        node = self._plans.nodes.get(key) or next(
+            (node for known, node in self._plans.nodes.items() if known.startswith(f"{key}|void")), None
+        )
         if node:
             self._pend(self._boards.get(device) or self._board(device), node, start, end)
             self.noted.pop((device, node, start), None)

@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from hub.judge.verdicts import Binds
-from schemas import Binding, Limit, Quantity, Standard, Step, binding
+from schemas import ZONE_CLASSES, Binding, Limit, Quantity, Standard, Step, binding, site_properties
 
 LONG = ("month", "quarter", "year")
-BOUND = " at least"
-"""Behind a noise quantity: another one, the levels that clipped parts had for certain; see `Engine.bound_of`."""
+AT_LEAST = " at least"
+"""Behind a noise quantity: another one, the levels that clipped parts had for certain; see `Engine._bounded`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +32,8 @@ class Node:
     """m/s; in stronger wind a window of the first step is void."""
     reference_o2: float | None
     """%; the first step's means are converted to it."""
+    void_o2: float | None
+    """%; with so much oxygen or more, a mean of the first step is void."""
     inner: "Node | None"
     key: str
     """Names it in a database."""
@@ -62,21 +64,57 @@ class Rule:
     unit: str
     """As people write it."""
     decimals: int
-    """To which the value is rounded, judged and told."""
+    """Of the quantity: people are told the value with them; it is compared with them unless the limit has others."""
     node: Node
     hours: tuple[int, int] | None
     """The part of the day, s from 00:00, in which its windows begin; None: any."""
 
     def applies(self, time_of_day: int) -> bool:
         """Tell whether it applies to a window that begins at this time of day (s from 00:00)."""
-        if self.hours is None:
-            return True
-        from_, to = self.hours
-        return from_ <= time_of_day < to if from_ < to else time_of_day >= from_ or time_of_day < to
+        return within(self.hours, time_of_day)
+
+    @property
+    def compared_with(self) -> tuple[float, int]:
+        """The limit's value, and to how many decimals what is compared with it is rounded.
+
+        Raises:
+            ValueError: the limit's value is not known.
+        """
+        if self.limit.value is None:
+            raise ValueError(f"{self.id}: the value of this limit is not known, so nothing can be compared with it")
+        return self.limit.value, self.decimals if self.limit.decimals is None else self.limit.decimals
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """The part of the day that it is about, s from 00:00; None: all of it."""
+        return self.hours or self.node.part
 
     def warns(self, time_of_day: int) -> bool:
         """Tell whether one window above its value, which begins at this time of day, breaks it for certain."""
-        return self.applies(time_of_day) and self.limit.permitted is None and not self.limit.above_background
+        certain = self.limit.value is not None and self.limit.permitted is None and not self.limit.above_background
+        return certain and self.applies(time_of_day)
+
+
+class Bound(NamedTuple):
+    """A rule as it is judged at a site."""
+
+    rule: Rule
+    binds: Binds
+    floor: float | None = None
+    """Several limits may hold, the rule is the laxest, and this is the value of the strictest: what lies between them
+    is open. None: it is the only one."""
+    missing: str = ""
+    """What of the site, or of the limit, is not known."""
+    assumed: str = ""
+    """What nobody has said of the site and is assumed."""
+
+
+def within(part: tuple[int, int] | None, time_of_day: int) -> bool:
+    """Tell whether a time of day lies in a part of the day (both in s from 00:00); None is all of it."""
+    if part is None:
+        return True
+    from_, to = part
+    return from_ <= time_of_day < to if from_ < to else time_of_day >= from_ or time_of_day < to
 
 
 class Place(NamedTuple):
@@ -93,7 +131,7 @@ class Place(NamedTuple):
 class Plan:
     """What is judged at one site on one local day."""
 
-    rules: Mapping[Node, tuple[tuple[Rule, Binds], ...]]
+    rules: Mapping[Node, tuple[Bound, ...]]
     nodes: Mapping[str, tuple[Node, ...]]
     """Those that readings feed, by quantity."""
     companions: Mapping[str, tuple[Node, ...]]
@@ -125,6 +163,8 @@ class Plans:
         self.nodes: dict[str, Node] = {}
         """By key."""
         self.rules = {rule.id: rule for rule in (self._rule(s, n) for s, n in self._limits)}
+        self.deducted = {rule.node for rule in self.rules.values() if rule.limit.above_background}
+        """Nodes from whose values the background of the area is taken off."""
         # What binds changes on these days only, so that one plan does for all the days between two of them.
         changes = {day for s, n in self._limits for day in (s.early, s.in_force, s.ends, n.in_force, n.ends) if day}
         self._changes = sorted(changes)
@@ -160,12 +200,20 @@ class Plans:
         )
 
     def _make(self, place: Place, day: date) -> Plan:
-        rules: dict[Node, list[tuple[Rule, Binds]]] = {}
+        rules: dict[Node, list[Bound]] = {}
+        undecided: dict[tuple[object, ...], list[Binding]] = {}
         for one in self.bindings(place, day):
             status = self._status(one)
-            if status:
-                rule = self.rules[f"{one.standard.id} {one.limit.id}"]
-                rules.setdefault(rule.node, []).append((rule, status))
+            if status and one.limit.value is not None:
+                rule = self._rule_of(one)
+                assumed = ", ".join(f"{name}={value}" for name, value in one.assumed.items())
+                rules.setdefault(rule.node, []).append(Bound(rule, status, assumed=assumed))
+            elif one.status == "open" and one.missing and one.standard.nature == "emission":
+                alike = (self._rule_of(one).node, one.limit.from_, one.limit.to, one.limit.permitted, one.missing)
+                undecided.setdefault((one.standard.id, *alike), []).append(one)
+        for found in undecided.values():
+            if bound := self._laxest(found):
+                rules.setdefault(bound.rule.node, []).append(bound)
         fed: dict[str, list[Node]] = {}
         companions: dict[str, list[Node]] = {}
         for node in dict.fromkeys(node.inner or node for node in rules):
@@ -175,12 +223,32 @@ class Plans:
             if node.reference_o2 is not None:
                 companions.setdefault("stack_o2", []).append(node)
             if node.may_be_bounded:
-                companions.setdefault(node.quantity + BOUND, []).append(node)
+                companions.setdefault(node.quantity + AT_LEAST, []).append(node)
         return Plan(
-            {node: tuple(found) for node, found in rules.items()},
+            {node: tuple(bounds) for node, bounds in rules.items()},
             {quantity: tuple(nodes) for quantity, nodes in fed.items()},
             {quantity: tuple(nodes) for quantity, nodes in companions.items()},
         )
+
+    def _rule_of(self, one: Binding) -> Rule:
+        return self.rules[f"{one.standard.id} {one.limit.id}"]
+
+    def _laxest(self, found: list[Binding]) -> Bound | None:
+        """Return how limits are judged of which one holds, and it is not known which; None: not at all.
+
+        They must be all that there are, whatever the site turns out to be: only then do the laxest and the strictest of
+        them say anything.
+        """
+        missing = found[0].missing
+        if missing == "value":
+            return Bound(self._rule_of(found[0]), "binds", missing=missing)
+        zone = missing == "zone_class"
+        said = {value for one in found for value in (one.limit.zone_classes if zone else one.limit.where[missing])}
+        values = [one.limit.value for one in found if one.limit.value is not None]
+        if not said.issuperset(ZONE_CLASSES if zone else site_properties()[missing].values) or len(values) < len(found):
+            return None
+        laxest = max(found, key=lambda one: one.limit.value or 0.0)
+        return Bound(self._rule_of(laxest), "binds", min(values), missing)
 
     def _status(self, one: Binding) -> Binds | None:
         """Return as what a limit is judged; None: not at all."""
@@ -200,6 +268,7 @@ class Plans:
             None if by_start else part,
             standard.weather.wind_below if standard.weather and quantity.family == "noise" else None,
             limit.reference_o2,
+            standard.oxygen.void_from if standard.oxygen and limit.reference_o2 is not None else None,
         )
         hours = part if by_start else None
         return Rule(f"{standard.id} {limit.id}", standard, limit, quantity.label, quantity.resolution, node, hours)
@@ -211,11 +280,12 @@ class Plans:
         part: tuple[int, int] | None,
         wind_below: float | None,
         reference_o2: float | None,
+        void_o2: float | None,
     ) -> Node:
         inner = None
         for index, (before, after) in enumerate(itertools.pairwise(steps), 1):
             if before.window == "day" and after.window in LONG:
-                inner = self._node(quantity, steps[:index], part, wind_below, reference_o2)
+                inner = self._node(quantity, steps[:index], part, wind_below, reference_o2, void_o2)
                 break
         key = "|".join(
             [
@@ -224,10 +294,11 @@ class Plans:
                 *([f"in {_clock(part[0])}-{_clock(part[1])}"] if part else []),
                 *([f"wind<{wind_below:g}"] if wind_below is not None else []),
                 *([f"o2={reference_o2:g}"] if reference_o2 is not None else []),
+                *([f"void>={void_o2:g}"] if void_o2 is not None else []),
             ]
         )
         if key not in self.nodes:
-            node = self.nodes[key] = Node(quantity, steps, part, wind_below, reference_o2, inner, key)
+            node = self.nodes[key] = Node(quantity, steps, part, wind_below, reference_o2, void_o2, inner, key)
             if inner:
                 inner.outer.append(node)
         return self.nodes[key]

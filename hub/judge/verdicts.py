@@ -6,7 +6,17 @@ from typing import Literal
 from hub.wire.channels import Proof
 from schemas import Limit, Standard
 
-Outcome = Literal["compliant", "exceeded", "invalid"]
+Outcome = Literal["compliant", "exceeded", "above_uncorrected", "open", "invalid"]
+"""exceeded: above the limit. above_uncorrected: above a limit on noise, and the background that must be taken off was
+not measured. open: a limit is known to hold, and its value, or what of the site decides it, is not. invalid: too little
+of the window was measured, or under conditions in which nothing counts."""
+Grade = Literal["", "violation", "suspicion"]
+"""violation: the law is broken. suspicion: that calls for a measurement. Empty: neither."""
+ABOVE: tuple[Outcome, ...] = ("exceeded", "above_uncorrected")
+"""Outcomes of which people are told."""
+SQL_ABOVE = "outcome IN ('" + "', '".join(ABOVE) + "')"
+UNSAID: tuple[Outcome, ...] = ("open", "invalid")
+"""Outcomes that do not say whether the limit was kept."""
 Binds = Literal["binds", "informs"]
 """binds: above it the site violates the law. informs: recorded, never a violation, never an alert."""
 
@@ -15,14 +25,18 @@ REASONS: dict[str, tuple[str, str]] = {
     "too_little": ("too little valid data", "有效数据不足"),
     "wind": ("wind too strong for a valid noise measurement", "风速过大，噪声测量无效"),
     "no_oxygen": ("no valid oxygen reading to convert with", "缺少有效含氧量，无法折算"),
+    "oxygen_high": ("so much oxygen as when a plant is started, stopped or at rest", "含氧量过高，属启停或停炉工况"),
     "no_background": ("the background of the area is not known", "缺少区域背景值"),
+    "background_near": ("too near to the background to be judged", "与背景噪声相差过小，无法评价"),
+    "value_unknown": ("the value of the limit is not known", "限值数值尚未查明"),
+    "site_unknown": ("what of the site decides the limit is not known", "决定限值的场所情况不明"),
     "at_least": (
         "part of the sound was beyond the instrument: the level was this or higher",
         "部分声音超出仪器量程，实际声级不低于此值",
     ),
 }
-"""Why a verdict is invalid: English and Chinese by key. `at_least` stands with what is exceeded by the level that is
-certain, the empty key with every other outcome."""
+"""Why a verdict is invalid or open: English and Chinese by key. `at_least` stands with what is above by the level
+that is certain, the empty key with every other outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +58,28 @@ class Verdict:
     """Unix s, like `end`."""
     end: int
     value: float | None
-    """In the quantity's unit, not rounded; it was rounded to `decimals` before it was compared. None: none."""
-    limit_value: float
+    """In the quantity's unit, as it was measured: not rounded, no background taken off. None: none."""
+    compared: float | None
+    """What was compared with the limit: rounded as the law has it, the background taken off."""
+    background: float | None
+    """Which background was known, in the quantity's unit."""
+    limit_value: float | None
+    """None: it is not known."""
     unit: str
     """As people write it."""
     decimals: int
+    """Of the quantity, as people are told the value."""
     capture: float
     """Share of the window that was measured with flag N (of the first step's time, or of a later step's values)."""
     outcome: Outcome
+    grade: Grade
     reason: str
     """A key of `REASONS`."""
+    missing: str
+    """What is not known: a property of the site, ``zone_class`` or ``value``. Where the outcome is not open, it is the
+    same whatever that is."""
+    assumed: str
+    """What nobody has said of the site and is assumed: "sensitive=near"."""
     permitted: bool
     """The value is above the limit's, but so many windows above it are permitted: "compliant" for that reason."""
     revision: int

@@ -13,7 +13,7 @@ from hub.limits.place_options import (
     standard_of,
     unknown_name,
 )
-from hub.limits.view import View, plain, plain_binding
+from hub.limits.view import View, plain, plain_binding, plain_covered
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config
@@ -175,6 +175,44 @@ def explain(
         print_list((plain_binding(one, spoken()) for one in found), "limits")
     else:
         View().explain(found)
+
+
+@command(
+    app,
+    "coverage",
+    Text(
+        """Tell for each kind of site and quantity what the law of a place says: a limit, one that is open, or none.
+
+        Open: a local limit is known to hold and its value is not; the laxer national one is not taken for it.""",
+        """逐一说明某地各类站点、各监测项的法定限值：有限值、待定或无限值。
+
+        待定：已知当地有限值而数值尚未查明，不以较宽的国家限值代替。""",
+    ),
+    "fenceline limits coverage Foshan",
+    "fenceline limits coverage 西安 --lang zh",
+    "fenceline limits coverage Wuxi --json",
+)
+def coverage_command(
+    city: Annotated[
+        str,
+        argument(Text("A city, province or country, by code or name.", "城市、省或国家的代码或名称。"), "CITY"),
+    ],
+    day: DayOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what the law of a place covers."""
+    from hub.limits.coverage import coverage
+    from schemas.no_limits import load_no_limits
+
+    on = _day(day) if day else dt.datetime.now().astimezone().date()
+    try:
+        found = coverage(_load(), load_quantities(), load_no_limits(), places_of(city), on)
+    except CatalogueError as error:
+        raise UserError(str(error)) from error
+    if as_json:
+        print_list((plain_covered(one, spoken()) for one in found), "rows")
+    else:
+        View().coverage(found, load_quantities())
 
 
 def _load() -> list[tuple["Standard", "Limit"]]:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from hub.judge import Place
+from hub.judge import Background, Place
+from hub.judge.boards import NEVER
 from hub.registry.live import City, District, Registry, Site
 from schemas import jurisdictions_of
 
@@ -21,6 +22,10 @@ class Places:
             boards.setdefault(sender.site, []).append(sender.id)
         self._boards = {site: tuple(sorted(devices)) for site, devices in boards.items()}
         self._place = lru_cache(4096)(self._place_of)
+        self._referring: dict[str, list[str]] = {}
+        for sender in registry.senders():
+            if reference := self.reference(sender.id):
+                self._referring.setdefault(reference, []).append(sender.id)
 
     def site(self, device: str) -> Site | None:
         """Return a board's site; None: the board is not registered."""
@@ -41,6 +46,33 @@ class Places:
         """See `hub.judge.boards.Sites`."""
         board = self._registry.sender(device)
         return self._boards[board.site] if board else (device,)
+
+    def backgrounds(self, device: str) -> tuple[Background, ...]:
+        """See `hub.judge.boards.Sites`."""
+        site = self.site(device)
+        return tuple(
+            Background(
+                "laeq",
+                one.level,
+                int(one.from_.timestamp()),
+                int((one.since or one.from_).timestamp()),
+                NEVER if one.until is None else int(one.until.timestamp()),
+            )
+            for one in (site.background if site else ())
+        )
+
+    def reference(self, device: str) -> str | None:
+        """See `hub.judge.boards.Sites`."""
+        site = self.site(device)
+        if site is None:
+            return None
+        district = self._registry.named_districts.get(site.district)
+        found = site.reference or (district.reference if district else None)
+        return found if found and found != device and self._registry.sender(found) else None
+
+    def referring(self, device: str) -> tuple[str, ...]:
+        """See `hub.judge.boards.Sites`."""
+        return tuple(self._referring.get(device, ()))
 
     def _place_of(self, site_id: str) -> Place:
         registry = self._registry

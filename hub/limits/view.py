@@ -1,13 +1,14 @@
 """Shows limits to people, in English or Chinese; and to programs, as plain values."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from hub.limits.coverage import Covered
 from hub.terminal.tables import Cell, say, table, width
-from schemas import JURISDICTIONS, Averaging, Binding, Limit, Standard, Step
+from schemas import JURISDICTIONS, Averaging, Binding, Limit, Quantity, Standard, Step, site_properties
 from schemas.domains import kind_name
 from schemas.language import Lang, Text, spoken
 
@@ -29,6 +30,9 @@ TEXTS = {
     "year": Text("at most {} above it a year", "每年超过不多于{}次"),
     "oxygen": Text("at {:g} % O2", "按含氧量{:g} %折算"),
     "background": Text("above the background", "扣除背景值"),
+    "cap": Text("of which at most {:g} {} is taken off", "最多扣除{:g} {}"),
+    "corrected": Text("the background taken off where it is above", "超过时扣除背景噪声"),
+    "rounded": Text("rounded to {} decimals", "修约至{}位小数"),
     "everywhere": Text("everyone", "所有场所"),
     "emission": Text("emission: binds whoever emits", "排放标准：约束排放者"),
     "ambient": Text("quality of the air or sound around: for information", "环境质量标准：仅供参考"),
@@ -46,6 +50,12 @@ TEXTS = {
     "no": Text("Do not apply", "不适用"),
     "none": Text("none", "无"),
     "limits": Text("limits: {}", "限值{}项"),
+    "answer": Text("The law has", "法定"),
+    "answer_limit": Text("a limit", "有限值"),
+    "answer_open": Text("open", "待定"),
+    "answer_none": Text("no limit", "无限值"),
+    "answer_unanswered": Text("not answered", "未收录"),
+    "missing": Text("To be known", "须明确"),
     "legend": Text(
         "Verified (value / averaging): P read in the standard's own text, S secondary source, U unverified. "
         "Windows are laid from local midnight.",
@@ -56,6 +66,9 @@ _STATISTICS = {
     "energy_mean": Text("energy mean", "能量平均"),
     "mean": Text("mean", "平均"),
     "max": Text("maximum", "最大值"),
+    "p90": Text("90th percentile", "第90百分位数"),
+    "p95": Text("95th percentile", "第95百分位数"),
+    "p98": Text("98th percentile", "第98百分位数"),
 }
 _WINDOWS = {
     "period": Text("whole period", "整个时段"),
@@ -67,6 +80,9 @@ _WINDOWS = {
     "min": Text("min", "分钟"),
     "s": Text("s", "秒"),
 }
+
+
+_ANSWERS = {"limit": "green", "open": "magenta", "none": "dim", "unanswered": "bold red"}
 
 
 class View:
@@ -116,6 +132,29 @@ class View:
                     say("")
         self._legend()
 
+    def coverage(self, found: Sequence[Covered], quantities: Mapping[str, Quantity]) -> None:
+        """Print what the law says of each kind of site and quantity."""
+        zh = self._lang is Lang.zh
+        rows: list[list[str | Cell]] = []
+        before = None
+        for one in found:
+            if (one.kind, one.properties) != before:
+                before = one.kind, one.properties
+                at = [site_properties()[name].values[value][zh] for name, value in one.properties.items()]
+                rows.append([Cell(": ".join((kind_name(one.kind).into(self._lang), *at)), "bold")])
+            quantity = quantities[one.quantity]
+            values = ", ".join(dict.fromkeys(b.limit.stated for b in one.bindings)) or "-"
+            none = "-" if one.none is None else one.none.zh if zh else one.none.en
+            rows.append(
+                [
+                    f"  {quantity.zh if zh else quantity.en}",
+                    Cell(self._text(f"answer_{one.answer}"), _ANSWERS[one.answer]),
+                    *(values, ", ".join(one.standards) or none, ", ".join(one.missing) or "-", one.verified),
+                ]
+            )
+        table(self._heads("what", "answer", "value", "standard", "missing", "verified"), rows, whole=(1, 5))
+        self._legend()
+
     def _limits(self, limits: Sequence[Limit]) -> None:
         rows = []
         for n in limits:
@@ -156,6 +195,12 @@ class View:
             parts.append(self._text("oxygen").format(n.reference_o2))
         if n.above_background:
             parts.append(self._text("background"))
+        if n.background_cap is not None:
+            parts.append(self._text("cap").format(n.background_cap, n.stated.partition(" ")[2]))
+        if n.correction:
+            parts.append(self._text("corrected"))
+        if n.decimals is not None:
+            parts.append(f"{self._text('rounded').format(n.decimals)} [{n.rounding}]")
         if n.permitted:
             parts.append(self._text(n.permitted.per).format(n.permitted.count))
         return ", ".join(parts)
@@ -163,6 +208,7 @@ class View:
     def _applies(self, s: Standard, n: Limit) -> str:
         """Return to what a limit applies, and since when where the standard as a whole does not say it."""
         applies = [kind_name(kind).into(self._lang) for kind in n.site_kinds]
+        applies += [JURISDICTIONS[place][self._lang is Lang.zh] for place in n.places]
         if n.zone_classes:
             applies.append(self._text("zone").format("/".join(n.zone_classes)))
         applies += [f"{name} = {'/'.join(values)}" for name, values in n.where.items()]
@@ -265,9 +311,29 @@ def plain(standard: Standard, limit: Limit) -> dict[str, Any]:
     return {"standard": standard.id, "jurisdiction": standard.jurisdiction, "nature": standard.nature} | told
 
 
+def plain_covered(one: Covered, lang: Lang) -> dict[str, Any]:
+    """Return what the law says of a kind of site and quantity as JSON tells it."""
+    told: dict[str, Any] = {"kind": one.kind, "properties": one.properties, "quantity": one.quantity}
+    told |= {"answer": one.answer, "standards": one.standards, "missing": one.missing, "verified": one.verified}
+    limits = [
+        {
+            "standard": b.standard.id,
+            "limit": b.limit.id,
+            "stated": b.limit.stated,
+            "status": b.status,
+            "why": b.why(lang),
+        }
+        for b in one.bindings
+    ]
+    none = one.none and {"why": one.none.zh if lang is Lang.zh else one.none.en, "source": one.none.source}
+    return told | {"limits": limits, "none": none}
+
+
 def plain_binding(one: Binding, lang: Lang) -> dict[str, Any]:
     """Return whether a limit binds as JSON tells it."""
-    told = {"standard": one.standard.id, "limit": one.limit.id, "status": one.status, "reason": one.reason}
+    told: dict[str, Any] = {"standard": one.standard.id, "limit": one.limit.id}
+    told |= {"status": one.status, "reason": one.reason}
+    told |= {"missing": one.missing, "assumed": dict(one.assumed)}
     value = {"quantity": one.limit.quantity, "value": one.limit.value, "stated": one.limit.stated}
     letters = {"verified": one.limit.verified, "averaging_verified": one.limit.averaging.verified}
     return told | {"why": one.why(lang)} | value | letters

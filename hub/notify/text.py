@@ -22,6 +22,7 @@ MOST_PIECES = 4
 TYPES = {
     "info": apprise.NotifyType.INFO,
     "warning": apprise.NotifyType.WARNING,
+    "suspicion": apprise.NotifyType.WARNING,
     "violation": apprise.NotifyType.FAILURE,
     "critical": apprise.NotifyType.FAILURE,
 }

@@ -4,7 +4,7 @@ import datetime as dt
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +13,19 @@ import msgspec
 
 from hub.config.names import EXPECTED as EXPECTED_NAME
 from hub.config.names import is_own
-from hub.registry.entries import KINDS, Board, City, Contact, District, NightWork, Sender, Site, Station, Terminal
+from hub.registry.entries import (
+    KINDS,
+    Background,
+    Board,
+    City,
+    Contact,
+    District,
+    NightWork,
+    Sender,
+    Site,
+    Station,
+    Terminal,
+)
 from schemas import jurisdictions_of, site_properties
 from schemas.domains import site_kinds
 
@@ -40,6 +52,13 @@ EXPECTED = {
     "phone": "a phone number, in quotes",
     "email": "an address for e-mail, in quotes",
     "night_work": 'a list such as [{from = 2026-12-01T22:00:00, to = 2026-12-02T06:00:00, permit = "2026-118"}]',
+    "background": "a list such as [{level = 52.4, from = 2026-11-20T12:00:00, to = 2026-11-20T12:20:00, "
+    'confirmed = "officer-2"}]',
+    "level": "a level in dB(A)",
+    "confirmed": "who confirms that the site was at rest, in quotes",
+    "since": TIME,
+    "until": TIME,
+    "reference": "the id of a board or station",
     "from": TIME,
     "to": TIME,
     "permit": "the permit's number, in quotes",
@@ -148,7 +167,16 @@ def _checked(raw: dict[str, Any]) -> Entries:
         _check_site(site, zone)
     stations, terminals = _by_id("station", file.station), _by_id("terminal", file.terminal)
     _check_senders({"board": boards, "station": stations, "terminal": terminals}, sites)
+    _check_references(file, {*boards, *stations, *terminals})
     return Entries(cities, districts, sites, boards, zone, stations, terminals)
+
+
+def _check_references(file: _File, senders: Container[str]) -> None:
+    found = [("district", one.id, one.reference) for one in file.district]
+    found += [("site", one.id, one.reference) for one in file.site]
+    for kind, id_, reference in found:
+        if reference is not None and reference not in senders:
+            raise EntryError(_missing("board", reference), kind, id_, "reference")
 
 
 def _pack(entries: Entries) -> bytes:
@@ -255,13 +283,13 @@ def _tables(raw: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def _read_times(site: dict[str, Any]) -> None:
-    """Turn ISO 8601 texts of permits into times: msgspec takes them only with seconds and an offset."""
-    permits = site.get("night_work")
-    for permit in permits if isinstance(permits, list) else ():
-        for end in ("from", "to"):
-            if isinstance(permit, dict) and isinstance(permit.get(end), str):
+    """Turn ISO 8601 texts of permits and backgrounds into times: msgspec takes them only with seconds and an offset."""
+    found = [site.get(field) for field in ("night_work", "background")]
+    for one in [one for some in found if isinstance(some, list) for one in some]:
+        for end in ("from", "to", "since", "until"):
+            if isinstance(one, dict) and isinstance(one.get(end), str):
                 try:
-                    permit[end] = dt.datetime.fromisoformat(permit[end])
+                    one[end] = dt.datetime.fromisoformat(one[end])
                 except ValueError:
                     continue  # msgspec refuses it and says where it stands
 
@@ -303,6 +331,12 @@ def _check_site(site: Site, zone: ZoneInfo) -> None:
         if not (contact.phone or contact.email):
             problem = f"contacts: {contact.role!r} has neither phone nor email; give one of them"
             raise EntryError(problem, "site", site.id, "contacts")
+    for level in site.background:
+        _check_background(site, level, zone)
+    _check_permits(site, zone)
+
+
+def _check_permits(site: Site, zone: ZoneInfo) -> None:
     for permit in site.night_work:
         for end, when in (("from_", permit.from_), ("to", permit.to)):
             if when.tzinfo is None:
@@ -325,6 +359,22 @@ def _check_properties(site: Site) -> None:
 def _kinds() -> str:
     *others, last = site_kinds()
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def _check_background(site: Site, one: Background, zone: ZoneInfo) -> None:
+    for end in ("from_", "to", "since", "until"):
+        when = getattr(one, end)
+        if when is not None and when.tzinfo is None:
+            msgspec.structs.force_setattr(one, end, when.replace(tzinfo=zone))
+    problem = ""
+    if one.to <= one.from_:
+        problem = f"to = {one.to}: expected a time later than from = {one.from_}"
+    elif one.until is not None and one.until <= (one.since or one.from_):
+        problem = f"until = {one.until}: expected a time later than that from which on it holds"
+    elif not 0 < one.level < 150:
+        problem = f"level = {one.level:g}: expected {EXPECTED['level']}"
+    if problem:
+        raise EntryError(f"background: {problem}", "site", site.id, "background")
 
 
 def _check_position(site: Site, latitude: float, longitude: float) -> None:
@@ -429,7 +479,7 @@ def _expected(kind: str, field: str) -> str:
 
 def _fields(kind: str, inner: str) -> list[str]:
     of: Callable[[Any], tuple[Any, ...]] = msgspec.structs.fields
-    struct: Any = {"contacts": Contact, "night_work": NightWork}.get(inner, TYPES[kind])
+    struct: Any = {"background": Background, "contacts": Contact, "night_work": NightWork}.get(inner, TYPES[kind])
     return [field.encode_name for field in of(struct)]
 
 

@@ -39,6 +39,8 @@ class District(_Entry, frozen=True):
     city: Id
     en: Text
     zh: Text
+    reference: Id | None = None
+    """The board or station that measures the background of the area, which some limits on dust take off."""
 
 
 class Contact(_Entry, frozen=True):
@@ -60,6 +62,25 @@ class NightWork(_Entry, frozen=True, rename={"from_": "from"}):
     note: Text | None = None
 
 
+class Background(_Entry, frozen=True, rename={"from_": "from"}):
+    """A background level that was measured at a site at rest, and by which levels above a limit are corrected.
+
+    It holds for the part of the day in which it was measured. Times without offset are local times of the registry.
+    """
+
+    level: float
+    """LAeq of the measurement, dB(A)."""
+    from_: dt.datetime
+    """When it was measured, up to `to`."""
+    to: dt.datetime
+    confirmed: Text
+    """The officer who confirms that the site was at rest then."""
+    since: dt.datetime | None = None
+    """It holds for windows that begin then or later; left out: since it was measured, up to `until`, if any."""
+    until: dt.datetime | None = None
+    note: Text | None = None
+
+
 class Site(_Entry, frozen=True):
     """A site: its kind, which a domain pack declares, decides which limits bind it."""
 
@@ -74,6 +95,10 @@ class Site(_Entry, frozen=True):
     """Latitude and longitude in degrees, WGS-84."""
     contacts: tuple[Contact, ...] = ()
     night_work: tuple[NightWork, ...] = ()
+    background: tuple[Background, ...] = ()
+    """Of the newest that holds, the level is taken for correcting."""
+    reference: Id | None = None
+    """The board or station that measures the background of the area for it; left out: the one of its district."""
     properties: dict[str, str] = {}
     """What else limits ask of it (`schemas.site_properties`), such as fuel or phase."""
 

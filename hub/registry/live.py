@@ -16,9 +16,10 @@ import msgspec
 
 from hub.config.files import Config, ConfigError, read_toml
 from hub.registry.check import Entries, EntryError, check
-from hub.registry.entries import Board, City, Contact, District, NightWork, Sender, Site, Station, Terminal
+from hub.registry.entries import Background, Board, City, Contact, District, NightWork, Sender, Site, Station, Terminal
 
 __all__ = [
+    "Background",
     "Board",
     "City",
     "Contact",

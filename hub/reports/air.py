@@ -11,7 +11,7 @@ from datetime import datetime
 from statistics import fmean
 from zoneinfo import ZoneInfo
 
-from hub.judge.aqi import BREAKPOINTS, LEVELS, Edition, aqi, edition_on
+from hub.judge.aqi import BREAKPOINTS, LEAST_OF_RUNNING, LEVELS, Edition, aqi, complete, edition_on
 from hub.reports import points
 from hub.series.rollups import Hour
 
@@ -113,8 +113,15 @@ def _fields(means: dict[tuple[str, int], float], t: int, edition: Edition) -> di
         day = [means[quantity, h] for h in range(t - 23 * HOUR, t + 1, HOUR) if (quantity, h) in means]
         if len(day) >= LEAST_HOURS:
             items[f"{item}_24h"] = max(0.0, fmean(day))
-    index = aqi(items, edition)
+    if edition == "HJ 633-2012":
+        running = [means["o3", h] for h in range(t - 7 * HOUR, t + 1, HOUR) if ("o3", h) in means]
+        if len(running) >= LEAST_OF_RUNNING:
+            items["O3_8h"] = max(0.0, fmean(running))
+    index = complete(aqi(items, edition))
     if index is None:
+        return fields
+    fields["missing"] = ", ".join(LABELS[one.upper()] for one in index.missing) or None
+    if index.level is None:
         return fields
     _, en, zh = LEVELS[index.level - 1]
     primary = ", ".join(LABELS[item.partition("_")[0]] for item in index.primary)

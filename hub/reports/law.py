@@ -12,6 +12,7 @@ from hub.compliance.budget import outlook
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.compliance.windows import open_cells
 from hub.judge import Engine, NoArchive, Plans
+from hub.judge.verdicts import ABOVE, UNSAID
 from hub.judge.windows import LocalTime
 from hub.limits.places import Places
 from hub.registry.live import Registry
@@ -25,8 +26,11 @@ NEAR = 0.9
 """From this share of a limit on, a site is near it (this project's choice)..."""
 NEAR_DB = 3.0
 """...and of a limit in dB, from so many dB below it on."""
-NONE, KEPT, CLOSE, EXCEEDED = 0, 1, 2, 3
-"""States of a site, the worst last."""
+NONE, KEPT, CLOSE, EXCEEDED, SUSPECTED = 0, 1, 2, 3, 4
+"""States of a site. SUSPECTED, above a limit without a background to correct by, lies between CLOSE and EXCEEDED; its
+number came last."""
+GRAVE = (NONE, KEPT, CLOSE, SUSPECTED, EXCEEDED)
+"""The states, the worst last."""
 
 
 class Law:
@@ -91,13 +95,14 @@ class Law:
                 continue
             site = self._registry.site_of(device)
             for rule in self._engine.watch(device, quantity, cell) if cell.seconds else ():
-                found = outlook(rule.limit.statistic, rule.limit.value, rule.decimals, cell)
+                limit, decimals = rule.compared_with
+                found = outlook(rule.limit.statistic, limit, decimals, cell)
                 tags: dict[str, str | None] = {"district": site.district, "site": site.id, "device": device}
                 tags |= {"standard": rule.standard.id, "rule": rule.limit.id, "quantity": quantity}
                 fields: dict[str, points.Value] = {
                     "used": float(found.used),
                     "certain": int(found.certain),
-                    "limit_value": float(rule.limit.value),
+                    "limit_value": limit,
                     "start": int(cell.start),
                     "end": int(cell.end),
                 }
@@ -111,7 +116,7 @@ class Law:
             if now - v.end <= max(v.end - v.start, 3600):
                 level, share = _level(v)
                 before = worst.get(v.site)
-                if before is None or (level, share) > before[:2]:
+                if before is None or (GRAVE.index(level), share) > (GRAVE.index(before[0]), before[1]):
                     worst[v.site] = (level, share, v)
         open_ = self._book.count_open_by_site()
         for site in self._registry.sites.values():
@@ -124,7 +129,7 @@ class Law:
             }
             if found and found[0] > NONE and found[2].value is not None:
                 level, share, v = found
-                fields |= {"level": level, "ratio": share, "margin": found[2].value - v.limit_value}
+                fields |= {"level": level, "ratio": share, "margin": (v.compared or 0.0) - (v.limit_value or 0.0)}
                 fields |= {"value": v.value, "limit_value": v.limit_value, "unit": v.unit}
                 fields |= {"device": v.device, "rule": v.rule, "quantity": v.quantity, "end": v.end}
             tags = {"district": site.district, "site": site.id, "kind": site.kind}
@@ -142,10 +147,11 @@ class Law:
 
 def _level(v: KeptVerdict) -> tuple[int, float]:
     """Return the state that a verdict means, and the share of the limit."""
-    if v.value is None or v.outcome == "invalid":
+    value = v.compared if v.compared is not None else v.value
+    if value is None or v.limit_value is None or v.outcome in UNSAID:
         return NONE, 0.0
-    share = points.ratio(v.value, v.limit_value, v.unit)
-    if v.outcome == "exceeded":
-        return EXCEEDED, share
-    close = v.value >= v.limit_value - NEAR_DB if v.unit.startswith("dB") else share >= NEAR
+    share = points.ratio(value, v.limit_value, v.unit)
+    if v.outcome in ABOVE:
+        return EXCEEDED if v.outcome == "exceeded" else SUSPECTED, share
+    close = value >= v.limit_value - NEAR_DB if v.unit.startswith("dB") else share >= NEAR
     return CLOSE if close else KEPT, share

@@ -83,18 +83,25 @@ def series(v: KeptVerdict) -> dict[str, str | None]:
 
 def verdict(v: KeptVerdict) -> str:
     """Return the verdict on one window; its time is the window's start."""
-    value, limit = v.value, v.limit_value
+    value, limit = v.compared if v.compared is not None else v.value, v.limit_value
     fields: dict[str, Value] = {
-        "value": number(value),
+        "value": number(v.value),
+        "compared": number(v.compared),
+        "background": number(v.background),
         "limit_value": number(limit),
-        "ratio": None if value is None else ratio(value, limit, v.unit),
-        "margin": None if value is None else float(value - limit),
+        "ratio": ratio(value, limit, v.unit) if value is not None and limit is not None else None,
+        "margin": float(value - limit) if value is not None and limit is not None else None,
         "unit": v.unit,
         "capture": number(v.valid_share),
         "outcome": v.outcome,
+        "grade": v.grade or None,
+        "missing": v.missing or None,
+        "assumed": v.assumed or None,
+        "rounding": v.rounding or None,
         "reason": v.reason or None,
         "exceeded": int(v.outcome == "exceeded"),
-        "invalid": int(v.outcome == "invalid"),
+        # One field for all that is neither kept nor exceeded: a strip asks old points, which have no other, too.
+        "invalid": {"invalid": 1, "above_uncorrected": 2, "open": 3}.get(v.outcome, 0),
         "permitted": int(v.permitted),
         "end": int(v.end),
         "revision": int(v.revision),
@@ -116,12 +123,14 @@ def day_of_verdicts(v: KeptVerdict, counted: Counted, start: int) -> str:
     fields: dict[str, Value] = {
         "windows": counted.windows,
         "exceeded": counted.exceeded,
+        "uncorrected": counted.uncorrected,
+        "open": counted.open,
         "invalid": counted.invalid,
         "exceeded_s": int(counted.exceeded_s),
         "capture": number(counted.capture),
         "highest": number(highest),
         "limit_value": number(limit),
-        "ratio": None if highest is None else ratio(highest, limit, v.unit),
+        "ratio": None if highest is None or limit is None else ratio(highest, limit, v.unit),
     }
     return point("verdict_24h", series(v), fields, start)
 

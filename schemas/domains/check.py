@@ -167,9 +167,16 @@ def _check_manifest(folder: Path, manifest: Manifest, others: tuple[Pack, ...], 
                     (table, name),
                     Text(f"is {names[name]} already; choose another name", "该名称已被占用，请改用其他名称"),
                 )
+    _check_choices(path, manifest, others, faults)
+
+
+def _check_choices(path: Path, manifest: Manifest, others: tuple[Pack, ...], faults: Faults) -> None:
     for name, one in manifest.property.items():
         if one.default is not None and one.default not in one.values:
             _not_among(faults, path, ("property", name, "default"), one.default, one.values)
+    for name, family in manifest.family.items():
+        if family.by is not None and family.by not in manifest.property:
+            _not_among(faults, path, ("family", name, "by"), family.by, manifest.property)
     for name, kind in manifest.kind.items():
         if kind.assumed and any(other.assumed for pack in others for other in pack.manifest.kind.values()):
             faults.add(

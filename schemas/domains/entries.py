@@ -44,6 +44,13 @@ class SiteKind(Names, frozen=True, forbid_unknown_fields=True):
     """Commands that judge recorded data assume this kind where nobody names one."""
 
 
+class Family(Names, frozen=True, forbid_unknown_fields=True):
+    """A family of quantities."""
+
+    by: Id | None = None
+    """The property whose values tell at what it is measured, such as a stack's plant; None: at the site itself."""
+
+
 class PropertyEntry(Names, frozen=True, forbid_unknown_fields=True):
     """What a limit may ask of a site, and which values it can have."""
 
@@ -59,7 +66,7 @@ class Manifest(Names, frozen=True, forbid_unknown_fields=True):
     """The name of its folder."""
     kind: dict[Id, SiteKind] = {}
     """Kinds of sites, as a registry names them."""
-    family: dict[Id, Names] = {}
+    family: dict[Id, Family] = {}
     """Families of quantities beside those that all share: each is a measurement in InfluxDB."""
     property: dict[Id, PropertyEntry] = {}
 

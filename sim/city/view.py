@@ -24,6 +24,8 @@ TEXTS = {
         "last": "Last verdict",
         "compliant": "● within limit",
         "exceeded": "▲ exceeded",
+        "above_uncorrected": "△ above, background unknown",
+        "open": "? open",
         "invalid": "○ too little data",
         "unbound": "– no limit applies",
         "alerts": "Alerts",
@@ -48,6 +50,8 @@ TEXTS = {
         "last": "最近判定",
         "compliant": "● 达标",
         "exceeded": "▲ 超标",
+        "above_uncorrected": "△ 超过限值，背景未测",
+        "open": "? 待定",
         "invalid": "○ 数据不足",
         "unbound": "– 无适用限值",
         "alerts": "告警",
@@ -66,7 +70,13 @@ TEXTS = {
     },
 }
 
-STYLES = {"exceeded": "bold red", "compliant": "green", "invalid": "yellow"}
+STYLES = {
+    "exceeded": "bold red",
+    "above_uncorrected": "dark_orange",
+    "open": "magenta",
+    "compliant": "green",
+    "invalid": "yellow",
+}
 
 
 @dataclass(frozen=True)
@@ -202,7 +212,7 @@ class View:
                 "SELECT site, outcome FROM verdict v WHERE end = (SELECT max(end) FROM verdict w WHERE w.site = v.site)"
             ).fetchall()
         worst: dict[str, str] = {}
-        order = ("compliant", "invalid", "exceeded")
+        order = ("compliant", "invalid", "open", "above_uncorrected", "exceeded")
         for site, outcome in rows:
             worst[site] = max(worst.get(site, outcome), outcome, key=order.index)
         return worst

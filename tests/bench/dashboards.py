@@ -150,7 +150,8 @@ class City:
             first = self.now - YEAR
             for t in range(first - (first + ZONE_S) % DAY + DAY, self.now, DAY):
                 yield (
-                    f"verdict_24h,{of} windows=72i,exceeded={t // DAY % 5 // 4}i,invalid=0i,exceeded_s=1200i,"
+                    f"verdict_24h,{of} windows=72i,exceeded={t // DAY % 5 // 4}i,uncorrected=0i,open=0i,invalid=0i,"
+                    "exceeded_s=1200i,"
                     f"capture=0.99,highest=68.2,limit_value=70,ratio=0.7 {t}"
                 )
 

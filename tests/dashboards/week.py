@@ -13,7 +13,7 @@ from typing import NamedTuple
 from edge import message
 from hub.desk.desk import Desk
 from hub.registry.live import Board, Registry, Site
-from tests.hub.helpers import SHANGHAI, at, open_all
+from tests.hub.helpers import QUIET, SHANGHAI, at, open_all
 from tests.hub.whole import WholeHub
 
 START, NOW = at("2026-11-18 00:00"), at("2026-11-25 12:50")
@@ -24,10 +24,22 @@ TODAY, YESTERDAY = at("2026-11-25 00:00"), at("2026-11-24 00:00")
 CITY = Registry(
     sites={
         "tower": Site(
-            id="tower", district="north", kind="construction", en="Clock Tower", zh="钟楼", position=(30.25, 120.15)
+            id="tower",
+            district="north",
+            kind="construction",
+            en="Clock Tower",
+            zh="钟楼",
+            position=(30.25, 120.15),
+            background=QUIET,
         ),
         "bridge": Site(
-            id="bridge", district="north", kind="construction", en="New Bridge", zh="新桥", position=(30.27, 120.19)
+            id="bridge",
+            district="north",
+            kind="construction",
+            en="New Bridge",
+            zh="新桥",
+            position=(30.27, 120.19),
+            background=QUIET,
         ),
         "mill": Site(
             id="mill",
@@ -37,6 +49,7 @@ CITY = Registry(
             zh="老面粉厂",
             zone_class="3",
             position=(30.18, 120.21),
+            background=QUIET,
             properties={"plant": "boiler", "boiler": "in_use", "fuel": "gas"},
         ),
     },

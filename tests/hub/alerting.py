@@ -12,11 +12,12 @@ import fenceline
 from hub.alerts.life import Alerts
 from hub.config.alerts import Alerting
 from hub.desk.desk import Desk
+from hub.judge.averaging import rounded
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.storage.database import transaction
 from schemas import load_limits
-from tests.hub.helpers import CITY, at, dicts, open_all
+from tests.hub.helpers import CITY, QUIET_TOML, at, dicts, open_all
 from tests.hub.registry_files import Ended
 
 NINE = at("2026-03-02 09:00")
@@ -26,10 +27,17 @@ DAY, NIGHT = "GB 12523-2025 laeq-day", "GB 12523-2025 laeq-night"
 LIMITS = {f"{s.id} {n.id}": (s, n) for s, n in load_limits() if s.id == "GB 12523-2025"}
 
 
-def verdict(value, *, start=NINE, device="fence-1", rule=DAY, outcome="", revision=1, judged=0.0, capture=1.0):
+def verdict(
+    value, *, start=NINE, device="fence-1", rule=DAY, outcome="", revision=1, judged=0.0, capture=1.0, background=20.0
+):
     """Return the verdict on a window of 20 min; its outcome follows from the value unless it is given."""
     standard, limit = LIMITS[rule]
     site = CITY.site_of(device)
+    compared = None if value is None else rounded(value, 0)
+    above = compared is not None and compared > limit.value
+    if not outcome:
+        known = "exceeded" if background is not None else "above_uncorrected"
+        outcome = "invalid" if value is None else known if above else "compliant"
     return Verdict(
         district=site.district,
         site=site.id,
@@ -41,12 +49,17 @@ def verdict(value, *, start=NINE, device="fence-1", rule=DAY, outcome="", revisi
         start=start,
         end=start + WINDOW,
         value=value,
+        compared=compared,
+        background=background,
         limit_value=limit.value,
         unit="dB(A)",
         decimals=1,
         capture=capture,
-        outcome=outcome or ("invalid" if value is None else "exceeded" if value > limit.value else "compliant"),
+        outcome=outcome,
+        grade={"exceeded": "violation", "above_uncorrected": "suspicion"}.get(outcome, ""),
         reason="too_little" if value is None else "",
+        missing="",
+        assumed="",
         permitted=False,
         revision=revision,
         judged=judged,
@@ -129,6 +142,7 @@ def write_files(folder, more=""):
     """Write the files of a hub that watches the city; return its configuration's path. `more`: further settings."""
     sites = "".join(
         f'[[site]]\nid = "{s.id}"\ndistrict = "{s.district}"\nkind = "{s.kind}"\nen = "{s.en}"\nzh = "{s.zh}"\n'
+        + QUIET_TOML
         for s in CITY.sites.values()
     )
     boards = "".join(f'[[board]]\nid = "{board.id}"\nsite = "{board.site}"\n' for board in CITY.boards.values())

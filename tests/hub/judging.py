@@ -3,7 +3,7 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from hub.judge import Engine, NoArchive, Place, Plans
+from hub.judge import Background, Engine, NoArchive, Place, Plans
 from hub.judge.averaging import rounded
 from hub.judge.windows import LocalTime
 from schemas import jurisdictions_of, load_limits, load_quantities
@@ -15,16 +15,29 @@ END = 1 << 60
 
 
 class Sites:
-    """Boards `a` and `b` of one site."""
+    """Boards `a` and `b` of one site, and board `r` that measures the background of the area for `a`, if asked."""
 
-    def __init__(self, place):
+    def __init__(self, place, background=None, reference=None):
         self._place = place
+        self._reference = reference
+        # Measured at each hour of a day: it holds by day and by night, on whatever clock.
+        hours = () if background is None else range(0, DAY, HOUR)
+        self._backgrounds = [Background("laeq", background, t, 0, END) for t in hours]
 
     def place(self, device):
         return self._place
 
     def neighbours(self, device):
-        return ("a", "b")
+        return ("r",) if device == "r" else ("a", "b")
+
+    def backgrounds(self, device):
+        return self._backgrounds
+
+    def reference(self, device):
+        return self._reference if device == "a" else None
+
+    def referring(self, device):
+        return ("a",) if device == self._reference else ()
 
 
 class Bench:
@@ -35,13 +48,28 @@ class Bench:
         day: the first local day; times of readings are counted from its midnight.
         kind, zone, where, properties: of the site.
         tz: its time zone.
+        background: LAeq of the site at rest; so low that nothing is taken off, unless a test says otherwise.
+        reference: the board that measures the background of the area.
     """
 
-    def __init__(self, *standards, day="2026-06-01", kind="construction", zone=None, where="CN", tz=None, **properties):
+    def __init__(
+        self,
+        *standards,
+        day="2026-06-01",
+        kind="construction",
+        zone=None,
+        where="CN",
+        tz=None,
+        background=20.0,
+        reference=None,
+        **properties,
+    ):
         self.zone = ZoneInfo(tz or "Asia/Shanghai")
         limits = [(s, n) for s, n in LIMITS if not standards or s.id in standards]
         place = Place(kind, zone, jurisdictions_of(where), tuple(sorted(properties.items())))
-        self.engine = Engine(Plans(limits, QUANTITIES), LocalTime(self.zone), Sites(place), NoArchive())
+        self.engine = Engine(
+            Plans(limits, QUANTITIES), LocalTime(self.zone), Sites(place, background, reference), NoArchive()
+        )
         self.midnight = self.at(day)
 
     def at(self, day, hour=0):
@@ -66,7 +94,7 @@ class Bench:
 
     def judge(self, until=END, devices=("a",)):
         """Return the judgements on the windows that end up to `until`, in order of time."""
-        for device in ("a", "b"):
+        for device in ("a", "b", "r"):
             self.engine.reach(device, until)
         found = [one for device in devices for one in self.engine.judge(device)]
         return sorted(found, key=lambda one: (one.start, one.rule.id))

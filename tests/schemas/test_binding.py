@@ -60,7 +60,7 @@ def test_the_edition_is_chosen_by_the_day_of_the_observation(day, limit):
     chosen = {
         one for one in ids(found(dt.date.fromisoformat(day)), standard=series) if one.split(" ")[2].startswith(key)
     }
-    chosen = {one for one in chosen if "year" not in one and "laeq-day" not in one}
+    chosen = {one for one in chosen if not any(part in one for part in ("year", "laeq-day", "-p95"))}
     assert chosen == {limit}
 
 
@@ -137,11 +137,42 @@ def test_a_local_limit_displaces_the_national_one_for_its_quantity():
     assert boundary in ids(found(place="CN-HE"), "binds"), "Hebei limits PM10, not TSP"
 
 
-def test_a_local_limit_that_stays_open_does_not_displace():
-    assert "GB 16297-1996 boundary-pm" in ids(found(place="CN-SN"), "binds")
+def test_a_local_limit_that_is_open_goes_before_the_national_one_too():
+    answer = found(place="CN-SN")
+    assert "GB 16297-1996 boundary-pm" not in ids(answer, "binds", "open")
+    assert ids(answer, "open", standard="DB61") == {"DB61/1078-2017 tsp-earthworks", "DB61/1078-2017 tsp-structure"}
+    assert {one.missing for one in answer if one.status == "open" and one.standard.id.startswith("DB61")} == {"phase"}
     dug = found(place="CN-SN", phase="earthworks")
     assert ids(dug, "binds", standard="DB61") == {"DB61/1078-2017 tsp-earthworks"}
     assert "GB 16297-1996 boundary-pm" not in ids(dug)
+
+
+def test_a_national_standard_of_a_trade_goes_before_only_where_the_site_is_known_to_be_of_it():
+    unsaid = found(kind="factory", place="CN-JX")
+    assert "GB 16297-1996 boundary-pm" in ids(unsaid, "binds")
+    cement = found(kind="factory", place="CN-JX", plant="cement")
+    assert "GB 4915-2013 boundary-pm" in ids(cement, "open")
+    assert "GB 16297-1996 boundary-pm" not in ids(cement, "binds", "open")
+
+
+def test_a_value_that_is_not_known_is_said_in_both_languages():
+    (one,) = [
+        one
+        for one in found(kind="factory", place="Wuxi", plant="other")
+        if one.status == "open" and one.limit.id == "stack-nox"
+    ]
+    assert (one.missing, one.reason) == ("value", "value_unknown")
+    assert "look it up in DB32/4041-2021" in one.why()
+    assert "请查阅DB32/4041-2021" in one.why("zh")
+
+
+def test_a_limit_of_a_city_holds_in_no_other():
+    boiler = {"kind": "factory", "plant": "boiler", "fuel": "gas", "boiler": "new"}
+    assert "DB44/765-2019 nox-foshan-new" in ids(found(place="Foshan", **boiler), "binds")
+    assert "DB44/765-2019 nox-guangzhou-new" in ids(found(place="Guangzhou", **boiler), "binds")
+    assert ids(found(place="Guangdong", **boiler), "open", standard="DB44/765") == {
+        f"DB44/765-2019 {item}-other" for item in ("pm", "so2", "nox")
+    }
 
 
 def test_the_stack_of_a_gas_boiler():

@@ -191,3 +191,32 @@ def test_limits_come_in_the_order_of_their_files(tmp_path):
     for name, id_ in (("b", "Second"), ("a", "First")):
         (tmp_path / f"{name}.toml").write_text(changed(TEXT, 'id = "GB 12523-2025"', f'id = "{id_}"'), "utf-8")
     assert [standard.id for standard, _ in load_limits(tmp_path)] == ["First"] * 3 + ["Second"] * 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('minus = { "3" = 3', 'minus = { "three" = 3', ["GB 12523-2025", "background.minus", '"3" = 3']),
+        ("value = 70", "unknown = true\nvalue = 70", ["limit 'laeq-day'", "unknown = true", "leave out value"]),
+        ("value = 70", 'value = 70\nplaces = ["CN-XX"]', ["limit 'laeq-day'", "places = 'CN-XX'", "CN-GD-4406"]),
+        ("value = 70", "value = 70\nbackground_cap = 5", ["limit 'laeq-day'", "above_background = true"]),
+        ("decimals = 0", "decimals = -1", ["decimals", "-1"]),
+    ],
+)
+def test_what_decides_how_a_value_is_compared_is_checked(tmp_path, old, new, told):
+    sentence = refusal(tmp_path, changed(TEXT, old, new))
+    for words in told:
+        assert words in sentence
+
+
+def test_a_percentile_is_one_of_a_year(tmp_path):
+    text = changed(AIR, '{ window = "year", statistic = "p98"', '{ window = "day", statistic = "p98"')
+    text = text.replace("least = 324, least_each_month = 27, least_february = 25 },\n]", "least = 20 },\n]")
+    assert "a percentile is one of a quarter or year" in refusal(tmp_path, text)
+
+
+def test_a_rounding_that_is_not_verified_is_shown_and_not_applied(tmp_path):
+    text = changed(TEXT, 'clause = "HJ 706-2014, 5.4"\nverified = "S"', 'clause = "HJ 706-2014, 5.4"\nverified = "U"')
+    (tmp_path / "noise.toml").write_text(text, "utf-8")
+    day = load_limits(tmp_path)[0][1]
+    assert (day.decimals, day.rounding) == (None, "U")

@@ -16,7 +16,8 @@ WANTED = {
     *("GB 3095-2012", "GB 3095-2026", "GB 16297-1996", "DB31/964-2016"),
     *("DB61/1078-2017", "DB13/2934-2019", "DB21/2642-2016", "DB44/27-2001"),
     *("GB 13271-2014", "GB 13223-2011", "WHO 2021", "EU 2008/50"),
-    *("EU 2024/2881",),
+    *("EU 2024/2881", "GB 4915-2013", "GB 9078-1996", "DB44/765-2019", "DB44/2367-2022"),
+    *("DB32/4041-2021", "DB32/4437-2022", "DB61/1226-2018", "DB61/941-2018"),
 }
 
 
@@ -65,6 +66,9 @@ def test_gb_12523(edition):
         assert limit.site_kinds == ("construction",)
         assert (limit.verified, limit.averaging.verified, limit.weakest) == ("S", "U", "U")
         assert limit.judged_simply
+        assert limit.where == {"sensitive": ("near",), "works": ("planned",)}
+        assert (limit.decimals, limit.rounding) == ((0, "S") if limit.quantity == "laeq" else (None, "U"))
+        assert bool(limit.correction) == (limit.quantity == "laeq")
     weather = STANDARDS[f"GB 12523-{edition}"].weather
     assert (weather.wind_below, weather.dry, weather.clause, weather.verified) == (5, True, "5.4.2", "S")
 
@@ -92,8 +96,29 @@ def test_gb_3096_2008():
         expected |= {f"ld-{zone}": ld, f"ln-{zone}": ln, f"lafmax-night-{zone}": ln + 15}
     assert values_of("GB 3096-2008") == expected
     for limit in limits_of("GB 3096-2008").values():
-        assert limit.steps[0].window == "period"
-        assert limit.verified == "U"
+        assert [step.window for step in limit.steps] == ["20 min", "period"]
+        assert (limit.verified, limit.decimals, limit.correction) == ("U", None, None)
+
+
+@pytest.mark.parametrize("id_", ["GB 12523-2011", "GB 12523-2025", "GB 12348-2008"])
+def test_the_background_is_taken_off_as_hj_706_has_it(id_):
+    """Table 1: 3 dB of difference 3 dB, 4 and 5 dB 2 dB, 6 to 10 dB 1 dB; above nothing, below it cannot be judged."""
+    correction = STANDARDS[id_].background
+    table = {2: None, 3: 3, 4: 2, 5: 2, 6: 1, 7: 1, 8: 1, 9: 1, 10: 1, 11: 0, 40: 0, -1: None}
+    assert {difference: correction.of(difference) for difference in table} == table
+
+
+PERCENTILES = {"so2": 98, "no2": 98, "pm10": 95, "pm25": 95, "co": 95, "o3": 90}
+
+
+def percentiles(daily, column):
+    """Return the limits on percentiles, which are those of the days; `daily`: rows of values by key."""
+    keys = {quantity: "o3-8h" if quantity == "o3" else f"{quantity}-day" for quantity in PERCENTILES}
+    return {
+        f"{quantity}-p{n}-{zone}": daily[keys[quantity]][column(zone)]
+        for quantity, n in PERCENTILES.items()
+        for zone in (1, 2)
+    }
 
 
 def test_gb_3095_2012():
@@ -120,7 +145,8 @@ def test_gb_3095_2012():
         "pb-year": (0.5, 0.5),
         "pb-quarter": (1, 1),
     }
-    assert values_of("GB 3095-2012") == {f"{key}-{n}": pair[n - 1] for key, pair in table.items() for n in (1, 2)}
+    expected = {f"{key}-{n}": pair[n - 1] for key, pair in table.items() for n in (1, 2)}
+    assert values_of("GB 3095-2012") == expected | percentiles(table, lambda zone: zone - 1)
     assert {limit.verified for limit in limits_of("GB 3095-2012").values()} == {"S"}
 
 
@@ -158,9 +184,18 @@ def test_gb_3095_2026_in_transition_and_at_last():
         "pb-year": (0.5, 0.5, 0.5, 0.5),
         "pb-quarter": (1, 1, 1, 1),
     }
-    assert in_force_in(2027) == {f"{key}-{n}": row[n - 1] for key, row in table.items() for n in (1, 2)}
-    assert in_force_in(2031) == {f"{key}-{n}": row[n + 1] for key, row in table.items() for n in (1, 2)}
-    assert {limit.verified for limit in limits_of("GB 3095-2026").values()} == {"P"}
+    for year, column in ((2027, lambda zone: zone - 1), (2031, lambda zone: zone + 1)):
+        expected = {f"{key}-{n}": row[column(n)] for key, row in table.items() for n in (1, 2)}
+        assert in_force_in(year) == expected | percentiles(table, column)
+    letters = {("-p9" in key, limit.verified) for key, limit in limits_of("GB 3095-2026").items()}
+    assert letters == {(False, "P"), (True, "S")}
+
+
+@pytest.mark.parametrize("id_", ["GB 3095-2012", "GB 3095-2026"])
+def test_the_air_is_rounded_to_whole_micrograms_and_co_to_tenths_of_a_milligram(id_):
+    for limit in limits_of(id_).values():
+        expected = {"co": (1, "S"), "pb": (None, "U")}.get(limit.quantity, (0, "S"))
+        assert (limit.decimals, limit.rounding) == expected
 
 
 def test_there_is_no_hourly_limit_for_particulates_in_ambient_air():
@@ -206,6 +241,9 @@ def test_dust_of_construction_sites_in_the_provinces():
     hebei = limits_of("DB13/2934-2019")["pm10"]
     assert hebei.above_background
     assert hebei.permitted == Permitted(2, "day")
+    assert hebei.background_cap == 150
+    assert STANDARDS["DB13/2934-2019"].in_force == dt.date(2019, 4, 1)
+    assert told("DB32/4437-2022") == {"tsp": (500, "500 µg/m³", "15 min"), "pm10": (80, "80 µg/m³", "1 h")}
     assert not hebei.judged_simply
 
 
@@ -218,6 +256,18 @@ def test_fugitive_emissions_are_told_in_the_quantitys_own_unit(id_):
 def test_stacks():
     stacks = {key: value for key, value in values_of("GB 16297-1996").items() if key.startswith("stack")}
     assert stacks == {"stack-pm": 120, "stack-so2": 550, "stack-nox": 240, "stack-nmhc": 120}
+    assert {key: value for key, value in values_of("DB44/27-2001").items() if key.startswith("stack")} == {
+        "stack-pm": 120,
+        "stack-so2": 500,
+        "stack-nox": 120,
+        "stack-nmhc": 120,
+    }
+    assert values_of("DB44/2367-2022") == {"stack-nmhc": 80}
+    guangdong = limits_of("DB44/765-2019")
+    for quantity, value in (("pm", 10), ("so2", 35), ("nox", 50)):
+        special = [limit for key, limit in guangdong.items() if key.startswith(quantity) and limit.value is not None]
+        assert [(limit.value, limit.reference_o2) for limit in special] == [(value, 3.5)] * 4
+        assert guangdong[f"{quantity}-other"].value is None
     boilers = limits_of("GB 13271-2014")
     tables = {
         "in-use": {"pm": (80, 60, 30), "so2": (400, 300, 100), "nox": (400, 400, 400)},
@@ -235,6 +285,16 @@ def test_stacks():
     assert [power[key] for key in ("coal-pm-new", "coal-so2-new", "coal-nox-new")] == [(30, 6), (100, 6), (100, 6)]
     assert power["turbine-nox"] == (50, 15)
     assert power["gas-nox"] == (100, 3)
+    assert [power[key] for key in ("coal-pm-in-use", "gas-pm", "turbine-pm")] == [(30, 6), (5, 3), (5, 15)]
+    for id_ in ("GB 13271-2014", "GB 13223-2011", "DB44/765-2019"):
+        assert (STANDARDS[id_].oxygen.void_from, STANDARDS[id_].oxygen.verified) == (19, "U")
+
+
+@pytest.mark.parametrize("id_", ["DB61/1226-2018", "DB61/941-2018", "GB 9078-1996", "GB 4915-2013", "DB32/4041-2021"])
+def test_what_was_not_found_stands_there_without_a_value(id_):
+    unknown = {key for key, limit in limits_of(id_).items() if limit.value is None}
+    assert unknown == limits_of(id_).keys() - ({"boundary-pm"} if id_.startswith("DB32") else set())
+    assert all("?" in limits_of(id_)[key].stated for key in unknown)
 
 
 def test_who_and_eu():
@@ -246,6 +306,15 @@ def test_who_and_eu():
     assert [who[key] for key in ("no2-year-aqg", "no2-day-aqg", "no2-hour-aqg")] == [10, 25, 200]
     assert [who[key] for key in ("o3-8h-aqg", "so2-day-aqg", "co-day-aqg")] == [100, 40, 4]
     assert STANDARDS["WHO 2021"].nature == "guideline"
+    # The recast keeps the values of the old directive until the end of 2029.
+    kept = {key.removesuffix("-until-2029"): n for key, n in limits_of("EU 2024/2881").items() if "until" in key}
+    before = limits_of("EU 2008/50")
+    assert {key: (n.value, n.permitted) for key, n in kept.items()} == {
+        key: (n.value, n.permitted) for key, n in before.items()
+    }
+    assert {(n.in_force, n.ends) for n in kept.values()} == {(dt.date(2026, 12, 12), dt.date(2030, 1, 1))}
+    assert (before["so2-hour"].value, before["so2-hour"].permitted) == (350, Permitted(24, "year"))
+    assert {limit.steps[-1].least_valid for limit in before.values() if limit.steps[-1].window == "year"} == {0.9}
     old, new = limits_of("EU 2008/50"), limits_of("EU 2024/2881")
     assert (old["pm10-day"].value, old["pm10-day"].permitted) == (50, Permitted(35, "year"))
     assert (old["no2-hour"].value, old["no2-hour"].permitted) == (200, Permitted(18, "year"))
@@ -264,7 +333,7 @@ def test_a_replaced_edition_ends_on_the_day_its_successor_begins():
     ends = {id_: standard.ends for id_, standard in STANDARDS.items()}
     assert ends["GB 12523-2011"] == STANDARDS["GB 12523-2025"].in_force == dt.date(2026, 1, 1)
     assert ends["GB 3095-2012"] == STANDARDS["GB 3095-2026"].in_force == dt.date(2026, 3, 1)
-    assert ends["EU 2008/50"] == STANDARDS["EU 2024/2881"].in_force == dt.date(2030, 1, 1)
+    assert ends["EU 2008/50"] == STANDARDS["EU 2024/2881"].in_force == dt.date(2026, 12, 12)
     assert ends["GB 12523-2025"] is None
     assert all(limit.ends == dt.date(2026, 3, 1) for limit in limits_of("GB 3095-2012").values())
 

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge import message
 from hub.wire.seal import authentic
 from tests.conftest import require
-from tests.hub.helpers import CITY, query, record
+from tests.hub.helpers import CITY, QUIET_TOML, query, record
 from tests.system.chain import until as wait_until
 from tests.wrong_clock import WrongClock, clean_up
 
@@ -51,7 +51,7 @@ class City:
         for site in CITY.sites.values():
             text += (
                 f'[[site]]\nid = "{site.id}"\ndistrict = "{site.district}"\nkind = "{site.kind}"\n'
-                f'en = "{site.en}"\nzh = "{site.zh}"\n'
+                f'en = "{site.en}"\nzh = "{site.zh}"\n{QUIET_TOML}'
             )
         text += "".join(f'[[board]]\nid = "{board.id}"\nsite = "{board.site}"\n' for board in CITY.boards.values())
         (folder / "registry.toml").write_text(text, "utf-8")

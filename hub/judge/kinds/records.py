@@ -2,15 +2,13 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from hub.judge.verdicts import REASONS as OF_LIMITS
-from hub.judge.verdicts import Verdict
+from hub.judge.verdicts import Grade, Outcome, Verdict
 
-Outcome = Literal["compliant", "exceeded", "invalid"]
-Grade = Literal["violation", "suspicion"]
 Value = str | float | bool
 MOST_EVIDENCE = 100
 """Identities that a finding names one by one: the first ones and the last. `Finding.samples` counts them all."""
@@ -117,8 +115,8 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the thing, board or site that it is about."""
     start: int
     end: int
-    outcome: str
-    grade: str
+    outcome: Outcome
+    grade: Grade
     reason: str
     value: float | None
     limit_value: float | None
@@ -147,7 +145,7 @@ def of_limit(verdict: Verdict) -> RuleVerdict:
         start=verdict.start,
         end=verdict.end,
         outcome=verdict.outcome,
-        grade=getattr(verdict, "grade", "violation"),
+        grade=verdict.grade,
         reason=verdict.reason,
         value=verdict.value,
         limit_value=verdict.limit_value,

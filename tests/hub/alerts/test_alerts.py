@@ -106,7 +106,7 @@ def test_an_early_warning_becomes_the_alert_when_the_window_ends_above_the_limit
     assert city.done() == ["early", "early", "firing"]
 
 
-@pytest.mark.parametrize(("value", "word"), [(69.0, "kept"), (None, "without enough valid data")])
+@pytest.mark.parametrize(("value", "word"), [(69.0, "kept"), (None, "without a verdict: too little valid data")])
 def test_an_early_warning_is_withdrawn_when_the_window_ends_otherwise(city, value, word):
     city.warn()
     city.judge(value)
@@ -140,12 +140,12 @@ def test_a_late_verdict_alarms_nobody(city):
 
 
 def test_an_amended_verdict_is_a_step_and_never_changes_what_was_told_in_silence(city):
-    city.judge(70.4)
+    city.judge(70.6)
     city.judge(75.0, start=after(1))
     told = city.steps()[0]
     city.judge(69.8, revision=2, news=False)
     assert city.done() == ["firing", "amended"]
-    assert "value 70.4 dB(A) -> 69.8 dB(A) (exceeded -> compliant)" in city.steps()[-1]["detail"]
+    assert "value 70.6 dB(A) -> 69.8 dB(A) (exceeded -> compliant)" in city.steps()[-1]["detail"]
     assert city.steps()[0] == told
     assert (city.alert()["state"], city.alert()["value"]) == ("firing", 75.0)
     city.judge(69.9, start=after(1), revision=2, news=False)
@@ -355,3 +355,35 @@ def test_the_alerts_of_an_earlier_version_are_kept(tmp_path):
         ]
         untold = city.rows("SELECT alert FROM alert_step, notified WHERE id > notified.step AND NOT quiet")
         assert untold == [{"alert": 2}]
+
+
+def test_above_a_limit_without_a_background_is_told_as_a_suspicion_and_never_as_a_violation(city):
+    """95 dB are 25 above the limit: even so nothing is proven before the background was measured."""
+    city.judge(95.0, background=None)
+    alert = city.alert()
+    assert (alert["state"], alert["severity"]) == ("firing", "suspicion")
+    en, zh = alert["text"].splitlines()
+    assert "A suspicion, no violation: the background was not measured" in en
+    assert "尚不构成违法认定" in zh
+    city.judge(74.6, start=after(1))
+    assert city.alert()["severity"] == "violation", "a background was measured meanwhile"
+    city.judge(60.0, start=after(2))
+    city.judge(60.0, start=after(3))
+    assert city.alert()["state"] == "resolved"
+
+
+def test_what_is_compared_is_told_where_it_differs_from_what_was_measured(city):
+    city.judge(74.6)
+    en, zh = city.alert()["text"].splitlines()
+    assert "74.6 dB(A), judged as 75 dB(A) (background 20.0 dB(A)), limit 70 dB(A)" in en
+    assert "74.6 dB(A)，按75 dB(A)评价（背景值20.0 dB(A)）" in zh
+
+
+@pytest.mark.parametrize("outcome", ["open", "invalid"])
+def test_a_window_that_says_nothing_neither_raises_an_alert_nor_ends_one(city, outcome):
+    city.judge(74.0, outcome=outcome)
+    assert city.rows() == []
+    city.judge(74.0, start=after(1))
+    for n in range(2, 6):
+        city.judge(60.0, start=after(n), outcome=outcome)
+    assert city.alert()["state"] == "firing"

@@ -28,13 +28,15 @@ def plain_terminal(monkeypatch):
 def run(monkeypatch, capsys, tmp_path):
     """Run the command on a text; return its exit code, output and errors."""
 
-    def run_(text, *options, name="data.csv"):
+    def run_(text, *options, name="data.csv", **background):
         path = tmp_path / name
         path.write_text(text, "utf-8")
-        return call(path, *options)
+        return call(path, *options, **background)
 
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["fenceline", "backtest", *map(str, arguments)])
+    def call(*arguments, background="20"):
+        # So quiet a background that nothing is taken off, where a test names no other.
+        given = ("--background", background) if background else ()
+        monkeypatch.setattr("sys.argv", ["fenceline", "backtest", *map(str, arguments), *given])
         with pytest.raises(SystemExit) as ended:
             fenceline.main()
         return ended.value.code, *capsys.readouterr()
@@ -67,10 +69,36 @@ def test_one_json_object_for_each_verdict_and_a_summary_at_the_end(run):
     first, summary = out.splitlines()
     assert first == (
         '{"standard":"GB 12523-2025","limit":"laeq-day","quantity":"laeq","start":"2026-03-02T09:00:00+08:00",'
-        '"end":"2026-03-02T09:20:00+08:00","value":67.4,"limit_value":70,"unit":"dB(A)","capture":1.0,"valid":true,'
-        '"exceeded":false}'
+        '"end":"2026-03-02T09:20:00+08:00","value":67.4,"compared":67,"limit_value":70,"unit":"dB(A)","verified":"U",'
+        '"rounding":"S","capture":1.0,"outcome":"compliant","grade":"","reason":"","missing":"",'
+        '"assumed":"sensitive=near, works=planned","valid":true,"exceeded":false}'
     )
-    assert summary == '{"summary":true,"verdicts":1,"exceeded":0,"invalid":0}'
+    assert summary == (
+        '{"summary":true,"verdicts":1,"exceeded":0,"above_uncorrected":0,"open":0,"invalid":0,"left_open":[]}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("background", "outcome", "compared"),
+    [("", "above_uncorrected", 75), ("66", "exceeded", 74), ("73", "invalid", 75)],
+)
+def test_noise_above_a_limit_is_corrected_by_the_background(run, background, outcome, compared):
+    """75 - 66 = 9 dB: 1 dB is taken off; 75 - 73 = 2 dB: it cannot be judged."""
+    ((one,), summary) = verdicts(run(table(*minutes(*[75] * 20)), "--json", background=background)[1])
+    assert (one["outcome"], one["compared"], one["value"]) == (outcome, compared, 75)
+    assert summary[outcome] == 1
+
+
+def test_what_is_open_is_told_in_json_too(run):
+    """700 and 800 ug/m3 of TSP by the phase of the works, which nobody has said."""
+    rows = minutes(*[750] * 60, quantity="tsp")
+    (lines, summary) = verdicts(run(table(*rows), "--jurisdiction", "Shaanxi", "--json")[1])
+    (one,) = [line for line in lines if line["standard"] == "DB61/1078-2017"]
+    assert (one["outcome"], one["missing"], one["exceeded"]) == ("open", "phase", False)
+    assert summary["open"] == 1
+    assert not [line for line in lines if line["standard"] == "GB 16297-1996"]
+    lines, summary = verdicts(run(table(*rows), "--kind", "factory", "--jurisdiction", "Xi'an", "--json")[1])
+    assert "DB61/1078-2017" not in {line["standard"] for line in lines}
 
 
 def test_verdicts_are_sorted_by_start_and_counted(run):
@@ -85,8 +113,12 @@ def test_verdicts_are_sorted_by_start_and_counted(run):
         "summary": True,
         "verdicts": len(lines),
         "exceeded": sum(one["exceeded"] for one in lines),
+        "above_uncorrected": 0,
+        "open": 0,
         "invalid": sum(not one["valid"] for one in lines),
+        "left_open": summary["left_open"],
     }
+    assert {one["missing"] for one in summary["left_open"]} == {"zone_class"}
     told = {(one["limit"], one["valid"], one["exceeded"]) for one in lines}
     assert {("laeq-day", True, True), ("laeq-day", False, False), ("tsp-day-2", True, True)} <= told
     assert ("lafmax-night", True, True) in told
@@ -243,7 +275,7 @@ def test_lenient_mends_what_it_can_and_counts_it(run):
     assert code == 0
     assert (first["value"], first["capture"], first["exceeded"]) == (80, 1, True)
     assert (second["start"], second["capture"], second["valid"]) == ("2026-03-02T09:20:00+08:00", 0.1, False)
-    assert summary == {"summary": True, "verdicts": 2, "exceeded": 1, "invalid": 1}
+    assert (summary["verdicts"], summary["exceeded"], summary["invalid"]) == (2, 1, 1)
     counted = {line.partition(" x ")[2]: int(line.split(" x ")[0].split()[-1]) for line in err.splitlines()}
     assert counted == {
         "out of order, put in its place": 1,
@@ -342,25 +374,32 @@ def test_people_get_a_table_with_how_well_each_limit_is_verified(run):
     for words in ("GB 12523-2025", "Day, 20 min LAeq", "70 dB(A)", "80.0", "2026-03-02 09:00", "unverified"):
         assert words in out
     assert "GB 3096-2008*" in out
-    assert "40 rows, 3 verdicts: 2 exceeded, 1 invalid." in out
+    assert "40 rows, 3 verdicts: 2 exceeded, 0 above the limit without a background, 0 open, 1 invalid." in out
 
 
 def test_people_get_it_in_chinese(run):
     _, out, _ = run(table(*minutes(*[80] * 40)), "--lang", "zh")
-    for words in ("昼间20分钟等效声级", "超标", "未核实", "40行数据，2项判定：2项超标，0项无效。"):
+    for words in (
+        "昼间20分钟等效声级",
+        "超标",
+        "未核实",
+        "40行数据，2项判定：2项超标，0项超过限值但未扣除背景，0项待定，0项无效。",
+    ):
         assert words in out
 
 
 def test_people_are_told_what_must_be_known_before_more_can_be_judged(run):
-    _, out, _ = run(table(*minutes(*[80] * 40)), "--kind", "factory")
-    assert "40 rows, 0 verdicts" in out
-    assert "GB 12348-2008: depends on the zone class; give the site its zone class" in out
+    _, out, _ = run(table(*minutes(*[60] * 40)), "--kind", "factory")
+    assert "40 rows, 40 verdicts: 0 exceeded, 0 above the limit without a background, 40 open, 0 invalid." in out
+    assert "GB 3096-2008: depends on the zone class; give the site its zone class" in out
 
 
 def test_a_program_that_gets_no_verdict_gets_the_reason_on_standard_error(run):
-    code, out, err = run(table(*minutes(*[80] * 40)), "--kind", "factory", "--json")
-    assert (code, out) == (0, '{"summary":true,"verdicts":0,"exceeded":0,"invalid":0}\n')
-    assert "GB 12348-2008: depends on the zone class" in err
+    code, out, err = run(table(*minutes(*[80] * 60, quantity="stack_nox")), "--kind", "factory", "--json")
+    (lines, summary) = verdicts(out)
+    assert (code, lines, summary["verdicts"]) == (0, [], 0)
+    assert {one["missing"] for one in summary["left_open"]} == {"plant"}
+    assert "GB 13271-2014: depends on plant" in err
     assert "No limit" in run(table(*minutes(*[20] * 40, quantity="temperature")), "--json")[2]
 
 
@@ -384,15 +423,16 @@ def test_the_air_quality_index_of_each_day(run):
         "aqi": 101,
         "level": 3,
         "primary": ["PM25_24h"],
+        "missing": ["pm10", "so2", "no2", "co", "o3"],
         "iaqi": {"PM25_24h": 101},
         "concentrations": {"PM25_24h": 61},
     }
     assert [(one["edition"], one["aqi"]) for one in days] == [
-        ("HJ 633-2012", 83),
+        ("HJ 633-2012", None),  # 83, and what was not measured might be higher
         ("HJ 633-2026", 101),
         ("HJ 633-2026", None),
     ]
-    assert summary == {"summary": True, "days": 3, "without": 1}
+    assert summary == {"summary": True, "days": 3, "without": 2}
     _, out, _ = run(text, "--aqi", "--lang", "zh")
     for words in ("2026-03-01", "101", "轻度污染", "数据不足"):
         assert words in out
@@ -450,7 +490,7 @@ def test_what_a_logger_writes_for_no_value_does_not_count(run):
     values = [9999 if 600 <= n < 620 else 38 + n % 5 for n in range(1440)]
     value, valid, exceeded, err = day_of_pm10(run, *values)
     assert (value, valid, exceeded) == (40, True, False)
-    assert "20 x value outside the catalogue's range" in err
+    assert "20 x a number that stands for no value" in err
 
 
 def test_clean_air_a_little_below_zero_counts(run):

@@ -16,7 +16,7 @@ GRADE_2 = {
     "GB 3095-2026": {"pm25": 60, "pm10": 120, "so2": 150, "no2": 80, "co": 4},
 }
 HOUR_2 = {"so2": 500, "no2": 200, "co": 10, "o3": 200}
-DECIMALS = {"pm25": 0, "pm10": 0, "so2": 1, "no2": 1, "co": 2, "o3": 1}
+DECIMALS = {"pm25": 0, "pm10": 0, "so2": 0, "no2": 0, "co": 1, "o3": 0}
 
 
 def recorded(name, shift=0):
@@ -52,13 +52,13 @@ def expected(values, limits):
         known = {hour: value for hour, value in hours.items() if value is not None}
         for hour in hours if quantity in HOUR_2 else ():
             value = known.get(hour)
-            over = value is not None and value > HOUR_2[quantity]
+            over = value is not None and round(value, DECIMALS[quantity]) > HOUR_2[quantity]
             found[f"{quantity}-hour", f"{day}T{hour:02}"] = (value, value is not None, over)
         if quantity == "o3":
             spans = [[known[hour] for hour in range(end - 8, end) if hour in known] for end in range(8, 25)]
             means = [sum(span) / len(span) for span in spans if len(span) >= 6]
             top = max(means, default=None)
-            over = top is not None and round(top, 1) > 160
+            over = top is not None and round(top) > 160
             found["o3-8h", f"{day}T00"] = (top, len(means) >= 14 or over, over)
         else:
             mean = sum(known.values()) / len(known) if known else None
@@ -84,7 +84,7 @@ def test_the_air_of_beijing_day_by_day(station, standard, shift, tmp_path, monke
     told = {}
     for one in lines:
         name = one["limit"].removesuffix("-2").removesuffix("-transition")
-        if not name.endswith("year"):
+        if not name.endswith("year") and "-p9" not in name:
             told[name, one["start"][:13]] = (one["value"], one["valid"], one["exceeded"])
     assert set(told) == set(wanted)
     for key, (value, valid, exceeded) in wanted.items():

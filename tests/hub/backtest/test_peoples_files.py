@@ -197,7 +197,7 @@ def test_times_that_may_be_ends_are_not_taken_for_starts_without_a_word(run):
     levels = [45.0] * 24
     levels[5] = levels[21] = 70.0
     rows = [f"2026-03-02T{hour + 1:02}:00:00+08:00,3600,laeq,{level}" for hour, level in enumerate(levels)]
-    code, out, err = run(text(*rows), "--json", "--stamp", "end", "--standards", "GB 12523-2025")
+    code, out, err = run(text(*rows), "--json", "--stamp", "end", "--standards", "GB 12523-2025", "--background", "40")
     over = [one["start"][11:16] for one in judged((code, out, err)) if one["exceeded"]]
     assert (over, err) == (["05:00", "05:20", "05:40"], "")
     assert run(text(*rows), "--json", "--stamp", "start")[2] == ""
@@ -342,12 +342,13 @@ def test_the_worst_windows_come_first(run):
         for n, level in enumerate(levels)
     ]
     tsp = [f"2026-03-02T{hour:02}:00:00+08:00,3600,tsp,301" for hour in range(24)]
-    _, out, _ = run(text(*rows, *tsp), "--worst", "3", "--stamp", "start")
+    _, out, _ = run(text(*rows, *tsp), "--worst", "3", "--stamp", "start", "--background", "40")
     table = out[out.index("Worst, from") :]
     assert [line.split()[1] for line in table.splitlines()[1:]] == ["09:40", "10:00", "09:20"]
-    worst = run(text(*rows), "--worst", "2", "--json", "--stamp", "start")[1].splitlines()
-    assert [json.loads(line).get("value") for line in worst] == [85, 72, None]
-    assert json.loads(worst[-1])["exceeded"] == 3
+    for background, outcome in ((["--background", "40"], "exceeded"), ([], "above_uncorrected")):
+        worst = run(text(*rows), "--worst", "2", "--json", "--stamp", "start", *background)[1].splitlines()
+        assert [json.loads(line).get("value") for line in worst] == [85, 72, None]
+        assert json.loads(worst[-1])[outcome] == 3
     for options in (("--csv", "--json"), ("--csv", "--aqi"), ("--worst", "2", "--aqi"), ("--worst", "0")):
         assert run(text(*rows), *options)[0] == 2
 
@@ -359,7 +360,7 @@ def test_verdicts_as_csv_for_a_spreadsheet(run):
     assert len(rows) == 24
     assert list(rows[0].values()) == [
         *("GB 12523-2025", "laeq-night", "laeq", "2026-03-02T00:00:00+08:00", "2026-03-02T00:20:00+08:00"),
-        *("58.3", "55", "dB(A)", "1.0", "exceeded"),
+        *("58.3", "55", "dB(A)", "1.0", "above_uncorrected", "suspicion", "58"),
     ]
 
 

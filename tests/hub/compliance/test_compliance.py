@@ -9,6 +9,7 @@ import pytest
 
 from edge import message
 from hub.compliance.consumer import GRACE, NEWS
+from hub.registry.live import City, District
 from schemas import load_limits
 from tests.hub.helpers import CITY, LIMITS, Hub, Speaker, at, execute, record
 
@@ -73,6 +74,12 @@ def test_half_the_time_60_db_and_half_70_db_is_a_verdict_of_67_4_db(hub, board):
         "binding": "binds",
         "reason": "",
         "permitted": 0,
+        "grade": "",
+        "compared": 67,
+        "background": 20,
+        "rounding": "S",
+        "missing": "",
+        "assumed": "sensitive=near, works=planned",
         "proof": "mac",
     }
     assert hub.alerts() == []
@@ -428,6 +435,37 @@ def test_a_window_called_invalid_during_an_outage_alerts_when_its_data_come_whil
     assert [alert["first"] for alert in hub.alerts() if alert["state"] == "firing"] == [NINE]
 
 
+def test_the_background_of_the_area_comes_from_another_site_and_a_late_one_amends_the_verdict(tmp_path):
+    """PM10 250: without a background 250 - 150 = 100 is above 80 for certain; 210 is not known until 140 comes: 70."""
+    limits = [(s, n) for s, n in load_limits() if s.id in ("DB13/2934-2019", "GB 3095-2026")]
+    north = District(id="north", city="c", en="North", zh="北区", reference="stack-1")
+    city = msgspec.structs.replace(
+        CITY,
+        cities={"c": City(id="c", en="Handan", zh="邯郸", jurisdiction="CN-HE")},
+        named_districts={"north": north, "south": District(id="south", city="c", en="South", zh="南区")},
+    )
+    with Hub(tmp_path, limits, city) as hub:
+        own, area = Speaker("fence-1"), Speaker("stack-1")
+        rule = "DB13/2934-2019 pm10"
+        hear(hub, own.telemetry(*minutes(NINE, 60, pm10=250), *minutes(NINE + 3600, 60, pm10=210)), now=NINE + 7205)
+        first, second = hub.verdicts(rule)
+        assert (first["outcome"], first["permitted"], first["compared"]) == ("compliant", 1, 100)  # two are permitted
+        assert (second["outcome"], second["reason"]) == ("invalid", "no_background")
+        hear(hub, area.telemetry(*minutes(NINE + 3600, 60, pm10=140)), now=NINE + 7300)
+        amended = hub.verdicts(rule)[-1]
+        assert (amended["outcome"], amended["compared"], amended["background"], amended["revision"]) == (
+            *("compliant", 70),
+            *(140, 2),
+        )
+        # The hour after is judged only when the reference is done with it.
+        later = NINE + 7200
+        hear(hub, area.telemetry(*minutes(later, 30, pm10=140)), now=later + 1805)
+        hear(hub, own.telemetry(*minutes(later, 60, pm10=240)), now=later + 3605)
+        assert len(hub.verdicts(rule)) == 3
+        hear(hub, area.telemetry(*minutes(later + 1800, 30, pm10=140)), now=later + 3610)
+        assert (hub.verdicts(rule)[-1]["compared"], hub.verdicts(rule)[-1]["background"]) == (100, 140)
+
+
 FUGITIVE = [(s, n) for s, n in load_limits() if s.id == "GB 16297-1996" and n.quantity == "tsp"]
 
 
@@ -480,8 +518,22 @@ def test_a_window_whose_certain_level_is_above_the_limit_is_exceeded(hub, board)
     assert (verdict["outcome"], verdict["reason"]) == ("exceeded", "at_least")
     assert verdict["value"] == pytest.approx(82.2, abs=0.06)
     (alert,) = hub.alerts()
-    assert "at least 82.2 dB(A), limit 70" in alert["text"]
+    assert "at least 82.2 dB(A), judged as 82 dB(A) (background 20.0 dB(A)), limit 70" in alert["text"]
     assert "至少82.2 dB(A)" in alert["text"]
+
+
+def test_a_certain_level_above_the_limit_is_a_suspicion_where_the_background_is_not_known(tmp_path, board):
+    sites = {id_: msgspec.structs.replace(site, background=()) for id_, site in CITY.sites.items()}
+    with Hub(tmp_path, LIMITS, msgspec.structs.replace(CITY, sites=sites)) as hub:
+        hear(hub, clipped(board, NINE, 120, 1, 60.0, laeq=103.0), now=NINE + WINDOW + 5)
+        (verdict,) = hub.verdicts()
+        assert (verdict["outcome"], verdict["grade"], verdict["reason"]) == (
+            *("above_uncorrected", "suspicion"),
+            "at_least",
+        )
+        (alert,) = hub.alerts()
+        assert "at least 82.2 dB(A)" in alert["text"]
+        assert "A suspicion, no violation" in alert["text"]
 
 
 def test_otherwise_a_record_that_was_clipped_does_not_count(hub, board):

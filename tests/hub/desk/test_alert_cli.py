@@ -85,7 +85,7 @@ def test_an_alert_is_shown_with_windows_limit_and_all_that_was_done(evidenced):
     assert shown.code == 0
     for words in (
         "2026-03-02 12:00-12:20 exceeded: 74.0 dB(A), 100 %",
-        "GB 12523-2025, Emission standard of noise from construction sites: Day, 20 min LAeq, limit 70 dB(A)",
+        "GB 12523-2025, Emission standard for construction noise: Day, 20 min LAeq, limit 70 dB(A)",
         "averaging 20 min energy mean",
         "limit verified: S (secondary source), averaging: U (unverified)",
         "120 readings: fenceline alerts show 1 --json",

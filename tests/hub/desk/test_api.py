@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 import jsonschema
+import msgspec
 import pytest
 from fastapi.openapi.models import OpenAPI
 from hypothesis import HealthCheck, given, settings
@@ -30,9 +31,22 @@ from hub.http.server import MOST_BODY, Server, make_app
 from hub.series import SqliteStore
 from hub.series.sink import StoreSink
 from hub.wire.seal import authentic
+from schemas import load_limits
 from schemas.language import Lang
 from tests.hub.alerting import DAY, AlertCity, run, write_files
-from tests.hub.helpers import CITY, LIMITS, NOON, QUANTITIES, SHANGHAI, Hub, Speaker, open_all, query, record
+from tests.hub.helpers import (
+    CITY,
+    LIMITS,
+    NOON,
+    QUANTITIES,
+    QUIET_TOML,
+    SHANGHAI,
+    Hub,
+    Speaker,
+    open_all,
+    query,
+    record,
+)
 from tests.hub.http.test_guard import answer, connections
 from tests.hub.http.test_http import Hub as Watched
 
@@ -370,6 +384,31 @@ def test_verdicts_are_listed_with_their_revisions(api):
     ]
     assert api.get("/verdicts?outcome=compliant&site=tower&since=2026-03-02T00:00:00Z").json()["verdicts"]
     assert api.get("/verdicts?until=2026-01-01T00:00:00Z").json() == {"verdicts": [], "cursor": None}
+
+
+def test_a_suspicion_and_what_is_open_are_told_as_such(tmp_path):
+    """The tower has no background: 74 dB are a suspicion. The mill's zone class is not known: 60 dB are open."""
+    bare = {id_: msgspec.structs.replace(site, background=()) for id_, site in CITY.sites.items()}
+    write_files(tmp_path)
+    registry = (tmp_path / "registry.toml").read_text("utf-8")
+    (tmp_path / "registry.toml").write_text(registry.replace(QUIET_TOML, ""), "utf-8")
+    (tmp_path / "data").mkdir()
+    limits = [(s, n) for s, n in load_limits() if s.id in ("GB 12523-2025", "GB 12348-2008")]
+    with Hub(tmp_path / "data", limits, msgspec.structs.replace(CITY, sites=bare)) as hub:
+        hub.now = NOON + 1205
+        for device, level in (("fence-1", 74.0), ("stack-1", 60.0)):
+            hub.hear(Speaker(device).telemetry(*[record(NOON + 60 * n, 60, laeq=level) for n in range(20)]))
+        hub.judge()
+    with an_api(tmp_path) as api:
+        (one,) = api.get("/verdicts?outcome=above_uncorrected").json()["verdicts"]
+        assert (one["grade"], one["value"], one["compared"], one["background"]) == ("suspicion", 74.0, 74, None)
+        assert one["assumed"] == "sensitive=near, works=planned"
+        (alert,) = api.get("/alerts?severity=suspicion").json()["alerts"]
+        assert (alert["severity"], alert["severity_name"]) == ("suspicion", "suspicion")
+        assert api.get("/alerts?severity=violation").json()["alerts"] == []
+        found = api.get("/verdicts?outcome=open").json()["verdicts"]
+        assert {(one["missing"], one["grade"], one["limit"]) for one in found} == {("zone_class", "", 70)}
+        assert {one["reason"] for one in found} == {"what of the site decides the limit is not known"}
 
 
 def window(busy, **more):

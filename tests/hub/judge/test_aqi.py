@@ -81,7 +81,7 @@ def test_levels(value, level):
 def test_the_day_chooses_the_edition():
     assert (edition_on(LAST_OF_OLD), edition_on(FIRST_OF_NEW)) == (OLD, NEW)
     hours = {"pm25": [61.0] * 24}
-    assert index_of_day(hours, LAST_OF_OLD).value == 83
+    assert index_of_day(hours, LAST_OF_OLD).parts == {"PM25_24h": 83}
     assert index_of_day(hours, FIRST_OF_NEW).value == 101
 
 
@@ -89,12 +89,14 @@ def test_an_hour_is_told_by_means_of_one_hour_of_particulates_too_since_2026():
     means = {"pm25": 61.0, "no2": 100.0, "laeq": 70.0}
     assert index_of_hour(means, FIRST_OF_NEW).parts == {"PM25_1h": 101, "NO2_1h": 50}
     assert index_of_hour(means, LAST_OF_OLD).parts == {"PM25_24h": 83, "NO2_1h": 50}
+    assert index_of_hour(means | {"o3_8h": 100.0}, LAST_OF_OLD).parts == {"PM25_24h": 83, "NO2_1h": 50, "O3_8h": 50}
+    assert index_of_hour(means | {"o3_8h": 100.0}, FIRST_OF_NEW).parts == {"PM25_1h": 101, "NO2_1h": 50}
     assert index_of_hour({"laeq": 70.0}, FIRST_OF_NEW) is None
 
 
 def test_a_day_needs_20_of_its_hours():
     twenty = [60.0] * 20 + [None] * 4
-    assert index_of_day({"pm25": twenty}, FIRST_OF_NEW).value == 100
+    assert index_of_day({"pm25": twenty}, FIRST_OF_NEW).parts == {"PM25_24h": 100}
     assert index_of_day({"pm25": [None, *twenty[:-5], *[None] * 4]}, FIRST_OF_NEW) is None
 
 
@@ -110,6 +112,59 @@ def test_ozone_of_a_mean_of_8_hours_needs_6_and_of_a_day_14_of_them():
     """Without hours 0 to 4, spans from hour 3 on have 6 of their 8: 14 of 17. Without hour 5, too, only 13."""
     assert "O3_8h" in concentrations_of_day({"o3": [None] * 5 + [50.0] * 19})
     assert concentrations_of_day({"o3": [None] * 6 + [50.0] * 18}) == {}
+
+
+def test_ozone_above_the_limit_counts_however_few_means_there_are():
+    """From 12:00 to 20:00 there are 170 ug/m3: five means of 8 h, of which the highest is above 160."""
+    hours = {"o3": [None] * 12 + [170.0] * 8 + [None] * 4}
+    assert concentrations_of_day(hours) == {"O3_8h": 170}
+    assert index_of_day(hours, FIRST_OF_NEW).value == 110  # 100 + 50 x 10 / 55 = 109.1
+    assert index_of_day({"o3": [None] * 12 + [160.0] * 8 + [None] * 4}, FIRST_OF_NEW) is None
+
+
+WHOLE = {
+    "pm25": [30.0] * 24,
+    "pm10": [60.0] * 24,
+    "so2": [10.0] * 24,
+    "no2": [20.0] * 24,
+    "co": [0.8] * 24,
+    "o3": [90.0] * 24,
+}
+"""IAQI by hand, edition of 2026: PM2.5 50 x 30 / 35 = 42.9; PM10 50 + 50 x 10 / 70 = 57.1; SO2 50 x 10 / 50 = 10;
+NO2 50 x 20 / 40 = 25; CO 50 x 0.8 / 2 = 20; O3 50 x 90 / 100 = 45. Each is rounded up."""
+
+
+def test_a_day_by_hand():
+    index = index_of_day(WHOLE, FIRST_OF_NEW)
+    assert index.parts == {"PM25_24h": 43, "PM10_24h": 58, "SO2_24h": 10, "NO2_24h": 25, "CO_24h": 20, "O3_8h": 45}
+    assert (index.value, index.primary, index.level, index.missing) == (58, ("PM10_24h",), 2, ())
+
+
+def test_a_day_by_the_seven_items_of_2012():
+    """PM10 50 + 50 x 10 / 100 = 55; the highest hour of ozone, 50 + 50 x 20 / 40 = 75, is an item of its own."""
+    index = index_of_day(WHOLE | {"o3": [90.0] * 12 + [180.0] + [90.0] * 11}, LAST_OF_OLD)
+    assert (index.parts["PM10_24h"], index.parts["O3_1h"], index.parts["O3_8h"]) == (55, 75, 51)
+    assert (index.value, index.primary) == (75, ("O3_1h",))
+    assert len(index.parts) == 7
+
+
+@pytest.mark.parametrize("missing", WHOLE)
+@pytest.mark.parametrize("day", [LAST_OF_OLD, FIRST_OF_NEW])
+def test_without_one_of_its_pollutants_a_day_is_not_told_unless_it_is_polluted(missing, day):
+    """HJ 633-2026, 5.3.1: the missing one might be the highest."""
+    rest = {quantity: means for quantity, means in WHOLE.items() if quantity != missing}
+    index = index_of_day(rest, day)
+    assert (index.value, index.level, index.primary, index.missing) == (None, None, (), (missing,))
+    assert index.parts
+    other = "pm10" if missing == "pm25" else "pm25"
+    polluted = index_of_day(rest | {other: [400.0] * 24}, day)
+    assert (polluted.value > 100, polluted.missing) == (True, (missing,))
+
+
+@pytest.mark.parametrize(("pm25", "value"), [(60.4, None), (60.6, 101)])
+def test_an_incomplete_day_begins_to_be_told_above_100(pm25, value):
+    """60.4 is 60, index 100; 60.6 is 61, index 101."""
+    assert index_of_day({"pm25": [pm25] * 24}, FIRST_OF_NEW).value == value
 
 
 def test_above_800_the_old_edition_goes_by_the_highest_hour_and_the_new_one_says_300():

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import fenceline
+from schemas import load_limits
 from tests.json_lines import rows_of
 
 REGISTRY = """
@@ -121,7 +122,7 @@ def test_a_standard_is_shown_whole_with_its_sources(run):
     assert "5.4.2" in out
     told = json.loads(run("show", "GB 3095-2012", "--json")[1])
     assert told["standard"]["ends"] == "2026-03-01"
-    assert len(told["limits"]) == 42
+    assert len(told["limits"]) == 54
 
 
 def test_the_limits_of_a_site_of_the_registry_are_explained(run, config):
@@ -174,6 +175,8 @@ def test_the_limits_of_any_site_are_explained_without_a_registry(run):
         "limit": "laeq-day",
         "status": "no",
         "reason": "not_yet",
+        "missing": "",
+        "assumed": {},
         "why": "",
         "quantity": "laeq",
         "value": 70,
@@ -227,3 +230,20 @@ def test_an_unknown_site_is_refused_with_the_nearest(run, config):
     code, _, err = run("explain", "mil", "--config", config)
     assert code == 2
     assert "did you mean 'mill'" in err
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "98th percentile"), ("zh", "第98百分位数")])
+def test_the_whole_catalogue_is_listed_and_every_standard_shown_in_both_languages(run, lang, words):
+    code, out, err = run("list", "--lang", lang)
+    assert (code, err, words in out) == (0, "", True)
+    for id_ in {standard.id for standard, _ in load_limits()}:
+        code, out, err = run("show", id_, "--lang", lang)
+        assert (code, err, id_ in out) == (0, "", True)
+
+
+def test_a_site_says_what_is_missing_and_assumed(run):
+    told = rows_of(run("explain", "--kind", "construction", "--jurisdiction", "Shaanxi", "--json")[1])
+    missing = {f"{one['standard']} {one['limit']}": one["missing"] for one in told if one["missing"]}
+    assert missing["DB61/1078-2017 tsp-earthworks"] == "phase"
+    (day,) = [one for one in told if (one["standard"], one["limit"]) == ("GB 12523-2025", "laeq-day")]
+    assert day["assumed"] == {"sensitive": "near", "works": "planned"}

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from hub.config.files import ConfigError, load_config
+from hub.limits.places import Places
 from hub.registry.live import LiveRegistry, load_registry
 from tests.hub.alerting import run
 from tests.hub.registry_files import KEYS, REGISTRY, make
@@ -259,6 +260,47 @@ def test_a_live_registry_does_not_start_with_files_that_cannot_be_used(tmp_path,
     (tmp_path / "keys.toml").chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
         LiveRegistry(config)
+
+
+MEASURED = '{level = 52.4, from = "2026-11-20T12:00", to = 2026-11-20T12:20:00, confirmed = "officer-2"}'
+
+
+def test_a_background_is_in_the_registrys_own_time_and_a_reference_is_a_board(tmp_path):
+    text = REGISTRY.replace("# closes in 2027", f'background = [{MEASURED}]\nreference = "stack-1"')
+    registry = load_registry(load_config(make(tmp_path, text)))
+    (level,) = registry.sites["gate-7"].background
+    assert (level.level, level.confirmed, level.until) == (52.4, "officer-2", None)
+    assert level.from_ == dt.datetime(2026, 11, 20, 12, tzinfo=SHANGHAI)
+    places = Places(registry)
+    (told,) = places.backgrounds("fence-1")
+    assert (told.level, told.measured, told.since) == (52.4, level.from_.timestamp(), level.from_.timestamp())
+    assert (places.reference("fence-1"), places.referring("stack-1")) == ("stack-1", ("fence-1",))
+    assert (places.reference("stack-1"), places.backgrounds("stack-1")) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("level = 52.4", "level = -3", "background: level = -3: expected a level in dB(A)"),
+        ("level = 52.4, ", "", "background[0].level is missing; expected a level in dB(A)"),
+        ("T12:20:00", "T11:00:00", "background: to = 2026-11-20 11:00:00+08:00: expected a time later than from"),
+        ('confirmed = "officer-2"', "confirmed = 2", "background[0].confirmed = 2: expected who confirms"),
+        ('"2026-11-20T12:00"', '"noon"', "background[0].from = 'noon': expected a date and time"),
+        ("}", ", until = 2020-01-01T00:00:00}", "background: until = 2020-01-01 00:00:00+08:00: expected a time later"),
+    ],
+)
+def test_a_wrong_background_is_refused(tmp_path, old, new, sentence):
+    assert old in MEASURED
+    text = REGISTRY.replace("# closes in 2027", f"background = [{MEASURED.replace(old, new)}]")
+    with pytest.raises(ConfigError) as refused:
+        load_registry(load_config(make(tmp_path, text)))
+    assert GATE + sentence in str(refused.value)
+
+
+def test_a_reference_that_is_no_board_is_refused(tmp_path):
+    text = REGISTRY.replace("# closes in 2027", 'reference = "station-9"')
+    with pytest.raises(ConfigError, match="site 'gate-7': there is no board 'station-9'"):
+        load_registry(load_config(make(tmp_path, text)))
 
 
 OWN = ("health", "broker", "ca", "grafana", "hub", "hub-nanhai", "fenceline-hub", "before-restore-2026")

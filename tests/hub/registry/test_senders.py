@@ -7,6 +7,7 @@ import pytest
 
 import fenceline
 from hub.config.files import ConfigError, load_config
+from hub.limits.places import Places
 from hub.registry.live import load_registry
 from tests.hub.registry_files import REGISTRY, make
 from tests.json_lines import rows_of
@@ -56,6 +57,15 @@ def test_they_stand_beside_boards_and_have_a_site(config):
     assert registry.sender("nobody") is None
     assert registry.owned(("tianhe",)).stations == {}
     assert registry.owned(("nanhai",)).terminals.keys() == {"truck-1"}
+
+
+def test_a_station_measures_the_background_of_boards_and_has_one_itself(tmp_path):
+    text = REGISTRY.replace("# closes in 2027", 'reference = "mill-cems"') + SENDERS
+    text = text.replace('id = "mill"\n', 'id = "mill"\nreference = "fence-1"\n', 1)
+    places = Places(load_registry(load_config(make(tmp_path, text))))
+    assert (places.reference("fence-1"), places.reference("mill-cems")) == ("mill-cems", "fence-1")
+    assert places.referring("mill-cems") == ("fence-1",)
+    assert set(places.referring("fence-1")) == {"stack-1", "mill-cems", "truck-1"}
 
 
 def test_a_password_is_read_where_the_file_of_keys_has_one(config, tmp_path):

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import time
 
+import msgspec
 import pytest
 
 from edge import message
@@ -15,7 +16,7 @@ from hub.run.consumers import Consumers, Job
 from hub.series import StoreError
 from tests.hub import registry_files
 from tests.hub.alerting import until
-from tests.hub.helpers import SHANGHAI, Speaker, at, open_all, record
+from tests.hub.helpers import QUIET, SHANGHAI, Speaker, at, open_all, record
 from tests.hub.whole import WholeHub
 
 START = at("2026-11-24 06:00")
@@ -29,6 +30,7 @@ CITY = Registry(
             zh="钟楼",
             zone_class="2",
             position=(30.25, 120.5),
+            background=QUIET,
         ),
         "mill": Site(id="mill", district="south", kind="factory", en="Old Mill", zh="老面粉厂"),
     },
@@ -278,3 +280,21 @@ def test_a_kill_repeats_points_and_changes_none(hub, database):
     hub.open()
     hub.work()
     assert {name: rows(database, name) for name in before} == before
+
+
+def test_above_a_limit_without_a_background_is_a_state_of_its_own(hub, database):
+    bare = msgspec.structs.replace(CITY.sites["tower"], background=())
+    for sink in (hub.compliance, hub.reports):
+        sink.use(msgspec.structs.replace(CITY, sites=CITY.sites | {"tower": bare}))
+    measure(hub, Speaker(), 30, laeq=95.4)
+    (verdict,) = [row for row in rows(database, "verdict") if row["standard"] == "GB 12523-2025"]
+    assert (verdict["outcome"], verdict["grade"], verdict["exceeded"], verdict["invalid"]) == (
+        *("above_uncorrected", "suspicion"),
+        *(0, 2),
+    )
+    assert (verdict["value"], verdict["compared"], verdict["rounding"]) == (pytest.approx(95.4), 95, "S")
+    (day,) = [row for row in rows(database, "verdict_24h") if row["standard"] == "GB 12523-2025"]
+    assert (day["windows"], day["exceeded"], day["uncorrected"], day["open"], day["invalid"]) == (1, 0, 1, 0, 0)
+    state = {row["site"]: row for row in rows(database, "state")}["tower"]
+    assert (state["level"], state["alerts"]) == (4, 1)
+    assert alerts(database)[0]["severity"] == "suspicion"

@@ -43,14 +43,36 @@ def test_an_hour_with_too_little_data_has_no_index():
     assert fields == {"pm10_capture": pytest.approx(2600 / 3600)}
 
 
-@pytest.mark.parametrize(("hours", "index"), [(24, 75), (20, 75), (19, None)])
+@pytest.mark.parametrize(("hours", "index"), [(24, 125), (20, 125), (19, None)])
 def test_before_the_edition_of_2026_the_index_of_dust_rests_on_24_hours(hours, index):
     t = BEFORE_2026_EDITION
-    fields = told([hour("pm10", 100, t - HOUR * back) for back in range(hours)], t)
+    fields = told([hour("pm10", 200, t - HOUR * back) for back in range(hours)], t)
     assert fields.get("aqi") == index
-    assert fields["pm10"] == 100
+    assert fields["pm10"] == 200
     if index:
         assert (fields["edition"], fields["primary"]) == ("HJ 633-2012", "PM10")
+
+
+@pytest.mark.parametrize(("dust", "index"), [(120, None), (121, 101)])
+def test_an_hour_without_gases_is_told_above_100_only(dust, index):
+    """120 ug/m3 of PM10 are an index of 100: a pollutant that was not measured might be above it."""
+    fields = told([hour("pm10", dust)])
+    assert (fields.get("aqi"), fields.get("level")) == (index, index and 3)
+    assert fields["missing"] == "PM2.5, SO2, NO2, CO, O3"
+
+
+def test_an_hour_of_all_six_pollutants_is_told():
+    """PM10 60: 50 + 50 x 10 / 70 = 57.1; O3 90: 50 x 90 / 160 = 28.1."""
+    air = {"pm10": 60, "pm25": 20, "so2": 10, "no2": 20, "co": 0.5, "o3": 90}
+    fields = told([hour(quantity, value) for quantity, value in air.items()])
+    assert (fields["aqi"], fields["primary"], "missing" in fields) == (58, "PM10", False)
+
+
+def test_before_2026_ozone_is_told_by_8_hours_too():
+    """170 ug/m3 in 8 h: 100 + 50 x 10 / 55 = 109.1; in 1 h 50 + 50 x 10 / 40 = 62.5."""
+    t = BEFORE_2026_EDITION
+    fields = told([hour("o3", 170, t - HOUR * back) for back in range(8)], t)
+    assert (fields["aqi"], fields["primary"]) == (110, "O3")
 
 
 def test_a_board_that_falls_silent_counts_as_nothing_for_a_day():

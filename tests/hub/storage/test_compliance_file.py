@@ -16,6 +16,7 @@ from hub.alerts.book import Book
 from hub.alerts.maintenance import Maintenance
 from hub.alerts.records import Alert, AlertEvent, AlertWindow, Notification
 from hub.alerts.tables import PART as ALERTS
+from hub.compliance.tables import PART as COMPLIANCE_PART
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.notify.queue import count_waiting
 from hub.notify.tables import PART as NOTIFY
@@ -170,3 +171,25 @@ def test_a_struct_has_the_columns_of_its_table(tmp_path, record, table):
 )
 def test_every_word_of_an_alert_has_a_text(words, texts):
     assert list(get_args(words)) == list(texts)
+
+
+def test_verdicts_of_before_keep_what_they_said_and_say_how_grave_it_was(tmp_path):
+    path, before = tmp_path / "compliance.db", COMPLIANCE_PART._replace(steps=COMPLIANCE_PART.steps[:1])
+    with closing(open_compliance(path, before)) as db:
+        for outcome, binding in (("exceeded", "binds"), ("exceeded", "informs"), ("compliant", "binds")):
+            db.execute(
+                "INSERT INTO verdict (device, rule, start, end, outcome, value, limit_value, valid_share, revision, "
+                "judged, binding) VALUES ('d', 'r', 0, 60, ?, 70.2, 70.0, 1, 1, 0, ?)",
+                (outcome, binding),
+            )
+        db.execute("INSERT INTO mark VALUES ('d', 'r', 0, 60, 2001, 1)")
+        db.commit()
+    with closing(open_compliance(path, COMPLIANCE_PART)) as db:
+        rows = db.execute("SELECT outcome, grade, limit_value, compared FROM verdict").fetchall()
+        assert rows == [
+            ("exceeded", "violation", 70.0, None),
+            ("exceeded", "", 70.0, None),
+            ("compliant", "", 70.0, None),
+        ]
+        assert db.execute("SELECT value, compared FROM mark").fetchall() == [(2001, 2001)]
+        db.execute("UPDATE verdict SET limit_value = NULL")  # what is not known may be left open from now on

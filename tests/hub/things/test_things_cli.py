@@ -307,7 +307,7 @@ def test_maps_of_other_systems_are_converted_and_what_stays_is_not_converted_twi
         (
             "a.toml",
             f'[[thing]]\nkind = "truck"\nid = "x"\nproperties = {{plate = {"[" * 200}{"]" * 200}}}',
-            "nested too deeply",
+            "is nested too deeply",
         ),
         ("a.toml", '[[thing]]\nkind = "bin"\nid = "x"\nproperties = 3', "properties"),
         ("a.toml", '[[thing]]\nkind = "bin"\nid = "x"\nfrom = 3', "from = 3: expected a date"),
@@ -459,7 +459,7 @@ def test_what_cannot_be_used_is_told_without_a_traceback(city, tmp_path_factory)
     assert "cannot be read" in refused(city, "import", city)
     (city / "data").mkdir(exist_ok=True)
     (city / "data" / "compliance.db").write_bytes(b"this is no database" * 100)
-    assert "is damaged" in refused(city, "list")
+    assert "compliance.db: is damaged" in refused(city, "list")
 
 
 def test_a_list_does_not_wait_for_the_library_of_figures(city):

@@ -217,10 +217,12 @@ def test_a_limits_verdict_has_the_same_record():
     standard, limit = next((s, n) for s, n in load_limits() if s.id == "GB 12523-2025")
     verdict = Verdict(
         *("nanhai", "pit", "pit-1", f"{standard.id} {limit.id}", standard, limit, limit.quantity, EIGHT, EIGHT + 1200),
-        *(71.26, limit.value, "dB(A)", 0, 1.0, "exceeded", "", False, 2, EIGHT + 1300.0, "binds"),
+        *(71.26, 71.0, 40.0, limit.value, "dB(A)", 1, 1.0, "exceeded", "violation", "", "", "", False, 2),
+        *(EIGHT + 1300.0, "binds"),
     )
     same = of_limit(verdict)
-    assert (same.kind, same.subject, same.citation, same.outcome) == ("limit", "pit-1", standard.id, "exceeded")
+    assert (same.kind, same.subject, same.citation) == ("limit", "pit-1", standard.id)
+    assert (same.outcome, same.grade) == ("exceeded", "violation")
     assert (same.revision, same.amends, same.in_force) == (2, EIGHT, limit.in_force)
 
 
