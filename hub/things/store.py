@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hub.judge.kinds.records import Edition
+from hub.judge.records import Edition
 from hub.storage.rows import select
 from hub.things.entries import Thing, plain
 

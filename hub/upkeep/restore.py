@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import hub.field.tables
-import hub.log.log
+import hub.log.tables
 import hub.reports.sink
 import hub.series.rollups
 import hub.series.sqlite
@@ -49,7 +49,7 @@ ACTS = ("trigger", "view")
 """What in a database acts by itself."""
 
 STEPS: dict[str, Sequence[str]] = {
-    LOG: hub.log.log.STEPS,
+    LOG: hub.log.tables.STEPS,
     hub.field.tables.FILE: hub.field.tables.STEPS,
     "reports.db": hub.reports.sink.STEPS,
     "rollups.db": hub.series.rollups.STEPS,

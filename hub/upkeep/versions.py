@@ -8,7 +8,7 @@ import hub.access.tables
 import hub.alerts.tables
 import hub.compliance.tables
 import hub.field.tables
-import hub.log.log
+import hub.log.tables
 import hub.notify.tables
 import hub.reports.sink
 import hub.series.rollups
@@ -64,7 +64,7 @@ class Versions:
 
 
 KNOWN = {
-    LOG: Versions(len(hub.log.log.STEPS)),
+    LOG: Versions(len(hub.log.tables.STEPS)),
     COMPLIANCE: Versions(shared_version(HISTORY), {part.owner: len(part.steps) for part in PARTS}),
     "rollups.db": Versions(len(hub.series.rollups.STEPS)),
     "series.db": Versions(len(hub.series.sqlite.STEPS)),

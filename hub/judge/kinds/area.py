@@ -11,7 +11,7 @@ import msgspec
 from hub.judge.kinds.conditions import Condition, Places, Seconds, When, Zone
 from hub.judge.kinds.course import Folded, Setting
 from hub.judge.kinds.episodes import Asked, Episodes
-from hub.judge.kinds.records import Cited, Sample
+from hub.judge.records import Cited, Sample
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"for_": "for"}):

@@ -14,7 +14,7 @@ import msgspec
 
 from hub.judge.kinds.conditions import Share
 from hub.judge.kinds.course import Folded, Setting
-from hub.judge.kinds.records import Finding, Sample
+from hub.judge.records import Finding, Sample
 from hub.judge.verdicts import Grade, Outcome
 from schemas.domains.entries import Id
 

@@ -7,8 +7,8 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from hub.judge.kinds.records import Cited, Sample, Value
 from hub.judge.kinds.world import Term, World, names_in
+from hub.judge.records import Cited, Sample, Value
 from hub.judge.windows import LocalTime, Window
 from schemas.domains.entries import Id
 

@@ -9,8 +9,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from hub.judge.kinds.records import Finding, Sample
 from hub.judge.kinds.world import NEVER, World
+from hub.judge.records import Finding, Sample
 from hub.judge.windows import LocalTime, Window
 from schemas.domains.entries import Rule
 

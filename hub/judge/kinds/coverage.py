@@ -30,8 +30,8 @@ from hub.judge.kinds.conditions import (
 )
 from hub.judge.kinds.course import Setting, Windowed
 from hub.judge.kinds.presence import windows_of
-from hub.judge.kinds.records import MOST_EVIDENCE, Finding, Sample
 from hub.judge.kinds.world import Term, metres_per_degree, names_in
+from hub.judge.records import MOST_EVIDENCE, Finding, Sample
 from hub.judge.verdicts import Outcome
 from hub.judge.windows import Window
 from schemas.domains.entries import Id

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from hub.judge.kinds.course import Course
-from hub.judge.kinds.records import Finding, RuleVerdict, Sample
+from hub.judge.records import Finding, RuleVerdict, Sample
 from hub.judge.windows import DAY, LocalTime
 from schemas.domains.entries import Rule
 

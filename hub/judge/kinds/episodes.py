@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hub.judge.kinds.records import MOST_EVIDENCE, Cited, Finding, Sample
+from hub.judge.records import MOST_EVIDENCE, Cited, Finding, Sample
 from hub.judge.verdicts import Grade, Outcome
 
 Cite = Callable[[Sample], tuple[Cited, ...]]

@@ -10,7 +10,7 @@ import msgspec
 
 from hub.judge.kinds.conditions import Calendar, Condition, Seconds, When
 from hub.judge.kinds.course import Folded, Setting
-from hub.judge.kinds.records import Finding, Sample
+from hub.judge.records import Finding, Sample
 from hub.judge.windows import LocalTime, Window
 
 

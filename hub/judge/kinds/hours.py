@@ -9,7 +9,7 @@ import msgspec
 from hub.judge.kinds.conditions import Calendar, Condition, Permit, Seconds, When, permits_at
 from hub.judge.kinds.course import Folded, Setting
 from hub.judge.kinds.episodes import Asked, Episodes
-from hub.judge.kinds.records import Cited, Sample
+from hub.judge.records import Cited, Sample
 from schemas.domains.entries import Id
 
 

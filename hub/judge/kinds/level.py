@@ -12,7 +12,7 @@ import msgspec
 from hub.judge.kinds.conditions import Seconds
 from hub.judge.kinds.course import Folded, Setting
 from hub.judge.kinds.episodes import Asked, Run
-from hub.judge.kinds.records import Finding, Sample
+from hub.judge.records import Finding, Sample
 from hub.judge.verdicts import Grade, Outcome
 from schemas.domains.entries import Id
 

@@ -11,7 +11,7 @@ import msgspec
 
 from hub.judge.kinds.conditions import Calendar, Condition, Permit, Places, Seconds, Share, When, Zone
 from hub.judge.kinds.course import Setting, Windowed
-from hub.judge.kinds.records import MOST_EVIDENCE, Cited, Finding, Sample
+from hub.judge.records import MOST_EVIDENCE, Cited, Finding, Sample
 from hub.judge.verdicts import Outcome
 from hub.judge.windows import Window
 

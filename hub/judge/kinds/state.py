@@ -34,7 +34,7 @@ from hub.judge.kinds.conditions import (
 )
 from hub.judge.kinds.course import Folded, Setting
 from hub.judge.kinds.episodes import Asked, Episodes
-from hub.judge.kinds.records import MOST_EVIDENCE, Cited, Finding, Sample, Value
+from hub.judge.records import MOST_EVIDENCE, Cited, Finding, Sample, Value
 from hub.judge.verdicts import Grade, Outcome
 from schemas.domains.entries import Id
 

@@ -15,7 +15,7 @@ import shapely
 from shapely import STRtree
 from shapely.geometry import shape
 
-from hub.judge.kinds.records import Cited, Edition, Sample
+from hub.judge.records import Cited, Edition, Sample
 
 ALWAYS, NEVER = -(1 << 62), 1 << 62
 AREAS = ("Polygon", "MultiPolygon")

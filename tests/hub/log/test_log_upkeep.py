@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from hub.intake.admission import Admission
-from hub.log.log import STEPS, Log
+from hub.log.log import Log
 from hub.log.outcomes import Refused
+from hub.log.tables import STEPS
 from hub.registry.live import Registry
 from hub.storage.database import open_database
 from tests.hub.helpers import CITY, NOON, QUANTITIES, Hub, Speaker, query, readings, record

@@ -15,8 +15,8 @@ import pytest
 
 from hub.judge.kinds import KINDS, RuleError, course_of, params_of
 from hub.judge.kinds.docket import Docket
-from hub.judge.kinds.records import Sample
 from hub.judge.kinds.world import World
+from hub.judge.records import Sample
 from hub.judge.windows import LocalTime
 from hub.storage.compliance_file import open_compliance
 from hub.things.store import ThingStore

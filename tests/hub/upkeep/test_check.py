@@ -21,7 +21,8 @@ from paho.mqtt.client import CallbackAPIVersion, Client
 from hub.access.tables import PART as ACCESS
 from hub.health.metrics import Metrics
 from hub.http.server import Condition, Server, make_app
-from hub.log.log import STEPS, Log
+from hub.log.log import Log
+from hub.log.tables import STEPS
 from hub.storage.claims import claim
 from hub.storage.compliance_file import open_compliance
 from hub.upkeep.checks import check

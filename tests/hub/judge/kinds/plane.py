@@ -7,8 +7,8 @@ import msgspec
 
 from hub.judge.kinds import course_of
 from hub.judge.kinds.docket import Docket
-from hub.judge.kinds.records import Edition, Sample
 from hub.judge.kinds.world import World, metres_per_degree
+from hub.judge.records import Edition, Sample
 from hub.judge.windows import LocalTime
 from schemas.domains.entries import Rule
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.judge.kinds.records import REASONS, of_limit
 from hub.judge.kinds.world import ALWAYS, NEVER, World, terms_of
+from hub.judge.records import REASONS, of_limit
 from tests.hub.judge.kinds.plane import Bench, box, local, point, rule, sample, thing
 
 EIGHT = local("08:00:00")
@@ -200,8 +200,8 @@ def test_stops_around_a_point_are_judged_in_metres_wherever_in_the_country():
     for lat, lon in ((45.8, 126.5), (18.3, 109.5)):
         here = {"type": "Point", "coordinates": [lon, lat]}
         world = World([thing("stop", "s", here)])
-        from hub.judge.kinds.records import Sample
         from hub.judge.kinds.world import metres_per_degree
+        from hub.judge.records import Sample
 
         east, north = metres_per_degree(lat)
         for x, y in ((24.9, 0.0), (0.0, 24.9), (-25.1, 0.0), (0.0, -25.1)):
