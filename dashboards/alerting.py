@@ -37,9 +37,9 @@ HEARTBEATS = 5
 LATE_S = 600
 """How far the database may lag behind the hub's log, s: ten times what a rollup takes to be written."""
 SILENT_S = 1800
-"""How long nothing came from any board of a district until it counts as silent, s."""
+"""How long nothing came from any board of a district until it counts as silent [s]."""
 SAMPLED_S = 300
-"""How far back the fleet's state, which the hub writes once a minute, is looked for, s."""
+"""How far back the fleet's state, which the hub writes once a minute, is looked for [s]."""
 DAY_S = 86_400
 
 # The average over the last periods, and not the last period: that one has only begun, and clocks differ. It stands

@@ -141,7 +141,7 @@ def _judged(panels: Panels, one: Panel) -> Any:
     return panel.unit(panels.unit(key)).decimals(quantity.resolution).min(0)
 
 
-def _values(key: str, field: str, step: statements.Step) -> str:
+def _values(key: str, field: str, step: statements.Resolution) -> str:
     where = f"{statements.SITE} AND \"quantity\" = '{key}' AND {statements.BINDS} AND $timeFilter AND {step.condition}"
     return f'SELECT "{field}" FROM "verdict{step.suffix}" WHERE {where} GROUP BY "device", "standard", "rule"'
 

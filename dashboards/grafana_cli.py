@@ -16,7 +16,7 @@ from dashboards.contact import read_contact
 from dashboards.generate import files
 from dashboards.grafana import Grafana, read_token
 from dashboards.panel_check import Asked, ask_all, of_rules, parse_span, questions
-from dashboards.push import Action, Database, Step, plan
+from dashboards.push import Action, Database, PushStep, plan
 from dashboards.texts import Lang
 from hub.terminal.commands import command, option
 from hub.terminal.json_lines import print_object
@@ -302,7 +302,7 @@ def _progress(what: Text, total: int | None) -> Iterator[Any]:
         yield lambda name: bar.update(task, advance=1, description=f"{label} {name}")
 
 
-def _show_steps(grafana: Grafana, steps: list[Step], dry_run: bool) -> None:
+def _show_steps(grafana: Grafana, steps: list[PushStep], dry_run: bool) -> None:
     rows = []
     for step in steps:
         done, would, style = ACTIONS[step.action]

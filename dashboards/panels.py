@@ -126,7 +126,12 @@ class Panels:
         panel.override_by_query(ref_id, [gap_beyond(step * 1.5), *more])
 
     def stepped(
-        self, place: str, steps: Sequence[statements.Step], statement: Callable[[statements.Step], str], *, alias: str
+        self,
+        place: str,
+        steps: Sequence[statements.Resolution],
+        statement: Callable[[statements.Resolution], str],
+        *,
+        alias: str,
     ) -> timeseries.Panel:
         """Return a panel whose curves come from one statement for each coarseness."""
         panel = self._plot(place)
@@ -137,8 +142,8 @@ class Panels:
     def lanes(
         self,
         place: str,
-        steps: Sequence[statements.Step],
-        statement: Callable[[statements.Step], str],
+        steps: Sequence[statements.Resolution],
+        statement: Callable[[statements.Resolution], str],
         *,
         alias: str,
         mappings: Sequence[Any],
@@ -167,7 +172,7 @@ class Panels:
         """
         chosen = f"{statements.SITE} AND {statements.BINDS} AND $timeFilter" + (f" AND {where}" if where else "")
 
-        def statement(step: statements.Step) -> str:
+        def statement(step: statements.Resolution) -> str:
             value_ = '"exceeded"' if step.suffix else '"exceeded" - "invalid"'
             source = f'FROM "verdict{step.suffix}" WHERE {chosen} AND {step.condition}'
             return f'SELECT {value_} AS "outcome" {source} GROUP BY "device", "standard", "rule"'

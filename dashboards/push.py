@@ -1,9 +1,9 @@
 """Brings data source, folders, dashboards, alert rules, contact point and notification policy into a Grafana.
 
-First everything is compared and nothing changed (`plan`), then what differs is written (`Step.apply`). So a second push
-does nothing, and a dry run shows what a push would do. What is not ours stays as it is: other dashboards, rules and
-contact points, other branches of the policy tree, and what people may set on ours (paused, moved, the contact point's
-receivers). What a provisioning file has put there is left to that file.
+First everything is compared and nothing changed (`plan`), then what differs is written (`PushStep.apply`). So a second
+push does nothing, and a dry run shows what a push would do. What is not ours stays as it is: other dashboards, rules
+and contact points, other branches of the policy tree, and what people may set on ours (paused, moved, the contact
+point's receivers). What a provisioning file has put there is left to that file.
 """
 
 import json
@@ -41,7 +41,7 @@ class Action(StrEnum):
     """It is not as we would have it, and not ours to change."""
 
 
-class Step(NamedTuple):
+class PushStep(NamedTuple):
     """One thing in Grafana, what is to be done with it, and how."""
 
     kind: str
@@ -68,7 +68,7 @@ def plan(
     contact: Contact | None = None,
     *,
     alerts: bool = True,
-) -> Iterator[Step]:
+) -> Iterator[PushStep]:
     """Compare with what is there; yield a step for each thing, in the order in which they must be applied.
 
     Args:
@@ -115,7 +115,7 @@ def same(wanted: Any, there: Any) -> bool:
     return bool(wanted == there or (there is None and wanted in ("", False)))
 
 
-def _datasource(grafana: Grafana, database: Database | None) -> Step:
+def _datasource(grafana: Grafana, database: Database | None) -> PushStep:
     uid, api = alerting.DATASOURCE, grafana.api.datasource
     there = grafana.get(f"/datasources/uid/{uid}")
     if there and there["type"] != "influxdb":
@@ -124,10 +124,10 @@ def _datasource(grafana: Grafana, database: Database | None) -> Step:
             "give that one another uid, since the dashboards look for theirs by it"
         )
     if there and there.get("readOnly"):
-        return Step("data source", uid, Action.LEAVE, note=BY_FILE)
+        return PushStep("data source", uid, Action.LEAVE, note=BY_FILE)
     if database is None:
         if there:
-            return Step("data source", uid, Action.KEEP)
+            return PushStep("data source", uid, Action.KEEP)
         raise UserError(
             f"{grafana.url} has no data source with uid {uid!r}; say where InfluxDB is: "
             "--store-url http://influxdb:8086 --store-user NAME --store-password-file FILE"
@@ -153,21 +153,21 @@ def _datasource(grafana: Grafana, database: Database | None) -> Step:
             lambda: api.create_datasource(wanted | secret | {"isDefault": False}),
         )
     if same(wanted, there) and not secret:
-        return Step("data source", uid, Action.KEEP)
+        return PushStep("data source", uid, Action.KEEP)
     body = wanted | secret | {"isDefault": there.get("isDefault", False), "version": there.get("version", 0)}
     body["jsonData"] = (there.get("jsonData") or {}) | wanted["jsonData"]
     note = SECRET if same(wanted, there) else None
     return _step(grafana, "data source", uid, Action.UPDATE, lambda: api.update_datasource_by_uid(uid, body), note)
 
 
-def _folder(grafana: Grafana, uid: str, title: str) -> Step:
+def _folder(grafana: Grafana, uid: str, title: str) -> PushStep:
     # A folder that is there keeps its title: people may rename it.
     if grafana.get(f"/folders/{uid}"):
-        return Step("folder", uid, Action.KEEP)
+        return PushStep("folder", uid, Action.KEEP)
     return _step(grafana, "folder", uid, Action.CREATE, lambda: grafana.api.folder.create_folder(title, uid))
 
 
-def _dashboard(grafana: Grafana, wanted: dict[str, Any], folder: str) -> Step:
+def _dashboard(grafana: Grafana, wanted: dict[str, Any], folder: str) -> PushStep:
     uid = wanted["uid"]
     found = grafana.get(f"/dashboards/uid/{uid}")
     body = {"dashboard": wanted, "folderUid": folder, "overwrite": False, "message": "fenceline grafana push"}
@@ -180,9 +180,9 @@ def _dashboard(grafana: Grafana, wanted: dict[str, Any], folder: str) -> Step:
                 f"(it has no tag {TAG!r}); give it another uid, or remove it"
             )
         if meta.get("provisioned"):
-            return Step("dashboard", uid, Action.LEAVE, note=BY_FILE)
+            return PushStep("dashboard", uid, Action.LEAVE, note=BY_FILE)
         if same({name: value for name, value in wanted.items() if name not in ("id", "version")}, there):
-            return Step("dashboard", uid, Action.KEEP)
+            return PushStep("dashboard", uid, Action.KEEP)
         # The version that we have read: if somebody saves another one now, Grafana refuses ours (412).
         body["dashboard"] = wanted | {"version": there.get("version", 0)}
         body["folderUid"] = meta.get("folderUid", folder)
@@ -190,7 +190,7 @@ def _dashboard(grafana: Grafana, wanted: dict[str, Any], folder: str) -> Step:
     return _step(grafana, "dashboard", uid, action, lambda: grafana.api.dashboard.update_dashboard(body))
 
 
-def _contact_point(grafana: Grafana, contact: Contact | None) -> Step:
+def _contact_point(grafana: Grafana, contact: Contact | None) -> PushStep:
     api, uid = grafana.api.alertingprovisioning, alerting.RECEIVER
     points = grafana.get("/v1/provisioning/contact-points") or ()
     there = next((point for point in points if point.get("uid") == uid), None)
@@ -203,24 +203,24 @@ def _contact_point(grafana: Grafana, contact: Contact | None) -> Step:
         )
         return _step(grafana, "contact point", uid, Action.CREATE, create, None if contact else note)
     if there.get("provenance") == "file":
-        return Step("contact point", uid, Action.LEAVE, note=BY_FILE)
+        return PushStep("contact point", uid, Action.LEAVE, note=BY_FILE)
     if contact is None:
-        return Step("contact point", uid, Action.KEEP)
+        return PushStep("contact point", uid, Action.KEEP)
     hidden = _HIDDEN in json.dumps(there["settings"])
     shown = {name: value for name, value in wanted["settings"].items() if there["settings"].get(name) != _HIDDEN}
     alike = same(wanted | {"settings": shown}, there)
     if alike and not hidden:
-        return Step("contact point", uid, Action.KEEP)
+        return PushStep("contact point", uid, Action.KEEP)
     update = lambda: api.update_contactpoint(uid, wanted, disable_provenance=not there.get("provenance"))  # noqa: E731
     return _step(grafana, "contact point", uid, Action.UPDATE, update, SECRET if alike else None)
 
 
-def _rule(grafana: Grafana, wanted: dict[str, Any], there: dict[str, Any] | None) -> Step:
+def _rule(grafana: Grafana, wanted: dict[str, Any], there: dict[str, Any] | None) -> PushStep:
     uid, api = wanted["uid"], grafana.api.alertingprovisioning
     if there is None:
         return _step(grafana, "alert rule", uid, Action.CREATE, lambda: api.create_alertrule(wanted))
     if there.get("provenance") == "file":
-        return Step("alert rule", uid, Action.LEAVE, note=BY_FILE)
+        return PushStep("alert rule", uid, Action.LEAVE, note=BY_FILE)
     # People may pause a rule, move it, or send it elsewhere. The organisation is the token's.
     kept = {
         name: there[name]
@@ -228,7 +228,7 @@ def _rule(grafana: Grafana, wanted: dict[str, Any], there: dict[str, Any] | None
         if name in there
     }
     if same(wanted | kept, there):
-        return Step("alert rule", uid, Action.KEEP)
+        return PushStep("alert rule", uid, Action.KEEP)
     by_hand = not there.get("provenance")
     return _step(
         grafana,
@@ -239,7 +239,7 @@ def _rule(grafana: Grafana, wanted: dict[str, Any], there: dict[str, Any] | None
     )
 
 
-def _interval(grafana: Grafana, group: alerting.Group) -> Step:
+def _interval(grafana: Grafana, group: alerting.Group) -> PushStep:
     """Return the step that sets how often a group is evaluated; rules that others have put into it stay in it."""
     path = f"/v1/provisioning/folder/{alerting.PLACE}/rule-groups/{group.name}"
     api = grafana.api.alertingprovisioning
@@ -255,22 +255,22 @@ def _interval(grafana: Grafana, group: alerting.Group) -> Step:
     if there is None:
         return _step(grafana, "rule group", group.name, Action.CREATE, change)
     if any(rule.get("provenance") == "file" for rule in there["rules"]):
-        return Step("rule group", group.name, Action.LEAVE, note=BY_FILE)
+        return PushStep("rule group", group.name, Action.LEAVE, note=BY_FILE)
     if there["interval"] == group.interval_s:
-        return Step("rule group", group.name, Action.KEEP)
+        return PushStep("rule group", group.name, Action.KEEP)
     return _step(grafana, "rule group", group.name, Action.UPDATE, change)
 
 
-def _policy(grafana: Grafana, tree: dict[str, Any]) -> Step:
+def _policy(grafana: Grafana, tree: dict[str, Any]) -> PushStep:
     """Return the step for our branch of the tree; it stands first, so that no branch before it takes our alerts."""
     api, name = grafana.api.alertingprovisioning, alerting.RECEIVER
     wanted = alerting.route()
     routes = tree.get("routes") or []
     ours = [route for route in routes if route.get("object_matchers") == wanted["object_matchers"]]
     if tree.get("provenance") == "file":
-        return Step("notification policy", name, Action.KEEP if ours else Action.LEAVE, note=BY_FILE)
+        return PushStep("notification policy", name, Action.KEEP if ours else Action.LEAVE, note=BY_FILE)
     if len(ours) == 1 and same(wanted, ours[0]):
-        return Step("notification policy", name, Action.KEEP)
+        return PushStep("notification policy", name, Action.KEEP)
     others = [route for route in routes if route not in ours]
     place = routes.index(ours[0]) if ours else 0
     body = {part: value for part, value in tree.items() if part != "provenance"}
@@ -286,9 +286,9 @@ def _policy(grafana: Grafana, tree: dict[str, Any]) -> Step:
 
 def _step(
     grafana: Grafana, kind: str, name: str, action: Action, change: Callable[[], object], note: Text | None = None
-) -> Step:
+) -> PushStep:
     def apply() -> None:
         with grafana.asking(f"{action} the {kind} {name!r}"):
             change()
 
-    return Step(kind, name, action, apply, note)
+    return PushStep(kind, name, action, apply, note)

@@ -28,7 +28,7 @@ DEVICES = f'{SITE} AND "device" =~ /^$device$/'
 BINDS = "\"binding\" = 'binds'"
 
 
-class Step(NamedTuple):
+class Resolution(NamedTuple):
     """What is read for some lengths of the time range: readings, or rollups of one period."""
 
     suffix: str
@@ -59,20 +59,20 @@ def _ms(length: dt.timedelta) -> int:
 
 _HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 READINGS = (
-    Step("", LONGEST_INTERVAL, None, 12 * _HOUR),
-    Step("_10m", dt.timedelta(minutes=10), 12 * _HOUR, 4 * _DAY),
-    Step("_1h", _HOUR, 4 * _DAY, 62 * _DAY),
-    Step("_24h", _DAY, 62 * _DAY, None),
+    Resolution("", LONGEST_INTERVAL, None, 12 * _HOUR),
+    Resolution("_10m", dt.timedelta(minutes=10), 12 * _HOUR, 4 * _DAY),
+    Resolution("_1h", _HOUR, 4 * _DAY, 62 * _DAY),
+    Resolution("_24h", _DAY, 62 * _DAY, None),
 )
 """What is read of what boards measured, by the range's length."""
-VERDICTS = (Step("", _HOUR, None, 8 * _DAY), Step("_24h", _DAY, 8 * _DAY, None))
+VERDICTS = (Resolution("", _HOUR, None, 8 * _DAY), Resolution("_24h", _DAY, 8 * _DAY, None))
 """Of verdicts: each, or what they come to in each local day."""
-LISTED = (Step("", _HOUR, None, 31 * _DAY), Step("_24h", _DAY, 31 * _DAY, None))
+LISTED = (Resolution("", _HOUR, None, 31 * _DAY), Resolution("_24h", _DAY, 31 * _DAY, None))
 """Of verdicts in a list."""
 SAMPLES = (
-    Step("", dt.timedelta(minutes=1), None, 12 * _HOUR),
-    Step("_1h", _HOUR, 12 * _HOUR, 62 * _DAY),
-    Step("_24h", _DAY, 62 * _DAY, None),
+    Resolution("", dt.timedelta(minutes=1), None, 12 * _HOUR),
+    Resolution("_1h", _HOUR, 12 * _HOUR, 62 * _DAY),
+    Resolution("_24h", _DAY, 62 * _DAY, None),
 )
 """Of the fleet's state: each minute's, each hour's or each day's."""
 
@@ -82,14 +82,14 @@ def rolled_up(quantity: Quantity) -> bool:
     return quantity.aggregate not in {"l10", "l50", "l90"}
 
 
-def readings(family: str, names: Mapping[str, str], step: Step) -> str:
+def readings(family: str, names: Mapping[str, str], step: Resolution) -> str:
     """Return the statement that plots quantities of one family, by the names that they get, for each device."""
     columns = ", ".join(f'"{key}" AS "{name}"' for key, name in names.items())
     where = f"{DEVICES} AND $timeFilter AND {step.condition}"
     return f'SELECT {columns} FROM "{family}{step.suffix}" WHERE {where} GROUP BY "device"'
 
 
-def limit(key: str, step: Step) -> str:
+def limit(key: str, step: Resolution) -> str:
     """Return the statement that draws the limit of a quantity through the day: what the hub judged with.
 
     Of several that bind at once the lowest; where nothing was judged there is none.

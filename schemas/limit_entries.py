@@ -44,7 +44,7 @@ _TYPES = {"float": "a number", "int": "a whole number", "str": "a text", "bool":
 SHOWN = {"mg/m3": "mg/m³", "ug/m3": "µg/m³"}
 
 
-class Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
+class LimitEntry(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
     """A ``[[limit]]`` of a file: one limit, or with `by` and `values` one for each class or other property."""
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
@@ -135,7 +135,9 @@ def check_property(where: str, name: str, values: tuple[str, ...]) -> None:
             raise CatalogueError(f"{where}: {name} = {value!r}; expected one of: {', '.join(allowed)}")
 
 
-def expanded(where: str, entry: Entry, standard: Standard, averaging: Averaging, quantity: Quantity) -> list[Limit]:
+def expanded(
+    where: str, entry: LimitEntry, standard: Standard, averaging: Averaging, quantity: Quantity
+) -> list[Limit]:
     """Return the limits of an entry: one, or with `by` one for each of its `values`."""
     if entry.unknown:
         if entry.value is not None or entry.by or entry.values:
@@ -156,7 +158,7 @@ def expanded(where: str, entry: Entry, standard: Standard, averaging: Averaging,
 
 def _limit(
     where: str,
-    entry: Entry,
+    entry: LimitEntry,
     standard: Standard,
     averaging: Averaging,
     quantity: Quantity,

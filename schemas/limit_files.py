@@ -16,7 +16,7 @@ from schemas.catalogue import HERE, Quantity, load_quantities, read_toml
 from schemas.domains.packs import packs, site_kinds
 from schemas.errors import CatalogueError
 from schemas.jurisdictions import JURISDICTIONS
-from schemas.limit_entries import Entry, check_property, convert, expanded
+from schemas.limit_entries import LimitEntry, check_property, convert, expanded
 from schemas.standards import DAY, Averaging, Limit, Standard, Step, seconds
 
 
@@ -142,7 +142,7 @@ def _limits(
     for number, raw in enumerate(content.limit):
         with _telling(refused, path, "limit", number):
             where = f"{path}: limit {raw.get('id', 'without id')!r}"
-            entry = convert(where, content.defaults | raw, Entry)
+            entry = convert(where, content.defaults | raw, LimitEntry)
             if entry.averaging not in content.averaging:
                 raise CatalogueError(
                     f"{where}: averaging = {entry.averaging!r} is not in this file; "
@@ -197,7 +197,9 @@ def _check_step(where: str, step: Step, *, first: bool) -> None:
         )
 
 
-def _check(where: str, entry: Entry, standard: Standard, averaging: Averaging, known: dict[str, Quantity]) -> Quantity:
+def _check(
+    where: str, entry: LimitEntry, standard: Standard, averaging: Averaging, known: dict[str, Quantity]
+) -> Quantity:
     quantity = known.get(entry.quantity)
     if quantity is None:
         raise CatalogueError(f"{where}: quantity = {entry.quantity!r} is not in quantities.toml; add it there first")
@@ -229,7 +231,7 @@ def _check(where: str, entry: Entry, standard: Standard, averaging: Averaging, k
     return quantity
 
 
-def _check_sites(where: str, entry: Entry) -> None:
+def _check_sites(where: str, entry: LimitEntry) -> None:
     if unknown := [place for place in entry.places if place not in JURISDICTIONS]:
         raise CatalogueError(
             f"{where}: places = {unknown[0]!r} is not known; expected codes such as CN-GD-4406 "

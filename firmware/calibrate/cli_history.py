@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from firmware.channels import unit
-from firmware.notebook.calibrations import Entry, Ledger
+from firmware.notebook.calibrations import CalibrationEntry, Ledger
 from firmware.notebook.folder import home
 from firmware.terminal.options import Home
 from firmware.terminal.screen import table
@@ -60,7 +60,7 @@ def history_command(
     table(COLUMNS, [_row(entry, today, newest[entry.channel] is entry) for entry in entries], styles)
 
 
-def _row(entry: Entry, today: dt.date, is_newest: bool) -> list[str]:
+def _row(entry: CalibrationEntry, today: dt.date, is_newest: bool) -> list[str]:
     reference = entry.reference
     over = tell(Text(" OVERDUE", " 逾期")) if is_newest and entry.due <= today else ""
     first = entry.readings[0] if entry.readings else None

@@ -14,7 +14,7 @@ from firmware.calibrate.correction import NOISE_DRIFT, Correction, Point, Refuse
 from firmware.calibrate.stability import RULES, Rule, Stability, stability
 from firmware.channels import family, unit
 from firmware.link.live import Live
-from firmware.notebook.calibrations import Entry, Ledger, Method, Reading, Reference
+from firmware.notebook.calibrations import CalibrationEntry, Comparison, Ledger, Method, Reference
 from firmware.terminal.speech import FieldError
 from schemas.language import Text
 
@@ -71,7 +71,7 @@ def choose(board: str, sensors: dict[str, tuple[str, ...]], content: dict[str, A
     return Target(board, name, channel, sensors[name], content)
 
 
-def settle(
+def wait_until_stable(
     live: Live,
     target: Target,
     begin: float,
@@ -137,9 +137,9 @@ def with_kappa(target: Target, correction: Correction) -> Correction:
     return correction if kappa is None else {"kappa": kappa} | correction
 
 
-def reading(target: Target, point: Point, after: Correction, found: Stability | None = None) -> Reading:
+def reading(target: Target, point: Point, after: Correction, found: Stability | None = None) -> Comparison:
     """Return a point as the ledger keeps it."""
-    return Reading(
+    return Comparison(
         true=round(point.true, 4),
         raw=round(point.raw, 4),
         before=round(apply(target.correction, point.raw), 4),
@@ -149,14 +149,14 @@ def reading(target: Target, point: Point, after: Correction, found: Stability | 
     )
 
 
-def drift(target: Target, readings: Sequence[Reading], last: Entry | None) -> float | None:
+def drift(target: Target, readings: Sequence[Comparison], last: CalibrationEntry | None) -> float | None:
     """Return how far the corrected reading had moved off the truth since the last calibration; None at the first."""
     if last is None and not target.correction:
         return None
     return max((one.before - one.true for one in readings), key=abs) if len(readings) < 6 else _bias(readings)
 
 
-def _bias(readings: Sequence[Reading]) -> float:
+def _bias(readings: Sequence[Comparison]) -> float:
     """Return the mean deviation: of a collocation's many pairs the largest says little."""
     return statistics.fmean(one.before - one.true for one in readings)
 

@@ -18,7 +18,7 @@ from firmware.link import session
 from firmware.link.link import Link
 from firmware.link.live import Live
 from firmware.notebook.boards import Records
-from firmware.notebook.calibrations import Entry, Ledger, Method, Reading, Reference
+from firmware.notebook.calibrations import CalibrationEntry, Comparison, Ledger, Method, Reference
 from firmware.provision.board import config_of
 from firmware.provision.sensors import channels
 from firmware.terminal.screen import ask, confirm, say
@@ -112,7 +112,7 @@ class Visit:
             ask(Text(f"{instruction.en} Then press Enter.", f"{instruction.zh}完成后按回车。"))
         ways = self._ways
         begin = time.monotonic()
-        raw, found = calibrating.settle(live, self.target, begin, ways.patience, ways.settle, self._show)
+        raw, found = calibrating.wait_until_stable(live, self.target, begin, ways.patience, ways.settle, self._show)
         label = unit(self.target.channel)
         _line("")
         say(
@@ -127,7 +127,7 @@ class Visit:
 
     def finish(
         self, method: Method, correction: Correction, paper: Paper, fit: dict[str, float], pairs: Sequence[Point] = ()
-    ) -> Entry:
+    ) -> CalibrationEntry:
         """Show what it comes to, put it on the board, read it back, and enter it in the ledger.
 
         Raises:
@@ -158,7 +158,7 @@ class Visit:
                 f"{reference.instrument} {reference.serial}, {reference.certificate} ({reference.expires})",
             )
             entry = self._ledger.add(
-                Entry(
+                CalibrationEntry(
                     board=target.board,
                     sensor=target.sensor,
                     channel=target.channel,
@@ -201,7 +201,7 @@ class Visit:
         )
 
     def _show_result(
-        self, readings: Sequence[Reading], correction: Correction, moved: float | None, fit: dict[str, float]
+        self, readings: Sequence[Comparison], correction: Correction, moved: float | None, fit: dict[str, float]
     ) -> None:
         label = unit(self.target.channel)
         for one in readings[:10]:
@@ -219,7 +219,7 @@ class Visit:
         say(Text(f"correction: {json.dumps(correction)}", f"修正：{json.dumps(correction)}"))
 
 
-def _doubt(moved: float, last: Entry | None, en: str, zh: str) -> Text:
+def _doubt(moved: float, last: CalibrationEntry | None, en: str, zh: str) -> Text:
     since = f"{last.at:%Y-%m-%d}" if last else "?"
     return Text(
         f"The level had moved by {moved:+.2f} dB, more than 0.5 dB: what was measured since {since} is in doubt.{en}",

@@ -10,7 +10,7 @@ import typer
 from firmware.check import results as checkup
 from firmware.check.network import network
 from firmware.check.report import STATES, Commissioned, render
-from firmware.check.results import Result, State, passed
+from firmware.check.results import Result, ResultState, passed
 from firmware.link import session
 from firmware.link.link import Link
 from firmware.link.live import Live
@@ -32,7 +32,12 @@ from schemas.language import Text, spoken, tell
 app = alone()
 
 MEASURES_ON = Text("Nothing was changed; the board measures on.", "未作任何更改；设备继续测量。")
-STYLES = {State.ok: "green", State.warning: "yellow", State.problem: "bold red", State.skipped: "dim"}
+STYLES = {
+    ResultState.ok: "green",
+    ResultState.warning: "yellow",
+    ResultState.problem: "bold red",
+    ResultState.skipped: "dim",
+}
 _WHOLE = "[__import__('main').whole(p) for p in __import__('sys').path if p.startswith('slots/')]"
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from firmware.check.results import Result, State, same
+from firmware.check.results import Result, ResultState, same
 from firmware.link.session import Seen
 from schemas.language import Text
 
@@ -15,23 +15,23 @@ def network(seen: Seen, platform: str, *, offline: bool) -> list[Result]:
     names = Text("Network", "网络"), Text("Broker", "消息服务器"), Text("Hub and back", "数据中心往返")
     if offline:
         none = Text("left out (--offline)", "未检查（--offline）")
-        return [Result(name, State.skipped, none) for name in names]
+        return [Result(name, ResultState.skipped, none) for name in names]
     radio, broker, hub = names
     results = [_radio(radio, seen, platform)]
     waits = Text("waits for the line above", "取决于上一项")
     if not seen.connected:
-        results.append(Result(broker, State.problem, same(seen.problem or "-"), _connection_remedy(seen.problem)))
-        results.append(Result(hub, State.skipped, waits))
+        results.append(Result(broker, ResultState.problem, same(seen.problem or "-"), _connection_remedy(seen.problem)))
+        results.append(Result(hub, ResultState.skipped, waits))
         return results
-    results.append(Result(broker, State.ok, Text("connected", "已连接")))
+    results.append(Result(broker, ResultState.ok, Text("connected", "已连接")))
     if seen.reached_hub:
         record = seen.oldest - 1
-        results.append(Result(hub, State.ok, Text(f"record {record} acknowledged", f"记录 {record} 已确认")))
+        results.append(Result(hub, ResultState.ok, Text(f"record {record} acknowledged", f"记录 {record} 已确认")))
     else:
         results.append(
             Result(
                 hub,
-                State.problem,
+                ResultState.problem,
                 Text("no acknowledgement", "没有确认"),
                 Text(
                     "does the hub run, and know this board and its key? fenceline board sync, then look at the hub: "
@@ -47,10 +47,10 @@ def network(seen: Seen, platform: str, *, offline: bool) -> list[Result]:
 def _radio(name: Text, seen: Seen, platform: str) -> Result:
     if seen.rssi is None:
         if platform != "esp32":
-            return Result(name, State.skipped, Text("this board has no radio", "该设备没有无线电"))
+            return Result(name, ResultState.skipped, Text("this board has no radio", "该设备没有无线电"))
         return Result(
             name,
-            State.problem,
+            ResultState.problem,
             Text("Wi-Fi not joined", "未连接 Wi-Fi"),
             Text(
                 "check name and password (provision --force), that the router gives 2.4 GHz, and the antenna",
@@ -60,8 +60,12 @@ def _radio(name: Text, seen: Seen, platform: str) -> Result:
     found = same(f"{seen.rssi} dBm")
     remedy = Text("move the antenna or the router; away from metal", "移动天线或路由器，远离金属")
     if seen.rssi < WEAKEST_DBM:
-        return Result(name, State.problem, found, remedy)
-    return Result(name, State.warning, found, remedy) if seen.rssi < WEAK_DBM else Result(name, State.ok, found)
+        return Result(name, ResultState.problem, found, remedy)
+    return (
+        Result(name, ResultState.warning, found, remedy)
+        if seen.rssi < WEAK_DBM
+        else Result(name, ResultState.ok, found)
+    )
 
 
 def _connection_remedy(problem: str) -> Text:

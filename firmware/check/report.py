@@ -11,17 +11,17 @@ from html import escape
 from typing import Any
 
 from firmware.channels import shown, symbol, unit
-from firmware.check.results import Result, State, passed
+from firmware.check.results import Result, ResultState, passed
 from firmware.notebook.boards import BoardRecord
-from firmware.notebook.calibrations import Entry
+from firmware.notebook.calibrations import CalibrationEntry
 from firmware.provision.sensors import channels
 from schemas.language import Lang, Text
 
 STATES = {
-    State.ok: Text("✓ pass", "✓ 通过"),
-    State.warning: Text("! note", "! 注意"),
-    State.problem: Text("✗ FAIL", "✗ 不通过"),
-    State.skipped: Text("– not checked", "– 未检查"),
+    ResultState.ok: Text("✓ pass", "✓ 通过"),
+    ResultState.warning: Text("! note", "! 注意"),
+    ResultState.problem: Text("✗ FAIL", "✗ 不通过"),
+    ResultState.skipped: Text("– not checked", "– 未检查"),
 }
 
 STYLE = """
@@ -47,7 +47,12 @@ td.state { white-space: nowrap; font-weight: 700 }
 .sign div { border-top: .3mm solid #111; padding-top: 1mm; font-size: 8.5pt }
 footer { margin-top: 3mm; font-size: 7.5pt; color: #555 }
 """
-_CLASSES = {State.ok: "pass", State.warning: "note", State.problem: "fail", State.skipped: "none"}
+_CLASSES = {
+    ResultState.ok: "pass",
+    ResultState.warning: "note",
+    ResultState.problem: "fail",
+    ResultState.skipped: "none",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Commissioned:
     results: Sequence[Result]
     values: dict[str, float]
     """By channel, as measured during the check."""
-    entries: Sequence[Entry]
+    entries: Sequence[CalibrationEntry]
     """The newest calibration of each channel."""
     calibration: int
     """Number of the board's calibration in force."""

@@ -17,7 +17,7 @@ MOST_REJECTED = 0.1
 SOON = dt.timedelta(days=30)
 
 
-class State(StrEnum):
+class ResultState(StrEnum):
     """How a check came out."""
 
     ok = "ok"
@@ -30,7 +30,7 @@ class Result(NamedTuple):
     """One check: what was looked at, how it came out, what was found, and what to do."""
 
     name: Text
-    state: State
+    state: ResultState
     found: Text
     remedy: Text = Text("", "")
 
@@ -44,10 +44,10 @@ def software(version: str, *, whole: bool) -> Result:
     """Judge the installed software; `whole`: every file has the SHA-256 of its manifest."""
     name = Text("Software", "软件")
     if whole:
-        return Result(name, State.ok, same(f"Fenceline {version}"))
+        return Result(name, ResultState.ok, same(f"Fenceline {version}"))
     return Result(
         name,
-        State.problem,
+        ResultState.problem,
         Text("files are damaged", "文件已损坏"),
         Text("fenceline board install", "执行 fenceline board install"),
     )
@@ -57,10 +57,10 @@ def identity(config: dict[str, Any], *, has_key: bool) -> Result:
     """Judge configuration and key."""
     name = Text("Identity and key", "身份与密钥")
     if has_key:
-        return Result(name, State.ok, same(f"{config['device']}, {config['site']}, {config['district']}"))
+        return Result(name, ResultState.ok, same(f"{config['device']}, {config['site']}, {config['district']}"))
     return Result(
         name,
-        State.problem,
+        ResultState.problem,
         Text("there is no whole key", "没有完整的密钥"),
         Text("fenceline board provision --force", "执行 fenceline board provision --force"),
     )
@@ -76,15 +76,15 @@ def certificate(expires: dt.datetime | None, now: dt.datetime, *, secured: bool)
     if not secured:
         return Result(
             name,
-            State.warning,
+            ResultState.warning,
             Text("no TLS: only for a laboratory", "未启用 TLS：仅限实验室"),
             Text("provision it with --ca and a certificate", "使用 --ca 和证书重新配置"),
         )
     if expires is None or expires < now:
-        return Result(name, State.problem, same("-" if expires is None else f"{expires:%Y-%m-%d}"), again)
+        return Result(name, ResultState.problem, same("-" if expires is None else f"{expires:%Y-%m-%d}"), again)
     if expires < now + SOON:
-        return Result(name, State.warning, same(f"{expires:%Y-%m-%d}"), again)
-    return Result(name, State.ok, Text(f"good until {expires:%Y-%m-%d}", f"有效期至 {expires:%Y-%m-%d}"))
+        return Result(name, ResultState.warning, same(f"{expires:%Y-%m-%d}"), again)
+    return Result(name, ResultState.ok, Text(f"good until {expires:%Y-%m-%d}", f"有效期至 {expires:%Y-%m-%d}"))
 
 
 def clock(board: int, now: float) -> Result:
@@ -96,10 +96,14 @@ def clock(board: int, now: float) -> Result:
         "请先确认本机时钟，再让设备能访问时间服务器（UDP 123），或重新配置（会设置时钟）",
     )
     if board == 0:
-        return Result(name, State.problem, Text("never set", "从未设置"), remedy)
+        return Result(name, ResultState.problem, Text("never set", "从未设置"), remedy)
     ahead = board - now
     told = Text(f"{round(ahead):+d} s against this laptop", f"与本机相差 {round(ahead):+d} 秒")
-    return Result(name, State.ok, told) if abs(ahead) <= CLOCK_MOST_S else Result(name, State.problem, told, remedy)
+    return (
+        Result(name, ResultState.ok, told)
+        if abs(ahead) <= CLOCK_MOST_S
+        else Result(name, ResultState.problem, told, remedy)
+    )
 
 
 def storage(told: dict[str, Any]) -> Result:
@@ -108,7 +112,7 @@ def storage(told: dict[str, Any]) -> Result:
     if told["problem"]:
         return Result(
             name,
-            State.problem,
+            ResultState.problem,
             same(str(told["problem"])),
             Text(
                 "is it full? fenceline board backup, then sync; else the flash is worn: rescue, and replace the board",
@@ -117,13 +121,13 @@ def storage(told: dict[str, Any]) -> Result:
         )
     free = told["free"]
     if free is None:
-        return Result(name, State.ok, Text("written and read back", "写入并读回正常"))
+        return Result(name, ResultState.ok, Text("written and read back", "写入并读回正常"))
     found = Text(f"written and read back, {free // 1024} KB free", f"写入并读回正常，剩余 {free // 1024} KB")
     if free >= LEAST_FREE:
-        return Result(name, State.ok, found)
+        return Result(name, ResultState.ok, found)
     return Result(
         name,
-        State.warning,
+        ResultState.warning,
         found,
         Text(
             "lower outbox max_bytes, or remove files that are not the board's",
@@ -139,10 +143,10 @@ def outbox(told: dict[str, Any]) -> Result:
         f"{told['records']} records, {told['damaged']} damaged", f"{told['records']} 条记录，{told['damaged']} 条损坏"
     )
     if not told["damaged"]:
-        return Result(name, State.ok, found)
+        return Result(name, ResultState.ok, found)
     return Result(
         name,
-        State.problem,
+        ResultState.problem,
         found,
         Text(
             "the flash is failing: fenceline board rescue, then replace the board",
@@ -161,12 +165,12 @@ def buses(told: dict[str, Any]) -> list[Result]:
             "检查供电、地线和两根信号线；SDA 与 SCL 可能接反",
         )
         if one["problem"]:
-            results.append(Result(name, State.problem, same(one["problem"]), wires))
+            results.append(Result(name, ResultState.problem, same(one["problem"]), wires))
         elif one["found"] is not None and not one["found"]:
-            results.append(Result(name, State.problem, Text("nobody answers", "无设备应答"), wires))
+            results.append(Result(name, ResultState.problem, Text("nobody answers", "无设备应答"), wires))
         else:
             shown = ", ".join(hex(address) for address in one["found"] or ()) or "open"
-            results.append(Result(name, State.ok, same(shown)))
+            results.append(Result(name, ResultState.ok, same(shown)))
     return results
 
 
@@ -189,40 +193,40 @@ def sensor(name: str, seen: SensorSeen, values: dict[str, float]) -> Result:
     told_values = ", ".join(shown(channel, value) for channel, value in given.items())
     if seen.flag != "N" or not given:
         told = same(": ".join(part for part in (seen.flag, seen.why or told_values) if part))
-        state = State.warning if seen.flag in "MC" and seen.flag else State.problem
+        state = ResultState.warning if seen.flag in "MC" and seen.flag else ResultState.problem
         return Result(title, state, told, _REMEDIES.get(seen.flag, _REMEDIES["B"]))
     odd = [channel for channel, value in given.items() if not is_plausible(channel, value)]
     if odd:
         return Result(
             title,
-            State.problem,
+            ResultState.problem,
             Text(f"not plausible: {told_values}", f"数值不合理：{told_values}"),
             Text("check scale and channel in its settings", "检查配置中的比例和通道"),
         )
     if seen.rejected > MOST_REJECTED * (seen.n + seen.rejected):
         return Result(
             title,
-            State.warning,
+            ResultState.warning,
             Text(f"{told_values}; {seen.rejected} damaged frames", f"{told_values}；损坏帧 {seen.rejected} 个"),
             Text(
                 "the line is disturbed: shield it, shorten it, terminate RS-485",
                 "线路受干扰：请屏蔽、缩短线路或加 RS-485 终端电阻",
             ),
         )
-    return Result(title, State.ok, same(told_values))
+    return Result(title, ResultState.ok, same(told_values))
 
 
 def supply(values: dict[str, float]) -> Result:
     """Judge the supply voltage, where a sensor gives it."""
     name = Text("Supply voltage", "供电电压")
     if "supply" not in values:
-        return Result(name, State.skipped, Text("no sensor gives it", "没有传感器提供"))
+        return Result(name, ResultState.skipped, Text("no sensor gives it", "没有传感器提供"))
     volts = values["supply"]
     if is_plausible("supply", volts):
-        return Result(name, State.ok, same(f"{volts:.2f} V"))
+        return Result(name, ResultState.ok, same(f"{volts:.2f} V"))
     return Result(
         name,
-        State.problem,
+        ResultState.problem,
         same(f"{volts:.2f} V"),
         Text("check the power supply under load, and its cable", "检查电源带载电压及线缆"),
     )
@@ -238,8 +242,8 @@ def reset(cause: str) -> Result:
         ),
     }
     if cause in remedies:
-        return Result(name, State.warning, same(cause), remedies[cause])
-    return Result(name, State.ok, same(cause))
+        return Result(name, ResultState.warning, same(cause), remedies[cause])
+    return Result(name, ResultState.ok, same(cause))
 
 
 def calibration(content: dict[str, Any] | None, today: dt.date) -> Result:
@@ -247,14 +251,14 @@ def calibration(content: dict[str, Any] | None, today: dt.date) -> Result:
     name = Text("Calibration", "校准")
     remedy = Text("fenceline board calibrate --help", "见 fenceline board calibrate --help")
     if not content or not content.get("id"):
-        return Result(name, State.warning, Text("never calibrated", "从未校准"), remedy)
+        return Result(name, ResultState.warning, Text("never calibrated", "从未校准"), remedy)
     due = str(content.get("due", ""))
     found = Text(f"number {content['id']}, due {due or '-'}", f"编号 {content['id']}，到期 {due or '-'}")
     if due and due <= today.isoformat():
-        return Result(name, State.problem, found, remedy)
-    return Result(name, State.ok, found)
+        return Result(name, ResultState.problem, found, remedy)
+    return Result(name, ResultState.ok, found)
 
 
 def passed(results: Sequence[Result]) -> bool:
     """Tell whether nothing is in the way."""
-    return all(result.state is not State.problem for result in results)
+    return all(result.state is not ResultState.problem for result in results)

@@ -35,7 +35,7 @@ class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
     """Last day on which the certificate holds."""
 
 
-class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
+class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
     """One point: the true value, and what the sensor gave beside it."""
 
     true: float
@@ -50,7 +50,7 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float = 0.0
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class CalibrationEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One calibration of one channel. Values are in the catalogue's unit."""
 
     board: Filled
@@ -62,7 +62,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     reference: Reference
     conditions: str
     """Weather and surroundings: what the technician wrote, and what the board measured."""
-    readings: tuple[Reading, ...]
+    readings: tuple[Comparison, ...]
     before: dict[str, Any]
     """The correction that was in force, as the board's calibration has it."""
     after: dict[str, Any]
@@ -85,7 +85,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
 
-    def add(self, entry: Entry) -> Entry:
+    def add(self, entry: CalibrationEntry) -> CalibrationEntry:
         """Add an entry, on the medium when it returns; return it as it stands there.
 
         Raises:
@@ -104,7 +104,7 @@ class Ledger:
                 os.close(handle)
         return entry
 
-    def entries(self, board: str = "") -> list[Entry]:
+    def entries(self, board: str = "") -> list[CalibrationEntry]:
         """Return the entries in the order in which they were made, of one board or of all.
 
         Raises:
@@ -113,11 +113,11 @@ class Ledger:
         found, _ = self._read() if self.path.exists() else ([], START)
         return [entry for entry in found if board in ("", entry.board)]
 
-    def last(self, board: str, channel: str) -> Entry | None:
+    def last(self, board: str, channel: str) -> CalibrationEntry | None:
         """Return the newest entry of a board's channel."""
         return next((entry for entry in reversed(self.entries(board)) if entry.channel == channel), None)
 
-    def _read(self) -> tuple[list[Entry], str]:
+    def _read(self) -> tuple[list[CalibrationEntry], str]:
         """Return the entries and the hash of the last line."""
         try:
             lines = self.path.read_bytes().splitlines(keepends=True)
@@ -126,7 +126,7 @@ class Ledger:
         entries, last = [], START
         for number, line in enumerate(lines, 1):
             try:
-                entry = msgspec.json.decode(line, type=Entry)
+                entry = msgspec.json.decode(line, type=CalibrationEntry)
             except msgspec.DecodeError as error:
                 raise UserError(f"{self.path}, line {number}: damaged ({error}); {_KEEP}") from None
             if entry.previous != last or not line.endswith(b"\n"):

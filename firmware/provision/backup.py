@@ -36,7 +36,7 @@ FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 CODE = ("edge", "lib", "slots")
 """Folders of a board's software, of which nothing is its own."""
 MOST_BYTES = 64 * 1024 * 1024
-"""Of a backup's content: no board has as much flash."""
+"""The largest content of a backup that is read [bytes]; no board has as much flash."""
 
 Told = Callable[[float, str], None]
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from firmware.notebook.boards import BoardRecord, Outgoing
-from firmware.notebook.calibrations import Entry
+from firmware.notebook.calibrations import CalibrationEntry
 from firmware.notebook.repairs import Repair
 from firmware.terminal.speech import FieldError
 from schemas.language import Text, spoken
@@ -57,7 +57,7 @@ class HubClient:
             )
 
     def tell(
-        self, record: BoardRecord, outgoing: Outgoing, calibrations: list[Entry], repairs: list[Repair]
+        self, record: BoardRecord, outgoing: Outgoing, calibrations: list[CalibrationEntry], repairs: list[Repair]
     ) -> dict[str, Any]:
         """Send all that is known of a board; return whether it was new, and how many entries were.
 
@@ -168,7 +168,7 @@ def portions(entries: list[tuple[str, Any]]) -> list[list[tuple[str, Any]]]:
     return found
 
 
-def latest(entries: list[Entry]) -> list[Entry]:
+def latest(entries: list[CalibrationEntry]) -> list[CalibrationEntry]:
     """Return the newest entry of each channel."""
     return list({entry.channel: entry for entry in entries}.values())
 

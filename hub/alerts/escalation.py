@@ -33,7 +33,7 @@ class Escalation:
                 continue
             if minutes is None or now - fired < 60 * minutes * level:
                 continue
-            # What fired during maintenance was told when that was over: only since then could anybody acknowledge.
+            # An alert that fired during maintenance is announced when that ends; escalation counts from there.
             waited = now - (self._book.told_first(alert) or fired)
             if waited < 60 * minutes * level:
                 continue

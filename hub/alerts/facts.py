@@ -1,4 +1,4 @@
-"""What an alert takes over from a verdict or an early warning."""
+"""Columns of an alert that are derived from a verdict or an early warning: cause, limit, severity."""
 
 from hub.alerts.text import clause_of
 from hub.config.alerts import Severity

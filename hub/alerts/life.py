@@ -25,13 +25,13 @@ from hub.registry.live import NightWork, Registry, Site
 from schemas.language import Text
 
 GRACE = 300
-"""How long a verdict may take after the end of its window, s."""
+"""How long a verdict may take after the end of its window [s]."""
 NEVER_JUDGED = 1800
-"""A pending alert whose window was not judged so long after its end is withdrawn, s."""
+"""A pending alert whose window was not judged so long after its end is withdrawn [s]."""
 UNKNOWN = 86_400
-"""Where nothing valid is measured any more, an alert is ended so much later than it would be otherwise, s."""
+"""Where nothing valid is measured any more, an alert is ended so much later than it would be otherwise [s]."""
 PASS_EVERY = 1.0
-"""Least time between two looks at what only time changes, s."""
+"""Least time between two looks at what only time changes [s]."""
 
 
 class Alerts:

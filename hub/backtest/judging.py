@@ -20,7 +20,7 @@ from schemas import Binding, Limit, Quantity, Standard
 HOUR = 3600
 REPORT_EVERY = 4096
 PAUSE = 600.0
-"""After so long without a row nothing is known of how long a value stood still, s."""
+"""After so long without a row nothing is known of how long a value stood still [s]."""
 DEAD = "stretch of zeros without end, as of a dead instrument, not counted"
 _POINT = "backtest"
 _END = 1 << 60

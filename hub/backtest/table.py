@@ -27,7 +27,7 @@ FLAGS = frozenset("NFMCDTSB")
 TOUCH = 1e-6
 """By so much rows may seem to overlap, s: fractions of a second are no round binary numbers."""
 LONGEST = 366 * 86_400
-"""No interval is longer, s."""
+"""No interval is longer [s]."""
 EARLIEST, LATEST = 0, 7_258_118_400
 """Times are from 1970 on and before 2200, Unix s: what lies outside is a mistake, and no calendar goes on for ever."""
 IMPLAUSIBLE = "value outside the catalogue's range, not counted"

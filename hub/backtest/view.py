@@ -44,7 +44,7 @@ CSV_HEADS = (
 )
 WHEN = Text("in the window from", "所在时段起")
 WIDE = 110
-"""So many columns of a terminal have room for when it was highest."""
+"""Terminal width from which the column "time of maximum" is shown [columns]."""
 AQI_HEADS = (
     Text("Day", "日期"),
     Text("AQI", "AQI"),

@@ -34,9 +34,9 @@ from hub.storage.database import transaction
 from schemas import Limit, Quantity, Standard
 
 GRACE = 300
-"""How long a window waits after its end for a board from which nothing comes any more, s."""
+"""How long a window waits after its end for a board from which nothing comes any more [s]."""
 NEWS = 1800
-"""A verdict on a window that ended longer ago is recorded, but is no news: it raises no alert, s."""
+"""A verdict on a window that ended longer ago is recorded, but is no news: it raises no alert [s]."""
 PRUNE_EVERY = 3600.0
 PAUSE = 30.0
 """When nothing was taken for so long, the hub's clock was in doubt, or its process stood still [s]."""
@@ -122,7 +122,7 @@ class Compliance:
                 self._store.prune(now)
                 self._origins.prune(now - DAYS_KEPT)
                 self._pruned = now
-            self._engine.settle(heard | judged)
+            self._engine.clear_changes(heard | judged)
         if self._engine.too_late:
             log.warning(
                 "%d readings came more than %d days after their windows had been judged: they are in the log and in "
@@ -154,7 +154,7 @@ class Compliance:
         # What was heard under a clock that ran ahead was heard by now.
         self._latest: dict[str, tuple[int, float]] = {device: (t, min(heard, now)) for device, t, heard in rows}
         self._timers: list[tuple[float, str]] = []
-        self._due: dict[str, float] = {}  # by site, when it is looked at though nothing came
+        self._due: dict[str, float] = {}  # by site, when its windows are closed although nothing came
         for device in self._latest:
             self._set_timer(device)
         self._ahead = False
@@ -275,7 +275,7 @@ class Compliance:
             verdict = replace(verdict, revision=len(earlier) + 1)
             conclusive = any(one.outcome not in UNSAID for one in earlier)
         self._verdicts.add(verdict)
-        # One that said before whether the limit was kept is only amended: that is no news.
+        # An earlier verdict that said whether the limit was kept is amended by this one: recorded, but no alert.
         self._alerts.judged(verdict, news=now - one.end <= NEWS and not conclusive)
 
     def _warn(self, now: float) -> None:

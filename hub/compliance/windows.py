@@ -13,9 +13,9 @@ from hub.judge.boards import KEEP
 from hub.judge.windows import DAY
 
 CELLS_KEPT = KEEP + 2 * DAY
-"""How long closed cells are kept, s: late data judge a window again for `KEEP`, of a day with all its cells."""
+"""Retention of closed cells [s]: late data judge a window again for `KEEP`, and a day needs all of its cells."""
 DAYS_KEPT = 2 * 366 * DAY
-"""How long a day's values, and what was above a limit of which some windows a year are permitted, are kept, s."""
+"""Retention of daily values, and of exceedances that count against a yearly allowance [s]."""
 
 
 class WindowStore:
@@ -67,7 +67,7 @@ class WindowStore:
         return [Mark(*row) for row in rows]
 
     def save(self, engine: Engine) -> None:
-        """Write what has changed in the engine since it was settled."""
+        """Write what has changed in the engine since `clear_changes`."""
         self._db.executemany(
             "INSERT OR REPLACE INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [

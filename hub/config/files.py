@@ -95,7 +95,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Path = Path("data")
     """The folder of the databases."""
     acknowledge_every: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
-    """Least time between two acknowledgements to one board, s."""
+    """Least time between two acknowledgements to one board [s]."""
     domains: tuple[Path, ...] = ()
     """Folders of domain packs of the city's own, beside those that come with Fenceline."""
     districts: tuple[Id, ...] = ()

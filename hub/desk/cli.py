@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hub.config.files import Config as Settings
     from hub.desk.desk import Desk
     from hub.desk.presenter import Presenter
-    from hub.desk.view import View
+    from hub.desk.view import AlertsView
     from hub.registry.live import Registry
 
 app = group(
@@ -68,7 +68,7 @@ class Opened:
 
     desk: "Desk"
     present: "Presenter"
-    view: "View"
+    view: "AlertsView"
     registry: "Registry"
 
 
@@ -95,7 +95,7 @@ def list_(
     """List alerts."""
     from hub.desk.listing import as_json as json_of
     from hub.desk.listing import listed
-    from hub.desk.view import View
+    from hub.desk.view import AlertsView
 
     with _desk(config, district) as (desk, registry, _):
         found = desk.book.search_alerts(
@@ -109,7 +109,7 @@ def list_(
     if as_json:
         print_list(map(json_of, alerts), "alerts")
     else:
-        View().table(alerts)
+        AlertsView().table(alerts)
 
 
 @command(
@@ -307,7 +307,7 @@ def remove(
 def opened(config: Path, district: str = "") -> Iterator[Opened]:
     """Open the alerts of the hub at `config` with all that they rest on; of the hub of a district, if each has one."""
     from hub.desk.presenter import Presenter, by_rule
-    from hub.desk.view import View
+    from hub.desk.view import AlertsView
     from schemas import CatalogueError, load_limits, load_quantities
 
     with _desk(config, district) as (desk, registry, settings):
@@ -316,7 +316,7 @@ def opened(config: Path, district: str = "") -> Iterator[Opened]:
             limits = by_rule(load_limits(quantities=quantities))
         except CatalogueError as error:
             raise UserError(str(error)) from error
-        yield Opened(desk, Presenter(settings, registry, limits, quantities, spoken()), View(), registry)
+        yield Opened(desk, Presenter(settings, registry, limits, quantities, spoken()), AlertsView(), registry)
 
 
 @contextmanager

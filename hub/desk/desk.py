@@ -56,7 +56,7 @@ class Desk:
     def close(self, id_: int, who: str, reason: str = "", *, admin: bool = False, field: str = "text") -> Alert:
         """Put an alert away. One that is not resolved only an admin closes, with a reason.
 
-        `field`: how the caller calls the reason.
+        `field`: the name that the caller's interface gives to the reason, for error texts.
 
         Raises:
             DeskError: there is no such alert, it is closed, or not resolved.

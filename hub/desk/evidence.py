@@ -11,10 +11,10 @@ from hub.wire.channels import BOARD, CHANNELS
 from hub.wire.seal import authentic
 from hub.wire.times import MOST_AHEAD
 
-SETTLING = 1800
-"""A message of a window comes at most so long after its end; later ones have amended a verdict, s."""
+SEARCHED_AFTER = 1800
+"""Messages of a window are searched up to so long after its end [s]; later ones have amended a verdict."""
 BEFORE_AMENDMENT = 900
-"""And those came within so long before it was amended, s."""
+"""Messages that amended a verdict are searched from so long before the amendment [s]."""
 SMALL = 1_000_000
 """A log of so many messages is looked through as a whole (0.5 s); in a larger one only where the messages can be."""
 
@@ -69,7 +69,7 @@ def _spans(log: LogReader, alert: Alert, judged: list[float]) -> list[tuple[int,
     begin, end = log.begin(), log.end()
     if alert.kind == "limit" and end - begin < SMALL:
         return [(begin - 1, end + 1)]
-    late = alert.last + SETTLING
+    late = alert.last + SEARCHED_AFTER
     times = [(alert.first - MOST_AHEAD, late), *((at - BEFORE_AMENDMENT, at) for at in sorted(judged) if at > late)]
     return [(log.offset_at(begin) - 1, log.offset_at(until + 1)) for begin, until in times]
 

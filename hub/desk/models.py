@@ -129,7 +129,7 @@ class JudgedWindow(BaseModel):
     revision: Annotated[int, Field(description="above 1: late data amended it")]
 
 
-class Reading(BaseModel):
+class EvidenceReading(BaseModel):
     """A reading as it is stored: start of its interval, length in s, HJ 212 flag."""
 
     t: datetime
@@ -145,7 +145,7 @@ class Readings(BaseModel):
     quantity: str
     start: datetime
     end: datetime
-    readings: list[Reading]
+    readings: list[EvidenceReading]
     truncated: bool = False
     influxql: Annotated[str | None, Field(description="how to ask for them where InfluxDB keeps them")] = None
 
@@ -165,7 +165,9 @@ class Message(BaseModel):
         bool | None,
         Field(description="the MAC is right; null: there is none, or the board's key is not known any more"),
     ]
-    readings: Annotated[list[Reading], Field(description="the alert's quantity in its windows, as this message has it")]
+    readings: Annotated[
+        list[EvidenceReading], Field(description="the alert's quantity in its windows, as this message has it")
+    ]
 
 
 class Messages(BaseModel):

@@ -144,14 +144,14 @@ class Presenter:
             readings=self._readings(one, quantity),
         )
 
-    def _readings(self, one: alert_evidence.Evidence, quantity: str | None) -> list[models.Reading]:
-        readings: list[models.Reading] = []
+    def _readings(self, one: alert_evidence.Evidence, quantity: str | None) -> list[models.EvidenceReading]:
+        readings: list[models.EvidenceReading] = []
         if quantity is None:
             return readings
         for i in one.records:
             flag, value = ("N", i.values[quantity]) if quantity in i.values else i.flagged.get(quantity, ("", None))
             if flag:
-                readings.append(models.Reading(t=self.time(i.t), dt=i.dt, value=value, flag=flag))
+                readings.append(models.EvidenceReading(t=self.time(i.t), dt=i.dt, value=value, flag=flag))
         return readings
 
     def _cited(self, alert: Alert) -> models.LimitCited | None:
@@ -208,7 +208,9 @@ class Presenter:
         else:
             series = self._config.data / "series.db"
             rows = stored_readings(series, device, quantity, start, end, MOST_READINGS + 1)
-            readings = [models.Reading(t=self.time(t), dt=dt, value=value, flag=flag) for t, dt, value, flag in rows]
+            readings = [
+                models.EvidenceReading(t=self.time(t), dt=dt, value=value, flag=flag) for t, dt, value, flag in rows
+            ]
         return models.Readings(
             device=device,
             quantity=quantity,

@@ -68,7 +68,7 @@ TEXTS = {
 STYLES = {"critical": "bold red", "violation": "red", "suspicion": "dark_orange", "warning": "yellow", "info": "dim"}
 
 
-class View:
+class AlertsView:
     """Prints in the language of the command line."""
 
     def text(self, key: str, **values: object) -> str:
@@ -189,7 +189,7 @@ def shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def _records(readings: "list[models.Reading]") -> str:
+def _records(readings: "list[models.EvidenceReading]") -> str:
     if not readings:
         return "-"
     end = readings[-1].t + timedelta(seconds=readings[-1].dt)

@@ -20,11 +20,11 @@ MOST_CONNECTIONS = 256
 MOST_AT_ONCE = 128
 """Requests in work; who comes beyond is told to come again (503). /healthz is answered all the same."""
 HEADERS_S = 10.0
-"""A connection has so long for the head of its request, s."""
+"""A connection has so long for the head of its request [s]."""
 BODY_S = 10.0
-"""And so long for the body, s."""
+"""And so long for the body [s]."""
 READ_S = 30.0
-"""A client that takes nothing of its answer for so long is let go of, s."""
+"""A client that takes nothing of its answer for so long is let go of [s]."""
 ALWAYS = "/healthz"
 
 

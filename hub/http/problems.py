@@ -151,7 +151,7 @@ class Rate:
         self._lock = threading.Lock()
 
     def wait(self, user: str, now: float) -> float:
-        """Return after how long the user may ask, s; 0: this request counts. `now` is monotonic time, s."""
+        """Return after how long the user may ask, s; 0: this request counts. `now` is monotonic time [s]."""
         with self._lock:
             left, then = self._buckets.get(user, (self._burst, now))
             left = min(self._burst, left + (now - then) * self._per_second)

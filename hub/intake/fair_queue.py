@@ -26,7 +26,7 @@ UNEVEN = 1.5
 EVEN_AFTER = 7.5
 """A line that has stood for n times so long may hold an n-th: the longer it goes on, the more evenly it is shared."""
 ABOUT = 60.0
-"""A board is about that was heard within the last one to two of these, s."""
+"""A board is about that was heard within the last one to two of these [s]."""
 STANDSTILL = 10.0
 """When the hub has taken nothing for so long, s, it is not the boards that keep each other waiting."""
 LETS_GO = "/telemetry"
@@ -68,7 +68,7 @@ class FairQueue:
         self._known = known
 
     def add(self, messages: Iterable[Incoming], now: float) -> None:
-        """Put messages at the end of their boards' lines; `now` is monotonic time, s."""
+        """Put messages at the end of their boards' lines; `now` is monotonic time [s]."""
         known, lines, size = self._known, self._lines, 0
         for message in messages:
             parts = message.topic.rsplit("/", 2)

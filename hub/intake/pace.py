@@ -12,7 +12,7 @@ from hub.intake.broker import Incoming
 from hub.intake.fair_queue import weight
 
 FAR = 60.0
-"""Judging is far behind when it has not done what was in the log so long ago, s."""
+"""Judging is far behind when it has not done what was in the log so long ago [s]."""
 SLOW = 2_400_000
 """What is taken then, bytes a second as `weight` counts them: 1,000 small messages a second."""
 LOOK_EVERY = 1.0  # s
@@ -28,7 +28,7 @@ class Pace:
         self._ends: deque[tuple[float, int]] = deque(maxlen=MOST_ENDS)  # where the log ended, and when (monotonic, s)
         self._next = 0.0
         self.behind = 0.0
-        """How far judging is behind, s."""
+        """How far judging is behind [s]."""
 
     def keep(self, group: Iterable[Incoming], stop: threading.Event) -> None:
         """Wait after a group was taken, if judging needs it; until `stop` at the longest."""

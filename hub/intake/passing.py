@@ -19,7 +19,7 @@ from hub.intake.broker import Incoming, Link
 from hub.intake.fair_queue import FairQueue
 from hub.process import logs
 from hub.process.child import job_of_child
-from hub.process.memory import settle
+from hub.process.memory import freeze_heap
 
 GROUP = 1000  # messages in one transfer, at most
 TRANSFER = 3_000_000  # bytes in one transfer, about
@@ -130,7 +130,7 @@ class Passing:
 def pass_on(job: Job, hub: Connection) -> None:
     """Pass on until the hub says that it is over, or is gone."""
     link = Link(job.broker, job.districts)
-    settle()
+    freeze_heap()
     with suppress(EOFError, OSError):  # the hub was killed
         Passing(link, hub, job.boards).run()
     link.close()

@@ -17,7 +17,7 @@ from hub.wire.messages import Record, Telemetry
 from schemas import Quantity
 
 PAUSE = 600
-"""After so long without a record nothing is known of how fast a value changed or how long it stood still, s."""
+"""After so long without a record nothing is known of how fast a value changed or how long it stood still [s]."""
 
 MOST_SETS = 4096
 """Sets of quantities that are remembered as known; boards of one kind all send the same."""

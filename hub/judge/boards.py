@@ -7,7 +7,7 @@ from hub.judge.rules import Node, Place
 from hub.judge.windows import DAY
 
 KEEP = 8 * DAY
-"""How long after its end a window is judged again when data come late, s."""
+"""How long after its end a window is judged again when data come late [s]."""
 NEVER = 1 << 62
 
 
@@ -60,7 +60,7 @@ class Series:
 
     __slots__ = ("begin", "board", "current", "device", "end", "energy", "quantity", "slots")
 
-    def __init__(self, board: "Board", quantity: str, energy: bool) -> None:
+    def __init__(self, board: "JudgedBoard", quantity: str, energy: bool) -> None:
         self.board = board
         self.device = board.device
         self.quantity = quantity
@@ -70,7 +70,7 @@ class Series:
         self.current: list[Cell | None] = []
 
 
-class Board:
+class JudgedBoard:
     """A board: its quantities, how far it is judged, and what is to be judged."""
 
     __slots__ = ("before", "closed", "device", "due", "ends", "pending", "series")
@@ -79,7 +79,7 @@ class Board:
         self.device = device
         self.series: dict[str, Series] = {}
         self.closed = 0  # windows that end up to here are over
-        self.before = 0  # the same, when it was judged the last time
+        self.before = 0  # `closed` as it was before the last judging
         self.due = NEVER  # the earliest end of a pending window
         self.ends = NEVER  # the earliest end of a cell in memory
         self.pending: dict[tuple[Node, int], int] = {}  # windows to be judged, with their end

@@ -1,4 +1,4 @@
-"""What has been measured of one quantity in one window of the first step, and where closed windows rest."""
+"""Cells: running sums of one quantity in one averaging window; and the archive in which closed cells are stored."""
 
 import math
 from typing import NamedTuple, Protocol
@@ -8,7 +8,7 @@ from hub.judge.rules import Rule
 RECENT = 300
 """For early warning it is taken to go on as in the last so many seconds."""
 STEP = 60
-"""How often it is noted how much has been measured, s."""
+"""How often it is noted how much has been measured [s]."""
 
 
 class Cell:

@@ -10,7 +10,7 @@ from datetime import date
 from operator import itemgetter
 
 from hub.judge.averaging import EPSILON, Mean, rounded
-from hub.judge.boards import NEVER, Board, Sites
+from hub.judge.boards import NEVER, JudgedBoard, Sites
 from hub.judge.cells import Archive, Cell, Mark
 from hub.judge.comparing import Compared, compare
 from hub.judge.intake import Intake
@@ -111,7 +111,7 @@ class Engine(Intake):
         cell.rules = tuple(rules)
         return cell.rules
 
-    def _waits(self, board: Board, node: Node, start: int, end: int) -> bool:
+    def _waits(self, board: JudgedBoard, node: Node, start: int, end: int) -> bool:
         """Tell whether another board measures the wind or background of this window and is not done with it."""
         others = []
         if node.wind_below is not None:
@@ -126,7 +126,7 @@ class Engine(Intake):
                 return True
         return False
 
-    def _evaluate(self, board: Board, node: Node, start: int, end: int, source: "_Source") -> list[Judgement]:
+    def _evaluate(self, board: JudgedBoard, node: Node, start: int, end: int, source: "_Source") -> list[Judgement]:
         place = self._sites.place(board.device)
         if place is None:
             return []
@@ -170,7 +170,7 @@ class Engine(Intake):
             known = self._plan = place, day, self._plans.plan(place, day)
         return known[2]
 
-    def _keep(self, board: Board, node: Node, start: int, mean: Mean, plan: Plan) -> None:
+    def _keep(self, board: JudgedBoard, node: Node, start: int, mean: Mean, plan: Plan) -> None:
         outer = [one for one in node.outer if one in plan.rules]
         if not outer:
             return

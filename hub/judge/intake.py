@@ -5,7 +5,7 @@ from datetime import date
 from functools import lru_cache
 
 from hub.judge.averaging import Averager
-from hub.judge.boards import KEEP, NEVER, Board, Series, Sites, Slot
+from hub.judge.boards import KEEP, NEVER, JudgedBoard, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell
 from hub.judge.rules import AT_LEAST, Node, Place, Plans
 from hub.judge.windows import LocalTime
@@ -42,7 +42,7 @@ class Intake:
         self._notes = notes
         self._averager = Averager(local)
         self._slots = lru_cache(4096)(self._make_slots)  # most sites are alike, and then they share them
-        self._boards: dict[str, Board] = {}
+        self._boards: dict[str, JudgedBoard] = {}
         self._cells: dict[tuple[str, str, str], dict[int, Cell]] = {}
         self.changed: list[tuple[str, str, Cell]] = []
         """(device, quantity, cell) changed since `settle`."""
@@ -143,7 +143,9 @@ class Intake:
             window = self._local.period(t, *slot.part)
         else:
             window = self._local.calendar(t, slot.span) if slot.length is None else self._local.fixed(t, slot.length)
-        if window is None:  # outside the part of the day: a cell that nobody looks at keeps the way short
+        if (
+            window is None
+        ):  # the limit does not apply at this time of day: an unused cell spares the hot path a second check
             cell = Cell(slot.span, t, self._part_begins(slot, t))
             cell.changed = True
             series.current[index] = cell
@@ -194,7 +196,7 @@ class Intake:
         begins = self._local.instant(day.date, slot.part[0])
         return begins if begins > t else day.end
 
-    def _note(self, board: Board, node: Node, start: int, end: int, late: bool) -> None:
+    def _note(self, board: JudgedBoard, node: Node, start: int, end: int, late: bool) -> None:
         """Note the windows of a node to which a window of its first step belongs."""
         last = node.steps[-1]
         if len(node.steps) == 1:
@@ -218,7 +220,7 @@ class Intake:
             if following:
                 self._pend(board, node, *following)
 
-    def _pend(self, board: Board, node: Node, start: int, end: int) -> None:
+    def _pend(self, board: JudgedBoard, node: Node, start: int, end: int) -> None:
         key = (node, start)
         if key not in board.pending:
             board.pending[key] = end
@@ -226,11 +228,11 @@ class Intake:
             if self._notes:
                 self.noted[board.device, node, start] = end
 
-    def _board(self, device: str) -> Board:
-        board = self._boards[device] = Board(device)
+    def _board(self, device: str) -> JudgedBoard:
+        board = self._boards[device] = JudgedBoard(device)
         return board
 
-    def _open(self, board: Board, quantity: str) -> Series:
+    def _open(self, board: JudgedBoard, quantity: str) -> Series:
         known = self._plans.quantities.get(quantity.removesuffix(AT_LEAST))
         series = Series(board, quantity, known is not None and known.aggregate == "energy_mean")
         board.series[quantity] = series
@@ -314,7 +316,7 @@ class Intake:
             self._pend(self._boards.get(device) or self._board(device), node, start, end)
             self.noted.pop((device, node, start), None)
 
-    def settle(self, devices: "set[str]") -> None:
+    def clear_changes(self, devices: "set[str]") -> None:
         """Forget what has changed, since it is on the medium, and let go of these boards' closed windows."""
         for _, _, cell in self.changed:
             cell.changed = False

@@ -176,11 +176,11 @@ class Plans:
         return self._plan(place, self._changes[epoch - 1] if epoch else date.min)
 
     def grain(self, place: Place, offsets: int) -> int:
-        """Return of which length every window at a site, on whatever day, begins and ends at a multiple, s.
+        """Return the largest step, in seconds, on which every window at this site begins and ends, on any day.
 
         Args:
             place: the site.
-            offsets: of how many s the local clock's offsets are multiples.
+            offsets: the largest step on which the local clock's offsets from UTC lie [s].
         """
         lengths = [offsets]
         for day in (date.min, *self._changes):

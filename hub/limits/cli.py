@@ -13,7 +13,7 @@ from hub.limits.place_options import (
     standard_of,
     unknown_name,
 )
-from hub.limits.view import View, plain, plain_binding, plain_covered
+from hub.limits.view import LimitsView, plain, plain_binding, plain_covered
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config
@@ -79,7 +79,7 @@ def list_(
     if as_json:
         print_list((plain(s, n) for s, n in chosen), "limits")
     else:
-        View().catalogue(chosen)
+        LimitsView().catalogue(chosen)
 
 
 @command(
@@ -110,7 +110,7 @@ def show(
 
         print_object({"standard": msgspec.to_builtins(wanted), "limits": [msgspec.to_builtins(n) for n in own]})
     else:
-        View().show(wanted, own)
+        LimitsView().show(wanted, own)
 
 
 @command(
@@ -174,7 +174,7 @@ def explain(
     if as_json:
         print_list((plain_binding(one, spoken()) for one in found), "limits")
     else:
-        View().explain(found)
+        LimitsView().explain(found)
 
 
 @command(
@@ -212,7 +212,7 @@ def coverage_command(
     if as_json:
         print_list((plain_covered(one, spoken()) for one in found), "rows")
     else:
-        View().coverage(found, load_quantities())
+        LimitsView().coverage(found, load_quantities())
 
 
 def _load() -> list[tuple["Standard", "Limit"]]:

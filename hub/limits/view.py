@@ -13,7 +13,7 @@ from schemas.domains import kind_name
 from schemas.language import Lang, Text, spoken
 
 WIDE = 120
-"""So many columns of a terminal have room for how each limit is averaged."""
+"""Terminal width from which the column "averaging" is shown [columns]."""
 TEXTS = {
     "standard": Text("Standard", "标准"),
     "limit": Text("Limit", "限值编号"),
@@ -85,7 +85,7 @@ _WINDOWS = {
 _ANSWERS = {"limit": "green", "open": "magenta", "none": "dim", "unanswered": "bold red"}
 
 
-class View:
+class LimitsView:
     """Prints in the language of the command line."""
 
     def __init__(self) -> None:

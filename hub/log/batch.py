@@ -61,7 +61,7 @@ class Batch:
         """By board, the messages that were looked at to compare its repeats."""
         self.foreign = self.foreign_bytes = 0
         self.untold: set[Stream] = set()
-        """Streams of which numbers are done with that no message in the log tells."""
+        """Streams whose row must be written now: no message in the log records the change (refused messages, gaps)."""
         self.said: set[tuple[str, bytes]] = set()
         self.taken: set[bytes] = set()
         """Digests of messages of channels without numbers."""

@@ -25,10 +25,10 @@ GROWS_AFTER = 20
 BURST = 5.0
 """For so long, s, a consumer a whole batch behind waits while the log goes on growing: a burst is taken first."""
 BURST_LOOK = 0.1
-"""Between two looks whether it does, s."""
+"""Between two looks whether it does [s]."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 LONGEST_REQUESTED = 600.0
-"""A store that asks for a longer rest is asked again nevertheless, s."""
+"""A store that asks for a longer rest is asked again nevertheless [s]."""
 
 log = logging.getLogger("hub.consumer")
 

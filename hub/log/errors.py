@@ -2,7 +2,7 @@
 
 
 class StoreError(Exception):
-    """A store that does not answer or refuses; its text says why. `retry_after`: how long it wants to rest, s."""
+    """A store that does not answer or refuses; its text says why. `retry_after`: how long it wants to rest [s]."""
 
     def __init__(self, text: str, retry_after: float = 0) -> None:
         super().__init__(text)

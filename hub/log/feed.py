@@ -100,7 +100,7 @@ class Reader:
         self.at = 0
         """The offset behind which it read last."""
         self.seen = 0.0
-        """When, by the monotonic clock, s."""
+        """When, by the monotonic clock [s]."""
 
     def read(self, after: int, most: int, size: int = READ) -> list[Entry]:
         """Return up to `most` entries behind the offset `after`, in order: of about `size` bytes, and one at least."""

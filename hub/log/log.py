@@ -104,9 +104,9 @@ ALTER TABLE quarantine ADD COLUMN proof TEXT
 MOST_BRANCHES = 3
 """Branches of one stream, each with other content under numbers of the stream and the branches before it."""
 RECENT = 60.0
-"""So long after a board's last word no other one speaks from its backup, s."""
+"""So long after a board's last word no other one speaks from its backup [s]."""
 QUIET = 600.0
-"""A branch of which nothing came for so long holds back no acknowledgement any more, s."""
+"""A branch of which nothing came for so long holds back no acknowledgement any more [s]."""
 
 STATUSES = 24
 """So many of a board's newest statuses are compared with one that comes: the broker keeps them, or somebody else."""

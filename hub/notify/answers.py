@@ -109,7 +109,7 @@ class Refusal:
     """Its code and words."""
     why: Why
     wait: float = 0.0
-    """It asked to be left alone for so long, s."""
+    """It asked to be left alone for so long [s]."""
 
 
 _heard: ContextVar[list[Answer] | None] = ContextVar("heard", default=None)

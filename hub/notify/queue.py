@@ -32,7 +32,7 @@ LIMITED_PAUSE, LONGEST_LIMITED = 60.0, 600.0
 LONGEST_WAIT = 3600.0
 """Between attempts at what only a person can mend, and at most for a service that names a time itself."""
 GIVE_UP = 86_400.0
-"""What was refused for so long for a reason that only a person can mend is left alone, s."""
+"""What was refused for so long for a reason that only a person can mend is left alone [s]."""
 SHORTEST_PAUSE = 1.0
 PATIENCE = 5
 """After so many attempts a message lets those behind it go first, and goes alone: it may itself be what is refused."""

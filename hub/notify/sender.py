@@ -26,7 +26,7 @@ from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.trouble import explain
 
 POLL = 0.1
-"""How often it looks whether another thread or process has written to the database, s."""
+"""How often it looks whether another thread or process has written to the database [s]."""
 LOOK_EVERY = 10
 """So many looks later it asks the queue whatever happened: what waits for its time is not written by anybody."""
 AT_ONCE = 8
@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
     why: Why = "again"
     """What the service means by its no."""
     wait: float = 0.0
-    """For so long the service wants to be left alone, s."""
+    """For so long the service wants to be left alone [s]."""
 
 
 def open_service(where: str) -> apprise.NotifyBase | None:

@@ -32,7 +32,7 @@ class Held(msgspec.Struct, frozen=True):
     """What one process tells another of the hub's time."""
 
     offset: float
-    """The hub's time less the ticks, s."""
+    """The hub's time less the ticks [s]."""
     doubt: Text = NONE
     """Why the time is in doubt; empty when it is not."""
     since: float = 0.0

@@ -8,7 +8,7 @@ MANY = 50_000
 """New objects between two looks of the garbage collector."""
 
 
-def settle() -> None:
+def freeze_heap() -> None:
     """Spare the garbage collector what a process has made at its start, and give back what it needs no more.
 
     Nothing that the hub makes for a message refers to itself, so counting references frees it. Without this, each group

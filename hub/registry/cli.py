@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from hub.registry.cli_add import add
 from hub.registry.commands import cell, load, open_editor, refusing, today, unknown
 from hub.registry.entries import SENDERS
-from hub.registry.view import View, board_row, district_row, kind_of, plain, sender_row, site_row
+from hub.registry.view import RegistryView, board_row, district_row, kind_of, plain, sender_row, site_row
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config, Site
@@ -86,20 +86,20 @@ def list_(
     if what is What.districts:
         named = dict.fromkeys(one.district for one in sites) if district or site else city.districts
         rows = [district_row(id_, city, day) for id_ in named]
-        print_list(rows, "districts") if as_json else View().districts(rows)
+        print_list(rows, "districts") if as_json else RegistryView().districts(rows)
     elif what is What.sites:
-        print_list(map(plain, sites), "sites") if as_json else View().sites(sites, city, day)
+        print_list(map(plain, sites), "sites") if as_json else RegistryView().sites(sites, city, day)
     elif what is not What.boards:
         table = city.stations if what is What.stations else city.terminals
         ids = {one.id for one in sites}
         others = [one for one in table.values() if one.site in ids]
         rows = [sender_row(one, city, day) for one in others]
-        print_list(rows, what.value) if as_json else View().senders(others, city, day)
+        print_list(rows, what.value) if as_json else RegistryView().senders(others, city, day)
     else:
         ids = {one.id for one in sites}
         boards = [board for board in city.boards.values() if board.site in ids]
         rows = [board_row(board, city, day) for board in boards]
-        print_list(rows, "boards") if as_json else View().boards(boards, city, day)
+        print_list(rows, "boards") if as_json else RegistryView().boards(boards, city, day)
 
 
 @command(
@@ -129,7 +129,7 @@ def show(
         told |= {"board": board_row(board, city, day)} if board else {}
         print_object(told | ({kind_of(other): sender_row(other, city, day)} if other else {}))
         return
-    view = View()
+    view = RegistryView()
     if site:
         view.site(site, city)
     if board:
@@ -201,7 +201,7 @@ def retire(
     if as_json:
         print_object(told | {"changed": bool(changes)})
     else:
-        View().changes(changes)
+        RegistryView().changes(changes)
 
 
 @command(
@@ -273,7 +273,7 @@ def import_(
     if as_json:
         print_object({"dry_run": dry_run, "changes": plain(changes)})
     else:
-        View().changes(changes, dry_run=dry_run)
+        RegistryView().changes(changes, dry_run=dry_run)
 
 
 @command(

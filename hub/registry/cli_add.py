@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hub.registry.commands import cell, load, open_editor
-from hub.registry.view import View, fingerprint
+from hub.registry.view import RegistryView, fingerprint
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.options import FENCELINE, Config
 from hub.terminal.tables import say
@@ -40,7 +40,7 @@ def _add(config: Path, kind: str, entry: dict[str, Any], key: str | None = None)
 )
 def add_city(id_: Id, en: English, zh: Chinese, config: Config = FENCELINE) -> None:
     """Add a city."""
-    View().changes(_add(config, "city", {"id": id_, "en": en, "zh": zh}))
+    RegistryView().changes(_add(config, "city", {"id": id_, "en": en, "zh": zh}))
 
 
 @command(
@@ -60,7 +60,7 @@ def add_district(
     config: Config = FENCELINE,
 ) -> None:
     """Add a district."""
-    View().changes(_add(config, "district", {"id": id_, "city": city, "en": en, "zh": zh}))
+    RegistryView().changes(_add(config, "district", {"id": id_, "city": city, "en": en, "zh": zh}))
 
 
 @command(
@@ -125,7 +125,7 @@ def add_site(
             raise UserError(f"--position {position!r}: expected LATITUDE,LONGITUDE such as 22.5431,114.0579") from None
     entry["contacts"] = cell("--contact", "contacts", ";".join(contact or ()))
     entry["night_work"] = cell("--night-work", "night_work", ";".join(night_work or ()))
-    View().changes(_add(config, "site", entry))
+    RegistryView().changes(_add(config, "site", entry))
 
 
 @command(
@@ -171,7 +171,7 @@ def add_board(
     entry["installed"] = cell("--installed", "installed", installed)
     entry["calibration_due"] = cell("--calibration-due", "calibration_due", calibration_due)
     changes = _add(config, "board", entry, _given_key(key_file) if key_file else None)
-    view = View()
+    view = RegistryView()
     view.changes(changes)
     say(view.text("its key", load_config(config).keys, fingerprint(load(config).keys[id_])))
     if key_file is None:
@@ -211,7 +211,7 @@ def add_station(
     entry = {"id": id_, "site": site, "mn": mn, "note": note}
     entry["installed"] = cell("--installed", "installed", installed)
     entry["calibration_due"] = cell("--calibration-due", "calibration_due", calibration_due)
-    View().changes(_add(config, "station", entry))
+    RegistryView().changes(_add(config, "station", entry))
 
 
 @command(
@@ -240,7 +240,7 @@ def add_terminal(
     """Add a terminal."""
     entry = {"id": id_, "site": site, "phone": phone, "plate": plate, "note": note}
     entry["installed"] = cell("--installed", "installed", installed)
-    View().changes(_add(config, "terminal", entry))
+    RegistryView().changes(_add(config, "terminal", entry))
 
 
 def _given_key(path: Path) -> str:

@@ -68,7 +68,7 @@ class Imported:
     def __init__(self, path: Path, rows: list[Row], kinds: tuple[str, ...], timezone: str = "") -> None:
         self.path = path
         self.kinds = kinds
-        """The kinds of which it can be the whole."""
+        """The kinds of entries that the file may list completely: what it leaves out can then be removed."""
         self.timezone = timezone
         self.rows: dict[tuple[str, str], Row] = {}
         for row in rows:

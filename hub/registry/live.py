@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 LOOK_EVERY = 2.0
-"""Least time between two looks at the files, s."""
+"""Least time between two looks at the files [s]."""
 
 log = logging.getLogger("hub")
 

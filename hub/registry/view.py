@@ -119,7 +119,7 @@ def plain(value: Any) -> Any:
     return msgspec.to_builtins(value)
 
 
-class View:
+class RegistryView:
     """Prints in the language of the command line."""
 
     def __init__(self) -> None:

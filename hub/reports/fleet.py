@@ -17,7 +17,7 @@ CLOCKS = {"none": 0, "rtc": 1, "ntp": 2, "hub": 2}
 MOST_TEXT = 2000
 """Longest text of an event, characters; the log has all of it."""
 OFF = 35 * 86_400
-"""An event whose time is further from that of its coming, s, is dated by the hub: no outbox holds one for so long."""
+"""An event whose own time differs from its arrival by more [s] is dated by the hub: no outbox keeps one so long."""
 
 
 class Known(msgspec.Struct):

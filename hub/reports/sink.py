@@ -24,16 +24,16 @@ from hub.series.rollups import hours_between
 from hub.storage.database import open_database, transaction
 
 EVERY = 60
-"""Between two samples of the state, s."""
+"""Between two samples of the state [s]."""
 LOOK_EVERY = 1.0
-"""Least time between two looks for what is new, s."""
+"""Least time between two looks for what is new [s]."""
 MOST_WAITING = 200_000
 """Points in memory while the store is away; beyond, the oldest samples are given up, and that is logged."""
 MOST_IN_ONE = 5000
-SETTLED = 600
-"""An hour's air quality is made so long after its end, s..."""
+HOUR_CLOSES_AFTER = 600
+"""An hour's air quality is computed so long after the hour's end [s] ..."""
 AGAIN = 6 * air.HOUR
-"""...and made again as long as this after, for data that come late, s."""
+"""... and computed again until so long after it, for late data [s]."""
 AT_ONCE = 8 * air.HOUR
 """So many hours of all boards are in memory at once."""
 CATCH_UP = 35 * 86_400
@@ -225,7 +225,7 @@ class Reports:
 
     def _send_air(self, now: float) -> None:
         """Send the hours that are over, and those of before again where data may have come late."""
-        over = int(now - SETTLED) // air.HOUR * air.HOUR
+        over = int(now - HOUR_CLOSES_AFTER) // air.HOUR * air.HOUR
         if over <= self._hour or not self._rollups.exists():
             return
         start = max(min(self._hour, over) - AGAIN, over - CATCH_UP) if self._hour else over - CATCH_UP

@@ -84,12 +84,12 @@ def run(
 
 def run_until_signal(*hubs: "Hub") -> None:
     """Run hubs in this process until SIGINT or SIGTERM."""
-    from hub.process.memory import settle
+    from hub.process.memory import freeze_heap
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    settle()
+    freeze_heap()
     for hub in hubs:
         hub.start()
     stop.wait()

@@ -25,7 +25,7 @@ from hub.notify.sender import Notifier
 from hub.process import logs
 from hub.process.child import job_of_child
 from hub.process.clock import Clock, Held
-from hub.process.memory import settle
+from hub.process.memory import freeze_heap
 from hub.process.turns import Turns
 from hub.registry.live import LiveRegistry
 from hub.reports import Law, Reports
@@ -61,7 +61,7 @@ class Job:
     """What the hub held to be the time when the process was started."""
 
 
-class State(msgspec.Struct, frozen=True):
+class ConsumerState(msgspec.Struct, frozen=True):
     """How a consumer is: the offset up to which it is done, and why its last attempt failed (empty: it did not)."""
 
     position: int
@@ -159,10 +159,10 @@ class Consumers:
             self._reports.close()
         self._feed.close()
 
-    def states(self) -> dict[str, State]:
+    def states(self) -> dict[str, ConsumerState]:
         """Return how each consumer is; nothing of one that has not begun."""
         return {
-            consumer.name: State(consumer.position, consumer.failing or "")
+            consumer.name: ConsumerState(consumer.position, consumer.failing or "")
             for consumer in self._consumers
             if consumer.position is not None
         }
@@ -187,7 +187,7 @@ def consume(job: Job, hub: Connection) -> None:
         except sqlite3.Error as error:
             log.error("%s %s", job.config.data, explain(error, job.config.data))  # noqa: TRY400
             sys.exit(2)
-        settle()
+        freeze_heap()
         consumers.start()
         over = threading.Event()
 

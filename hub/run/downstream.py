@@ -6,12 +6,12 @@ import msgspec
 
 from hub.process.child import Child
 from hub.process.clock import Clock
-from hub.run.consumers import Job, State
+from hub.run.consumers import ConsumerState, Job
 
 JUDGING = ("compliance", "watch")
 """Consumers that alarm people: taking waits for them when they are far behind."""
 
-_states = msgspec.json.Decoder(dict[str, State]).decode
+_states = msgspec.json.Decoder(dict[str, ConsumerState]).decode
 
 
 class Downstream:
@@ -26,7 +26,7 @@ class Downstream:
             self._hear,
             lambda: self._hear(b"{}"),
         )
-        self.states: dict[str, State] = {}
+        self.states: dict[str, ConsumerState] = {}
         """By consumer; empty while the process is not running."""
 
     def start(self) -> None:

@@ -208,7 +208,7 @@ def _plain(text: str) -> str:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """Return what a Retry-After header asks for (RFC 9110, 10.2.3: seconds or a date), s."""
+    """Return what a Retry-After header asks for (RFC 9110, 10.2.3: seconds or a date) [s]."""
     try:
         return Retry().parse_retry_after(retry_after) if retry_after else 0
     except HTTPError:

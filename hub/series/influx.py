@@ -50,7 +50,7 @@ MOST = 5000
 PROBE = "probe"
 """Measurement of the point that is written to learn whether the server takes any: at most one in a minute."""
 VOUCHED = 1.0
-"""For so long after it took a point that is known to be good, what it refuses may be the points' fault, s."""
+"""For so long after it took a point that is known to be good, what it refuses may be the points' fault [s]."""
 ROUNDS = 2
 """A point is given up when it was refused so many times more, between points that were taken..."""
 DOUBTED = 5

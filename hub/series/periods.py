@@ -25,7 +25,7 @@ class Calendar:
         return self._midnight((t + offset) // DAY) if period == DAY else t - (t + offset) % period
 
     def length(self, start: int, period: int) -> int:
-        """Return the length of the period that begins at `start`, s."""
+        """Return the length of the period that begins at `start` [s]."""
         if period != DAY:
             return period
         return self._midnight((start + self._offset(start // 900)) // DAY + 1) - start

@@ -24,7 +24,7 @@ from hub.storage.database import open_database, read_only, transaction
 from schemas import Quantity
 
 EVERY = 60
-"""Time between two writings of what has changed, s."""
+"""Time between two writings of what has changed [s]."""
 LATEST = 35 * DAY
 """How far a record may lie behind the newest one to count, s. A board's flash holds less."""
 KEEP = 40 * DAY

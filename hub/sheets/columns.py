@@ -68,7 +68,7 @@ class Columns:
     quantities: list[tuple[int, str, str]] = field(default_factory=list)
     """Columns of values with the quantity and unit that their headings name."""
     length_unit: float = 1.0
-    """Of dt, s."""
+    """Of dt [s]."""
 
     @property
     def has_time(self) -> bool:

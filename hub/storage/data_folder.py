@@ -22,7 +22,7 @@ RESTORING = ".restoring"
 
 
 def databases(data: Path) -> list[Path]:
-    """Return the databases below a data folder: in each folder the log's consumers first, and its log last.
+    """Return all databases to back up; in each folder the log comes last, so no consumer's copy is ahead of it.
 
     Folders of replaced data, and those whose name begins with a dot, hold copies.
     """

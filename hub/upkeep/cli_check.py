@@ -52,10 +52,10 @@ def check_command(
     as_json: AsJson = False,
 ) -> None:
     """Run every check and show what was found."""
-    from hub.upkeep.checks import State, check
+    from hub.upkeep.checks import FindingState, check
 
     findings = check(config, quick=quick)
-    problems = sum(finding.state is State.problem for finding in findings)
+    problems = sum(finding.state is FindingState.problem for finding in findings)
     if as_json:
         rows = [_row(finding) for finding in findings]
         print_object({"ok": not problems, "problems": problems, "findings": rows})

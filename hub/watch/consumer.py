@@ -28,16 +28,16 @@ from hub.watch.text import DEAF, HUB_CLOCK, LAG, SENSOR
 from schemas.language import Text
 
 EVERY = 30.0
-"""Between two looks, s."""
-SETTLED = 1800.0
-"""A clock is right again, or an outbox keeps everything again, when nothing else was heard of for so long, s."""
+"""Between two looks [s]."""
+CLEAR_AFTER = 1800.0
+"""A trouble of clock, outbox, numbers or flood is over when no further sign of it came for so long [s]."""
 _TRUSTED = Held(0.0)
 REPEATS = 3
 """So many messages sent again, and nothing forgotten meanwhile, are no chance."""
 SEVERAL = 3
 """So many boards are not silent for reasons of their own all at once."""
 QUIET = 180.0
-"""When none of several boards was heard for so long, something common to them has failed, s."""
+"""When none of several boards was heard for so long, something common to them has failed [s]."""
 
 
 class Watch:
@@ -221,38 +221,38 @@ class Watch:
 
     def _look_at_clock(self, device: str, board: Heard, now: float) -> None:
         if board.wrong_clock is None:
-            if board.last - self._began > SETTLED:
+            if board.last - self._began > CLEAR_AFTER:
                 self._over(device, "clock wrong", Text("its times are plausible again", "时间恢复正常"))
             return
         noticed, how = board.wrong_clock
-        if now - noticed >= SETTLED and board.last > noticed:
+        if now - noticed >= CLEAR_AFTER and board.last > noticed:
             board.wrong_clock = None
             self._over(device, "clock wrong", Text("its times are plausible again", "时间恢复正常"))
             return
         self._network.trouble(tell.clock(device, self._place(device), how, noticed))
 
     def _look_at_outbox(self, device: str, board: Heard, now: float) -> None:
-        if board.dropped is None or now - board.dropped[0] >= SETTLED:
+        if board.dropped is None or now - board.dropped[0] >= CLEAR_AFTER:
             board.dropped = None
-            if now - self._began >= SETTLED:
+            if now - self._began >= CLEAR_AFTER:
                 self._over(device, "outbox dropping", Text("no more records were given up", "未再丢弃记录"))
             return
         noticed, count, reason = board.dropped
         self._network.trouble(tell.outbox(device, self._place(device), count, reason, noticed))
 
     def _look_at_numbers(self, device: str, board: Heard, now: float) -> None:
-        if board.other is None or now - board.other[0] >= SETTLED:
+        if board.other is None or now - board.other[0] >= CLEAR_AFTER:
             board.other = None
-            if now - self._began >= SETTLED:
+            if now - self._began >= CLEAR_AFTER:
                 self._over(device, "numbers used twice", Text("no more such records have come", "未再出现重复编号"))
             return
         noticed, stream, first, last = board.other
         self._network.trouble(tell.numbers(device, self._place(device), stream, first, last, noticed))
 
     def _look_at_flood(self, device: str, board: Heard, now: float) -> None:
-        if board.let_go is None or now - board.let_go[1] >= SETTLED:
+        if board.let_go is None or now - board.let_go[1] >= CLEAR_AFTER:
             board.let_go = None
-            if now - self._began >= SETTLED:
+            if now - self._began >= CLEAR_AFTER:
                 self._over(device, "board floods", Text("it keeps to its share again", "发送量恢复正常"))
             return
         since, _, count = board.let_go

@@ -9,12 +9,12 @@ from hub.wire.messages import Event, Status
 FAULTY = frozenset("BDFT")
 """Flags (HJ 212) of a sensor that gives nothing usable: no communication, faulty, stopped, over range."""
 WELL = 300
-"""A sensor is in order again when nothing was flagged for so long, s."""
+"""A sensor is in order again when nothing was flagged for so long [s]."""
 
 UNHEARD = 300.0
-"""A board that still holds what it was told so long ago that it may forget does not hear it, s."""
+"""A board that still holds what it was told so long ago that it may forget does not hear it [s]."""
 UNSET = 90.0
-"""A board that says for so long that its clock is not set waits for a time in vain, s."""
+"""A board that says for so long that its clock is not set waits for a time in vain [s]."""
 
 LONGEST_DAY = 32
 """Characters of a date that are remembered; a board may write anything."""

@@ -1,7 +1,7 @@
 """How far the time of a record may lie from the hub's."""
 
 MOST_AHEAD = 300
-"""How far a record may lie in the future before its clock is called wrong, s."""
+"""How far a record may lie in the future before its clock is called wrong [s]."""
 
 
 MOST_BEHIND = 400 * 86_400

@@ -27,7 +27,7 @@ from schemas.domains.packs import FAMILIES, MANIFEST, Pack, packs, site_kinds, t
 from schemas.errors import CatalogueError
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.language import Text
-from schemas.limit_entries import Entry
+from schemas.limit_entries import LimitEntry
 from schemas.limit_files import load_limits
 from schemas.properties import SHARED
 from schemas.standards import Averaging, Standard
@@ -241,7 +241,7 @@ def _check_limits(folder: Path, quantities: dict[str, Quantity], faults: Faults)
         parts += [(("averaging", name), one, Averaging) for name, one in _table(raw, "averaging").items()]
         limits = raw.get("limit", [])
         parts += [
-            (("limit", number), defaults | one if isinstance(one, dict) else one, Entry)
+            (("limit", number), defaults | one if isinstance(one, dict) else one, LimitEntry)
             for number, one in enumerate(limits if isinstance(limits, list) else [])
         ]
         for place, value, type_ in parts:

@@ -25,7 +25,7 @@ from sim.city.demo import Demo, Plan, check_port, city, interrupted
 from sim.city.replay import load_recording
 from sim.city.scenario import SHANGHAI
 from sim.city.source import SimClock
-from sim.city.view import View, elapsed, numbers
+from sim.city.view import DemoView, elapsed, numbers
 from sim.interpreter import find_micropython, interpreter_name
 
 app = alone()
@@ -130,7 +130,7 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
     stop = interrupted()
     console = Console(stderr=False)
     async with city(plan) as demo:
-        view = View(demo, name, lang)
+        view = DemoView(demo, name, lang)
         deadline = None if seconds is None else time.monotonic() + seconds
         if live:
             await _show_live(view, demo, console, stop, deadline)
@@ -167,14 +167,14 @@ _TEXTS = {
 }
 
 
-async def _show_live(view: View, demo: Demo, console: Console, stop: asyncio.Event, deadline: float | None) -> None:
+async def _show_live(view: DemoView, demo: Demo, console: Console, stop: asyncio.Event, deadline: float | None) -> None:
     with Live(view.screen(), console=console, auto_refresh=False, screen=False) as live:
         while not await _over(stop, deadline, 0.5):
             demo.check()
             live.update(view.screen(), refresh=True)
 
 
-async def _show_plain(view: View, demo: Demo, stop: asyncio.Event, deadline: float | None) -> None:
+async def _show_plain(view: DemoView, demo: Demo, stop: asyncio.Event, deadline: float | None) -> None:
     print(view.heading(), flush=True)
     told = 0
     while not await _over(stop, deadline, PLAIN_EVERY):

@@ -101,7 +101,7 @@ def numbers(demo: Demo) -> Numbers:
     return Numbers(made, stored, quarantined, alerts)
 
 
-class View:
+class DemoView:
     """Draws the city; `interpreter` is what the boards run on."""
 
     def __init__(self, demo: Demo, interpreter: str, lang: str) -> None:

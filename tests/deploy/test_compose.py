@@ -274,7 +274,7 @@ def copied():
 
 def test_the_image_gets_the_whole_package_and_nothing_else():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert set(wheel["include"]) <= set(copied())
+    assert {name.removeprefix("/") for name in wheel["include"]} <= set(copied())
     ignored = (DEPLOY / "Containerfile.dockerignore").read_text().splitlines()
     assert set(copied()) == {line[1:] for line in ignored if line.startswith("!")}
     assert "*" in ignored

@@ -11,12 +11,12 @@ from hub.upkeep.checks.broker import check_broker
 from hub.upkeep.checks.certificates import check_certificates
 from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs_here
 from hub.upkeep.checks.files import check_catalogue, check_config, check_registry, check_secret
-from hub.upkeep.checks.finding import Finding, State
+from hub.upkeep.checks.finding import Finding, FindingState
 from hub.upkeep.checks.services import check_http, check_people
 from hub.upkeep.checks.store import check_store
 from schemas.language import Text
 
-__all__ = ["Finding", "State", "check"]
+__all__ = ["Finding", "FindingState", "check"]
 
 
 def check(path: Path, *, quick: bool = False) -> list[Finding]:

@@ -25,11 +25,11 @@ from hub.wire.topics import PREFIX, of_all
 from schemas.language import Text
 
 PATIENCE = 5
-"""How long an answer may take, s."""
+"""How long an answer may take [s]."""
 PENDING = 65_535
 """How many messages NATS lets one session of MQTT leave unacknowledged, all its filters together."""
 ALERT = 0.5
-"""How long after the handshake a broker may take to say that it does not like the hub's certificate (TLS 1.3), s."""
+"""How long after the handshake a broker may take to say that it does not like the hub's certificate (TLS 1.3) [s]."""
 
 ADDRESS = Text(
     "Start the broker, or mend host and port under [broker]; a firewall may be in the way, too.",

@@ -10,7 +10,7 @@ import msgspec
 from hub.config.files import Config, ConfigError, load_config, read_toml
 from hub.registry.check import EntryError, check
 from hub.registry.live import key_of
-from hub.upkeep.checks.finding import Finding, State, ok, problem
+from hub.upkeep.checks.finding import Finding, FindingState, ok, problem
 from schemas import CatalogueError, load_limits, load_quantities
 from schemas.language import Text
 from schemas.toml_text import read_toml_file
@@ -117,7 +117,7 @@ def check_registry(config: Config) -> list[Finding]:
 
 
 def _check_keys(path: Path, boards: list[str]) -> list[Finding]:
-    findings = check_secret("keys", path, Text("the boards' keys", "设备密钥"), State.problem)
+    findings = check_secret("keys", path, Text("the boards' keys", "设备密钥"), FindingState.problem)
     try:
         texts = read_toml(path, dict[str, Any])
     except ConfigError as error:
@@ -147,7 +147,7 @@ def check_catalogue() -> list[Finding]:
     return [ok("catalogue", f"{n} quantities, {m} limits", f"{n} 个监测量，{m} 条限值")]
 
 
-def check_secret(name: str, path: Path, what: Text, state: State = State.warning) -> list[Finding]:
+def check_secret(name: str, path: Path, what: Text, state: FindingState = FindingState.warning) -> list[Finding]:
     """Find whether others than its owner can read a file; what cannot be read at all, another check says."""
     try:
         mode = path.stat().st_mode

@@ -6,7 +6,7 @@ from enum import StrEnum
 from schemas.language import Text
 
 
-class State(StrEnum):
+class FindingState(StrEnum):
     """How bad it is."""
 
     ok = "ok"
@@ -23,26 +23,26 @@ class Finding:
     """The result of one check; `name` is stable, for programs."""
 
     name: str
-    state: State
+    state: FindingState
     text: Text
     remedy: Text | None = None
 
 
 def ok(name: str, en: str, zh: str) -> Finding:
     """Return the finding that a thing is in order."""
-    return Finding(name, State.ok, Text(en, zh))
+    return Finding(name, FindingState.ok, Text(en, zh))
 
 
 def warning(name: str, text: Text, remedy: Text) -> Finding:
     """Return the finding that a thing works for now."""
-    return Finding(name, State.warning, text, remedy)
+    return Finding(name, FindingState.warning, text, remedy)
 
 
 def problem(name: str, text: Text, remedy: Text) -> Finding:
     """Return the finding that a thing is in the hub's way."""
-    return Finding(name, State.problem, text, remedy)
+    return Finding(name, FindingState.problem, text, remedy)
 
 
 def skipped(name: str, en: str, zh: str) -> Finding:
     """Return that a thing could not be checked, and why."""
-    return Finding(name, State.skipped, Text(en, zh))
+    return Finding(name, FindingState.skipped, Text(en, zh))

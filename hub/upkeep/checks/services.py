@@ -17,7 +17,7 @@ from hub.upkeep.checks.finding import Finding, ok, problem, skipped, warning
 from schemas.language import Text
 
 PATIENCE = 2
-"""How long the hub on this machine may take to answer, s."""
+"""How long the hub on this machine may take to answer [s]."""
 
 
 def check_people(recipients: Sequence[Recipient] = ()) -> list[Finding]:

@@ -12,7 +12,7 @@ from edge import outbox
 from firmware.check import network as reach
 from firmware.check import results as checkup
 from firmware.check.report import Commissioned, render
-from firmware.check.results import Result, State, same
+from firmware.check.results import Result, ResultState, same
 from firmware.link.link import Link
 from firmware.link.session import Seen, SensorSeen
 from firmware.notebook.boards import BoardRecord
@@ -109,7 +109,7 @@ def test_how_far_a_board_gets_is_told_step_by_step(shown, expected, why):
     results = reach.network(shown, "esp32", offline=False)
     assert " ".join(result.state for result in results) == expected
     assert why in "".join(result.remedy.en for result in results)
-    assert all(result.remedy.zh for result in results if result.state is State.problem)
+    assert all(result.remedy.zh for result in results if result.state is ResultState.problem)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ class Tags(HTMLParser):
 def test_the_report_escapes_everything_and_loads_nothing_from_elsewhere(lang):
     evil = '<script src="http://x/">"&\''
     record = BoardRecord(evil, evil, evil, [], evil, evil, place=evil, site_name=evil, mac=evil)
-    results = [Result(Text(evil, evil), State.problem, same(evil), Text(evil, evil))]
+    results = [Result(Text(evil, evil), ResultState.problem, same(evil), Text(evil, evil))]
     at = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
     page = Tags()
     page.feed(render(Commissioned(record, evil, evil, results, {}, [], 0, evil, at, remark=evil), lang))

@@ -6,14 +6,14 @@ import re
 import msgspec
 import pytest
 
-from firmware.notebook.calibrations import START, Entry, Ledger, Reading, Reference
+from firmware.notebook.calibrations import START, CalibrationEntry, Comparison, Ledger, Reference
 from schemas.errors import UserError
 
 CALIBRATOR = Reference("Sound calibrator, class 1", "35021", "L2026-118", dt.date(2027, 3, 31))
 
 
 def entry(**changes):
-    made = Entry(
+    made = CalibrationEntry(
         board="pit-1",
         sensor="noise",
         channel="laf",
@@ -22,7 +22,7 @@ def entry(**changes):
         at=dt.datetime(2026, 11, 26, 8, 0, tzinfo=dt.UTC),
         reference=CALIBRATOR,
         conditions="dry, calm",
-        readings=(Reading(true=94.0, raw=94.6, before=94.6, after=94.0),),
+        readings=(Comparison(true=94.0, raw=94.6, before=94.6, after=94.0),),
         before={},
         after={"offset": -0.6},
         id=1,
@@ -72,4 +72,4 @@ def test_a_change_a_loss_a_swap_and_a_torn_line_are_noticed_and_nothing_is_added
 def test_an_entry_without_a_certificate_is_none():
     text = msgspec.json.encode(entry()).replace(b"L2026-118", b"")
     with pytest.raises(msgspec.ValidationError, match=r"certificate|length"):
-        msgspec.json.decode(text, type=Entry)
+        msgspec.json.decode(text, type=CalibrationEntry)

@@ -175,9 +175,14 @@ def test_a_first_chinese_remark_far_down_is_still_read():
     assert list(Source(io.BytesIO(data), "x"))[-1] == "2,正常\n"
 
 
-@pytest.mark.parametrize("name", ["Foshan", "佛山市", "foshan city", "广东", "Guangdong Province", "CN-GD"])
+@pytest.mark.parametrize("name", ["Zhongshan", "中山市", "zhongshan city", "广东", "Guangdong Province", "CN-GD"])
 def test_a_city_lies_in_its_province(name):
     assert jurisdictions_of(name) == ("CN-GD", "CN", "WHO")
+
+
+@pytest.mark.parametrize("name", ["Foshan", "佛山市", "foshan city", "Nanhai"])
+def test_a_city_with_limits_of_its_own_is_a_jurisdiction(name):
+    assert jurisdictions_of(name) == ("CN-GD-4406", "CN-GD", "CN", "WHO")
 
 
 @pytest.mark.parametrize(

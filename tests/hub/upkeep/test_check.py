@@ -25,7 +25,7 @@ from hub.log.log import STEPS, Log
 from hub.storage.claims import claim
 from hub.storage.compliance_file import open_compliance
 from hub.upkeep.checks import check
-from hub.upkeep.checks.finding import State
+from hub.upkeep.checks.finding import FindingState
 from schemas.language import Lang
 from tests import stack
 from tests.conftest import Mosquitto, require
@@ -118,10 +118,10 @@ def well(city, plain, monkeypatch):
 
 def test_where_all_is_well_it_says_so(well):
     found = well.check()
-    assert {state for state, _, _ in found.values()} <= {State.ok, State.skipped}
+    assert {state for state, _, _ in found.values()} <= {FindingState.ok, FindingState.skipped}
     for name in ("config", "registry", "time zone", "keys", "catalogue", "alerts", "data folder", "disk", "clock"):
-        assert found[name][0] == State.ok
-    assert found["broker"][0] == found["broker login"][0] == found["broker subscription"][0] == State.ok
+        assert found[name][0] == FindingState.ok
+    assert found["broker"][0] == found["broker login"][0] == found["broker subscription"][0] == FindingState.ok
     assert found["time zone"][1].startswith("Asia/Shanghai")
 
 
@@ -131,7 +131,7 @@ def test_every_mistake_of_the_configuration_is_told_at_once(city):
         "keys = 3\nacknowledge_evry = 2\n[broker]\nport = 99999\nhost = 7\n"
         '[store]\nkind = "oracle"\n[keep]\ndays = 0\n',
     )
-    told = [f.text.en for f in check(city.file) if f.state == State.problem]
+    told = [f.text.en for f in check(city.file) if f.state == FindingState.problem]
     assert len(told) == 7
     for word in ("acknowledge_evry", "$.broker.port", "$.broker.host", "$.store.kind", "$.keep.days", "$.keys"):
         assert sum(word in text for text in told) == 1, word
@@ -184,7 +184,7 @@ def test_a_data_folder_that_cannot_be_made_is_told(well):
 
 def test_the_version_of_each_database_is_told(well):
     Log(well.data / "log.db").close()
-    assert well.check()["database log.db"][:2] == (State.ok, f"schema version {len(STEPS)}")
+    assert well.check()["database log.db"][:2] == (FindingState.ok, f"schema version {len(STEPS)}")
     execute(well.data / "log.db", "PRAGMA user_version = 99")
     assert "schema version 99" in well.problems()["database log.db"]
 
@@ -193,7 +193,7 @@ def test_the_versions_of_the_packages_in_one_database_are_told(well):
     path = well.data / "compliance.db"
     open_compliance(path, ACCESS).close()
     before = well.check()["database compliance.db"]
-    assert before[0] == State.ok
+    assert before[0] == FindingState.ok
     assert "schema version 4 (access 1); the next start makes it 4 (access 1, alerts 1, compliance 3, " in before[1]
     open_all(path).close()
     assert "next start" not in well.check()["database compliance.db"][1]
@@ -213,7 +213,7 @@ def test_a_database_that_is_none_is_told(well):
 def test_a_clock_that_no_time_server_keeps_is_told(well, monkeypatch):
     monkeypatch.setattr("hub.upkeep.checks.data.kernel_synchronised", lambda: False)
     state, text, *_ = well.check()["clock"]
-    assert state == State.warning
+    assert state == FindingState.warning
     assert "no time server" in text
 
 
@@ -297,10 +297,10 @@ def test_a_running_hub_is_asked_how_it_is_and_not_disturbed(well):
         well.configure(http=server.port)
         with claim(well.data):
             found = well.check()
-        assert found["http"][0] == State.ok
-        assert found["hub: broker"] == (State.ok, "connected", "")
-        assert found["hub: log"][:2] == (State.problem, "the disk is full")
-        assert found["broker login"][0] == State.skipped
+        assert found["http"][0] == FindingState.ok
+        assert found["hub: broker"] == (FindingState.ok, "connected", "")
+        assert found["hub: log"][:2] == (FindingState.problem, "the disk is full")
+        assert found["broker login"][0] == FindingState.skipped
         assert "a hub of another data folder" in well.problems()["http"]
     finally:
         server.stop()
@@ -331,7 +331,7 @@ def test_each_district_has_a_port_of_its_own(well, free_port):
     assert f":{port + 1} " in found["http south"][1]
     with claim(well.data / "south"):
         found = well.check()
-    assert found["broker login"][0] == State.skipped
+    assert found["broker login"][0] == FindingState.skipped
     assert "a hub runs, and does not answer" in found["http south"][1]
 
 
@@ -702,7 +702,7 @@ def gemini(well, monkeypatch):
 def test_what_answers_is_told_and_that_it_knows_no_organisations(gemini):
     city, _ = gemini
     told = city.check()["store"]
-    assert told[0] == State.ok
+    assert told[0] == FindingState.ok
     assert "openGemini v1.5.2" in told[1]
     assert "INFLUXDB_V2_ORG=nobody says nothing there" in told[1]
     city.configure(rest='[store]\nkind = "influxdb"\nbucket = "none"')
@@ -735,9 +735,9 @@ def test_what_only_an_admin_may_see_is_not_guessed(gemini):
     assert city.problems() == {}
     assert "keeps 1 copies of each point: while" in city.warnings()["store copies"]
     answers["SHOW DATABASES DETAIL"] = (["name", "ReplicaN"], [["city", 3]])
-    assert city.check()["store copies"][0] == State.ok
+    assert city.check()["store copies"][0] == FindingState.ok
     answers["SHOW DATABASES DETAIL"] = FORBIDDEN
-    assert city.check()["store copies"][0] == State.skipped
+    assert city.check()["store copies"][0] == FindingState.skipped
 
 
 # A broker with limits
@@ -771,7 +771,7 @@ def nats(tmp_path_factory):
 def test_a_nats_server_that_lets_the_hub_hear_all_is_well(city, nats):
     nats_city(city, nats, "wide")
     assert city.problems() == {}
-    assert city.check()["broker subscription"][0] == State.ok
+    assert city.check()["broker subscription"][0] == FindingState.ok
 
 
 def test_a_permission_that_is_missing_is_told_apart_from_a_limit(city, nats):
@@ -805,7 +805,7 @@ def test_each_district_is_tried_as_its_own_hub(city, nats):
     city.configure(broker, top='districts = ["north", "south"]')
     assert city.problems() == {}  # eight filters in one session would be more than NATS allows
     found = city.check()
-    assert found["broker subscription north"][0] == found["broker subscription south"][0] == State.ok
+    assert found["broker subscription north"][0] == found["broker subscription south"][0] == FindingState.ok
 
 
 # The command

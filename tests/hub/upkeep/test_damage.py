@@ -7,9 +7,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from hub.config.files import load_config
+from hub.config.files import Http, load_config
 from hub.log.log import Log
 from hub.run.hub import Hub as WholeHub
 from hub.series import SqliteStore
@@ -255,7 +256,7 @@ def test_of_a_large_database_the_start_reads_the_end_and_check_all(place, monkey
 
 def test_a_hub_on_sound_files_starts(place):
     config = load_config(place.folder / "fenceline.toml")
-    hub = WholeHub(config)
+    hub = WholeHub(msgspec.structs.replace(config, http=Http(port=0)))
     hub._log.close()
     hub._claim.close()
 

@@ -10,7 +10,7 @@ from edge import message
 from hub.config.alerts import Alerting
 from hub.desk.desk import Desk
 from hub.process.clock import NONE, Held
-from hub.watch.consumer import EVERY, SETTLED, Watch
+from hub.watch.consumer import CLEAR_AFTER, EVERY, Watch
 from schemas.language import Text
 from tests.hub.helpers import CITY, NOON, SHANGHAI, Hub, Speaker, query, record
 
@@ -209,7 +209,7 @@ def test_a_clock_ahead_is_told_and_ends_when_times_are_plausible_again(city):
     city.hear(ahead)
     (alert,) = city.alerts()
     assert (alert["rule"], alert["device"], "times in the future" in alert["text"]) == ("clock wrong", "fence-1", True)
-    city.speak(*BOARDS, minutes=int(SETTLED / 60) - 1)
+    city.speak(*BOARDS, minutes=int(CLEAR_AFTER / 60) - 1)
     assert city.rules() == [("fence-1", "clock wrong")]
     city.speak(*BOARDS, minutes=3)
     assert city.rules("resolved") == [("fence-1", "clock wrong")]
@@ -230,7 +230,7 @@ def test_records_that_a_board_gave_up_are_told_with_their_number(city):
     city.hear(city.speakers["fence-1"].dropped(5, 104, "full"))
     (alert,) = city.alerts()
     assert (alert["kind"], "gave up 100 records (full)" in alert["text"]) == ("outbox", True)
-    city.speak(*BOARDS, minutes=int(SETTLED / 60) + 1)
+    city.speak(*BOARDS, minutes=int(CLEAR_AFTER / 60) + 1)
     assert city.rules("resolved") == [("fence-1", "outbox dropping")]
 
 
@@ -247,7 +247,7 @@ def test_other_content_under_numbers_that_the_hub_had_is_told_until_it_ends(city
     assert "restored from a backup, or is a copy" in alert["text"]
     assert "由备份恢复或被复制" in alert["text"]
     restored.next = 500
-    for _ in range(int(SETTLED / 60) + 2):
+    for _ in range(int(CLEAR_AFTER / 60) + 2):
         city.hub.now += 60
         minute = int(city.hub.now)
         city.hub.hear(restored.telemetry(record(minute - 60, 60, laeq=60.0 + minute % 2, pm10=minute % 50)))
@@ -336,7 +336,7 @@ def test_a_flooding_board_is_told_with_what_was_let_go_of_and_ends_when_it_is_ov
     city.hub.log.count("flood", {"fence-1": 3}, city.hub.now)
     city.speak(*BOARDS, minutes=20)
     assert city.rules() == [("fence-1", "board floods")]
-    city.speak(*BOARDS, minutes=int(SETTLED / 60))
+    city.speak(*BOARDS, minutes=int(CLEAR_AFTER / 60))
     assert (city.rules("resolved"), city.steps()) == ([("fence-1", "board floods")], ["firing", "resolved"])
 
 
