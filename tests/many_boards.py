@@ -41,7 +41,7 @@ class Board:
         (folder / name).mkdir()
         self.outbox = Outbox(str(folder / name), keep=True)
         self._topic, self._signer = topic, message.Signer(key)
-        self._courier = Courier(self.outbox, Timeline(Clock(), str(folder / name)), self._publish)
+        self._courier = Courier(self.outbox, Timeline(Clock(), str(folder / name)), self._publish, lambda *_: True)
         self._ports, self._tries, self._number = ports, number, number
         will = (f"{topic}status", self._signer.seal(message.status(False, int(time.time()))))
         self.client = Client(self._connect, name, KEEPALIVE, will, self._greet, self._hear)

@@ -136,7 +136,7 @@ class _Delivery:
         timeline.now()  # this computer has a clock: what was made without one gets its place
         self._signer = message.Signer(key)
         self._topic = "fenceline/1/{district}/{site}/{device}/".format(**config)
-        self._courier = Courier(self._outbox, timeline, self._publish)
+        self._courier = Courier(self._outbox, timeline, self._publish, lambda *_: True)
         secured = {"ssl": secure.context(**tls), "server_hostname": host} if tls else {}
         self._client = Client(
             lambda: asyncio.open_connection(host, port, **secured),

@@ -127,6 +127,7 @@ def fuzz(folder, count, seed, say=lambda _text: None):
         words = hub.log.read_text("utf-8", errors="replace")
     accepted = reasons.pop("accepted", 0) + reasons.pop("other_content", 0)
     duplicate = reasons.pop("duplicate", 0)
+    reasons.pop("again", None)  # of the duplicates, what came again though it was acknowledged
     quarter = max(1, len(samples) // 4)
     return {
         "sent": count,
