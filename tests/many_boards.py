@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from edge import message, outbox
+from edge.agent import end
 from edge.courier import Courier
 from edge.mqtt import Client
 from edge.outbox import Outbox
@@ -77,8 +78,7 @@ class Board:
             await asyncio.sleep(every)
         while self.outbox.oldest < self.outbox.next:
             await asyncio.sleep(0.2)
-        for task in sending:
-            task.cancel()
+        await end(sending)
         await asyncio.gather(*sending, return_exceptions=True)
         self.outbox.close()
 

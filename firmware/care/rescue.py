@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge import message, outbox, secure
+from edge.agent import end
 from edge.board_host import Board
 from edge.courier import Courier
 from edge.mqtt import Client
@@ -159,8 +160,7 @@ class _Delivery:
         done = self._outbox.oldest >= self._outbox.next
         problem = "" if done else self._client.problem if not self._client.connected else "the hub acknowledges nothing"
         await self._client.disconnect()
-        for task in tasks:
-            task.cancel()
+        await end(tasks)
         await asyncio.gather(*tasks, return_exceptions=True)
         self._outbox.close()
         acknowledged = self._records if done else self._acknowledged()
