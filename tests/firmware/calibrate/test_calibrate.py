@@ -119,7 +119,7 @@ def test_dust_by_a_reference_s_file_beside_the_board_s_own_or_the_hub_s_readings
         ("when,pm10\n1,2\n", "the column 'time'"),
         ("time,a,b\n2026-11-26T08:00,1,2\n", "which column is meant? Name it by --column"),
         ("time,pm10\nyesterday,2\n", "left out: 1 x no time"),
-        ("", "is empty"),
+        ("", "the column 'time' is missing"),
     ):
         reference.write_text(text)
         refused = bench.run(*by_file, "--readings", readings)
