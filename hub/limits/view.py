@@ -136,7 +136,7 @@ class LimitsView:
         """Print what the law says of each kind of site and quantity."""
         zh = self._lang is Lang.zh
         rows: list[list[str | Cell]] = []
-        before = None
+        before, reasons = None, dict[str, int]()
         for one in found:
             if (one.kind, one.properties) != before:
                 before = one.kind, one.properties
@@ -144,7 +144,9 @@ class LimitsView:
                 rows.append([Cell(": ".join((kind_name(one.kind).into(self._lang), *at)), "bold")])
             quantity = quantities[one.quantity]
             values = ", ".join(dict.fromkeys(b.limit.stated for b in one.bindings)) or "-"
-            none = "-" if one.none is None else one.none.zh if zh else one.none.en
+            none = "-"
+            if one.none is not None:  # a few reasons, each for many quantities: they stand below the table
+                none = f"({reasons.setdefault(one.none.zh if zh else one.none.en, len(reasons) + 1)})"
             rows.append(
                 [
                     f"  {quantity.zh if zh else quantity.en}",
@@ -153,6 +155,8 @@ class LimitsView:
                 ]
             )
         table(self._heads("what", "answer", "value", "standard", "missing", "verified"), rows, whole=(1, 5))
+        for reason, number in reasons.items():
+            say(f"({number}) {reason}", wrap=True)
         self._legend()
 
     def _limits(self, limits: Sequence[Limit]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from hub.terminal.commands import argument, command, group
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import FENCELINE, AsJson, Config
-from hub.terminal.tables import Cell, say, table
+from hub.terminal.tables import Cell, say, table, width
 from schemas import domains
 from schemas.domains.faults import Fault
 from schemas.domains.packs import Pack
@@ -37,6 +37,10 @@ HEADS = {
     "sites": Text("Simulated sites", "模拟站点"),
     "folder": Text("Folder", "文件夹"),
 }
+WIDE = 130
+"""Terminal width from which the list has every count [columns]."""
+NARROW = ("id", "name", "kinds", "quantities", "things", "rules", "panels")
+"""What a narrower one has room for."""
 
 
 @command(
@@ -57,9 +61,10 @@ def list_(as_json: AsJson = False, config: Config = FENCELINE) -> None:
         print_list(rows, "packs")
         return
     name = "zh" if spoken() is Lang.zh else "en"
-    shown = [key for key in HEADS if key != "folder"]
+    narrow = (width() or WIDE) < WIDE
+    shown = [key for key in HEADS if (key in NARROW if narrow else key != "folder")]
     cells = [[str(row["id"]), str(row[name]), *(str(row[key]) for key in shown[2:])] for row in rows]
-    table([tell(HEADS[key]) for key in shown], cells, numbers=range(2, len(shown)))
+    table([tell(HEADS[key]) for key in shown], cells, numbers=range(2, len(shown)), whole=(0,))
 
 
 @command(
