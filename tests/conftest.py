@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.language import speak
 from tests import stack
 from tests.board_process import BoardProcess
 from tests.influx_gateway import Gateway
@@ -30,6 +31,13 @@ START_TIMEOUT_S = 20
 # fold their tables for a terminal that is none.
 for _name in ("COLUMNS", "LINES"):
     os.environ.pop(_name, None)
+
+
+@pytest.fixture(autouse=True)
+def _no_language_chosen() -> Iterator[None]:
+    """Leave no test the language that another one's command line chose."""
+    yield
+    speak(None)
 
 
 class Server:

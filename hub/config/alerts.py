@@ -36,6 +36,8 @@ class Alerting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A board from which nothing came for so long is silent."""
     sensor_minutes: Minutes = 30.0
     """A sensor that gave nothing but flagged values for so long is faulty."""
+    unheard_minutes: Minutes = 5.0
+    """A board that still sends from a number that it was told so long ago to forget does not hear the hub."""
     lag_minutes: Minutes = 5.0
     """A consumer of the log that is so far behind keeps verdicts and alerts from people."""
     escalate_minutes: dict[Severity, Minutes] = msgspec.field(

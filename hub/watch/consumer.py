@@ -101,7 +101,7 @@ class Watch:
             board = self._boards.get(device)
             if board is None:
                 board = self._boards[device] = Heard(self._began)
-            board.hear(entry, now)
+            board.hear(entry, now, 60 * self._settings.unheard_minutes)
         if entries:
             self._position = entries[-1].offset
         held = self._held()

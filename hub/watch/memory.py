@@ -11,8 +11,6 @@ FAULTY = frozenset("BDFT")
 WELL = 300
 """A sensor is in order again when nothing was flagged for so long [s]."""
 
-UNHEARD = 300.0
-"""A board that still holds what it was told so long ago that it may forget does not hear it [s]."""
 UNSET = 90.0
 """A board that says for so long that its clock is not set waits for a time in vain [s]."""
 
@@ -59,8 +57,8 @@ class Heard:
     cal_due: str | None = None
     """What its last status said of its calibration; None: nothing yet."""
 
-    def hear(self, entry: Entry, now: float) -> None:
-        """Take a message of the board."""
+    def hear(self, entry: Entry, now: float, unheard: float) -> None:
+        """Take a message of the board; `unheard`: it hears nothing that holds what it may forget for so long [s]."""
         said = entry.said
         if isinstance(said, Status):
             # The last will is the broker's word, and a retained status may be days old.
@@ -73,7 +71,7 @@ class Heard:
         self.last = now
         if isinstance(said, Measured):
             self._follow_sensors(entry)
-            self._follow_acknowledgements(entry, said)
+            self._follow_acknowledgements(entry, said, unheard)
             self.unset = None
             if said.clock == "none":
                 self.wrong_clock = (now, "none")
@@ -92,17 +90,17 @@ class Heard:
         elif received - self.unset >= UNSET:
             self.wrong_clock = (now, "unset")
 
-    def _follow_acknowledgements(self, entry: Entry, said: Measured) -> None:
+    def _follow_acknowledgements(self, entry: Entry, said: Measured, unheard: float) -> None:
         """Notice a board that goes on holding what it may forget."""
         last, at = said.seq + len(said.records) - 1, entry.received
         if self.told and self.told[1] == said.stream and said.oldest <= self.told[2]:
             since, _, number = self.told
             # Made so long after, not only come: what waited at the broker says nothing.
             made = said.records[-1].t + said.records[-1].dt
-            if said.oldest and not entry.branch and made - since >= UNHEARD:
+            if said.oldest and not entry.branch and made - since >= unheard:
                 self.unheard = (since, at, number, said.oldest)
             return
-        if self.told and self.told[1] != said.stream and at - self.told[0] < 2 * UNHEARD:
+        if self.told and self.told[1] != said.stream and at - self.told[0] < 2 * unheard:
             return  # a board may send what waits of an older stream in between
         if self.told and self.told[1] == said.stream:
             self.unheard = None

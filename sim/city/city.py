@@ -125,7 +125,8 @@ def write_hub(
         f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
         # No HTTP: several cities may run on one machine at once.
         f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = 0\n\n"
-        f"[alerts]\nsilent_minutes = {14 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
+        f"[alerts]\nsilent_minutes = {14 + speed:.0f}.0\n"
+        f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
         "utf-8",
     )
     text = 'timezone = "Asia/Shanghai"\n'
