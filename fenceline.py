@@ -72,6 +72,13 @@ COMMANDS = {
             "数据中心未接受的消息、原因，以及重新判定。",
         ),
     ),
+    "hj212": (
+        "hub.intake.hj212_cli",
+        Text(
+            "Frames of HJ 212: read them, explain what is wrong with them, make some.",
+            "HJ 212 报文：解析、说明错误、生成。",
+        ),
+    ),
     "alerts": (
         "hub.desk.cli",
         Text("Alerts: list, show, acknowledge, comment, close.", "告警：列出、查看、确认、备注、关闭。"),

@@ -266,6 +266,31 @@ def _helps(command: Any, path: str) -> Iterator[str]:
             yield from _helps(inner, f"{path} {name}")
 
 
+def hj212() -> str:
+    """Return what the codec of HJ 212 knows: faults, commands, systems, factors."""
+    from hub.wire.hj212 import FAULTS
+    from hub.wire.hj212.codes import COMMANDS, FACTORS, SYSTEMS
+
+    faults = [(f"`{code}`", *fault) for code, fault in FAULTS.items()]
+    commands_ = [(cn, *command) for cn, command in COMMANDS.items()]
+    factors = [(f"`{code}`", one.en, one.zh, one.unit or "by the station's profile") for code, one in FACTORS.items()]
+    heads = ("code", "English", "Chinese")
+    return page(
+        "HJ 212",
+        "What `fenceline hj212 decode` says. Letters: P the standard's own text was read, S a secondary source, U not "
+        "verified. A frame is `ok` where it has no fault; what can be read is read all the same.",
+        "\n\n".join(
+            (
+                "## Faults\n\n" + table((*heads, "clause"), faults),
+                "## Commands (CN)\n\nOthers pass through, named unknown.\n\n"
+                + table((*heads, "first edition known"), commands_),
+                "## Systems (ST)\n\n" + table(heads, [(st, *names) for st, names in SYSTEMS.items()]),
+                "## Factors\n\nOthers pass through.\n\n" + table((*heads, "unit"), factors),
+            )
+        ),
+    )
+
+
 def page(title: str, what: str, rest: str) -> str:
     """Return a page of Markdown."""
     return f"{NOTE}# {title}\n\n{what}\n\n{rest}\n"
@@ -280,6 +305,7 @@ def table(heads: tuple[str, ...], rows: list[Any]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "quantities.md": quantities,
     "limits.md": limits,
+    "hj212.md": hj212,
     "settings.md": settings,
     "metrics.md": metrics,
     "api.md": api,

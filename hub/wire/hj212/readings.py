@@ -1,0 +1,123 @@
+"""The values of a packet: factor code, kind, value as it was sent, unit, letter; and how names are read leniently."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from hub.wire.hj212.codes import FACTORS, OF_2017, SUCCESSORS
+from hub.wire.hj212.packet import Packet, moment
+
+Kind = Literal[
+    "rtd", "min", "avg", "max", "cou", "zs_rtd", "zs_min", "zs_avg", "zs_max", "data", "day_data", "night_data"
+]
+"""Of a value: of this moment; lowest, mean, highest of an interval; emitted mass or volume; the same at the reference
+content of oxygen; of noise: of a time, by day, by night."""
+
+SUFFIXES: Mapping[str, Kind | None] = {
+    "Rtd": "rtd",
+    "Min": "min",
+    "Avg": "avg",
+    "Max": "max",
+    "Cou": "cou",
+    "ZsRtd": "zs_rtd",
+    "ZsMin": "zs_min",
+    "ZsAvg": "zs_avg",
+    "ZsMax": "zs_max",
+    "Data": "data",
+    "DayData": "day_data",
+    "NightData": "night_data",
+    "Flag": None,
+    "EFlag": None,
+    "SampleTime": None,
+    "LowValue": None,
+    "UpValue": None,
+    "RS": None,
+    "RT": None,
+    "Info": None,
+    "SN": None,
+}
+"""Suffixes (2017, table 4: P) and the kind of value that each names; None: it names none."""
+_SUFFIXES = {suffix.upper(): suffix for suffix in SUFFIXES}
+_CODES = {code.upper(): code for code in (*FACTORS, *SUCCESSORS)}
+_LETTER_AND_DIGITS = re.compile(r"[A-Z]\d{5}\Z")
+
+
+class Name(NamedTuple):
+    """A name of an item, read: `code` and `suffix` as the standard writes them, "" where there is none that it knows.
+
+    `wrote_code`, `wrote`: as they were sent. `doubled`: there is a second suffix, such as in LA-Rtd-Rtd.
+    """
+
+    code: str
+    suffix: str
+    wrote_code: str
+    wrote: str
+    doubled: bool
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of value that it names."""
+        return SUFFIXES.get(self.suffix)
+
+
+class Reading(NamedTuple):
+    """A value as it was sent. `quantity`: key of the catalogue; `letter`: the item Flag behind it; None: not said."""
+
+    code: str
+    quantity: str | None
+    kind: Kind
+    value: str
+    unit: str | None
+    letter: str | None
+
+
+def parse_name(name: str) -> Name:
+    """Return what an item's name says, whatever the case of its letters."""
+    code, dash, suffix = name.strip().partition("-")
+    if not dash:
+        return Name("", "", code, "", doubled=False)
+    first, doubled, second = suffix.partition("-")
+    # Of two suffixes the last one says what the value is: LA-Rtd-Flag is the letter of LA-Rtd.
+    wrote = second if doubled else first
+    return Name(_spell(code), _SUFFIXES.get(wrote.upper(), ""), code, wrote, doubled=bool(doubled))
+
+
+def _spell(code: str) -> str:
+    """Return a factor code in the standard's letters: A34004 is a34004, LEQ is Leq."""
+    if OF_2017.match(code):
+        return code
+    upper = code.upper()
+    return _CODES.get(upper) or (upper.lower() if _LETTER_AND_DIGITS.match(upper) else code)
+
+
+def time_of(packet: Packet) -> dt.datetime | None:
+    """Return the time of a packet's values (DataTime, in Beijing's zone); None where it says none."""
+    return moment(packet.item("DataTime"))
+
+
+def readings(packet: Packet, quantity: Callable[[str, str], str | None] = lambda _st, _code: None) -> Iterator[Reading]:
+    """Go through the values of a packet, as far as they can be read.
+
+    Args:
+        packet: The packet.
+        quantity: Gives the catalogue's key of a factor code under a system (ST); of 2005 come the codes' successors.
+    """
+    system = packet.field("ST") or ""
+    letters: dict[str, str] = {}
+    shared = None
+    named = [(parse_name(item.name), item) for item in packet.items() if item.value is not None]
+    for name, item in named:
+        if name.suffix == "Flag":
+            letters[name.code] = (item.value or "").strip()
+        elif item.name.strip().upper() == "FLAG":
+            shared = (item.value or "").strip()
+    for name, item in named:
+        if name.kind is None or not name.code:
+            continue
+        code = SUCCESSORS.get(name.code, name.code)
+        factor = FACTORS.get(code)
+        # In 2005 a flow was in other units, too: the station's profile says it.
+        unit = factor.unit if factor and name.kind != "cou" and name.code != "B02" else None
+        letter = letters.get(name.code, shared)
+        yield Reading(name.code, quantity(system, code), name.kind, (item.value or "").strip(), unit, letter)
