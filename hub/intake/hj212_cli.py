@@ -57,7 +57,7 @@ class Checksum(StrEnum):
     Text(
         """Print what frames say: one JSON object a frame.
 
-        `ok`: the frame keeps to the standard; `faults`: the clauses that it breaks, by the codes of docs/reference/hj212.md.
+        `ok`: the frame keeps to the standard; `faults`: the clauses that it breaks, as in docs/reference/hj212.md.
         `readings`: what can be read all the same; `value` as it was sent. `unit` is null where stations do not agree,
         as for particles. Bytes that belong to no frame are printed, too.""",
         """输出报文内容：每个报文一个 JSON 对象。
