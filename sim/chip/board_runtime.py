@@ -190,9 +190,10 @@ class Repl:
         code = bytearray()
         while True:
             byte = _read()
-            if byte == b"\x04":
+            if byte in b"\x03\x04":
                 _say("\x04")
-                self._pasted = bytes(code)
+                # Ctrl-C gives up what has come so far, as a chip does: whoever was to send the rest may be gone.
+                self._pasted = bytes(code) if byte == b"\x04" else b"raise KeyboardInterrupt"
                 return PASTED
             code += byte
             if len(code) % WINDOW == 0:
@@ -341,13 +342,16 @@ def _mount(path: str) -> None:
 
 def _fill(free: int) -> None:
     """Leave `free` bytes of the file system, in whole blocks, as a forgotten recording does."""
-    with open("recording.raw", "ab") as file:
-        for _ in range(max(0, os.statvfs("/")[3] - free // SIZE - 8)):
-            file.write(ERASED)
-        file.flush()
-        while os.statvfs("/")[3] * SIZE > free:
-            file.write(ERASED)
+    try:
+        with open("recording.raw", "ab") as file:
+            for _ in range(max(0, os.statvfs("/")[3] - free // SIZE - 8)):
+                file.write(ERASED)
             file.flush()
+            while os.statvfs("/")[3] * SIZE > free:
+                file.write(ERASED)
+                file.flush()
+    except OSError:  # the file system needs the last blocks for itself: it is as full as it can be
+        pass
 
 
 _mount(sys.argv[1])

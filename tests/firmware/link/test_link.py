@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import tty
+from pathlib import Path
 
 import pytest
 import serial
@@ -139,10 +140,18 @@ def test_what_is_no_board_of_ours(tmp_path, words, told, monkeypatch):
     assert "fenceline board flash" in failed.value.text.zh
 
 
-def test_a_cable_that_is_pulled_in_the_middle(plug):
-    board = plug("--fault", "cable-pull@4000")
+@pytest.mark.parametrize("at", [4000, 4700, 5600, 6900, 8800])
+def test_a_cable_that_is_pulled_in_the_middle_and_plugged_in_again(plug, at):
+    """Wherever it is pulled, in a paste half sent, too: the board gives up what came and answers again."""
+    board, content = plug("--fault", f"cable-pull@{at}"), os.urandom(9000)
     with pytest.raises(FieldError, match="was lost: the cable was pulled"), Link.open(board.port) as link:
-        link.write("/file.bin", os.urandom(9000))
+        link.write("/file.bin", content)
+    deadline = time.monotonic() + 10
+    while not Path(board.port).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with Link.open(board.port) as link:
+        link.write("/file.bin", content)
+        assert link.read("/file.bin") == content
 
 
 def test_power_that_fails_in_the_middle_leaves_the_old_file(plug):
@@ -168,6 +177,17 @@ def test_a_full_board_says_how_full_it_is(plug):
             link.write("/file.bin", os.urandom(20000))
         assert link.size("/file.bin.new") is None
         assert link.free() >= free - 4096
+
+
+@pytest.mark.parametrize("left", [0, 100, 2000, 4096, 5000])
+def test_a_board_that_is_full_from_the_beginning_says_so_each_time(plug, left):
+    board = plug("--fault", f"full-disk@{left}")
+    for _ in range(2):
+        with (
+            Link.open(board.port) as link,
+            pytest.raises(FieldError, match=r"is full: /lib/file.bin needs 20000 bytes"),
+        ):
+            link.write("/lib/file.bin", os.urandom(20000))
 
 
 def test_a_slow_line_is_only_slow(plug):
