@@ -220,6 +220,9 @@ class SimulatedSite(Names, frozen=True, forbid_unknown_fields=True):
     district: PlaceId
     profile: Id
     boards: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+    zone_class: Literal["0", "1", "2", "3", "4", "4a", "4b"] | None = None
+    """As in a registry, like the properties: what limits ask of it."""
+    properties: dict[str, str] = {}
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,8 +2,8 @@
 
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class CitySite:
     zh: str
     profile: str
     boards: int = 1
+    zone_class: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -47,7 +49,9 @@ class CitySite:
 def city() -> list[CitySite]:
     """Return the sites that the domain packs simulate, district by district."""
     found = together("the simulated site", packs(), lambda pack: {site.id: site for site in pack.scenario.site})
-    sites = [CitySite(s.id, s.district, s.en, s.zh, s.profile, s.boards) for s in found.values()]
+    sites = [
+        CitySite(s.id, s.district, s.en, s.zh, s.profile, s.boards, s.zone_class, s.properties) for s in found.values()
+    ]
     return sorted(sites, key=lambda site: site.district)
 
 
@@ -136,6 +140,10 @@ def write_hub(
             f'en = "{site.en}"\nzh = "{site.zh}"\n'
             f"background = [{', '.join(QUIET)}]\n"
         )
+        if site.zone_class:
+            text += f'zone_class = "{site.zone_class}"\n'
+        if site.properties:
+            text += f"properties = {{{', '.join(f'{k} = {json.dumps(v)}' for k, v in site.properties.items())}}}\n"
     for board in boards(sites):
         text += f'\n[[board]]\nid = "{board.id}"\nsite = "{board.site.id}"\n'
     (folder / "registry.toml").write_text(text, "utf-8")

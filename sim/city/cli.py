@@ -121,6 +121,8 @@ def demo(
             shutil.rmtree(folder, ignore_errors=True)
     if as_json:
         print_object(result)
+    else:
+        print(_TEXTS[spoken().value]["kept" if keep else "gone"].format(folder=keep))
     if result["lost"] or result["duplicated"]:
         raise typer.Exit(1)
 
@@ -159,19 +161,23 @@ _TEXTS = {
     "en": {
         "ending": "stopping: the boards send what they still hold ...",
         "account": "account: {made} records made, {stored} stored, {lost} lost, {duplicated} duplicated",
+        "kept": "kept in {folder}; next: fenceline alerts list --config {folder}/fenceline.toml",
+        "gone": "nothing of it is kept; to look into it afterwards: fenceline demo --keep ./city",
     },
     "zh": {
         "ending": "正在停止：设备发送剩余记录……",
         "account": "核对：生成{made}条，入库{stored}条，丢失{lost}条，重复{duplicated}条",
+        "kept": "已保留在{folder}；下一步：fenceline alerts list --config {folder}/fenceline.toml",
+        "gone": "未保留任何数据；如需事后查看：fenceline demo --keep ./city",
     },
 }
 
 
 async def _show_live(view: DemoView, demo: Demo, console: Console, stop: asyncio.Event, deadline: float | None) -> None:
-    with Live(view.screen(), console=console, auto_refresh=False, screen=False) as live:
+    with Live(view.screen(console.size), console=console, auto_refresh=False, screen=False) as live:
         while not await _over(stop, deadline, 0.5):
             demo.check()
-            live.update(view.screen(), refresh=True)
+            live.update(view.screen(console.size), refresh=True)
 
 
 async def _show_plain(view: DemoView, demo: Demo, stop: asyncio.Event, deadline: float | None) -> None:

@@ -4,8 +4,9 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from rich.console import Group
-from rich.panel import Panel
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import ConsoleDimensions, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -69,6 +70,11 @@ TEXTS = {
         "stop": "按Ctrl-C停止并核对",
     },
 }
+
+WIDE = 100
+"""Columns of a terminal from which on units and districts stand in the table."""
+MOST_ALERTS = 8
+SIGNS = {"pending": "△", "firing": "▲", "acknowledged": "▷", "resolved": "✔", "closed": "✔", "withdrawn": "–"}
 
 STYLES = {
     "exceeded": "bold red",
@@ -137,54 +143,88 @@ class DemoView:
             ).fetchall()
         return [(id_, self._own_language(text)) for id_, text in rows]
 
-    def screen(self) -> Group:
-        """Return the whole picture."""
-        return Group(
-            Text(f"{self.heading()}    {self._texts['stop']}", style="bold"),
-            self._table(),
-            Text(self._texts["no_limit"], style="dim"),
-            Panel(self._alert_lines(), title=self._texts["alerts"], title_align="left"),
-            Text(self.line()),
-        )
+    def screen(self, size: ConsoleDimensions) -> Group:
+        """Return the whole picture, as large as the terminal: with little room alerts go before the legend."""
+        wide = size.width >= WIDE
+        title = Text(self.heading(), style="bold", no_wrap=True, overflow="ellipsis")
+        parts: list[Table | Text] = [title, self._table(wide=wide), Text(self._texts["alerts"], style="bold")]
+        left = size.height - len(self._demo.sites) - 6
+        legend = left >= 6
+        parts += [self._alert_lines(max(1, min(MOST_ALERTS, left - (2 if legend else 0))))]
+        if legend:
+            parts.append(Text(self._texts["no_limit"], style="dim", no_wrap=True, overflow="ellipsis"))
+        stop = self._texts["stop"]
+        return Group(*parts, Text(f"{self.line()} | {stop}", no_wrap=True, overflow="ellipsis"))
 
-    def _table(self) -> Table:
+    def _table(self, *, wide: bool) -> Table:
         t = self._texts
-        unit = {key: self._quantities[key].label for key in ("laeq", "pm10")}
-        table = Table(expand=True)
-        table.add_column(t["site"], ratio=2)
-        table.add_column(t["district"])
-        for key, name in (("laeq", "LAeq"), ("pm10", "PM10")):
-            table.add_column(f"{name} {unit[key]}", justify="right")
-            table.add_column(t["limit"], justify="right")
-        table.add_column(t["last"])
-        latest, verdicts = self._latest(), self._verdicts()
+        label = {key: self._quantities[key].label for key in ("laeq", "pm10", "stack_nox")}
+        table = Table(expand=True, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+        longest = max(cell_len(site.zh if self._lang == "zh" else site.en) for site in self._demo.sites)
+        table.add_column(t["site"], no_wrap=True, min_width=longest)
+        if wide:
+            table.add_column(t["district"], no_wrap=True)
+        for key, name in (("laeq", "LAeq"), ("pm10", "PM10"), ("stack_nox", "NOx")):
+            head = f"{name} {label[key]}" if wide else name
+            table.add_column(head, justify="right", no_wrap=True)
+            table.add_column(t["limit"], justify="right", no_wrap=True)
+        table.add_column(t["last"], no_wrap=True, overflow="ellipsis", ratio=1)
+        latest, verdicts, stacks = self._latest(), self._verdicts(), self._stacks()
         for site in self._demo.sites:
-            row = [site.zh if self._lang == "zh" else site.en, site.district]
+            row = [site.zh if self._lang == "zh" else site.en, *([site.district] if wide else [])]
             cells: list[Text] = []
             for key in ("laeq", "pm10"):
                 value = latest.get((site.id, key))
-                limit = self._limit(site, key)
-                above = value is not None and limit is not None and value > limit
-                shown = "…" if value is None else f"{value:.{self._quantities[key].resolution}f}"
-                cells.append(Text(f"{t['above']} {shown}" if above else shown, style="bold red" if above else ""))
-                cells.append(Text("–" if limit is None else f"{limit:g}", style="dim"))
-            outcome = verdicts.get(site.id) if self._binding(site) else "unbound"
+                cells += self._cells(key, value, self._limit(site, key), none="…")
+            # Until an hour of it has been judged, as the analyser says it.
+            stack = stacks.get(site.id, (latest.get((site.id, "stack_nox")), None))
+            cells += self._cells("stack_nox", *stack, none="")
+            outcome = verdicts.get(site.id) if site.id in verdicts or self._binding(site) else "unbound"
             cells.append(Text(t[outcome] if outcome else "…", style=STYLES.get(outcome or "", "dim")))
             table.add_row(*row, *cells)
         return table
 
-    def _alert_lines(self) -> Text:
+    def _cells(self, quantity: str, value: float | None, limit: float | None, *, none: str) -> list[Text]:
+        """Return a value and its limit; a value above it has a sign, so that it needs no colour."""
+        if value is None:
+            return [Text(none, style="dim"), Text("–" if none else "", style="dim")]
+        above = limit is not None and value > limit
+        shown = f"{value:.{self._quantities[quantity].resolution}f}"
+        sign = f"{self._texts['above']} " if above else ""
+        return [
+            Text(f"{sign}{shown}", style="bold red" if above else ""),
+            Text("–" if limit is None else f"{limit:g}", style="dim"),
+        ]
+
+    def _alert_lines(self, most: int) -> Text:
+        """Return the alerts as one short line each: those that are open first, the newest of them first."""
         with read_only(self._demo.data / "compliance.db") as db:
-            rows = db.execute("SELECT state, opened, text FROM alert ORDER BY id DESC LIMIT 5").fetchall()
+            rows = db.execute(
+                "SELECT state, ifnull(fired, opened), site, quantity, value, limit_value, unit, text FROM alert "
+                "ORDER BY state NOT IN ('firing', 'acknowledged', 'pending'), id DESC LIMIT ?",
+                (most,),
+            ).fetchall()
         if not rows:
             return Text(self._texts["none"], style="dim")
         return Text("\n", overflow="ellipsis", no_wrap=True).join(
             Text(
-                f"{datetime.fromtimestamp(opened, SHANGHAI):%H:%M} {self._texts[state]}: {self._own_language(text)}",
+                f"{_clock(when)} {SIGNS[state]} {self._texts[state]}: {self._short(*rest)}",
                 style="bold red" if state == "firing" else "dim",
             )
-            for state, opened, text in rows
+            for state, when, *rest in rows
         )
+
+    def _short(
+        self, site: str, quantity: str | None, value: float | None, limit: float | None, unit: str | None, text: str
+    ) -> str:
+        """Return what a person needs first: where, what, how much of how much."""
+        if quantity is None or value is None or limit is None:
+            return self._own_language(text)
+        names = {one.id: one.zh if self._lang == "zh" else one.en for one in self._demo.sites}
+        known = self._quantities[quantity]
+        symbol = known.symbol or (known.zh if self._lang == "zh" else known.en)
+        label = known.label if known.unit == unit or unit is None else unit
+        return f"{names.get(site, site)}  {symbol} {value:.{known.resolution}f} > {limit:g} {label}"
 
     def _own_language(self, text: str) -> str:
         return text.splitlines()[self._lang == "zh"]
@@ -194,7 +234,7 @@ class DemoView:
         values: dict[tuple[str, str], float] = {}
         with read_only(self._demo.series) as db:
             for board in self._demo.boards:
-                for key in ("laeq", "pm10"):
+                for key in ("laeq", "pm10", "stack_nox"):
                     row = db.execute(
                         "SELECT value FROM reading WHERE device = ? AND quantity = ? AND flag = 'N' "
                         "ORDER BY t DESC LIMIT 1",
@@ -204,6 +244,16 @@ class DemoView:
                         place = (board.site.id, key)
                         values[place] = max(row[0], values.get(place, row[0]))
         return values
+
+    def _stacks(self) -> dict[str, tuple[float | None, float | None]]:
+        """Return NOx of stacks as it was judged last, at the reference content of oxygen, and its limit, by site."""
+        with read_only(self._demo.data / "compliance.db") as db:
+            rows = db.execute(
+                "SELECT site, value, limit_value FROM verdict v WHERE quantity = 'stack_nox' AND value IS NOT NULL "
+                "AND end = (SELECT max(end) FROM verdict w WHERE w.site = v.site AND w.quantity = v.quantity "
+                "AND w.value IS NOT NULL) ORDER BY value"
+            ).fetchall()
+        return {site: (value, limit) for site, value, limit in rows}
 
     def _verdicts(self) -> dict[str, str]:
         """Return the outcome of the latest judged window by site; an exceedance at one board is the site's."""
@@ -225,9 +275,15 @@ class DemoView:
     def _binding(self, site: CitySite) -> list[Limit]:
         """Return the limits that bind a site today for what the table shows."""
         today = datetime.fromtimestamp(self._demo.plan.clock.now(), SHANGHAI).date()
-        found = binding(self._limits, kind=site.kind, zone=None, jurisdictions=jurisdictions_of("CN"), day=today)
+        found = binding(
+            self._limits, kind=site.kind, zone=site.zone_class, jurisdictions=jurisdictions_of("CN"), day=today
+        )
         limits = [one.limit for one in found if one.status == "binds"]
         return [limit for limit in limits if limit.judged_simply and limit.quantity in ("laeq", "pm10")]
+
+
+def _clock(when: float) -> str:
+    return f"{datetime.fromtimestamp(when, SHANGHAI):%H:%M}"
 
 
 def elapsed(began: float) -> float:

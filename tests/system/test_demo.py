@@ -1,19 +1,29 @@
 """`fenceline demo` as a person runs it: the account at the end, alerts that reach people, recordings, and mistakes."""
 
 import csv
+import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from sim.city.account import read_only
+from sim.city.city import boards, city
+from sim.city.source import SimClock
+from sim.city.view import DemoView
+from tests.hub.helpers import query
 
 FENCELINE = Path(sys.executable).parent / "fenceline"
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -88,6 +98,35 @@ def test_a_recording_is_stored_as_it_was_recorded(tmp_path):
     assert stored
     # The first record of an hour may still hold a sample of the hour before.
     assert sum(pair in recorded for pair in stored) >= 0.95 * len(stored)
+
+
+def test_the_picture_fits_the_terminal_and_shows_the_alerts_in_it(tmp_path):
+    folder = tmp_path / "kept"
+    account_of(demo("--for", 16, "--interpreter", "cpython", "--speed", 240, "--keep", folder))
+    sites = city()
+    (begin,) = query(folder / "data" / "series.db", "SELECT max(t) FROM reading")[0].values()
+    kept = SimpleNamespace(
+        sites=sites,
+        boards=boards(sites),
+        data=folder / "data",
+        series=folder / "data" / "series.db",
+        plan=SimpleNamespace(clock=SimClock(begin, time.time(), 1)),
+        made=lambda: 4000,
+    )
+    for lang in ("en", "zh"):
+        view = DemoView(kept, "MicroPython 1.25.0 (32-bit)", lang)
+        for width, height in ((80, 24), (100, 30), (120, 40)):
+            console = Console(width=width, height=height, record=True, file=io.StringIO())
+            console.print(view.screen(console.size))
+            lines = console.export_text().rstrip("\n").split("\n")
+            assert len(lines) < height, "\n".join(lines)
+            assert max(map(cell_len, lines)) <= width
+            text = "\n".join(lines)
+            for site in sites:
+                assert (site.zh if lang == "zh" else site.en) in text
+            assert any(re.match(r"\d\d:\d\d [▲✔] .+  LA(eq|Fmax) \d\d\.\d > \d\d dB\(A\)", line) for line in lines), (
+                text
+            )
 
 
 def test_ctrl_c_ends_in_order_and_counts(tmp_path):
