@@ -62,6 +62,8 @@ JURISDICTIONS = (
 """English and Chinese name by code. A city's own code is its province's, with the digits of GB/T 2260 behind it."""
 _DISTRICTS = {"nanhai": "CN-GD-4406", "南海": "CN-GD-4406", "南海区": "CN-GD-4406"}
 """Districts that people name for the city in which they lie."""
+_KNOWN = {squeezed(text): code for code, names in JURISDICTIONS.items() for text in (code, *names)} | _DISTRICTS
+"""By code and by name, squeezed."""
 
 
 _SUFFIX = re.compile(
@@ -94,11 +96,10 @@ def jurisdictions_of(name: str) -> tuple[str, ...]:
         LookupError: no such jurisdiction; the text names the nearest ones.
     """
     wanted = squeezed(name.strip())
-    known = {squeezed(text): code for code, names in JURISDICTIONS.items() for text in (code, *names)} | _DISTRICTS
-    code = known.get(wanted) or known.get(_SUFFIX.sub("", wanted)) or _province_of(name)
+    code = _KNOWN.get(wanted) or _KNOWN.get(_SUFFIX.sub("", wanted)) or _province_of(name)
     if code is None:
-        near = difflib.get_close_matches(wanted, [*known, *CITIES], 2, 0.75)
-        codes = {text: known.get(text) or CITIES[text][0][0] for text in near}
+        near = difflib.get_close_matches(wanted, [*_KNOWN, *CITIES], 2, 0.75)
+        codes = {text: _KNOWN.get(text) or CITIES[text][0][0] for text in near}
         expected = (
             " or ".join(f"'{one}' ({text})" for text, one in codes.items()) or "a code such as CN, CN-SH, EU or WHO"
         )

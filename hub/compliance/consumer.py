@@ -27,7 +27,7 @@ from hub.judge.rules import AT_LEAST
 from hub.judge.verdicts import UNSAID, Verdict
 from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places
-from hub.log.entry import Entry
+from hub.log.entry import Entry, Interval
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
@@ -176,17 +176,22 @@ class Compliance:
                 heard.add(i.device)
                 for quantity, value in i.values.items():
                     add(i.device, quantity, i.t, i.dt, value)
-                for quantity in i.flagged:
-                    add(i.device, quantity, i.t, i.dt, None)
-                for quantity, level in i.least.items():
-                    known = self._plans.quantities.get(quantity)
-                    if known and not known.flag(level):
-                        add(i.device, quantity + AT_LEAST, i.t, i.dt, level)
-                for quantity, since in i.void.items():
-                    stood_at = i.flagged[quantity][1]
-                    if stood_at is not None:
-                        self._engine.void(i.device, quantity, since, i.t, stood_at)
+                if i.flagged:
+                    self._add_flagged(i)
         return heard
+
+    def _add_flagged(self, i: Interval) -> None:
+        """Note what does not count; of noise that was clipped, the level that is certain does."""
+        for quantity in i.flagged:
+            self._engine.add(i.device, quantity, i.t, i.dt, None)
+        for quantity, level in i.least.items():
+            known = self._plans.quantities.get(quantity)
+            if known and not known.flag(level):
+                self._engine.add(i.device, quantity + AT_LEAST, i.t, i.dt, level)
+        for quantity, since in i.void.items():
+            stood_at = i.flagged[quantity][1]
+            if stood_at is not None:
+                self._engine.void(i.device, quantity, since, i.t, stood_at)
 
     def _judge(self, heard: set[str], now: float) -> set[str]:
         """Judge what is over at the sites of these boards and at those whose time has come; return their boards."""

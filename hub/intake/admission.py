@@ -14,7 +14,7 @@ from hub.wire.messages import DECODERS, KINDS, Event, Message, Status, Telemetry
 from hub.wire.outline import NOTHING, event_number, outline
 from hub.wire.seal import authentic
 from hub.wire.times import MOST_AHEAD, MOST_BEHIND
-from hub.wire.topics import PREFIX, parse
+from hub.wire.topics import PREFIX, split
 from schemas import Quantity
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -30,7 +30,7 @@ class Admission:
     def __init__(self, registry: Registry, quantities: dict[str, Quantity], clock: Callable[[], float]) -> None:
         self._registry = registry
         self._plausibility = Plausibility(quantities)
-        self._decoders = DECODERS | {"telemetry": TelemetryDecoder(self._plausibility.known)}
+        self._decode = TelemetryDecoder(self._plausibility.known).decode_known
         self._clock = clock
         self._ends: dict[str, float] = {}
 
@@ -45,10 +45,10 @@ class Admission:
 
     def judge(self, topic: str, payload: bytes) -> Admitted | Refused:
         """Return what becomes of a board's message; it never fails."""
-        place = parse(topic)
-        if place is None or place.kind not in KINDS:
+        parts = split(topic)
+        if len(parts) != 4 or parts[3] not in KINDS:
             return self._judge_other(topic, payload)
-        district, site, device, kind = place
+        district, site, device, kind = parts
         registry = self._registry
         board, key = registry.boards.get(device), registry.keys.get(device)
         if board is None or key is None:
@@ -67,20 +67,23 @@ class Admission:
             if site != home.id or district != home.district:
                 detail = f"the board belongs to {home.district}/{home.id}"
                 return self._set_aside(topic, payload, device, "wrong_topic", detail)
-            message = self._decoders[kind].decode(payload)
-            problem = self._problem(device, message) if isinstance(message, Telemetry) else self._out_of_time(message)
+            if kind != "telemetry":
+                said = DECODERS[kind].decode(payload)
+                problem = self._out_of_time(said)
+                findings: list[Finding] = []
+            else:
+                said, known = self._decode(payload)
+                problem = self._problem(device, said, known=known)
+                findings = [] if problem else self._plausibility.check(device, said)
             if problem:
                 return self._set_aside(topic, payload, device, *problem)
-            if not isinstance(message, Telemetry):
-                return Admitted(topic, payload, district, site, device, kind, message)
-            findings = self._plausibility.check(device, message)
         except UNREADABLE as error:
             return self._set_aside(topic, payload, device, "schema", str(error))
         except Exception as error:
             # One message that shows a mistake of ours must not keep all the others from being heard.
             log.exception("a message on %s could not be judged; it is in quarantine", topic)
             return self._set_aside(topic, payload, device, "internal", repr(error))
-        return Admitted(topic, payload, district, site, device, kind, message, findings)
+        return Admitted(topic, payload, district, site, device, kind, said, findings)
 
     def _judge_other(self, topic: str, payload: bytes) -> Admitted | Refused:
         if any(topic.startswith(prefix) for prefix in CHANNELS if prefix != PREFIX):
@@ -179,8 +182,8 @@ class Admission:
             )
         return None
 
-    def _problem(self, device: str, message: Telemetry) -> tuple[str, str] | None:
-        """Return why the records of a message cannot be used, or None."""
+    def _problem(self, device: str, message: Telemetry, *, known: bool) -> tuple[str, str] | None:
+        """Return why the records of a message cannot be used, or None; `known`: the catalogue has all quantities."""
         if message.clock not in {"none", "hub"}:  # what the hub told them is no word of their own
             last = message.records[-1]
             self._ends[device] = last.t + last.dt
@@ -196,9 +199,10 @@ class Admission:
             if end < earliest:
                 days = MOST_BEHIND // 86_400
                 return "past", f"record {number}: t = {record.t} is more than {days} days behind the hub's clock"
-            unknown = self._plausibility.unknown(record)
-            if unknown is not None:
-                return "unknown_quantity", f"record {number}: {unknown!r} is not in the catalogue of quantities"
+            if not known or record.f:
+                unknown = self._plausibility.unknown(record)
+                if unknown is not None:
+                    return "unknown_quantity", f"record {number}: {unknown!r} is not in the catalogue of quantities"
             number += 1
         return None
 

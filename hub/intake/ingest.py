@@ -133,8 +133,7 @@ class Ingest(threading.Thread):
         return []
 
     def _commit(self, group: list[Incoming]) -> bool:
-        came = [m for m in group if not self._known_status(m)]
-        outcomes = [self._judge(m.topic, m.payload) for m in came]
+        outcomes, asked = self._judge_all(group)
         reminded = -REMIND
         while not self._stop_asked.is_set():
             began = time.monotonic()
@@ -153,18 +152,32 @@ class Ingest(threading.Thread):
                 if self.problem:
                     log.info("the log can be written again")
                     self.problem = ""
-                self._tell_time(came, outcomes)
+                self._tell_time(asked)
                 return True
         return False
 
-    def _tell_time(self, came: list[Incoming], outcomes: list[Admitted | Refused]) -> None:
-        """Answer boards that ask for the time in a status; in doubt of its own the hub tells none."""
-        for message, outcome in zip(came, outcomes, strict=True):
-            if isinstance(outcome, Refused) or not isinstance(outcome.message, Status) or message.retained:
-                continue
-            nonce = outcome.message.nonce
-            if isinstance(nonce, str) and outcome.message.online and self._clock.doubt is None:
-                self._acknowledgements.tell_time(outcome.device, nonce, self._clock.now())
+    def _judge_all(self, group: list[Incoming]) -> tuple[list[Admitted | Refused], list[tuple[str, str]]]:
+        """Return what becomes of the messages; and of boards that ask for the time in a status: device and nonce."""
+        judge = self._judge if self._clock.doubt else self._admission.judge
+        outcomes: list[Admitted | Refused] = []
+        asked: list[tuple[str, str]] = []
+        for message in group:
+            if not message.topic.endswith("/status"):
+                outcomes.append(judge(message.topic, message.payload))
+            elif not self._known_status(message):
+                outcome = judge(message.topic, message.payload)
+                outcomes.append(outcome)
+                if message.retained or isinstance(outcome, Refused) or not isinstance(outcome.message, Status):
+                    continue
+                nonce = outcome.message.nonce
+                if isinstance(nonce, str) and outcome.message.online:
+                    asked.append((outcome.device, nonce))
+        return outcomes, asked
+
+    def _tell_time(self, asked: list[tuple[str, str]]) -> None:
+        """Answer boards that asked for the time, by device and nonce; in doubt of its own the hub tells none."""
+        for device, nonce in asked if self._clock.doubt is None else ():
+            self._acknowledgements.tell_time(device, nonce, self._clock.now())
 
     def _report(self, committed: Committed, seconds: float) -> None:
         self._acknowledgements.owe(committed.complete, committed.elsewhere)
@@ -184,8 +197,8 @@ class Ingest(threading.Thread):
         return outcome
 
     def _known_status(self, message: Incoming) -> bool:
-        """Tell whether it is a retained status that has been seen: the broker repeats them at each connection."""
-        if not message.topic.endswith("/status") or len(message.topic) > LONGEST_TOPIC:
+        """Tell whether a status is retained and has been seen: the broker repeats them at each connection."""
+        if len(message.topic) > LONGEST_TOPIC:
             return False
         said = hash(message.payload)
         known = message.retained and self._statuses.get(message.topic) == said

@@ -7,6 +7,7 @@ That an instrument stands still shows only after a while. So the first reading t
 when, `D@1794999990`: what was given from then on does not count either, and verdicts on it are amended.
 """
 
+import math
 import sys
 from array import array
 from collections.abc import Sequence
@@ -33,11 +34,11 @@ class Plausibility:
 
     def __init__(self, quantities: dict[str, Quantity]) -> None:
         self._quantities = quantities
-        # Lowest and highest value, and those between that mean none; where the last one stands in a board's array,
-        # before the time since when it has been the same (0: nowhere; below 0: that has been told); by how much it can
-        # change in a second; the quantity, which knows how long it can stand still. Made when a quantity is first heard
-        # of, so that arrays have no room for what a city does not measure.
-        self._rules: dict[str, tuple[float, float, tuple[float, ...], int, float, Quantity]] = {}
+        # Between which values nothing is wrong; where the last one stands in a board's array, before the time since
+        # when it has been the same (0: nowhere; below 0: that has been told); by how much it can change in a second;
+        # the quantity, which knows the rest. Made when a quantity is first heard of, so that arrays have no room for
+        # what a city does not measure.
+        self._rules: dict[str, tuple[float, float, int, float, Quantity]] = {}
         self._places = _FREE
         self.known: set[tuple[str, ...]] = set()
         """Sets of quantities that the catalogue has, as records were found to have them; never any other key."""
@@ -48,7 +49,7 @@ class Plausibility:
         findings: list[Finding] = []
         for index, record in enumerate(records):
             for key, value in record.v.items():
-                low, high, *_ = self._rules[key]
+                low, high = self._rules[key][-1].range
                 if not low <= value <= high:
                     findings.append((index, key, "T" if value > high else "D"))
         return findings
@@ -71,24 +72,32 @@ class Plausibility:
         """Return what is implausible in a message's records, and remember them; none has an `unknown` quantity."""
         findings: list[Finding] = []
         state = self._state(device, message)
+        places = 0 if state is None else len(state)
         rules = self._rules
         for index, record in enumerate(message.records):
-            after_pause = state is not None and record.t - state[_END] > PAUSE
+            begin, end, flags = record.t, record.t + record.dt, record.f
+            after_pause = state is not None and begin - state[_END] > PAUSE
+            passed = 0.0 if state is None else max(record.dt, end - state[_END])
             for key, value in record.v.items():
-                low, high, sentinels, at, rate, quantity = rules[key]
-                if value > high:
-                    findings.append((index, key, "T"))
-                elif value < low or value in sentinels:
-                    findings.append((index, key, "D"))
-                elif at and state is not None and key not in record.f:
-                    if at >= len(state):
-                        state.extend([0.0] * (at + 2 - len(state)))
-                    if value != state[at] and not rate:  # the usual case
-                        state[at], state[at + 1] = value, record.t
-                    elif odd := self._odd(state, at, value, record, rate, quantity, after_pause=after_pause):
-                        findings.append((index, key, odd))
+                low, high, at, rate, quantity = rules[key]
+                if not low <= value <= high and (flag := quantity.flag(value)):
+                    findings.append((index, key, flag))
+                elif at and state is not None and key not in flags:
+                    if at >= places:
+                        state.extend([0.0] * (at + 2 - places))
+                        places = at + 2
+                    last = state[at]
+                    if value == last:
+                        flag = _still(state, at, begin, end, quantity.still_for(value), after_pause=after_pause)
+                        if flag:
+                            findings.append((index, key, flag))
+                        continue
+                    if rate and abs(value - last) > rate * passed and state[at + 1] and not after_pause:
+                        findings.append((index, key, "D"))
+                    state[at] = value
+                    state[at + 1] = begin
             if state is not None:
-                state[_END] = record.t + record.dt
+                state[_END] = end
         return findings
 
     def _learn(self, key: str) -> bool:
@@ -99,7 +108,10 @@ class Plausibility:
         rate = (quantity.max_rate or 0) / 60
         at = self._places if rate or quantity.stuck_after or quantity.zero_after else 0
         self._places += 2 * bool(at)
-        self._rules[key] = (*quantity.range, quantity.sentinels, at, rate, quantity)
+        low, high = quantity.range
+        for sentinel in quantity.sentinels:
+            high = min(high, math.nextafter(sentinel, -math.inf))
+        self._rules[key] = low, high, at, rate, quantity
         return True
 
     def _state(self, device: str, message: Telemetry) -> "array[float] | None":
@@ -118,29 +130,16 @@ class Plausibility:
         state[_NEXT] = message.seq + len(message.records)
         return state
 
-    def _odd(
-        self,
-        state: "array[float]",
-        at: int,
-        value: float,
-        record: Record,
-        rate: float,
-        quantity: Quantity,
-        *,
-        after_pause: bool,
-    ) -> str:
-        last, since = state[at], state[at + 1]
-        state[at] = value
-        if not since or after_pause or value != last:
-            state[at + 1] = record.t
-        if not since or after_pause:
-            return ""
-        if rate and abs(value - last) > rate * max(record.dt, record.t + record.dt - state[_END]):
-            return "D"
-        longest = quantity.still_for(value) if value == last else None
-        if longest is None or record.t + record.dt - abs(since) <= longest:
-            return ""
-        if since < 0:
-            return "D"
-        state[at + 1] = -since
-        return f"D@{int(since)}"
+
+def _still(state: "array[float]", at: int, begin: int, end: int, longest: float | None, *, after_pause: bool) -> str:
+    """Return the flag of a value that is the same as the last one; `longest`: for how long it may be [s]."""
+    since = state[at + 1]
+    if not since or after_pause:
+        state[at + 1] = begin
+        return ""
+    if longest is None or end - abs(since) <= longest:
+        return ""
+    if since < 0:
+        return "D"
+    state[at + 1] = -since
+    return f"D@{int(since)}"

@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -28,6 +29,13 @@ class Committed:
     elsewhere: dict[Stream, str] = field(default_factory=dict)
     events: list[tuple[str, int, str]] = field(default_factory=list)
 
+
+_USUAL = "INSERT INTO message (offset, received, topic, payload, fresh, settled, before, findings"
+_MESSAGE = {
+    8: f"{_USUAL}) VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
+    11: f"{_USUAL}, branch, proof, digest) VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?, ?)",
+}
+"""By the width of a row. Most messages have only the first columns: each None takes a tenth of the time of a row."""
 
 _QUARANTINE = (
     "INSERT INTO quarantine (received, topic, payload, device, reason, detail, fresh, authentic, digest, proof) "
@@ -80,8 +88,8 @@ class Batch:
         """Return payload, fresh, `before` and branch of a message of this transaction; None if it is not one."""
         if offset <= self._before:
             return None
-        row = self._messages[offset - self._before - 1]
-        return row[3], row[4], row[7], row[8]
+        _, _, _, payload, fresh, _, before, _, *more = self._messages[offset - self._before - 1]
+        return payload, fresh, before, more[0] if more else None
 
     def say_where(self, stream: Stream, outcome: Refused) -> None:
         """Note where the board of a stream listens, if that is not where it belongs."""
@@ -99,14 +107,14 @@ class Batch:
         digest: bytes | None = None,
     ) -> int:
         """Add a message; return its offset. `digest`: by which it is known when it comes again."""
-        findings = encode(outcome.findings) if outcome.findings else None
         for first, after in fresh:
             self.records += after - first
         ranges = encode(fresh) if fresh else None
         messages = self._messages
         offset = self._before + len(messages) + 1
-        row = (offset, self.now, outcome.topic, outcome.payload, ranges, findings, settled, before, branch)
-        messages.append((*row, outcome.proof, digest))
+        findings = encode(outcome.findings) if outcome.findings else ""
+        row = (offset, self.now, outcome.topic, outcome.payload, ranges, int(settled), before, findings)
+        messages.append((*row, branch, outcome.proof, digest) if branch or outcome.proof or digest else row)
         return offset
 
     def count(self, outcome: Refused) -> None:
@@ -150,12 +158,8 @@ class Batch:
 
     def write(self, db: sqlite3.Connection) -> None:
         """Write everything; inside the caller's transaction."""
-        db.executemany(
-            "INSERT INTO message "
-            "(offset, received, topic, payload, fresh, findings, settled, before, branch, proof, digest) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            self._messages,
-        )
+        for width, rows in groupby(self._messages, len):
+            db.executemany(_MESSAGE[width], rows)
         db.executemany(_QUARANTINE + _AGAIN, self._quarantine)
         db.executemany("INSERT OR IGNORE INTO gap VALUES (?, ?, ?, ?, ?, ?)", self.gaps)
         for reason in self.reasons:
@@ -177,9 +181,12 @@ def add_counts(db: sqlite3.Connection, counts: Mapping[tuple[str, str], int], no
     )
 
 
+_json = msgspec.json.Encoder().encode
+
+
 def encode(pairs: object) -> str:
     """Return JSON text for one of the log's columns."""
-    return msgspec.json.encode(pairs).decode()
+    return _json(pairs).decode()
 
 
 def _explain(db: sqlite3.Connection, reason: str, device: str, stream: str, first: int, last: int) -> None:

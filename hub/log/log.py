@@ -294,22 +294,25 @@ class Log(LogReader):
             if not isinstance(message, Telemetry):
                 return self._take_other(outcome, message, batch, again=again)
             stream = self._streams.find(outcome.device, message.stream)
-            first, after = message.seq, message.seq + len(message.records)
-            if batch.now - stream.heard > self._recent:
+            records, now = message.records, batch.now
+            first, after = message.seq, message.seq + len(records)
+            if now - stream.heard > self._recent:
                 self._hear(stream, message.oldest, batch)
-            stream.heard = batch.now
+            stream.heard = now
             batch.heard.add(stream)
             fresh = self._streams.add(stream, first, after)
             if stream.doubt:
                 self._show_again(stream, first, after, message.oldest, batch)
             if not fresh or fresh[0] != (first, after):
                 return self._take_repeated(outcome, message, stream, fresh, batch, again=again)
+            complete = stream.complete
             # After the records: the board may have dropped these very ones since it read them for sending.
-            if message.oldest > stream.complete + 1:
+            if message.oldest > complete + 1:
                 self._give_up(stream, 1, message.oldest, "", batch)
+                complete = stream.complete
             batch.counts["", "accepted"] += 1
-            stream.tail = batch.message(outcome, fresh, stream.tail, settled=stream.complete >= after - 1)
-            latest = message.records[-1].t if after == first + 1 else max(record.t for record in message.records)
+            stream.tail = batch.message(outcome, fresh, stream.tail, settled=complete >= after - 1)
+            latest = records[0].t if after == first + 1 else max(record.t for record in records)
             stream.newest = max(stream.newest, latest)
         except TooManyHolesError:
             if not again:

@@ -4,7 +4,7 @@
     make bench-compliance ARGS="--sites 200 --minutes 21 --alerts 20 --rows 100000"
 
 Method. Judging: a log is filled with the messages of a fleet, one board at each site, a record of 11 values every 10 s.
-Then the hub's compliance drains it as in the hub, 1000 entries at a time: read, decode, add to the windows, judge,
+Then the hub's compliance drains it as in the hub, 2000 entries at a time: read, decode, add to the windows, judge,
 write what changed to its database. Filling costs no measured time. The clock it goes by is the fleet's. Twelve limits
 are judged at each site: three of GB 12523-2025, three of GB 3096-2008, two of DB31/964-2016, three of GB 3095-2026, one
 of WHO 2021.

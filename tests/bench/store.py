@@ -4,7 +4,7 @@
     make bench-store ARGS="--boards 100 --share 0.05"
 
 Method. A log is filled with the messages of a fleet: each board one record of 11 values every 10 s. Then each consumer
-drains it as in the hub: read 1000 entries, decode, write, until it is done. Setting up costs no measured time.
+drains it as in the hub: read 2000 entries, decode, write, until it is done. Setting up costs no measured time.
 
 - `sqlite_values_per_s`, `influxdb_values_per_s`: values that reached the store, with the log's reading and decoding.
 - `influxdb_points_per_s`: the same in InfluxDB's points, of which each record makes one for each family.
