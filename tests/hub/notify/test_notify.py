@@ -701,8 +701,8 @@ def test_a_wrong_recipient_is_refused_by_its_field(tmp_path, lines, words):
     assert words in str(refused.value)
 
 
-def test_the_sample_configuration_of_the_readme_is_one(tmp_path):
-    sample = (ROOT / "hub" / "README.md").read_text("utf-8").partition("```toml\n")[2].partition("```")[0]
+def test_the_sample_configuration_of_the_officers_page_is_one(tmp_path):
+    sample = (ROOT / "docs" / "officer.md").read_text("utf-8").partition("```toml\n")[2].partition("```")[0]
     config = load_config(write_files(tmp_path, sample))
     assert [one.name for one in config.recipients] == ["nanhai-desk", "duty-phone", "chief"]
     defaults = msgspec.structs.replace(config.alerts, link="")
