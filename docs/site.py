@@ -19,7 +19,8 @@ from urllib.parse import unquote
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / ".cache" / "site-source"
+WORK = ROOT / ".cache" / "site-work"
+"""Zensical takes only paths below its configuration."""
 LEFT_OUT = (".github/", "tests/")
 NAVIGATION = {
     "Fenceline": ["README.md", "docs/quick-start.md", "docs/way.md", "docs/glossary.md", "CHANGELOG.md"],
@@ -71,8 +72,8 @@ CONFIG = """\
 [project]
 site_name = "Fenceline"
 site_description = "Fenceline monitoring for cities"
-docs_dir = "{source}"
-site_dir = "{site}"
+docs_dir = "source"
+site_dir = "site"
 nav = {navigation}
 
 [project.theme]
@@ -81,7 +82,7 @@ font = false                     # nothing is fetched from elsewhere
 features = ["navigation.indexes", "navigation.top", "content.code.copy"]
 
 [project.markdown_extensions.toc]
-slugify = "pymdownx.slugs.gfm"   # anchors as GitHub makes them
+slugify = {{ object = "pymdownx.slugs.slugify", kwds = {{ case = "lower" }} }} # anchors as GitHub makes them
 permalink = true
 
 [project.markdown_extensions.tables]
@@ -108,9 +109,7 @@ def _hidden(path: Path) -> bool:
 
 def copy(source: Path) -> None:
     """Copy the pages, and the files that they link to."""
-    shutil.rmtree(source, ignore_errors=True)
-    found = pages()
-    for page in found:
+    for page in pages():
         links = [ROOT / page]
         for token in MarkdownIt("commonmark").enable("table").parse((ROOT / page).read_text("utf-8")):
             for inline in token.children or ():
@@ -129,18 +128,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the site of all pages.")
     parser.add_argument("--to", type=Path, default=ROOT / ".cache" / "site", metavar="FOLDER")
     site = parser.parse_args().to.resolve()
-    copy(SOURCE)
-    navigation = [{title: names} for title, names in NAVIGATION.items()]
-    told = (
-        "[" + ", ".join(f"{{ {json.dumps(k)} = {json.dumps(v)} }}" for one in navigation for k, v in one.items()) + "]"
-    )
-    config = SOURCE.parent / "zensical.toml"
-    config.write_text(CONFIG.format(source=SOURCE, site=site, navigation=told), "utf-8")
+    shutil.rmtree(WORK, ignore_errors=True)
+    copy(WORK / "source")
+    told = ", ".join(f"{{ {json.dumps(title)} = {json.dumps(names)} }}" for title, names in NAVIGATION.items())
+    config = WORK / "zensical.toml"
+    config.write_text(CONFIG.format(navigation=f"[{told}]"), "utf-8")
     command = [Path(sys.executable).parent / "zensical", "build", "--strict", "--clean", "--config-file", config]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=WORK, capture_output=True, text=True, check=False)
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).partition("Traceback")[0].rstrip()
     print(said, file=sys.stderr if done.returncode else sys.stdout)
     if done.returncode == 0:
+        shutil.rmtree(site, ignore_errors=True)
+        shutil.move(WORK / "site", site)
         print(f"{site}/index.html")
     return int(done.returncode != 0)
 

@@ -73,8 +73,8 @@ def sensor(settings, port):
 class Agent:
     """One board's agent.
 
-    `config`: the board's configuration (docs/technician.md, "The board's configuration"); `key`: its secret as bytes; `board`: a
-    Board of board_host or board_esp32. `sensors`: drivers by name; `outbox`, `recorder`, `calibration`, `client`: its
+    `config`: the board's configuration (docs/technician.md, "The board's configuration"); `key`: its secret as bytes;
+    `board`: a Board of board_host or board_esp32. `sensors`: drivers by name; `outbox`, `recorder`, `calibration`, `client`: its
     parts, for field.py to look at.
     """
 

@@ -92,7 +92,7 @@ def outline(page):
 
 
 def commands(page):
-    """Return what stands to be typed, without comments, and without what a language puts in for a name of the reader's."""
+    """Return what stands to be typed, without comments and without the words of a language."""
     lines = [
         re.sub(r"\s+#.*$", "", line).strip()
         for block in page.blocks
@@ -100,7 +100,7 @@ def commands(page):
         for line in block.text.splitlines()
     ]
     typed = [line.removeprefix("$ ") for line in lines if re.match(r"(\$ )?(fenceline|make|docker|sudo|\. )", line)]
-    return [re.sub(r"[^\x00-\x7f]+", "…", line) for line in typed]
+    return [re.sub(r"\"[^\"]*\"|[^\x00-\x7f]+", "…", line) for line in typed]
 
 
 def test_there_are_pages_in_both_languages():

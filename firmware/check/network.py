@@ -70,9 +70,7 @@ def _radio(name: Text, seen: Seen, platform: str) -> Result:
 
 def _connection_remedy(problem: str) -> Text:
     if re.search(r"ECONNREFUSED|Errno 111", problem):
-        return Text(
-            "nobody listens there: check the broker's address and port", "该地址无服务：检查消息代理地址和端口"
-        )
+        return Text("nobody listens there: check the broker's address and port", "该地址无服务：检查消息代理地址和端口")
     if "not authorised" in problem or "user or password" in problem:
         return Text(
             "the broker refuses this board: its certificate, and the broker's list",
