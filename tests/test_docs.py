@@ -164,14 +164,6 @@ def test_another_word_for_the_broker_the_outbox_or_the_hub_is_found():
     assert other_words("数据中心通过消息代理读取发件箱，产生告警") == []
 
 
-def test_every_word_of_the_glossary_is_used():
-    text = "".join(path.read_text("utf-8") for path in READ)
-    for line in (ROOT / "docs" / "glossary.md").read_text("utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 5 and cells[0] not in ("English", "---"):
-            assert cells[1] in text, cells[1]
-
-
 RUN = [path for path in PAGES if any(block.mark for block in read(path).blocks)]
 TRANSLATED = {zh for _, zh in PAIRS}
 """Their commands and files are those of the English page, which a test holds them to: they need not be run again."""
