@@ -204,6 +204,9 @@ def copy_of_the_tree(folder):
         target = tree / source.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
+    if (ROOT / ".cache" / "micropython").exists():
+        (tree / ".cache").mkdir()
+        (tree / ".cache" / "micropython").symlink_to(ROOT / ".cache" / "micropython")
     program = folder / "bin" / "fenceline"
     program.parent.mkdir()
     program.write_text(
