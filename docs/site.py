@@ -120,7 +120,30 @@ def copy(source: Path) -> None:
             if path.is_file() and path.is_relative_to(ROOT):
                 copied = source / path.relative_to(ROOT)
                 copied.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, copied)
+                if path.suffix == ".md":
+                    copied.write_text(indented(path.read_text("utf-8")), "utf-8")
+                else:
+                    shutil.copyfile(path, copied)
+
+
+def indented(text: str) -> str:
+    """Return a page with what belongs to an item of a list four blanks in, as Python's Markdown wants it.
+
+    GitHub takes it where the item's text begins: two blanks behind `- `, three behind `1. `.
+    """
+    lines, width, fence = [], 0, ""
+    for line in text.splitlines():
+        inside = width and line.startswith(" " * width)
+        if opened := re.match(r" *(```+|~~~+)", line):
+            fence = "" if fence == opened[1] else fence or opened[1]
+        elif not fence and (item := re.match(r"(?:[-*]|[1-9]\.) +(?=\S)", line)):
+            width = len(item[0])
+            if lines and lines[-1].startswith("    "):
+                lines.append("")
+        elif not fence and line.strip() and not inside and (lines and not lines[-1].strip()):
+            width = 0
+        lines.append(" " * (4 - width) + line if inside else line)
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.markdown import ROOT, Page, anchor, read, tracked
 
@@ -225,6 +226,22 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         assert "<h1" in text
         assert not re.search(r'(?:src|href)="https?://[^"]*\.(?:js|css|woff2?)"', text), "nothing comes from elsewhere"
     assert (tmp_path / "docs/pictures/demo.svg").is_file()
+    for path in PAGES:
+        if not name(path).startswith((".github/", "tests/")):
+            assert shape_of_site(tmp_path, path) == shape_on_github(path), name(path)
+
+
+def shape_on_github(path):
+    """Return how many items of lists, tables and blocks of code a page has as CommonMark."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(path.read_text("utf-8"))
+    kinds = [token.type for token in tokens]
+    return kinds.count("list_item_open"), kinds.count("table_open"), kinds.count("fence") + kinds.count("code_block")
+
+
+def shape_of_site(site, path):
+    page = site / name(path).replace("README.md", "").removesuffix(".md").strip("/") / "index.html"
+    article = re.search(r"<article.*?</article", page.read_text("utf-8"), re.DOTALL)[0]
+    return article.count("<li>"), article.count("<table"), article.count("<pre")
 
 
 def test_a_dead_link_ends_the_build(tmp_path):
