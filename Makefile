@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards bench-field bench-start
-.PHONY: torture fuzz check generate lock clean
+.PHONY: torture fuzz check generate docs pictures lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -74,6 +74,12 @@ generate: $(VENV)/.dev ## Write the generated files again (catalogue for the boa
 	$(BIN)/python -m schemas.generate
 	$(BIN)/fenceline grafana build
 	$(BIN)/python -m docs.generate
+
+docs: $(VENV)/.dev ## Build a site of all pages; a dead link or anchor is an error
+	@$(BIN)/python -m docs.site
+
+pictures: $(VENV)/.dev ## Take the pictures of docs/ again, from a real demo (two minutes)
+	@$(BIN)/python -m docs.pictures
 
 lock: $(VENV)/.dev ## Choose the newest dependencies and pin them again
 	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements-dev.lock

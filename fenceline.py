@@ -111,7 +111,7 @@ COMMANDS = {
     ),
     "grafana": (
         "dashboards.cli",
-        Text("Dashboards and alert rules as code: build, push, check.", "以代码管理看板和报警规则：生成、推送、检查。"),
+        Text("Dashboards and alert rules as code: build, push, check.", "以代码管理看板和告警规则：生成、推送、检查。"),
     ),
     "deploy": (
         "deploy.cli",

@@ -14,7 +14,7 @@ from schemas.errors import UserError
 from schemas.language import Text
 
 app = group(
-    Text("Dashboards and alert rules as code, in English and Chinese.", "以代码管理的看板和报警规则，中英双语。"),
+    Text("Dashboards and alert rules as code, in English and Chinese.", "以代码管理的看板和告警规则，中英双语。"),
     "fenceline grafana push --url https://grafana.city.example:3000 --token-file token",
     "fenceline grafana check",
 )
@@ -27,7 +27,7 @@ grafana_cli.mount(app)
     "build",
     Text(
         "Write the dashboards and the alert rules as JSON files for Grafana's provisioning.",
-        "将看板和报警规则写成供 Grafana 自动加载的 JSON 文件。",
+        "将看板和告警规则写成供 Grafana 自动加载的 JSON 文件。",
     ),
     "fenceline grafana build",
     "fenceline grafana build --lang zh --out city --alert-rules city-alerts",
@@ -51,7 +51,7 @@ def build(
         option(
             Text(
                 "Folder that gets en/, zh/ and both/ with Grafana's alerting.",
-                "存放 Grafana 报警配置 en/、zh/ 和 both/ 的目录。",
+                "存放 Grafana 告警配置 en/、zh/ 和 both/ 的目录。",
             ),
             show_default=Text("dashboards/provisioning", "dashboards/provisioning"),
         ),

@@ -53,7 +53,7 @@ Authority = Annotated[
 ]
 Languages = Annotated[
     Wording,
-    option(Text("Whose dashboards, and the alert rules' wording.", "看板的语言，以及报警规则的用语。"), "--lang"),
+    option(Text("Whose dashboards, and the alert rules' wording.", "看板的语言，以及告警规则的用语。"), "--lang"),
 ]
 NONE = Text("none", "无")
 
@@ -68,7 +68,7 @@ KINDS = {
     "folder": Text("folder", "文件夹"),
     "dashboard": Text("dashboard", "看板"),
     "contact point": Text("contact point", "联络点"),
-    "alert rule": Text("alert rule", "报警规则"),
+    "alert rule": Text("alert rule", "告警规则"),
     "rule group": Text("rule group", "规则组"),
     "notification policy": Text("notification policy", "通知策略"),
 }
@@ -86,7 +86,7 @@ PUSH = Text(
     """Bring data source, dashboards and alert rules into a Grafana that runs, as often as you like.
 
     A second push changes nothing. Dashboards, rules, contact points and policies of yours stay as they are.""",
-    """将数据源、看板和报警规则送入运行中的 Grafana，可重复执行。
+    """将数据源、看板和告警规则送入运行中的 Grafana，可重复执行。
 
     再次推送不会有变化。您自己的看板、规则、联络点和策略保持不变。""",
 )
@@ -147,7 +147,7 @@ def push(
         option(
             Text(
                 "TOML file that names whom alerts reach; deploy/README.md shows one.",
-                "指定报警接收人的 TOML 文件，示例见 deploy/README.md。",
+                "指定告警接收人的 TOML 文件，示例见 deploy/README.md。",
             ),
             show_default=NONE,
         ),
@@ -155,7 +155,7 @@ def push(
     alerts: Annotated[
         bool,
         option(
-            Text("Bring alert rules, contact point and policy, too.", "同时推送报警规则、联络点和策略。"),
+            Text("Bring alert rules, contact point and policy, too.", "同时推送告警规则、联络点和策略。"),
             "--alerts/--no-alerts",
         ),
     ] = True,

@@ -25,8 +25,8 @@ from hub.registry.live import load_entries
 from schemas.errors import UserError
 from schemas.language import Text
 
-MOSQUITTO, GRAFANA, INFLUXDB, HUB = 1883, 472, 1000, 10001
-"""The users as which the images run; the hub's is made in Containerfile."""
+MOSQUITTO, GRAFANA, INFLUXDB, HUB, PROXY = 1883, 472, 1000, 10001, 10002
+"""The users as which the images run; the hub's is made in Containerfile, the proxy's has no name."""
 
 ID = re.compile(r"[a-z0-9-]{1,32}")
 HUB_OF = "hub-"
@@ -84,6 +84,7 @@ OWNERS = {
     "certs/health.key": Owner(MOSQUITTO),
     "certs/hub.key": Owner(HUB),
     "certs/grafana.key": Owner(GRAFANA),
+    "certs/proxy.key": Owner(PROXY),
     "mosquitto/access.json": Owner(MOSQUITTO, MOSQUITTO),
     "secrets/influxdb-admin-password": Owner(INFLUXDB),
     "secrets/influxdb-admin-token": Owner(INFLUXDB),
@@ -131,6 +132,7 @@ def init(folder: Path, hosts: Sequence[str], authority_folder: Path, districts: 
     known = sorted({"localhost", "127.0.0.1", *hosts})
     yield certificate(authority, _pair(folder, "broker"), "broker", SERVER, ["mosquitto", *known])
     yield certificate(authority, _pair(folder, "grafana"), "grafana", SERVER, ["grafana", *known])
+    yield certificate(authority, _pair(folder, "proxy"), "proxy", SERVER, known)
     yield certificate(authority, _pair(folder, "hub"), "hub", CLIENT)
     yield certificate(authority, _pair(folder, "health"), "health", CLIENT)
     for district in districts:

@@ -73,9 +73,9 @@ def sensor(settings, port):
 class Agent:
     """One board's agent.
 
-    `config`: the board's configuration (README.md, "The board's configuration"); `key`: its secret as bytes; `board`: a
-    Board of board_host or board_esp32. `sensors`: drivers by name; `outbox`, `recorder`, `calibration`, `client`: its
-    parts, for field.py to look at.
+    `config`: the board's configuration (docs/technician.md, "The board's configuration"); `key`: its secret as bytes;
+    `board`: a Board of board_host or board_esp32. `sensors`: drivers by name; `outbox`, `recorder`, `calibration`,
+    `client`: its parts, for field.py to look at.
     """
 
     def __init__(self, config, key, board):

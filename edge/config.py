@@ -142,7 +142,7 @@ _FIELDS = {
     "raw": (lambda value: isinstance(value, bool), "expected true or false"),
     "outbox": (_is_outbox, "expected segment_records 1 to 10000, max_bytes 1024 or more, keep true or false"),
     "relay_pin": (lambda value: _is_whole(value, 0, 99), "expected the number of a pin"),
-    "relay": (_is_relay, "expected a rule, as README.md tells it"),
+    "relay": (_is_relay, "expected a rule, as docs/technician.md tells it"),
     "wifi": (_is_wifi, "expected ssid (1 to 32 characters) and password_file"),
     "ntp": (_are_servers, "expected a time server, HOST or HOST:PORT, or a list of at most 8"),
     "clock": (_is_clock, "expected start, at, speed and steps, in a simulation alone"),

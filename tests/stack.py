@@ -71,6 +71,14 @@ def find_board() -> Found | None:
     return Found(path, interpreter_name(path).removeprefix("MicroPython ")) if path else None
 
 
+def find_caddy() -> Found | None:
+    return _find("caddy", "caddy", "version", r"v?(2\.\S+)")
+
+
+def find_systemd() -> Found | None:
+    return _find("systemd", "systemd-analyze", "--version", r"systemd (\d+)")
+
+
 def find_nats() -> Found | None:
     """Find the server that the locked requirements bring."""
     return _run_for_version(Path(sys.executable).parent / "nats-server", "--version", r"nats-server: v(\S+)")
@@ -89,6 +97,15 @@ PARTS = {
         Part("mosquitto", "Mosquitto", "mosquitto", "tests with a broker", find_mosquitto),
         Part("influxdb", "InfluxDB", "influxd", "tests with InfluxDB", find_influxdb),
         Part("micropython", "MicroPython", "micropython", "tests of the board's code on MicroPython", find_board),
+        Part("caddy", "Caddy", "caddy", "tests of the reverse proxy", find_caddy),
+        Part(
+            "systemd",
+            "systemd",
+            "systemd-analyze",
+            "tests of the units",
+            find_systemd,
+            "install it with 'apt-get install systemd'",
+        ),
         Part(
             "nats",
             "NATS",

@@ -182,7 +182,7 @@ def calibrate_command(
         option(
             Text("CSV of the board's raw readings, as exported from the hub.", "从数据中心导出的设备原始读数 CSV。"),
             panel=COLLOCATION,
-            show_default=Text("the board's outbox", "设备的待发送记录"),
+            show_default=Text("the board's outbox", "设备的发件箱"),
         ),
     ] = None,
     zone: Annotated[

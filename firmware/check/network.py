@@ -12,7 +12,7 @@ WEAK_DBM, WEAKEST_DBM = -80, -90
 
 def network(seen: Seen, platform: str, *, offline: bool) -> list[Result]:
     """Judge radio, broker and the way to the hub and back, by what the agent has reached."""
-    names = Text("Network", "网络"), Text("Broker", "消息服务器"), Text("Hub and back", "数据中心往返")
+    names = Text("Network", "网络"), Text("Broker", "消息代理"), Text("Hub and back", "数据中心往返")
     if offline:
         none = Text("left out (--offline)", "未检查（--offline）")
         return [Result(name, ResultState.skipped, none) for name in names]
@@ -70,13 +70,11 @@ def _radio(name: Text, seen: Seen, platform: str) -> Result:
 
 def _connection_remedy(problem: str) -> Text:
     if re.search(r"ECONNREFUSED|Errno 111", problem):
-        return Text(
-            "nobody listens there: check the broker's address and port", "该地址无服务：检查消息服务器地址和端口"
-        )
+        return Text("nobody listens there: check the broker's address and port", "该地址无服务：检查消息代理地址和端口")
     if "not authorised" in problem or "user or password" in problem:
         return Text(
             "the broker refuses this board: its certificate, and the broker's list",
-            "消息服务器拒绝该设备：检查证书和授权列表",
+            "消息代理拒绝该设备：检查证书和授权列表",
         )
     if re.search(r"cert|TLS|SSL|MBEDTLS|handshake", problem, re.IGNORECASE):
         return Text(
@@ -87,5 +85,5 @@ def _connection_remedy(problem: str) -> Text:
         return Text("its name is not found: check it, and the network's DNS", "无法解析服务器名称：检查名称和 DNS")
     return Text(
         "is there a network? try the broker from this laptop; a firewall may close its port",
-        "网络是否可用？请用本机测试消息服务器；防火墙可能封闭了端口",
+        "网络是否可用？请用本机测试消息代理；防火墙可能封闭了端口",
     )

@@ -137,7 +137,7 @@ def _facts(done: Commissioned, local: dt.datetime, lang: Lang) -> str:
         (Text("Place", "安装位置"), record.place or "-"),
         (Text("Hardware address", "硬件地址"), record.mac or "-"),
         (Text("Software", "软件"), f"Fenceline {done.version}, {done.runtime}"),
-        (Text("Broker", "消息服务器"), record.broker),
+        (Text("Broker", "消息代理"), record.broker),
         (Text("Record every", "记录间隔"), f"{record.interval} s"),
         (Text("Checked", "检查时间"), f"{local:%Y-%m-%d %H:%M %z}"),
         (Text("By", "检查人"), done.who),

@@ -138,7 +138,7 @@ def storage(told: dict[str, Any]) -> Result:
 
 def outbox(told: dict[str, Any]) -> Result:
     """Judge what waits in the outbox."""
-    name = Text("Outbox", "待发送区")
+    name = Text("Outbox", "发件箱")
     found = Text(
         f"{told['records']} records, {told['damaged']} damaged", f"{told['records']} 条记录，{told['damaged']} 条损坏"
     )

@@ -86,7 +86,7 @@ class Found:
                 lost.append(
                     Text(
                         f"{self.records} records in its outbox (saved to a backup before)",
-                        f"待发送区的 {self.records} 条记录（事先自动备份）",
+                        f"发件箱的 {self.records} 条记录（事先自动备份）",
                     )
                 )
             if self.calibration and self.calibration.get("id"):

@@ -211,7 +211,7 @@ def read_toml(path: Path, type_: type[T]) -> T:
     try:
         return msgspec.convert(read_toml_file(path), type_, dec_hook=_path)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); README.md shows what stands in it") from error
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/it.md shows what stands in it") from error
     except TomlError as error:
         raise ConfigError(f"{path}: {error}") from None
     except msgspec.ValidationError as error:

@@ -4,7 +4,7 @@ A board called `health` would get the rights of the health check, a district cal
 nanhai's hub. So no board, site or district may be called so, wherever it is named first.
 """
 
-OWN = ("broker", "ca", "grafana", "health", "hub")
+OWN = ("broker", "ca", "grafana", "health", "hub", "proxy")
 """Common names of the certificates that `fenceline deploy init` makes, and client ids at the broker."""
 OF_HUBS = ("hub-", "fenceline-hub")
 """How the names of the districts' own hubs begin, and the hubs' client ids at a broker that goes by those."""

@@ -59,7 +59,7 @@ TEXTS = {
     "legend": Text(
         "Verified (value / averaging): P read in the standard's own text, S secondary source, U unverified. "
         "Windows are laid from local midnight.",
-        "核实程度（限值/平均方式）：P 查阅过标准原文，S 二手来源，U 未核实。时间窗从当地零时起划分。",
+        "核实程度（限值/平均方式）：P 查阅过标准原文，S 二手来源，U 未核实。统计时段从当地零时起划分。",
     ),
 }
 _STATISTICS = {

@@ -36,12 +36,12 @@ class LogFormat(enum.StrEnum):
         writes the readings to the series store (SQLite, or InfluxDB with INFLUXDB_V2_URL, INFLUXDB_V2_TOKEN and
         INFLUXDB_V2_ORG in the environment), judges them against the limits in force and tells the recipients in the
         configuration of alerts. Its HTTP interface (127.0.0.1:8433) has /healthz, /readyz, /metrics and the API for
-        officers; hub/README.md shows both.""",
+        officers; docs/officer.md shows both.""",
         """运行数据中心，直到按 Ctrl-C 或收到 SIGTERM。
 
         从 MQTT 代理接收设备消息，逐条写入日志并向设备确认；将读数写入时序库（SQLite；环境中设有 INFLUXDB_V2_URL、
         INFLUXDB_V2_TOKEN 和 INFLUXDB_V2_ORG 时为 InfluxDB）；按现行限值判定，并向配置中的收件人发送告警。
-        HTTP 接口（127.0.0.1:8433）提供 /healthz、/readyz、/metrics 和执法人员使用的 API，见 hub/README.md。""",
+        HTTP 接口（127.0.0.1:8433）提供 /healthz、/readyz、/metrics 和执法人员使用的 API，见 docs/officer.zh.md。""",
     ),
     "fenceline run --config fenceline.toml",
     "fenceline run --districts nanhai,shunde",

@@ -14,9 +14,9 @@ NEXT_TO_NOTHING = 1 << 20
 MADE_AGAIN = ("rollups.db", "reports.db")
 """Databases that are made again, whole, from the log."""
 REMEDY = Text(
-    "stop the hub, run 'fenceline check', then do as hub/README.md says under 'When a database is damaged'; never "
+    "stop the hub, run 'fenceline check', then do as docs/it.md says under 'When a database is damaged'; never "
     "delete log.db",
-    "请停止数据中心，运行 fenceline check，再按 hub/README.md 中“数据库损坏时”处理；切勿删除 log.db",
+    "请停止数据中心，运行 fenceline check，再按 docs/it.md 中 “When a database is damaged” 处理；切勿删除 log.db",
 )
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

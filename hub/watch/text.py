@@ -44,7 +44,7 @@ def deaf(boards: int, since: float, now: float) -> Trouble:
     text = Text(
         f"none of {boards} boards was heard for {minutes.en}: nothing is judged. Check the broker and the hub's "
         "connection to it: fenceline check.",
-        f"{boards}台设备已{minutes.zh}均无数据，无法评价。请检查消息服务器及其与数据中心的连接：fenceline check。",
+        f"{boards}台设备已{minutes.zh}均无数据，无法评价。请检查消息代理及其与数据中心的连接：fenceline check。",
     )
     return Trouble("silent", "", DEAF, "critical", since, text)
 
@@ -114,7 +114,7 @@ def unheard(device: str, place: Text, told: int, oldest: int, since: float, now:
         f"gone on sending them from number {oldest}: it does not hear its acknowledgements, and its flash fills. See "
         "whether the broker lets it subscribe to its topic ack (rights, most subscriptions) and the hub publish there.",
         f"{place.zh}：编号{told}及以前的数据均已保存并确认，但{minutes.zh}以来设备仍从编号{oldest}起重发：设备收不到确认，"
-        "其存储将被占满。请检查消息服务器是否允许该设备订阅其ack主题（权限、订阅数上限）以及数据中心在该主题上发布。",
+        "其存储将被占满。请检查消息代理是否允许该设备订阅其ack主题（权限、订阅数上限）以及数据中心在该主题上发布。",
     )
     return Trouble("unheard", device, "board unacknowledged", "warning", since, text)
 

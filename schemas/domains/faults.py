@@ -177,7 +177,7 @@ _WANTED: tuple[tuple[Any, Text], ...] = (
     (Id, Text("1 to 32 of a-z, 0-9, - and _, a letter first", "1 至 32 个 a-z、0-9、-、_，以字母开头")),
     (PlaceId, Text("1 to 32 of a-z, 0-9 and -", "1 至 32 个 a-z、0-9、-")),
     (Said, Text("a text, in quotes", "加引号的文字")),
-    (Span, Text("a window such as 20 min, 1 h, day, month or year", "时间窗，如 20 min、1 h、day、month、year")),
+    (Span, Text("a window such as 20 min, 1 h, day, month or year", "统计时段，如 20 min、1 h、day、month、year")),
     (TimeOfDay, Text("a local time of day such as 06:00", "当地时刻，如 06:00")),
     (Height, Text("a whole number from 2 to 30", "2 到 30 的整数")),
     (Width, Text("a whole number from 3 to 24", "3 到 24 的整数")),

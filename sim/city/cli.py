@@ -96,9 +96,7 @@ def demo(
     keep: Annotated[
         Path | None,
         option(
-            Text(
-                "Keep databases, logs and outboxes in this new folder.", "将数据库、日志和待发送记录保留在此新目录中。"
-            ),
+            Text("Keep databases, logs and outboxes in this new folder.", "将数据库、日志和发件箱保留在此新目录中。"),
             show_default=Text("none", "无"),
         ),
     ] = None,

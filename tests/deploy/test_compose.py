@@ -23,7 +23,7 @@ from hub.registry.live import load_registry
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 SCHEMA = json.loads((ROOT / "tests" / "data" / "compose-subset.schema.json").read_text())
-LASTING = ("mosquitto", "hub", "influxdb", "grafana")
+LASTING = ("mosquitto", "hub", "influxdb", "grafana", "proxy")
 
 
 def compose():
@@ -90,7 +90,7 @@ def test_every_mount_that_is_missing_is_an_error_and_not_an_empty_folder():
 
 def test_each_container_can_read_what_it_is_given_and_no_other_can():
     """Each image runs as a user of its own, and the files that must stay secret are that user's alone."""
-    users = {"mosquitto": 1883, "hub": 10001, "influxdb": 1000, "grafana": 472}
+    users = {"mosquitto": 1883, "hub": 10001, "influxdb": 1000, "grafana": 472, "proxy": 10002}
     given = {}
     for service, user in users.items():
         sources = [source.relative_to(DEPLOY) for source in mounts(service).values() if source.is_relative_to(DEPLOY)]
@@ -109,10 +109,10 @@ def test_each_container_can_read_what_it_is_given_and_no_other_can():
     assert re.search(r"--uid 10001\b", (DEPLOY / "Containerfile").read_text())
 
 
-def test_only_the_broker_and_grafana_can_be_reached_from_other_machines_and_both_by_tls():
+def test_only_the_broker_grafana_and_the_proxy_can_be_reached_from_other_machines_and_all_by_tls():
     published = {name: service.get("ports", []) for name, service in services().items()}
     open_ = {name: ports for name, ports in published.items() if any(not p.startswith("127.0.0.1:") for p in ports)}
-    assert open_ == {"mosquitto": ["8883:8883"], "grafana": ["3000:3000"]}
+    assert open_ == {"mosquitto": ["8883:8883"], "grafana": ["3000:3000"], "proxy": ["8443:8443"]}
     assert services()["grafana"]["environment"]["GF_SERVER_PROTOCOL"] == "https"
     assert re.findall(r"^listener .*", (DEPLOY / "mosquitto" / "mosquitto.conf").read_text(), re.MULTILINE) == [
         "listener 8883"
@@ -150,7 +150,7 @@ def test_every_volume_network_and_secret_is_declared_and_used():
 
 def test_services_share_a_network_with_those_they_talk_to_and_with_no_others():
     networks = {name: set(services()[name]["networks"]) for name in LASTING}
-    talk = {("hub", "mosquitto"), ("hub", "influxdb"), ("grafana", "influxdb")}
+    talk = {("hub", "mosquitto"), ("hub", "influxdb"), ("grafana", "influxdb")} | {("hub", "proxy")}
     pairs = {(one, two) for one in LASTING for two in LASTING if one < two and networks[one] & networks[two]}
     assert pairs == talk
 

@@ -125,7 +125,7 @@ def test_a_server_is_known_by_every_name_and_a_client_is_no_server(folder):
     names = certificates.hosts_of(certificates.read(folder / "certs" / "broker.crt"))
     assert names == {HOST, "203.0.113.7", "mosquitto", "localhost", "127.0.0.1"}
     uses = {}
-    for name in ("broker", "grafana", "hub", "health"):
+    for name in ("broker", "grafana", "proxy", "hub", "health"):
         certificate = certificates.read(folder / "certs" / f"{name}.crt")
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         uses[name] = [one._name for one in usage]
@@ -133,6 +133,7 @@ def test_a_server_is_known_by_every_name_and_a_client_is_no_server(folder):
     assert uses == {
         "broker": ["serverAuth"],
         "grafana": ["serverAuth"],
+        "proxy": ["serverAuth"],
         "hub": ["clientAuth"],
         "health": ["clientAuth"],
     }
@@ -157,7 +158,11 @@ def test_a_certificate_that_ends_soon_is_renewed_and_the_old_one_put_aside(folde
 def test_a_further_host_renews_the_servers_and_keeps_the_earlier_names(folder):
     init(folder)
     done = told(folder, host="mqtt.other.example")
-    assert {name for name, what in done.items() if what == "renewed"} == {"certs/broker.crt", "certs/grafana.crt"}
+    assert {name for name, what in done.items() if what == "renewed"} == {
+        "certs/broker.crt",
+        "certs/grafana.crt",
+        "certs/proxy.crt",
+    }
     names = certificates.hosts_of(certificates.read(folder / "certs" / "broker.crt"))
     assert {HOST, "mqtt.other.example"} <= names
 
@@ -242,7 +247,7 @@ def test_a_board_gets_three_files_that_are_put_on_it_as_they_are(folder):
 
 
 @pytest.mark.parametrize(
-    "id_", ["hub", "broker", "ca", "health", "grafana", "hub-north", "B1", "a b", "x" * 33, "../x"]
+    "id_", ["hub", "broker", "ca", "health", "grafana", "proxy", "hub-north", "B1", "a b", "x" * 33, "../x"]
 )
 def test_no_board_can_be_called_what_another_is_or_what_is_no_id(folder, id_):
     init(folder)

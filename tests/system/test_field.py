@@ -12,7 +12,7 @@ from hub.registry.live import load_registry
 from tests.system.chain import until
 from tests.system.field import FieldCity, alike, transcript
 
-PAGE = Path(__file__).resolve().parent.parent.parent / "firmware" / "README.md"
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "technician.md"
 
 
 @pytest.fixture

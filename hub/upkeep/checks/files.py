@@ -17,7 +17,10 @@ from schemas.toml_text import read_toml_file
 
 MOST = 20
 """Boards named in one finding."""
-MEND_CONFIG = Text("Correct it; README.md explains every setting.", "请改正；README.zh.md 说明了每一项设置。")
+MEND_CONFIG = Text(
+    "Correct it; docs/reference/settings.md explains every setting.",
+    "请改正；docs/reference/settings.md 说明了每一项设置。",
+)
 
 
 def check_config(path: Path) -> tuple[Config | None, list[Finding]]:

@@ -46,7 +46,9 @@ def check_people(recipients: Sequence[Recipient] = ()) -> list[Finding]:
         )
         return [
             warning(
-                "alerts", text, Text("Say to whom alerts go (README.md).", "请设置告警接收地址（见 README.zh.md）。")
+                "alerts",
+                text,
+                Text("Say to whom alerts go (docs/officer.md).", "请设置告警接收地址（见 docs/officer.zh.md）。"),
             )
         ]
     for where, url in addresses:

@@ -34,6 +34,7 @@ from hub.watch.text import deaf, silent
 from schemas.language import Text
 from tests.hub.alerting import ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity, a_hook, run, until, write_files
 from tests.hub.helpers import CITY, SHANGHAI, query
+from tests.markdown import read
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 SECRET = "k3y-nobody-may-see"
@@ -701,8 +702,10 @@ def test_a_wrong_recipient_is_refused_by_its_field(tmp_path, lines, words):
     assert words in str(refused.value)
 
 
-def test_the_sample_configuration_of_the_readme_is_one(tmp_path):
-    sample = (ROOT / "hub" / "README.md").read_text("utf-8").partition("```toml\n")[2].partition("```")[0]
+@pytest.mark.parametrize("page", ["officer.md", "officer.zh.md"])
+def test_the_sample_configuration_of_the_officers_page_is_one(tmp_path, page):
+    blocks = [block.text for block in read(ROOT / "docs" / page).blocks if block.language == "toml"]
+    (sample,) = [text for text in blocks if text.startswith("[alerts]")]
     config = load_config(write_files(tmp_path, sample))
     assert [one.name for one in config.recipients] == ["nanhai-desk", "duty-phone", "chief"]
     defaults = msgspec.structs.replace(config.alerts, link="")

@@ -67,7 +67,7 @@ def test_a_hub_does_not_start_on_a_damaged_database_and_says_which_and_what_to_d
     assert ended.code == 2
     assert f"{name}: the database is damaged (" in ended.err
     assert "run 'fenceline check'" in ended.err
-    assert "hub/README.md" in ended.err
+    assert "docs/it.md" in ended.err
     assert "Traceback" not in ended.err
     assert len(ended.err.strip().splitlines()) == 1
 
