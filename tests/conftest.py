@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from schemas.language import speak
 from tests import stack
@@ -26,6 +27,10 @@ from tests.board_process import BoardProcess
 from tests.influx_gateway import Gateway
 
 START_TIMEOUT_S = 20
+
+# How long an example takes depends on what else the machine does; the benchmarks measure it.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # Python's readline, which pytest loads, hands a width of 80 columns down to the workers of pytest-xdist; commands would
 # fold their tables for a terminal that is none.
