@@ -29,6 +29,7 @@ from schemas.language import Text
 
 if TYPE_CHECKING:
     from hub.backtest.judging import Result
+    from hub.judge import Instrument
 
 app = alone()
 
@@ -43,6 +44,23 @@ class Stamp(StrEnum):
 
     start = "start"
     end = "end"
+
+
+class Class(StrEnum):
+    """How good an instrument is."""
+
+    type_approved = "type_approved"
+    class_1 = "class_1"
+    class_2 = "class_2"
+    indicative = "indicative"
+
+
+class Decision(StrEnum):
+    """A decision rule of JCGM 106."""
+
+    simple = "simple"
+    guarded_acceptance = "guarded_acceptance"
+    guarded_rejection = "guarded_rejection"
 
 
 @command(
@@ -79,6 +97,7 @@ class Stamp(StrEnum):
         使用 --json 时每项判定一行 JSON 对象，按起始时间排序，最后一行为汇总。""",
     ),
     "fenceline backtest noise.csv --zone 2 --background 52",
+    "fenceline backtest noise.csv --background 52 --uncertainty 1.4 --decision guarded_rejection",
     'fenceline backtest air.csv --standards "GB 3095-2012,GB 3095-2026" --json',
     "fenceline backtest air.csv --aqi",
     "fenceline backtest dust.csv --jurisdiction Shanghai --lang zh",
@@ -123,6 +142,36 @@ def backtest_command(
             metavar="DB",
         ),
     ] = None,
+    instrument: Annotated[
+        Class | None,
+        option(
+            Text(
+                "How good the instrument is; what an indicative one says is a suspicion at most.",
+                "仪器等级；指示性仪器的结果最多为疑似超标。",
+            ),
+            metavar="CLASS",
+        ),
+    ] = None,
+    uncertainty: Annotated[
+        str,
+        option(
+            Text(
+                'Its expanded uncertainty (k = 2): "1.4" in the unit of what is measured, or "25 %" of each limit.',
+                "扩展不确定度（k = 2）：“1.4”（监测项单位）或“25 %”（相对于限值）。",
+            ),
+            metavar="U",
+        ),
+    ] = "",
+    decision: Annotated[
+        Decision,
+        option(
+            Text(
+                "How the uncertainty counts (JCGM 106): what lies within it of a limit is a suspicion.",
+                "不确定度的判定规则（JCGM 106）：与限值之差在不确定度之内的为疑似超标。",
+            ),
+            metavar="RULE",
+        ),
+    ] = Decision.simple,
     aqi: Annotated[
         bool,
         option(
@@ -233,6 +282,7 @@ def backtest_command(
                 quantities=quantities,
                 named=named,
                 background=background,
+                instrument=_instrument(instrument, uncertainty, decision),
                 lenient=lenient,
                 asked=asked,
                 progress=progress,
@@ -291,6 +341,24 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UserError(f"--tz = {name!r} is not an IANA zone; expected one such as Asia/Shanghai.") from None
+
+
+def _instrument(class_: Class | None, uncertainty: str, decision: Decision) -> "Instrument":
+    from hub.judge import Instrument
+    from hub.judge.verdicts import InstrumentClass
+    from hub.registry.instruments import uncertainty_of
+
+    kind: InstrumentClass = "" if class_ is None else class_.value
+    if not uncertainty.strip():
+        if decision is not Decision.simple:
+            raise UserError(
+                f"--decision {decision.value} needs an uncertainty; give --uncertainty, such as 1.4 or '25 %'"
+            )
+        return Instrument(kind)
+    try:
+        return Instrument(kind, *uncertainty_of(uncertainty.strip()), decision.value)
+    except ValueError as error:
+        raise UserError(f"--{error}") from None
 
 
 def _named(text: str, limits: list[tuple[Standard, Limit]]) -> set[str] | None:

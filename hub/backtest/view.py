@@ -81,11 +81,11 @@ def json_lines(
         if one.rule.id not in parts:
             parts[one.rule.id] = _constant(one.rule)
         head, middle = parts[one.rule.id]
-        value = "null" if one.told is None else _plain(one.told)
-        compared = "null" if one.compared is None else _plain(one.compared)
         yield (
-            f'{head}"start":"{iso(one.start)}","end":"{iso(one.end)}","value":{value},"compared":{compared},{middle}'
+            f'{head}"start":"{iso(one.start)}","end":"{iso(one.end)}","value":{_number(one.told)},'
+            f'"compared":{_number(one.compared)},{middle}'
             f'"capture":{round(one.capture, 4)},"outcome":"{one.outcome}","grade":"{one.grade}",'
+            f'"instrument":"{one.instrument}","uncertainty":{_number(one.uncertainty)},"decision":"{one.decision}",'
             f'"reason":"{one.reason}","missing":"{one.missing}","assumed":"{one.assumed}",'
             f'"valid":{_BOOL[one.outcome != "invalid"]},"exceeded":{_BOOL[one.outcome == "exceeded"]}}}'
         )
@@ -159,16 +159,25 @@ def _constant(rule: Rule) -> tuple[str, str]:
     return f"{texts[0][:-1]},", f"{texts[1][1:-1]},"
 
 
+def _number(value: float | None) -> str:
+    return "null" if value is None else str(_plain(value))
+
+
 def _plain(number: float) -> float:
     return int(number) if math.isfinite(number) and number == int(number) else number
 
 
 def counts_of(judgements: list[Judgement]) -> dict[str, int]:
     """Return how many verdicts there are, and of which kind."""
-    found = Counter(one.outcome for one in judgements)
+    found = Counter("suspected" if _suspected(one) else one.outcome for one in judgements)
     return {"verdicts": len(judgements)} | {
-        outcome: found[outcome] for outcome in ("exceeded", "above_uncorrected", "open", "invalid")
+        outcome: found[outcome] for outcome in ("exceeded", "suspected", "above_uncorrected", "open", "invalid")
     }
+
+
+def _suspected(one: Judgement) -> bool:
+    """Tell whether a value is above its limit and the instrument is not good enough to say so for certain."""
+    return one.outcome == "exceeded" and one.grade == "suspicion"
 
 
 def aqi_lines(days: Iterable[AirDay]) -> Iterator[str]:
@@ -213,9 +222,11 @@ def show(result: Result, zone: ZoneInfo, worst: int | None = None) -> None:
     counts = counts_of(result.judgements)
     end = Text(
         f"{result.rows} rows, {counts['verdicts']} verdicts: "
-        f"{counts['exceeded']} exceeded, {counts['above_uncorrected']} above the limit without a background, "
+        f"{counts['exceeded']} exceeded, {counts['suspected']} suspected, "
+        f"{counts['above_uncorrected']} above the limit without a background, "
         f"{counts['open']} open, {counts['invalid']} invalid.",
         f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded']}项超标，"
+        f"{counts['suspected']}项疑似超标，"
         f"{counts['above_uncorrected']}项超过限值但未扣除背景，{counts['open']}项待定，{counts['invalid']}项无效。",
     )
     say(Cell(tell(end), "bold"), wrap=True)
@@ -265,7 +276,8 @@ def _row(found: list[Judgement], zone: ZoneInfo) -> list[str | Cell]:
         when = f"{datetime.fromtimestamp(top.start, zone):%Y-%m-%d %H:%M}"
     limit = rule.limit.zh if spoken() is Lang.zh else rule.limit.en
     exceeded = Cell(str(counts["exceeded"]), "bold red" if counts["exceeded"] else "")
-    suspected = Cell(str(counts["above_uncorrected"]), "yellow" if counts["above_uncorrected"] else "")
+    doubtful = counts["above_uncorrected"] + counts["suspected"]
+    suspected = Cell(str(doubtful), "yellow" if doubtful else "")
     value = "?" if rule.limit.value is None else f"{rule.limit.value:g}"
     return [
         *(f"  {limit}", f"{value} {rule.unit}"),

@@ -20,12 +20,14 @@ from hub.registry.entries import (
     City,
     Contact,
     District,
+    Instrument,
     NightWork,
     Sender,
     Site,
     Station,
     Terminal,
 )
+from hub.registry.instruments import check_instruments
 from schemas import jurisdictions_of, site_properties
 from schemas.domains import site_kinds
 
@@ -70,6 +72,12 @@ EXPECTED = {
     "plate": "the plate of its vehicle, in quotes",
     "note": "a text, in quotes",
     "jurisdiction": "a code such as CN or CN-GD, or its name",
+    "decision": "simple, guarded_acceptance or guarded_rejection",
+    "instruments": 'a list such as [{of = "noise", class = "class_1", uncertainty = "1.4", source = "certificate 17"}]',
+    "of": "a quantity such as pm10, or a family such as noise",
+    "class": "type_approved, class_1, class_2 or indicative",
+    "uncertainty": 'the expanded uncertainty (k = 2) in quotes: "1.4" in the quantity\'s unit, or "25 %"',
+    "source": "where it is from, in quotes",
     "properties": 'a table such as {phase = "earthworks"}',
 }
 TYPES: dict[str, type[City | District | Site | Sender]] = {
@@ -201,7 +209,7 @@ def _unpack(packed: bytes) -> Entries:
     shared: dict[object, object] = {}
     for board in boards:
         msgspec.structs.force_setattr(board, "site", entries.sites[board.site].id)
-        for field in ("sensors", "installed", "calibration_due", "retired", "note"):
+        for field in ("sensors", "installed", "calibration_due", "retired", "note", "instruments"):
             value = getattr(board, field)
             if value:
                 msgspec.structs.force_setattr(board, field, shared.setdefault(value, value))
@@ -229,6 +237,16 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         _check_site(found, zone)
     if isinstance(found, Board):
         check_sensors(found.id, found.sensors)
+    if isinstance(found, Board | Station):
+        _check_instruments(found)
+
+
+def _check_instruments(sender: Board | Station) -> None:
+    try:
+        check_instruments(sender.instruments)
+    except ValueError as error:
+        kind = type(sender).__name__.lower()
+        raise EntryError(f"instruments: {error}", kind, sender.id, "instruments") from None
 
 
 def check_sensors(board: str, sensors: Iterable[str]) -> None:
@@ -402,6 +420,8 @@ def _check_senders(by_kind: Mapping[str, Mapping[str, Sender]], sites: dict[str,
             if id_ in ids:
                 raise EntryError(f"a {ids[id_]} has that id, too; give each an id of its own", kind, id_, "id")
             ids[id_] = kind
+            if isinstance(sender, Board | Station):
+                _check_instruments(sender)
             number = _number(sender)
             if number is not None and (other := numbers.setdefault(number, id_)) != id_:
                 field, value = number
@@ -479,7 +499,8 @@ def _expected(kind: str, field: str) -> str:
 
 def _fields(kind: str, inner: str) -> list[str]:
     of: Callable[[Any], tuple[Any, ...]] = msgspec.structs.fields
-    struct: Any = {"background": Background, "contacts": Contact, "night_work": NightWork}.get(inner, TYPES[kind])
+    inside = {"background": Background, "contacts": Contact, "night_work": NightWork, "instruments": Instrument}
+    struct: Any = inside.get(inner, TYPES[kind])
     return [field.encode_name for field in of(struct)]
 
 

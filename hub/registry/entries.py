@@ -30,6 +30,8 @@ class City(_Entry, frozen=True):
     zh: Text
     jurisdiction: str = "CN"
     """Where it lies, which decides whose standards bind its sites: a code such as CN-GD, or a name."""
+    decision: Literal["simple", "guarded_acceptance", "guarded_rejection"] = "simple"
+    """How the uncertainty of instruments is taken into account when a value is compared with a limit (JCGM 106)."""
 
 
 class District(_Entry, frozen=True):
@@ -107,6 +109,20 @@ class Site(_Entry, frozen=True):
         return next((permit for permit in self.night_work if permit.from_ <= when < permit.to), None)
 
 
+class Instrument(_Entry, frozen=True, rename={"class_": "class"}):
+    """How good the instrument is that measures a quantity, or all quantities of a family that are not named."""
+
+    of: Text
+    """A quantity, such as pm10, or a family, such as noise."""
+    class_: Literal["type_approved", "class_1", "class_2", "indicative"]
+    """type_approved: by the state, for legal measurements. class_1, class_2: of its product standard, such as IEC
+    61672-1. indicative: it makes no violation, only a suspicion that calls for a measurement."""
+    uncertainty: Text | None = None
+    """Expanded (k = 2), of a mean as limits are about: "1.4" in the quantity's unit, or "25 %" of the limit."""
+    source: Text | None = None
+    """Where class and uncertainty are from: a certificate, a data sheet, a collocation with its date."""
+
+
 class Board(_Entry, frozen=True):
     """A board and the site at whose fence it stands."""
 
@@ -121,6 +137,8 @@ class Board(_Entry, frozen=True):
     retired: dt.date | None = None
     """The local day from which the hub refuses what it says."""
     note: Text | None = None
+    instruments: tuple[Instrument, ...] = ()
+    """How good its instruments are; what is not named is not stated."""
 
 
 class Station(_Entry, frozen=True):
@@ -135,6 +153,7 @@ class Station(_Entry, frozen=True):
     calibration_due: dt.date | None = None
     retired: dt.date | None = None
     note: Text | None = None
+    instruments: tuple[Instrument, ...] = ()
 
 
 class Terminal(_Entry, frozen=True):
