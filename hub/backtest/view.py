@@ -168,11 +168,11 @@ def _plain(number: float) -> float:
 
 
 def counts_of(judgements: list[Judgement]) -> dict[str, int]:
-    """Return how many verdicts there are, and of which kind."""
-    found = Counter("suspected" if _suspected(one) else one.outcome for one in judgements)
-    return {"verdicts": len(judgements)} | {
-        outcome: found[outcome] for outcome in ("exceeded", "suspected", "above_uncorrected", "open", "invalid")
-    }
+    """Return how many verdicts there are, and of which kind; of those exceeded how many are suspicions, if any."""
+    found = Counter(one.outcome for one in judgements)
+    suspected = sum(_suspected(one) for one in judgements)
+    counts = {outcome: found[outcome] for outcome in ("exceeded", "above_uncorrected", "open", "invalid")}
+    return {"verdicts": len(judgements)} | counts | ({"suspected": suspected} if suspected else {})
 
 
 def _suspected(one: Judgement) -> bool:
@@ -220,13 +220,14 @@ def show(result: Result, zone: ZoneInfo, worst: int | None = None) -> None:
             say(Cell(tell(INFORMS), "dim"), wrap=True)
         say(Cell(tell(VERIFIED), "dim"))
     counts = counts_of(result.judgements)
+    doubtful = counts.get("suspected", 0)
     end = Text(
         f"{result.rows} rows, {counts['verdicts']} verdicts: "
-        f"{counts['exceeded']} exceeded, {counts['suspected']} suspected, "
+        f"{counts['exceeded'] - doubtful} exceeded, {f'{doubtful} suspected, ' if doubtful else ''}"
         f"{counts['above_uncorrected']} above the limit without a background, "
         f"{counts['open']} open, {counts['invalid']} invalid.",
-        f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded']}项超标，"
-        f"{counts['suspected']}项疑似超标，"
+        f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded'] - doubtful}项超标，"
+        f"{f'{doubtful}项疑似超标，' if doubtful else ''}"
         f"{counts['above_uncorrected']}项超过限值但未扣除背景，{counts['open']}项待定，{counts['invalid']}项无效。",
     )
     say(Cell(tell(end), "bold"), wrap=True)
@@ -275,8 +276,9 @@ def _row(found: list[Judgement], zone: ZoneInfo) -> list[str | Cell]:
         highest = f"{top.told or 0.0:.{rule.decimals}f}"
         when = f"{datetime.fromtimestamp(top.start, zone):%Y-%m-%d %H:%M}"
     limit = rule.limit.zh if spoken() is Lang.zh else rule.limit.en
-    exceeded = Cell(str(counts["exceeded"]), "bold red" if counts["exceeded"] else "")
-    doubtful = counts["above_uncorrected"] + counts["suspected"]
+    sure = counts["exceeded"] - counts.get("suspected", 0)
+    exceeded = Cell(str(sure), "bold red" if sure else "")
+    doubtful = counts["above_uncorrected"] + counts.get("suspected", 0)
     suspected = Cell(str(doubtful), "yellow" if doubtful else "")
     value = "?" if rule.limit.value is None else f"{rule.limit.value:g}"
     return [
