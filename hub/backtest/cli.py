@@ -30,10 +30,12 @@ from schemas.language import Text
 if TYPE_CHECKING:
     from hub.backtest.judging import Result
     from hub.judge import Instrument
+    from hub.judge.aqi import Edition
 
 app = alone()
 
 ZONE = "Asia/Shanghai"
+EDITIONS: dict[str, "Edition"] = {"2012": "HJ 633-2012", "2026": "HJ 633-2026"}
 FILE = Text("What the file does not say", "文件中没有说明的内容")
 LONG = 20_000_000
 """A file of so many bytes takes long enough for a progress bar."""
@@ -44,6 +46,20 @@ class Stamp(StrEnum):
 
     start = "start"
     end = "end"
+
+
+class Issue(StrEnum):
+    """An edition of HJ 633."""
+
+    of_2012 = "2012"
+    of_2026 = "2026"
+
+
+class Span(StrEnum):
+    """What one row of air quality indices is about."""
+
+    day = "day"
+    year = "year"
 
 
 class Class(StrEnum):
@@ -100,6 +116,7 @@ class Decision(StrEnum):
     "fenceline backtest noise.csv --background 52 --uncertainty 1.4 --decision guarded_rejection",
     'fenceline backtest air.csv --standards "GB 3095-2012,GB 3095-2026" --json',
     "fenceline backtest air.csv --aqi",
+    "fenceline backtest air.csv --aqi --by year --edition 2026",
     "fenceline backtest dust.csv --jurisdiction Shanghai --lang zh",
     "fenceline backtest station.csv --stamp end --tz Asia/Shanghai --worst 10",
     "fenceline backtest stations.csv --column 1001A --quantity pm10 --csv > verdicts.csv",
@@ -182,6 +199,26 @@ def backtest_command(
             "--aqi",
         ),
     ] = False,
+    edition: Annotated[
+        Issue | None,
+        option(
+            Text(
+                "Make the index of every day by this edition of HJ 633, as if it had been in force.",
+                "所有日期均按该版 HJ 633 计算指数，无论当日是否有效。",
+            ),
+            show_default=Text("the one in force on each day", "各日有效的版本"),
+        ),
+    ] = None,
+    by: Annotated[
+        Span,
+        option(
+            Text(
+                "Tell the index of each day, or what the days of each year come to.",
+                "逐日报告指数（day），或按年汇总（year）。",
+            ),
+            "--by",
+        ),
+    ] = Span.day,
     worst: Annotated[
         int | None,
         option(
@@ -236,8 +273,10 @@ def backtest_command(
 ) -> None:
     """Judge a file and show what was found."""
     from hub.backtest.air_days import air_days
+    from hub.backtest.air_years import air_years
     from hub.backtest.judging import backtest
-    from hub.backtest.view import aqi_lines, csv_lines, json_lines, show, show_aqi, worst_of
+    from hub.backtest.view import csv_lines, json_lines, show, worst_of
+    from hub.backtest.view_air import aqi_lines, show_aqi, show_years, year_lines
     from hub.judge import Place
 
     _refuse_both(as_csv=as_csv, as_json=as_json, aqi=aqi, worst=worst)
@@ -268,6 +307,7 @@ def backtest_command(
                 name=str(file),
                 zone=local,
                 quantities=quantities,
+                edition=None if edition is None else EDITIONS[edition],
                 lenient=lenient,
                 asked=asked,
                 progress=progress,
@@ -290,7 +330,10 @@ def backtest_command(
             notes, told = result.notes, result.told
     for line in told:
         print(f"{file}: {line}.", file=sys.stderr)
-    if aqi and as_json:
+    if aqi and by is Span.year:
+        years = air_years(days)
+        _print(year_lines(years)) if as_json else show_years(years)
+    elif aqi and as_json:
         _print(aqi_lines(days))
     elif aqi:
         show_aqi(days)

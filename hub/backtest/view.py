@@ -10,10 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from hub.backtest.air_days import AirDay
 from hub.backtest.judging import Result
 from hub.judge import Judgement, Rule
-from hub.judge.aqi import REQUIRED, Index
 from hub.judge.verdicts import ABOVE
 from hub.sheets.cells import csv_text
 from hub.terminal.tables import Cell, say, table, width
@@ -45,14 +43,6 @@ CSV_HEADS = (
 WHEN = Text("in the window from", "所在时段起")
 WIDE = 110
 """Terminal width from which the column "time of maximum" is shown [columns]."""
-AQI_HEADS = (
-    Text("Day", "日期"),
-    Text("AQI", "AQI"),
-    Text("Level", "级别"),
-    Text("Primary", "首要污染物"),
-    Text("Individual indices", "分指数"),
-    Text("Edition", "标准"),
-)
 VERIFIED = Text(
     "Verified: P read in the standard's own text, S secondary source, U unverified (value or averaging).",
     "核实程度：P 查阅过标准原文，S 二手来源，U 未核实（限值或平均方式）。",
@@ -64,7 +54,6 @@ NOTHING = Text(
     "所选标准在这些日期对此类场所的这些指标没有限值；参见：fenceline limits explain --help",
 )
 _BOOL = ("false", "true")
-TOO_LITTLE = Text("too little data", "数据不足")
 INFORMS = Text("* for information: above it nobody violates the law", "* 仅供参考：超过不等于违法")
 
 
@@ -180,26 +169,6 @@ def _suspected(one: Judgement) -> bool:
     return one.outcome == "exceeded" and one.grade == "suspicion"
 
 
-def aqi_lines(days: Iterable[AirDay]) -> Iterator[str]:
-    """Yield one JSON object for each day and, as the last, the summary."""
-    count = without = 0
-    for day in days:
-        index = day.index or Index(None, (), {}, REQUIRED)
-        count, without = count + 1, without + (index.value is None)
-        row = {
-            "day": day.date.isoformat(),
-            "edition": day.edition,
-            "aqi": index.value,
-            "level": index.level,
-            "missing": index.missing,
-            "primary": index.primary,
-            "iaqi": index.parts,
-            "concentrations": {item: round(value, 3) for item, value in day.concentrations.items()},
-        }
-        yield msgspec.json.encode(row).decode()
-    yield msgspec.json.encode({"summary": True, "days": count, "without": without}).decode()
-
-
 def show(result: Result, zone: ZoneInfo, worst: int | None = None) -> None:
     """Print a table with a row for each limit, what was left open, and so many of the worst windows."""
     wide = (width() or WIDE) >= WIDE
@@ -244,27 +213,6 @@ def open_lines(result: Result) -> list[str]:
         whys = dict.fromkeys((one.standard.id, one.why(spoken())) for one in result.left_open)
         return [tell(OPEN), *(f"  {standard}: {why}" for standard, why in whys)]
     return [tell(NOTHING)] if result.rows and not result.judgements else []
-
-
-def show_aqi(days: Iterable[AirDay]) -> None:
-    """Print a table with a row for each day."""
-    rows = []
-    for day in days:
-        index = day.index
-        if index is None:
-            rows.append((day.date.isoformat(), "-", tell(TOO_LITTLE), "", "", day.edition))
-            continue
-        rows.append(
-            (
-                day.date.isoformat(),
-                "NA" if index.value is None else str(index.value),
-                tell(TOO_LITTLE) if index.level is None else f"{index.level} {tell(index.name)}",
-                ", ".join(index.primary) or "-",
-                ", ".join(f"{item} {part}" for item, part in index.parts.items()),
-                day.edition,
-            )
-        )
-    table([tell(head) for head in AQI_HEADS], rows, numbers=(1,), whole=(0, 1))
 
 
 def _row(found: list[Judgement], zone: ZoneInfo) -> list[str | Cell]:
