@@ -165,6 +165,9 @@ class _Alone:
         level, hours = self._background, range(0, DAY, HOUR)
         return () if level is None else tuple(Background("laeq", level, t, 0, _END) for t in hours)
 
+    def starting(self, device: str) -> tuple[tuple[int, int], ...]:  # noqa: ARG002
+        return ()
+
     def instrument(self, device: str, quantity: str) -> Instrument:  # noqa: ARG002
         return self._instrument
 

@@ -45,6 +45,9 @@ class Source(Protocol):
     def kept(self, node: Node, start: int, end: int) -> dict[int, float]:
         """Return a node's valid values that begin in `start` <= t < `end`, by start."""
 
+    def starting(self, start: int, end: int) -> bool:
+        """Tell whether the site's plant is declared to be started or stopped in a part of `start` <= t < `end`."""
+
     def wind(self, span: str, start: int) -> float | None:
         """Return the mean wind speed at the site in a window, m/s; None if it was not measured."""
 
@@ -127,6 +130,12 @@ class Averager:
         return from_ <= time < to if from_ < to else time >= from_ or time < to
 
     def _first(self, node: Node, cell: Cell, source: Source) -> Mean:
+        found = self._measured(node, cell, source)
+        if node.starting_void and found.valid and source.starting(cell.start, cell.end):
+            return found._replace(reason="starting")
+        return found
+
+    def _measured(self, node: Node, cell: Cell, source: Source) -> Mean:
         step = node.steps[0]
         value, share = cell.value(step.statistic), cell.share
         if node.wind_below is not None:

@@ -63,6 +63,9 @@ class Sites(Protocol):
     def backgrounds(self, device: str) -> tuple[Background, ...]:
         """Return the backgrounds that were measured at a board's site."""
 
+    def starting(self, device: str) -> tuple[tuple[int, int], ...]:
+        """Return when the plant of a board's site is declared to be started or stopped: spans of Unix s."""
+
     def instrument(self, device: str, quantity: str) -> Instrument:
         """Return what is stated of the instrument that measures a quantity at a board."""
 

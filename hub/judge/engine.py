@@ -188,6 +188,8 @@ class Engine(Intake):
         rule, (start, end) = bound.rule, window
         background = self._background(device, rule, start)
         instrument = self._sites.instrument(device, rule.limit.quantity)
+        unsaid = ["operation=running"] if rule.node.starting_void and not self._sites.starting(device) else []
+        assumed = ", ".join([*filter(None, [bound.assumed]), *unsaid])
         found = None if mean.value is None else compare(bound, mean.value, background, instrument)
         reason = mean.reason
         if reason == "too_little" and rule.limit.steps[-1].statistic == "max" and found and found.outcome == "exceeded":
@@ -215,7 +217,7 @@ class Engine(Intake):
             _grade(bound.binds, found.outcome, found.doubt),
             found.reason or found.doubt,
             bound.missing,
-            bound.assumed,
+            assumed,
             permitted=False,
             first=first,
             instrument=instrument.kind,
@@ -314,6 +316,10 @@ class Engine(Intake):
         between = starts[bisect_left(starts, start) : bisect_left(starts, end)]
         return found | {t: here[t] for t in between}
 
+    def starting_of(self, device: str, start: int, end: int) -> bool:
+        """Tell whether the plant of a board's site is declared to be started or stopped in a part of a window."""
+        return any(since < end and start < until for since, until in self._sites.starting(device))
+
     def wind_of(self, device: str, span: str, start: int) -> float | None:
         """Return the highest of the mean wind speeds that the boards of a site have measured in a window, m/s."""
         means = []
@@ -359,3 +365,7 @@ class _Source:
     def wind(self, span: str, start: int) -> float | None:
         """See `hub.judge.averaging.Source`."""
         return self._engine.wind_of(self._device, span, start)
+
+    def starting(self, start: int, end: int) -> bool:
+        """See `hub.judge.averaging.Source`."""
+        return self._engine.starting_of(self._device, start, end)

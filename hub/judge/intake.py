@@ -308,9 +308,10 @@ class Intake:
 
     def restore_pending(self, device: str, key: str, start: int, end: int) -> None:
         """Take over a window that is to be judged; one of an averaging that the catalogue no longer has is left out."""
-        # Since which share of oxygen an hour is void was not always part of the key.
+        # What makes an hour of a stack void was not always part of the key.
+        later = (f"{key}|void", f"{key}|starting")
         node = self._plans.nodes.get(key) or next(
-            (node for known, node in self._plans.nodes.items() if known.startswith(f"{key}|void")), None
+            (node for known, node in self._plans.nodes.items() if known.startswith(later)), None
         )
         if node:
             self._pend(self._boards.get(device) or self._board(device), node, start, end)

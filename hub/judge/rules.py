@@ -34,6 +34,8 @@ class Node:
     """%; the first step's means are converted to it."""
     void_o2: float | None
     """%; with so much oxygen or more, a mean of the first step is void."""
+    starting_void: bool
+    """A window of the first step in which the plant is declared to be started or stopped is void."""
     inner: "Node | None"
     key: str
     """Names it in a database."""
@@ -269,6 +271,7 @@ class Plans:
             standard.weather.wind_below if standard.weather and quantity.family == "noise" else None,
             limit.reference_o2,
             standard.oxygen.void_from if standard.oxygen and limit.reference_o2 is not None else None,
+            starting_void=standard.operation is not None and quantity.family == "stack",
         )
         hours = part if by_start else None
         return Rule(f"{standard.id} {limit.id}", standard, limit, quantity.label, quantity.resolution, node, hours)
@@ -281,11 +284,15 @@ class Plans:
         wind_below: float | None,
         reference_o2: float | None,
         void_o2: float | None,
+        *,
+        starting_void: bool,
     ) -> Node:
         inner = None
         for index, (before, after) in enumerate(itertools.pairwise(steps), 1):
             if before.window == "day" and after.window in LONG:
-                inner = self._node(quantity, steps[:index], part, wind_below, reference_o2, void_o2)
+                inner = self._node(
+                    quantity, steps[:index], part, wind_below, reference_o2, void_o2, starting_void=starting_void
+                )
                 break
         key = "|".join(
             [
@@ -295,10 +302,13 @@ class Plans:
                 *([f"wind<{wind_below:g}"] if wind_below is not None else []),
                 *([f"o2={reference_o2:g}"] if reference_o2 is not None else []),
                 *([f"void>={void_o2:g}"] if void_o2 is not None else []),
+                *(["starting void"] if starting_void else []),
             ]
         )
         if key not in self.nodes:
-            node = self.nodes[key] = Node(quantity, steps, part, wind_below, reference_o2, void_o2, inner, key)
+            node = self.nodes[key] = Node(
+                quantity, steps, part, wind_below, reference_o2, void_o2, starting_void, inner, key
+            )
             if inner:
                 inner.outer.append(node)
         return self.nodes[key]

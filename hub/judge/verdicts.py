@@ -32,6 +32,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "wind": ("wind too strong for a valid noise measurement", "风速过大，噪声测量无效"),
     "no_oxygen": ("no valid oxygen reading to convert with", "缺少有效含氧量，无法折算"),
     "oxygen_high": ("so much oxygen as when a plant is started, stopped or at rest", "含氧量过高，属启停或停炉工况"),
+    "starting": ("the plant was being started or stopped, as declared", "按申报属启炉、停炉时段"),
     "no_background": ("the background of the area is not known", "缺少区域背景值"),
     "background_near": ("too near to the background to be judged", "与背景噪声相差过小，无法评价"),
     "value_unknown": ("the value of the limit is not known", "限值数值尚未查明"),

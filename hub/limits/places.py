@@ -23,6 +23,8 @@ class Places:
             boards.setdefault(sender.site, []).append(sender.id)
         self._boards = {site: tuple(sorted(devices)) for site, devices in boards.items()}
         self._place = lru_cache(4096)(self._place_of)
+        self.starting = lru_cache(4096)(self._starting_of)
+        """See `hub.judge.boards.Sites`."""
         self.instrument = lru_cache(4096)(self._instrument_of)
         """See `hub.judge.boards.Sites`."""
         self._referring: dict[str, list[str]] = {}
@@ -76,6 +78,11 @@ class Places:
     def referring(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
         return tuple(self._referring.get(device, ()))
+
+    def _starting_of(self, device: str) -> tuple[tuple[int, int], ...]:
+        site = self.site(device)
+        declared = site.operation if site else ()
+        return tuple((int(one.from_.timestamp()), int(one.to.timestamp())) for one in declared)
 
     def _instrument_of(self, device: str, quantity: str) -> Instrument:
         sender, site = self._registry.sender(device), self.site(device)

@@ -22,6 +22,7 @@ from hub.registry.entries import (
     District,
     Instrument,
     NightWork,
+    Operation,
     Sender,
     Site,
     Station,
@@ -78,6 +79,9 @@ EXPECTED = {
     "class": "type_approved, class_1, class_2 or indicative",
     "uncertainty": 'the expanded uncertainty (k = 2) in quotes: "1.4" in the quantity\'s unit, or "25 %"',
     "source": "where it is from, in quotes",
+    "operation": 'a list such as [{state = "starting", from = 2026-12-01T05:00:00, to = 2026-12-01T09:00:00, '
+    'confirmed = "officer-2"}]',
+    "state": "starting, stopping or stopped",
     "properties": 'a table such as {phase = "earthworks"}',
 }
 TYPES: dict[str, type[City | District | Site | Sender]] = {
@@ -302,7 +306,7 @@ def _tables(raw: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 def _read_times(site: dict[str, Any]) -> None:
     """Turn ISO 8601 texts of permits and backgrounds into times: msgspec takes them only with seconds and an offset."""
-    found = [site.get(field) for field in ("night_work", "background")]
+    found = [site.get(field) for field in ("night_work", "background", "operation")]
     for one in [one for some in found if isinstance(some, list) for one in some]:
         for end in ("from", "to", "since", "until"):
             if isinstance(one, dict) and isinstance(one.get(end), str):
@@ -352,13 +356,24 @@ def _check_site(site: Site, zone: ZoneInfo) -> None:
     for level in site.background:
         _check_background(site, level, zone)
     _check_permits(site, zone)
+    for one in site.operation:
+        _local_times(one, ("from_", "to"), zone)
+        if one.to <= one.from_:
+            problem = f"operation: to = {one.to}: expected a time later than from = {one.from_}"
+            raise EntryError(problem, "site", site.id, "operation")
+
+
+def _local_times(entry: msgspec.Struct, fields: Iterable[str], zone: ZoneInfo) -> None:
+    """Take times without an offset for local ones."""
+    for field in fields:
+        when = getattr(entry, field)
+        if when is not None and when.tzinfo is None:
+            msgspec.structs.force_setattr(entry, field, when.replace(tzinfo=zone))
 
 
 def _check_permits(site: Site, zone: ZoneInfo) -> None:
     for permit in site.night_work:
-        for end, when in (("from_", permit.from_), ("to", permit.to)):
-            if when.tzinfo is None:
-                msgspec.structs.force_setattr(permit, end, when.replace(tzinfo=zone))
+        _local_times(permit, ("from_", "to"), zone)
         if permit.to <= permit.from_:
             problem = f"night_work: permit {permit.permit!r} ends before it begins; expected 'to' later than 'from'"
             raise EntryError(problem, "site", site.id, "night_work")
@@ -380,10 +395,7 @@ def _kinds() -> str:
 
 
 def _check_background(site: Site, one: Background, zone: ZoneInfo) -> None:
-    for end in ("from_", "to", "since", "until"):
-        when = getattr(one, end)
-        if when is not None and when.tzinfo is None:
-            msgspec.structs.force_setattr(one, end, when.replace(tzinfo=zone))
+    _local_times(one, ("from_", "to", "since", "until"), zone)
     problem = ""
     if one.to <= one.from_:
         problem = f"to = {one.to}: expected a time later than from = {one.from_}"
@@ -500,6 +512,7 @@ def _expected(kind: str, field: str) -> str:
 def _fields(kind: str, inner: str) -> list[str]:
     of: Callable[[Any], tuple[Any, ...]] = msgspec.structs.fields
     inside = {"background": Background, "contacts": Contact, "night_work": NightWork, "instruments": Instrument}
+    inside["operation"] = Operation
     struct: Any = inside.get(inner, TYPES[kind])
     return [field.encode_name for field in of(struct)]
 

@@ -83,6 +83,18 @@ class Background(_Entry, frozen=True, rename={"from_": "from"}):
     note: Text | None = None
 
 
+class Operation(_Entry, frozen=True, rename={"from_": "from"}):
+    """When a plant was started, stopped or at rest, as its operator has declared: from `from_` up to `to`."""
+
+    state: Literal["starting", "stopping", "stopped"]
+    from_: dt.datetime
+    """Without offset it is local time of the registry, like `to`."""
+    to: dt.datetime
+    confirmed: Text
+    """The officer who has confirmed the declaration."""
+    note: Text | None = None
+
+
 class Site(_Entry, frozen=True):
     """A site: its kind, which a domain pack declares, decides which limits bind it."""
 
@@ -101,6 +113,8 @@ class Site(_Entry, frozen=True):
     """Of the newest that holds, the level is taken for correcting."""
     reference: Id | None = None
     """The board or station that measures the background of the area for it; left out: the one of its district."""
+    operation: tuple[Operation, ...] = ()
+    """When its plant did not run as usual: of what is not declared nothing is known, and running is assumed."""
     properties: dict[str, str] = {}
     """What else limits ask of it (`schemas.site_properties`), such as fuel or phase."""
 

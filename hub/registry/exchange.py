@@ -23,15 +23,28 @@ from schemas.toml_text import TomlError, parse_toml
 MOST_BYTES = 5_000_000
 """Of a file to import: 50,000 boards, which take half a minute to check and compare."""
 COLUMNS = {
-    "site": ("id", "district", "kind", "en", "zh", "zone_class", "latitude", "longitude", "contacts", "night_work"),
+    "site": (
+        "id",
+        "district",
+        "kind",
+        "en",
+        "zh",
+        "zone_class",
+        "latitude",
+        "longitude",
+        "contacts",
+        "night_work",
+        "operation",
+    ),
     "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note", "instruments"),
     "station": ("id", "site", "mn", "installed", "calibration_due", "retired", "note", "instruments"),
     "terminal": ("id", "site", "phone", "plate", "installed", "retired", "note"),
 }
 CONTACT = ("role", "name", "phone", "email")
 PERMIT = ("from", "to", "permit", "note")
+OPERATION = ("from", "to", "state", "confirmed", "note")
 INSTRUMENT = ("of", "class", "uncertainty", "source")
-RECORDS = {"contacts": CONTACT, "night_work": PERMIT, "instruments": INSTRUMENT}
+RECORDS = {"contacts": CONTACT, "night_work": PERMIT, "instruments": INSTRUMENT, "operation": OPERATION}
 """Columns of several records in a cell, with the parts of each."""
 DATES = ("installed", "calibration_due", "retired")
 HEADINGS = {
@@ -52,6 +65,7 @@ HEADINGS = {
     "停用日期": "retired",
     "备注": "note",
     "仪器": "instruments",
+    "工况申报": "operation",
 }
 """Chinese headings."""
 
@@ -279,6 +293,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "contacts": _records(CONTACT, 3),
     "night_work": _records(PERMIT, 3),
     "instruments": _records(INSTRUMENT, 2),
+    "operation": _records(OPERATION, 4),
 } | dict.fromkeys(DATES, _date)
 
 

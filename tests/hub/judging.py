@@ -20,6 +20,7 @@ class Sites:
 
     def __init__(self, place, background=None, reference=None, instrument=UNSTATED):
         self._instrument = instrument
+        self.declared = ()
         self._place = place
         self._reference = reference
         # Measured at each hour of a day: it holds by day and by night, on whatever clock.
@@ -34,6 +35,9 @@ class Sites:
 
     def backgrounds(self, device):
         return self._backgrounds
+
+    def starting(self, device):
+        return self.declared
 
     def instrument(self, device, quantity):
         return self._instrument(quantity) if callable(self._instrument) else self._instrument

@@ -97,3 +97,33 @@ def test_show_and_check_say_how_good_the_instruments_are(city):
     shown = run(city, "show", "fence-9").out
     assert "noise, class 1, 1.4, certificate 2026-118" in shown
     assert "class not stated" in run(city, "show", "fence-1").out
+
+
+OPERATION = """operation = [
+    {state = "starting", from = 2026-12-01T05:00:00, to = 2026-12-01T09:00:00, confirmed = "officer-2", note = "cold"},
+    {state = "stopping", from = "2026-12-05T22:00+08:00", to = "2026-12-06T01:00+08:00", confirmed = "officer-2"},
+]
+"""
+
+
+def declared(folder):
+    return Places(load_registry(load_config(folder / "fenceline.toml"))).starting("stack-1")
+
+
+def test_declared_starts_are_local_times_and_go_through_csv(tmp_path):
+    text = REGISTRY.replace('zh = "老面粉厂"\n', f'zh = "老面粉厂"\n{OPERATION}')
+    city = make(tmp_path, text).parent
+    assert declared(city) == ((1796072400, 1796086800), (1796479200, 1796490000))
+    out = run(city, "export", "--format", "csv", "--kind", "sites").out
+    (tmp_path / "sites.csv").write_text(out, "utf-8")
+    (city / "registry.toml").write_text(REGISTRY, "utf-8")
+    assert declared(city) == ()
+    assert run(city, "import", str(tmp_path / "sites.csv")).code == 0
+    assert declared(city) == ((1796072400, 1796086800), (1796479200, 1796490000))
+    assert "starting" in run(city, "show", "mill").out
+
+
+def test_a_start_that_ends_before_it_begins_is_refused(tmp_path):
+    wrong = OPERATION.replace("T09:00:00", "T04:00:00")
+    with pytest.raises(ConfigError, match=r"site 'mill': operation: to = .* expected a time later than from"):
+        load_registry(load_config(make(tmp_path, REGISTRY.replace('zh = "老面粉厂"\n', f'zh = "老面粉厂"\n{wrong}'))))
