@@ -288,8 +288,8 @@ class Compliance:
                 rules = cell.rules if cell.rules is not None else self._engine.watch(device, quantity, cell)
                 site = self._places.site(device) if rules else None
                 if site:
-                    wind = partial(self._engine.wind_of, device, cell.span, cell.start)
-                    for warning in warnings_of(rules, cell, site, device, wind):
+                    weather = partial(self._engine.weather_voids, device, cell.start)
+                    for warning in warnings_of(rules, cell, site, device, weather):
                         self._alerts.warn(warning)
 
     def _save_latest(self, devices: set[str]) -> None:

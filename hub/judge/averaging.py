@@ -45,6 +45,9 @@ class Source(Protocol):
     def kept(self, node: Node, start: int, end: int) -> dict[int, float]:
         """Return a node's valid values that begin in `start` <= t < `end`, by start."""
 
+    def rain(self, span: str, start: int) -> bool:
+        """Tell whether any rain or snow was measured at the site in a window."""
+
     def starting(self, start: int, end: int) -> bool:
         """Tell whether the site's plant is declared to be started or stopped in a part of `start` <= t < `end`."""
 
@@ -142,6 +145,8 @@ class Averager:
             wind = source.wind(node.span, cell.start)
             if wind is not None and wind >= node.wind_below:
                 return Mean(value, share, "wind")
+        if node.dry and source.rain(node.span, cell.start):
+            return Mean(value, share, "rain")
         reason = "" if share + EPSILON >= (step.least_valid or 0) else "too_little"
         if node.reference_o2 is None or value is None:
             return Mean(value, share, reason)

@@ -14,7 +14,7 @@ from hub.judge.boards import NEVER, JudgedBoard, Sites
 from hub.judge.cells import Archive, Cell, Mark
 from hub.judge.comparing import Compared, compare, decided
 from hub.judge.intake import Intake
-from hub.judge.rules import AT_LEAST, Bound, Node, Place, Plan, Plans, Rule, within
+from hub.judge.rules import AT_LEAST, WEATHER, Bound, Node, Place, Plan, Plans, Rule, within
 from hub.judge.verdicts import ABOVE, Binds, Decision, Grade, InstrumentClass, Outcome
 from hub.judge.windows import LocalTime, Window
 
@@ -119,7 +119,7 @@ class Engine(Intake):
         """Tell whether another board measures the wind or background of this window and is not done with it."""
         others = []
         if node.wind_below is not None:
-            others = [(other, "wind_speed") for other in self._sites.neighbours(board.device)]
+            others = [(other, one) for other in self._sites.neighbours(board.device) for one in WEATHER]
         reference = self._sites.reference(board.device) if node in self._plans.deducted else None
         if reference is not None:
             others.append((reference, node.quantity))
@@ -197,7 +197,7 @@ class Engine(Intake):
         value = mean.value
         if found is None or reason:
             found = Compared(0.0 if found is None else found.value, "invalid", reason)
-        if (found.outcome not in ABOVE or found.doubt) and mean.least is not None and reason != "wind":
+        if (found.outcome not in ABOVE or found.doubt) and mean.least is not None and reason not in ("wind", "rain"):
             certain = compare(bound, mean.least, background, instrument)
             if certain.outcome in ABOVE and (found.outcome not in ABOVE or not certain.doubt):
                 value, found = mean.least, certain._replace(reason="at_least")
@@ -330,6 +330,18 @@ class Engine(Intake):
                 means.append(mean)
         return max(means, default=None)
 
+    def rain_of(self, device: str, span: str, start: int) -> bool:
+        """Tell whether a board of a site has measured any rain or snow in a window."""
+        cells = (self.cell_of(other, "rain", span, start) for other in self._sites.neighbours(device))
+        return any(cell is not None and cell.seconds and cell.highest > 0 for cell in cells)
+
+    def weather_voids(self, device: str, start: int, rule: Rule) -> bool:
+        """Tell whether wind or rain as measured up to now void a window of a rule."""
+        node = rule.node
+        wind = None if node.wind_below is None else self.wind_of(device, node.span, start)
+        strong = wind is not None and node.wind_below is not None and wind >= node.wind_below
+        return strong or (node.dry and self.rain_of(device, node.span, start))
+
     def kept_of(self, device: str, node: Node, start: int, end: int) -> dict[int, float]:
         """Return a node's valid values that begin in `start` <= t < `end`, by start."""
         return self._archive.kept(device, node.key, start, end)
@@ -365,6 +377,10 @@ class _Source:
     def wind(self, span: str, start: int) -> float | None:
         """See `hub.judge.averaging.Source`."""
         return self._engine.wind_of(self._device, span, start)
+
+    def rain(self, span: str, start: int) -> bool:
+        """See `hub.judge.averaging.Source`."""
+        return self._engine.rain_of(self._device, span, start)
 
     def starting(self, start: int, end: int) -> bool:
         """See `hub.judge.averaging.Source`."""

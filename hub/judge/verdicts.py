@@ -30,6 +30,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "": ("", ""),
     "too_little": ("too little valid data", "有效数据不足"),
     "wind": ("wind too strong for a valid noise measurement", "风速过大，噪声测量无效"),
+    "rain": ("rain or snow: no valid noise measurement", "有雨雪，噪声测量无效"),
     "no_oxygen": ("no valid oxygen reading to convert with", "缺少有效含氧量，无法折算"),
     "oxygen_high": ("so much oxygen as when a plant is started, stopped or at rest", "含氧量过高，属启停或停炉工况"),
     "starting": ("the plant was being started or stopped, as declared", "按申报属启炉、停炉时段"),

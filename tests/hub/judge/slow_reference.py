@@ -124,6 +124,7 @@ def noise(minutes, background, meter):
         for start, values in minutes.windows(key, 20 * MINUTE):
             if values:
                 wind[start].append(mean(values))
+    wet = {start for start, values in minutes.windows("rain b", 20 * MINUTE) if any(value > 0 for value in values)}
     for key in ("laeq", "lafmax"):
         for start, values in minutes.windows(key, 20 * MINUTE):
             night = not 6 <= local_hour(start) < 22
@@ -132,7 +133,7 @@ def noise(minutes, background, meter):
                 continue
             rule = f"{edition} {key}-{'night' if night else 'day'}"
             value = (energy(values) if key == "laeq" else max(values)) if values else None
-            if max(wind[start], default=0) >= 5:
+            if max(wind[start], default=0) >= 5 or start in wet:
                 found[rule, start] = tell(INVALID, value)
                 continue
             enough = len(values) >= 15
@@ -239,6 +240,7 @@ RANGES = {
     "lafmax": (58, 76),
     "wind a": (1, 7),
     "wind b": (1, 8),
+    "rain b": (-3, 1),
     "so2": (380, 620),
     "no2": (150, 250),
     "co": (7, 13),
@@ -270,6 +272,8 @@ def a_story(seed, days=3):
                 lost = flagged and dice.random() < 0.7
                 places = 0 if key.startswith(("pm", "tsp")) else 1  # as boards tell them
                 value = None if lost else round(center + dice.uniform(-2, 2) * (high - low) / 40, places)
+                if key == "rain b" and value is not None:
+                    value = max(0.0, value)
                 minutes.said[key][t] = value
                 values.append((t, value))
             if values:
@@ -311,6 +315,7 @@ def by_the_engine(pieces, place, first, background, reference, meter, dice):
         device, quantity = {
             "wind a": ("a", "wind_speed"),
             "wind b": ("b", "wind_speed"),
+            "rain b": ("b", "rain"),
             "pm10 area": ("r", "pm10"),
         }.get(key, ("a", key))
         for t, value in values:
