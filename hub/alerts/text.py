@@ -9,6 +9,7 @@ from hub.alerts.states import Kind, Sending, State, What
 from hub.config.alerts import Severity
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
+from hub.registry.instruments import CLASSES
 from hub.registry.live import NightWork, Site
 from schemas import Limit
 from schemas.language import Text
@@ -100,6 +101,11 @@ class Teller:
         if not v.instrument:
             en += " The instrument's class is not stated."
             zh += "仪器等级未注明。"
+        elif v.grade != "suspicion" or v.outcome == "above_uncorrected":
+            off = "" if v.uncertainty is None else f", ±{v.uncertainty:.3g} {v.unit} (k = 2)"
+            zh_off = "" if v.uncertainty is None else f"，±{v.uncertainty:.3g} {v.unit}（k = 2）"
+            en += f" Instrument: {CLASSES[v.instrument].en}{off}."
+            zh += f"仪器：{CLASSES[v.instrument].zh}{zh_off}。"
         if v.missing:
             en += f" Whatever the site's {v.missing} is: this is the laxest of the limits that may hold."
             zh += f"场所的{v.missing}未注明，此处按可能适用的最宽限值判定。"

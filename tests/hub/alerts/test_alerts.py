@@ -381,6 +381,9 @@ def test_what_an_indicative_instrument_says_is_told_as_a_suspicion_however_high(
     assert "疑似超标，尚不构成违法认定：仪器为指示性，请用更高等级仪器测量。" in zh
     city.judge(95.0, start=after(1), instrument="class_1", uncertainty=1.4)
     assert city.alert()["severity"] == "critical", "a better instrument measures now"
+    raised = city.steps()[-1]
+    assert raised["detail"].endswith("Instrument: class 1, ±1.4 dB(A) (k = 2).")
+    assert raised["detail_zh"].endswith("仪器：1级，±1.4 dB(A)（k = 2）。")
 
 
 def test_what_lies_within_the_uncertainty_is_told_with_it(city):
