@@ -126,7 +126,7 @@ def _verdicts(panels: Panels) -> Any:
     """Return single verdicts; in long ranges the days with exceedances: a city gives millions of verdicts a year."""
     columns = [
         Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True),
-        Column("grade", mappings=meanings.severities(panels.text), coloured=True),
+        Column("grade", mappings=meanings.named(panels.text, "grade")),
         Column("exceeded"),
         Column("uncorrected"),
         Column("district"),
