@@ -10,12 +10,12 @@ from schemas import Quantity
 def strip(text: Texts) -> list[Any]:
     """Return the meaning of the numbers of a strip of verdicts: 0 kept, above: windows that exceeded.
 
-    -1 invalid, -2 above without a background, -3 open.
+    -1 invalid, -2 a suspicion, -3 open.
     """
     found = value_map(
         {
             "-3": (f"◇ {text('outcome', 'open')}", UNDECIDED),
-            "-2": (f"△ {text('outcome', 'above_uncorrected')}", SUSPECT),
+            "-2": (f"△ {text('severity', 'suspicion')}", SUSPECT),
             "-1": (f"? {text('outcome', 'invalid')}", GREY),
             "0": (f"✔ {text('outcome', 'compliant')}", GREEN),
         }

@@ -13,7 +13,10 @@ from dashboards.texts import Lang, Texts
 
 NAME = "verdicts"
 OUTCOMES = ("exceeded", "above_uncorrected", "open", "invalid", "compliant")
-_SINGLE = {"outcome", "value", "compared", "background", "unit", "verified", "missing", "assumed", "revision"}
+_SINGLE = {
+    *("outcome", "grade", "value", "compared", "background", "unit", "verified", "missing", "assumed", "revision"),
+    *("instrument", "uncertainty"),
+}
 """What only a single verdict has, no day."""
 _MATCHES = f'{statements.SITE} AND "standard" =~ /^$standard$/'
 
@@ -123,6 +126,7 @@ def _verdicts(panels: Panels) -> Any:
     """Return single verdicts; in long ranges the days with exceedances: a city gives millions of verdicts a year."""
     columns = [
         Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True),
+        Column("grade", mappings=meanings.named(panels.text, "grade")),
         Column("exceeded"),
         Column("uncorrected"),
         Column("district"),
@@ -139,6 +143,8 @@ def _verdicts(panels: Panels) -> Any:
         Column("unit"),
         Column("ratio", unit="percentunit", decimals=0),
         Column("capture", unit="percentunit", decimals=0),
+        Column("instrument", mappings=meanings.named(panels.text, "instrument")),
+        Column("uncertainty", decimals=1),
         Column("verified"),
         Column("missing"),
         Column("assumed"),

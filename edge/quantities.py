@@ -18,6 +18,7 @@ QUANTITIES = {
     "co": (("co",), "mean", 2),
     "nmhc": (("nmhc",), "mean", 2),
     "wind_speed": (("wind_speed",), "mean", 1),
+    "rain": (("rain",), "mean", 1),
     "wind_dir": (("wind_dir",), "vector_mean", 0),
     "temperature": (("temperature",), "mean", 1),
     "humidity": (("humidity",), "mean", 1),

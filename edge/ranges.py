@@ -17,6 +17,7 @@ RANGES = {
     "co": (-1.5, 500),
     "nmhc": (-0.5, 1000),
     "wind_speed": (-1, 70),
+    "rain": (0, 1000),
     "wind_dir": (0, 360),
     "temperature": (-50, 70),
     "humidity": (-2, 105),

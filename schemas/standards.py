@@ -136,6 +136,16 @@ class Oxygen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
+class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of an hour of a stack in which its plant is started or stopped, as the registry declares it."""
+
+    starting: Literal["void"]
+    verified: Verified
+    clause: str | None = None
+    source: str = ""
+    note: str = ""
+
+
 class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A published standard: citation, where and when it is in force, and how well its citation and dates are known."""
 
@@ -162,6 +172,8 @@ class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     background: Correction | None = None
     """A level above the limit is a certain exceedance only when corrected by this; None: as it is measured."""
     oxygen: Oxygen | None = None
+    operation: Operation | None = None
+    """None: every hour counts, whatever the plant does."""
     note: str = ""
 
     def rounding_of(self, quantity: str) -> Rounding | None:

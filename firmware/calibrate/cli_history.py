@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from firmware.channels import unit
-from firmware.notebook.calibrations import CalibrationEntry, Ledger
+from firmware.notebook.calibrations import STAYS, SUFFICES, CalibrationEntry, Ledger
 from firmware.notebook.folder import home
 from firmware.terminal.options import Home
 from firmware.terminal.screen import table
@@ -68,6 +68,8 @@ def _row(entry: CalibrationEntry, today: dt.date, is_newest: bool) -> list[str]:
     result = f"{first.before:.1f} > {first.after:.1f} @ {first.true:g}" if first else "-"
     if entry.fit:
         result = f"R² {entry.fit['r2']:.2f}, RMSE {entry.fit['rmse']:.1f}"
+    if entry.trial:
+        result += tell(SUFFICES if entry.trial.suffices else STAYS)
     return [
         f"{entry.at:%Y-%m-%d %H:%MZ}",
         str(entry.id),

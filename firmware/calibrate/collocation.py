@@ -132,7 +132,7 @@ def pairs(reference: Series, board: Series) -> list[Point]:
         covered = sum(dt_ for _, dt_, _ in inside)
         if inside and covered >= LEAST_COVERAGE * length:
             mean = sum(dt_ * value for _, dt_, value in inside) / covered
-            found.append(Point(mean, true))
+            found.append(Point(mean, true, begin, length))
     return found
 
 

@@ -12,7 +12,7 @@ import itertools
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from firmware.terminal.speech import FieldError
@@ -114,6 +114,10 @@ class Point:
 
     raw: float
     true: float
+    at: float | None = field(default=None, compare=False)
+    """Start of the reference's interval, Unix s; None: not known, as of what is typed."""
+    length: float = field(default=0.0, compare=False)
+    """Of the interval [s]."""
 
 
 GAINS = (0.2, 5.0)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from firmware.calibrate import steps as calibrating
+from firmware.calibrate.collocation import quantity_of
 from firmware.calibrate.correction import Correction, Point, RefusedError
 from firmware.calibrate.stability import Stability
 from firmware.calibrate.steps import Target
+from firmware.calibrate.sufficiency import told_of, trial
 from firmware.channels import symbol, unit
 from firmware.link import session
 from firmware.link.link import Link
@@ -141,6 +143,11 @@ class Visit:
         moved = calibrating.drift(target, readings, self.last)
         readings = readings[:: 1 + len(readings) // MOST_KEPT]
         self._show_result(readings, correction, moved, fit)
+        shown = None
+        if method == "collocation":
+            quantity = quantity_of(target.channel)
+            shown = trial(quantity, pairs, correction)
+            say(told_of(quantity, shown))
         doubtful = calibrating.is_doubtful(method, moved)
         if doubtful and not self._ways.accept_drift:
             if self._ways.yes:
@@ -174,6 +181,7 @@ class Visit:
                     due=paper.due,
                     drift=None if moved is None else round(moved, 3),
                     fit=fit,
+                    trial=shown,
                     remark="drift above 0.5 dB: data since the last calibration is in doubt" if doubtful else "",
                 )
             )

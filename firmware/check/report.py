@@ -13,7 +13,7 @@ from typing import Any
 from firmware.channels import shown, symbol, unit
 from firmware.check.results import Result, ResultState, passed
 from firmware.notebook.boards import BoardRecord
-from firmware.notebook.calibrations import CalibrationEntry
+from firmware.notebook.calibrations import STAYS, SUFFICES, CalibrationEntry
 from firmware.provision.sensors import channels
 from schemas.language import Lang, Text
 
@@ -190,6 +190,9 @@ def _calibrations(done: Commissioned, lang: Lang) -> str:
             fit = entry.fit
             line = f"{fit['slope']:.3f} x {fit['offset']:+.1f}"
             result = f"{line}; R² {fit['r2']:.2f}, RMSE {fit['rmse']:.1f}, n {fit['n']:.0f}"
+        if entry.trial:
+            since, until = (f"{one:%Y-%m-%d}" if one else "?" for one in (entry.trial.since, entry.trial.until))
+            result += f" ({since} .. {until}{(SUFFICES if entry.trial.suffices else STAYS).into(lang)})"
         rows.append(
             [
                 f"{entry.sensor} {symbol(entry.channel)}",

@@ -15,11 +15,15 @@ import msgspec
 
 from firmware.notebook.folder import locked
 from schemas.errors import UserError
+from schemas.language import Text
 
 FILE = "calibrations.jsonl"
 START = "0" * 64
 """What the first entry has before it."""
 
+SUFFICES = Text(", suffices", "，满足要求")
+STAYS = Text(", does not suffice: indicative", "，不满足要求：指示性")
+"""What is said beside a collocation's figures."""
 Method = Literal["noise", "zero", "collocation", "gas", "points"]
 Filled = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -50,6 +54,23 @@ class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float = 0.0
 
 
+class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a collocation shows of the instrument (`firmware.calibrate.sufficiency`)."""
+
+    since: dt.datetime | None = None
+    """When its first pair began, and its last one ended."""
+    until: dt.datetime | None = None
+    figures: dict[str, float] = {}
+    """Of the corrected means on the reference's: days, means, slope, intercept, r2, rmse."""
+    lacks: tuple[str, ...] = ()
+    """Figures that are not as asked; none: it suffices."""
+
+    @property
+    def suffices(self) -> bool:
+        """Whether it makes the sensor more than indicative."""
+        return not self.lacks
+
+
 class CalibrationEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One calibration of one channel. Values are in the catalogue's unit."""
 
@@ -75,6 +96,8 @@ class CalibrationEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     None at the first."""
     fit: dict[str, float] = {}
     """Collocation: slope, offset, r2, rmse, n."""
+    trial: Trial | None = None
+    """Of a collocation: whether it suffices, and from when to when it was."""
     remark: str = ""
     previous: str = START
 

@@ -6,6 +6,8 @@ from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.registry.live import NightWork
 
+OF_VERDICTS = ("value", "capture", "instrument", "uncertainty", "decision")
+"""Columns that only a verdict has."""
 CRITICAL_DB = 10.0
 """An exceedance by so much is critical, dB."""
 CRITICAL_RATIO = 2.0
@@ -33,7 +35,7 @@ def rests_on(judged: Verdict | Early) -> dict[str, object]:
         "verified": limit.verified,
         "averaging_verified": limit.averaging.verified,
         "length": judged.end - judged.start,
-        **({"value": judged.value, "capture": judged.capture} if isinstance(judged, Verdict) else {}),
+        **({name: getattr(judged, name) for name in OF_VERDICTS} if isinstance(judged, Verdict) else {}),
     }
 
 

@@ -62,6 +62,11 @@ class Alert(msgspec.Struct, kw_only=True):
     """It was told that this window can no longer keep the limit."""
     text: str
     """What people were told first, as a line in English and one in Chinese."""
+    instrument: str = ""
+    """Class of what measured it (`hub.judge.verdicts.InstrumentClass`); empty: not stated."""
+    uncertainty: float | None = None
+    """Of it at the limit, expanded (k = 2), in `unit`; None: not stated."""
+    decision: str = "simple"
 
 
 class AlertEvent(msgspec.Struct, kw_only=True):

@@ -57,5 +57,10 @@ CREATE TRIGGER alert_step_is_kept BEFORE DELETE ON alert_step
     BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
 """
     + MAINTENANCE,
+    """
+ALTER TABLE alert ADD COLUMN instrument TEXT NOT NULL DEFAULT '';  -- class of what measured it; empty: not stated
+ALTER TABLE alert ADD COLUMN uncertainty REAL;  -- of it at the limit, expanded (k = 2)
+ALTER TABLE alert ADD COLUMN decision TEXT NOT NULL DEFAULT 'simple'
+""",
 )
 PART = Part("alerts", STEPS, before=1)

@@ -9,6 +9,7 @@ from hub.alerts.states import Kind, Sending, State, What
 from hub.config.alerts import Severity
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
+from hub.registry.instruments import CLASSES
 from hub.registry.live import NightWork, Site
 from schemas import Limit
 from schemas.language import Text
@@ -94,6 +95,17 @@ class Teller:
         if v.outcome == "above_uncorrected":
             en += " A suspicion, no violation: the background was not measured; measure it with the site at rest."
             zh += "疑似超标，尚不构成违法认定：未测背景噪声，请在停工时测量背景值。"
+        elif v.grade == "suspicion":
+            doubt = _doubt(v)
+            en, zh = f"{en} {doubt.en}", zh + doubt.zh
+        if not v.instrument:
+            en += " The instrument's class is not stated."
+            zh += "仪器等级未注明。"
+        elif v.grade != "suspicion" or v.outcome == "above_uncorrected":
+            off = "" if v.uncertainty is None else f", ±{v.uncertainty:.3g} {v.unit} (k = 2)"
+            zh_off = "" if v.uncertainty is None else f"，±{v.uncertainty:.3g} {v.unit}（k = 2）"
+            en += f" Instrument: {CLASSES[v.instrument].en}{off}."
+            zh += f"仪器：{CLASSES[v.instrument].zh}{zh_off}。"
         if v.missing:
             en += f" Whatever the site's {v.missing} is: this is the laxest of the limits that may hold."
             zh += f"场所的{v.missing}未注明，此处按可能适用的最宽限值判定。"
@@ -134,6 +146,21 @@ class Teller:
     def clock(self, t: float) -> str:
         """Return the local time of day."""
         return f"{datetime.fromtimestamp(t, self.zone):%H:%M}"
+
+
+def _doubt(v: Verdict) -> Text:
+    """Return why a value that is above its limit is no violation, and what is to be done."""
+    if v.instrument == "indicative":
+        return Text(
+            "A suspicion, no violation: the instrument is indicative; measure with a better one.",
+            "疑似超标，尚不构成违法认定：仪器为指示性，请用更高等级仪器测量。",
+        )
+    within = "" if v.uncertainty is None else f" (±{v.uncertainty:.3g} {v.unit}, k = 2)"
+    inside = "" if v.uncertainty is None else f"（±{v.uncertainty:.3g} {v.unit}，k = 2）"
+    return Text(
+        f"A suspicion, no violation: within the uncertainty of the instrument{within}; measure with a better one.",
+        f"疑似超标，尚不构成违法认定：在仪器不确定度{inside}之内，请用更准确的仪器测量。",
+    )
 
 
 def place(site: Site, device: str, lang: int) -> str:

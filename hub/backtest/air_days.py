@@ -6,7 +6,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from hub.backtest.table import Table
-from hub.judge.aqi import ITEMS_OF_DAY, Index, concentrations_of_day, edition_on, index_of_day
+from hub.judge.aqi import ITEMS_OF_DAY, Edition, Index, concentrations_of_day, edition_on, index_of_day
 from hub.judge.windows import LocalTime
 from hub.sheets.sheet import NOTHING_ASKED, Asked
 from schemas import Quantity
@@ -26,11 +26,8 @@ class AirDay:
     """None: nothing was measured well enough."""
     concentrations: Mapping[str, float]
     """By item of the index, ug/m3, of CO mg/m3; not rounded."""
-
-    @property
-    def edition(self) -> str:
-        """By which edition the index is made."""
-        return edition_on(self.date)
+    edition: Edition
+    """By which the index is made."""
 
 
 def air_days(
@@ -39,6 +36,7 @@ def air_days(
     name: str,
     zone: ZoneInfo,
     quantities: Mapping[str, Quantity],
+    edition: Edition | None = None,
     lenient: bool = False,
     asked: Asked = NOTHING_ASKED,
     progress: Callable[[], None] = lambda: None,
@@ -50,6 +48,7 @@ def air_days(
         name: of the file, for errors.
         zone: of the local time.
         quantities: the catalogue of quantities.
+        edition: by which the index is made; None: by the one in force on each day.
         lenient: mend or leave out wrong rows instead of refusing the file.
         asked: what the user says of the file.
         progress: called every few thousand rows.
@@ -77,7 +76,8 @@ def air_days(
             quantity: [_mean(found.get(start), end - start) for start, end in windows]
             for quantity, found in hours.items()
         }
-        result.append(AirDay(day.date, index_of_day(means, day.date), concentrations_of_day(means)))
+        index = index_of_day(means, day.date, edition)
+        result.append(AirDay(day.date, index, concentrations_of_day(means), edition or edition_on(day.date)))
     return result, table.notes, table.told
 
 

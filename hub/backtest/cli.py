@@ -29,10 +29,13 @@ from schemas.language import Text
 
 if TYPE_CHECKING:
     from hub.backtest.judging import Result
+    from hub.judge import Instrument
+    from hub.judge.aqi import Edition
 
 app = alone()
 
 ZONE = "Asia/Shanghai"
+EDITIONS: dict[str, "Edition"] = {"2012": "HJ 633-2012", "2026": "HJ 633-2026"}
 FILE = Text("What the file does not say", "文件中没有说明的内容")
 LONG = 20_000_000
 """A file of so many bytes takes long enough for a progress bar."""
@@ -43,6 +46,37 @@ class Stamp(StrEnum):
 
     start = "start"
     end = "end"
+
+
+class Issue(StrEnum):
+    """An edition of HJ 633."""
+
+    of_2012 = "2012"
+    of_2026 = "2026"
+
+
+class Span(StrEnum):
+    """What one row of air quality indices is about."""
+
+    day = "day"
+    year = "year"
+
+
+class Class(StrEnum):
+    """How good an instrument is."""
+
+    type_approved = "type_approved"
+    class_1 = "class_1"
+    class_2 = "class_2"
+    indicative = "indicative"
+
+
+class Decision(StrEnum):
+    """A decision rule of JCGM 106."""
+
+    simple = "simple"
+    guarded_acceptance = "guarded_acceptance"
+    guarded_rejection = "guarded_rejection"
 
 
 @command(
@@ -79,8 +113,10 @@ class Stamp(StrEnum):
         使用 --json 时每项判定一行 JSON 对象，按起始时间排序，最后一行为汇总。""",
     ),
     "fenceline backtest noise.csv --zone 2 --background 52",
+    "fenceline backtest noise.csv --background 52 --uncertainty 1.4 --decision guarded_rejection",
     'fenceline backtest air.csv --standards "GB 3095-2012,GB 3095-2026" --json',
     "fenceline backtest air.csv --aqi",
+    "fenceline backtest air.csv --aqi --by year --edition 2026",
     "fenceline backtest dust.csv --jurisdiction Shanghai --lang zh",
     "fenceline backtest station.csv --stamp end --tz Asia/Shanghai --worst 10",
     "fenceline backtest stations.csv --column 1001A --quantity pm10 --csv > verdicts.csv",
@@ -123,6 +159,36 @@ def backtest_command(
             metavar="DB",
         ),
     ] = None,
+    instrument: Annotated[
+        Class | None,
+        option(
+            Text(
+                "How good the instrument is; what an indicative one says is a suspicion at most.",
+                "仪器等级；指示性仪器的结果最多为疑似超标。",
+            ),
+            metavar="CLASS",
+        ),
+    ] = None,
+    uncertainty: Annotated[
+        str,
+        option(
+            Text(
+                'Its expanded uncertainty (k = 2): "1.4" in the unit of what is measured, or "25 %" of each limit.',
+                "扩展不确定度（k = 2）：“1.4”（监测项单位）或“25 %”（相对于限值）。",
+            ),
+            metavar="U",
+        ),
+    ] = "",
+    decision: Annotated[
+        Decision,
+        option(
+            Text(
+                "How the uncertainty counts (JCGM 106): what lies within it of a limit is a suspicion.",
+                "不确定度的判定规则（JCGM 106）：与限值之差在不确定度之内的为疑似超标。",
+            ),
+            metavar="RULE",
+        ),
+    ] = Decision.simple,
     aqi: Annotated[
         bool,
         option(
@@ -133,6 +199,26 @@ def backtest_command(
             "--aqi",
         ),
     ] = False,
+    edition: Annotated[
+        Issue | None,
+        option(
+            Text(
+                "Make the index of every day by this edition of HJ 633, as if it had been in force.",
+                "所有日期均按该版 HJ 633 计算指数，无论当日是否有效。",
+            ),
+            show_default=Text("the one in force on each day", "各日有效的版本"),
+        ),
+    ] = None,
+    by: Annotated[
+        Span,
+        option(
+            Text(
+                "Tell the index of each day, or what the days of each year come to.",
+                "逐日报告指数（day），或按年汇总（year）。",
+            ),
+            "--by",
+        ),
+    ] = Span.day,
     worst: Annotated[
         int | None,
         option(
@@ -187,8 +273,10 @@ def backtest_command(
 ) -> None:
     """Judge a file and show what was found."""
     from hub.backtest.air_days import air_days
+    from hub.backtest.air_years import air_years
     from hub.backtest.judging import backtest
-    from hub.backtest.view import aqi_lines, csv_lines, json_lines, show, show_aqi, worst_of
+    from hub.backtest.view import csv_lines, json_lines, show, worst_of
+    from hub.backtest.view_air import aqi_lines, show_aqi, show_years, year_lines
     from hub.judge import Place
 
     _refuse_both(as_csv=as_csv, as_json=as_json, aqi=aqi, worst=worst)
@@ -219,6 +307,7 @@ def backtest_command(
                 name=str(file),
                 zone=local,
                 quantities=quantities,
+                edition=None if edition is None else EDITIONS[edition],
                 lenient=lenient,
                 asked=asked,
                 progress=progress,
@@ -233,6 +322,7 @@ def backtest_command(
                 quantities=quantities,
                 named=named,
                 background=background,
+                instrument=_instrument(instrument, uncertainty, decision),
                 lenient=lenient,
                 asked=asked,
                 progress=progress,
@@ -240,7 +330,10 @@ def backtest_command(
             notes, told = result.notes, result.told
     for line in told:
         print(f"{file}: {line}.", file=sys.stderr)
-    if aqi and as_json:
+    if aqi and by is Span.year:
+        years = air_years(days)
+        _print(year_lines(years)) if as_json else show_years(years)
+    elif aqi and as_json:
         _print(aqi_lines(days))
     elif aqi:
         show_aqi(days)
@@ -291,6 +384,24 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UserError(f"--tz = {name!r} is not an IANA zone; expected one such as Asia/Shanghai.") from None
+
+
+def _instrument(class_: Class | None, uncertainty: str, decision: Decision) -> "Instrument":
+    from hub.judge import Instrument
+    from hub.judge.verdicts import InstrumentClass
+    from hub.registry.instruments import uncertainty_of
+
+    kind: InstrumentClass = "" if class_ is None else class_.value
+    if not uncertainty.strip():
+        if decision is not Decision.simple:
+            raise UserError(
+                f"--decision {decision.value} needs an uncertainty; give --uncertainty, such as 1.4 or '25 %'"
+            )
+        return Instrument(kind)
+    try:
+        return Instrument(kind, *uncertainty_of(uncertainty.strip()), decision.value)
+    except ValueError as error:
+        raise UserError(f"--{error}") from None
 
 
 def _named(text: str, limits: list[tuple[Standard, Limit]]) -> set[str] | None:

@@ -12,7 +12,8 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from hub.backtest.table import Table
-from hub.judge import Background, Engine, Judgement, NoArchive, Place, Plans
+from hub.judge import Background, Engine, Instrument, Judgement, NoArchive, Place, Plans
+from hub.judge.boards import UNSTATED
 from hub.judge.windows import DAY, LocalTime
 from hub.sheets.sheet import NOTHING_ASKED, Asked
 from schemas import Binding, Limit, Quantity, Standard
@@ -78,6 +79,7 @@ def backtest(
     quantities: Mapping[str, Quantity],
     named: Collection[str] | None = None,
     background: float | None = None,
+    instrument: Instrument = UNSTATED,
     lenient: bool = False,
     asked: Asked = NOTHING_ASKED,
     progress: Callable[[], None] = lambda: None,
@@ -93,6 +95,7 @@ def backtest(
         quantities: the catalogue of quantities.
         named: the standards to judge by; None: all that bind the site or inform about it.
         background: level that was measured at the site at rest, dB(A); None: none was.
+        instrument: that has measured it all.
         lenient: mend or leave out wrong rows instead of refusing the file.
         asked: what the user says of the file.
         progress: called every few thousand rows.
@@ -102,7 +105,7 @@ def backtest(
     """
     plans = Plans(limits, quantities, named, open_too=True)
     local = LocalTime(zone)
-    engine = Engine(plans, local, _Alone(place, background), NoArchive(), notes=False)
+    engine = Engine(plans, local, _Alone(place, background, instrument), NoArchive(), notes=False)
     table = Table(name, quantities, zone, lenient=lenient, grain=plans.grain(place, local.grain), asked=asked)
     first, last = _END, 0
     runs: dict[str, Zeros] = {}
@@ -146,8 +149,9 @@ def _left_open(
 class _Alone:
     """A city of one site with one board."""
 
-    def __init__(self, place: Place, background: float | None) -> None:
+    def __init__(self, place: Place, background: float | None, instrument: Instrument) -> None:
         self._place = place
+        self._instrument = instrument
         self._background = background
 
     def place(self, device: str) -> Place | None:  # noqa: ARG002
@@ -160,6 +164,12 @@ class _Alone:
         # Whoever names one says that it holds at all times, by day and by night.
         level, hours = self._background, range(0, DAY, HOUR)
         return () if level is None else tuple(Background("laeq", level, t, 0, _END) for t in hours)
+
+    def starting(self, device: str) -> tuple[tuple[int, int], ...]:  # noqa: ARG002
+        return ()
+
+    def instrument(self, device: str, quantity: str) -> Instrument:  # noqa: ARG002
+        return self._instrument
 
     def reference(self, device: str) -> None:  # noqa: ARG002
         return None

@@ -10,10 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from hub.backtest.air_days import AirDay
 from hub.backtest.judging import Result
 from hub.judge import Judgement, Rule
-from hub.judge.aqi import REQUIRED, Index
 from hub.judge.verdicts import ABOVE
 from hub.sheets.cells import csv_text
 from hub.terminal.tables import Cell, say, table, width
@@ -45,14 +43,6 @@ CSV_HEADS = (
 WHEN = Text("in the window from", "所在时段起")
 WIDE = 110
 """Terminal width from which the column "time of maximum" is shown [columns]."""
-AQI_HEADS = (
-    Text("Day", "日期"),
-    Text("AQI", "AQI"),
-    Text("Level", "级别"),
-    Text("Primary", "首要污染物"),
-    Text("Individual indices", "分指数"),
-    Text("Edition", "标准"),
-)
 VERIFIED = Text(
     "Verified: P read in the standard's own text, S secondary source, U unverified (value or averaging).",
     "核实程度：P 查阅过标准原文，S 二手来源，U 未核实（限值或平均方式）。",
@@ -64,7 +54,6 @@ NOTHING = Text(
     "所选标准在这些日期对此类场所的这些指标没有限值；参见：fenceline limits explain --help",
 )
 _BOOL = ("false", "true")
-TOO_LITTLE = Text("too little data", "数据不足")
 INFORMS = Text("* for information: above it nobody violates the law", "* 仅供参考：超过不等于违法")
 
 
@@ -81,11 +70,11 @@ def json_lines(
         if one.rule.id not in parts:
             parts[one.rule.id] = _constant(one.rule)
         head, middle = parts[one.rule.id]
-        value = "null" if one.told is None else _plain(one.told)
-        compared = "null" if one.compared is None else _plain(one.compared)
         yield (
-            f'{head}"start":"{iso(one.start)}","end":"{iso(one.end)}","value":{value},"compared":{compared},{middle}'
+            f'{head}"start":"{iso(one.start)}","end":"{iso(one.end)}","value":{_number(one.told)},'
+            f'"compared":{_number(one.compared)},{middle}'
             f'"capture":{round(one.capture, 4)},"outcome":"{one.outcome}","grade":"{one.grade}",'
+            f'"instrument":"{one.instrument}","uncertainty":{_number(one.uncertainty)},"decision":"{one.decision}",'
             f'"reason":"{one.reason}","missing":"{one.missing}","assumed":"{one.assumed}",'
             f'"valid":{_BOOL[one.outcome != "invalid"]},"exceeded":{_BOOL[one.outcome == "exceeded"]}}}'
         )
@@ -159,36 +148,25 @@ def _constant(rule: Rule) -> tuple[str, str]:
     return f"{texts[0][:-1]},", f"{texts[1][1:-1]},"
 
 
+def _number(value: float | None) -> str:
+    return "null" if value is None else str(_plain(value))
+
+
 def _plain(number: float) -> float:
     return int(number) if math.isfinite(number) and number == int(number) else number
 
 
 def counts_of(judgements: list[Judgement]) -> dict[str, int]:
-    """Return how many verdicts there are, and of which kind."""
+    """Return how many verdicts there are, and of which kind; of those exceeded how many are suspicions, if any."""
     found = Counter(one.outcome for one in judgements)
-    return {"verdicts": len(judgements)} | {
-        outcome: found[outcome] for outcome in ("exceeded", "above_uncorrected", "open", "invalid")
-    }
+    suspected = sum(_suspected(one) for one in judgements)
+    counts = {outcome: found[outcome] for outcome in ("exceeded", "above_uncorrected", "open", "invalid")}
+    return {"verdicts": len(judgements)} | counts | ({"suspected": suspected} if suspected else {})
 
 
-def aqi_lines(days: Iterable[AirDay]) -> Iterator[str]:
-    """Yield one JSON object for each day and, as the last, the summary."""
-    count = without = 0
-    for day in days:
-        index = day.index or Index(None, (), {}, REQUIRED)
-        count, without = count + 1, without + (index.value is None)
-        row = {
-            "day": day.date.isoformat(),
-            "edition": day.edition,
-            "aqi": index.value,
-            "level": index.level,
-            "missing": index.missing,
-            "primary": index.primary,
-            "iaqi": index.parts,
-            "concentrations": {item: round(value, 3) for item, value in day.concentrations.items()},
-        }
-        yield msgspec.json.encode(row).decode()
-    yield msgspec.json.encode({"summary": True, "days": count, "without": without}).decode()
+def _suspected(one: Judgement) -> bool:
+    """Tell whether a value is above its limit and the instrument is not good enough to say so for certain."""
+    return one.outcome == "exceeded" and one.grade == "suspicion"
 
 
 def show(result: Result, zone: ZoneInfo, worst: int | None = None) -> None:
@@ -211,11 +189,14 @@ def show(result: Result, zone: ZoneInfo, worst: int | None = None) -> None:
             say(Cell(tell(INFORMS), "dim"), wrap=True)
         say(Cell(tell(VERIFIED), "dim"))
     counts = counts_of(result.judgements)
+    doubtful = counts.get("suspected", 0)
     end = Text(
         f"{result.rows} rows, {counts['verdicts']} verdicts: "
-        f"{counts['exceeded']} exceeded, {counts['above_uncorrected']} above the limit without a background, "
+        f"{counts['exceeded'] - doubtful} exceeded, {f'{doubtful} suspected, ' if doubtful else ''}"
+        f"{counts['above_uncorrected']} above the limit without a background, "
         f"{counts['open']} open, {counts['invalid']} invalid.",
-        f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded']}项超标，"
+        f"{result.rows}行数据，{counts['verdicts']}项判定：{counts['exceeded'] - doubtful}项超标，"
+        f"{f'{doubtful}项疑似超标，' if doubtful else ''}"
         f"{counts['above_uncorrected']}项超过限值但未扣除背景，{counts['open']}项待定，{counts['invalid']}项无效。",
     )
     say(Cell(tell(end), "bold"), wrap=True)
@@ -234,27 +215,6 @@ def open_lines(result: Result) -> list[str]:
     return [tell(NOTHING)] if result.rows and not result.judgements else []
 
 
-def show_aqi(days: Iterable[AirDay]) -> None:
-    """Print a table with a row for each day."""
-    rows = []
-    for day in days:
-        index = day.index
-        if index is None:
-            rows.append((day.date.isoformat(), "-", tell(TOO_LITTLE), "", "", day.edition))
-            continue
-        rows.append(
-            (
-                day.date.isoformat(),
-                "NA" if index.value is None else str(index.value),
-                tell(TOO_LITTLE) if index.level is None else f"{index.level} {tell(index.name)}",
-                ", ".join(index.primary) or "-",
-                ", ".join(f"{item} {part}" for item, part in index.parts.items()),
-                day.edition,
-            )
-        )
-    table([tell(head) for head in AQI_HEADS], rows, numbers=(1,), whole=(0, 1))
-
-
 def _row(found: list[Judgement], zone: ZoneInfo) -> list[str | Cell]:
     rule, counts = found[0].rule, counts_of(found)
     valid = [one for one in found if one.value is not None and one.outcome != "invalid"]
@@ -264,8 +224,10 @@ def _row(found: list[Judgement], zone: ZoneInfo) -> list[str | Cell]:
         highest = f"{top.told or 0.0:.{rule.decimals}f}"
         when = f"{datetime.fromtimestamp(top.start, zone):%Y-%m-%d %H:%M}"
     limit = rule.limit.zh if spoken() is Lang.zh else rule.limit.en
-    exceeded = Cell(str(counts["exceeded"]), "bold red" if counts["exceeded"] else "")
-    suspected = Cell(str(counts["above_uncorrected"]), "yellow" if counts["above_uncorrected"] else "")
+    sure = counts["exceeded"] - counts.get("suspected", 0)
+    exceeded = Cell(str(sure), "bold red" if sure else "")
+    doubtful = counts["above_uncorrected"] + counts.get("suspected", 0)
+    suspected = Cell(str(doubtful), "yellow" if doubtful else "")
     value = "?" if rule.limit.value is None else f"{rule.limit.value:g}"
     return [
         *(f"  {limit}", f"{value} {rule.unit}"),

@@ -57,11 +57,11 @@ def outlook(statistic: str, limit: float, decimals: int, cell: Cell) -> Outlook:
 
 
 def warnings_of(
-    rules: Iterable[Rule], cell: Cell, site: Site, device: str, wind: Callable[[], float | None]
+    rules: Iterable[Rule], cell: Cell, site: Site, device: str, weather: Callable[[Rule], bool]
 ) -> Iterator[Early]:
     """Yield the warnings to be given of an open window now, each once as expected and once as certain.
 
-    None is given of a window that the wind voids as it blows up to now; `wind` returns its mean speed, m/s, if any.
+    None is given of a window that the weather voids as it was up to now: `weather` tells whether it does.
     """
     given: dict[str, int] = msgspec.json.decode(cell.warned) if cell.warned else {}
     for rule in rules:
@@ -72,7 +72,7 @@ def warnings_of(
         found = outlook(rule.limit.statistic, limit, decimals, cell)
         expected = found.reached_at is not None and found.used >= LEAST_USED
         level = _CERTAIN if found.certain else _EXPECTED if expected else 0
-        if level > before and not _void(rule, wind):
+        if level > before and not weather(rule):
             given[rule.id] = level
             cell.warned = msgspec.json.encode(given).decode()
             yield Early(
@@ -92,8 +92,3 @@ def warnings_of(
                 reached_at=found.reached_at,
                 seen=cell.seen,
             )
-
-
-def _void(rule: Rule, wind: Callable[[], float | None]) -> bool:
-    speed = wind() if rule.node.wind_below is not None else None
-    return speed is not None and rule.node.wind_below is not None and speed >= rule.node.wind_below

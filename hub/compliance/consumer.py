@@ -271,6 +271,9 @@ class Compliance:
             judged=now,
             binding=one.binding,
             proof=self._origins.of(one.device, one.start, one.end),
+            instrument=one.instrument,
+            uncertainty=one.uncertainty,
+            decision=one.decision,
         )
         conclusive = False
         if not one.first:
@@ -290,8 +293,8 @@ class Compliance:
                 rules = cell.rules if cell.rules is not None else self._engine.watch(device, quantity, cell)
                 site = self._places.site(device) if rules else None
                 if site:
-                    wind = partial(self._engine.wind_of, device, cell.span, cell.start)
-                    for warning in warnings_of(rules, cell, site, device, wind):
+                    weather = partial(self._engine.weather_voids, device, cell.start)
+                    for warning in warnings_of(rules, cell, site, device, weather):
                         self._alerts.warn(warning)
 
     def _save_latest(self, devices: set[str]) -> None:
@@ -308,8 +311,8 @@ class Compliance:
 
 def _same(v: Verdict, earlier: KeptVerdict) -> bool:
     """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
-    said = (earlier.outcome, earlier.reason, earlier.permitted, earlier.background, earlier.proof)
-    now = (v.outcome, v.reason, v.permitted, v.background, v.proof)
+    said = (earlier.outcome, earlier.grade, earlier.reason, earlier.permitted, earlier.background, earlier.proof)
+    now = (v.outcome, v.grade, v.reason, v.permitted, v.background, v.proof)
     if now != said or abs(v.capture - earlier.valid_share) > 1e-9:
         return False
     if v.value is None or earlier.value is None:

@@ -36,6 +36,11 @@ class Verdict(BaseModel):
     revision: int
     judged: datetime
     proof: Annotated[Proof, Field(description="how well it is proven who measured, the weakest of the window's days")]
+    instrument: Annotated[
+        str, Field(description="type_approved, class_1, class_2, indicative (never a violation), or empty: not stated")
+    ]
+    uncertainty: Annotated[float | None, Field(description="of it at the limit, expanded (k = 2); null: not stated")]
+    decision: Annotated[str, Field(description="simple, guarded_acceptance or guarded_rejection (JCGM 106)")]
     alert: Annotated[int | None, Field(description="the alert that rests on it; late data raise none")]
 
 

@@ -98,5 +98,8 @@ def _present(v: KeptVerdict, book: Book, registry: Registry, *, chinese: bool) -
         revision=v.revision,
         judged=judged,
         proof=v.proof,
+        instrument=v.instrument,
+        uncertainty=neat(v.uncertainty),
+        decision=v.decision,
         alert=alert.alert if alert else None,
     )

@@ -79,5 +79,10 @@ ALTER TABLE verdict ADD COLUMN assumed TEXT NOT NULL DEFAULT '';  -- what nobody
 ALTER TABLE mark ADD COLUMN compared REAL NOT NULL DEFAULT 0;
 UPDATE mark SET compared = value
 """,
+    """
+ALTER TABLE verdict ADD COLUMN instrument TEXT NOT NULL DEFAULT '';  -- its class as stated; empty: not stated
+ALTER TABLE verdict ADD COLUMN uncertainty REAL;  -- of it at the limit, expanded (k = 2)
+ALTER TABLE verdict ADD COLUMN decision TEXT NOT NULL DEFAULT 'simple'
+""",
 )
 PART = Part("compliance", STEPS, before=1)

@@ -9,10 +9,11 @@ from hub.storage.rows import select
 from hub.wire.channels import Proof
 
 COUNTED = """
-SELECT count(*), sum(outcome = 'exceeded'), sum(outcome = 'above_uncorrected'), sum(outcome = 'open'),
-    sum(outcome = 'invalid'), sum(iif(outcome = 'exceeded', end - start, 0)), avg(valid_share),
-    max(iif(outcome = 'invalid', NULL, value))
-FROM (SELECT start, end, outcome, value, valid_share, max(revision) FROM verdict
+SELECT count(*), sum(outcome = 'exceeded' AND grade != 'suspicion'),
+    sum(outcome = 'above_uncorrected' OR (outcome = 'exceeded' AND grade = 'suspicion')), sum(outcome = 'open'),
+    sum(outcome = 'invalid'), sum(iif(outcome = 'exceeded' AND grade != 'suspicion', end - start, 0)),
+    avg(valid_share), max(iif(outcome = 'invalid', NULL, value))
+FROM (SELECT start, end, outcome, grade, value, valid_share, max(revision) FROM verdict
     WHERE device = ? AND rule = ? AND start >= ? AND start < ? GROUP BY start)
 """
 # Of a window's verdicts, the one with the highest revision counts: SQLite takes the other columns from its row, too.
@@ -63,6 +64,17 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """What of the site, or of the limit, is not known."""
     assumed: str
     """What nobody has said of the site and is assumed."""
+    instrument: str = ""
+    """Class of the instrument (`hub.judge.verdicts.InstrumentClass`); empty: not stated."""
+    uncertainty: float | None = None
+    """Of the instrument at the limit, expanded (k = 2), in `unit`; None: not stated."""
+    decision: str = "simple"
+    """By which rule it was decided (`hub.judge.verdicts.Decision`)."""
+
+    @property
+    def suspected(self) -> bool:
+        """Whether it is above the limit and no more than a suspicion."""
+        return self.outcome == "above_uncorrected" or (self.outcome == "exceeded" and self.grade == "suspicion")
 
 
 class Counted(msgspec.Struct):
@@ -71,7 +83,7 @@ class Counted(msgspec.Struct):
     windows: int
     exceeded: int
     uncorrected: int
-    """Above a limit on noise, the background not measured."""
+    """Suspected: above a limit on noise, the background not measured; or above by what the instrument cannot tell."""
     open: int
     invalid: int
     exceeded_s: float
@@ -92,13 +104,13 @@ class VerdictTable:
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
             "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted, grade, "
-            "compared, background, rounding, missing, assumed, proof) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "compared, background, rounding, missing, assumed, proof, instrument, uncertainty, decision) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
                 *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
                 *(v.reason, v.permitted, v.grade, v.compared, v.background, v.limit.rounding, v.missing, v.assumed),
-                v.proof,
+                *(v.proof, v.instrument, v.uncertainty, v.decision),
             ),
         )
 

@@ -11,7 +11,8 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "suspicion", "violation",
 
 info: to know; nothing needs to be done. warning: act soon, before a limit is broken or data are lost (early warnings;
 faults of the network; a night limit exceeded under a permit for night work). suspicion: above a limit, and it takes a
-measurement to say whether the law is broken: the background of the noise is not known. violation: a limit that binds
+measurement to say whether the law is broken: the background of the noise is not known, or the instrument only indicates
+or cannot tell so small a difference. violation: a limit that binds
 the site was exceeded in a window with enough data. critical: so by 10 dB or more, or by twice the limit; or the hub
 judges nothing.
 """

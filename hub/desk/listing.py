@@ -10,7 +10,16 @@ from hub.registry.live import Registry
 from schemas.language import Lang, Text
 
 SAME = ("id", "kind", "state", "severity", "district", "site", "rule", "standard", "clause", "quantity", "unit")
-MORE = ("verified", "averaging_verified", "acknowledged_by", "escalation", "maintenance", "permit")
+MORE = (
+    "verified",
+    "averaging_verified",
+    "acknowledged_by",
+    "escalation",
+    "maintenance",
+    "permit",
+    "instrument",
+    "decision",
+)
 TIMES = ("opened", "fired", "acknowledged", "resolved", "closed")
 
 
@@ -32,6 +41,7 @@ def listed(alert: Alert, registry: Registry, lang: Lang) -> dict[str, Any]:
         "value": neat(alert.value),
         "capture": neat(alert.capture),
         "limit": alert.limit_value,
+        "uncertainty": neat(alert.uncertainty),
         "window_start": time(alert.first),
         "window_end": time(alert.last),
         "text": of_lines(alert.text).into(lang),

@@ -84,6 +84,11 @@ class Alert(BaseModel):
     capture: Annotated[float | None, Field(description="share of the worst window with valid data, 0 to 1")]
     verified: Verified | None
     averaging_verified: Verified | None
+    instrument: Annotated[
+        str, Field(description="type_approved, class_1, class_2, indicative (never a violation), or empty: not stated")
+    ]
+    uncertainty: Annotated[float | None, Field(description="of it at the limit, expanded (k = 2); null: not stated")]
+    decision: Annotated[str, Field(description="simple, guarded_acceptance or guarded_rejection (JCGM 106)")]
     window_start: Annotated[datetime, Field(description="start of the first window that broke the limit")]
     window_end: Annotated[datetime, Field(description="end of the last one")]
     opened: datetime
@@ -193,6 +198,7 @@ class AlertDetail(Alert):
     """An alert with everything that it rests on, and everything that was done."""
 
     cited: LimitCited | None
+    measured_by: Annotated[str, Field(description="class, uncertainty, its source and the decision rule, in words")]
     steps: list[Step]
     windows: list[JudgedWindow]
     evidence: Readings | None

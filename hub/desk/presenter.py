@@ -18,7 +18,8 @@ from hub.desk.desk import Desk
 from hub.desk.listing import listed, neat
 from hub.desk.told import notifications_of
 from hub.limits.view import averaging_text
-from hub.registry.live import Registry
+from hub.registry.instruments import CLASSES, DECISIONS, instrument_for
+from hub.registry.live import Board, Registry, Station
 from hub.series.sqlite import stored_readings
 from hub.wire.channels import BOARD
 from schemas import Limit, Quantity, Standard
@@ -83,6 +84,7 @@ class Presenter:
         return models.AlertDetail(
             **self._alert(alert),
             cited=self._cited(alert),
+            measured_by=self._measured_by(alert),
             steps=[self._step(event) for event in desk.book.events_of(alert.id)],
             windows=self._windows(alert, desk),
             evidence=self._evidence(alert, desk),
@@ -174,6 +176,20 @@ class Presenter:
             rounding=limit.rounding,
             source=limit.source or standard.source,
         )
+
+    def _measured_by(self, alert: Alert) -> str:
+        """Return what is stated of the instrument: as it was judged, with the source as the registry has it now."""
+        if alert.kind != "limit":
+            return ""
+        parts = [self.say(CLASSES.get(alert.instrument, CLASSES[""]))]
+        if alert.uncertainty is not None:
+            parts.append(f"±{alert.uncertainty:.3g} {alert.unit} (k = 2)")
+        sender = self._registry.sender(alert.device)
+        stated = sender.instruments if isinstance(sender, Board | Station) else ()
+        named = instrument_for(stated, alert.quantity or "")
+        if named and named.source:
+            parts.append(named.source)
+        return ", ".join([*parts, self.say(DECISIONS[alert.decision])])
 
     def _step(self, event: AlertEvent) -> models.Step:
         return models.Step(

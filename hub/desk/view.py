@@ -35,6 +35,7 @@ TEXTS = {
         "{standard}, {title}: {name}, limit {value:g} {unit} ({clause}), averaging {averaging}",
         "{standard}《{title}》：{name}，限值{value:g} {unit}（{clause}），平均方式{averaging}",
     ),
+    "measured": Text("instrument: {by}", "仪器：{by}"),
     "known": Text(
         "limit verified: {value}, averaging: {averaging}; {source}",
         "限值核实程度：{value}，平均方式：{averaging}；{source}",
@@ -156,7 +157,7 @@ class AlertsView:
         table([self.text(key) for key in ("id", "site", "board", "from", "to", "reason", "who")], rows)
 
     def _cited(self, alert: "models.AlertDetail") -> list[str]:
-        lines = []
+        lines = [self.text("measured", by=alert.measured_by)] if alert.measured_by else []
         if alert.cited:
             cited = alert.cited.model_dump(
                 include={"standard", "title", "name", "value", "unit", "clause", "averaging"}

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hub.judge.boards import Background
+    from hub.judge.boards import Background, Instrument
     from hub.judge.cells import Archive, Cell, Mark, NoArchive
     from hub.judge.engine import Engine, Judgement
     from hub.judge.rules import Place, Plan, Plans, Rule
@@ -14,6 +14,7 @@ __all__ = [
     "Background",
     "Cell",
     "Engine",
+    "Instrument",
     "Judgement",
     "Mark",
     "NoArchive",
@@ -26,6 +27,7 @@ __all__ = [
 _WHERE = {
     "Archive": "hub.judge.cells",
     "Background": "hub.judge.boards",
+    "Instrument": "hub.judge.boards",
     "Cell": "hub.judge.cells",
     "Mark": "hub.judge.cells",
     "NoArchive": "hub.judge.cells",

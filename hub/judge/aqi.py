@@ -187,18 +187,21 @@ def index_of_hour(means: Mapping[str, float], day: date) -> Index | None:
     return complete(aqi({items[quantity]: mean for quantity, mean in means.items() if quantity in items}, edition))
 
 
-def index_of_day(hours: Mapping[str, Sequence[float | None]], day: date) -> Index | None:
+def index_of_day(
+    hours: Mapping[str, Sequence[float | None]], day: date, edition: Edition | None = None
+) -> Index | None:
     """Return the index of a local day; None without any of its quantities.
 
     Args:
         hours: by quantity the means of the day's hours from 00:00 on, None where there is no valid one (45 min), ug/m3,
             of CO mg/m3. Other quantities may be among them and do not matter.
         day: the local day.
+        edition: by which it is made; None: by the one in force on that day.
 
     Raises:
         ValueError: a mean is below 0 or no number.
     """
-    edition = edition_on(day)
+    edition = edition or edition_on(day)
     items = concentrations_of_day(hours)
     if edition == "HJ 633-2026":
         items.pop("O3_1h", None)

@@ -45,6 +45,12 @@ class Source(Protocol):
     def kept(self, node: Node, start: int, end: int) -> dict[int, float]:
         """Return a node's valid values that begin in `start` <= t < `end`, by start."""
 
+    def rain(self, span: str, start: int) -> bool:
+        """Tell whether any rain or snow was measured at the site in a window."""
+
+    def starting(self, start: int, end: int) -> bool:
+        """Tell whether the site's plant is declared to be started or stopped in a part of `start` <= t < `end`."""
+
     def wind(self, span: str, start: int) -> float | None:
         """Return the mean wind speed at the site in a window, m/s; None if it was not measured."""
 
@@ -127,12 +133,20 @@ class Averager:
         return from_ <= time < to if from_ < to else time >= from_ or time < to
 
     def _first(self, node: Node, cell: Cell, source: Source) -> Mean:
+        found = self._measured(node, cell, source)
+        if node.starting_void and found.valid and source.starting(cell.start, cell.end):
+            return found._replace(reason="starting")
+        return found
+
+    def _measured(self, node: Node, cell: Cell, source: Source) -> Mean:
         step = node.steps[0]
         value, share = cell.value(step.statistic), cell.share
         if node.wind_below is not None:
             wind = source.wind(node.span, cell.start)
             if wind is not None and wind >= node.wind_below:
                 return Mean(value, share, "wind")
+        if node.dry and source.rain(node.span, cell.start):
+            return Mean(value, share, "rain")
         reason = "" if share + EPSILON >= (step.least_valid or 0) else "too_little"
         if node.reference_o2 is None or value is None:
             return Mean(value, share, reason)

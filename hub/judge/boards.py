@@ -4,6 +4,7 @@ from typing import NamedTuple, Protocol
 
 from hub.judge.cells import Cell
 from hub.judge.rules import Node, Place
+from hub.judge.verdicts import Decision, InstrumentClass
 from hub.judge.windows import DAY
 
 KEEP = 8 * DAY
@@ -25,6 +26,31 @@ class Background(NamedTuple):
     """...and before this."""
 
 
+class Instrument(NamedTuple):
+    """How good the instrument is that measures a quantity at a board, and how its uncertainty is taken into account."""
+
+    kind: InstrumentClass = ""
+    uncertainty: float | None = None
+    """Expanded (k = 2): in the quantity's unit, or, with `relative`, as a share of the limit. None: not stated."""
+    relative: bool = False
+    rule: Decision = "simple"
+    """The city's."""
+
+    def at(self, limit: float | None) -> float | None:
+        """Return the expanded uncertainty at a limit, in the quantity's unit; None: it is not stated."""
+        if self.uncertainty is None or not self.relative:
+            return self.uncertainty
+        return None if limit is None else self.uncertainty * abs(limit)
+
+    @property
+    def decision(self) -> Decision:
+        """The rule by which is decided: without an uncertainty there is no guard band."""
+        return "simple" if self.uncertainty is None else self.rule
+
+
+UNSTATED = Instrument()
+
+
 class Sites(Protocol):
     """What the engine must know of the city."""
 
@@ -36,6 +62,12 @@ class Sites(Protocol):
 
     def backgrounds(self, device: str) -> tuple[Background, ...]:
         """Return the backgrounds that were measured at a board's site."""
+
+    def starting(self, device: str) -> tuple[tuple[int, int], ...]:
+        """Return when the plant of a board's site is declared to be started or stopped: spans of Unix s."""
+
+    def instrument(self, device: str, quantity: str) -> Instrument:
+        """Return what is stated of the instrument that measures a quantity at a board."""
 
     def reference(self, device: str) -> str | None:
         """Return the board that measures the background of the area for a board; None: there is none."""

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from hub.judge.averaging import rounded
+from hub.judge.averaging import EPSILON, rounded
+from hub.judge.boards import UNSTATED, Instrument
 from hub.judge.rules import Bound
 from hub.judge.verdicts import Outcome
 from schemas import Limit
@@ -16,9 +17,11 @@ class Compared(NamedTuple):
     outcome: Outcome
     reason: str = ""
     """A key of `hub.judge.verdicts.REASONS`."""
+    doubt: str = ""
+    """The same, of what is above: why that is no more than a suspicion."""
 
 
-def compare(bound: Bound, value: float, background: float | None) -> Compared:
+def compare(bound: Bound, value: float, background: float | None, instrument: Instrument = UNSTATED) -> Compared:
     """Return what a value means for a limit; where it is not known which limit holds, for all that may.
 
     Args:
@@ -26,43 +29,63 @@ def compare(bound: Bound, value: float, background: float | None) -> Compared:
         value: in the quantity's unit, not rounded.
         background: in the quantity's unit: of noise as measured at the site at rest, of dust the mean of the area in
             the same window; None: not known.
+        instrument: that has measured the value.
     """
     limit = bound.rule.limit
     if limit.value is None:
         return Compared(rounded(value, bound.rule.decimals), "open", "value_unknown")
     most, decimals = bound.rule.compared_with
-    found = _with(limit, most, decimals, value, background)
+    found = _with(limit, most, decimals, value, background, instrument)
     if bound.floor is None or found.outcome != "compliant":
         return found
-    strictest = _with(limit, bound.floor, decimals, value, background)
+    strictest = _with(limit, bound.floor, decimals, value, background, instrument)
     return found if strictest.outcome == "compliant" else Compared(strictest.value, "open", "site_unknown")
 
 
-def _with(limit: Limit, most: float, decimals: int, value: float, background: float | None) -> Compared:
+def decided(told: float, most: float, instrument: Instrument) -> Compared:
+    """Return what a value, rounded as the law has it, means for a limit by the rule of the city.
+
+    Example: with an expanded uncertainty of 1.4 dB, 71 dB under guarded rejection and 69 dB under guarded acceptance
+    are suspicions for a limit of 70 dB.
+    """
+    guard = 0.0 if instrument.decision == "simple" else instrument.at(most) or 0.0
+    over = told - most
+    if over <= (-guard + EPSILON if instrument.decision == "guarded_acceptance" and guard else 0.0):
+        return Compared(told, "compliant")
+    between = over <= (guard + EPSILON if instrument.decision == "guarded_rejection" and guard else 0.0)
+    doubt = "indicative" if instrument.kind == "indicative" else "guard_band" if between else ""
+    return Compared(told, "exceeded", doubt=doubt)
+
+
+def _with(
+    limit: Limit, most: float, decimals: int, value: float, background: float | None, instrument: Instrument
+) -> Compared:
     if limit.above_background:
-        return _deducted(limit, most, decimals, value, background)
+        return _deducted(limit, most, decimals, value, background, instrument)
     told = rounded(value, decimals)
-    if told <= most:
-        return Compared(told, "compliant")  # with the background taken off it would be lower still
-    if limit.correction is None:
-        return Compared(told, "exceeded")
+    found = decided(told, most, instrument)
+    if found.outcome == "compliant" or limit.correction is None:
+        return found  # with the background taken off it would be lower still
     if background is None:
-        return Compared(told, "above_uncorrected")
+        return found if told <= most else Compared(told, "above_uncorrected")
     minus = limit.correction.of(rounded(value - background, 0))
     if minus is None:
-        return Compared(told, "invalid", "background_near")
-    told = rounded(value - minus, decimals)
-    return Compared(told, "exceeded" if told > most else "compliant")
+        return found if told <= most else Compared(told, "invalid", "background_near")
+    return decided(rounded(value - minus, decimals), most, instrument)
 
 
-def _deducted(limit: Limit, most: float, decimals: int, value: float, background: float | None) -> Compared:
+def _deducted(
+    limit: Limit, most: float, decimals: int, value: float, background: float | None, instrument: Instrument
+) -> Compared:
     cap = limit.background_cap
     if background is not None:
-        told = rounded(value - max(0.0, background if cap is None else min(background, cap)), decimals)
-        return Compared(told, "exceeded" if told > most else "compliant")
-    if rounded(value, decimals) <= most:
-        return Compared(rounded(value, decimals), "compliant")
-    told = rounded(value if cap is None else value - cap, decimals)
-    if cap is not None and told > most:
-        return Compared(told, "exceeded")  # more than the cap is never taken off
+        off = max(0.0, background if cap is None else min(background, cap))
+        return decided(rounded(value - off, decimals), most, instrument)
+    whole = decided(rounded(value, decimals), most, instrument)
+    if whole.value <= most:
+        return whole
+    if cap is not None:
+        found = decided(rounded(value - cap, decimals), most, instrument)
+        if found.outcome == "exceeded":
+            return found  # more than the cap is never taken off
     return Compared(rounded(value, decimals), "invalid", "no_background")

@@ -12,10 +12,10 @@ from operator import itemgetter
 from hub.judge.averaging import EPSILON, Mean, rounded
 from hub.judge.boards import NEVER, JudgedBoard, Sites
 from hub.judge.cells import Archive, Cell, Mark
-from hub.judge.comparing import Compared, compare
+from hub.judge.comparing import Compared, compare, decided
 from hub.judge.intake import Intake
-from hub.judge.rules import AT_LEAST, Bound, Node, Place, Plan, Plans, Rule, within
-from hub.judge.verdicts import ABOVE, Binds, Grade, Outcome
+from hub.judge.rules import AT_LEAST, WEATHER, Bound, Node, Place, Plan, Plans, Rule, within
+from hub.judge.verdicts import ABOVE, Binds, Decision, Grade, InstrumentClass, Outcome
 from hub.judge.windows import LocalTime, Window
 
 FEW = 200
@@ -48,6 +48,10 @@ class Judgement:
     permitted: bool
     first: bool
     """The window cannot have been judged before."""
+    instrument: InstrumentClass = ""
+    uncertainty: float | None = None
+    """Of the instrument at the limit (`hub.judge.verdicts.Verdict.uncertainty`)."""
+    decision: Decision = "simple"
 
 
 class Engine(Intake):
@@ -115,7 +119,7 @@ class Engine(Intake):
         """Tell whether another board measures the wind or background of this window and is not done with it."""
         others = []
         if node.wind_below is not None:
-            others = [(other, "wind_speed") for other in self._sites.neighbours(board.device)]
+            others = [(other, one) for other in self._sites.neighbours(board.device) for one in WEATHER]
         reference = self._sites.reference(board.device) if node in self._plans.deducted else None
         if reference is not None:
             others.append((reference, node.quantity))
@@ -183,16 +187,19 @@ class Engine(Intake):
     def _apply(self, device: str, bound: Bound, window: Window, mean: Mean, first: bool) -> list[Judgement]:
         rule, (start, end) = bound.rule, window
         background = self._background(device, rule, start)
-        found = None if mean.value is None else compare(bound, mean.value, background)
+        instrument = self._sites.instrument(device, rule.limit.quantity)
+        unsaid = ["operation=running"] if rule.node.starting_void and not self._sites.starting(device) else []
+        assumed = ", ".join([*filter(None, [bound.assumed]), *unsaid])
+        found = None if mean.value is None else compare(bound, mean.value, background, instrument)
         reason = mean.reason
         if reason == "too_little" and rule.limit.steps[-1].statistic == "max" and found and found.outcome == "exceeded":
             reason = ""  # one value above is an exceedance whatever else is missing
         value = mean.value
         if found is None or reason:
             found = Compared(0.0 if found is None else found.value, "invalid", reason)
-        if found.outcome not in ABOVE and mean.least is not None and reason != "wind":
-            certain = compare(bound, mean.least, background)
-            if certain.outcome in ABOVE:
+        if (found.outcome not in ABOVE or found.doubt) and mean.least is not None and reason not in ("wind", "rain"):
+            certain = compare(bound, mean.least, background, instrument)
+            if certain.outcome in ABOVE and (found.outcome not in ABOVE or not certain.doubt):
                 value, found = mean.least, certain._replace(reason="at_least")
         above = found.outcome == "exceeded"
         judgement = Judgement(
@@ -207,12 +214,15 @@ class Engine(Intake):
             background,
             mean.capture,
             found.outcome,
-            _grade(bound.binds, found.outcome),
-            found.reason,
+            _grade(bound.binds, found.outcome, found.doubt),
+            found.reason or found.doubt,
             bound.missing,
-            bound.assumed,
+            assumed,
             permitted=False,
             first=first,
+            instrument=instrument.kind,
+            uncertainty=instrument.at(rule.limit.value),
+            decision=instrument.decision,
         )
         return [judgement] if rule.limit.permitted is None else self._count(judgement, above)
 
@@ -241,11 +251,21 @@ class Engine(Intake):
         if this.first and not above:
             return [this]
         mark = Mark(this.start, this.end, this.value or 0.0, this.capture, this.compared or 0.0) if above else None
+        instrument, most = self._sites.instrument(this.device, this.rule.limit.quantity), this.rule.compared_with[0]
+        known = self._archive.marks(this.device, this.rule.id, this.start, this.start + 1)
         changed = self._archive.mark(this.device, this.rule.id, this.start, mark)
+        if known and mark and not changed:
+            was, now = (decided(one.compared, most, instrument).doubt for one in (known[0], mark))
+            changed = was != now
         group = self._local.calendar(this.start, permitted.per)
         marks = self._archive.marks(this.device, this.rule.id, *group)
         found = [] if above else [this]
+        sure = 0
         for number, one in enumerate(marks, 1):
+            # More than are permitted are a violation only if so many are above for certain.
+            doubt = decided(one.compared, most, instrument).doubt
+            sure += not doubt
+            doubt = doubt or ("guard_band" if sure <= permitted.count else "")
             if one.start == this.start or (changed and one.start > this.start):
                 free = number <= permitted.count
                 found.append(
@@ -259,8 +279,8 @@ class Engine(Intake):
                         background=self._background(this.device, this.rule, one.start),
                         capture=one.capture,
                         outcome="compliant" if free else "exceeded",
-                        grade="" if free else _grade(this.binding, "exceeded"),
-                        reason="",
+                        grade="" if free else _grade(this.binding, "exceeded", doubt),
+                        reason="" if free else doubt,
                         permitted=free,
                         first=this.first and one.start == this.start,
                     )
@@ -296,6 +316,10 @@ class Engine(Intake):
         between = starts[bisect_left(starts, start) : bisect_left(starts, end)]
         return found | {t: here[t] for t in between}
 
+    def starting_of(self, device: str, start: int, end: int) -> bool:
+        """Tell whether the plant of a board's site is declared to be started or stopped in a part of a window."""
+        return any(since < end and start < until for since, until in self._sites.starting(device))
+
     def wind_of(self, device: str, span: str, start: int) -> float | None:
         """Return the highest of the mean wind speeds that the boards of a site have measured in a window, m/s."""
         means = []
@@ -306,15 +330,27 @@ class Engine(Intake):
                 means.append(mean)
         return max(means, default=None)
 
+    def rain_of(self, device: str, span: str, start: int) -> bool:
+        """Tell whether a board of a site has measured any rain or snow in a window."""
+        cells = (self.cell_of(other, "rain", span, start) for other in self._sites.neighbours(device))
+        return any(cell is not None and cell.seconds and cell.highest > 0 for cell in cells)
+
+    def weather_voids(self, device: str, start: int, rule: Rule) -> bool:
+        """Tell whether wind or rain as measured up to now void a window of a rule."""
+        node = rule.node
+        wind = None if node.wind_below is None else self.wind_of(device, node.span, start)
+        strong = wind is not None and node.wind_below is not None and wind >= node.wind_below
+        return strong or (node.dry and self.rain_of(device, node.span, start))
+
     def kept_of(self, device: str, node: Node, start: int, end: int) -> dict[int, float]:
         """Return a node's valid values that begin in `start` <= t < `end`, by start."""
         return self._archive.kept(device, node.key, start, end)
 
 
-def _grade(binds: Binds, outcome: Outcome) -> Grade:
-    if binds != "binds":
+def _grade(binds: Binds, outcome: Outcome, doubt: str) -> Grade:
+    if binds != "binds" or outcome not in ABOVE:
         return ""
-    return {"exceeded": "violation", "above_uncorrected": "suspicion"}.get(outcome, "")  # type: ignore[return-value]
+    return "suspicion" if outcome == "above_uncorrected" or doubt else "violation"
 
 
 class _Source:
@@ -341,3 +377,11 @@ class _Source:
     def wind(self, span: str, start: int) -> float | None:
         """See `hub.judge.averaging.Source`."""
         return self._engine.wind_of(self._device, span, start)
+
+    def rain(self, span: str, start: int) -> bool:
+        """See `hub.judge.averaging.Source`."""
+        return self._engine.rain_of(self._device, span, start)
+
+    def starting(self, start: int, end: int) -> bool:
+        """See `hub.judge.averaging.Source`."""
+        return self._engine.starting_of(self._device, start, end)

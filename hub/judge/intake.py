@@ -7,7 +7,7 @@ from functools import lru_cache
 from hub.judge.averaging import Averager
 from hub.judge.boards import KEEP, NEVER, JudgedBoard, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell
-from hub.judge.rules import AT_LEAST, Node, Place, Plans
+from hub.judge.rules import AT_LEAST, WEATHER, Node, Place, Plans
 from hub.judge.windows import LocalTime
 from schemas.standards import seconds
 
@@ -173,7 +173,7 @@ class Intake:
     def _note_others(self, series: Series, slot: Slot, start: int, end: int) -> None:
         """Note the windows, of this board and others, for which a window of this quantity matters."""
         for node in slot.companions:
-            others = self._sites.neighbours(series.device) if series.quantity == "wind_speed" else (series.device,)
+            others = self._sites.neighbours(series.device) if series.quantity in WEATHER else (series.device,)
             for other in others:
                 neighbour = self._boards.get(other)
                 if neighbour and end <= neighbour.closed:
@@ -308,9 +308,10 @@ class Intake:
 
     def restore_pending(self, device: str, key: str, start: int, end: int) -> None:
         """Take over a window that is to be judged; one of an averaging that the catalogue no longer has is left out."""
-        # Since which share of oxygen an hour is void was not always part of the key.
+        # Not everything that makes a window void was always part of the key.
+        later = (f"{key}|dry", f"{key}|void", f"{key}|starting")
         node = self._plans.nodes.get(key) or next(
-            (node for known, node in self._plans.nodes.items() if known.startswith(f"{key}|void")), None
+            (node for known, node in self._plans.nodes.items() if known.startswith(later)), None
         )
         if node:
             self._pend(self._boards.get(device) or self._board(device), node, start, end)

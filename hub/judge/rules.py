@@ -13,6 +13,8 @@ from hub.judge.verdicts import Binds
 from schemas import ZONE_CLASSES, Binding, Limit, Quantity, Standard, Step, binding, site_properties
 
 LONG = ("month", "quarter", "year")
+WEATHER = ("wind_speed", "rain")
+"""Quantities that may void what another board of the site has measured."""
 AT_LEAST = " at least"
 """Behind a noise quantity: another one, the levels that clipped parts had for certain; see `Engine._bounded`."""
 
@@ -30,10 +32,14 @@ class Node:
     """The part of the day, s from 00:00, whose readings count; None where a window's start decides."""
     wind_below: float | None
     """m/s; in stronger wind a window of the first step is void."""
+    dry: bool
+    """A window of the first step in which it rained or snowed is void."""
     reference_o2: float | None
     """%; the first step's means are converted to it."""
     void_o2: float | None
     """%; with so much oxygen or more, a mean of the first step is void."""
+    starting_void: bool
+    """A window of the first step in which the plant is declared to be started or stopped is void."""
     inner: "Node | None"
     key: str
     """Names it in a database."""
@@ -44,6 +50,17 @@ class Node:
     def may_be_bounded(self) -> bool:
         """Whether a level that was clipped gives its window a lower bound: what is missing can only make it higher."""
         return len(self.steps) == 1 and self.quantity in ("laeq", "lafmax")
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """Other quantities on which its value depends."""
+        needed = {
+            "wind_speed": self.wind_below is not None,
+            "rain": self.dry,
+            "stack_o2": self.reference_o2 is not None,
+            self.quantity + AT_LEAST: self.may_be_bounded,
+        }
+        return tuple(quantity for quantity, does in needed.items() if does)
 
     @property
     def span(self) -> str:
@@ -218,12 +235,8 @@ class Plans:
         companions: dict[str, list[Node]] = {}
         for node in dict.fromkeys(node.inner or node for node in rules):
             fed.setdefault(node.quantity, []).append(node)
-            if node.wind_below is not None:
-                companions.setdefault("wind_speed", []).append(node)
-            if node.reference_o2 is not None:
-                companions.setdefault("stack_o2", []).append(node)
-            if node.may_be_bounded:
-                companions.setdefault(node.quantity + AT_LEAST, []).append(node)
+            for quantity in node.companions:
+                companions.setdefault(quantity, []).append(node)
         return Plan(
             {node: tuple(bounds) for node, bounds in rules.items()},
             {quantity: tuple(nodes) for quantity, nodes in fed.items()},
@@ -260,15 +273,18 @@ class Plans:
 
     def _rule(self, standard: Standard, limit: Limit) -> Rule:
         quantity = self.quantities[limit.quantity]
+        weather = standard.weather if quantity.family == "noise" else None
         part = None if limit.whole_day else (_second(limit.from_), _second(limit.to))
         by_start = len(limit.steps) == 1 and limit.steps[0].window != "period"
         node = self._node(
             limit.quantity,
             limit.steps,
             None if by_start else part,
-            standard.weather.wind_below if standard.weather and quantity.family == "noise" else None,
+            weather.wind_below if weather else None,
             limit.reference_o2,
             standard.oxygen.void_from if standard.oxygen and limit.reference_o2 is not None else None,
+            dry=weather is not None and weather.dry,
+            starting_void=standard.operation is not None and quantity.family == "stack",
         )
         hours = part if by_start else None
         return Rule(f"{standard.id} {limit.id}", standard, limit, quantity.label, quantity.resolution, node, hours)
@@ -281,11 +297,23 @@ class Plans:
         wind_below: float | None,
         reference_o2: float | None,
         void_o2: float | None,
+        *,
+        dry: bool,
+        starting_void: bool,
     ) -> Node:
         inner = None
         for index, (before, after) in enumerate(itertools.pairwise(steps), 1):
             if before.window == "day" and after.window in LONG:
-                inner = self._node(quantity, steps[:index], part, wind_below, reference_o2, void_o2)
+                inner = self._node(
+                    quantity,
+                    steps[:index],
+                    part,
+                    wind_below,
+                    reference_o2,
+                    void_o2,
+                    dry=dry,
+                    starting_void=starting_void,
+                )
                 break
         key = "|".join(
             [
@@ -293,12 +321,16 @@ class Plans:
                 *(_told(step) for step in steps),
                 *([f"in {_clock(part[0])}-{_clock(part[1])}"] if part else []),
                 *([f"wind<{wind_below:g}"] if wind_below is not None else []),
+                *(["dry"] if dry else []),
                 *([f"o2={reference_o2:g}"] if reference_o2 is not None else []),
                 *([f"void>={void_o2:g}"] if void_o2 is not None else []),
+                *(["starting void"] if starting_void else []),
             ]
         )
         if key not in self.nodes:
-            node = self.nodes[key] = Node(quantity, steps, part, wind_below, reference_o2, void_o2, inner, key)
+            node = self.nodes[key] = Node(
+                quantity, steps, part, wind_below, dry, reference_o2, void_o2, starting_void, inner, key
+            )
             if inner:
                 inner.outer.append(node)
         return self.nodes[key]

@@ -17,6 +17,12 @@ ABOVE: tuple[Outcome, ...] = ("exceeded", "above_uncorrected")
 SQL_ABOVE = "outcome IN ('" + "', '".join(ABOVE) + "')"
 UNSAID: tuple[Outcome, ...] = ("open", "invalid")
 """Outcomes that do not say whether the limit was kept."""
+InstrumentClass = Literal["", "type_approved", "class_1", "class_2", "indicative"]
+"""How good an instrument is as the registry states it; empty: not stated, and judged as if it were good enough."""
+Decision = Literal["simple", "guarded_acceptance", "guarded_rejection"]
+"""How the uncertainty of measuring is taken into account (JCGM 106 = ISO/IEC Guide 98-4, clause 8; ILAC-G8). simple:
+not at all. guarded_acceptance: a limit counts as kept only where the value is below it by the expanded uncertainty.
+guarded_rejection: it counts as broken only where the value is above it by as much. What lies between is a suspicion."""
 Binds = Literal["binds", "informs"]
 """binds: above it the site violates the law. informs: recorded, never a violation, never an alert."""
 
@@ -24,19 +30,29 @@ REASONS: dict[str, tuple[str, str]] = {
     "": ("", ""),
     "too_little": ("too little valid data", "有效数据不足"),
     "wind": ("wind too strong for a valid noise measurement", "风速过大，噪声测量无效"),
+    "rain": ("rain or snow: no valid noise measurement", "有雨雪，噪声测量无效"),
     "no_oxygen": ("no valid oxygen reading to convert with", "缺少有效含氧量，无法折算"),
     "oxygen_high": ("so much oxygen as when a plant is started, stopped or at rest", "含氧量过高，属启停或停炉工况"),
+    "starting": ("the plant was being started or stopped, as declared", "按申报属启炉、停炉时段"),
     "no_background": ("the background of the area is not known", "缺少区域背景值"),
     "background_near": ("too near to the background to be judged", "与背景噪声相差过小，无法评价"),
     "value_unknown": ("the value of the limit is not known", "限值数值尚未查明"),
+    "indicative": (
+        "measured by an instrument that only indicates: no violation without a measurement by a better one",
+        "由指示性仪器测得：未经更高等级仪器测量不构成违法认定",
+    ),
+    "guard_band": (
+        "nearer to the limit than the instrument is certain: a better measurement must decide",
+        "与限值之差在仪器不确定度之内：须以更准确的测量为准",
+    ),
     "site_unknown": ("what of the site decides the limit is not known", "决定限值的场所情况不明"),
     "at_least": (
         "part of the sound was beyond the instrument: the level was this or higher",
         "部分声音超出仪器量程，实际声级不低于此值",
     ),
 }
-"""Why a verdict is invalid or open: English and Chinese by key. `at_least` stands with what is above by the level
-that is certain, the empty key with every other outcome."""
+"""Why a verdict is invalid, open, or no more than a suspicion: English and Chinese by key. `at_least` stands with what
+is above by the level that is certain, the empty key with every other outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,11 @@ class Verdict:
     binding: Binds
     proof: Proof = "mac"
     """How well it is proven who measured: the weakest of what came in the days of its window."""
+    instrument: InstrumentClass = ""
+    uncertainty: float | None = None
+    """Of the instrument at the limit: expanded (k = 2), in the quantity's unit; None: not stated."""
+    decision: Decision = "simple"
+    """By which rule it was decided: simple, too, where the uncertainty is not stated."""
 
 
 @dataclass(frozen=True, slots=True)

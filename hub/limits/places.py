@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from hub.judge import Background, Place
+from hub.judge import Background, Instrument, Place
 from hub.judge.boards import NEVER
-from hub.registry.live import City, District, Registry, Site
+from hub.registry.instruments import instrument_for, uncertainty_of
+from hub.registry.live import City, District, Registry, Site, Terminal
 from schemas import jurisdictions_of
 
 COUNTRY = "CN"
@@ -22,6 +23,10 @@ class Places:
             boards.setdefault(sender.site, []).append(sender.id)
         self._boards = {site: tuple(sorted(devices)) for site, devices in boards.items()}
         self._place = lru_cache(4096)(self._place_of)
+        self.starting = lru_cache(4096)(self._starting_of)
+        """See `hub.judge.boards.Sites`."""
+        self.instrument = lru_cache(4096)(self._instrument_of)
+        """See `hub.judge.boards.Sites`."""
         self._referring: dict[str, list[str]] = {}
         for sender in registry.senders():
             if reference := self.reference(sender.id):
@@ -73,6 +78,25 @@ class Places:
     def referring(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
         return tuple(self._referring.get(device, ()))
+
+    def _starting_of(self, device: str) -> tuple[tuple[int, int], ...]:
+        site = self.site(device)
+        declared = site.operation if site else ()
+        return tuple((int(one.from_.timestamp()), int(one.to.timestamp())) for one in declared)
+
+    def _instrument_of(self, device: str, quantity: str) -> Instrument:
+        sender, site = self._registry.sender(device), self.site(device)
+        if sender is None or site is None or isinstance(sender, Terminal):
+            return Instrument()
+        district = self._registry.named_districts.get(site.district)
+        city = self._registry.cities.get(district.city) if district else None
+        rule = city.decision if city else "simple"
+        stated = instrument_for(sender.instruments, quantity)
+        if stated is None:
+            return Instrument(rule=rule)
+        if stated.uncertainty is None:
+            return Instrument(stated.class_, rule=rule)
+        return Instrument(stated.class_, *uncertainty_of(stated.uncertainty), rule)
 
     def _place_of(self, site_id: str) -> Place:
         registry = self._registry

@@ -20,12 +20,15 @@ from hub.registry.entries import (
     City,
     Contact,
     District,
+    Instrument,
     NightWork,
+    Operation,
     Sender,
     Site,
     Station,
     Terminal,
 )
+from hub.registry.instruments import check_instruments
 from schemas import jurisdictions_of, site_properties
 from schemas.domains import site_kinds
 
@@ -70,6 +73,15 @@ EXPECTED = {
     "plate": "the plate of its vehicle, in quotes",
     "note": "a text, in quotes",
     "jurisdiction": "a code such as CN or CN-GD, or its name",
+    "decision": "simple, guarded_acceptance or guarded_rejection",
+    "instruments": 'a list such as [{of = "noise", class = "class_1", uncertainty = "1.4", source = "certificate 17"}]',
+    "of": "a quantity such as pm10, or a family such as noise",
+    "class": "type_approved, class_1, class_2 or indicative",
+    "uncertainty": 'the expanded uncertainty (k = 2) in quotes: "1.4" in the quantity\'s unit, or "25 %"',
+    "source": "where it is from, in quotes",
+    "operation": 'a list such as [{state = "starting", from = 2026-12-01T05:00:00, to = 2026-12-01T09:00:00, '
+    'confirmed = "officer-2"}]',
+    "state": "starting, stopping or stopped",
     "properties": 'a table such as {phase = "earthworks"}',
 }
 TYPES: dict[str, type[City | District | Site | Sender]] = {
@@ -201,7 +213,7 @@ def _unpack(packed: bytes) -> Entries:
     shared: dict[object, object] = {}
     for board in boards:
         msgspec.structs.force_setattr(board, "site", entries.sites[board.site].id)
-        for field in ("sensors", "installed", "calibration_due", "retired", "note"):
+        for field in ("sensors", "installed", "calibration_due", "retired", "note", "instruments"):
             value = getattr(board, field)
             if value:
                 msgspec.structs.force_setattr(board, field, shared.setdefault(value, value))
@@ -229,6 +241,16 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         _check_site(found, zone)
     if isinstance(found, Board):
         check_sensors(found.id, found.sensors)
+    if isinstance(found, Board | Station):
+        _check_instruments(found)
+
+
+def _check_instruments(sender: Board | Station) -> None:
+    try:
+        check_instruments(sender.instruments)
+    except ValueError as error:
+        kind = type(sender).__name__.lower()
+        raise EntryError(f"instruments: {error}", kind, sender.id, "instruments") from None
 
 
 def check_sensors(board: str, sensors: Iterable[str]) -> None:
@@ -284,7 +306,7 @@ def _tables(raw: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 def _read_times(site: dict[str, Any]) -> None:
     """Turn ISO 8601 texts of permits and backgrounds into times: msgspec takes them only with seconds and an offset."""
-    found = [site.get(field) for field in ("night_work", "background")]
+    found = [site.get(field) for field in ("night_work", "background", "operation")]
     for one in [one for some in found if isinstance(some, list) for one in some]:
         for end in ("from", "to", "since", "until"):
             if isinstance(one, dict) and isinstance(one.get(end), str):
@@ -334,13 +356,24 @@ def _check_site(site: Site, zone: ZoneInfo) -> None:
     for level in site.background:
         _check_background(site, level, zone)
     _check_permits(site, zone)
+    for one in site.operation:
+        _local_times(one, ("from_", "to"), zone)
+        if one.to <= one.from_:
+            problem = f"operation: to = {one.to}: expected a time later than from = {one.from_}"
+            raise EntryError(problem, "site", site.id, "operation")
+
+
+def _local_times(entry: msgspec.Struct, fields: Iterable[str], zone: ZoneInfo) -> None:
+    """Take times without an offset for local ones."""
+    for field in fields:
+        when = getattr(entry, field)
+        if when is not None and when.tzinfo is None:
+            msgspec.structs.force_setattr(entry, field, when.replace(tzinfo=zone))
 
 
 def _check_permits(site: Site, zone: ZoneInfo) -> None:
     for permit in site.night_work:
-        for end, when in (("from_", permit.from_), ("to", permit.to)):
-            if when.tzinfo is None:
-                msgspec.structs.force_setattr(permit, end, when.replace(tzinfo=zone))
+        _local_times(permit, ("from_", "to"), zone)
         if permit.to <= permit.from_:
             problem = f"night_work: permit {permit.permit!r} ends before it begins; expected 'to' later than 'from'"
             raise EntryError(problem, "site", site.id, "night_work")
@@ -362,10 +395,7 @@ def _kinds() -> str:
 
 
 def _check_background(site: Site, one: Background, zone: ZoneInfo) -> None:
-    for end in ("from_", "to", "since", "until"):
-        when = getattr(one, end)
-        if when is not None and when.tzinfo is None:
-            msgspec.structs.force_setattr(one, end, when.replace(tzinfo=zone))
+    _local_times(one, ("from_", "to", "since", "until"), zone)
     problem = ""
     if one.to <= one.from_:
         problem = f"to = {one.to}: expected a time later than from = {one.from_}"
@@ -402,6 +432,8 @@ def _check_senders(by_kind: Mapping[str, Mapping[str, Sender]], sites: dict[str,
             if id_ in ids:
                 raise EntryError(f"a {ids[id_]} has that id, too; give each an id of its own", kind, id_, "id")
             ids[id_] = kind
+            if isinstance(sender, Board | Station):
+                _check_instruments(sender)
             number = _number(sender)
             if number is not None and (other := numbers.setdefault(number, id_)) != id_:
                 field, value = number
@@ -479,7 +511,9 @@ def _expected(kind: str, field: str) -> str:
 
 def _fields(kind: str, inner: str) -> list[str]:
     of: Callable[[Any], tuple[Any, ...]] = msgspec.structs.fields
-    struct: Any = {"background": Background, "contacts": Contact, "night_work": NightWork}.get(inner, TYPES[kind])
+    inside = {"background": Background, "contacts": Contact, "night_work": NightWork, "instruments": Instrument}
+    inside["operation"] = Operation
+    struct: Any = inside.get(inner, TYPES[kind])
     return [field.encode_name for field in of(struct)]
 
 

@@ -214,18 +214,20 @@ def retire(
         new get a key; 'fenceline registry key' hands it out.
 
         CSV: the first line names the columns, in any order, all but id may be left out. Sites: id, district, kind, en,
-        zh, zone_class, latitude, longitude, contacts (role|name|phone|email), night_work (from|to|permit|note). Boards:
-        id, site, sensors (separated by blanks), installed, calibration_due, retired, note. Stations have mn, terminals
-        phone and plate. Several contacts or permits are separated by semicolons. An empty cell takes the field away.
+        zh, zone_class, latitude, longitude, contacts (role|name|phone|email), night_work (from|to|permit|note),
+        operation (from|to|state|confirmed|note). Boards: id, site, sensors (separated by blanks), installed,
+        calibration_due, retired, note, instruments (of|class|uncertainty|source). Stations have mn, terminals phone and
+        plate. Several contacts, permits and the like are separated by semicolons. An empty cell takes the field away.
         UTF-8 and GB18030, as spreadsheets save them.""",
         """从 TOML 或 CSV 文件新增条目并更新已有条目；不加 --replace 时不删除任何内容。
 
         先整体检查导入后的登记册：有任何错误则不作更改。新设备会生成密钥，用 fenceline registry key 导出。
 
         CSV：第一行为列名，顺序不限，除 id 外均可省略。站点：id、district、kind、en、zh、zone_class、latitude、
-        longitude、contacts（角色|姓名|电话|邮箱）、night_work（开始|结束|许可证|备注）。设备：id、site、
-        sensors（以空格分隔）、installed、calibration_due、retired、note。监测站有 mn，车载终端有 phone 和 plate。
-        多个联系人或许可证以分号分隔。
+        longitude、contacts（角色|姓名|电话|邮箱）、night_work（开始|结束|许可证|备注）、
+        operation（开始|结束|工况|确认人|备注）。设备：id、site、sensors（以空格分隔）、installed、calibration_due、
+        retired、note、instruments（监测项|等级|不确定度|依据）。监测站有 mn，车载终端有 phone 和 plate。
+        多个联系人、许可证等以分号分隔。
         空单元格表示清除该字段。支持电子表格保存的 UTF-8 和 GB18030 编码。""",
     ),
     "fenceline registry import boards.csv --dry-run",

@@ -30,6 +30,8 @@ class City(_Entry, frozen=True):
     zh: Text
     jurisdiction: str = "CN"
     """Where it lies, which decides whose standards bind its sites: a code such as CN-GD, or a name."""
+    decision: Literal["simple", "guarded_acceptance", "guarded_rejection"] = "simple"
+    """How the uncertainty of instruments is taken into account when a value is compared with a limit (JCGM 106)."""
 
 
 class District(_Entry, frozen=True):
@@ -81,6 +83,18 @@ class Background(_Entry, frozen=True, rename={"from_": "from"}):
     note: Text | None = None
 
 
+class Operation(_Entry, frozen=True, rename={"from_": "from"}):
+    """When a plant was started, stopped or at rest, as its operator has declared: from `from_` up to `to`."""
+
+    state: Literal["starting", "stopping", "stopped"]
+    from_: dt.datetime
+    """Without offset it is local time of the registry, like `to`."""
+    to: dt.datetime
+    confirmed: Text
+    """The officer who has confirmed the declaration."""
+    note: Text | None = None
+
+
 class Site(_Entry, frozen=True):
     """A site: its kind, which a domain pack declares, decides which limits bind it."""
 
@@ -99,12 +113,28 @@ class Site(_Entry, frozen=True):
     """Of the newest that holds, the level is taken for correcting."""
     reference: Id | None = None
     """The board or station that measures the background of the area for it; left out: the one of its district."""
+    operation: tuple[Operation, ...] = ()
+    """When its plant did not run as usual: of what is not declared nothing is known, and running is assumed."""
     properties: dict[str, str] = {}
     """What else limits ask of it (`schemas.site_properties`), such as fuel or phase."""
 
     def permit_at(self, when: dt.datetime) -> NightWork | None:
         """Return the permit for night work that holds at an aware time."""
         return next((permit for permit in self.night_work if permit.from_ <= when < permit.to), None)
+
+
+class Instrument(_Entry, frozen=True, rename={"class_": "class"}):
+    """How good the instrument is that measures a quantity, or all quantities of a family that are not named."""
+
+    of: Text
+    """A quantity, such as pm10, or a family, such as noise."""
+    class_: Literal["type_approved", "class_1", "class_2", "indicative"]
+    """type_approved: by the state, for legal measurements. class_1, class_2: of its product standard, such as IEC
+    61672-1. indicative: it makes no violation, only a suspicion that calls for a measurement."""
+    uncertainty: Text | None = None
+    """Expanded (k = 2), of a mean as limits are about: "1.4" in the quantity's unit, or "25 %" of the limit."""
+    source: Text | None = None
+    """Where class and uncertainty are from: a certificate, a data sheet, a collocation with its date."""
 
 
 class Board(_Entry, frozen=True):
@@ -121,6 +151,8 @@ class Board(_Entry, frozen=True):
     retired: dt.date | None = None
     """The local day from which the hub refuses what it says."""
     note: Text | None = None
+    instruments: tuple[Instrument, ...] = ()
+    """How good its instruments are; what is not named is not stated."""
 
 
 class Station(_Entry, frozen=True):
@@ -135,6 +167,7 @@ class Station(_Entry, frozen=True):
     calibration_due: dt.date | None = None
     retired: dt.date | None = None
     note: Text | None = None
+    instruments: tuple[Instrument, ...] = ()
 
 
 class Terminal(_Entry, frozen=True):

@@ -23,16 +23,30 @@ from schemas.toml_text import TomlError, parse_toml
 MOST_BYTES = 5_000_000
 """Of a file to import: 50,000 boards, which take half a minute to check and compare."""
 COLUMNS = {
-    "site": ("id", "district", "kind", "en", "zh", "zone_class", "latitude", "longitude", "contacts", "night_work"),
-    "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note"),
-    "station": ("id", "site", "mn", "installed", "calibration_due", "retired", "note"),
+    "site": (
+        "id",
+        "district",
+        "kind",
+        "en",
+        "zh",
+        "zone_class",
+        "latitude",
+        "longitude",
+        "contacts",
+        "night_work",
+        "operation",
+    ),
+    "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note", "instruments"),
+    "station": ("id", "site", "mn", "installed", "calibration_due", "retired", "note", "instruments"),
     "terminal": ("id", "site", "phone", "plate", "installed", "retired", "note"),
 }
 CONTACT = ("role", "name", "phone", "email")
 PERMIT = ("from", "to", "permit", "note")
+OPERATION = ("from", "to", "state", "confirmed", "note")
+INSTRUMENT = ("of", "class", "uncertainty", "source")
+RECORDS = {"contacts": CONTACT, "night_work": PERMIT, "instruments": INSTRUMENT, "operation": OPERATION}
+"""Columns of several records in a cell, with the parts of each."""
 DATES = ("installed", "calibration_due", "retired")
-LISTS = ("contacts", "night_work")
-"""Columns of several records in a cell."""
 HEADINGS = {
     "编号": "id",
     "区县": "district",
@@ -50,6 +64,8 @@ HEADINGS = {
     "校准到期": "calibration_due",
     "停用日期": "retired",
     "备注": "note",
+    "仪器": "instruments",
+    "工况申报": "operation",
 }
 """Chinese headings."""
 
@@ -230,7 +246,7 @@ def parse_cell(column: str, cell: str) -> Any:
         ValueError: it is not what the column holds; the text tells what it holds.
     """
     text = cell if column == "note" else cell.strip()
-    text = text if column in LISTS else restored(text)
+    text = text if column in RECORDS else restored(text)
     if not text:
         return None
     parse = _PARSERS.get(column)
@@ -276,6 +292,8 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "sensors": _words,
     "contacts": _records(CONTACT, 3),
     "night_work": _records(PERMIT, 3),
+    "instruments": _records(INSTRUMENT, 2),
+    "operation": _records(OPERATION, 4),
 } | dict.fromkeys(DATES, _date)
 
 
@@ -298,8 +316,8 @@ def _cell(kind: str, entry: dict[str, Any], column: str) -> str:
         return ""
     if column == "sensors":
         return safe(" ".join(value))
-    if column in LISTS:
-        return record_text(kind, entry["id"], column, value, CONTACT if column == "contacts" else PERMIT)
+    if column in RECORDS:
+        return record_text(kind, entry["id"], column, value, RECORDS[column])
     return value.isoformat() if isinstance(value, dt.date) else safe(str(value))
 
 

@@ -16,7 +16,19 @@ import msgspec
 
 from hub.config.files import Config, ConfigError, read_toml
 from hub.registry.check import Entries, EntryError, check
-from hub.registry.entries import Background, Board, City, Contact, District, NightWork, Sender, Site, Station, Terminal
+from hub.registry.entries import (
+    Background,
+    Board,
+    City,
+    Contact,
+    District,
+    Instrument,
+    NightWork,
+    Sender,
+    Site,
+    Station,
+    Terminal,
+)
 
 __all__ = [
     "Background",
@@ -24,6 +36,7 @@ __all__ = [
     "City",
     "Contact",
     "District",
+    "Instrument",
     "LiveRegistry",
     "NightWork",
     "Registry",

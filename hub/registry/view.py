@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hub.registry.instruments import CLASSES
 from hub.registry.live import Board, Registry, Sender, Site, Station, Terminal
 from hub.terminal.tables import Cell, say, table
 from schemas.domains import kind_name, site_kinds
@@ -46,6 +47,11 @@ TEXTS = {
     "calibration_due": Text("Calibration due", "校准到期"),
     "retired": Text("Retired from", "停用日期"),
     "note": Text("Note", "备注"),
+    "background": Text("Background", "背景值"),
+    "reference": Text("Reference station", "参照站"),
+    "properties": Text("Properties", "属性"),
+    "operation": Text("Declared operation", "工况申报"),
+    "instruments": Text("Instruments", "仪器"),
     "state": Text("State", "状态"),
     "in use": Text("in use", "在用"),
     "is retired": Text("RETIRED", "已停用"),
@@ -218,7 +224,14 @@ class RegistryView:
         return Cell(self.text(now) + later)
 
     def _fields(self, entry: Sender | Site) -> list[tuple[str, str | Cell]]:
-        return [(self.text(name), self._value(value)) for name, value in plain(entry).items()]
+        shown = {name: self._value(value) for name, value in plain(entry).items()}
+        if isinstance(entry, Board | Station):
+            parts = (
+                (one.of, CLASSES[one.class_].into(self._lang), one.uncertainty, one.source) for one in entry.instruments
+            )
+            told = "\n".join(", ".join(filter(None, part)) for part in parts)
+            shown["instruments"] = told or CLASSES[""].into(self._lang)
+        return [(self.text(name), value) for name, value in shown.items()]
 
     def _value(self, value: Any) -> str:
         if isinstance(value, (list, tuple)):

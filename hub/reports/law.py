@@ -27,8 +27,8 @@ NEAR = 0.9
 NEAR_DB = 3.0
 """...and of a limit in dB, from so many dB below it on."""
 NONE, KEPT, CLOSE, EXCEEDED, SUSPECTED = 0, 1, 2, 3, 4
-"""States of a site. SUSPECTED, above a limit without a background to correct by, lies between CLOSE and EXCEEDED; its
-number came last."""
+"""States of a site. SUSPECTED, above a limit without a background to correct by or with an instrument that cannot tell,
+lies between CLOSE and EXCEEDED; its number came last."""
 GRAVE = (NONE, KEPT, CLOSE, SUSPECTED, EXCEEDED)
 """The states, the worst last."""
 
@@ -152,6 +152,6 @@ def _level(v: KeptVerdict) -> tuple[int, float]:
         return NONE, 0.0
     share = points.ratio(value, v.limit_value, v.unit)
     if v.outcome in ABOVE:
-        return EXCEEDED if v.outcome == "exceeded" else SUSPECTED, share
+        return SUSPECTED if v.suspected else EXCEEDED, share
     close = value >= v.limit_value - NEAR_DB if v.unit.startswith("dB") else share >= NEAR
     return CLOSE if close else KEPT, share

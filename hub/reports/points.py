@@ -99,14 +99,17 @@ def verdict(v: KeptVerdict) -> str:
         "assumed": v.assumed or None,
         "rounding": v.rounding or None,
         "reason": v.reason or None,
-        "exceeded": int(v.outcome == "exceeded"),
+        "exceeded": int(v.outcome == "exceeded" and not v.suspected),
         # One field for all that is neither kept nor exceeded: a strip asks old points, which have no other, too.
-        "invalid": {"invalid": 1, "above_uncorrected": 2, "open": 3}.get(v.outcome, 0),
+        "invalid": 2 if v.suspected else {"invalid": 1, "open": 3}.get(v.outcome, 0),
         "permitted": int(v.permitted),
         "end": int(v.end),
         "revision": int(v.revision),
         "verified": v.verified,
         "proof": v.proof,
+        "instrument": v.instrument or "not_stated",
+        "uncertainty": number(v.uncertainty),
+        "decision": v.decision,
     }
     return point("verdict", series(v), fields, v.start)
 
@@ -150,6 +153,8 @@ def alert(alert: Alert, registry: Registry) -> str:
         "unit": alert.unit,
         "clause": alert.clause,
         "capture": number(alert.capture),
+        "instrument": alert.instrument or "not_stated",
+        "uncertainty": number(alert.uncertainty),
         "text_en": text.en,
         "text_zh": text.zh,
         "acknowledged_by": alert.acknowledged_by,

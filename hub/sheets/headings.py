@@ -34,6 +34,7 @@ ALIASES = {
     "humidity": ("rh", "hum", "湿度", "相对湿度", "relativehumidity", "环境湿度"),
     "pressure": ("press", "气压", "大气压", "airpressure", "barometricpressure", "大气压力"),
     "wind_speed": ("ws", "风速", "windspeed"),
+    "rain": ("降水", "降雨", "降水量", "降雨量", "雨量", "precipitation", "rainfall"),
     "wind_dir": ("风向", "winddirection", "winddir"),
 }
 """What people call a quantity beside its key, its names in the catalogue and its HJ 212 code, squeezed as here."""

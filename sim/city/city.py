@@ -21,6 +21,15 @@ QUIET = (
 """The background of every site as the registry has it, by day and by night: without one noise violates nothing."""
 
 
+STATED = (
+    '{of = "noise", class = "class_1", uncertainty = "1.0", source = "simulated"}',
+    '{of = "dust", class = "type_approved", uncertainty = "20 %", source = "simulated"}',
+    '{of = "gas", class = "type_approved", uncertainty = "15 %", source = "simulated"}',
+    '{of = "stack", class = "type_approved", uncertainty = "10 %", source = "simulated"}',
+)
+"""How good every board's instruments are: what is simulated is as exact as anything that is approved."""
+
+
 @dataclass(frozen=True)
 class CitySite:
     """A site, what goes on there (a profile of a domain pack), and how many boards stand at its fence."""
@@ -145,7 +154,7 @@ def write_hub(
         if site.properties:
             text += f"properties = {{{', '.join(f'{k} = {json.dumps(v)}' for k, v in site.properties.items())}}}\n"
     for board in boards(sites):
-        text += f'\n[[board]]\nid = "{board.id}"\nsite = "{board.site.id}"\n'
+        text += f'\n[[board]]\nid = "{board.id}"\nsite = "{board.site.id}"\ninstruments = [{", ".join(STATED)}]\n'
     (folder / "registry.toml").write_text(text, "utf-8")
     path = folder / "keys.toml"
     path.touch(mode=0o600)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fenceline
@@ -28,9 +29,22 @@ LIMITS = {f"{s.id} {n.id}": (s, n) for s, n in load_limits() if s.id == "GB 1252
 
 
 def verdict(
-    value, *, start=NINE, device="fence-1", rule=DAY, outcome="", revision=1, judged=0.0, capture=1.0, background=20.0
+    value,
+    *,
+    start=NINE,
+    device="fence-1",
+    rule=DAY,
+    outcome="",
+    revision=1,
+    judged=0.0,
+    capture=1.0,
+    background=20.0,
+    **more,
 ):
-    """Return the verdict on a window of 20 min; its outcome follows from the value unless it is given."""
+    """Return the verdict on a window of 20 min; its outcome follows from the value unless it is given.
+
+    `more`: further fields of the verdict, in place of those that follow.
+    """
     standard, limit = LIMITS[rule]
     site = CITY.site_of(device)
     compared = None if value is None else rounded(value, 0)
@@ -38,7 +52,7 @@ def verdict(
     if not outcome:
         known = "exceeded" if background is not None else "above_uncorrected"
         outcome = "invalid" if value is None else known if above else "compliant"
-    return Verdict(
+    found = Verdict(
         district=site.district,
         site=site.id,
         device=device,
@@ -65,6 +79,7 @@ def verdict(
         judged=judged,
         binding="binds",
     )
+    return replace(found, **more)
 
 
 def early(used=0.8, *, start=NINE, device="fence-1", rule=DAY, certain=False, reached_at=None):

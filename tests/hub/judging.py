@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from hub.judge import Background, Engine, NoArchive, Place, Plans
 from hub.judge.averaging import rounded
+from hub.judge.boards import UNSTATED
 from hub.judge.windows import LocalTime
 from schemas import jurisdictions_of, load_limits, load_quantities
 
@@ -17,7 +18,9 @@ END = 1 << 60
 class Sites:
     """Boards `a` and `b` of one site, and board `r` that measures the background of the area for `a`, if asked."""
 
-    def __init__(self, place, background=None, reference=None):
+    def __init__(self, place, background=None, reference=None, instrument=UNSTATED):
+        self._instrument = instrument
+        self.declared = ()
         self._place = place
         self._reference = reference
         # Measured at each hour of a day: it holds by day and by night, on whatever clock.
@@ -32,6 +35,12 @@ class Sites:
 
     def backgrounds(self, device):
         return self._backgrounds
+
+    def starting(self, device):
+        return self.declared
+
+    def instrument(self, device, quantity):
+        return self._instrument(quantity) if callable(self._instrument) else self._instrument
 
     def reference(self, device):
         return self._reference if device == "a" else None
@@ -50,6 +59,7 @@ class Bench:
         tz: its time zone.
         background: LAeq of the site at rest; so low that nothing is taken off, unless a test says otherwise.
         reference: the board that measures the background of the area.
+        instrument: what is stated of all that measures there; or tells it by quantity.
     """
 
     def __init__(
@@ -62,13 +72,17 @@ class Bench:
         tz=None,
         background=20.0,
         reference=None,
+        instrument=UNSTATED,
         **properties,
     ):
         self.zone = ZoneInfo(tz or "Asia/Shanghai")
         limits = [(s, n) for s, n in LIMITS if not standards or s.id in standards]
         place = Place(kind, zone, jurisdictions_of(where), tuple(sorted(properties.items())))
         self.engine = Engine(
-            Plans(limits, QUANTITIES), LocalTime(self.zone), Sites(place, background, reference), NoArchive()
+            Plans(limits, QUANTITIES),
+            LocalTime(self.zone),
+            Sites(place, background, reference, instrument),
+            NoArchive(),
         )
         self.midnight = self.at(day)
 

@@ -12,6 +12,7 @@ from hub.upkeep.checks.certificates import check_certificates
 from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs_here
 from hub.upkeep.checks.files import check_catalogue, check_config, check_registry, check_secret
 from hub.upkeep.checks.finding import Finding, FindingState
+from hub.upkeep.checks.instruments import check_collocations
 from hub.upkeep.checks.services import check_http, check_people
 from hub.upkeep.checks.store import check_store
 from schemas.language import Text
@@ -32,7 +33,9 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     findings += check_registry(config)
     findings += check_data(config.data, quick=quick) + check_clock(config.data)
     with suppress(ConfigError):  # check_registry says it
-        findings += check_messages(config.data, load_registry(config).keys)
+        registry = load_registry(config)
+        findings += check_messages(config.data, registry.keys)
+        findings += check_collocations(config.data, registry)
     findings += check_certificates(config.broker)
     if config.broker.password_file:
         findings += check_secret("broker password", config.broker.password_file, Text("the password", "密码"))

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from hub.config.files import Config, ConfigError, load_config, read_toml
-from hub.registry.check import EntryError, check
+from hub.registry.check import Entries, EntryError, check
+from hub.registry.entries import Board, Station
+from hub.registry.instruments import DECISIONS
 from hub.registry.live import key_of
 from hub.upkeep.checks.finding import Finding, FindingState, ok, problem
 from schemas import CatalogueError, load_limits, load_quantities
@@ -103,6 +105,7 @@ def check_registry(config: Config) -> list[Finding]:
         ok("registry", f"{sites} sites, {boards} boards", f"{sites} 个站点，{boards} 台设备"),
         ok("time zone", f"{zone}: it is {local} there", f"{zone}：当地时间 {local}"),
     ]
+    findings += _check_instruments(entries)
     known = {site.district for site in entries.sites.values()}
     findings += [
         problem(
@@ -117,6 +120,28 @@ def check_registry(config: Config) -> list[Finding]:
         if name not in known
     ]
     return findings + (_check_keys(config.keys, list(entries.boards)) if boards else [])
+
+
+def _check_instruments(entries: Entries) -> list[Finding]:
+    """Say how good the instruments are as stated, and by which rule each city decides."""
+    senders: list[Board | Station] = [*entries.boards.values(), *entries.stations.values()]
+    unsaid = [one.id for one in senders if not one.instruments]
+    indicative = [one.id for one in senders if any(part.class_ == "indicative" for part in one.instruments)]
+    en = [f"{len(senders) - len(unsaid)} of {len(senders)} boards and stations state how good their instruments are"]
+    zh = [f"{len(senders)} 台设备和监测站中有 {len(senders) - len(unsaid)} 台注明了仪器等级"]
+    for ids, what in (
+        (unsaid, Text("class not stated", "等级未注明")),
+        (indicative, Text("indicative, suspicions only", "指示性，仅能认定为疑似")),
+    ):
+        if ids:
+            names = ", ".join(ids[:MOST]) + (", ..." if len(ids) > MOST else "")
+            en.append(f"{what.en}: {names}")
+            zh.append(f"{what.zh}：{names}")
+    for city in entries.cities.values():
+        if city.decision != "simple":
+            en.append(f"{city.id} decides by {DECISIONS[city.decision].en}")
+            zh.append(f"{city.zh}的判定规则：{DECISIONS[city.decision].zh}")
+    return [ok("instruments", "; ".join(en), "；".join(zh))] if senders else []
 
 
 def _check_keys(path: Path, boards: list[str]) -> list[Finding]:

@@ -372,6 +372,39 @@ def test_above_a_limit_without_a_background_is_told_as_a_suspicion_and_never_as_
     assert city.alert()["state"] == "resolved"
 
 
+def test_what_an_indicative_instrument_says_is_told_as_a_suspicion_however_high(city):
+    city.judge(95.0, instrument="indicative", uncertainty=3.0, grade="suspicion", reason="indicative")
+    alert = city.alert()
+    assert (alert["severity"], alert["instrument"], alert["uncertainty"]) == ("suspicion", "indicative", 3.0)
+    en, zh = alert["text"].splitlines()
+    assert "A suspicion, no violation: the instrument is indicative; measure with a better one." in en
+    assert "疑似超标，尚不构成违法认定：仪器为指示性，请用更高等级仪器测量。" in zh
+    city.judge(95.0, start=after(1), instrument="class_1", uncertainty=1.4)
+    assert city.alert()["severity"] == "critical", "a better instrument measures now"
+    raised = city.steps()[-1]
+    assert raised["detail"].endswith("Instrument: class 1, ±1.4 dB(A) (k = 2).")
+    assert raised["detail_zh"].endswith("仪器：1级，±1.4 dB(A)（k = 2）。")
+
+
+def test_what_lies_within_the_uncertainty_is_told_with_it(city):
+    more = {"instrument": "class_2", "uncertainty": 2.0, "decision": "guarded_rejection"}
+    city.judge(71.0, grade="suspicion", reason="guard_band", **more)
+    alert = city.alert()
+    assert (alert["severity"], alert["decision"]) == ("suspicion", "guarded_rejection")
+    en, zh = alert["text"].splitlines()
+    assert "within the uncertainty of the instrument (±2 dB(A), k = 2); measure with a better one." in en
+    assert "在仪器不确定度（±2 dB(A)，k = 2）之内" in zh
+    assert "not stated" not in en
+
+
+def test_an_instrument_of_which_nothing_is_stated_is_told_as_that(city):
+    city.judge(74.0)
+    en, zh = city.alert()["text"].splitlines()
+    assert en.endswith("The instrument's class is not stated.")
+    assert zh.endswith("仪器等级未注明。")
+    assert city.alert()["severity"] == "violation", "judged as ever"
+
+
 def test_what_is_compared_is_told_where_it_differs_from_what_was_measured(city):
     city.judge(74.6)
     en, zh = city.alert()["text"].splitlines()

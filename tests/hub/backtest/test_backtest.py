@@ -70,12 +70,46 @@ def test_one_json_object_for_each_verdict_and_a_summary_at_the_end(run):
     assert first == (
         '{"standard":"GB 12523-2025","limit":"laeq-day","quantity":"laeq","start":"2026-03-02T09:00:00+08:00",'
         '"end":"2026-03-02T09:20:00+08:00","value":67.4,"compared":67,"limit_value":70,"unit":"dB(A)","verified":"U",'
-        '"rounding":"S","capture":1.0,"outcome":"compliant","grade":"","reason":"","missing":"",'
+        '"rounding":"S","capture":1.0,"outcome":"compliant","grade":"","instrument":"",'
+        '"uncertainty":null,"decision":"simple","reason":"","missing":"",'
         '"assumed":"sensitive=near, works=planned","valid":true,"exceeded":false}'
     )
     assert summary == (
         '{"summary":true,"verdicts":1,"exceeded":0,"above_uncorrected":0,"open":0,"invalid":0,"left_open":[]}'
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "outcome", "grade", "reason"),
+    [
+        (("--uncertainty", "1.4"), "exceeded", "violation", ""),
+        (("--uncertainty", "1.4", "--decision", "guarded_rejection"), "exceeded", "suspicion", "guard_band"),
+        (("--uncertainty", "0.9", "--decision", "guarded_rejection"), "exceeded", "violation", ""),
+        (("--instrument", "indicative"), "exceeded", "suspicion", "indicative"),
+    ],
+)
+def test_what_the_instrument_cannot_tell_is_a_suspicion(run, options, outcome, grade, reason):
+    """71 dB are 1 dB above the limit."""
+    ((one,), summary) = verdicts(run(table(*minutes(*[71] * 20)), "--json", *options)[1])
+    assert (one["outcome"], one["grade"], one["reason"]) == (outcome, grade, reason)
+    assert summary["exceeded"] == 1
+    assert summary.get("suspected", 0) == (grade == "suspicion")
+    out = run(table(*minutes(*[71] * 20)), *options)[1]
+    assert ("1 suspected" in out) == (grade == "suspicion")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--decision", "guarded_acceptance"), "needs an uncertainty"),
+        (("--uncertainty", "much"), "expected a number such as"),
+        (("--uncertainty", "0"), "expected a number such as"),
+    ],
+)
+def test_an_uncertainty_that_says_nothing_is_refused(run, options, told):
+    code, out, err = run(table(*minutes(*[71] * 20)), *options)
+    assert (code, out) == (2, "")
+    assert told in err
 
 
 @pytest.mark.parametrize(

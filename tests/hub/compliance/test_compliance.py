@@ -81,6 +81,9 @@ def test_half_the_time_60_db_and_half_70_db_is_a_verdict_of_67_4_db(hub, board):
         "missing": "",
         "assumed": "sensitive=near, works=planned",
         "proof": "mac",
+        "instrument": "",
+        "uncertainty": None,
+        "decision": "simple",
     }
     assert hub.alerts() == []
 

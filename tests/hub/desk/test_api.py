@@ -28,6 +28,7 @@ from hub.health.metrics import Metrics
 from hub.http import guard
 from hub.http.problems import Rate, language
 from hub.http.server import MOST_BODY, Server, make_app
+from hub.registry.live import City, District, Instrument
 from hub.series import SqliteStore
 from hub.series.sink import StoreSink
 from hub.wire.seal import authentic
@@ -409,6 +410,43 @@ def test_a_suspicion_and_what_is_open_are_told_as_such(tmp_path):
         found = api.get("/verdicts?outcome=open").json()["verdicts"]
         assert {(one["missing"], one["grade"], one["limit"]) for one in found} == {("zone_class", "", 70)}
         assert {one["reason"] for one in found} == {"what of the site decides the limit is not known"}
+
+
+def test_how_good_the_instrument_is_stands_with_verdict_alert_and_evidence(tmp_path):
+    """71 dB are 1 above the limit: within what a class 2 meter can be off. Of the mill's board nothing is stated."""
+    stated = Instrument(of="noise", class_="class_2", uncertainty="2", source="data sheet")
+    write_files(tmp_path)
+    registry = (tmp_path / "registry.toml").read_text("utf-8")
+    line = '\ninstruments = [{of = "noise", class = "class_2", uncertainty = "2", source = "data sheet"}]\n'
+    registry = registry.replace('id = "fence-1"\nsite = "tower"\n', 'id = "fence-1"\nsite = "tower"' + line)
+    (tmp_path / "registry.toml").write_text(registry, "utf-8")
+    board = msgspec.structs.replace(CITY.boards["fence-1"], instruments=(stated,))
+    city = msgspec.structs.replace(
+        CITY,
+        boards=CITY.boards | {"fence-1": board},
+        cities={"home": City(id="home", en="Home", zh="本市", decision="guarded_rejection")},
+        named_districts={"north": District(id="north", city="home", en="North", zh="北区")},
+    )
+    (tmp_path / "data").mkdir()
+    with Hub(tmp_path / "data", [(s, n) for s, n in load_limits() if s.id == "GB 12523-2025"], city) as hub:
+        hub.now = NOON + 1205
+        for device in ("fence-1", "fence-2"):
+            hub.hear(Speaker(device).telemetry(*[record(NOON + 60 * n, 60, laeq=71.0) for n in range(20)]))
+        hub.judge()
+    with an_api(tmp_path) as api:
+        rows = {one["board"]: one for one in api.get("/verdicts").json()["verdicts"]}
+        how = lambda one: (one["grade"], one["instrument"], one["uncertainty"], one["decision"])  # noqa: E731
+        assert how(rows["fence-1"]) == ("suspicion", "class_2", 2.0, "guarded_rejection")
+        assert rows["fence-1"]["reason"].startswith("nearer to the limit than the instrument is certain")
+        assert how(rows["fence-2"]) == ("violation", "", None, "simple")
+        (alert,) = api.get("/alerts?severity=suspicion").json()["alerts"]
+        assert (alert["board"], alert["instrument"], alert["uncertainty"]) == ("fence-1", "class_2", 2.0)
+        detail = api.get(f"/alerts/{alert['id']}").json()
+        assert detail["measured_by"] == "class 2, ±2 dB(A) (k = 2), guarded rejection"
+        (other,) = api.get("/alerts?severity=violation").json()["alerts"]
+        assert api.get(f"/alerts/{other['id']}").json()["measured_by"] == "class not stated, simple acceptance"
+    shown = run(tmp_path, "alerts", "evidence", alert["id"]).out
+    assert "class 2, ±2 dB(A) (k = 2), data sheet, guarded rejection" in shown
 
 
 def window(busy, **more):

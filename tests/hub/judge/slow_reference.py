@@ -10,6 +10,7 @@ from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Decimal
 from random import Random
+from typing import NamedTuple
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 LOCAL = timezone(timedelta(hours=8))
@@ -59,25 +60,71 @@ class Minutes:
         return {start: mean(values) for start, values in self.windows(key, HOUR) if len(values) >= 45}
 
 
-def judge(minutes, place, background, reference):
-    """Return outcome and value by (rule, start)."""
+class Meter(NamedTuple):
+    """What is stated of the instruments: class, uncertainty in dB and as a share of a limit, the city's rule."""
+
+    kind: str = ""
+    decibels: str = ""
+    share: str = ""
+    rule: str = "simple"
+
+    def says(self, told, limit, share=True):
+        """Return outcome and grade of a rounded value; without an uncertainty nothing is guarded."""
+        width = Decimal(0)
+        if share and self.share:
+            width = Decimal(self.share) * Decimal(repr(limit))
+        if not share and self.decibels:
+            width = Decimal(self.decibels)
+        over = Decimal(repr(told)) - Decimal(repr(limit))
+        if self.rule == "guarded_acceptance" and width:
+            above, sure = over > -width, over > 0
+        elif self.rule == "guarded_rejection" and width:
+            above, sure = over > 0, over > width
+        else:
+            above = sure = over > 0
+        if not above:
+            return "compliant", ""
+        return "exceeded", "violation" if sure and self.kind != "indicative" else "suspicion"
+
+
+STATED = (
+    Meter(),
+    Meter("class_1", "1.4", "0.05"),
+    Meter("class_2", "2", "0.2", "guarded_rejection"),
+    Meter("", "1.4", "0.1", "guarded_acceptance"),
+    Meter("type_approved", "", "", "guarded_rejection"),
+    Meter("indicative", "3", "0.4"),
+    Meter("indicative", "1", "0.3", "guarded_acceptance"),
+)
+
+
+def judge(minutes, place, background, reference, meter=STATED[0]):
+    """Return outcome, value and grade by (rule, start)."""
     found = {}
-    found |= noise(minutes, background)
-    found |= air(minutes)
+    found |= noise(minutes, background, meter)
+    found |= air(minutes, meter)
     if place == "CN-SH":
-        found |= shanghai(minutes)
+        found |= shanghai(minutes, meter)
     if place == "CN-HE":
-        found |= hebei(minutes, reference)
+        found |= hebei(minutes, reference, meter)
     return found
 
 
-def noise(minutes, background):
+INVALID = "invalid", ""
+
+
+def tell(said, value):
+    return said[0], value, said[1]
+
+
+def noise(minutes, background, meter):
     found = {}
     wind = defaultdict(list)
     for key in ("wind a", "wind b"):
         for start, values in minutes.windows(key, 20 * MINUTE):
             if values:
                 wind[start].append(mean(values))
+    wet = {start for start, values in minutes.windows("rain b", 20 * MINUTE) if any(value > 0 for value in values)}
     for key in ("laeq", "lafmax"):
         for start, values in minutes.windows(key, 20 * MINUTE):
             night = not 6 <= local_hour(start) < 22
@@ -86,30 +133,33 @@ def noise(minutes, background):
                 continue
             rule = f"{edition} {key}-{'night' if night else 'day'}"
             value = (energy(values) if key == "laeq" else max(values)) if values else None
-            if max(wind[start], default=0) >= 5:
-                found[rule, start] = "invalid", value
+            if max(wind[start], default=0) >= 5 or start in wet:
+                found[rule, start] = tell(INVALID, value)
                 continue
             enough = len(values) >= 15
             if key == "lafmax":
-                above = value is not None and even(value, 1) > 70
-                found[rule, start] = "exceeded" if above else "compliant" if enough else "invalid", value
+                said = INVALID if value is None else meter.says(even(value, 1), 70, share=False)
+                found[rule, start] = tell(said if said[0] == "exceeded" or enough else INVALID, value)
             else:
-                found[rule, start] = level(value, 55 if night else 70, background) if enough else "invalid", value
+                said = level(value, 55 if night else 70, background, meter) if enough else INVALID
+                found[rule, start] = tell(said, value)
     return found
 
 
-def level(value, limit, background):
-    if even(value, 0) <= limit:
-        return "compliant"
+def level(value, limit, background, meter):
+    said = meter.says(even(value, 0), limit, share=False)
+    if said[0] == "compliant":
+        return said
+    kept = even(value, 0) <= limit  # nearer than the uncertainty
     if background is None:
-        return "above_uncorrected"
+        return said if kept else ("above_uncorrected", "suspicion")
     difference = even(value - background, 0)
     if difference < 3:
-        return "invalid"
-    return "exceeded" if even(value - MINUS.get(difference, 0), 0) > limit else "compliant"
+        return said if kept else INVALID
+    return meter.says(even(value - MINUS.get(difference, 0), 0), limit, share=False)
 
 
-def air(minutes):
+def air(minutes, meter):
     found = {}
     for key, places, limit in (("so2", 0, 500), ("no2", 0, 200), ("co", 1, 10), ("o3", 0, 200)):
         for start, values in minutes.windows(key, HOUR):
@@ -117,11 +167,8 @@ def air(minutes):
             stage = "-transition" if new and key == "so2" else ""
             rule = f"GB 3095-{2026 if new else 2012} {key}-hour{stage}-2"
             value = mean(values) if values else None
-            enough = len(values) >= 45
-            found[rule, start] = (
-                "invalid" if not enough else "exceeded" if even(value, places) > limit else "compliant",
-                value,
-            )
+            said = meter.says(even(value, places), limit) if len(values) >= 45 else INVALID
+            found[rule, start] = tell(said, value)
     for key, old, newer in (("pm10", 150, 120), ("pm25", 75, 60)):
         hours = minutes.hours(key)
         for start, _ in minutes.windows(key, DAY):
@@ -129,8 +176,8 @@ def air(minutes):
             valid = [hours[t] for t in range(start, start + DAY, HOUR) if t in hours]
             value = mean(valid) if valid else None
             rule = f"GB 3095-{2026 if new else 2012} {key}-day{'-transition' if new else ''}-2"
-            above = value is not None and even(value, 0) > (newer if new else old)
-            found[rule, start] = "invalid" if len(valid) < 20 else "exceeded" if above else "compliant", value
+            said = INVALID if len(valid) < 20 else meter.says(even(value, 0), newer if new else old)
+            found[rule, start] = tell(said, value)
     hours = minutes.hours("o3")
     for start, _ in minutes.windows("o3", DAY):
         running = []
@@ -139,44 +186,52 @@ def air(minutes):
             if len(eight) >= 6:
                 running.append(mean(eight))
         value = max(running, default=None)
-        above = value is not None and even(value, 0) > 160
+        said = INVALID if value is None else meter.says(even(value, 0), 160)
         rule = f"GB 3095-{2026 if local_day(start) >= date(2026, 3, 1) else 2012} o3-8h-2"
-        found[rule, start] = "exceeded" if above else "compliant" if len(running) >= 14 else "invalid", value
+        found[rule, start] = tell(said if said[0] == "exceeded" or len(running) >= 14 else INVALID, value)
     return found
 
 
-def shanghai(minutes):
+def beyond(said, free, used, day):
+    """Return what the number of windows above makes of one: only so many are permitted a day, and must be sure."""
+    if said[0] != "exceeded":
+        return said
+    used[day] += 1
+    used[day, "sure"] += said[1] == "violation"
+    if used[day] <= free:
+        return "compliant", ""
+    return "exceeded", said[1] if used[day, "sure"] > free else "suspicion"
+
+
+def shanghai(minutes, meter):
     found = {}
     for name, limit, free in (("pm-high", 2000, 1), ("pm-low", 1000, 6)):
         used = defaultdict(int)
         for start, values in minutes.windows("tsp", 15 * MINUTE):
             value = mean(values) if values else None
-            outcome = "invalid"
+            said = INVALID
             if len(values) / 15 >= 0.75:
-                outcome = "compliant"
-                if even(value, 0) > limit:
-                    used[local_day(start)] += 1
-                    outcome = "exceeded" if used[local_day(start)] > free else "compliant"
-            found[f"DB31/964-2016 {name}", start] = outcome, value
+                said = beyond(meter.says(even(value, 0), limit), free, used, local_day(start))
+            found[f"DB31/964-2016 {name}", start] = tell(said, value)
     return found
 
 
-def hebei(minutes, reference):
+def hebei(minutes, reference, meter):
     found = {}
     area = minutes.hours("pm10 area") if reference else {}
     used = defaultdict(int)
     for start, values in minutes.windows("pm10", HOUR):
         value = mean(values) if values else None
-        outcome = "invalid"
+        said = INVALID
         if len(values) >= 45:
-            known = start in area
-            least, most = (value - min(area[start], 150),) * 2 if known else (value - 150, value)
-            if even(most, 0) <= 80:
-                outcome = "compliant"
-            elif even(least, 0) > 80:
-                used[local_day(start)] += 1
-                outcome = "exceeded" if used[local_day(start)] > 2 else "compliant"
-        found["DB13/2934-2019 pm10", start] = outcome, value
+            if start in area:
+                said = meter.says(even(value - min(area[start], 150), 0), 80)
+            elif even(value, 0) <= 80:
+                said = meter.says(even(value, 0), 80)
+            elif meter.says(even(value - 150, 0), 80)[0] == "exceeded":
+                said = meter.says(even(value - 150, 0), 80)
+            said = beyond(said, 2, used, local_day(start))
+        found["DB13/2934-2019 pm10", start] = tell(said, value)
     return found
 
 
@@ -185,6 +240,7 @@ RANGES = {
     "lafmax": (58, 76),
     "wind a": (1, 7),
     "wind b": (1, 8),
+    "rain b": (-3, 1),
     "so2": (380, 620),
     "no2": (150, 250),
     "co": (7, 13),
@@ -216,36 +272,50 @@ def a_story(seed, days=3):
                 lost = flagged and dice.random() < 0.7
                 places = 0 if key.startswith(("pm", "tsp")) else 1  # as boards tell them
                 value = None if lost else round(center + dice.uniform(-2, 2) * (high - low) / 40, places)
+                if key == "rain b" and value is not None:
+                    value = max(0.0, value)
                 minutes.said[key][t] = value
                 values.append((t, value))
             if values:
                 pieces.append((key, values))
     dice.shuffle(pieces)
     background = dice.choice((None, 30.0, 55.0, 66.5))
-    return minutes, pieces, place, first, background, dice.random() < 0.7, dice
+    reference, meter = dice.random() < 0.7, STATED[seed % len(STATED)]
+    return minutes, pieces, place, first, background, reference, meter, dice
 
 
-def by_the_engine(pieces, place, first, background, reference, dice):
+def by_the_engine(pieces, place, first, background, reference, meter, dice):
     """Return what the engine says in the end: pieces come in any order, and it is judged in between."""
+    from hub.judge import Instrument
     from tests.hub.judging import LIMITS, Bench
 
     standards = {s.id for s, _ in LIMITS} & {
         *("GB 12523-2011", "GB 12523-2025", "GB 3095-2012", "GB 3095-2026", "DB31/964-2016", "DB13/2934-2019")
     }
+    noise = Instrument(meter.kind, float(meter.decibels) if meter.decibels else None, rule=meter.rule)
+    rest = Instrument(meter.kind, float(meter.share) if meter.share else None, relative=True, rule=meter.rule)
     bench = Bench(
-        *standards, where=place, day=first, background=background, reference="r" if reference else None, zone="2"
+        *standards,
+        where=place,
+        day=first,
+        background=background,
+        reference="r" if reference else None,
+        zone="2",
+        instrument=lambda quantity: noise if quantity in ("laeq", "lafmax") else rest,
     )
     found = {}
 
     def take(judgements):
         for one in judgements:
-            found[one.rule.id, one.start] = one.outcome, one.value
+            said = {"outcome": one.outcome, "grade": one.grade, "reason": one.reason}
+            found[one.rule.id, one.start] = one.outcome, one.value, grade_of(said)
         bench.engine.refresh(bench.engine._sites)  # the hub lets go of closed windows after each turn
 
     for number, (key, values) in enumerate(pieces):
         device, quantity = {
             "wind a": ("a", "wind_speed"),
             "wind b": ("b", "wind_speed"),
+            "rain b": ("b", "rain"),
             "pm10 area": ("r", "pm10"),
         }.get(key, ("a", key))
         for t, value in values:
@@ -258,11 +328,16 @@ def by_the_engine(pieces, place, first, background, reference, dice):
     return found
 
 
+def grade_of(said):
+    """Return the grade; of what only informs and violates nothing, the one that it would have if it bound."""
+    return said["grade"] or {"exceeded": "suspicion" if said["reason"] else "violation"}.get(said["outcome"], "")
+
+
 def differences(seed):
     """Return how many windows a story has, and those on which engine and reference differ."""
-    minutes, pieces, place, first, background, reference, dice = a_story(seed)
-    expected = judge(minutes, place, background, reference)
-    given = by_the_engine(pieces, place, first, background, reference, dice)
+    minutes, pieces, place, first, background, reference, meter, dice = a_story(seed)
+    expected = judge(minutes, place, background, reference, meter)
+    given = by_the_engine(pieces, place, first, background, reference, meter, dice)
     judged = {key: one for key, one in given.items() if not elsewhere(key[0])}
     wrong = [
         (key, expected.get(key), judged.get(key))
@@ -279,7 +354,7 @@ def elsewhere(rule):
 
 
 def same(one, other):
-    if one is None or other is None or one[0] != other[0]:
+    if one is None or other is None or (one[0], one[2]) != (other[0], other[2]):
         return False
     return one[1] is other[1] or (None not in (one[1], other[1]) and math.isclose(one[1], other[1], rel_tol=1e-9))
 

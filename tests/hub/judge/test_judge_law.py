@@ -266,3 +266,33 @@ def test_a_day_of_ozone_above_the_limit_counts_in_the_year_however_little_was_me
     assert [one.outcome for one in site.judge() if one.rule.limit.id == "o3-8h-2"] == ["exceeded"]
     node = next(node for key, node in site.engine._plans.nodes.items() if key.endswith("day max >=14"))
     assert list(site.engine.kept_of("a", node, site.midnight, site.midnight + DAY).values()) == [200.0]
+
+
+COAL = {"plant": "boiler", "fuel": "coal", "boiler": "in_use"}
+
+
+def stack(*declared):
+    """Return (outcome or reason, assumed) of three hours of a coal boiler: 100 mg/m3 at 9 % oxygen, the limit is 80."""
+    site = Bench("GB 13271-2014", kind="factory", **COAL)
+    site.engine._sites.declared = tuple((site.midnight + start, site.midnight + end) for start, end in declared)
+    site.add("stack_pm", NINE, HOUR, 100, 100, 100).add("stack_o2", NINE, HOUR, 9, 9, 9)
+    return [(one.reason or one.outcome, one.assumed) for one in site.judge() if one.rule.limit.id == "pm-in-use-coal"]
+
+
+def test_hours_of_a_declared_start_do_not_count():
+    """From 09:30 to 10:00 exactly: the hour from 10:00 on has no part of it."""
+    half = 30 * MINUTE
+    assert stack((NINE + half, NINE + HOUR)) == [("starting", ""), ("exceeded", ""), ("exceeded", "")]
+    assert stack((NINE + half, NINE + HOUR + 1))[:2] == [("starting", ""), ("starting", "")]
+    assert stack((0, 1), (NINE + 2 * HOUR, NINE + 3 * HOUR))[-1] == ("starting", "")
+
+
+def test_where_nothing_is_declared_it_is_said_that_running_is_assumed():
+    assert stack() == [("exceeded", "operation=running")] * 3
+
+
+def test_a_fence_has_no_start_to_be_declared():
+    site = Bench(NOISE)
+    site.engine._sites.declared = ((0, 1 << 60),)
+    (one,) = site.add("laeq", NINE, 20 * MINUTE, 75.0).judge()
+    assert (one.outcome, "operation" in one.assumed) == ("exceeded", False)

@@ -200,3 +200,27 @@ def test_on_a_leap_day_as_on_any_other():
 def test_rounding_as_gb_t_8170_has_it(value, decimals, told):
     assert rounded(value, decimals) == told
     assert float(number(value, decimals)) == told  # what people are told is what was compared
+
+
+def test_rain_at_any_board_of_the_site_voids_the_noise_and_nothing_else():
+    site = Bench("GB 12523-2025", "GB 3095-2026")
+    site.add("laeq", NINE, 20 * MINUTE, 75.0, 75.0).add("no2", NINE, HOUR, 250)
+    site.add("rain", NINE, MINUTE, *[0.0] * 19, 0.1, *[0.0] * 20, device="b")
+    judged = [one for one in site.judge() if "hour" in one.rule.id or "laeq" in one.rule.id]
+    found = [(one.rule.limit.quantity, one.reason or one.outcome) for one in judged]
+    assert sorted(found) == [("laeq", "exceeded"), ("laeq", "rain"), ("no2", "exceeded")]
+
+
+def test_of_a_night_the_wet_hours_are_left_out_and_the_others_judged():
+    """Seven dry hours of 40 dB and a wet one of 60 dB: the night is 40 dB, not 51."""
+    site = Bench("GB 3096-2008", zone="2").add("laeq", 22 * HOUR, HOUR, 60.0, *[40.0] * 7)
+    site.add("rain", 22 * HOUR, HOUR, 2.0, *[0.0] * 7)
+    (night,) = [one for one in site.judge() if one.rule.limit.id == "ln-2"]
+    assert (round(night.value, 6), night.outcome) == (40.0, "compliant")
+
+
+def test_rain_that_is_told_late_takes_a_verdict_back():
+    site = Bench("GB 12523-2025").add("laeq", NINE, 20 * MINUTE, 75.0)
+    assert [one.outcome for one in site.judge(until=site.midnight + 10 * HOUR)] == ["exceeded"]
+    site.add("rain", NINE, MINUTE, 1.5, device="b")
+    assert [(one.outcome, one.reason) for one in site.judge()] == [("invalid", "rain")]

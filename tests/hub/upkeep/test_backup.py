@@ -687,7 +687,7 @@ def test_a_database_of_a_later_hub_is_not_put_back(here, there):
 
 def test_a_database_with_tables_of_a_later_package_is_not_put_back(here, there):
     execute(here.data / "compliance.db", "UPDATE schema_part SET version = 99 WHERE owner = 'alerts'")
-    with pytest.raises(ConfigError, match=r"compliance\.db has schema version 99 of alerts, and this hub works with 1"):
+    with pytest.raises(ConfigError, match=r"compliance\.db has schema version 99 of alerts, and this hub works with 2"):
         restore(here.back_up(), there.config_file)
 
 

@@ -19,12 +19,16 @@ import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client
 
 from hub.access.tables import PART as ACCESS
+from hub.field.book import FieldBook
+from hub.field.tables import FILE as FIELD
+from hub.field.tables import STEPS as FIELD_STEPS
 from hub.health.metrics import Metrics
 from hub.http.server import Condition, Server, make_app
 from hub.log.log import Log
 from hub.log.tables import STEPS
 from hub.storage.claims import claim
 from hub.storage.compliance_file import open_compliance
+from hub.storage.database import open_database, transaction
 from hub.upkeep.checks import check
 from hub.upkeep.checks.finding import FindingState
 from schemas.language import Lang
@@ -126,6 +130,37 @@ def test_where_all_is_well_it_says_so(well):
     assert found["time zone"][1].startswith("Asia/Shanghai")
 
 
+STATED = 'instruments = [{of = "dust", class = "class_2"}, {of = "noise", class = "indicative"}]\n'
+
+
+def told_by_a_laptop(city, channel, *lacks, at="2026-11-01T08:00:00Z"):
+    """Leave a collocation at the hub, as a technician's laptop does."""
+    entry = {"channel": channel, "method": "collocation", "at": at, "trial": {"lacks": list(lacks)} if lacks else {}}
+    city.data.mkdir(exist_ok=True)
+    with contextlib.closing(open_database(city.data / FIELD, FIELD_STEPS)) as db, transaction(db):
+        FieldBook(db).add("fence-1", "calibration", [entry], "laptop", 1.0)
+
+
+def test_it_says_how_good_the_instruments_are(well):
+    assert "0 of 1 boards and stations state" in well.check()["instruments"][1]
+    assert "class not stated: fence-1" in well.check()["instruments"][1]
+    well.write("registry.toml", REGISTRY + STATED)
+    assert "1 of 1 boards and stations state" in well.check()["instruments"][1]
+    assert "indicative, suspicions only: fence-1" in well.check()["instruments"][1]
+
+
+def test_a_class_that_the_newest_collocation_does_not_bear_is_warned_of(well):
+    well.write("registry.toml", REGISTRY + STATED)
+    told_by_a_laptop(well, "pm25", "days", "means")
+    told = well.warnings()["instruments"]
+    assert "board 'fence-1': the registry states class 2 for pm25, and its newest collocation does not suffice" in told
+    assert 'State class = "indicative"' in told
+    told_by_a_laptop(well, "pm25", at="2026-12-05T08:00:00Z")
+    assert "instruments" not in well.warnings(), "a later one suffices"
+    told_by_a_laptop(well, "laf", "no_demand", at="2026-12-06T08:00:00Z")
+    assert "instruments" not in well.warnings(), "it is stated to be indicative"
+
+
 def test_every_mistake_of_the_configuration_is_told_at_once(city):
     city.write(
         "fenceline.toml",
@@ -195,11 +230,11 @@ def test_the_versions_of_the_packages_in_one_database_are_told(well):
     open_compliance(path, ACCESS).close()
     before = well.check()["database compliance.db"]
     assert before[0] == FindingState.ok
-    assert "schema version 4 (access 1); the next start makes it 4 (access 1, alerts 1, compliance 3, " in before[1]
+    assert "schema version 4 (access 1); the next start makes it 4 (access 1, alerts 2, compliance 4, " in before[1]
     open_all(path).close()
     assert "next start" not in well.check()["database compliance.db"][1]
     execute(path, "UPDATE schema_part SET version = 99 WHERE owner = 'alerts'")
-    assert "schema version 99 of alerts, and this hub works with 1" in well.problems()["database compliance.db"]
+    assert "schema version 99 of alerts, and this hub works with 2" in well.problems()["database compliance.db"]
     execute(path, "UPDATE schema_part SET version = 1")
     execute(path, "INSERT INTO schema_part VALUES ('orders', 1)")
     assert "tables of orders, which this hub does not know" in well.problems()["database compliance.db"]
