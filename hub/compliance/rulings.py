@@ -6,7 +6,6 @@ and a docket goes on after a kill from the samples and from what it had said: no
 
 import logging
 import math
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -330,10 +329,3 @@ def _that_can_be_judged(rules: Iterable[Rule]) -> list[Rule]:
         else:
             found.append(rule)
     return found
-
-
-def unheard(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return kind and id of those whom rules watch and of whom nothing was ever heard."""
-    return [
-        (kind, id_) for kind, id_ in db.execute("SELECT kind, id FROM rule_subject WHERE heard IS NULL ORDER BY 1, 2")
-    ]
