@@ -336,9 +336,13 @@ class Watch:
 
     def _place(self, device: str) -> Text:
         site = self._registry.site_of(device)
+        registry = self._registry
+        is_station = device in registry.stations
+        en = "station" if is_station else "terminal" if device in registry.terminals else "board"
+        zh = "监测站" if is_station else "终端" if device in registry.terminals else "设备"
         return Text(
-            f"{site.en} ({site.district}/{site.id}, board {device})",
-            f"{site.zh}（{site.district}/{site.id}，设备{device}）",
+            f"{site.en} ({site.district}/{site.id}, {en} {device})",
+            f"{site.zh}（{site.district}/{site.id}，{zh}{device}）",
         )
 
 
