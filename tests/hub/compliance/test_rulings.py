@@ -12,6 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hub.alerts.book import Book
+from hub.compliance.routes import not_judged, present_ruling
+from hub.compliance.rule_table import RuleTable
 from hub.compliance.rulings import EVERY, GRACE, NEWS, PRUNE_EVERY, Rulings
 from hub.judge.kinds import KINDS
 from hub.judge.kinds.cases import Case
@@ -25,8 +28,10 @@ from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
 from hub.wire import channels
 from hub.wire.channels import Channel, Observed
+from schemas import domains
 from schemas.domains.packs import Pack
-from tests.hub.helpers import SHANGHAI, at, query
+from schemas.language import Lang
+from tests.hub.helpers import SHANGHAI, at, open_all, query
 
 HARBOUR = Path(__file__).resolve().parents[2] / "data" / "domains" / "harbour"
 FIXES = Channel("fixes", "fixes/", {"fixes": msgspec.json.Decoder(Observed).decode}, "password")
@@ -193,6 +198,23 @@ def test_a_rule_whose_params_are_wrong_is_not_judged_and_the_others_are(tmp_path
     port.pass_time(port.now + 2 * GRACE)
     assert [row["outcome"] for row in port.rows(rule="gate-check")] == ["exceeded"]
     port.close()
+
+
+def test_verdicts_are_shown_in_both_languages_with_their_alert_and_who_was_never_heard(port, monkeypatch):
+    monkeypatch.setenv(domains.VARIABLE, str(HARBOUR))
+    port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    port.know(kind="sump", id="sump-9")
+    tell(port, range(10))
+    with closing(open_all(port.folder / "compliance.db")) as db:
+        book = Book(db, lambda: port.now)
+        (kept,) = RuleTable(db).search(tests=[("rule = ?", "covered"), ("site = ?", "quay")])
+        english, chinese = (present_ruling(kept, book, PORT, lang) for lang in Lang)
+        assert {english.rule_name, chinese.rule_name} == {"Loads are covered", "装载须覆盖"}
+        assert (english.alert, english.open, english.start.timestamp()) == (1, True, TEN)
+        assert english.evidence[0] == "t-1/1/0"
+        (silent,) = not_judged(db, Lang.zh)
+        assert (silent.subject_kind, silent.subject) == ("sump", "sump-9")
+        assert "从未收到" in silent.why
 
 
 def messages():
