@@ -111,7 +111,7 @@ def test_wrong_params_of_a_rule_and_a_case_that_gives_something_else_are_told(ru
     found = {Path(row["file"]).name: row for row in rows_of(out)}
     assert code == 2
     assert set(found) == {"work.toml", "full-sump.toml", "gate.toml"}
-    assert found["work.toml"]["field"] == "rule[4].params"
+    assert found["work.toml"]["field"] == "rule[5].params"
     assert "within" in found["work.toml"]["problem"]
     assert "'sump-emptied'" in found["full-sump.toml"]["problem"]
     gave = found["gate.toml"]["problem"]
