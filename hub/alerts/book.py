@@ -8,6 +8,8 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from hub.access.names import HUB
 from hub.alerts.maintenance import MaintenanceBook
 from hub.alerts.records import Alert, AlertEvent, AlertWindow
@@ -49,7 +51,7 @@ class Book:
     def lasting_troubles(self) -> list[Alert]:
         """Return the alerts about the network whose cause is not over, though somebody may have closed them."""
         lasts = f"({SQL_OPEN} OR (state = 'closed' AND resolved IS NULL))"
-        return select(self.db, Alert, f"FROM alert WHERE kind <> 'limit' AND {lasts} ORDER BY id")
+        return select(self.db, Alert, f"FROM alert WHERE kind NOT IN ('limit', 'rule') AND {lasts} ORDER BY id")
 
     def unacknowledged_alerts(self, fired_before: float, below: int) -> list[Alert]:
         """Return what fired then (Unix s) or earlier, nobody has acknowledged, and was escalated to less than a level.
@@ -174,6 +176,13 @@ class Book:
         self.db.execute(
             "INSERT OR REPLACE INTO alert_window VALUES (?, ?, ?, ?, ?, ?, ?)",
             (alert.id, v.start, v.end, v.revision, v.outcome, v.value, v.capture),
+        )
+
+    def replace_window(self, window: AlertWindow, start: int) -> None:
+        """Note a judged window in place of the one that began at `start`, Unix s."""
+        self.db.execute("DELETE FROM alert_window WHERE alert = ? AND start = ?", (window.alert, start))
+        self.db.execute(
+            "INSERT OR REPLACE INTO alert_window VALUES (?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(window)
         )
 
     def windows_of(self, alert: int) -> list[AlertWindow]:

@@ -3,12 +3,14 @@
 from typing import Literal
 
 from hub.alerts.book import Book, of_lines
+from hub.alerts.states import Kind
 from hub.config.alerts import Alerting
 from schemas.language import Text
 
-Share = Literal["limits", "network"]
-"""Alerts about limits are escalated by judging, those of the network by its watch: when one of the two stands
-still, the other goes on telling people."""
+Share = Literal["limits", "rules", "network"]
+"""Alerts about limits and rules are escalated by judging, those of the network by its watch: when one of them stands
+still, the others go on telling people."""
+OF_KIND: dict[Kind, Share] = {"limit": "limits", "rule": "rules"}
 
 
 class Escalation:
@@ -29,7 +31,7 @@ class Escalation:
             minutes = self._settings.escalate_minutes.get(alert.severity)
             level = alert.escalation + 1
             fired = alert.fired if alert.fired is not None else now
-            if (alert.kind == "limit") != (self._share == "limits"):
+            if OF_KIND.get(alert.kind, "network") != self._share:
                 continue
             if minutes is None or now - fired < 60 * minutes * level:
                 continue

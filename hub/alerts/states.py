@@ -2,8 +2,10 @@
 
 from typing import Literal
 
-Kind = Literal["limit", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "unheard", "lag"]
-"""What an alert is about: a limit; the others are troubles of the network."""
+Kind = Literal[
+    "limit", "rule", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "unheard", "lag"
+]
+"""What an alert is about: a limit; another rule of a pack; the others are troubles of the network."""
 State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
 StateAsked = Literal["open", State]
 """State by which alerts are looked for; open: not over yet."""

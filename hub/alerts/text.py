@@ -55,6 +55,7 @@ SENDING: dict[Sending, Text] = {
 }
 KIND: dict[Kind, Text] = {
     "limit": Text("limit exceeded", "超过限值"),
+    "rule": Text("rule broken", "违反规定"),
     "silent": Text("board silent", "设备失联"),
     "sensor": Text("sensor faulty", "传感器故障"),
     "clock": Text("clock wrong", "时钟错误"),

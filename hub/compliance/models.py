@@ -49,3 +49,61 @@ class Verdicts(BaseModel):
 
     verdicts: list[Verdict]
     cursor: int | None
+
+
+class Edition(BaseModel):
+    """The edition of a thing by which something was judged."""
+
+    kind: str
+    id: str
+    edition: int
+
+
+class RuleVerdict(BaseModel):
+    """A verdict of a pack's rule that is no limit on one stretch of time."""
+
+    id: int
+    district: str
+    site: str
+    subject_kind: Annotated[str, Field(description="site, or a kind of things that a domain pack declares")]
+    subject: str
+    rule: str
+    rule_name: Annotated[str, Field(description="in the language asked for")]
+    kind: Annotated[str, Field(description="area, route, hours, state, level, coverage, presence, gap or checklist")]
+    in_force: Annotated[str | None, Field(description="the edition of the rule: the day from which it holds")]
+    citation: str
+    verified: str
+    start: datetime
+    end: Annotated[datetime, Field(description="the first moment after it")]
+    open: Annotated[bool, Field(description="it goes on: end will move")]
+    outcome: str
+    grade: str
+    reason: Annotated[str, Field(description="in the language asked for")]
+    value: float | None
+    limit: float | None
+    unit: str
+    evidence: Annotated[list[str], Field(description="identities in the log of the first samples and the last")]
+    samples: Annotated[int, Field(description="how many there are of these")]
+    editions: list[Edition]
+    revision: int
+    amends: Annotated[datetime | None, Field(description="start of the verdict that it takes the place of")]
+    judged: datetime
+    proof: Annotated[Proof, Field(description="the weakest of its evidence")]
+    alert: int | None
+
+
+class NotJudged(BaseModel):
+    """Somebody whom rules watch, or a rule, of which nothing can be said."""
+
+    subject_kind: str
+    subject: str
+    rule: str
+    why: Annotated[str, Field(description="in the language asked for")]
+
+
+class RuleVerdicts(BaseModel):
+    """A page of verdicts of rules, the newest first, and of whom nothing is known."""
+
+    verdicts: list[RuleVerdict]
+    not_judged: list[NotJudged]
+    cursor: int | None

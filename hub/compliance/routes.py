@@ -1,5 +1,6 @@
 """The HTTP API of verdicts: /api/v1/verdicts. Every request carries a user's token."""
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -12,6 +13,8 @@ from hub.access.caller import Gate, User
 from hub.alerts.book import Book
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance import models
+from hub.compliance.rule_table import KeptRuling, RuleTable, unheard
+from hub.compliance.samples import SITE
 from hub.compliance.tables import PART
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.config.files import Config
@@ -19,10 +22,13 @@ from hub.desk.listing import neat
 from hub.desk.routes import MOST, Cursor, Short
 from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, language
+from hub.judge.kinds import RuleError, params_of
+from hub.judge.records import REASONS as OF_RULES
 from hub.judge.verdicts import REASONS, Outcome
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
-from schemas.language import Lang
+from schemas import domains
+from schemas.language import Lang, Text
 
 
 def verdict_router(
@@ -68,6 +74,36 @@ def verdict_router(
             shown = [_present(v, book, registry(), chinese=chinese) for v in found[:limit]]
         return models.Verdicts(verdicts=shown, cursor=shown[-1].id if len(found) > limit else None)
 
+    @router.get("/rule-verdicts", tags=["verdicts"], summary="List verdicts of packs' rules, the newest first")
+    def list_rule_verdicts(
+        response: Response,
+        _user: Annotated[User, Depends(gate.needs("viewer"))],
+        accept_language: Annotated[str | None, Header()] = None,
+        district: Short = "",
+        site: Short = "",
+        subject: Annotated[str, Query(max_length=200, description="id of a thing or site")] = "",
+        rule: Annotated[str, Query(max_length=200)] = "",
+        outcome: Annotated[str, Query(pattern=f"^({'|'.join(get_args(Outcome))})?$")] = "",
+        since: Annotated[AwareDatetime | None, Query(description="what begins then or later")] = None,
+        until: Annotated[AwareDatetime | None, Query(description="what begins before")] = None,
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+        cursor: Cursor = None,
+    ) -> models.RuleVerdicts:
+        lang = language(accept_language)
+        response.headers["Content-Language"] = lang.value
+        response.headers["Cache-Control"] = "no-store"
+        asked = {"district": district, "site": site, "subject": subject, "rule": rule, "outcome": outcome}
+        tests: list[tuple[str, object]] = [(f"{name} = ?", value) for name, value in asked.items() if value]
+        tests += [(f"start {sign} ?", t.timestamp()) for sign, t in ((">=", since), ("<", until)) if t is not None]
+        with closing(open_compliance(config.data / COMPLIANCE, ALERTS, PART)) as db:
+            found = RuleTable(db).search(tests=tests, before=cursor, limit=limit + 1)
+            book = Book(db, clock)
+            shown = [present_ruling(one, book, registry(), lang) for one in found[:limit]]
+            silent = not_judged(db, lang)
+        return models.RuleVerdicts(
+            verdicts=shown, not_judged=silent, cursor=shown[-1].id if len(found) > limit else None
+        )
+
     return router
 
 
@@ -103,3 +139,66 @@ def _present(v: KeptVerdict, book: Book, registry: Registry, *, chinese: bool) -
         decision=v.decision,
         alert=alert.alert if alert else None,
     )
+
+
+def present_ruling(one: KeptRuling, book: Book, registry: Registry, lang: Lang) -> models.RuleVerdict:
+    """Return a verdict of a rule in one language, its times as local times of the registry."""
+    alert = book.find_window(one.subject, one.rule, one.start)
+    rule = domains.rules().get(one.rule)
+
+    def time(t: float) -> datetime:
+        return datetime.fromtimestamp(t, registry.zone)
+
+    verdict = one.verdict()
+    return models.RuleVerdict(
+        id=one.id,
+        district=one.district,
+        site=one.site,
+        subject_kind=one.subject_kind,
+        subject=one.subject,
+        rule=one.rule,
+        rule_name=Text(rule.en, rule.zh).into(lang) if rule else one.rule,
+        kind=one.kind,
+        in_force=one.in_force,
+        citation=one.citation,
+        verified=one.verified,
+        start=time(one.start),
+        end=time(one.end),
+        open=one.open,
+        outcome=one.outcome,
+        grade=one.grade,
+        reason=Text(*OF_RULES.get(one.reason, (one.reason, one.reason))).into(lang),
+        value=neat(one.value),
+        limit=one.limit_value,
+        unit=one.unit,
+        evidence=list(verdict.evidence),
+        samples=one.samples,
+        editions=[models.Edition(kind=it.kind, id=it.id, edition=it.edition) for it in verdict.editions],
+        revision=one.revision,
+        amends=None if one.amends is None else time(one.amends),
+        judged=time(one.judged),
+        proof=one.proof,
+        alert=alert.alert if alert else None,
+    )
+
+
+def not_judged(db: sqlite3.Connection, lang: Lang) -> list[models.NotJudged]:
+    """Return of whom, and by which rules, nothing can be said, and why."""
+    found = [
+        models.NotJudged(
+            subject_kind=kind,
+            subject=subject,
+            rule="",
+            why=Text(
+                "nothing was ever heard of it: no source speaks for it", "从未收到其数据：没有对应的数据来源"
+            ).into(lang),
+        )
+        for kind, subject in unheard(db)
+    ]
+    for rule in domains.rules().values():
+        try:
+            params_of(rule)
+        except RuleError as error:
+            why = Text(f"{error}; mend the pack", f"{error}；请修正领域包").into(lang)
+            found.append(models.NotJudged(subject_kind=rule.of or SITE, subject="", rule=rule.id, why=why))
+    return found

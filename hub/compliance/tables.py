@@ -84,5 +84,42 @@ ALTER TABLE verdict ADD COLUMN instrument TEXT NOT NULL DEFAULT '';  -- its clas
 ALTER TABLE verdict ADD COLUMN uncertainty REAL;  -- of it at the limit, expanded (k = 2)
 ALTER TABLE verdict ADD COLUMN decision TEXT NOT NULL DEFAULT 'simple'
 """,
+    """
+CREATE TABLE rule_position (      -- of the rules of packs that are no limits
+    offset INTEGER NOT NULL,      -- in the log, up to which everything has been taken
+    until INTEGER NOT NULL        -- up to when everything has been judged, Unix s
+);
+INSERT INTO rule_position VALUES (0, 0);
+CREATE TABLE rule_subject (       -- whom rules watch
+    kind TEXT, id TEXT,           -- of things, or site
+    district TEXT NOT NULL, site TEXT NOT NULL,  -- where it was heard last
+    since INTEGER NOT NULL,       -- from when on it is judged, Unix s
+    heard REAL,                   -- when it was heard last; null: never
+    pruned INTEGER NOT NULL DEFAULT 0,  -- what is older has been let go of, Unix s
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+CREATE TABLE rule_sample (        -- what was said of it, as long as late data can change what is judged by it
+    kind TEXT, id TEXT, sample TEXT,  -- the identity in the log
+    t INTEGER NOT NULL, site TEXT NOT NULL, proof TEXT NOT NULL,
+    content BLOB NOT NULL,        -- MessagePack
+    PRIMARY KEY (kind, id, sample)
+) WITHOUT ROWID;
+CREATE INDEX rule_sample_by_time ON rule_sample (kind, id, t);
+CREATE TABLE rule_verdict (       -- only ever added to
+    id INTEGER PRIMARY KEY,
+    rule TEXT NOT NULL, kind TEXT NOT NULL, in_force TEXT, citation TEXT NOT NULL, verified TEXT NOT NULL,
+    subject_kind TEXT NOT NULL, subject TEXT NOT NULL,  -- kind of things, or site; and its id
+    district TEXT NOT NULL, site TEXT NOT NULL,
+    start INTEGER NOT NULL, end INTEGER NOT NULL,
+    outcome TEXT NOT NULL, grade TEXT NOT NULL, reason TEXT NOT NULL,
+    value REAL, limit_value REAL, unit TEXT NOT NULL,
+    evidence TEXT NOT NULL, samples INTEGER NOT NULL, editions TEXT NOT NULL,  -- JSON
+    open INTEGER NOT NULL, revision INTEGER NOT NULL, amends INTEGER, judged REAL NOT NULL,
+    proof TEXT NOT NULL           -- the weakest of its evidence
+);
+CREATE INDEX rule_verdict_by_subject ON rule_verdict (rule, subject_kind, subject, start);
+CREATE TRIGGER rule_verdict_stays BEFORE UPDATE ON rule_verdict
+    BEGIN SELECT RAISE(ABORT, 'a verdict is never changed'); END
+""",
 )
 PART = Part("compliance", STEPS, before=1)

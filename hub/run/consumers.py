@@ -18,6 +18,7 @@ from typing import cast
 import msgspec
 
 from hub.compliance.consumer import Compliance
+from hub.compliance.rulings import Rulings
 from hub.config.files import Config, ConfigError
 from hub.log.consumer import Consumer
 from hub.log.feed import Feed
@@ -91,6 +92,14 @@ class Consumers:
             config.alerts,
             levels,
         )
+        self._rulings = Rulings(
+            config.data / COMPLIANCE,
+            self._registry.current,
+            domains.rules(),
+            clock.now,
+            config.alerts,
+            levels,
+        )
         self._rollups = Rollups(
             config.data / "rollups.db", self._store, quantities, self._registry.current.zone, clock.now
         )
@@ -105,6 +114,14 @@ class Consumers:
                 "compliance",
                 self._feed.reader(),
                 self._compliance,
+                config.data,
+                waits=lambda: clock.doubt is not None,
+                turns=turns,
+            ),
+            Consumer(
+                "rules",
+                self._feed.reader(),
+                self._rulings,
                 config.data,
                 waits=lambda: clock.doubt is not None,
                 turns=turns,
@@ -137,6 +154,7 @@ class Consumers:
         self._clock.use(held)
         if self._registry.refresh():
             self._compliance.use(self._registry.current)
+            self._rulings.use(self._registry.current)
             owned = self._registry.current.owned(self._districts)
             self._watch.use(owned)
             if self._reports:
@@ -154,6 +172,7 @@ class Consumers:
         self._rollups.close()
         self._store.close()
         self._compliance.close()
+        self._rulings.close()
         self._watch.close()
         if self._reports:
             self._reports.close()

@@ -8,7 +8,7 @@ from hub.process.child import Child
 from hub.process.clock import Clock
 from hub.run.consumers import ConsumerState, Job
 
-JUDGING = ("compliance", "watch")
+JUDGING = ("compliance", "rules", "watch")
 """Consumers that alarm people: taking waits for them when they are far behind."""
 
 _states = msgspec.json.Decoder(dict[str, ConsumerState]).decode

@@ -147,8 +147,9 @@ class Watch:
         """Raise and end alerts; what was heard is on record with it."""
         registry = self._registry
         today = dt.datetime.fromtimestamp(now, registry.zone).date()
-        active = [board for board in registry.boards if not registry.is_retired(board, today)]
-        for device in self._boards.keys() - registry.boards.keys():
+        active = [one.id for one in registry.senders() if one.retired is None or today < one.retired]
+        speaking = [device for device in active if device in registry.boards]
+        for device in self._boards.keys() - {one.id for one in registry.senders()}:
             del self._boards[device]
         end = self._end()
         self._notice_refusals(now)
@@ -168,7 +169,7 @@ class Watch:
                     self._look_at_numbers(device, board, now)
                     self._look_at_flood(device, board, now)
                     self._look_at_acknowledgements(device, board)
-            self._look_at_calibrations(active, today)
+            self._look_at_calibrations(speaking, today)
             self._look_at_consumers(now, end)
             for device in {device for device, _ in self._wrong if device} - set(active):
                 for of, rule in self._wrong.copy():
@@ -335,9 +336,13 @@ class Watch:
 
     def _place(self, device: str) -> Text:
         site = self._registry.site_of(device)
+        registry = self._registry
+        is_station = device in registry.stations
+        en = "station" if is_station else "terminal" if device in registry.terminals else "board"
+        zh = "监测站" if is_station else "终端" if device in registry.terminals else "设备"
         return Text(
-            f"{site.en} ({site.district}/{site.id}, board {device})",
-            f"{site.zh}（{site.district}/{site.id}，设备{device}）",
+            f"{site.en} ({site.district}/{site.id}, {en} {device})",
+            f"{site.zh}（{site.district}/{site.id}，{zh}{device}）",
         )
 
 

@@ -39,7 +39,27 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
     oldest: int = 0
 
 
-Said = Measured | Status | Event | Reply
+class Moment(msgspec.Struct, frozen=True, gc=False):
+    """What a source saw at one instant (Unix s): where it was, how fast, and states by name; null: not known."""
+
+    t: int
+    lat: float | None = None
+    """Degrees, WGS-84."""
+    lon: float | None = None
+    radius: float = 0.0
+    """Error radius of the position [m]."""
+    speed: float | None = None
+    """km/h."""
+    states: dict[str, str | float | bool | None] = {}
+
+
+class Observed(msgspec.Struct, frozen=True, gc=False):
+    """What a source saw, such as a vehicle's fixes or an inspection's result: rules of packs judge by it."""
+
+    moments: list[Moment]
+
+
+Said = Measured | Observed | Status | Event | Reply
 
 
 class _When(msgspec.Struct):

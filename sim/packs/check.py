@@ -3,16 +3,21 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from firmware.provision import sensors as shared_templates
 from firmware.terminal.speech import FieldError
 from schemas import domains
 from schemas.catalogue import Quantity, load_quantities, read_toml
 from schemas.domains.check import check as check_files
-from schemas.domains.faults import Faults
+from schemas.domains.entries import Rule, Rules
+from schemas.domains.faults import Faults, read
 from schemas.domains.packs import Pack, trying
 from schemas.errors import CatalogueError
 from schemas.language import Text
+
+ZONE = ZoneInfo("Asia/Shanghai")
+"""Local time of worked cases."""
 
 
 def check(folder: Path) -> Faults:
@@ -22,7 +27,59 @@ def check(folder: Path) -> Faults:
         with trying(folder.resolve()) as pack:
             _check_sensors(pack, faults)
             _check_panels(pack, faults)
+            _check_rules(pack, faults)
     return faults
+
+
+def _check_rules(pack: Pack, faults: Faults) -> None:
+    """Check what each rule asks for, and judge the worked cases of the pack."""
+    from hub.judge.kinds import RuleError, params_of
+
+    usable = {}
+    for path in sorted((pack.folder / "rules").glob("*.toml")):
+        found = read(path, Rules, Faults())  # what is wrong with it was told of by the check of the files
+        for number, rule in enumerate(found.rule if found else ()):
+            try:
+                params_of(rule)
+            except RuleError as error:
+                field = "params" if "params" in str(error) else "kind"
+                faults.add(path, ("rule", number, field), Text(str(error), f"规则参数有误：{error}"))
+            else:
+                usable[rule.id] = rule
+    _check_cases(pack, usable, faults)
+
+
+def _check_cases(pack: Pack, rules: Mapping[str, Rule], faults: Faults) -> None:
+    from hub.judge.kinds.cases import Case, differs, judge_case, shown, told
+    from hub.judge.windows import LocalTime
+
+    local = LocalTime(ZONE)
+    for path in sorted((pack.folder / "cases").glob("*.toml")):
+        case = read(path, Case, faults)
+        if case is None:
+            continue
+        rule = rules.get(case.rule)
+        if rule is None:
+            known = ", ".join(rules) or "-"
+            problem = Text(
+                f"{case.rule!r}: expected a rule of this pack that can be judged: {known}",
+                f"{case.rule!r} 应为本领域包中可判定的规则：{known}",
+            )
+            faults.add(path, ("rule",), problem)
+            continue
+        try:
+            found = judge_case(case, rule, local)
+        except Exception as error:  # noqa: BLE001 - geometry of any kind may stand there; shapely says what is wrong
+            problem = Text(f"cannot be judged: {error}; look at its things", f"无法判定：{error}，请检查其中的对象")
+            faults.add(path, ("thing",), problem)
+            continue
+        if differs(case, found, local):
+            gave, wanted = told(shown(found, local)), told(case.expected)
+            problem = Text(
+                f"{case.what!r} gave: {gave}; expected: {wanted}. Mend the rule, or the case",
+                f"{case.what!r} 判定结果为：{gave}；应为：{wanted}。请修改规则或案例",
+            )
+            faults.add(path, ("expected",), problem)
 
 
 def _check_sensors(pack: Pack, faults: Faults) -> None:

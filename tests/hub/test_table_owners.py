@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[2]
 OWNERS = {
     "access": {"access", "access_step"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
-    "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"},
+    "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
+    | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "quarantine", "stream"},
     "notify": {"notification", "notified", "refusal"},

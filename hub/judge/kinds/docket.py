@@ -5,7 +5,7 @@ what late data, a correction of a thing, or a repeated sample with other content
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -42,6 +42,35 @@ class Docket:
         self._firm = 0
         self._revisions: dict[int, int] = {}  # the highest one said, by start: also of what was withdrawn
         self._horizon = -(1 << 62)  # what is older is not taken any more
+
+    @property
+    def going_on(self) -> bool:
+        """Whether a breach that was said goes on."""
+        return any(one.open for one in self._told)
+
+    @property
+    def holding(self) -> tuple[RuleVerdict, ...]:
+        """What holds of what was said."""
+        return tuple(self._told)
+
+    def resume(self, told: Iterable[RuleVerdict], revisions: Mapping[int, int]) -> None:
+        """Take what an earlier docket had said, before the first `judge`: only what differs is said again.
+
+        The samples that it rests on must be added, too, and `until` must not lie before that of the earlier docket.
+
+        Args:
+            told: what holds of it.
+            revisions: the highest one said, by start, also of what was withdrawn.
+        """
+        self._told, self._firm = list(told), 0
+        self._revisions = dict(revisions)
+
+    def keeps_from(self, before: int) -> int:
+        """Return the latest moment up to `before` at which samples can be cut without cutting what holds."""
+        for one in sorted(self._told, key=lambda one: one.end, reverse=True):
+            if one.start < before and (one.open or one.end > before):
+                before = one.start
+        return before
 
     def add(self, samples: Iterable[Sample]) -> None:
         """Take samples, in any order; one that is known already changes nothing."""

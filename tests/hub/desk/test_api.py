@@ -263,6 +263,7 @@ NEEDED = [
     ("GET", "/alerts/1", "viewer", None),
     ("GET", "/alerts/1/messages", "viewer", None),
     ("GET", "/verdicts", "viewer", None),
+    ("GET", "/rule-verdicts", "viewer", None),
     ("GET", "/maintenance", "viewer", None),
     ("POST", "/alerts/1/comment", "officer", {"text": "seen"}),
     ("POST", "/alerts/1/acknowledge", "officer", None),
@@ -384,6 +385,8 @@ def test_verdicts_are_listed_with_their_revisions(api):
         ("exceeded", 74.0, 70, 1)
     ]
     assert api.get("/verdicts?outcome=compliant&site=tower&since=2026-03-02T00:00:00Z").json()["verdicts"]
+    none = {"verdicts": [], "not_judged": [], "cursor": None}
+    assert api.get("/rule-verdicts?subject=truck-1&since=2026-01-01T00:00:00Z").json() == none
     assert api.get("/verdicts?until=2026-01-01T00:00:00Z").json() == {"verdicts": [], "cursor": None}
 
 

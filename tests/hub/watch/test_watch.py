@@ -10,6 +10,7 @@ from edge import message
 from hub.config.alerts import Alerting
 from hub.desk.desk import Desk
 from hub.process.clock import NONE, Held
+from hub.registry.live import Station, Terminal
 from hub.watch.consumer import CLEAR_AFTER, EVERY, Watch
 from schemas.language import Text
 from tests.hub.helpers import CITY, NOON, SHANGHAI, Hub, Speaker, query, record
@@ -105,6 +106,23 @@ def test_a_silent_board_is_told_once_and_ends_when_it_is_heard(city):
     assert "已15分钟无数据" in alert["text"]
     city.speak(*BOARDS)
     assert (city.rules("resolved"), city.steps()) == ([("fence-1", "board silent")], ["firing", "resolved"])
+
+
+def test_silent_stations_and_terminals_are_told_as_silent_boards_are(tmp_path):
+    registry = msgspec.structs.replace(
+        CITY,
+        stations={"online-1": Station(id="online-1", site="mill", mn="88888")},
+        terminals={
+            "cab-1": Terminal(id="cab-1", site="mill", phone="013800000000"),
+            "cab-2": Terminal(id="cab-2", site="mill", phone="013800000001", retired=dt.date(2026, 1, 1)),
+        },
+    )
+    with watched(tmp_path, registry=registry) as city:
+        city.speak(*BOARDS, minutes=16)
+        assert sorted(city.rules()) == [("cab-1", "board silent"), ("online-1", "board silent")]
+        texts = {row["device"]: row["text"] for row in city.alerts()}
+        assert "station online-1" in texts["online-1"]
+        assert "终端cab-1" in texts["cab-1"]
 
 
 def test_a_board_that_was_never_heard_is_silent_from_the_hubs_start(city):

@@ -100,3 +100,21 @@ def test_a_configuration_with_a_wrong_pack_is_refused(run, config):
     assert (code, out) == (2, "")
     assert "is no domain pack, there is no pack.toml in it; name a pack's own folder" in err
     assert "\n" not in err.strip()
+
+
+def test_wrong_params_of_a_rule_and_a_case_that_gives_something_else_are_told(run, config, tmp_path):
+    pack = tmp_path / "packs" / "harbour"
+    rules, case = pack / "rules" / "work.toml", pack / "cases" / "gate.toml"
+    rules.write_text(rules.read_text("utf-8").replace("within = 600", 'within = "soon"'), "utf-8")
+    case.write_text(case.read_text("utf-8").replace('outcome = "exceeded"', 'outcome = "compliant"'), "utf-8")
+    code, out, _ = run("check", pack, "--config", config, "--json")
+    found = {Path(row["file"]).name: row for row in rows_of(out)}
+    assert code == 2
+    assert set(found) == {"work.toml", "full-sump.toml", "gate.toml"}
+    assert found["work.toml"]["field"] == "rule[5].params"
+    assert "within" in found["work.toml"]["problem"]
+    assert "'sump-emptied'" in found["full-sump.toml"]["problem"]
+    gave = found["gate.toml"]["problem"]
+    assert "gave: 2026-03-03 10:00:00 to 2026-03-03 10:00:01 exceeded violation" in gave
+    assert "expected: 2026-03-03 10:00:00 to 2026-03-03 10:00:01 compliant violation" in gave
+    assert "应为" in run("check", pack, "--config", config, "--lang", "zh")[1]

@@ -1,0 +1,123 @@
+"""Verdicts of rules that are no limits, as they are kept: added by judging, never changed."""
+
+import datetime as dt
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hub.judge.records import Cited, RuleVerdict
+from hub.storage.rows import insert, select
+from hub.wire.channels import PROOFS, Proof
+
+Key = tuple[str, str, str]
+"""Rule, kind and id of the subject."""
+
+
+class KeptRuling(msgspec.Struct, kw_only=True):
+    """A row of the table; the fields that `RuleVerdict` has, too, mean what they mean there. Times are Unix s."""
+
+    id: int = 0
+    rule: str
+    kind: str
+    in_force: str | None
+    citation: str
+    verified: str
+    subject_kind: str
+    """A kind of things, or site."""
+    subject: str
+    district: str
+    """Where the subject was heard last, as `site`; empty: nowhere yet."""
+    site: str
+    start: int
+    end: int
+    outcome: str
+    grade: str
+    reason: str
+    value: float | None
+    limit_value: float | None
+    unit: str
+    evidence: str
+    """JSON, as `editions`."""
+    samples: int
+    editions: str
+    open: bool
+    revision: int
+    amends: int | None
+    judged: float
+    proof: Proof
+    """The weakest of its evidence."""
+
+    def verdict(self) -> RuleVerdict:
+        """Return what was said."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in RuleVerdict.__struct_fields__}
+        values["in_force"] = None if self.in_force is None else dt.date.fromisoformat(self.in_force)
+        values["evidence"] = tuple(msgspec.json.decode(self.evidence, type=list[str]))
+        values["editions"] = tuple(msgspec.json.decode(self.editions, type=list[Cited]))
+        return msgspec.convert(values, RuleVerdict)
+
+
+class RuleTable:
+    """The verdicts in the compliance database behind `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, one: RuleVerdict, subject_kind: str, district: str, site: str) -> KeptRuling:
+        """Keep a verdict."""
+        said = {name: getattr(one, name) for name in one.__struct_fields__}
+        said["in_force"] = one.in_force.isoformat() if one.in_force else None
+        said["evidence"] = msgspec.json.encode(one.evidence).decode()
+        said["editions"] = msgspec.json.encode(one.editions).decode()
+        proof = self._proof(subject_kind, one)
+        kept = KeptRuling(**said, subject_kind=subject_kind, district=district, site=site, proof=proof)
+        kept.id = insert(self._db, "INSERT INTO rule_verdict", kept)
+        return kept
+
+    def _proof(self, subject_kind: str, one: RuleVerdict) -> Proof:
+        rows = self._db.execute(
+            "SELECT DISTINCT proof FROM rule_sample WHERE kind = ? AND id = ? "
+            "AND sample IN (SELECT value FROM json_each(?))",
+            (subject_kind, one.subject, msgspec.json.encode(one.evidence).decode()),
+        )
+        found: list[Proof] = [proof for (proof,) in rows]
+        return max(found, key=PROOFS.index, default="none" if one.evidence else "mac")
+
+    def said(self) -> dict[Key, tuple[list[RuleVerdict], dict[int, int]]]:
+        """Return what holds of all that was said, and the highest revision by start, for each rule and subject."""
+        found: dict[Key, tuple[list[RuleVerdict], dict[int, int]]] = {}
+        together: dict[tuple[Key, float], list[RuleVerdict]] = {}
+        for row in select(self._db, KeptRuling, "FROM rule_verdict ORDER BY id"):
+            key = row.rule, row.subject_kind, row.subject
+            together.setdefault((key, row.judged), []).append(row.verdict())
+        for (key, _), given in together.items():  # the verdicts of one judging take effect together
+            held, revisions = found.setdefault(key, ([], {}))
+            for one in given:
+                before = next((old for old in held if old.start == one.amends), None)
+                if before is not None:
+                    held.remove(before)
+            for one in given:
+                revisions[one.start] = max(one.revision, revisions.get(one.start, 0))
+                if one.reason != "withdrawn":
+                    held.append(one)
+        return found
+
+    def search(
+        self, *, tests: Sequence[tuple[str, object]], before: int | None = None, limit: int = 100
+    ) -> list[KeptRuling]:
+        """Return verdicts, the newest first: at most `limit`, with numbers below `before`.
+
+        `tests`: a comparison with a column, such as "site = ?", and its value.
+        """
+        asked = [*tests, *([("id < ?", before)] if before is not None else [])]
+        where = " AND ".join(test for test, _ in asked) or "1"
+        values = [value for _, value in asked]
+        return select(self._db, KeptRuling, f"FROM rule_verdict WHERE {where} ORDER BY id DESC LIMIT ?", *values, limit)
+
+
+def unheard(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Return kind and id of those whom rules watch and of whom nothing was ever heard."""
+    return [
+        (kind, id_) for kind, id_ in db.execute("SELECT kind, id FROM rule_subject WHERE heard IS NULL ORDER BY 1, 2")
+    ]

@@ -1,0 +1,331 @@
+"""Judges by the rules of packs that are no limits, and keeps the verdicts.
+
+A consumer of the log with a position of its own. Samples, verdicts, alerts and the position change in one transaction,
+and a docket goes on after a kill from the samples and from what it had said: nothing is judged twice, or missed.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from hub.alerts.ruled import RuleAlerts, Whom
+from hub.alerts.tables import PART as ALERTS
+from hub.compliance.rule_table import Key, RuleTable
+from hub.compliance.samples import SITE, Speakers, samples_of
+from hub.compliance.tables import PART
+from hub.config.alerts import Alerting
+from hub.judge.kinds import RuleError, course_of, params_of
+from hub.judge.kinds.docket import KEEP, Docket
+from hub.judge.kinds.world import NEVER, World
+from hub.judge.records import RuleVerdict, Sample
+from hub.judge.windows import LocalTime
+from hub.limits.places import place_of
+from hub.log.entry import Entry
+from hub.registry.live import Registry
+from hub.storage.compliance_file import open_compliance
+from hub.storage.database import transaction
+from hub.things.store import ThingStore
+from hub.things.tables import PART as THINGS
+from schemas.domains.entries import Rule
+from schemas.language import Text
+
+GRACE = 300
+"""So long what was measured may be on its way [s]; what comes later amends."""
+NEWS = 1800
+"""A verdict on what ended longer ago is recorded, but is no news: it raises no alert [s]."""
+EVERY = 30.0
+"""Between two looks at those of whom nothing has come [s]."""
+PRUNE_EVERY = 86_400.0
+WINDOWED = ("coverage", "presence")
+"""Kinds that judge a window from what lies around it, too: before `since` there may be such samples."""
+REACH = 86_400
+"""Samples are kept so much longer for them [s]."""
+PAUSE = 30.0
+"""When nothing was taken for so long, the hub's clock was in doubt, or its process stood still [s]."""
+
+log = logging.getLogger("hub.rules")
+
+
+class Known(NamedTuple):
+    """What is known of a subject."""
+
+    district: str
+    """Where it was heard last, as `site`; empty: nowhere yet."""
+    site: str
+    since: int
+    """From when on it is judged, Unix s."""
+    pruned: int
+    """What is older has been let go of, Unix s."""
+
+
+class Rulings:
+    """The verdicts of rules in the file `path`.
+
+    Args:
+        path: the database.
+        registry: sites and senders.
+        rules: those of all packs, by id.
+        clock: gives Unix time in s.
+        alerting: how alerts behave.
+        levels: the highest level to which an alert can be escalated.
+        steady: gives monotonic time in s.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        registry: Registry,
+        rules: Mapping[str, Rule],
+        clock: Callable[[], float],
+        alerting: Alerting | None = None,
+        levels: int = 0,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._db = open_compliance(path, ALERTS, THINGS, PART)
+        self._clock = clock
+        self._steady = steady
+        self._registry = registry
+        self._rules = _that_can_be_judged(rules.values())
+        self._kinds = sorted({rule.of for rule in self._rules if rule.of})
+        self._store = ThingStore(self._db)
+        self._table = RuleTable(self._db)
+        self._alerts = RuleAlerts(self._db, registry, clock, alerting, levels)
+        self._listening = clock()
+        self._taken = steady()
+        self._looked = self._pruned = -math.inf
+        self._load()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def use(self, registry: Registry) -> None:
+        """Judge by another registry from now on."""
+        self._registry = registry
+        self._alerts.use(registry)
+        self._ahead = True  # the sites, or the local time, may be others
+
+    def position(self) -> int:
+        """See `hub.log.consumer.Sink`."""
+        return int(self._db.execute("SELECT offset FROM rule_position").fetchone()[0])
+
+    def take(self, entries: list[Entry]) -> None:
+        """See `hub.log.consumer.Sink`."""
+        if self._ahead:
+            self._load()
+        now = self._clock()
+        steady = self._steady()
+        if steady - self._taken > PAUSE:
+            self._listening = now
+        self._taken = steady
+        with transaction(self._db, self._note_ahead):
+            if entries:
+                self._db.execute("UPDATE rule_position SET offset = ?", (entries[-1].offset,))
+            if not self._rules:
+                return
+            touched = self._renew(now)
+            for entry in entries:
+                touched |= self._hear(entry)
+            self._go_on(entries, now)
+            if now - self._looked >= EVERY or now < self._looked:
+                self._looked = now
+                touched = set(self._dockets)
+            self._judge(touched, now)
+            self._alerts.pass_time(self._goes_on)
+            if now - self._pruned > PRUNE_EVERY:
+                self._prune(now)
+                self._pruned = now
+
+    def _note_ahead(self) -> None:
+        self._ahead = True
+
+    def _load(self) -> None:
+        """Bring everything in memory to where the database is."""
+        self._ahead = True  # until all of it is there
+        self._local = LocalTime(self._registry.zone)
+        self._things = self._store.newest()
+        self._world = World(self._store.editions())
+        self._speakers = Speakers(self._world, self._kinds)
+        self._until = int(self._db.execute("SELECT until FROM rule_position").fetchone()[0])
+        self._dockets: dict[Key, Docket] = {}
+        self._said = self._table.said() if self._rules else {}
+        self._bound: dict[tuple[str, str], bool] = {}
+        self._whom: dict[tuple[str, str], Known] = {}
+        for kind, id_, *known in self._db.execute(
+            "SELECT kind, id, district, site, since, pruned FROM rule_subject"
+        ).fetchall():
+            self._whom[kind, id_] = Known(*known)
+            self._watch(kind, id_)
+        rows = self._db.execute("SELECT kind, id, site, content FROM rule_sample ORDER BY t")
+        for kind, id_, site, content in rows:
+            sample = msgspec.msgpack.decode(content, type=Sample)
+            for key in self._keys(kind, id_, site):
+                self._put(key, sample)
+        self._said = {}
+        self._looked = -math.inf  # whatever is others than when it was judged is judged again
+        self._ahead = False
+
+    def _put(self, key: Key, sample: Sample) -> None:
+        docket = self._dockets[key]
+        if docket.rule.kind in WINDOWED or sample.t >= self._whom[key[1:]].since:
+            docket.add([sample])
+
+    def _watch(self, kind: str, id_: str) -> None:
+        """Open the dockets of a subject."""
+        since = self._whom[kind, id_].since
+        for rule in self._rules:
+            key = rule.id, kind, id_
+            if (rule.of or SITE) == kind and key not in self._dockets:
+                docket = Docket(rule, id_, course_of(rule, self._world, self._local, id_, since), self._local)
+                told, revisions = self._said.get(key, ((), {}))
+                docket.resume([one for one in told if one.start >= since], revisions)
+                self._dockets[key] = docket
+
+    def _keys(self, kind: str, id_: str, site: str) -> list[Key]:
+        """Return the dockets that take what was said of a subject at a site."""
+        return [(rule.id, kind, id_) for rule in self._rules if (rule.of or SITE) == kind and self._binds(rule, site)]
+
+    def _binds(self, rule: Rule, site_id: str) -> bool:
+        key = rule.id, site_id
+        if key not in self._bound:
+            site = self._registry.sites.get(site_id)
+            if site is None:
+                return False
+            place = place_of(site, self._registry.named_districts, self._registry.cities)
+            kinds = not rule.site_kinds or site.kind in rule.site_kinds
+            self._bound[key] = kinds and rule.jurisdiction in place.jurisdictions
+        return self._bound[key]
+
+    def _renew(self, now: float) -> set[Key]:
+        """Take notice of things that are new or others than before; return the dockets that are judged again."""
+        newest = self._store.newest()
+        touched: set[Key] = set()
+        if newest != self._things:
+            self._things = newest
+            since = self._world.use(self._store.editions())
+            if since < NEVER:
+                for docket in self._dockets.values():
+                    docket.again(since)
+                touched = set(self._dockets)
+        elif now - self._looked < EVERY:
+            return touched
+        for kind in self._kinds:
+            for term in self._world.holding(kind, int(now)):
+                subject = kind, term.edition.id
+                if subject not in self._whom:
+                    self._db.execute(
+                        "INSERT INTO rule_subject (kind, id, district, site, since) VALUES (?, ?, '', '', ?)",
+                        (*subject, self._local.day(int(now)).start),
+                    )
+                    self._whom[subject] = Known("", "", self._local.day(int(now)).start, 0)
+                    self._watch(*subject)
+        return touched
+
+    def _meet(self, subject: tuple[str, str], entry: Entry, t: int) -> bool:
+        """Note where a subject was heard last; tell whether what it said of the moment `t` can still be judged."""
+        place, first = entry.place, self._local.day(t).start
+        known = self._whom.get(subject) or Known("", "", first, 0)
+        if t < known.pruned:
+            return False
+        now_known = Known(place.district, place.site, min(first, known.since), known.pruned)
+        if subject in self._whom and now_known.since < known.since:
+            now_known = now_known._replace(since=max(now_known.since, known.pruned))
+            self._ahead = True  # its dockets begin earlier than was known
+        self._db.execute(
+            "INSERT INTO rule_subject (kind, id, district, site, since, heard) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (kind, id) DO UPDATE SET district = excluded.district, site = excluded.site, "
+            "since = excluded.since, heard = excluded.heard",
+            (*subject, *now_known[:3], entry.received),
+        )
+        new = subject not in self._whom
+        self._whom[subject] = now_known
+        if new:
+            self._watch(*subject)
+        return True
+
+    def _hear(self, entry: Entry) -> set[Key]:
+        touched: set[Key] = set()
+        place = entry.place
+        for sample in samples_of(entry):
+            subjects = [(SITE, place.site), *self._speakers.things(place.device, sample.t)]
+            for subject in subjects:
+                keys = self._keys(*subject, place.site)
+                if not keys:
+                    continue
+                if not self._meet(subject, entry, sample.t):
+                    continue
+                self._db.execute(
+                    "INSERT OR REPLACE INTO rule_sample VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*subject, sample.id, sample.t, place.site, entry.proof, msgspec.msgpack.encode(sample)),
+                )
+                for key in keys:
+                    self._put(key, sample)
+                touched.update(keys)
+        return touched
+
+    def _go_on(self, entries: list[Entry], now: float) -> None:
+        """Find up to when nothing is missing that may still be on its way; it never goes back."""
+        until = self._until
+        if entries:
+            until = int(min(now, entries[-1].received) - GRACE)
+        elif now - self._listening >= GRACE:  # what was said while nobody listened is still to come
+            until = int(now - GRACE)
+        if until > self._until:
+            self._until = until
+            self._db.execute("UPDATE rule_position SET until = ?", (until,))
+
+    def _judge(self, keys: set[Key], now: float) -> None:
+        for key in sorted(keys):
+            docket = self._dockets[key]
+            open_before = {one.start for one in docket.holding if one.open}
+            for one in docket.judge(self._until, now):
+                self._record(one, docket.rule, key[1], went_on=one.amends in open_before, now=now)
+
+    def _record(self, one: RuleVerdict, rule: Rule, kind: str, *, went_on: bool, now: float) -> None:
+        where = self._whom[kind, one.subject]
+        self._table.add(one, kind, where.district, where.site)
+        whom = Whom(self._name(kind, one.subject), where.district, where.site)
+        news = now - (self._until if one.open else one.end) <= NEWS
+        self._alerts.judged(one, rule, whom, went_on=went_on, news=news)
+
+    def _name(self, kind: str, id_: str) -> Text:
+        if kind == SITE:
+            site = self._registry.sites.get(id_)
+            return Text(f"{site.en} ({id_})", f"{site.zh}（{id_}）") if site else Text(id_, id_)
+        rows = self._store.rows(kind, id_)
+        thing = rows[-1].thing() if rows else None
+        return Text(f"{thing.en} ({id_})", f"{thing.zh}（{id_}）") if thing else Text(id_, id_)
+
+    def _goes_on(self, subject: str, rule: str) -> bool:
+        return any(key[0] == rule and key[2] == subject and docket.going_on for key, docket in self._dockets.items())
+
+    def _prune(self, now: float) -> None:
+        """Let go of samples that nothing can change any more: of a subject, as far back as each of its rules needs."""
+        wanted: dict[tuple[str, str], int] = {}
+        for (_, kind, id_), docket in self._dockets.items():
+            bound = docket.keeps_from(int(min(now, self._until) - KEEP))
+            wanted[kind, id_] = min(bound, wanted.get((kind, id_), bound))
+        for (kind, id_), bound in wanted.items():
+            self._db.execute("DELETE FROM rule_sample WHERE kind = ? AND id = ? AND t < ?", (kind, id_, bound - REACH))
+            moved = self._db.execute(
+                "UPDATE rule_subject SET since = ?, pruned = ? WHERE kind = ? AND id = ? AND since < ?",
+                (bound, bound, kind, id_, bound),
+            ).rowcount
+            self._ahead = self._ahead or moved > 0  # the dockets begin anew where the samples do
+
+
+def _that_can_be_judged(rules: Iterable[Rule]) -> list[Rule]:
+    found = []
+    for rule in rules:
+        try:
+            params_of(rule)
+        except RuleError as error:
+            log.error("%s; it is not judged; mend it: fenceline domain check", error)  # noqa: TRY400
+        else:
+            found.append(rule)
+    return found

@@ -1,0 +1,65 @@
+"""What rules of packs take of a message: samples, each with its identity in the log."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from hub.judge.kinds.world import World, names_in
+from hub.judge.records import Sample, Value
+from hub.log.entry import Entry
+from hub.wire.channels import Observed
+from hub.wire.messages import Event
+from hub.wire.times import MOST_AHEAD
+
+SITE = "site"
+"""The kind of subjects that are sites of the registry; the others are kinds of things."""
+SOURCE = "source"
+"""The property of a thing that names the boards, stations or terminals that speak for it."""
+
+
+def samples_of(entry: Entry) -> Iterator[Sample]:
+    """Yield what a message says of single instants.
+
+    Of a record the values with flag N are states, by quantity; what is flagged is not known. An event's detail is, too.
+    What is far in the future is left out: a clock that once went wrong must not end episodes.
+    """
+    latest = entry.received + MOST_AHEAD
+    for i in entry.intervals:
+        if i.t <= latest:
+            yield Sample(i.t, f"{i.device}/{i.stream}/{i.seq}", states=i.values)
+    if entry.place.kind == "telemetry":
+        return
+    said = entry.said
+    if isinstance(said, Observed):
+        for number, one in enumerate(said.moments):
+            if one.t <= latest:
+                yield Sample(
+                    one.t,
+                    f"{entry.place.device}/{entry.offset}/{number}",
+                    one.lat,
+                    one.lon,
+                    one.radius,
+                    one.speed,
+                    one.states,
+                )
+    elif isinstance(said, Event) and isinstance(said.detail, dict) and said.t <= latest:
+        states: Mapping[str, Value] = {
+            name: value for name, value in said.detail.items() if isinstance(value, (str, float, int, bool))
+        }
+        yield Sample(said.t, f"{entry.place.device}/{entry.offset}", states=states)
+
+
+class Speakers:
+    """Which things a source speaks for: those of its own id, and those that name it in their property `source`."""
+
+    def __init__(self, world: World, kinds: Iterable[str]) -> None:
+        self._world = world
+        self._kinds = tuple(kinds)
+
+    def things(self, source: str, t: int) -> Iterator[tuple[str, str]]:
+        """Yield kind and id of the things that it spoke for at a moment, Unix s."""
+        for kind in self._kinds:
+            own = self._world.in_force(kind, source, t)
+            if own is not None and not names_in(own.edition.properties.get(SOURCE)):
+                yield kind, source
+            for term in self._world.held_by(kind, SOURCE, source):
+                if term.since <= t < term.until:
+                    yield kind, term.edition.id

@@ -1,0 +1,392 @@
+"""From logged messages to verdicts and alerts about rules of a pack, also when the process is killed in between."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hub.alerts.book import Book
+from hub.compliance.routes import not_judged, present_ruling
+from hub.compliance.rule_table import RuleTable
+from hub.compliance.rulings import EVERY, GRACE, NEWS, PRUNE_EVERY, Rulings
+from hub.judge.kinds import KINDS
+from hub.judge.kinds.cases import Case
+from hub.judge.kinds.docket import KEEP
+from hub.log.log import Log
+from hub.log.outcomes import Admitted
+from hub.registry.live import Board, Registry, Site
+from hub.storage.compliance_file import open_compliance
+from hub.things.entries import Thing
+from hub.things.store import ThingStore
+from hub.things.tables import PART as THINGS
+from hub.wire import channels
+from hub.wire.channels import Channel, Observed
+from schemas import domains
+from schemas.domains.packs import Pack
+from schemas.language import Lang
+from tests.hub.helpers import SHANGHAI, at, open_all, query
+
+HARBOUR = Path(__file__).resolve().parents[2] / "data" / "domains" / "harbour"
+FIXES = Channel("fixes", "fixes/", {"fixes": msgspec.json.Decoder(Observed).decode}, "password")
+TEN = at("2026-03-03 10:00")
+PORT = Registry(
+    sites={"quay": Site(id="quay", district="nansha", kind="berth", en="Quay", zh="码头")},
+    boards={"t-1": Board(id="t-1", site="quay")},
+    keys={"t-1": b"1" * 32},
+    zone=SHANGHAI,
+)
+SAID = ("rule", "subject", "start", "end", "outcome", "grade", "reason", "evidence", "open", "revision", "amends")
+
+
+@pytest.fixture(autouse=True)
+def channel(monkeypatch):
+    monkeypatch.setitem(channels.CHANNELS, FIXES.prefix, FIXES)
+
+
+class Port:
+    """The log of a port and what judges by the pack's rules; `now` is its clock."""
+
+    def __init__(self, folder, rules=None):
+        self.folder, self.now = folder, TEN
+        self.rules = Pack(HARBOUR).rules if rules is None else rules
+        self.log = Log(folder / "log.db")
+        self.rulings = None
+        self.open()
+
+    def open(self):
+        path = self.folder / "compliance.db"
+        self.rulings = Rulings(path, PORT, self.rules, lambda: self.now, steady=lambda: self.now)
+
+    def close(self):
+        self.log.close()
+        self.rulings.close()
+
+    def restart(self):
+        self.rulings.close()
+        self.open()
+
+    def know(self, **thing):
+        with closing(open_compliance(self.folder / "compliance.db", THINGS)) as db:
+            fields = {"en": thing["id"], "zh": thing["id"]} | thing
+            ThingStore(db).add(msgspec.convert(fields, Thing), self.now, "tester", "test")
+
+    def say(self, *moments, source="t-1"):
+        payload = json.dumps({"moments": moments}).encode()
+        topic = f"fixes/nansha/quay/{source}/fixes"
+        message = FIXES.decoders["fixes"](payload)
+        self.log.commit([Admitted(topic, payload, "nansha", "quay", source, "fixes", message)], self.now)
+
+    def judge(self, most=1000):
+        self.rulings.take(self.log.read(self.rulings.position(), most))
+
+    def pass_time(self, now):
+        """Let time pass in steps in which the hub never pauses."""
+        while self.now < now:
+            self.now = min(self.now + EVERY, now)
+            self.rulings.take([])
+
+    def rows(self, table="rule_verdict", rule=""):
+        found = query(self.folder / "compliance.db", f"SELECT * FROM {table} ORDER BY 1")
+        return [row for row in found if rule in row.get("rule", "")]
+
+    def said(self, rule=""):
+        return [tuple(row[name] for name in SAID) for row in self.rows(rule=rule)]
+
+
+@pytest.fixture
+def port(tmp_path):
+    port = Port(tmp_path)
+    yield port
+    port.close()
+
+
+def full(minute, **more):
+    return {"t": TEN + 60 * minute, "states": {"load": "full", "cover": "open"} | more}
+
+
+def tell(port, minutes, **more):
+    for minute in minutes:
+        port.now = max(port.now, TEN + 60 * minute)
+        port.say(full(minute, **more))
+        port.judge()
+
+
+def test_a_breach_makes_one_alert_which_ends_when_it_is_over(port):
+    port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    tell(port, range(10))
+    (verdict,) = port.rows(rule="covered")
+    assert (verdict["outcome"], verdict["open"], verdict["start"]) == ("exceeded", 1, TEN)
+    assert (verdict["subject_kind"], verdict["subject"], verdict["site"]) == ("truck", "truck-1", "quay")
+    assert verdict["proof"] == "password"
+    (alert,) = port.rows("alert")
+    assert (alert["kind"], alert["state"], alert["severity"], alert["device"], alert["rule"]) == (
+        ("rule", "firing", "violation", "truck-1", "covered")
+    )
+    assert "Loads are covered" in alert["text"]
+    assert "装载须覆盖" in alert["text"]
+    tell(port, range(10, 20), cover="shut")
+    last = port.rows(rule="covered")[-1]
+    assert (last["open"], last["end"], last["revision"], last["amends"]) == (0, TEN + 540 + 1, 2, TEN)
+    assert [row["state"] for row in port.rows("alert")] == ["resolved"]
+
+
+def test_late_data_amend_a_verdict_and_its_alert(port):
+    port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    tell(port, range(4))
+    tell(port, range(4, 15), cover="shut")
+    assert port.rows(rule="covered")[-1]["outcome"] == "exceeded"
+    # The cover was shut at each half minute: none of the open moments lasted.
+    port.say(*({"t": TEN + 60 * minute + 30, "states": {"load": "full", "cover": "shut"}} for minute in range(4)))
+    port.judge()
+    last = port.rows(rule="covered")[-1]
+    assert last["revision"] > 1
+    assert last["outcome"] != "exceeded" or last["reason"] == "withdrawn"
+    assert "amended" in [row["what"] for row in port.rows("alert_step")]
+
+
+def test_what_is_long_past_is_judged_and_alarms_nobody(port):
+    port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    port.now = TEN + NEWS + 3600
+    port.say(*map(full, range(4)), full(5, cover="shut"))
+    port.judge()
+    assert [row["outcome"] for row in port.rows(rule="covered")] == ["exceeded"]
+    assert port.rows("alert", rule="covered") == []
+
+
+def test_the_edition_in_force_is_cited_and_a_correction_judges_again(port):
+    port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    ring = [[113.60, 22.60], [113.61, 22.60], [113.61, 22.61], [113.60, 22.61], [113.60, 22.60]]
+    port.know(kind="yard", id="main", geometry={"type": "Polygon", "coordinates": [ring]})
+    for minute in range(12):
+        port.now = TEN + 60 * minute
+        port.say({"t": port.now, "lat": 22.65, "lon": 113.605})
+        port.judge()
+    (first,) = port.rows(rule="stays-in-port")
+    assert json.loads(first["editions"]) == [["yard", "main", 1]]
+    ring = [[113.60, 22.60], [113.61, 22.60], [113.61, 22.66], [113.60, 22.66], [113.60, 22.60]]
+    port.know(kind="yard", id="main", geometry={"type": "Polygon", "coordinates": [ring]})
+    port.rulings.take([])
+    last = port.rows(rule="stays-in-port")[-1]
+    assert (last["outcome"], last["amends"], last["revision"]) == ("compliant", TEN, 2)
+
+
+def test_of_whom_nothing_is_heard_nothing_is_guessed(port):
+    port.know(kind="truck", id="truck-1", properties={"hydrants": ["h"]})
+    port.pass_time(TEN + 2 * GRACE)
+    assert [row["heard"] for row in port.rows("rule_subject")] == [None]
+    assert {row["outcome"] for row in port.rows()} <= {"invalid"}
+
+
+def test_a_rule_whose_params_are_wrong_is_not_judged_and_the_others_are(tmp_path, caplog):
+    rules = dict(Pack(HARBOUR).rules)
+    rules["covered"] = msgspec.structs.replace(rules["covered"], params={"nonsense": 1})
+    port = Port(tmp_path, rules)
+    port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    tell(port, range(10))
+    assert "'covered'" in caplog.text
+    assert "it is not judged" in caplog.text
+    assert port.said("covered") == []
+    port.say({"t": port.now, "states": {"washed": "fail", "plate": "pass"}})
+    port.judge()
+    port.pass_time(port.now + 2 * GRACE)
+    assert [row["outcome"] for row in port.rows(rule="gate-check")] == ["exceeded"]
+    port.close()
+
+
+def test_verdicts_are_shown_in_both_languages_with_their_alert_and_who_was_never_heard(port, monkeypatch):
+    monkeypatch.setenv(domains.VARIABLE, str(HARBOUR))
+    port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    port.know(kind="sump", id="sump-9")
+    tell(port, range(10))
+    with closing(open_all(port.folder / "compliance.db")) as db:
+        book = Book(db, lambda: port.now)
+        (kept,) = RuleTable(db).search(tests=[("rule = ?", "covered"), ("site = ?", "quay")])
+        english, chinese = (present_ruling(kept, book, PORT, lang) for lang in Lang)
+        assert {english.rule_name, chinese.rule_name} == {"Loads are covered", "装载须覆盖"}
+        assert (english.alert, english.open, english.start.timestamp()) == (1, True, TEN)
+        assert english.evidence[0] == "t-1/1/0"
+        (silent,) = not_judged(db, Lang.zh)
+        assert (silent.subject_kind, silent.subject) == ("sump", "sump-9")
+        assert "从未收到" in silent.why
+
+
+def messages():
+    """Yield when it comes, and what: an ordinary morning, with a backlog, a repeat and what comes very late."""
+    for minute in range(12):
+        yield minute, [full(minute)]
+    yield 12, [full(12, cover="shut")]
+    yield 14, [{"t": TEN + 13 * 60, "states": {"washed": "fail", "plate": "pass"}}]
+    yield 20, [full(minute) for minute in (18, 16, 17)]
+    yield 21, [full(5, cover="shut")]
+    yield 22, [full(22, load="empty")]
+    yield 29, [full(28, load="empty")]
+
+
+def play(port, *, after=lambda _: None, before=lambda _: None):
+    for number, (minute, moments) in enumerate(messages()):
+        port.now = TEN + 60 * minute
+        port.say(*moments)
+        before(number)
+        port.judge()
+        after(number)
+    port.pass_time(TEN + 60 * 29 + 3 * GRACE)
+
+
+def test_restarted_after_every_message_it_says_the_same(tmp_path):
+    plain = Port(tmp_path / "plain")
+    broken = Port(tmp_path / "broken")
+    for port in (plain, broken):
+        port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    play(plain)
+    play(broken, after=lambda _: broken.restart())
+    assert len(plain.said()) > 4
+    assert broken.said() == plain.said()
+    steps = [[(row["what"], row["detail"]) for row in port.rows("alert_step")] for port in (plain, broken)]
+    assert steps[0] == steps[1]
+    broken.restart()
+    before = broken.said()
+    broken.rulings.take([])
+    assert broken.said() == before, "nothing is judged twice"
+    plain.close()
+    broken.close()
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    plain, broken = Port(tmp_path / "plain"), Port(tmp_path / "broken")
+    for port in (plain, broken):
+        port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    play(plain)
+
+    def fail(_):
+        with monkeypatch.context() as patch:
+            patch.setattr(broken.rulings._alerts, "pass_time", lambda _: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                broken.judge()
+
+    play(broken, before=fail)
+    assert broken.said() == plain.said()
+    plain.close()
+    broken.close()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from hub.compliance.rule_table import RuleTable
+from hub.wire import channels
+from tests.hub.compliance import test_rulings as story
+channels.CHANNELS[story.FIXES.prefix] = story.FIXES
+port = story.Port(Path(sys.argv[1]))
+port.now = story.TEN + 60 * 29
+left = int(sys.argv[3])
+def soon(frame, event, arg):
+    global left
+    if event == "c_call" and getattr(arg, "__name__", "") == "execute":
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.setprofile(soon)
+while port.rulings.position() < port.log.end():
+    port.judge(3)
+"""
+
+
+def test_killed_at_any_statement_it_judges_all_and_nothing_twice(tmp_path):
+    plain = Port(tmp_path / "plain")
+    killed = Port(tmp_path / "killed")
+    for port in (plain, killed):
+        port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+        for minute, moments in messages():
+            port.now = TEN + 60 * minute
+            port.say(*moments)
+    killed.close()
+    root = str(Path(__file__).resolve().parents[3])
+    ends = []
+    for statements in itertools.chain((25, 45, 70, 110), itertools.repeat(100_000)):
+        command = [sys.executable, "-c", KILLED, str(killed.folder), root, str(statements)]
+        ends.append(subprocess.run(command, env=os.environ, cwd=root, check=False).returncode)
+        if ends[-1] != -signal.SIGKILL:
+            break
+    assert ends[-1] == 0
+    assert len(ends) > 2, "it was killed in the middle"
+    while plain.rulings.position() < plain.log.end():
+        plain.judge(3)
+    killed = Port(tmp_path / "killed")
+    for port in (plain, killed):
+        port.now = TEN + 60 * 29
+        port.pass_time(TEN + 60 * 29 + 3 * GRACE)
+    held = [{(one.start, one.end, one.outcome) for one in docket.holding} for docket in dockets(plain)]
+    assert held == [{(one.start, one.end, one.outcome) for one in docket.holding} for docket in dockets(killed)]
+    assert any(held)
+    revisions = [row[:3] + row[-2:-1] for row in killed.said()]
+    assert len(set(revisions)) == len(revisions)
+    plain.close()
+    killed.close()
+
+
+def dockets(port):
+    return [docket for _, docket in sorted(port.rulings._dockets.items())]
+
+
+def test_what_is_old_is_let_go_of_and_nothing_is_said_anew(port):
+    port.know(kind="truck", id="truck-1", properties={"source": "t-1"})
+    tell(port, range(10))
+    tell(port, range(10, 25), load="empty")
+    before = port.said()
+    port.now += KEEP + 3 * PRUNE_EVERY
+    port.say({"t": int(port.now), "states": {"load": "empty"}})
+    for _ in range(3):
+        port.now += PRUNE_EVERY + EVERY
+        port.judge()
+    covered = [row for row in port.said("covered") if row[2] < TEN + 3600]
+    assert covered == [row for row in before if row[0] == "covered"]
+    assert len(port.rows("rule_sample")) == 1
+    port.restart()
+    after = port.said()
+    port.rulings.take([])
+    assert port.said() == after
+
+
+CASES = {path.stem: path for path in sorted((HARBOUR / "cases").glob("*.toml"))}
+
+
+def test_the_pack_has_a_worked_case_of_each_kind():
+    rules = Pack(HARBOUR).rules
+    kinds = {rules[msgspec.toml.decode(path.read_bytes(), type=Case).rule].kind for path in CASES.values()}
+    assert kinds == set(KINDS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_kind_is_judged_from_the_log_as_its_case_says(port, name):
+    case = msgspec.toml.decode(CASES[name].read_bytes(), type=Case)
+
+    def unix(when):
+        return int(when.replace(tzinfo=SHANGHAI).timestamp())
+
+    rule = port.rules[case.rule]
+    known = [{"kind": one.kind, "id": one.id, "properties": one.properties} for one in case.thing]
+    for one, thing in zip(case.thing, known, strict=True):
+        port.know(**thing, geometry=one.geometry)
+    if not any(one.kind == rule.of and one.id == case.subject for one in case.thing):
+        port.know(kind=rule.of, id=case.subject)
+    port.now = unix(case.sample[0].t)
+    port.rulings.take([])
+    for one in case.sample:
+        port.now = unix(one.t)
+        moment = {"t": int(port.now), "lat": one.lat, "lon": one.lon, "speed": one.speed, "states": one.states}
+        port.say(moment, source=case.subject)
+        port.judge()
+    port.pass_time(unix(case.until))
+    held = next(docket for key, docket in port.rulings._dockets.items() if key[0] == case.rule).holding
+    found = sorted((one.start, one.end, one.outcome, one.grade) for one in held)
+    wanted = sorted((unix(one.from_), unix(one.to), one.outcome, one.grade) for one in case.expected)
+    assert [one for one in found if one[2] != "invalid"] == wanted
+    assert [row["rule"] for row in port.rows("alert") if row["rule"] == case.rule] == [case.rule]
