@@ -11,7 +11,7 @@ OWNERS = {
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"},
     "field": {"entry"},
-    "log": {"count", "gap", "message", "position", "quarantine", "stream"},
+    "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
     "notify": {"notification", "notified", "refusal"},
     "reports": {"board", "position"},
     "series": {"bucket", "changed", "place", "position", "reading", "record", "rollup", "source"},
