@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-Kind = Literal["limit", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "unheard", "lag"]
+Kind = Literal[
+    "limit", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "unheard", "lag", "certificate"
+]
 """What an alert is about: a limit; the others are troubles of the network."""
 State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
 StateAsked = Literal["open", State]
