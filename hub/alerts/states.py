@@ -3,7 +3,18 @@
 from typing import Literal
 
 Kind = Literal[
-    "limit", "rule", "silent", "sensor", "clock", "calibration", "outbox", "numbers", "flood", "unheard", "lag"
+    "limit",
+    "rule",
+    "silent",
+    "sensor",
+    "clock",
+    "calibration",
+    "outbox",
+    "numbers",
+    "flood",
+    "unheard",
+    "lag",
+    "certificate",
 ]
 """What an alert is about: a limit; another rule of a pack; the others are troubles of the network."""
 State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]

@@ -65,6 +65,7 @@ KIND: dict[Kind, Text] = {
     "flood": Text("board floods", "发送过量"),
     "unheard": Text("acknowledgements not heard", "未收到确认"),
     "lag": Text("hub lagging", "数据处理滞后"),
+    "certificate": Text("the hub's certificate", "数据中心证书"),
 }
 AT_RISK = Text("limit at risk", "可能超过限值")
 NO_BOARD = Text("no board heard", "全部设备失联")

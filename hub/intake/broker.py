@@ -159,7 +159,7 @@ class Link:
     def _perhaps(self) -> str:
         """Return what is wrong with the hub's own certificate, to be told with what the broker did."""
         good, said = remark(self._broker)
-        return "" if good else f"; {said}"
+        return "" if good else f"; {said.en}"
 
     def _connected(self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         where = f"{self._broker.host}:{self._broker.port}"
@@ -191,7 +191,7 @@ class Link:
         self.connected = True
         self._pause = PAUSES[0]
         log.info("connected to the broker at %s", where)
-        if soon := remark(self._broker)[1]:
+        if soon := remark(self._broker)[1].en:
             log.warning("%s", soon)
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:

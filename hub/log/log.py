@@ -20,8 +20,9 @@ from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesErr
 from hub.log.tables import STEPS
 from hub.storage.database import open_database, transaction
 from hub.wire.channels import Measured
-from hub.wire.messages import Event, Reply, Status, Telemetry
+from hub.wire.messages import DECODERS, Event, Reply, Status, Telemetry
 from hub.wire.times import MOST_AHEAD
+from hub.wire.topics import PREFIX, parse
 
 MOST_BRANCHES = 3
 """Branches of one stream, each with other content under numbers of the stream and the branches before it."""
@@ -237,6 +238,7 @@ class Log(LogReader):
         with transaction(self._db, self._undo):
             if self._streams.checkpoint(end) < last:
                 self._streams.checkpoint(end, least=1)
+            self._note_pruned(last)
             return self._db.execute("DELETE FROM message WHERE offset <= ?", (last,)).rowcount
 
     def checkpoint(self) -> None:
@@ -483,13 +485,21 @@ class Log(LogReader):
 
     def _take_other(self, outcome: Admitted, message: object, batch: Batch, *, again: bool) -> bool:
         """Take a status, an event or a reply; tell whether it was admitted, or is a repeat of what was."""
-        digest = None if isinstance(message, Status | Event | Reply) else digest_of(outcome)
+        dated = isinstance(message, Status) and message.t > 0
+        digest = None if isinstance(message, Status | Event | Reply) and not dated else digest_of(outcome)
         number = message.number if isinstance(message, Event) else 0
         if number:
             batch.events.append((outcome.device, number, outcome.topic))
-        if self._was_taken(digest, batch) if digest else self._was_said(outcome, batch):
+        if (digest and self._was_taken(digest, batch)) or (
+            isinstance(message, Status | Event | Reply) and self._was_said(outcome, batch)
+        ):
             batch.counts["", "duplicate"] += 1
             return True
+        if isinstance(message, Status) and self._was_pruned(outcome.device, message):
+            if not again:
+                detail = f"status: t = {message.t}: the hub had later ones of this board and has pruned them"
+                batch.quarantine(_strange(outcome, "not_compared", detail), [])
+            return False
         if number and not self._count_event(outcome.device, number, batch):
             if not again:
                 detail = (
@@ -557,7 +567,8 @@ class Log(LogReader):
     def _was_said(self, outcome: Admitted, batch: Batch) -> bool:
         """Tell whether an event, reply or status is in the log already: the broker hands it out again.
 
-        Of statuses, one an hour, only the newest are looked at.
+        Of statuses, one an hour, only the newest are looked at: those without a time, and those that an earlier version
+        took, are not known by their digest.
         """
         if (outcome.topic, outcome.payload) in batch.said:
             return True
@@ -572,6 +583,33 @@ class Log(LogReader):
             "SELECT 1 FROM message WHERE topic = ? AND fresh IS NULL AND payload = ?", (outcome.topic, outcome.payload)
         )
         return row.fetchone() is not None
+
+    def _was_pruned(self, device: str, status: Status) -> bool:
+        """Tell whether a status that the log does not show may be one that was pruned.
+
+        A last will has the time of its connection, which may have lasted for months: wills are held against wills.
+        """
+        row = self._db.execute(
+            "SELECT t FROM pruned_status WHERE device = ? AND online = ?", (device, status.online)
+        ).fetchone()
+        return row is not None and 0 < status.t <= row[0]
+
+    def _note_pruned(self, last: int) -> None:
+        """Note how late the statuses are that are about to be pruned, up to the offset `last`."""
+        rows = self._db.execute(
+            "SELECT received, topic, payload FROM message WHERE offset <= ? AND fresh IS NULL AND topic LIKE ?",
+            (last, PREFIX + "%/status"),
+        ).fetchall()
+        for received, topic, payload in rows:
+            place = parse(topic)
+            with suppress(msgspec.DecodeError):
+                status = DECODERS["status"].decode(payload)
+                # One of the future must not keep all that follow from being heard.
+                if place and isinstance(status, Status) and 0 < status.t <= received + MOST_AHEAD:
+                    self._db.execute(
+                        "INSERT INTO pruned_status VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET t = max(t, excluded.t)",
+                        (place.device, status.online, status.t),
+                    )
 
     def _write(self, batch: Batch) -> None:
         batch.write(self._db)

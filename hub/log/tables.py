@@ -73,8 +73,16 @@ UPDATE position SET offset = max(0, offset - 400000) WHERE consumer = 'streams' 
 """,
     """
 ALTER TABLE message ADD COLUMN proof TEXT;     -- how well its origin is proven; null: as its channel has it
-ALTER TABLE message ADD COLUMN digest BLOB;    -- channels without numbers: SHA-256 of topic, 0 and payload
+ALTER TABLE message ADD COLUMN digest BLOB;    -- dated statuses, channels without numbers: SHA-256 of topic, 0, payload
 CREATE UNIQUE INDEX message_once ON message (digest) WHERE digest IS NOT NULL;
 ALTER TABLE quarantine ADD COLUMN proof TEXT
+""",
+    """
+CREATE TABLE pruned_status (      -- the latest status that was pruned: none up to it is new
+    device TEXT,
+    online INTEGER,               -- 0: last wills, which have the time of their connection
+    t INTEGER NOT NULL,           -- Unix s, the board's
+    PRIMARY KEY (device, online)
+) WITHOUT ROWID
 """,
 )

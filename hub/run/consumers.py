@@ -106,7 +106,16 @@ class Consumers:
         turns = Turns()
         storing = None if isinstance(self._store, InfluxStore) else turns  # rollups are written there, too
         self._feed = Feed(config.data / "log.db", turns)
-        self._watch = Watch(config.data, owned, clock.now, config.alerts, self._progress, levels, lambda: clock.held)
+        self._watch = Watch(
+            config.data,
+            owned,
+            clock.now,
+            config.alerts,
+            self._progress,
+            levels,
+            lambda: clock.held,
+            config.broker,
+        )
         self._consumers = [
             Consumer("store", self._feed.reader(), StoreSink(self._store), config.data, turns=storing),
             Consumer("rollups", self._feed.reader(), self._rollups, config.data, turns=storing),

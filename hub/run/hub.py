@@ -172,7 +172,7 @@ class Hub:
 
     def _certificate_condition(self) -> list[Condition]:
         good, said = remark(self._config.broker)
-        return [Condition("certificate", good, said)] if said else []
+        return [Condition("certificate", good, said.en)] if said.en else []
 
     def _clock_condition(self) -> Condition:
         if self._time.doubt:

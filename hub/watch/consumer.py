@@ -14,6 +14,8 @@ from hub.alerts.escalation import Escalation
 from hub.alerts.network import Network
 from hub.alerts.tables import PART as ALERTS
 from hub.config.alerts import Alerting
+from hub.config.files import Broker
+from hub.intake.certificate import remark
 from hub.log.entry import Entry
 from hub.log.log import FLOOD
 from hub.log.reader import reading_log
@@ -24,7 +26,7 @@ from hub.storage.database import transaction
 from hub.watch import text as tell
 from hub.watch.memory import Heard
 from hub.watch.tables import PART
-from hub.watch.text import DEAF, HUB_CLOCK, LAG, SENSOR
+from hub.watch.text import CERTIFICATE_BAD, CERTIFICATE_ENDS, DEAF, HUB_CLOCK, LAG, SENSOR
 from schemas.language import Text
 
 EVERY = 30.0
@@ -32,6 +34,7 @@ EVERY = 30.0
 CLEAR_AFTER = 1800.0
 """A trouble of clock, outbox, numbers or flood is over when no further sign of it came for so long [s]."""
 _TRUSTED = Held(0.0)
+_NO_TLS = Broker()
 REPEATS = 3
 """So many messages sent again, and nothing forgotten meanwhile, are no chance."""
 SEVERAL = 3
@@ -45,7 +48,7 @@ class Watch:
 
     `progress` gives the offset up to which each of the log's consumers is done, by name.
     `registry`: of the boards that this hub owns. `levels`: the highest level of any recipient. `held`: what the hub
-    holds to be the time.
+    holds to be the time. `broker`: with which certificate the hub goes to it.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Watch:
         progress: Callable[[], Mapping[str, int]],
         levels: int = 0,
         held: Callable[[], Held] = lambda: _TRUSTED,
+        broker: Broker = _NO_TLS,
     ) -> None:
         self._db = open_compliance(data / COMPLIANCE, ALERTS, PART)
         self._log = data / "log.db"
@@ -71,6 +75,7 @@ class Watch:
         if self._position < 0:
             self._position = self._end()  # what was said before there was a watch is no news
         self._held = held
+        self._broker = broker
         self._trusted = held()
         self._began = self._looked = clock()
         self._boards: dict[str, Heard] = {}
@@ -171,6 +176,7 @@ class Watch:
                     self._look_at_acknowledgements(device, board)
             self._look_at_calibrations(speaking, today)
             self._look_at_consumers(now, end)
+            self._look_at_certificate(now)
             for device in {device for device, _ in self._wrong if device} - set(active):
                 for of, rule in self._wrong.copy():
                     if of == device:
@@ -294,6 +300,20 @@ class Watch:
                 self._network.trouble(tell.lag(name, self._settings.lag_minutes, then))
             elif position >= expected:
                 self._over("", rule, Text("it has caught up", "已赶上"))
+
+    def _look_at_certificate(self, now: float) -> None:
+        good, said = remark(self._broker, dt.datetime.fromtimestamp(now, dt.UTC))
+        renewed = Text("a certificate that is good is there", "已更换有效证书")
+        if said.en:
+            self._network.trouble(tell.certificate(said, now, good=good))
+        if good:
+            self._over("", CERTIFICATE_BAD, renewed)
+        if not said.en:
+            self._over("", CERTIFICATE_ENDS, renewed)
+        elif not good:
+            self._over(
+                "", CERTIFICATE_ENDS, Text("it is not good any more: see the alert on that", "证书已失效，另有告警")
+            )
 
     def _notice_refusals(self, now: float) -> None:
         """Take notice of what was refused for its time since the last look."""

@@ -12,6 +12,8 @@ LAG = "hub lagging: "
 """Beginning of the rule of a consumer that is behind; its name follows."""
 DEAF = "no board heard"
 HUB_CLOCK = "hub clock in doubt"
+CERTIFICATE_ENDS = "hub certificate ends soon"
+CERTIFICATE_BAD = "hub certificate not good"
 
 FLAGS = {
     "B": Text("no communication with the sensor", "与传感器无通信"),
@@ -136,6 +138,21 @@ def lag(consumer: str, minutes: float, since: float) -> Trouble:
         f"数据中心的{consumer}落后日志超过{minutes:g}分钟，所示内容已过时。请查看/readyz。",
     )
     return Trouble("lag", "", LAG + consumer, "critical", since, text)
+
+
+def certificate(said: Text, now: float, *, good: bool) -> Trouble:
+    """The hub's own certificate ends soon (`good`), or the broker refuses it already."""
+    if good:
+        text = Text(
+            f"{said.en}. From that day on the broker refuses the hub, and nothing is judged.",
+            f"{said.zh}。到期后消息服务器将拒绝数据中心的连接，无法评价。",
+        )
+        return Trouble("certificate", "", CERTIFICATE_ENDS, "warning", now, text)
+    text = Text(
+        f"{said.en}. The broker refuses a connection with it: nothing is judged, and boards keep what they measure.",
+        f"{said.zh}。消息服务器会拒绝使用该证书的连接，无法评价，设备保留其数据。",
+    )
+    return Trouble("certificate", "", CERTIFICATE_BAD, "critical", now, text)
 
 
 def hub_clock(doubt: Text, since: float) -> Trouble:

@@ -12,7 +12,7 @@ OWNERS = {
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
     | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
     "field": {"entry"},
-    "log": {"count", "gap", "message", "position", "quarantine", "stream"},
+    "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
     "notify": {"notification", "notified", "refusal"},
     "reports": {"board", "position"},
     "series": {"bucket", "changed", "place", "position", "reading", "record", "rollup", "source"},

@@ -9,7 +9,7 @@ import deploy.certificates
 from deploy.certificates import CLIENT, Authority, Pair
 from hub.config.files import Broker
 from hub.intake.broker import Link
-from hub.intake.certificate import remark
+from hub.intake.certificate import NOTHING, remark
 from tests.conftest import require
 from tests.deployed_broker import DeployedBroker
 
@@ -77,11 +77,13 @@ def test_a_certificate_that_ends_soon_is_warned_of_and_a_good_one_is_not(broker,
 
 def test_what_is_said_of_a_certificate(broker, monkeypatch):
     found = issue(broker, "hub", 400, monkeypatch)
-    assert remark(found) == (True, "")
+    assert remark(found) == (True, NOTHING)
     now = dt.datetime.now(dt.UTC)
     assert remark(found, now + dt.timedelta(days=380))[0]
-    assert "in 19 days" in remark(found, now + dt.timedelta(days=380))[1]
+    assert "in 19 days" in remark(found, now + dt.timedelta(days=380))[1].en
+    assert "还有 19 天" in remark(found, now + dt.timedelta(days=380))[1].zh
     assert not remark(found, now + dt.timedelta(days=401))[0]
-    assert remark(Broker()) == (True, "")
+    assert remark(Broker()) == (True, NOTHING)
     found.certificate.write_text("nonsense")
-    assert remark(found) == (False, f"{found.certificate} cannot be read; run 'fenceline check'")
+    good, said = remark(found)
+    assert (good, said.en) == (False, f"{found.certificate} cannot be read; run 'fenceline check'")

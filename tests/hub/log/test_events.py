@@ -119,3 +119,60 @@ def test_a_status_that_comes_again_is_not_counted_again(hub):
     tell(hub, *said)
     assert len(hub.entries()) == 3
     assert hub.log.counts()["", "duplicate"] == 3
+
+
+def status(board, t, online="true"):
+    return board.say("status", f'{{"online":{online},"t":{t}}}')
+
+
+def test_a_status_is_known_however_many_have_come_since(hub):
+    board = Speaker()
+    said = [status(board, NOON - 86_400 + 60 * n) for n in range(60)]
+    tell(hub, *said)
+    tell(hub, *said)
+    hub.restart()
+    tell(hub, *said)
+    assert len(hub.entries()) == 60
+    assert hub.log.counts()["", "duplicate"] == 120
+
+
+def test_statuses_that_are_played_back_after_they_were_pruned_are_not_new(hub):
+    board = Speaker()
+    said = [status(board, NOON), status(board, NOON, "false"), status(board, NOON + 60)]
+    tell(hub, *said)
+    hub.now += 100 * DAY
+    latest = status(board, int(hub.now))
+    tell(hub, latest)
+    assert hub.log.prune(hub.now - DAY, hub.log.end()) == 3
+    for _ in range(2):
+        tell(hub, *said)
+        assert [entry.payload for entry in hub.entries()] == [latest[1]]
+        hub.restart()
+    assert [(row["reason"], row["authentic"], row["times"]) for row in hub.quarantine()] == [("not_compared", 1, 2)] * 3
+    hub.log.ask()
+    hub.log.replay(hub.admission.judge, hub.now)
+    assert len(hub.quarantine()) == 3
+
+
+def test_a_will_is_news_at_the_end_of_a_connection_that_outlasts_the_log(hub):
+    """It has the time at which the board connected; the statuses of the hours since have been pruned."""
+    board = Speaker()
+    tell(hub, status(board, NOON), status(board, NOON + 3600))
+    hub.now += 100 * DAY
+    tell(hub, status(board, int(hub.now)))
+    assert hub.log.prune(hub.now - DAY, hub.log.end()) == 2
+    will = status(board, NOON, "false")
+    tell(hub, will)
+    assert hub.entries()[-1].payload == will[1]
+    assert hub.quarantine() == []
+
+
+def test_a_status_of_the_future_silences_no_later_one_when_it_is_pruned(hub):
+    board = Speaker()
+    tell(hub, status(board, NOON + 900 * DAY))
+    hub.now += 100 * DAY
+    tell(hub, status(board, int(hub.now)))
+    hub.log.prune(hub.now - DAY, hub.log.end())
+    tell(hub, status(board, int(hub.now) + 60))
+    assert len(hub.entries()) == 2
+    assert hub.quarantine() == []

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
+import deploy.certificates
+from deploy.certificates import CLIENT, Authority, Pair
 from edge import message
 from hub.config.alerts import Alerting
+from hub.config.files import Broker
 from hub.desk.desk import Desk
 from hub.process.clock import NONE, Held
 from hub.registry.live import Station, Terminal
@@ -25,15 +28,15 @@ class WatchedCity:
         self.hub, self.settings, self.levels = hub, settings or Alerting(), levels
         self.progress, self.districts = {}, ()
         self.held = Held(0.0)
+        self.broker = Broker()
         self.speakers = {board: Speaker(board) for board in BOARDS}
         self.open()
 
     def open(self):
         registry = self.hub.registry.owned(self.districts)
         clock, settings = lambda: self.hub.now, self.settings
-        self.watch = Watch(
-            self.hub.folder, registry, clock, settings, lambda: self.progress, self.levels, lambda: self.held
-        )
+        held, progress = lambda: self.held, lambda: self.progress
+        self.watch = Watch(self.hub.folder, registry, clock, settings, progress, self.levels, held, self.broker)
 
     def restart(self):
         self.watch.close()
@@ -477,3 +480,39 @@ def test_when_the_hubs_time_is_found_to_be_another_no_board_is_called_silent(cit
     city.look()
     city.speak(*BOARDS, minutes=2)
     assert city.rules() == []
+
+
+def test_the_hubs_own_certificate_is_told_of_before_it_ends_and_when_it_has(city, tmp_path, monkeypatch):
+    files = tmp_path / "certs"
+    pair = Pair(files / "hub.crt", files / "hub.key")
+    city.broker = Broker(ca=files / "ca.crt", certificate=pair.certificate, key=pair.key)
+    made = dt.datetime.now(dt.UTC).timestamp()
+
+    def renew():
+        monkeypatch.setattr(deploy.certificates, "DAYS", 400)
+        authority = Authority(files)
+        authority.make()
+        authority.issue(pair, "hub", CLIENT)
+
+    def on_day(day):
+        city.hub.now = made + 86_400 * day
+        city.look()
+        return [(row["rule"], row["severity"]) for row in city.alerts("firing") if row["kind"] == "certificate"]
+
+    renew()
+    city.hub.now = made
+    city.restart()
+    assert on_day(369) == []
+    assert on_day(371) == [("hub certificate ends soon", "warning")]
+    (alert,) = [row for row in city.alerts() if row["kind"] == "certificate"]
+    assert "hub.crt ends on" in alert["text"]
+    assert "到期（还有 28 天）" in alert["text"]
+    city.restart()
+    assert on_day(372) == [("hub certificate ends soon", "warning")]
+    assert on_day(401) == [("hub certificate not good", "critical")]
+    pair.certificate.unlink()
+    assert on_day(402) == [("hub certificate not good", "critical")]
+    city.broker = Broker()
+    city.restart()
+    assert on_day(403) == []
+    assert len([row for row in city.alerts() if row["kind"] == "certificate"]) == 2
