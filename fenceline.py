@@ -58,6 +58,13 @@ COMMANDS = {
         "hub.backtest.cli",
         Text("Judge recorded data by the law, without a hub.", "按标准判定历史数据，无需数据中心。"),
     ),
+    "noise": (
+        "hub.reports.cli",
+        Text(
+            "Statistics of noise over any time: L10, L90, Ld, Ln, Ldn.",
+            "任意时段的噪声统计：L10、L90、Ld、Ln、Ldn。",
+        ),
+    ),
     "limits": (
         "hub.limits.cli",
         Text(

@@ -79,7 +79,7 @@ SAMPLES = (
 
 def rolled_up(quantity: Quantity) -> bool:
     """Tell whether there are rollups: a long interval's L10 cannot be made of short ones'."""
-    return quantity.aggregate not in {"l10", "l50", "l90"}
+    return quantity.aggregate not in {"l5", "l10", "l50", "l90", "l95", "lsd"}
 
 
 def readings(family: str, names: Mapping[str, str], step: Resolution) -> str:

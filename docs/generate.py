@@ -224,6 +224,7 @@ def _openapi() -> dict[str, Any]:
     from hub.field.routes import board_router
     from hub.health.metrics import Metrics
     from hub.http.server import make_app
+    from hub.reports.routes import noise_router
 
     nothing: Any = None  # is asked of nothing: no request comes
     config = Config(registry=Path("registry.toml"), keys=Path("keys.toml"))
@@ -232,6 +233,7 @@ def _openapi() -> dict[str, Any]:
         alert_router(config, nothing, [], load_quantities(), time.time, gate),
         verdict_router(config, nothing, time.time, gate),
         board_router(config, time.time, gate),
+        noise_router(config, nothing, gate),
     ]
     return make_app(nothing, Metrics(), routers).openapi()
 

@@ -117,6 +117,7 @@ class Agent:
             self.calibration,
             self._made,
             config.get("raw", False),
+            config.get("levels", True),
         )
         pin = config.get("relay_pin")
         self._pin, self._rule = pin, config.get("relay")

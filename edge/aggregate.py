@@ -3,6 +3,7 @@
 from array import array
 from math import atan2, cos, log10, pi, sin
 
+from edge import levels
 from edge.borrow import borrow
 
 # Share of good samples that an interval needs to count as normal: HJ 212-2017 appendix D asks for 45 of 60 minutes.
@@ -56,21 +57,26 @@ class Aggregator:
     first of its channels that is among them. Samples are kept as 32-bit floats: a minute of eight a second is 2 KB.
 
     `least`: levels that the last interval had for certain, in dB by QUANTITY_least, where a part of it was clipped.
+    `levels`: how often each level was in it, as levels.py writes it; empty where it has none, or `count` is False.
     """
 
-    def __init__(self, channels):
+    def __init__(self, channels, count=False):
         ranges = borrow("ranges").RANGES
         self._ranges = {channel: ranges[channel] for channel in channels if channel in ranges}
         self._quantities = []
+        self._counted = None  # the channel whose levels are counted
         for key, (sources, aggregate, _) in borrow("quantities").QUANTITIES.items():
             for channel in sources:
                 if channel in channels:
                     self._quantities.append((key, channel, AGGREGATES[aggregate]))
+                    if count and aggregate == "l50":
+                        self._counted = channel
                     break
         self._samples = {channel: array("f") for channel in channels}
         self._misses = {channel: {} for channel in channels}
         self._clipped = {}
         self.least = {}
+        self.levels = ""
 
     def add(self, channel, value):
         """Take one sample of a channel, in the catalogue's unit; return its HJ 212 letter.
@@ -123,11 +129,22 @@ class Aggregator:
                     flag = "D"  # too large or too small to be levels: 10 ** (level / 10) overflows, or is 0
             if flag != "N":
                 flags[key] = flag
+        self.levels = self._levels((work or {}).get(self._counted))
         for channel in self._samples:
             self._samples[channel] = array("f")
             self._misses[channel] = {}
         self._clipped = {}
         return values, flags
+
+    def _levels(self, work):
+        """Return the counts of an interval that has most of its samples, those beyond the instrument among them."""
+        channel = self._counted
+        if not channel or work:
+            return ""
+        samples, clipped = self._samples[channel], self._clipped.get(channel, ())
+        known = len(samples) + len(clipped)
+        missed = sum(self._misses[channel].values()) - len(clipped)
+        return levels.members(samples, clipped) if known and known >= LEAST_VALID * (known + missed) else ""
 
     def _bound(self, key, channel, aggregate):
         """Note the level that the interval has for certain; what was neither measured nor clipped counts as silence."""

@@ -90,19 +90,21 @@ def numbers(values):
     return "{%s}" % ",".join(['"%s":%.*f' % (key, decimals(key.replace("_least", "")), values[key]) for key in values])
 
 
-def record(t, dt, values, flags, raw=None):
+def record(t, dt, values, flags, raw=None, levels=""):
     """Return one record as JSON text: interval start (Unix s), length (s), values and flags by quantity key.
 
     `raw`: what the values were before the calibration, where that is to be reported, and under KEY_least the levels
-    that are certain where the sound was clipped: here a hub that does not know them passes them over. A value that is
+    that are certain where the sound was clipped; `levels`: members beside them, as levels.py counts: here a hub that
+    does not know them passes them over. A value that is
     not finite is taken out of `values` and flagged D in `flags`: whoever looks at them next sees what the record says.
     """
     for key in [key for key in values if not is_finite(values[key])]:
         del values[key]
         flags[key] = flags.get(key, "D")
     text = '{"t":%d,"dt":%d,"v":%s' % (t, dt, numbers(values))
-    if raw:
-        text += ',"r":%s' % numbers(plain(raw))
+    reported = numbers(plain(raw or {}))[1:-1]
+    if reported or levels:
+        text += ',"r":{%s}' % ",".join([part for part in (reported, levels) if part])
     if flags:
         text += ',"f":{%s}' % ",".join(['"%s":"%s"' % (key, flags[key]) for key in flags])
     return text + "}"

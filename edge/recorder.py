@@ -16,13 +16,13 @@ class Recorder:
     `sensors`: drivers by name. `interval`: length of a record, s, a divisor of 60; changed at the next boundary.
     `period`: time between two samples of a sensor that is asked, s. `calibration`: corrects each sample.
     `made(seq, kept, values, flags)`: called with each record, `seq` None when the outbox did not take it. `raw`: report
-    also what the calibration changed, as it was before.
+    also what the calibration changed, as it was before. `levels`: report how often each level of noise was.
 
     `last_made`: ticks of the last record, or of the start. `latest`: corrected value of each channel's last sample.
     `state`: HJ 212 letter of each sensor's last sample.
     """
 
-    def __init__(self, board, timeline, outbox, sensors, interval, period, calibration, made, raw=False):
+    def __init__(self, board, timeline, outbox, sensors, interval, period, calibration, made, raw=False, levels=True):
         self._board = board
         self._timeline = timeline
         self._outbox = outbox
@@ -31,7 +31,7 @@ class Recorder:
         self.sensors = sensors
         self._made = made
         channels = [channel for driver in sensors.values() for channel in driver.channels]
-        self._aggregator = Aggregator(channels)
+        self._aggregator = Aggregator(channels, levels)
         self._raw = Aggregator(channels) if raw else None
         self.interval = interval
         self.last_made = board.ticks_ms()
@@ -125,7 +125,7 @@ class Recorder:
                 raw.update({key: value for key, value in self._raw.close()[0].items() if value != values.get(key)})
             if calibration != self._calibration.id:
                 return  # half of it was measured under another calibration: it belongs to neither
-            text = message.record(start // 1000, step // 1000, values, flags, raw)
+            text = message.record(start // 1000, step // 1000, values, flags, raw, self._aggregator.levels)
             kept = message.keep(calibration, clock, text)
             self._made(self._outbox.append(kept), kept, values, flags)
             self.last_made = self._board.ticks_ms()

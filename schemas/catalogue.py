@@ -14,7 +14,7 @@ from schemas.toml_text import TomlError, read_toml_file
 
 HERE = Path(__file__).parent
 
-Aggregate = Literal["energy_mean", "mean", "max", "min", "vector_mean", "last", "l10", "l50", "l90"]
+Aggregate = Literal["energy_mean", "mean", "max", "min", "vector_mean", "last", "l5", "l10", "l50", "l90", "l95", "lsd"]
 KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 T = TypeVar("T")

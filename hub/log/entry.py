@@ -25,7 +25,8 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
     `flagged`: what is not, by quantity: HJ 212 letter, and the value where there is one. (`device`, `stream`, `seq`)
     identify the record; what came with other content under numbers of stream `9f3a12c4` is of `9f3a12c4~1`.
     `least`: of noise that was clipped (T), by quantity, the level that is certain. `void`: by quantity, since when
-    (Unix s) what the sensor gave does not count, as this record shows.
+    (Unix s) what the sensor gave does not count, as this record shows. `reported`: what else the board says of it, in
+    `r` (`hub.series.levels` reads it).
     """
 
     district: str
@@ -39,6 +40,7 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
     flagged: dict[str, tuple[str, float | None]] = {}
     least: dict[str, float] = {}
     void: dict[str, int] = {}
+    reported: dict[str, float] = {}
 
 
 @dataclass(slots=True)
@@ -134,9 +136,10 @@ class Entry:
                     flagged = {quantity: (flag[0], values.get(quantity)) for quantity, flag in flags.items()}
                     identity = district, site, device, stream, seq
                     more = _least(record), _void(flags)
-                    result.append(Interval(*identity, record.t, record.dt, normal, flagged, *more))
+                    result.append(Interval(*identity, record.t, record.dt, normal, flagged, *more, record.r))
                 else:
-                    result.append(Interval(district, site, device, stream, seq, record.t, record.dt, values))
+                    identity = district, site, device, stream, seq
+                    result.append(Interval(*identity, record.t, record.dt, values, reported=record.r))
         return result
 
 

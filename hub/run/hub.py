@@ -26,6 +26,7 @@ from hub.notify.queue import count_waiting
 from hub.process import logs
 from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
+from hub.reports.routes import noise_router
 from hub.run.consumers import Job
 from hub.run.downstream import Downstream
 from hub.series.opening import check_store
@@ -94,6 +95,7 @@ class Hub:
             alert_router(config, lambda: self._registry.current, limits, quantities, self._time.now, gate),
             verdict_router(config, lambda: self._registry.current, self._time.now, gate),
             board_router(config, self._time.now, gate),
+            noise_router(config, lambda: self._registry.current, gate),
         ]
         self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
 

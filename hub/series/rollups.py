@@ -5,9 +5,11 @@ until then the latest entries' share is in memory, and after a kill the log give
 written to the series store, in full and under the same key: a kill in between writes the same once more. So each
 record counts once, however late it comes, and a store that was away is told everything that it missed.
 
-Only flag N counts. Each quantity is rolled up by the catalogue's aggregate; the levels exceeded 10, 50 and 90 % of the
-time are not rolled up, because a long interval's cannot be made of short ones'. The state takes about 4 MB for each
-board with 11 quantities. Without its file, it is made again from the log.
+Only flag N counts. Each quantity is rolled up by the catalogue's aggregate. The levels exceeded so many % of the time,
+and the standard deviation, are made of the boards' counts of levels (`hub.series.levels`): a long interval's cannot be
+made of short ones'. Of a board that counts none, as with an earlier agent, there are none. Sound beyond the instrument
+counts as what it was at least, and is no part of the capture. The state takes about 4 MB for each board with 11
+quantities, a fifth more where levels are counted. Without its file, it is made again from the log.
 """
 
 import logging
@@ -19,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from hub.log.entry import Entry, Interval
 from hub.series.base import PERIODS, Rollup, Store
+from hub.series.levels import Levels, counted, unpacked
 from hub.series.periods import DAY, Calendar, Sums
 from hub.storage.database import open_database, read_only, transaction
 from schemas import Quantity
@@ -37,7 +40,12 @@ MOST_WRITTEN = 2000
 """Periods of boards in one write to the store, of up to as many quantities each as the catalogue has."""
 
 BASE = min(PERIODS)
-NOT_ROLLED_UP = {"l10", "l50", "l90"}
+NOT_ROLLED_UP = {"l5", "l10", "l50", "l90", "l95", "lsd"}
+"""Aggregates that are not made of the intervals' values, but of the boards' counts of levels."""
+COUNTED = "l50"
+"""The quantity whose flag tells whether a record's levels count."""
+HEAVY = 12
+"""What the counts of one period weigh in memory, in sums."""
 WITH_EXTREMES = {"mean", "energy_mean", "last"}
 """Aggregates beside which the intervals' highest and lowest value tell something."""
 
@@ -64,6 +72,13 @@ CREATE TABLE position (
     pruned INTEGER NOT NULL       -- nothing is kept from before
 );
 INSERT INTO position VALUES (0, 0, 0)
+""",
+    """
+CREATE TABLE levels (             -- how often each level of noise was in one period
+    place INTEGER, period INTEGER, start INTEGER,
+    counts BLOB NOT NULL,         -- hub.series.levels.Levels
+    PRIMARY KEY (place, period, start)
+) WITHOUT ROWID
 """,
 )
 
@@ -102,6 +117,7 @@ class Rollups:
         self._offset = self._taken = self._newest = self._pruned = 0
         self._too_late = 0
         self._pending: dict[tuple[str, str, str, int], dict[str, Sums]] = {}
+        self._levels: dict[tuple[str, str, str, int], Levels] = {}
         self._sums = 0  # in all of them
         self._parts = 1  # of what is usual, so much at once
         self._forget()
@@ -148,6 +164,7 @@ class Rollups:
         self._taken = self._offset
         self._too_late = self._sums = 0
         self._pending.clear()
+        self._levels.clear()
         self._places.clear()
 
     def _add(self, i: Interval) -> None:
@@ -168,14 +185,22 @@ class Rollups:
                     sums = bucket[quantity] = Sums()
                     self._sums += 1
                 sums.add(aggregate, value, i.t, i.dt)
+        clipped = i.flagged.get(COUNTED, ("",))[0] == "T"
+        if i.reported and (clipped or COUNTED in i.values):
+            levels = counted(i.reported, i.dt, clipped=clipped)
+            if levels is not None and key in self._levels:
+                self._levels[key].add(levels)
+            elif levels is not None:
+                self._levels[key] = levels
+                self._sums += HEAVY
 
     def _save(self) -> None:
         """Add what is in memory to the file, for every period that it is part of."""
         self._saved = self._clock()
         changed: set[tuple[int, int, int]] = set()
         with transaction(self._db):
-            for (*names, base), bucket in self._pending.items():
-                place = self._place(*names)
+            for key, bucket in self._pending.items():
+                place, base = self._place(*key[:3]), key[3]
                 rows: list[tuple[object, ...]] = []
                 for period in PERIODS:
                     start = self._calendar.start(base, period)
@@ -185,6 +210,8 @@ class Rollups:
                         for quantity, s in bucket.items()
                     ]
                 self._db.executemany(ADD, rows)
+                if key in self._levels:
+                    self._add_levels(place, base, self._levels[key])
             self._db.executemany("INSERT OR IGNORE INTO changed VALUES (?, ?, ?)", sorted(changed))
             self._prune()
             self._db.execute("UPDATE position SET offset = ?, newest = ?", (self._taken, self._newest))
@@ -197,7 +224,18 @@ class Rollups:
             )
         self._offset, self._too_late, self._sums = self._taken, 0, 0
         self._pending.clear()
+        self._levels.clear()
         self._published = self._published and not changed
+
+    def _add_levels(self, place: int, base: int, levels: Levels) -> None:
+        for period in PERIODS:
+            key = place, period, self._calendar.start(base, period)
+            row = self._db.execute(
+                "SELECT counts FROM levels WHERE place = ? AND period = ? AND start = ?", key
+            ).fetchone()
+            total = unpacked(row[0]) if row else Levels()
+            total.add(levels)
+            self._db.execute("INSERT OR REPLACE INTO levels VALUES (?, ?, ?, ?)", (*key, total.packed()))
 
     def _place(self, district: str, site: str, device: str) -> int:
         place = (district, site, device)
@@ -215,11 +253,10 @@ class Rollups:
         if before < self._pruned + DAY:
             return
         places = self._db.execute("SELECT id FROM place").fetchall()
-        self._db.executemany(
-            "DELETE FROM bucket WHERE place = ? AND period = ? AND start < ? "
-            "AND (place, period, start) NOT IN (SELECT place, period, start FROM changed)",
-            [(place, period, before) for (place,) in places for period in PERIODS],
-        )
+        old = [(place, period, before) for (place,) in places for period in PERIODS]
+        unless = "AND (place, period, start) NOT IN (SELECT place, period, start FROM changed)"
+        self._db.executemany(f"DELETE FROM bucket WHERE place = ? AND period = ? AND start < ? {unless}", old)  # noqa: S608
+        self._db.executemany(f"DELETE FROM levels WHERE place = ? AND period = ? AND start < ? {unless}", old)  # noqa: S608
         self._db.execute("UPDATE position SET pruned = ?", (before,))
         self._pruned = before
 
@@ -234,7 +271,16 @@ class Rollups:
                 "WHERE (place, period, start) <= (?, ?, ?)",
                 periods[-1],
             )
-            self._store.write_rollups([self._rollup(row[:6], Sums(*row[6:])) for row in rows])
+            rollups = [self._rollup(row[:6], Sums(*row[6:])) for row in rows]
+            rows = self._db.execute(
+                "SELECT district, site, device, period, start, counts "
+                "FROM changed JOIN levels USING (place, period, start) JOIN place ON place = place.id "
+                "WHERE (place, period, start) <= (?, ?, ?)",
+                periods[-1],
+            )
+            for *names, period, start, counts in rows:
+                rollups += self._of_levels(names, period, start, unpacked(counts))
+            self._store.write_rollups(rollups)
             self._db.execute("DELETE FROM changed WHERE (place, period, start) <= (?, ?, ?)", periods[-1])
         self._published = True
 
@@ -245,6 +291,51 @@ class Rollups:
         capture = min(1.0, sums.seconds / self._calendar.length(start, period))
         highest, lowest = (sums.highest, sums.lowest) if aggregate in WITH_EXTREMES else (None, None)
         return Rollup(*key, sums.value(aggregate), capture, highest, lowest)
+
+    def _of_levels(self, names: list[str], period: int, start: int, levels: Levels) -> Iterator[Rollup]:
+        district, site, device = names
+        capture = min(1.0, levels.seconds / self._calendar.length(start, period))
+        for quantity, value in levels.statistics().items():
+            yield Rollup(district, site, device, quantity, period, start, value, capture)
+
+
+class Counted(NamedTuple):
+    """10 min of noise at one board: what was measured of LAeq, s, its energy, and how often each level was."""
+
+    site: str
+    device: str
+    start: int
+    seconds: float
+    energy: float
+    levels: Levels | None
+
+
+def counts_between(path: Path, site: str, device: str, start: int, end: int) -> list[Counted]:
+    """Return the 10 min in `start` <= t < `end` (Unix s) of a board, of a site, or of all."""
+    chosen = (BASE, start, end, site, site, device, device)
+    where = "AND start >= ? AND start < ? AND (? = '' OR site = ?) AND (? = '' OR device = ?)"
+    found: dict[tuple[str, str, int], Counted] = {}
+    with closing(read_only(path, timeout=30)) as db:
+        for named, board, t, seconds, energy in db.execute(
+            "SELECT site, device, start, seconds, total FROM place CROSS JOIN bucket "  # noqa: S608
+            f"ON bucket.place = place.id AND period = ? {where} AND quantity = 'laeq'",
+            chosen,
+        ):
+            found[named, board, t] = Counted(named, board, t, seconds, energy, None)
+        for named, board, t, counts in db.execute(
+            "SELECT site, device, start, counts FROM place CROSS JOIN levels "  # noqa: S608
+            f"ON levels.place = place.id AND period = ? {where}",
+            chosen,
+        ):
+            there = found.get((named, board, t), Counted(named, board, t, 0.0, 0.0, None))
+            found[named, board, t] = there._replace(levels=unpacked(counts))
+    return [found[key] for key in sorted(found)]
+
+
+def kept_from(path: Path) -> int:
+    """Return since when every 10 min that was measured is there, Unix s; 0: nothing was removed yet."""
+    with closing(read_only(path, timeout=30)) as db:
+        return int(db.execute("SELECT pruned FROM position").fetchone()[0])
 
 
 class Hour(NamedTuple):

@@ -30,7 +30,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     f: dict[Key, Flag] = {}
     r: dict[Key, float] = {}
     """Values before the board's calibration, where it changed them and reports them; under QUANTITY_least, of noise
-    that was clipped (flag T), the level that is certain: a lower bound, in dB."""
+    that was clipped (flag T), the level that is certain: a lower bound, in dB; under h1_134 and the like how often each
+    level was (`hub.series.levels`)."""
 
 
 class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -4,6 +4,8 @@
   four sensors from a compiled bundle, while it holds a full sealed batch (agent_heap.py).
 - `acoustics_us_per_sample`, `sum_of_squares_us_per_sample`, `acoustics_ratio`: the sound level meter against a viper
   loop that only sums squares (acoustics.py).
+- `c_ratio`, `octave_ratio`, `c_heap`, `octave_heap`: what LCeq with LCpeak, and octave bands, would cost beside the
+  sound level meter, in multiples of its time and in bytes (bands.py). No board has them.
 - `driver_us`: microseconds from a frame's bytes to the reading (drivers.py).
 - `outbox_records_per_s`: appends, each flushed: `host` on this machine's disk, `littlefs_in_ram` (outbox_speed.py).
 - `wear`: what the outbox does to the flash (outbox_wear.py).
@@ -79,6 +81,12 @@ def acoustics(micropython):
     }
 
 
+def bands(micropython):
+    """Return what more the sound level meter could do, and its price."""
+    found = run(micropython, "bands")
+    return {key: round(found[key], 2) for key in ("c_ratio", "octave_ratio", "c_heap", "octave_heap")}
+
+
 def speed(micropython, folder):
     """Return the outbox's records a second."""
     (folder / "speed").mkdir()
@@ -106,7 +114,7 @@ def measure(folder):
     figures["python"] = name
     figures["bits"] = 32 if "32-bit" in name else 64
     if figures["bits"] == 32:
-        figures |= heap(micropython, folder) | acoustics(micropython)
+        figures |= heap(micropython, folder) | acoustics(micropython) | bands(micropython)
     else:
         print(f"left out: heap and acoustics; {name} has words twice as long as a board's")
     figures["driver_us"] = run(micropython, "drivers")
@@ -127,6 +135,11 @@ def told(figures):
         lines.append(
             f"sound level meter: {figures['acoustics_us_per_sample']} us for each sample,"
             f" {figures['acoustics_ratio']} times a sum of squares"
+        )
+        lines.append(
+            f"not there, beside the meter's time and heap: LCeq and LCpeak, {figures['c_ratio']} times and"
+            f" {figures['c_heap']:,} bytes; octave bands, {figures['octave_ratio']} times and"
+            f" {figures['octave_heap']:,} bytes"
         )
     if "driver_us" in figures:
         lines.append("from bytes to the reading: " + ", ".join(f"{k} {v} us" for k, v in figures["driver_us"].items()))

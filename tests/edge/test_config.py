@@ -18,6 +18,7 @@ def good(**changes):
         "interval": 10,
         "period": 1,
         "raw": False,
+        "levels": True,
         "ntp": ["ntp.city.example", "192.0.2.1:1123"],
         "wifi": {"ssid": "fence {2}", "password_file": "wifi-password"},
         "relay_pin": 4,
@@ -61,7 +62,7 @@ NAN, INFINITE = float("nan"), float("inf")
 def test_what_boards_work_by_is_taken():
     assert config.wrong(good()) is None
     assert config.wrong(good(), chip=True) is None
-    for more in ("relay", "relay_pin", "ntp", "wifi", "outbox", "raw", "period", "interval"):
+    for more in ("relay", "relay_pin", "ntp", "wifi", "outbox", "raw", "levels", "period", "interval"):
         assert config.wrong(without(more, good())) is None, more
     for port in ("tcp:127.0.0.1:4001", "uart:2:9600:rx=25:tx=26:de=27", "i2s:0:sck=14:ws=15:sd=32:rate=32000"):
         assert config.wrong(sensor(port=port)) is None, port
@@ -89,6 +90,7 @@ def test_each_mistake_is_named_with_its_field_and_a_remedy():
         ("period", good(period="1")),
         ("period", good(period=True)),
         ("raw", good(raw=1)),
+        ("levels", good(levels="no")),
         ("ntp", good(ntp="")),
         ("ntp", good(ntp=[])),
         ("ntp", good(ntp=["a b"])),

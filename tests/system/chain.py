@@ -82,7 +82,9 @@ class Chain:
         self._loop.close()
 
     def _sensors(self, board):
-        lines = sensors_of(board, source_of(board, (), self._clock), self._clock, self._period)
+        return self._started(sensors_of(board, source_of(board, (), self._clock), self._clock, self._period))
+
+    def _started(self, lines):
         for line in lines.values():
             asyncio.run_coroutine_threadsafe(line.start(), self._loop).result(10)
         return lines

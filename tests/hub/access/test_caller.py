@@ -16,12 +16,14 @@ from hub.field.routes import board_router
 from hub.health.metrics import Metrics
 from hub.http.problems import Rate
 from hub.http.server import Server, make_app
+from hub.reports.routes import noise_router
 from hub.storage.compliance_file import open_compliance
 from tests.hub.alerting import write_files
 from tests.hub.helpers import CITY, LIMITS, QUANTITIES
 from tests.hub.http.test_http import Hub
 
-PATHS = ("alerts", "maintenance", "verdicts", "boards/fence-1/repairs")
+NOISE = "noise?site=tower&since=2026-03-02T09:00:00%2B08:00&until=2026-03-02T10:00:00%2B08:00"
+PATHS = ("alerts", "maintenance", "verdicts", "boards/fence-1/repairs", NOISE)
 """One of each router and resource that a viewer may read."""
 
 
@@ -36,6 +38,7 @@ def api(tmp_path):
         alert_router(config, lambda: CITY, LIMITS, QUANTITIES, time.time, gate),
         verdict_router(config, lambda: CITY, time.time, gate),
         board_router(config, time.time, gate),
+        noise_router(config, lambda: CITY, gate),
     ]
     server = Server(make_app(Hub(), Metrics(), routers), "127.0.0.1", 0)
     server.start()

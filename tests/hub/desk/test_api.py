@@ -29,6 +29,7 @@ from hub.http import guard
 from hub.http.problems import Rate, language
 from hub.http.server import MOST_BODY, Server, make_app
 from hub.registry.live import City, District, Instrument
+from hub.reports.routes import noise_router
 from hub.series import SqliteStore
 from hub.series.sink import StoreSink
 from hub.wire.seal import authentic
@@ -91,6 +92,7 @@ def an_api(folder, limits=LIMITS, rate=None):
     routers = [
         alert_router(config, lambda: CITY, limits, QUANTITIES, time.time, gate),
         verdict_router(config, lambda: CITY, time.time, gate),
+        noise_router(config, lambda: CITY, gate),
     ]
     server = Server(make_app(Watched(), Metrics(), routers), "127.0.0.1", 0)
     server.start()
