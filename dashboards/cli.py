@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dashboards import alerting, generate, grafana_cli
+from dashboards import alerting, basemap, generate, grafana_cli
 from dashboards.alerting import Wording
 from dashboards.texts import Lang
 from hub.terminal.commands import command, group, option
@@ -32,6 +32,7 @@ grafana_cli.mount(app)
     "fenceline grafana build",
     "fenceline grafana build --lang zh --out city --alert-rules city-alerts",
     "fenceline grafana build --check",
+    "fenceline grafana build --out city --tiles https://tiles.city.example/{z}/{x}/{y}.png --gcj02",
     lang=False,
 )
 def build(
@@ -56,6 +57,10 @@ def build(
             show_default=Text("dashboards/provisioning", "dashboards/provisioning"),
         ),
     ] = alerting.FOLDER,
+    tiles: basemap.Tiles = "",
+    attribution: basemap.Attribution = "",
+    gcj02: basemap.Gcj02 = False,
+    districts: basemap.Districts = "",
     check: Annotated[
         bool,
         option(
@@ -65,7 +70,9 @@ def build(
     ] = False,
 ) -> None:
     """Write the dashboards and the alert rules."""
-    texts = {out / path: text for one in ([lang] if lang else Lang) for path, text in generate.files(one).items()}
+    below = basemap.Basemap(tiles, attribution, gcj02, districts).checked()
+    languages = [lang] if lang else Lang
+    texts = {out / path: text for one in languages for path, text in generate.files(one, below).items()}
     if out == generate.FOLDER or alert_rules != alerting.FOLDER:
         for wording in [Wording(lang)] if lang else Wording:
             texts |= {alert_rules / path: text for path, text in alerting.files(wording).items()}

@@ -3,16 +3,21 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from grafana_foundation_sdk.builders import common
+from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import statements
-from dashboards.frame import alerts, finish, frame, tag
+from dashboards.frame import alerts, district, finish, frame, site, tag
 from dashboards.influxql import InfluxQL
-from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, limit_line, thresholds, value, value_map
-from dashboards.panels import Panels
+from dashboards.looks import BLUE, FAINT, GREEN, GREY, ORANGE, RED, limit_line, sorted_by, thresholds, value, value_map
+from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 from schemas.domains.entries import Dashboard, Panel
 
+BOARD, STANDARD = "${__field.labels.device}", "${__field.labels.standard}"
+"""What Grafana puts into the name of a series."""
+BOARDS = "$tag_device $tag_rule ($tag_standard)"
 _HOUR, _DAY = (step.length for step in statements.VERDICTS)
 
 
@@ -24,11 +29,15 @@ def build(lang: Lang, shown: Dashboard, kinds: tuple[str, ...]) -> model.Dashboa
     within = f"({one_of})" if len(kinds) > 1 else one_of
     board = (
         frame(shown.name, text, since=shown.since)
-        .with_variable(tag("district", text, measurement="place", within=within))
-        .with_variable(tag("site", text, measurement="place", within=f"{within} AND {statements.DISTRICT}"))
+        .with_variable(district(text, within=within))
+        .with_variable(site(text, within=f"{within} AND {statements.DISTRICT}"))
         .with_variable(tag("device", text, measurement="fleet", within=statements.SITE, several=True))
-        .annotation(alerts(text))
     )
+    judged = [
+        number for number, one in enumerate(shown.panel, start=1) if one.limits or one.draw in ("judged", "strip")
+    ]
+    for kind in ("limit", "boards"):
+        board.annotation(alerts(text, kind, judged))
     drawn = [PALETTE[one.draw].draw(panels, one).height(one.height).span(one.width) for one in shown.panel]
     return finish(board, drawn)
 
@@ -48,13 +57,16 @@ def _strip(panels: Panels, one: Panel) -> Any:
 def _budget(panels: Panels, one: Panel) -> Any:
     source = (
         f'FROM "budget" WHERE {statements.DEVICES} AND "quantity" =~ /^({"|".join(one.quantities)})$/ '
-        f'AND {statements.before_end("5m")} GROUP BY "device", "rule"'
+        f'AND {statements.before_end("5m")} GROUP BY "device", "quantity", "rule"'
     )
+    alias = "$col $tag_quantity $tag_rule $tag_device"
     panel = panels.bars(
-        _place(one), f'SELECT last("used") {source}', ref_id="budget", alias="$tag_rule $tag_device", unit="percentunit"
+        _place(one), f'SELECT last("used") AS "used" {source}', ref_id="budget", alias=alias, unit="percentunit"
     )
-    # The steps are of the picture; 1 is the limit, whichever it is.
-    return panel.min(0).max(1.2).decimals(0).thresholds(thresholds((None, GREEN), (0.8, ORANGE), (1.0, RED)))
+    panels.call(panel, "used", BOARD, one.quantities)
+    # The steps are of the picture; 1 is the limit, whichever it is. Nothing is in the colour of the first step.
+    steps = thresholds((None, GREY), (0, GREEN), (0.8, ORANGE), (1.0, RED))
+    return panel.min(0).max(1.2).decimals(0).thresholds(steps)
 
 
 def _percentiles(panels: Panels, one: Panel) -> Any:
@@ -82,7 +94,7 @@ def _percentiles(panels: Panels, one: Panel) -> Any:
             alias="$col $tag_device",
         )
     )
-    return panel.unit(panels.unit("l10")).decimals(panels.quantities["l10"].resolution)
+    return panel.unit(panels.unit("l10"))
 
 
 def _wind(panels: Panels, one: Panel) -> Any:
@@ -90,7 +102,8 @@ def _wind(panels: Panels, one: Panel) -> Any:
     panel.override_by_regexp(
         f"/^{panels.name('wind_dir')}/",
         [
-            value("unit", panels.unit("wind_dir")),
+            value("unit", "degree"),
+            value("decimals", 0),
             value("custom.axisPlacement", "right"),
             value("custom.drawStyle", "points"),
             value("min", 0),
@@ -102,31 +115,32 @@ def _wind(panels: Panels, one: Panel) -> Any:
 
 def _relay(panels: Panels, one: Panel) -> Any:
     text = panels.text
-    switched = {"0": (f"○ {text('relay', 'off')}", GREY), "1": (f"● {text('relay', 'on')}", BLUE)}
-    return panels.lanes(
+    # A silent board's last word is not what its relay does now.
+    switched = {"0": (f"○ {text('relay', 'off')}", FAINT), "1": (f"● {text('relay', 'on')}", BLUE)}
+    panel = panels.lanes(
         _place(one),
         statements.SAMPLES,
         lambda step: (
-            f'SELECT "relay" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND $timeFilter '
-            f'AND {step.condition} GROUP BY "device"'
+            f'SELECT "relay" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND {statements.HEARD} '
+            f'AND $timeFilter AND {step.condition} GROUP BY "device"'
         ),
         alias="$tag_device",
         mappings=[value_map(switched)],
     )
+    return panel.row_height(0.4)
 
 
 def _judged(panels: Panels, one: Panel) -> Any:
     """Return the values as they were judged, each with its limit; in long ranges each day's highest."""
     (key,) = one.quantities
-    quantity = panels.quantities[key]
     panel = panels.plot(
-        _place(one), _values(key, "value", statements.VERDICTS[0]), ref_id="judged", alias="$tag_device", step=_HOUR
+        _place(one), _values(key, "value", statements.VERDICTS[0]), ref_id="judged", alias=f"$col {BOARDS}", step=_HOUR
     )
     panels.add(
         panel,
         _values(key, "highest", statements.VERDICTS[1]),
         ref_id="judged_24h",
-        alias=panels.text("frame", "highest") + " $tag_device",
+        alias=f"$col {BOARDS}",
         step=_DAY,
     )
     for step, length in zip(statements.VERDICTS, (_HOUR, _DAY), strict=True):
@@ -134,16 +148,25 @@ def _judged(panels: Panels, one: Panel) -> Any:
             panel,
             _values(key, "limit_value", step),
             ref_id=f"limit{step.name}",
-            alias=panels.text("frame", "limit", symbol="$tag_rule"),
+            alias=f"$col {BOARDS}",
             step=length,
             more=limit_line([12, 6]),
         )
-    return panel.unit(panels.unit(key)).decimals(quantity.resolution).min(0)
+    panels.close(panel)
+    names = {
+        "value": BOARD,
+        "highest": f"{panels.text('frame', 'highest')} {BOARD}",
+        "limit_value": panels.text("frame", "limit", symbol=STANDARD),
+    }
+    for column, name in names.items():
+        panel.override_by_regexp(f"/^{column} /", [value("displayName", name)])
+    return panel.unit(panels.unit(key)).min(0)
 
 
 def _values(key: str, field: str, step: statements.Resolution) -> str:
     where = f"{statements.SITE} AND \"quantity\" = '{key}' AND {statements.BINDS} AND $timeFilter AND {step.condition}"
-    return f'SELECT "{field}" FROM "verdict{step.suffix}" WHERE {where} GROUP BY "device", "standard", "rule"'
+    ends = "" if step.suffix else f', "{statements.CLOSED}"'
+    return f'SELECT "{field}"{ends} FROM "verdict{step.suffix}" WHERE {where} GROUP BY "device", "standard", "rule"'
 
 
 def _boundary(panels: Panels, one: Panel) -> Any:
@@ -151,28 +174,48 @@ def _boundary(panels: Panels, one: Panel) -> Any:
     keys = "|".join(f"{key}.*" if key.endswith("_") else key for key in one.without)
     left_out = f' AND "quantity" !~ /^({keys})$/' if keys else ""
     source = f"{statements.SITE} AND {statements.BINDS}{left_out} AND $timeFilter"
+    closed = f', "{statements.CLOSED}"'
     panel = panels.stepped(
         _place(one),
         statements.VERDICTS,
         lambda step: (
-            f'SELECT "ratio" FROM "verdict{step.suffix}" WHERE {source} AND {step.condition} '
-            'GROUP BY "device", "quantity", "standard", "rule"'
+            f'SELECT "ratio"{"" if step.suffix else closed} FROM "verdict{step.suffix}" WHERE {source} '
+            f'AND {step.condition} GROUP BY "device", "quantity", "standard", "rule"'
         ),
-        alias="$tag_quantity $tag_device ($tag_standard)",
+        alias="$col $tag_quantity $tag_rule $tag_device ($tag_standard)",
     )
-    steps = {"mode": "absolute", "steps": [{"value": None, "color": "transparent"}, {"value": 1, "color": RED}]}
-    panel.override_by_regexp("/.*/", [value("thresholds", steps), value("custom.thresholdsStyle", {"mode": "dashed"})])
-    return panel.unit("percentunit").min(0)
+    panels.close(panel)
+    panels.call(panel, "ratio", f"{BOARD} ({STANDARD})", panels.quantities)
+    return _marked(panel, 1).unit("percentunit").min(0).axis_soft_max(1.1)
+
+
+def _marked(panel: Any, at: float) -> Any:
+    """Draw a dashed line at a share of the limit, or of a window."""
+    panel.thresholds(thresholds((None, "transparent"), (at, RED)))
+    dashed = common.GraphThresholdsStyleConfig().mode(shapes.GraphThresholdsStyleMode.DASHED)
+    return panel.thresholds_style(dashed)
 
 
 def _hours(panels: Panels, one: Panel) -> Any:
-    """Return for how long each limit was exceeded in this month."""
+    """Return for how long each limit was exceeded in this month, the longest first."""
+    lang = panels.text.lang
     statement = (
-        f'SELECT sum("exceeded_s") / 3600 FROM "verdict_24h" WHERE {statements.SITE} AND {statements.BINDS} '
-        'AND $timeFilter GROUP BY "standard", "rule"'
+        f'SELECT sum("exceeded_s") / 3600 AS "hours", sum("windows") AS "windows", '
+        f'last("rule_{lang}") AS "rule_{lang}" FROM "verdict_24h" WHERE {statements.SITE} '
+        f'AND {statements.BINDS} AND $timeFilter GROUP BY "standard", "rule"'
     )
-    panel = panels.bars(_place(one), statement, ref_id="hours", alias="$tag_rule ($tag_standard)", unit="suffix: h")
-    return panel.time_from("now/M").min(0).decimals(1)
+    above = thresholds((None, GREY), (0.001, RED))
+    columns = [
+        Column("hours", unit="suffix:h", decimals=1, coloured=True, thresholds=above, width=90),
+        Column(f"rule_{lang}", wrapped=True),
+        Column("standard", width=130),
+        Column("windows", width=80),
+        Column("rule", hidden=True),
+    ]
+    panel = panels.rows(_place(one), statement, columns, ref_id="hours").time_from("now/M")
+    for step in sorted_by("hours", descending=True):
+        panel.with_transformation(step)
+    return panel
 
 
 def _capture(panels: Panels, one: Panel) -> Any:
@@ -182,11 +225,11 @@ def _capture(panels: Panels, one: Panel) -> Any:
         lambda step: (
             f'SELECT min("capture") FROM "verdict{step.suffix}" WHERE {statements.SITE} AND {statements.BINDS} '
             f"AND $timeFilter AND {step.condition} GROUP BY time({'1d, -8h' if step.suffix else '1h'}), "
-            '"device", "quantity" fill(none)'
+            '"device" fill(none)'
         ),
-        alias="$tag_quantity $tag_device",
+        alias="$tag_device",
     )
-    return panel.unit("percentunit").min(0).max(1)
+    return _marked(panel, 0.75).unit("percentunit").min(0).max(1)
 
 
 class Drawing(NamedTuple):

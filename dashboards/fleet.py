@@ -5,12 +5,16 @@ from typing import Any
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import meanings, statements
-from dashboards.frame import finish, frame, tag
-from dashboards.looks import GREEN, ORANGE, RED, counted_by, sorted_by, thresholds, value_map
+from dashboards.frame import district, finish, frame, site, tag
+from dashboards.looks import BLUE, GREEN, ORANGE, RED, counted_by, in_order, sorted_by, thresholds, value_map
 from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "fleet"
+SOON_D = 30
+"""A calibration that is due in fewer days should be planned."""
+STEPS = {"": "5m", "_1h": "1h", "_24h": "1d, -8h"}
+"""From one value to the next, by coarseness, as InfluxQL writes it."""
 
 
 def build(lang: Lang) -> model.Dashboard:
@@ -19,8 +23,8 @@ def build(lang: Lang) -> model.Dashboard:
     panels = Panels(text)
     board = (
         frame(NAME, text)
-        .with_variable(tag("district", text, measurement="place", several=True))
-        .with_variable(tag("site", text, measurement="place", within=statements.DISTRICT, several=True))
+        .with_variable(district(text, several=True))
+        .with_variable(site(text, several=True))
         .with_variable(tag("device", text, measurement="fleet", within=statements.SITE, several=True))
     )
     newest = statements.newest("fleet", ("silent",), statements.DEVICES, ("device",))
@@ -40,44 +44,41 @@ def build(lang: Lang) -> model.Dashboard:
             _firmware(panels).height(6).span(8),
             _calibration(panels).height(6).span(10),
             _boards(panels).height(10).span(24),
-            _course(panels, "depth", "depth", "none").height(8).span(8),
-            _course(panels, "dropped", "dropped", "none").height(8).span(8),
-            _course(panels, "rssi", "rssi", "dBm").height(8).span(8),
+            _course(panels, "depth", "depth", "none", "max").height(8).span(8),
+            _course(panels, "dropped", "dropped", "none", "max").height(8).span(8),
+            _course(panels, "rssi", "rssi", "dBm", "min").height(8).span(8),
             _clock(panels).height(8).span(16),
-            _course(panels, "heap", "heap_free", "bytes").height(8).span(8),
+            _course(panels, "heap", "heap_free", "bytes", "min").height(8).span(8),
             _quarantine(panels).height(9).span(8),
             _events(panels).height(9).span(16),
-            _hub(panels, "lag", "lag_s", "s").height(7).span(12),
+            _hub(panels, "lag", "lag_s", "suffix:s").height(7).span(12),
             _hub(panels, "backlog", "backlog_store", "none").height(7).span(12),
         ],
     )
 
 
 def _boards(panels: Panels) -> Any:
-    lang = panels.text.lang
     silence = {"0": (f"✔ {panels.text('silent', 'no')}", GREEN), "1": (f"✖ {panels.text('silent', 'yes')}", RED)}
     columns = [
-        Column("silent", mappings=[value_map(silence)], coloured=True),
-        Column("device"),
-        Column(f"site_{lang}"),
-        Column("district"),
-        Column("site"),
-        Column("silent_s", unit="s"),
-        Column("depth"),
-        Column("dropped"),
-        Column("clock"),
-        Column("rssi", unit="dBm"),
-        Column("heap_free", unit="bytes"),
-        Column("faulty"),
-        Column("cal_due_days", unit="suffix: d"),
-        Column("agent"),
-        Column("runtime"),
-        Column("reset"),
+        Column("silent", mappings=[value_map(silence)], coloured=True, width=90),
+        Column("device", width=115),
+        *panels.where(125),
+        Column("silent_s", unit="dthms", width=100),
+        Column("depth", width=85),
+        Column("dropped", width=80),
+        Column("clock", mappings=_clocks(panels.text), coloured=True, width=145),
+        Column("rssi", unit="dBm", width=80),
+        Column("heap_free", unit="bytes", decimals=0, width=90),
+        Column("faulty", width=85),
+        _due(panels, 105),
+        Column("agent", width=75),
+        Column("runtime", width=150),
+        Column("reset", mappings=meanings.named(panels.text, "reset"), width=95),
     ]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in tags]
     panel = panels.rows(
-        "boards", statements.newest("fleet", fields, statements.DEVICES, tags), columns, ref_id="boards"
+        "boards", statements.newest("fleet", fields, statements.DEVICES, tags), columns, ref_id="boards", searched=True
     )
     for step in sorted_by("silent", descending=True):
         panel.with_transformation(step)
@@ -85,61 +86,89 @@ def _boards(panels: Panels) -> Any:
 
 
 def _firmware(panels: Panels) -> Any:
-    columns = [Column("agent"), Column("runtime"), Column("boards")]
+    columns = [Column("agent", width=90), Column("runtime"), Column("device (count)", title="boards", width=90)]
     statement = statements.newest("fleet", ("silent", "agent", "runtime"), statements.DEVICES, ("device",))
     panel = panels.rows("firmware", statement, columns, ref_id="firmware")
-    return panel.with_transformation(counted_by("agent", "runtime"))
+    panel.with_transformation(counted_by("agent", "runtime"))
+    # Counting leaves the columns in an order of its own.
+    return panel.with_transformation(in_order([column.name for column in columns], without=[]))
 
 
 def _calibration(panels: Panels) -> Any:
-    columns = [Column("cal_due_days", unit="suffix: d"), Column("device"), Column("district"), Column("site")]
-    statement = statements.newest("fleet", ("cal_due_days",), statements.DEVICES, ("district", "site", "device"))
+    columns = [_due(panels, 150), Column("device", width=130), *panels.where(140)]
+    tags = ("district", "site", "device")
+    fields = [column.name for column in columns if column.name not in tags]
+    statement = statements.newest("fleet", fields, statements.DEVICES, tags)
     panel = panels.rows("calibration", statement, columns, ref_id="calibration")
-    panel.thresholds(thresholds((None, RED), (0, ORANGE), (30, GREEN)))
     for step in sorted_by("cal_due_days", descending=False):
         panel.with_transformation(step)
     return panel
 
 
-def _course(panels: Panels, place: str, field: str, unit: str) -> Any:
-    """Return one figure of every board over time."""
+def _course(panels: Panels, place: str, field: str, unit: str, worst: str) -> Any:
+    """Return one figure over time: of the worst board and of the middle one, however many there are.
+
+    A silent board's last word counts no more. Which board it is says the table above; one alone may be chosen.
+    """
+    text = panels.text
+    names = f'{worst}("{field}") AS "{text("course", "worst")}", median("{field}") AS "{text("course", "middle")}"'
     panel = panels.stepped(
         place,
         statements.SAMPLES,
         lambda step: (
-            f'SELECT "{field}" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND $timeFilter '
-            f'AND {step.condition} GROUP BY "device"'
+            f'SELECT {names} FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND {statements.HEARD} '
+            f"AND $timeFilter AND {step.condition} GROUP BY time({STEPS[step.suffix]}) fill(none)"
         ),
-        alias="$tag_device",
+        alias="$col",
     )
     return panel.unit(unit)
 
 
 def _clock(panels: Panels) -> Any:
+    """Return a lane for each board whose clock is not the network's: of a thousand boards there are few."""
     text = panels.text
-    levels = {
-        "0": (f"✖ {text('clock', 'none')}", RED),
-        "1": (f"▲ {text('clock', 'rtc')}", ORANGE),
-        "2": (f"✔ {text('clock', 'ntp')}", GREEN),
-    }
-    return panels.lanes(
+    levels = {"0": (f"✖ {text('clock', 'none')}", RED), "1": (f"▲ {text('clock', 'rtc')}", ORANGE)}
+    panel = panels.lanes(
         "clock",
         statements.SAMPLES,
         lambda step: (
-            f'SELECT "clock_level" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} '
-            f'AND $timeFilter AND {step.condition} GROUP BY "device"'
+            f'SELECT "clock_level" FROM "fleet{step.suffix}" WHERE {statements.DEVICES} AND {statements.HEARD} '
+            f'AND "clock_level" < 2 AND $timeFilter AND {step.condition} GROUP BY "device"'
         ),
         alias="$tag_device",
         mappings=[value_map(levels)],
+    )
+    return panel.row_height(0.4).no_value(f"✔ {text('clock', 'all')}")
+
+
+def _clocks(text: Texts) -> list[Any]:
+    words = {
+        "none": ("✖", "none", RED),
+        "rtc": ("▲", "rtc", ORANGE),
+        "ntp": ("✔", "ntp", GREEN),
+        "hub": ("✔", "hub", BLUE),
+    }
+    return [value_map({code: (f"{mark} {text('clock', name)}", color) for code, (mark, name, color) in words.items()})]
+
+
+def _due(panels: Panels, width: int) -> Column:
+    """Return the column of the days until a calibration is due: overdue and soon in a sign, too."""
+    steps = thresholds((None, RED), (0, ORANGE), (SOON_D, GREEN))
+    return Column(
+        "cal_due_days",
+        unit="suffix:" + panels.text("calibration", "days"),
+        coloured=True,
+        thresholds=steps,
+        width=width,
     )
 
 
 def _quarantine(panels: Panels) -> Any:
     columns = [
-        Column("reason", mappings=meanings.named(panels.text, "reason")),
-        Column("device"),
-        Column("total"),
-        Column("new"),
+        Column("reason", mappings=meanings.named(panels.text, "reason"), width=170),
+        Column("device", width=100),
+        Column("total", width=90),
+        Column("new", width=75),
     ]
     statement = (
         'SELECT last("messages") AS "total", spread("messages") AS "new" FROM "quarantine" '
@@ -150,16 +179,15 @@ def _quarantine(panels: Panels) -> Any:
 
 def _events(panels: Panels) -> Any:
     columns = [
-        Column("event", mappings=meanings.named(panels.text, "event")),
-        Column("device"),
-        Column("district"),
-        Column("site"),
-        Column("count"),
-        Column("text"),
+        Column("event", mappings=meanings.named(panels.text, "event"), width=160),
+        Column("device", width=130),
+        *panels.where(140),
+        Column("count", width=80),
+        Column("text", wrapped=True),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "event" WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000'
-    return panels.rows("events", statement, columns, ref_id="events")
+    return panels.rows("events", statement, columns, ref_id="events", time="time", searched=True)
 
 
 def _hub(panels: Panels, place: str, field: str, unit: str) -> Any:

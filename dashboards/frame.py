@@ -8,36 +8,29 @@ from grafana_foundation_sdk.cog import builder
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import statements
+from dashboards.influxql import Query
+from dashboards.looks import BLUE, UNDECIDED
 from dashboards.texts import Texts
 
 DATABASE = model.DataSourceRef(type_val="influxdb", uid="${datasource}")
 OURS = model.DataSourceRef(type_val="influxdb", uid="fenceline")
 """The data source that deploy/grafana and `fenceline grafana push` make, for a dashboard without variables."""
+CHOICE = r"/^(?<text>.*) \((?<value>[^()]*)\)$/"
+"""Takes what `place` offers apart: a name, and an id in brackets."""
 ALL = ".*"
 """What "all" stands for in a variable."""
 
 
 class _Annotations(model.AnnotationTarget):
-    """The query of the annotations, with the columns that tell Grafana what to show of it."""
+    """The query of annotations. Its columns have the names that Grafana gives a meaning: text, tags, timeEnd."""
 
-    def __init__(self, statement: str, lang: str) -> None:
+    def __init__(self, statement: str, ref_id: str) -> None:
         super().__init__()
-        self._statement = statement
-        self._lang = lang
+        self._query = Query(statement, ref_id=ref_id, alias="", result_format="table")
 
     def to_json(self) -> dict[str, object]:
         """Return the members by which Grafana's InfluxDB data source knows them."""
-        return {
-            "refId": "alerts",
-            "query": self._statement,
-            "rawQuery": True,
-            "fromAnnotations": True,
-            "resultFormat": "table",
-            "textColumn": f"text_{self._lang}",
-            "tagsColumn": "severity,state",
-            "timeEndColumn": "ended_ms",
-            "titleColumn": "rule",
-        }
+        return self._query.to_json()
 
 
 class _AnnotationBuilder(builder.Builder[model.AnnotationTarget]):
@@ -69,8 +62,10 @@ def frame(name: str, text: Texts, *, since: str = "now-24h", public: bool = Fals
         .readonly()
     )
     if not public:
+        # Without a value Grafana takes the first InfluxDB by name: some other city's, perhaps.
+        ours = model.VariableOption(selected=True, text="Fenceline", value=OURS.uid)
         database = dashboard.DatasourceVariable("datasource").label(text("variable", "datasource")).type("influxdb")
-        board.with_variable(database)
+        board.with_variable(database.current(ours))
         link = dashboard.DashboardLink(text("frame", "link")).type(model.DashboardLinkType.DASHBOARDS)
         board.link(link.tags(["fenceline", text.lang]).keep_time(True).include_vars(True).as_dropdown(True))
     return board
@@ -91,6 +86,40 @@ def tag(
     return variable.multi(True).include_all(True).all_value(ALL).current(_all(text)) if several else variable
 
 
+def _places(
+    name: str, text: Texts, *, field: str = "", within: str = "", several: bool = False
+) -> dashboard.QueryVariable:
+    """Return a variable that offers places by their names; its values are their ids.
+
+    Args:
+        name: of the variable, ``district`` or ``site``.
+        text: gives its label.
+        field: of `place`: what is offered, a name with an id in brackets.
+        within: a condition on the places.
+        several: more than one, or all, may be chosen.
+    """
+    variable = (
+        dashboard.QueryVariable(name)
+        .label(text("variable", name))
+        .datasource(DATABASE)
+        .query({"query": statements.choices(f"{field}_{text.lang}", within), "refId": name})
+        .regex(CHOICE)
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.ALPHABETICAL_ASC)
+    )
+    return variable.multi(True).include_all(True).all_value(ALL).current(_all(text)) if several else variable
+
+
+def district(text: Texts, *, within: str = "", several: bool = False) -> dashboard.QueryVariable:
+    """Return the variable of districts."""
+    return _places("district", text, field="choice_district", within=within, several=several)
+
+
+def site(text: Texts, *, within: str = statements.DISTRICT, several: bool = False) -> dashboard.QueryVariable:
+    """Return the variable of sites."""
+    return _places("site", text, field="choice", within=within, several=several)
+
+
 def choice(name: str, text: Texts, values: Sequence[str]) -> dashboard.CustomVariable:
     """Return a variable of which several fixed values, or all, may be chosen, the first to begin with.
 
@@ -106,17 +135,25 @@ def _all(text: Texts) -> model.VariableOption:
     return model.VariableOption(selected=True, text=text("variable", "all"), value="$__all")
 
 
-def alerts(text: Texts) -> dashboard.AnnotationQuery:
-    """Return the site's alerts as annotations, each over the time that it lasted."""
-    fields = f'"text_{text.lang}", "severity", "state", "rule", "ended_ms"'
-    statement = f'SELECT {fields} FROM "alert" WHERE {statements.SITE} AND $timeFilter'
+def alerts(text: Texts, kind: str, panels: Sequence[int]) -> dashboard.AnnotationQuery:
+    """Return the site's alerts as annotations, each over the time that it lasted.
+
+    Args:
+        text: gives its name.
+        kind: ``limit``: about limits of the law, shown from the start; ``boards``: all others, to be switched on.
+        panels: numbers of those in which they are drawn.
+    """
+    fields = f'"text_{text.lang}" AS "text", "severity" AS "tags", "ended_ms" AS "timeEnd"'
+    about = "\"kind\" = 'limit'" if kind == "limit" else "\"kind\" != 'limit'"
+    statement = f'SELECT {fields} FROM "alert" WHERE {statements.SITE} AND {about} AND $timeFilter'
     return (
         dashboard.AnnotationQuery()
-        .name(text("frame", "alerts"))
+        .name(text("frame", f"alerts_{kind}"))
         .datasource(DATABASE)
-        .enable(True)
-        .icon_color("red")
-        .target(_AnnotationBuilder(_Annotations(statement, text.lang)))
+        .enable(kind == "limit")
+        .icon_color(UNDECIDED if kind == "limit" else BLUE)  # a limit's line is red
+        .filter(dashboard.AnnotationPanelFilter().exclude(False).ids(list(panels)))
+        .target(_AnnotationBuilder(_Annotations(statement, f"alerts_{kind}")))
     )
 
 

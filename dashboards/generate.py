@@ -11,6 +11,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import city, domain, fleet, public, statements, verdicts
+from dashboards.basemap import EMPTY, Basemap
 from dashboards.frame import ALL
 from dashboards.texts import Lang
 from schemas.domains import packs
@@ -30,22 +31,22 @@ class PanelQuery(NamedTuple):
     statement: str
 
 
-def builders() -> dict[str, Callable[[Lang], Dashboard]]:
+def builders(basemap: Basemap = EMPTY) -> dict[str, Callable[[Lang], Dashboard]]:
     """Return the file name of each dashboard and what builds it: those of domain packs among them."""
     of_packs = {
         f"{pack.dashboard.name}.json": partial(domain.build, shown=pack.dashboard, kinds=tuple(pack.manifest.kind))
         for pack in packs()
         if pack.dashboard
     }
-    first, *others = ({f"{one.NAME}.json": one.build} for one in (city, verdicts, fleet, public))
-    return first | of_packs | {name: build for one in others for name, build in one.items()}
+    others = {f"{one.NAME}.json": one.build for one in (verdicts, fleet, public)}
+    return {f"{city.NAME}.json": partial(city.build, basemap=basemap)} | of_packs | others
 
 
-def files(lang: Lang) -> dict[Path, str]:
+def files(lang: Lang, basemap: Basemap = EMPTY) -> dict[Path, str]:
     """Return the text of every generated file of one language by its path below the output folder."""
     return {
         Path(lang, name): json.dumps(build(lang), cls=JSONEncoder, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-        for name, build in builders().items()
+        for name, build in builders(basemap).items()
     }
 
 
@@ -72,7 +73,7 @@ def queries(
             (f"${v['name']}", v["query"]) for v in board.get("templating", {}).get("list", ()) if v["type"] == "query"
         ]
         asked += [(f"@{a['name']}", a["target"]) for a in board.get("annotations", {}).get("list", ()) if "target" in a]
-        asked += [(panel["title"], target) for panel in board["panels"] for target in panel["targets"]]
+        asked += [(panel["title"], target) for panel in board["panels"] for target in panel.get("targets", ())]
         found += [
             PanelQuery(path.stem, panel, query["refId"], statements.substitute(query["query"], variables, start, end))
             for panel, query in asked

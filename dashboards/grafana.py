@@ -19,7 +19,7 @@ from grafana_client.client import GrafanaException
 from schemas.errors import UserError
 
 OLDEST = 11
-"""The first version with all that we ask. Of 12 and 13 the notes on changes have been read, no server was tried."""
+"""The first version with all that we ask. On 12.2 it was run; of 13 the notes on changes have been read."""
 TIMEOUT_S = 60.0
 """How long one answer may take: a panel over a year of data is slow on a cold database."""
 

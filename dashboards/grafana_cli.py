@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dashboards import alerting
+from dashboards import alerting, basemap
 from dashboards.alerting import Wording
 from dashboards.contact import read_contact
 from dashboards.generate import files
@@ -159,17 +159,22 @@ def push(
             "--alerts/--no-alerts",
         ),
     ] = True,
+    tiles: basemap.Tiles = "",
+    attribution: basemap.Attribution = "",
+    gcj02: basemap.Gcj02 = False,
+    districts: basemap.Districts = "",
     ca: Authority = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring everything into a Grafana that runs."""
     database = _database(store_url, store_database, store_user, store_password_file)
     told = read_contact(contact) if contact else None
+    below = basemap.Basemap(tiles, attribution, gcj02, districts).checked()
     languages = list(Lang) if lang is Wording.BOTH else [Lang(lang)]
     with Grafana(url, read_token(token_file), ca) as grafana:
         with _progress(Text("comparing", "比对"), None) as bar:
             steps = []
-            for step in plan(grafana, languages, lang, database, told, alerts=alerts):
+            for step in plan(grafana, languages, lang, database, told, alerts=alerts, basemap=below):
                 steps.append(step)
                 bar(step.name)
         waiting = [step for step in steps if step.apply is not None]

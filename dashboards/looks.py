@@ -1,13 +1,14 @@
 """How things look in Grafana: colours with the words beside them, gaps, limits, the order of a table."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 
 GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#8e8e8e", "blue"
+NEUTRAL, DARK_RED, FAINT = "text", "dark-red", "rgba(142, 142, 142, 0.2)"
 SUSPECT, UNDECIDED = "semi-dark-yellow", "purple"
 """Above a limit without a measured background; what holds is not known."""
 
@@ -22,10 +23,10 @@ def gap_beyond(length: dt.timedelta) -> model.DynamicConfigValue:
     return value("custom.insertNulls", length // dt.timedelta(milliseconds=1))
 
 
-def limit_line(dash: list[int]) -> list[model.DynamicConfigValue]:
-    """Return how limits are drawn: dashed red steps."""
+def limit_line(dash: list[int], color: str = RED) -> list[model.DynamicConfigValue]:
+    """Return how limits are drawn: dashed steps in a red."""
     return [
-        value("color", {"mode": "fixed", "fixedColor": RED}),
+        value("color", {"mode": "fixed", "fixedColor": color}),
         value("custom.lineInterpolation", "stepAfter"),
         value("custom.lineStyle", {"fill": "dash", "dash": dash}),
         value("custom.showPoints", "never"),
@@ -63,10 +64,31 @@ def sorted_by(field: str, *, descending: bool, most: int | None = None) -> list[
     return steps
 
 
+def in_order(columns: Sequence[str], *, without: Sequence[str]) -> model.DataTransformerConfig:
+    """Return the transformation that puts a table's columns in order: a database gives them as it likes."""
+    options = {
+        "indexByName": {name: index for index, name in enumerate(columns)},
+        "excludeByName": dict.fromkeys(without, True),
+        "renameByName": {},
+    }
+    return model.DataTransformerConfig(id_val="organize", options=options)
+
+
+def no_value(text: str, color: str) -> model.SpecialValueMap:
+    """Return the mapping of nothing to a text and a colour."""
+    result = model.ValueMappingResult(text=text, color=color)
+    return model.SpecialValueMap(model.DashboardSpecialValueMapOptions(model.SpecialValueMatch.NULL, result))
+
+
+def unseen() -> model.DynamicConfigValue:
+    """Take a field out of the picture, though links may name it."""
+    return value("custom.hideFrom", {"viz": True, "legend": True, "tooltip": True})
+
+
 def counted_by(*fields: str) -> model.DataTransformerConfig:
     """Return the transformation that counts a table's rows by the values of fields."""
     options: dict[str, Any] = {field: {"operation": "groupby", "aggregations": []} for field in fields}
-    options["device"] = {"operation": "aggregate", "aggregations": ["count"]}
+    options["device"] = {"operation": "aggregate", "aggregations": ["count"]}  # "device (count)"
     return model.DataTransformerConfig(id_val="groupBy", options={"fields": options})
 
 

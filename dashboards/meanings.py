@@ -29,10 +29,17 @@ def outcomes(text: Texts) -> list[Any]:
     return _marked(text, "outcome", marks | {"invalid": ("?", GREY), "compliant": ("✔", GREEN)})
 
 
+_LEVELS = {"0": ("?", GREY), "1": ("✔", GREEN), "2": ("▲", ORANGE), "3": ("✖", RED), "4": ("△", SUSPECT)}
+
+
 def site_levels(text: Texts) -> list[Any]:
     """Return the meaning of the levels of a site's state."""
-    marks = {"0": ("?", GREY), "1": ("✔", GREEN), "2": ("▲", ORANGE), "3": ("✖", RED), "4": ("△", SUSPECT)}
-    return _marked(text, "level", marks)
+    return _marked(text, "level", _LEVELS)
+
+
+def site_signs() -> list[Any]:
+    """Return the signs of these levels alone: on a map of a thousand sites there is no room for words."""
+    return [value_map(dict(_LEVELS))]
 
 
 def severities(text: Texts) -> list[Any]:

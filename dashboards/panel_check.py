@@ -115,7 +115,9 @@ def ask_all(grafana: Grafana, board: Mapping[str, Any], span: Span) -> Iterator[
             statement = variable["query"]["query"] if isinstance(variable["query"], dict) else variable["query"]
             target = {"refId": name, "query": statement, "resultFormat": "table"}
             asked, found = _ask(grafana, title, Question(f"${name}", target), values, span)
-            values[name] = ALL if variable.get("includeAll") or not found else found[0]
+            values[name] = (
+                ALL if variable.get("includeAll") or not found else chosen(found[0], variable.get("regex", ""))
+            )
             yield asked
         elif name not in values:
             current = (variable.get("current") or {}).get("value") or variable.get("query") or ""
@@ -132,6 +134,12 @@ def fill(statement: str, values: Mapping[str, str]) -> str:
         return values.get(name, match[0])
 
     return re.sub(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)|\[\[(\w+)\]\]", value, statement)
+
+
+def chosen(offered: str, regex: str) -> str:
+    """Return the value of what a variable offers: where its regular expression names a group so, that one."""
+    found = re.search(regex.strip("/").replace("(?<", "(?P<"), offered) if regex else None
+    return found["value"] if found and "value" in found.groupdict() else offered
 
 
 def _ask(

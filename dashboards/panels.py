@@ -1,7 +1,7 @@
 """The kinds of panels, each with what an inspector may rely on: unit, gaps as gaps, no meaning in colour alone."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from grafana_foundation_sdk.builders import (
@@ -18,12 +18,38 @@ from grafana_foundation_sdk.models import common as shapes
 from dashboards import meanings, statements
 from dashboards.frame import DATABASE, OURS
 from dashboards.influxql import InfluxQL
-from dashboards.looks import GREY, ORANGE, colour, gap_beyond, limit_line, range_map, value
+from dashboards.looks import (
+    BLUE,
+    DARK_RED,
+    GREY,
+    NEUTRAL,
+    ORANGE,
+    RED,
+    SUSPECT,
+    UNDECIDED,
+    colour,
+    gap_beyond,
+    in_order,
+    limit_line,
+    merged,
+    range_map,
+    thresholds,
+    unseen,
+    value,
+    value_map,
+)
 from dashboards.texts import Lang, Texts
 from schemas import load_quantities
 from schemas.domains import packs
 
 Panel = TypeVar("Panel", bound=Any)
+KIND = "${__data.fields.site_kind}"
+TIME_WIDTH = 165
+"""Of a date with its time, pixels."""
+LATE = dt.timedelta(minutes=2)
+"""How far two samples may lie further apart than they should."""
+FLAGS = {"C": BLUE, "D": RED, "M": SUSPECT, "F": GREY, "T": ORANGE, "S": UNDECIDED, "B": DARK_RED}
+"""Colours of the letters of HJ 212; the words beside them tell them apart."""
 
 
 class Column(NamedTuple):
@@ -34,6 +60,15 @@ class Column(NamedTuple):
     mappings: Sequence[Any] = ()
     decimals: int | None = None
     coloured: bool = False
+    width: int | None = None
+    """Pixels; None: what the others leave."""
+    wrapped: bool = False
+    hidden: bool = False
+    """It is there for links only."""
+    thresholds: Any = None
+    """Of the coloured value, where no mapping colours it."""
+    title: str = ""
+    """Its text in the table "column"; empty: the one that is called as the field."""
 
 
 class Panels:
@@ -49,7 +84,9 @@ class Panels:
         """Give a panel its title, description and database."""
         text = self.text
         described = panel.title(text(place, "title")).description(text(place, "description", **values))
-        return described.datasource(OURS if self.public else DATABASE)  # type: ignore[no-any-return]
+        # Without thresholds Grafana takes its own: green, and red from 80 of whatever it is.
+        plain = described.thresholds(thresholds((None, NEUTRAL)))
+        return plain.datasource(OURS if self.public else DATABASE)  # type: ignore[no-any-return]
 
     def name(self, key: str) -> str:
         """Return what a legend calls a quantity."""
@@ -58,7 +95,7 @@ class Panels:
 
     def unit(self, key: str) -> str:
         """Return Grafana's way of saying "this text after the number"."""
-        return f"suffix: {self.quantities[key].label}"
+        return f"suffix:{self.quantities[key].label}"
 
     def curves(self, place: str, keys: Sequence[str], limits: Sequence[str] = ()) -> timeseries.Panel:
         """Return a panel with a curve for each quantity and board, and the limits of some of them as dashed steps.
@@ -66,7 +103,7 @@ class Panels:
         The quantities share one unit and one family. How coarse they are drawn follows from the range.
         """
         first = self.quantities[keys[0]]
-        panel = self._plot(place).unit(self.unit(keys[0])).decimals(first.resolution)
+        panel = self._plot(place).unit(self.unit(keys[0]))
         for step in statements.READINGS:
             names = {
                 key: self.name(key) for key in keys if not step.suffix or statements.rolled_up(self.quantities[key])
@@ -77,20 +114,28 @@ class Panels:
                     InfluxQL(statements.readings(first.family, names, step), ref_id=ref_id, alias="$col $tag_device")
                 )
                 panel.override_by_query(ref_id, [gap_beyond(step.length * 1.5)])
+        if "lafmax" in keys:  # The loudest moments stand behind the levels that most windows are judged by.
+            thin = [value("color", {"mode": "fixed", "fixedColor": GREY}), value("custom.lineWidth", 1)]
+            panel.override_by_regexp(f"/^{self.name('lafmax')} /", thin)
         for index, key in enumerate(limits):
-            self.limit(panel, key, dash=[12, 6] if index == 0 else [3, 6 * index])
+            dash, color = ([12, 6], RED) if index == 0 else ([3, 6 * index], DARK_RED)
+            self.limit(panel, key, dash, color)
         return panel
 
-    def limit(self, panel: timeseries.Panel, key: str, dash: list[int]) -> None:
+    def limit(self, panel: timeseries.Panel, key: str, dash: list[int], color: str) -> None:
         """Draw a quantity's limit into a panel, as it applies through the day."""
         for step in statements.VERDICTS:
             ref_id = f"{key}_limit{step.name}"
-            alias = self.text("frame", "limit", symbol=self.name(key)) + (" $tag_rule" if step.suffix else "")
-            panel.with_target(InfluxQL(statements.limit(key, step), ref_id=ref_id, alias=alias))
-            panel.override_by_query(ref_id, [gap_beyond(step.length * 1.5), *limit_line(dash)])
+            name = self.text("frame", "limit", symbol=self.name(key))
+            panel.with_target(InfluxQL(statements.limit(key, step), ref_id=ref_id, alias=name))
+            length = step.length if step.suffix else statements.window(key)
+            panel.override_by_query(ref_id, [gap_beyond(length), *limit_line(dash, color)])
 
     def _plot(self, place: str) -> timeseries.Panel:
-        panel = self.base(timeseries.Panel(), place).interval("60s").span_nulls(False)
+        panel = self.base(timeseries.Panel(), place).interval("60s").span_nulls(False).line_width(2)
+        panel.tooltip(
+            common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI).sort(shapes.SortOrder.DESCENDING)
+        )
         return panel.legend(
             common.VizLegendOptions()
             .show_legend(True)
@@ -139,6 +184,30 @@ class Panels:
             self.add(panel, statement(step), ref_id=f"{place}{step.name}", alias=alias, step=step.length)
         return panel
 
+    def close(self, panel: Panel) -> None:
+        """Take the ends of windows out of a panel whose aliases begin with the column: they only break its lines."""
+        panel.override_by_regexp(f"/^{statements.CLOSED} /", [unseen()])
+
+    def call(self, panel: Panel, column: str, what: str, keys: Iterable[str]) -> None:
+        """Name the series of a column by quantity, time of day and `what`.
+
+        Args:
+            panel: gets the names.
+            column: the alias's first word; `$tag_quantity $tag_rule` follow.
+            what: follows the quantity, such as the board's label.
+            keys: quantities that may occur.
+        """
+        # One name for each: what has been renamed is looked for by its new name.
+        for key in keys:
+            noise = key in ("laeq", "lafmax")
+            for part in ("day", "night") if noise else ():
+                name = self.text("frame", part, symbol=self.name(key))
+                matched = f"/^{column} {key} \\S*-{part}/"
+                panel.override_by_regexp(matched, [value("displayName", f"{name} · {what}")])
+            other = "(?!\\S*-(day|night))" if noise else ""
+            named = [value("displayName", f"{self.name(key)} · {what}")]
+            panel.override_by_regexp(f"/^{column} {key} {other}/", named)
+
     def lanes(
         self,
         place: str,
@@ -157,12 +226,14 @@ class Panels:
             .color_scheme(colour("fixed", GREY))
             .merge_values(True)
             .row_height(0.8)
+            .per_page(10)
             .show_value(shapes.VisibilityMode.AUTO)
         )
         for step in steps:
             ref_id = place + step.name
             panel.with_target(InfluxQL(statement(step), ref_id=ref_id, alias=alias))
-            panel.override_by_query(ref_id, [gap_beyond(step.length * 1.5)])
+            # A lane is filled up to the next value: what is taken every hour comes some seconds late.
+            panel.override_by_query(ref_id, [gap_beyond(step.length + LATE)])
         return panel
 
     def strip(self, place: str, where: str = "") -> statetimeline.Panel:
@@ -174,11 +245,15 @@ class Panels:
 
         def statement(step: statements.Resolution) -> str:
             value_ = '"exceeded"' if step.suffix else '"exceeded" - "invalid"'
+            ends = "" if step.suffix else f', "{statements.CLOSED}"'
             source = f'FROM "verdict{step.suffix}" WHERE {chosen} AND {step.condition}'
-            return f'SELECT {value_} AS "outcome" {source} GROUP BY "device", "standard", "rule"'
+            return f'SELECT {value_} AS "outcome"{ends} {source} GROUP BY "device", "standard", "quantity", "rule"'
 
-        alias = "$tag_rule $tag_device ($tag_standard)"
-        return self.lanes(place, statements.VERDICTS, statement, alias=alias, mappings=meanings.strip(self.text))
+        alias = "$col $tag_quantity $tag_rule $tag_device ($tag_standard)"
+        panel = self.lanes(place, statements.VERDICTS, statement, alias=alias, mappings=meanings.strip(self.text))
+        self.close(panel)
+        self.call(panel, "outcome", "${__field.labels.device}", self.quantities)
+        return panel.per_page(30)  # the ends of windows count as lanes, too
 
     def number(self, place: str, targets: Mapping[str, tuple[str, str]], unit: str = "none") -> stat.Panel:
         """Return a panel with large numbers: statement and name of each by the name of its query."""
@@ -195,54 +270,130 @@ class Panels:
             panel.with_target(InfluxQL(statement, ref_id=ref_id, alias=name))
         return panel
 
-    def bars(self, place: str, statement: str, *, ref_id: str, alias: str, unit: str = "none") -> bargauge.Panel:
-        """Return a panel with a bar for each series: its newest value."""
+    def bars(
+        self, place: str, statement: str, *, ref_id: str, alias: str, unit: str = "none", rows: bool = False
+    ) -> bargauge.Panel:
+        """Return a panel with a bar for each series: its newest value; or for each of the `rows` of a table."""
         return (
             self.base(bargauge.Panel(), place)
             .unit(unit)
-            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(rows))
             .orientation(shapes.VizOrientation.HORIZONTAL)
             .display_mode(shapes.BarGaugeDisplayMode.BASIC)
-            .with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
+            .value_mode(shapes.BarGaugeValueMode.TEXT)
+            .text(common.VizTextDisplayOptions().title_size(14).value_size(18))
+            .no_value("–")
+            .with_target(
+                InfluxQL(statement, ref_id=ref_id, alias=alias, result_format="table" if rows else "time_series")
+            )
         )
 
     def columns_by_day(self, place: str, statement: str, *, ref_id: str, alias: str) -> barchart.Panel:
-        """Return a panel with a column for each local day."""
+        """Return a panel with a column for each local day of what nobody wants: in red."""
         return (
             self.base(barchart.Panel(), place)
             .unit("none")
             .decimals(0)
+            .color_scheme(colour("fixed", RED))
+            .x_tick_label_spacing(100)
+            .legend(common.VizLegendOptions().show_legend(False))
             .with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
         )
 
-    def rows(self, place: str, statement: str, columns: Sequence[Column], *, ref_id: str) -> table.Panel:
-        """Return a table, whose columns can be searched; what is not among them is not shown."""
-        panel = self.base(table.Panel(), place).unit("none").filterable(True)
+    def rows(
+        self,
+        place: str,
+        statement: str,
+        columns: Sequence[Column],
+        *,
+        ref_id: str,
+        time: str = "",
+        more: str = "",
+        searched: bool = False,
+    ) -> table.Panel:
+        """Return a table, whose columns stand in the order in which they are listed.
+
+        Args:
+            place: names its texts.
+            statement: of its rows.
+            columns: all that is shown, but for the time.
+            ref_id: of the query.
+            time: the text in the table "column" for the time of a row; empty: it tells nothing and is not shown.
+            more: a further statement, whose rows are merged with the others.
+            searched: its columns can be searched, which takes room of their names.
+        """
+        panel = self.base(table.Panel(), place).unit("none").filterable(searched)
+        panel.footer(common.TableFooterOptions().show(False).enable_pagination(True))
         panel.with_target(InfluxQL(statement, ref_id=ref_id, result_format="table"))
-        panel.override_by_regexp("/^[Tt]ime$/", [value("displayName", self.text("column", "time"))])
+        if more:
+            panel.with_target(InfluxQL(more, ref_id=f"{ref_id}_more", result_format="table"))
+            panel.with_transformation(merged())
+        panel.with_transformation(
+            in_order(["Time", *(column.name for column in columns)], without=[] if time else ["Time"])
+        )
+        if time:
+            panel.override_by_name(
+                "Time",
+                [
+                    value("displayName", self.text("column", time)),
+                    value("custom.width", TIME_WIDTH),
+                    value("unit", "time:YYYY-MM-DD HH:mm:ss"),
+                ],
+            )
         for column in columns:
-            shown = [value("displayName", self.text("column", column.name))]
-            if column.unit:
-                shown.append(value("unit", column.unit))
-            if column.mappings:
-                shown.append(value("mappings", list(column.mappings)))
-            if column.decimals is not None:
-                shown.append(value("decimals", column.decimals))
-            if column.name == "site":
-                shown.append(self.site_links())
-            if column.coloured:
-                shown.append(value("custom.cellOptions", {"type": "color-text"}))
-            panel.override_by_name(column.name, shown)
+            panel.override_by_name(column.name, self._looks(column))
         return panel
 
+    def _looks(self, column: Column) -> list[Any]:
+        """Return how a column looks."""
+        found: dict[str, Any] = {
+            "mappings": list(column.mappings),
+            "unit": column.unit,
+            "custom.width": column.width,
+            "custom.hidden": column.hidden,
+        }
+        if column.decimals is not None:
+            found["decimals"] = column.decimals
+        if column.coloured:
+            found["custom.cellOptions"] = {"type": "color-text"}
+        if column.mappings:
+            found["custom.align"] = "left"  # a word, though it stands for a number
+        if column.thresholds:
+            found |= {"thresholds": column.thresholds.build(), "color": {"mode": "thresholds"}}
+        if column.wrapped:
+            found["custom.cellOptions"] = {"type": "auto", "wrapText": True}
+        shown = [value(name, content) for name, content in found.items() if content or name == "decimals"]
+        if column.hidden:
+            return shown
+        if column.name == f"site_{self.text.lang}":
+            shown.append(self.site_links())
+        return [value("displayName", self.text("column", column.title or column.name)), *shown]
+
+    def where(self, width: int = 130) -> list[Column]:
+        """Return the columns that tell a site by its name and its district's, and lead to it."""
+        lang = self.text.lang
+        kinds = {kind: (pack.dashboard.name, None) for pack in packs() if pack.dashboard for kind in pack.manifest.kind}
+        return [
+            Column(f"site_{lang}", width=width),
+            Column(f"district_{lang}", width=95),
+            Column("district", hidden=True),
+            Column("site", hidden=True),
+            # What a link calls the dashboard of a kind of sites.
+            Column("site_kind", hidden=True, mappings=[value_map(kinds)]),
+        ]
+
     def site_links(self) -> Any:
-        """Return the links from a row that has fields district and site to that site, in the same time range."""
+        """Return the links from a row with the columns of `where` to that site, in the same time range."""
         variables = "var-district=${__data.fields.district}&var-site=${__data.fields.site}&${__url_time_range}"
+        lang = self.text.lang
         return value(
             "links",
             [
-                {"title": self.text(name, "title"), "url": f"/d/fenceline-{name}-{self.text.lang}?{variables}"}
-                for name in (*(one.dashboard.name for one in packs() if one.dashboard), "verdicts")
+                {
+                    "title": self.text("frame", "to_site"),
+                    "url": f"/d/fenceline-${{__data.fields.site_kind}}-{lang}?{variables}",
+                },
+                {"title": self.text("verdicts", "title"), "url": f"/d/fenceline-verdicts-{lang}?{variables}"},
             ],
         )
 
@@ -253,19 +404,26 @@ class Panels:
             f"WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000"
         )
         columns = [
-            Column("device"),
-            Column("quantity", mappings=meanings.quantities(self.text, self.quantities)),
-            Column("flag", mappings=meanings.named(self.text, "flag")),
-            Column("value"),
-            Column("dt", unit="suffix: s"),
+            Column("device", width=160),
+            Column("quantity", mappings=meanings.quantities(self.text, self.quantities), width=320),
+            Column("flag", mappings=meanings.named(self.text, "flag"), width=200),
+            Column("value", width=120),
+            Column("dt", unit="suffix:s", width=120),
         ]
-        return self.rows("flagged", statement, columns, ref_id="flagged")
+        return self.rows("flagged", statement, columns, ref_id="flagged", time="time", searched=True)
 
     def flag_lanes(self, place: str) -> statetimeline.Panel:
         """Return a lane for each quantity and flag: when what was measured did not count, and why."""
         source = f'FROM "flagged" WHERE {statements.DEVICES} AND $timeFilter'
         by = 'GROUP BY time($__interval), "quantity", "flag", "device" fill(null)'
-        flagged = [range_map(0.001, 1e9, self.text("frame", "flagged"), ORANGE)]
-        panel = self.lanes(place, (), lambda _: "", alias="", mappings=flagged).interval("10m")
-        alias = "$tag_quantity: $tag_flag ($tag_device)"
-        return panel.with_target(InfluxQL(f'SELECT sum("dt") AS "dt" {source} {by}', ref_id="flags", alias=alias))
+        panel = self.lanes(place, (), lambda _: "", alias="", mappings=[]).interval("10m")
+        alias = "$col $tag_quantity $tag_flag $tag_device"
+        panel.with_target(InfluxQL(f'SELECT sum("dt") AS "dt" {source} {by}', ref_id="flags", alias=alias))
+        # The meaning first: what has been renamed is looked for by its new name.
+        for flag, color in FLAGS.items():
+            shown = [range_map(0.001, 1e9, self.text("flag", flag), color)]
+            panel.override_by_regexp(f"/^dt \\S+ {flag} /", [value("mappings", shown)])
+        for key in self.quantities:
+            name = f"{self.name(key)} · ${{__field.labels.device}}"
+            panel.override_by_regexp(f"/^dt {key} /", [value("displayName", name)])
+        return panel.row_height(0.5)

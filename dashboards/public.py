@@ -7,11 +7,13 @@ nothing stands in them but `$timeFilter` and `$__interval`, and the database is 
 from typing import Any
 
 from grafana_foundation_sdk.builders import common
+from grafana_foundation_sdk.builders import text as note
 from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models import text as note_model
 
 from dashboards import statements
 from dashboards.frame import finish, frame
-from dashboards.looks import thresholds
+from dashboards.looks import GREY, in_order, thresholds
 from dashboards.panels import Panels
 from dashboards.texts import Lang, Texts
 
@@ -20,6 +22,8 @@ COLORS = ("#00e400", "#ffff00", "#ff7e00", "#ff0000", "#99004c", "#7e0023")
 """Of the index's six levels (HJ 633)."""
 HIGHEST = (50, 100, 150, 200, 300)
 """Highest index of the levels but the last (HJ 633)."""
+NOW = "3h"
+"""An hour is told of 10 min after its end: what is older is not told as if it were now."""
 
 
 def build(lang: Lang) -> model.Dashboard:
@@ -28,10 +32,11 @@ def build(lang: Lang) -> model.Dashboard:
     panels = Panels(text)
     panels.public = True
     board = frame(NAME, text, since="now-7d", public=True)
+    name = f"district_{lang}"
     kept = (
-        'SELECT 1 - sum("exceeded") / (sum("windows") - sum("invalid") - sum("open") - sum("uncorrected")) '
-        f'FROM "verdict_24h" WHERE {statements.BINDS} AND "quantity" =~ /^(laeq|lafmax)$/ AND $timeFilter '
-        'GROUP BY "district"'
+        'SELECT 1 - sum("exceeded") / (sum("windows") - sum("invalid") - sum("open") - sum("uncorrected")) AS "kept", '
+        f'last("{name}") AS "{name}" FROM "verdict_24h" WHERE {statements.BINDS} '
+        'AND "quantity" =~ /^(laeq|lafmax)$/ AND $timeFilter GROUP BY "district"'
     )
     return finish(
         board,
@@ -41,36 +46,63 @@ def build(lang: Lang) -> model.Dashboard:
             _course(panels, "aqi", "aqi", "none").height(8).span(12),
             _course(panels, "district_noise", "laeq", panels.unit("laeq")).height(8).span(12),
             _course(panels, "district_dust", "pm10", panels.unit("pm10")).height(8).span(12),
-            panels.bars("kept", kept, ref_id="kept", alias="$tag_district", unit="percentunit")
-            .min(0)
-            .max(1)
-            .decimals(1)
-            .height(7)
-            .span(12),
+            _kept(panels, kept).height(9).span(8),
+            _advice(panels).height(9).span(16),
         ],
     )
 
 
-def _steps() -> Any:
-    return thresholds((None, COLORS[0]), *((most + 1, color) for most, color in zip(HIGHEST, COLORS[1:], strict=True)))
+def _kept(panels: Panels, statement: str) -> Any:
+    """Return a bar for each district: the rows of a table, since a name that is no tag can be in no legend."""
+    panel = panels.bars("kept", statement, ref_id="kept", alias="", unit="percentunit", rows=True)
+    panel.with_transformation(in_order(["kept"], without=["Time", "district"]))
+    return panel.min(0).max(1).decimals(1)
+
+
+def _named(panels: Panels) -> str:
+    """Return the tag with a district's name."""
+    return f"district_{panels.text.lang}"
 
 
 def _now(panels: Panels) -> Any:
-    statement = 'SELECT last("aqi") FROM "district" WHERE $timeFilter GROUP BY "district"'
-    return panels.bars("aqi_now", statement, ref_id="aqi", alias="$tag_district").min(0).max(500).thresholds(_steps())
+    name = _named(panels)
+    statement = f'SELECT last("aqi") FROM "district" WHERE "{name}" != \'\' AND $timeFilter GROUP BY "{name}"'
+    panel = panels.bars("aqi_now", statement, ref_id="aqi", alias=f"$tag_{name}").min(0).max(500).time_from(NOW)
+    steps = ((most + 1, color) for most, color in zip(HIGHEST, COLORS[1:], strict=True))
+    return panel.thresholds(thresholds((None, GREY), (0, COLORS[0]), *steps))
 
 
 def _level(panels: Panels) -> Any:
     """Return the level in words, so that nobody has to read it off a colour."""
-    statement = f'SELECT last("level_{panels.text.lang}") FROM "district" WHERE $timeFilter GROUP BY "district"'
-    every = common.ReduceDataOptions().calcs(["lastNotNull"]).fields("/.*/").values(False)
-    return panels.number("aqi_level", {"level": (statement, "$tag_district")}).reduce_options(every)
+    lang, name = panels.text.lang, _named(panels)
+    statement = f'SELECT last("level_{lang}") FROM "district" WHERE "{name}" != \'\' AND $timeFilter GROUP BY "{name}"'
+    # Of words Grafana shows none unless it is told which fields; all of them would be the time, too.
+    words = common.ReduceDataOptions().calcs(["lastNotNull"]).fields("/^(?!Time$).*/").values(False)
+    panel = panels.number("aqi_level", {"level": (statement, f"$tag_{name}")}).reduce_options(words).time_from(NOW)
+    return panel.text(common.VizTextDisplayOptions().title_size(14).value_size(26))
 
 
 def _course(panels: Panels, place: str, field: str, unit: str) -> Any:
     """Return a figure of each hour; in long ranges the highest of each step."""
+    name = _named(panels)
     statement = (
-        f'SELECT max("{field}") FROM "district" WHERE $timeFilter GROUP BY time($__interval), "district" fill(null)'
+        f'SELECT max("{field}") FROM "district" WHERE "{name}" != \'\' AND $timeFilter '
+        f'GROUP BY time($__interval), "{name}" fill(null)'
     )
-    panel = panels.plot(place, statement, ref_id=field, alias="$tag_district")
+    panel = panels.plot(place, statement, ref_id=field, alias=f"$tag_{name}")
     return panel.interval("1h").unit(unit).decimals(0)
+
+
+def _advice(panels: Panels) -> Any:
+    """Return what the levels mean for people, in the words of HJ 633."""
+    text = panels.text
+    head = f"| {text('advice', 'level')} | {text('advice', 'index')} | {text('advice', 'do')} |\n|---|---|---|"
+    bounds = (0, *(most + 1 for most in HIGHEST))
+    ends = (*(str(most) for most in HIGHEST), "")
+    rows = [
+        f"| {text('advice', f'name_{n}')} | {begin}–{end} | {text('advice', f'do_{n}')} |"
+        for n, (begin, end) in enumerate(zip(bounds, ends, strict=True), start=1)
+    ]
+    content = "\n".join([head, *rows])
+    panel = note.Panel().title(text("advice", "title")).description(text("advice", "description"))
+    return panel.mode(note_model.TextMode.MARKDOWN).content(content)

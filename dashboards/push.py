@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from dashboards import alerting
 from dashboards.alerting import Wording, contact_point
+from dashboards.basemap import EMPTY, Basemap
 from dashboards.contact import Contact
 from dashboards.generate import files
 from dashboards.grafana import Grafana
@@ -68,6 +69,7 @@ def plan(
     contact: Contact | None = None,
     *,
     alerts: bool = True,
+    basemap: Basemap = EMPTY,
 ) -> Iterator[PushStep]:
     """Compare with what is there; yield a step for each thing, in the order in which they must be applied.
 
@@ -77,6 +79,7 @@ def plan(
         wording: the language of the alert rules.
         database: where InfluxDB is; None leaves the data source that is there.
         contact: whom alerts reach; None leaves the contact point that is there.
+        basemap: what lies below the sites on the map.
         alerts: whether to bring alert rules, contact point and notification policy, too.
 
     Raises:
@@ -85,7 +88,7 @@ def plan(
     yield _datasource(grafana, database)
     for language in languages:
         yield _folder(grafana, *FOLDERS[language])
-        for text in files(language).values():
+        for text in files(language, basemap).values():
             yield _dashboard(grafana, json.loads(text), FOLDERS[language][0])
     if alerts:
         yield _folder(grafana, alerting.PLACE, alerting.PLACE_TITLE)

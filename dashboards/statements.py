@@ -6,11 +6,12 @@ differ in what they make of InfluxQL; tests/dashboards/forms.py finds the forms 
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from schemas import Quantity
+from schemas import Quantity, load_limits
 
 ZONE = ZoneInfo("Asia/Shanghai")
 """The zone of the limits' times of day. It has no summer time, so one offset from UTC serves all year."""
@@ -26,6 +27,10 @@ DISTRICT = '"district" =~ /^$district$/'
 SITE = f'{DISTRICT} AND "site" =~ /^$site$/'
 DEVICES = f'{SITE} AND "device" =~ /^$device$/'
 BINDS = "\"binding\" = 'binds'"
+CLOSED = "closed"
+"""The field that stands at the end of a judged window: a row without a verdict, at which a line breaks."""
+HEARD = '"silent" = 0'
+"""Where the fleet's state is what the board says now, and not what it said last."""
 
 
 class Resolution(NamedTuple):
@@ -57,7 +62,7 @@ def _ms(length: dt.timedelta) -> int:
     return length // dt.timedelta(milliseconds=1)
 
 
-_HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+_TWENTY, _HOUR, _DAY = dt.timedelta(minutes=20), dt.timedelta(hours=1), dt.timedelta(days=1)
 READINGS = (
     Resolution("", LONGEST_INTERVAL, None, 12 * _HOUR),
     Resolution("_10m", dt.timedelta(minutes=10), 12 * _HOUR, 4 * _DAY),
@@ -94,10 +99,18 @@ def limit(key: str, step: Resolution) -> str:
 
     Of several that bind at once the lowest; where nothing was judged there is none.
     """
-    window, rule = ("1d, -8h", ', "rule"') if step.suffix else ("20m", "")
+    every, rule = ("1d, -8h", ', "rule"') if step.suffix else ("20m", "")
     where = f"{SITE} AND \"quantity\" = '{key}' AND {BINDS} AND $timeFilter AND {step.condition}"
-    source = f'FROM "verdict{step.suffix}" WHERE {where} GROUP BY time({window}){rule} fill(none)'
+    source = f'FROM "verdict{step.suffix}" WHERE {where} GROUP BY time({every}){rule} fill(none)'
     return f'SELECT min("limit_value") {source}'
+
+
+@cache
+def window(key: str) -> dt.timedelta:
+    """Return how long a limit on a quantity is drawn for one judged window: 20 min, or 1 h where one is so long."""
+    lengths = [limit.averaging.steps[-1].seconds for _, limit in load_limits() if limit.quantity == key]
+    short = all(length is None or length <= _TWENTY.total_seconds() for length in lengths)
+    return _TWENTY if short else _HOUR
 
 
 def newest(measurement: str, fields: Sequence[str], where: str, by: Sequence[str], minutes: int = 5) -> str:
@@ -134,14 +147,27 @@ def exceedances(days_ago: int) -> str:
     return f'SELECT sum("exceeded") FROM "verdict_24h" WHERE {DISTRICT} AND {BINDS} AND {of_day}'
 
 
-def capture(names: Mapping[str, str]) -> str:
-    """Return the statement for each district's data capture of quantities, by the names that they get.
+def age(field: str, by: str = "") -> str:
+    """Return the statement for how long before the end of the range a time that the hub tells was, s; `by`: a tag."""
+    group = f' GROUP BY "{by}"' if by else ""
+    return f'SELECT ${{__to}} / 1000 - last("{field}") FROM "hub" WHERE {before_end("32d")}{group}'
+
+
+def choices(field: str, within: str = "") -> str:
+    """Return the statement for what a variable offers: names with ids, of the sites within a condition."""
+    where = f"{within} AND {before_end('32d')}" if within else before_end("32d")
+    return f'SELECT last("{field}") FROM "place" WHERE {where} GROUP BY "district", "site"'
+
+
+def capture(keys: Iterable[str], lang: str) -> str:
+    """Return the statement for each district's data capture of quantities.
 
     An hour is told of 10 min after its end; a short range shows the hours before.
     """
-    columns = ", ".join(f'mean("{key}_capture") AS "{name}"' for key, name in names.items())
+    columns = ", ".join(f'mean("{key}_capture") AS "{key}_capture"' for key in keys)
     since = "time > ${__from}ms - 3h AND time <= ${__to}ms"
-    return f'SELECT {columns} FROM "district" WHERE {DISTRICT} AND {since} GROUP BY "district"'
+    named = f"\"district_{lang}\" != ''"
+    return f'SELECT {columns} FROM "district" WHERE {DISTRICT} AND {named} AND {since} GROUP BY "district_{lang}"'
 
 
 def tag_values(tag: str, measurement: str = "", within: str = "") -> str:

@@ -5,9 +5,8 @@ from typing import Any
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import meanings, statements
-from dashboards.frame import choice, finish, frame, tag
-from dashboards.influxql import InfluxQL
-from dashboards.looks import merged
+from dashboards.frame import choice, district, finish, frame, site, tag
+from dashboards.looks import GREY, NEUTRAL, RED, no_value, sorted_by, thresholds, value
 from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
@@ -27,8 +26,8 @@ def build(lang: Lang) -> model.Dashboard:
     panels = Panels(text)
     board = (
         frame(NAME, text, since="now-7d")
-        .with_variable(tag("district", text, measurement="place", several=True))
-        .with_variable(tag("site", text, measurement="place", within=statements.DISTRICT, several=True))
+        .with_variable(district(text, several=True))
+        .with_variable(site(text, several=True))
         .with_variable(tag("standard", text, measurement="verdict_24h", within=statements.SITE, several=True))
         .with_variable(choice("outcome", text, OUTCOMES))
     )
@@ -39,8 +38,8 @@ def build(lang: Lang) -> model.Dashboard:
             _taken(panels).height(5).span(8),
             _by_day(panels).height(5).span(8),
             _alerts(panels).height(12).span(24),
-            _rules(panels).height(10).span(10),
-            _verdicts(panels).height(10).span(14),
+            _rules(panels).height(9).span(24),
+            _verdicts(panels).height(14).span(24),
         ],
     )
 
@@ -51,7 +50,10 @@ def _open(panels: Panels) -> Any:
         f'SELECT sum("open") FROM "alert" WHERE {_MATCHES} AND "open" = 1 AND {statements.before_end("400d")} '
         'GROUP BY "kind"'
     )
-    return panels.number("open", {"open": (statement, "$tag_kind")}).decimals(0)
+    panel = panels.number("open", {"open": (statement, "$tag_kind")}).decimals(0)
+    for kind in panels.text.names("kind"):
+        panel.override_by_name(kind, [value("displayName", panels.text("kind", kind))])
+    return panel
 
 
 def _taken(panels: Panels) -> Any:
@@ -64,14 +66,14 @@ def _taken(panels: Panels) -> Any:
             "slowest": (f'SELECT max("acknowledged_after_s") {found}', text("taken", "slowest")),
             "resolved": (f'SELECT median("resolved_after_s") {found}', text("taken", "resolved")),
         },
-        "s",
+        "dthms",
     )
 
 
 def _by_day(panels: Panels) -> Any:
     statement = (
         f'SELECT count("id") FROM "alert" WHERE {_MATCHES} AND "kind" = \'limit\' AND $timeFilter '
-        f"{statements.DAYS} fill(0)"
+        f"{statements.DAYS} fill(0) LIMIT 400 OFFSET 1"  # the first day is cut
     )
     return panels.columns_by_day(
         "alerts_by_day", statement, ref_id="alerts_by_day", alias=panels.text("column", "alerts")
@@ -81,74 +83,73 @@ def _by_day(panels: Panels) -> Any:
 def _alerts(panels: Panels) -> Any:
     lang = panels.text.lang
     columns = [
-        Column("severity", mappings=meanings.severities(panels.text), coloured=True),
-        Column("state", mappings=meanings.named(panels.text, "state")),
-        Column(f"site_{lang}"),
-        Column("district"),
-        Column("site"),
-        Column("device"),
-        Column("rule"),
-        Column("value", decimals=1),
-        Column("limit_value"),
-        Column("unit"),
-        Column("acknowledged_by"),
-        Column("acknowledged_after_s", unit="s"),
-        Column("resolved_after_s", unit="s"),
-        Column(f"text_{lang}"),
-        Column("id"),
+        Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=100),
+        Column("state", mappings=meanings.named(panels.text, "state"), width=100),
+        *panels.where(130),
+        Column("kind", mappings=meanings.named(panels.text, "kind"), width=130),
+        Column("acknowledged_by", mappings=[no_value("–", GREY)], width=110),
+        Column("acknowledged_after_s", unit="dthms", width=110),
+        Column("resolved_after_s", unit="dthms", width=110),
+        Column(f"text_{lang}", wrapped=True),
+        Column("device", width=110),
+        Column("id", width=70),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "alert" WHERE {_MATCHES} AND $timeFilter ORDER BY time DESC LIMIT 1000'
-    return panels.rows("alerts", statement, columns, ref_id="alerts")
+    return panels.rows("alerts", statement, columns, ref_id="alerts", time="opened", searched=True)
 
 
 def _rules(panels: Panels) -> Any:
+    lang = panels.text.lang
     columns = [
-        Column("standard"),
-        Column("rule"),
-        Column("windows"),
-        Column("exceeded"),
-        Column("uncorrected"),
-        Column("open"),
-        Column("invalid"),
-        Column("hours", unit="suffix: h", decimals=1),
+        Column(f"rule_{lang}", wrapped=True),
+        Column("exceeded", coloured=True, thresholds=thresholds((None, NEUTRAL), (1, RED)), width=85),
+        Column("hours", unit="suffix:h", decimals=1, width=95),
+        Column("windows", width=80),
+        Column("uncorrected", width=100),
+        Column("open", width=60),
+        Column("invalid", width=90),
+        Column("standard", width=140),
+        Column("rule", hidden=True),
     ]
     statement = (
         'SELECT sum("windows") AS "windows", sum("exceeded") AS "exceeded", '
         'sum("uncorrected") AS "uncorrected", sum("open") AS "open", sum("invalid") AS "invalid", '
-        f'sum("exceeded_s") / 3600 AS "hours" FROM "verdict_24h" WHERE {_MATCHES} AND {statements.BINDS} '
-        'AND $timeFilter GROUP BY "standard", "rule"'
+        f'sum("exceeded_s") / 3600 AS "hours", last("rule_{lang}") AS "rule_{lang}" FROM "verdict_24h" '
+        f'WHERE {_MATCHES} AND {statements.BINDS} AND $timeFilter GROUP BY "standard", "rule"'
     )
-    return panels.rows("rules", statement, columns, ref_id="rules")
+    panel = panels.rows("rules", statement, columns, ref_id="rules")
+    for step in sorted_by("exceeded", descending=True):
+        panel.with_transformation(step)
+    return panel
 
 
 def _verdicts(panels: Panels) -> Any:
     """Return single verdicts; in long ranges the days with exceedances: a city gives millions of verdicts a year."""
+    lang = panels.text.lang
     columns = [
-        Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True),
-        Column("grade", mappings=meanings.named(panels.text, "grade")),
-        Column("exceeded"),
-        Column("uncorrected"),
-        Column("district"),
-        Column("site"),
-        Column("device"),
-        Column("standard"),
-        Column("rule"),
-        Column("quantity", mappings=meanings.quantities(panels.text, panels.quantities)),
-        Column("value", decimals=1),
-        Column("compared", decimals=1),
-        Column("background", decimals=1),
-        Column("highest", decimals=1),
-        Column("limit_value"),
-        Column("unit"),
-        Column("ratio", unit="percentunit", decimals=0),
-        Column("capture", unit="percentunit", decimals=0),
-        Column("instrument", mappings=meanings.named(panels.text, "instrument")),
-        Column("uncertainty", decimals=1),
-        Column("verified"),
-        Column("missing"),
-        Column("assumed"),
-        Column("revision"),
+        Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True, width=110),
+        *panels.where(130),
+        Column("value", decimals=1, width=75),
+        Column("limit_value", width=65),
+        Column("unit", width=75),
+        Column("ratio", unit="percentunit", decimals=0, width=85),
+        Column(f"rule_{lang}", wrapped=True, width=190),
+        Column("exceeded", width=85),
+        Column("highest", decimals=1, width=85),
+        Column("uncorrected", width=100),
+        Column("capture", unit="percentunit", decimals=0, width=90),
+        Column("compared", decimals=1, width=85),
+        Column("background", decimals=1, width=95),
+        Column("device", width=110),
+        Column("standard", width=130),
+        Column("grade", mappings=meanings.named(panels.text, "grade"), width=90),
+        Column("instrument", mappings=meanings.named(panels.text, "instrument"), width=110),
+        Column("uncertainty", decimals=1, width=95),
+        Column("verified", width=80),
+        Column("missing", width=90),
+        Column("assumed", width=90),
+        Column("revision", width=80),
     ]
     single, days = statements.LISTED
     of_single, of_days = (
@@ -160,9 +161,9 @@ def _verdicts(panels: Panels) -> Any:
             (days, '("exceeded" > 0 OR "uncorrected" > 0)', _SINGLE),
         )
     )
-    panel = panels.rows("judged", of_single, columns, ref_id=f"judged{single.name}")
-    panel.with_target(InfluxQL(of_days, ref_id=f"judged{days.name}", result_format="table"))
-    return panel.with_transformation(merged())
+    return panels.rows(
+        "judged", of_single, columns, ref_id=f"judged{single.name}", time="window", more=of_days, searched=True
+    )
 
 
 def _listed(columns: list[Column], absent: set[str]) -> str:

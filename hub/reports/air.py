@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from statistics import fmean
-from zoneinfo import ZoneInfo
 
 from hub.judge.aqi import BREAKPOINTS, LEAST_OF_RUNNING, LEVELS, Edition, aqi, complete, edition_on
+from hub.registry.live import Registry
 from hub.reports import points
 from hub.series.rollups import Hour
 
@@ -28,20 +28,26 @@ READ = sorted({*ITEMS, *CAPTURED})
 """Quantities whose hours are read."""
 
 
-def lines(hours: Iterable[Hour], start: int, end: int, zone: ZoneInfo) -> Iterator[str]:
-    """Yield the points of the hours in `start` <= t < `end`; `hours` goes back 23 h further, for what rests on 24 h."""
+def lines(hours: Iterable[Hour], start: int, end: int, registry: Registry) -> Iterator[str]:
+    """Yield the points of the hours in `start` <= t < `end`; `hours` goes back 23 h further, for what rests on 24 h.
+
+    A district's names are tags: a legend can be made of tags only.
+    """
     air = _Air()
     for hour in hours:
         air.add(hour)
     means = air.means()
     for district, site in sorted(air.places()):
+        name = points.of_district(registry, district)
+        tags = {"district": district, "site": site}
+        tags |= {} if site else {"district_en": name.en, "district_zh": name.zh}
         for t in range(start, end, HOUR):
-            edition = edition_on(datetime.fromtimestamp(t, zone).date())
+            edition = edition_on(datetime.fromtimestamp(t, registry.zone).date())
             fields = _fields(means.get((district, site), {}), t, edition) | air.noise(district, site, t)
             if not site:
                 fields |= air.captured(district, t)
             if fields:
-                yield points.point("aqi" if site else "district", {"district": district, "site": site}, fields, t)
+                yield points.point("aqi" if site else "district", tags, fields, t)
 
 
 class _Air:

@@ -64,10 +64,14 @@ class Fleet:
         if event.event == "relay" and isinstance(event.detail, dict):
             board.relay = int(bool(event.detail.get("on")))
         tags = {"district": district, "site": site, "device": device, "event": event.event}
-        fields = _told(event) | points.names(registry.sites.get(site))
+        fields = _told(event) | points.names(registry.sites.get(site), registry)
         # A board whose clock was never set tells of 1970.
         t = event.t if abs(event.t - entry.received) < OFF else entry.received
         return points.point("event", tags, fields, t, entry.offset)
+
+    def newest(self) -> float | None:
+        """Return when a board was last heard, Unix s; None: none was."""
+        return max((board.heard for board in self.boards.values()), default=0.0) or None
 
     def points(self, measurements: list[str], registry: Registry, now: float, silent_after: float) -> Iterator[str]:
         """Yield the state of every board in service for each measurement; silent: not heard for `silent_after` s."""
@@ -90,7 +94,7 @@ class Fleet:
                 "cal_due_days": (max(due) - today).days if due else None,
                 **known.numbers,
                 **known.words,
-                **points.names(site),
+                **points.names(site, registry),
             }
             tags = {"district": site.district, "site": site.id, "device": board.id}
             for measurement in measurements:

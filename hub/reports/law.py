@@ -4,6 +4,7 @@ It is only read here. Verdicts are only ever added, and so are the steps of an a
 what is new. An alert that is open may change without a step and is therefore told every minute.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from schemas import Limit, Quantity, Standard
 
 MOST = 2000
 """Verdicts or alerts in one piece."""
+DUSK, DAWN = 22 * 3600, 6 * 3600
+"""Begin and end of the night, s of the local clock: as the law on noise has it (2022, article 88), one span of 8 h."""
 NEAR = 0.9
 """From this share of a limit on, a site is near it (this project's choice)..."""
 NEAR_DB = 3.0
@@ -47,6 +50,7 @@ class Law:
         self._book = Book(self._db, lambda: 0.0)
         self._verdicts = VerdictTable(self._db)
         self._plans = Plans(limits, quantities)
+        self._limits = {(standard.id, limit.id): limit for standard, limit in limits}
         self._newest: dict[tuple[str, str], KeptVerdict] = {}  # by board and rule, the verdict on the newest window
         self._seen: int | None = None
         self.use(registry)
@@ -70,13 +74,33 @@ class Law:
         return self._verdicts.last(), self._book.last_event()
 
     def verdicts(self, after: int) -> tuple[list[str], int]:
-        """Return the points of verdicts behind a number, with those of their days, and the number reached."""
+        """Return the points of verdicts behind a number, of their days and nights, and the number reached."""
         found = self._verdicts.after(after, MOST)
-        days = {(v.device, v.rule, self._local.day(v.start)): v for v in found}
-        lines = [points.verdict(v) for v in found]
-        for (device, rule, day), v in days.items():
-            lines.append(points.day_of_verdicts(v, self._verdicts.count(device, rule, day.start, day.end), day.start))
+        lines = [line for v in found for line in points.verdict(v, self._named(v))]
+        spans = {}
+        for v in found:
+            day = self._local.day(v.start)
+            spans["verdict_24h", v.device, v.rule, day.start, day.end] = v
+            night = self._night(v.start)
+            if night:
+                spans["verdict_night", v.device, v.rule, *night] = v
+        for (measurement, device, rule, start, end), v in spans.items():
+            counted = self._verdicts.count(device, rule, start, end)
+            lines.append(points.span_of_verdicts(measurement, v, self._named(v), counted, start))
         return lines, found[-1].id if found else after
+
+    def _named(self, v: KeptVerdict) -> dict[str, points.Value]:
+        site, rule = self._registry.sites.get(v.site), self._limits.get((v.standard, v.limit_id))
+        return points.names(site, self._registry) | points.of_rule(rule, v)
+
+    def _night(self, t: int) -> tuple[int, int] | None:
+        """Return begin and end of the night that holds the moment `t`; None by day."""
+        clock, day = self._local.time_of_day(t), self._local.day(t)
+        if clock >= DUSK:
+            return self._local.instant(day.date, DUSK), self._local.instant(day.date + dt.timedelta(1), DAWN)
+        if clock < DAWN:
+            return self._local.instant(day.date - dt.timedelta(1), DUSK), self._local.instant(day.date, DAWN)
+        return None
 
     def alerts(self, after: int) -> tuple[list[str], int]:
         """Return the points of alerts to which something happened behind an event, and the event reached."""
@@ -122,7 +146,7 @@ class Law:
         for site in self._registry.sites.values():
             found = worst.get(site.id)
             fields: dict[str, points.Value] = {
-                **points.names(site),
+                **points.names(site, self._registry),
                 **points.position(site),
                 "level": NONE,
                 "alerts": int(open_.get(site.id, 0)),
@@ -132,6 +156,7 @@ class Law:
                 fields |= {"level": level, "ratio": share, "margin": (v.compared or 0.0) - (v.limit_value or 0.0)}
                 fields |= {"value": v.value, "limit_value": v.limit_value, "unit": v.unit}
                 fields |= {"device": v.device, "rule": v.rule, "quantity": v.quantity, "end": v.end}
+                fields |= points.of_rule(self._limits.get((v.standard, v.limit_id)), v)
             tags = {"district": site.district, "site": site.id, "kind": site.kind}
             yield points.point("state", tags, fields, now - now % 60)
 

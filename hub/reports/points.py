@@ -13,6 +13,9 @@ from hub.alerts.records import Alert
 from hub.alerts.states import OPEN
 from hub.compliance.verdicts import Counted, KeptVerdict
 from hub.registry.live import Registry, Site
+from hub.things.coordinates import gcj02_of_wgs84
+from schemas import Limit
+from schemas.language import Text
 
 SECOND = 1_000_000_000
 """InfluxDB counts nanoseconds. Behind the second stands what keeps two points of one series apart."""
@@ -32,6 +35,7 @@ MEASUREMENTS = (
     "state",
     "verdict",
     "verdict_24h",
+    "verdict_night",
 )
 """All that reports write to."""
 
@@ -63,9 +67,30 @@ def ratio(value: float, limit: float, unit: str) -> float:
     return float(10 ** ((value - limit) / 10)) if unit.startswith("dB") else value / limit
 
 
-def names(site: Site | None) -> dict[str, Value]:
-    """Return a site's names as fields."""
-    return {"site_en": site.en, "site_zh": site.zh} if site else {}
+def names(site: Site | None, registry: Registry) -> dict[str, Value]:
+    """Return a site's names and kind, and its district's names, as fields."""
+    if site is None:
+        return {}
+    district = of_district(registry, site.district)
+    return {
+        "site_en": site.en,
+        "site_zh": site.zh,
+        "site_kind": site.kind,
+        "district_en": district.en,
+        "district_zh": district.zh,
+    }
+
+
+def of_district(registry: Registry, district: str) -> Text:
+    """Return the names of a district; the id of one that has none."""
+    named = registry.named_districts.get(district)
+    return Text(named.en, named.zh) if named else Text(district, district)
+
+
+def of_rule(rule: Limit | None, v: KeptVerdict) -> dict[str, Value]:
+    """Return the names of what was judged by, as fields; where the catalogue no longer has it, its ids."""
+    name = Text(rule.en, rule.zh) if rule else Text(v.rule, v.rule)
+    return {"rule_en": name.en, "rule_zh": name.zh}
 
 
 def series(v: KeptVerdict) -> dict[str, str | None]:
@@ -81,8 +106,12 @@ def series(v: KeptVerdict) -> dict[str, str | None]:
     }
 
 
-def verdict(v: KeptVerdict) -> str:
-    """Return the verdict on one window; its time is the window's start."""
+def verdict(v: KeptVerdict, named: Mapping[str, Value]) -> list[str]:
+    """Return the verdict on one window at its start, and the window's end: a picture must not go on beyond it.
+
+    Where the next window follows, both are one point: what is said at an end is a field that no verdict has. `named`:
+    the names of site, district and rule, as fields.
+    """
     value, limit = v.compared if v.compared is not None else v.value, v.limit_value
     fields: dict[str, Value] = {
         "value": number(v.value),
@@ -110,17 +139,21 @@ def verdict(v: KeptVerdict) -> str:
         "instrument": v.instrument or "not_stated",
         "uncertainty": number(v.uncertainty),
         "decision": v.decision,
+        **named,
     }
-    return point("verdict", series(v), fields, v.start)
+    tags = series(v)
+    return [point("verdict", tags, fields, v.start), point("verdict", tags, {"closed": 1}, v.end)]
 
 
-def day_of_verdicts(v: KeptVerdict, counted: Counted, start: int) -> str:
-    """Return what the newest verdicts on one rule's windows in a local day, `start`, come to.
+def span_of_verdicts(measurement: str, v: KeptVerdict, named: Mapping[str, Value], counted: Counted, start: int) -> str:
+    """Return what the newest verdicts on one rule's windows in a local day or night come to.
 
     Args:
+        measurement: of days or of nights.
         v: any of the verdicts.
+        named: the names of site, district and rule, as fields.
         counted: what they come to.
-        start: of the day, Unix s.
+        start: of the day or night, Unix s.
     """
     highest, limit = counted.highest, v.limit_value
     fields: dict[str, Value] = {
@@ -134,8 +167,11 @@ def day_of_verdicts(v: KeptVerdict, counted: Counted, start: int) -> str:
         "highest": number(highest),
         "limit_value": number(limit),
         "ratio": None if highest is None or limit is None else ratio(highest, limit, v.unit),
+        "margin": None if highest is None or limit is None else float(highest - limit),
+        "unit": v.unit,
+        **named,
     }
-    return point("verdict_24h", series(v), fields, start)
+    return point(measurement, series(v), fields, start)
 
 
 def alert(alert: Alert, registry: Registry) -> str:
@@ -163,7 +199,7 @@ def alert(alert: Alert, registry: Registry) -> str:
         "escalation": int(alert.escalation),
         "permit": alert.permit,
         "ended_ms": None if alert.resolved is None else int(alert.resolved * 1000),
-        **names(registry.sites.get(alert.site)),
+        **names(registry.sites.get(alert.site), registry),
     }
     tags = {name: getattr(alert, name) for name in ("district", "site", "device", "kind", "rule", "standard")}
     return point("alert", tags, fields, alert.opened, alert.id)
@@ -173,12 +209,19 @@ def _after(t: float | None, since: float) -> float | None:
     return None if t is None else max(0.0, t - since)
 
 
-def place(site: Site, boards: int, t: float) -> str:
-    """Return a site of the registry."""
-    fields: dict[str, Value] = {**names(site), "zone": site.zone_class or "", "boards": boards, **position(site)}
+def place(site: Site, boards: int, registry: Registry, t: float) -> str:
+    """Return a site of the registry; `choice`: its name and its id, as a list to choose from shows and needs them."""
+    named = names(site, registry)
+    choices: dict[str, Value] = {f"choice_{lang}": f"{named[f'site_{lang}']} ({site.id})" for lang in ("en", "zh")}
+    choices |= {f"choice_district_{lang}": f"{named[f'district_{lang}']} ({site.district})" for lang in ("en", "zh")}
+    fields: dict[str, Value] = {**named, **choices, "zone": site.zone_class or "", "boards": boards, **position(site)}
     return point("place", {"district": site.district, "site": site.id, "kind": site.kind}, fields, t)
 
 
 def position(site: Site) -> dict[str, Value]:
-    """Return where a site lies as fields, degrees, WGS-84."""
-    return {"lat": float(site.position[0]), "lon": float(site.position[1])} if site.position else {}
+    """Return where a site lies as fields, degrees: in WGS-84, and where a Chinese map (GCJ-02) shows it."""
+    if not site.position:
+        return {}
+    lat, lon = map(float, site.position)
+    lon_gcj02, lat_gcj02 = gcj02_of_wgs84((lon, lat))
+    return {"lat": lat, "lon": lon, "lat_gcj02": lat_gcj02, "lon_gcj02": lon_gcj02}

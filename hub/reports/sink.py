@@ -232,7 +232,7 @@ class Reports:
         for begin in range(start, over, AT_ONCE):
             end = min(begin + AT_ONCE, over)
             hours = hours_between(self._rollups, air.READ, begin - 23 * air.HOUR, end)
-            self._store.write_lines(list(air.lines(hours, begin, end, self._registry.zone)))
+            self._store.write_lines(list(air.lines(hours, begin, end, self._registry)))
         self._keep("hour", over)
         self._hour = over
 
@@ -253,7 +253,7 @@ class Reports:
         for board in self._registry.boards.values():
             boards[board.site] = boards.get(board.site, 0) + 1
         for site in self._registry.sites.values():
-            yield points.place(site, boards.get(site.id, 0), day)
+            yield points.place(site, boards.get(site.id, 0), self._registry, day)
 
     def _quarantine(self, now: float) -> Iterator[str]:
         """Yield how many messages have been refused since the log was made, by board and reason."""
@@ -273,6 +273,8 @@ class Reports:
         counts = self._log.counts()
         fields: dict[str, points.Value] = {
             "heartbeat": 1,
+            "at": float(now - now % EVERY),
+            "heard": self._fleet.newest(),
             "log_offset": end,
             "lag_s": 0.0 if waiting is None else max(0.0, now - waiting),
             "accepted": counts.get(("", "accepted"), 0),

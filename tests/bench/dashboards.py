@@ -82,15 +82,37 @@ def say(text):
 class City:
     """What the hub writes of some sites, as line protocol with times in s."""
 
-    def __init__(self, sites, now, raw_days):
+    def __init__(self, sites, now, raw_days, year=YEAR, recent=2 * DAY):
         self.now = now - now % HOUR
-        self.raw = self.now - raw_days * DAY
+        self.raw = self.now - round(raw_days * DAY)
+        self.year, self.recent = year, recent
         self.sites = range(sites)
         self.families = {key: quantity.family for key, quantity in load_quantities().items()}
 
     def place(self, n):
         """Return district, site, kind and board of a site by its number."""
         return f"d{n % 10}", f"site-{n}", "factory" if n % 6 == 0 else "construction", f"board-{n}"
+
+    def names(self, n):
+        """Return the fields that name a site and its district."""
+        _, _, kind, _ = self.place(n)
+        return (
+            f'site_en="Site {n}",site_zh="场所{n}",site_kind="{kind}",'
+            f'district_en="District {n % 10}",district_zh="区{n % 10}"'
+        )
+
+    def level(self, n):
+        """Return a site's state: few exceed a limit, some are near one, of some nothing is known."""
+        return 3 if n % 29 == 0 else 2 if n % 11 == 0 else 0 if n % 23 == 5 else 1
+
+    def ratio(self, n):
+        """Return the share of the limit that goes with it."""
+        return {3: 1.2 + n % 7, 2: 0.7, 1: 0.1 + n % 5 / 10, 0: 0.0}[self.level(n)]
+
+    def position(self, n):
+        """Return the fields with where a site lies, spread over a city."""
+        lat, lon = 30 + n * 37 % 1000 / 2500, 120 + n * 91 % 1000 / 2500
+        return f"lat={lat},lon={lon},lat_gcj02={lat},lon_gcj02={lon}"
 
     def lines(self, n):
         """Yield every point of a site."""
@@ -102,26 +124,42 @@ class City:
             head = f"{family},{tags} "
             for t in range(self.raw, self.now, MINUTE):
                 yield f"{head}{variants[t // MINUTE % 16]} {t}"
-            for period, begin in ((600, self.raw), (HOUR, self.now - YEAR), (DAY, self.now - YEAR)):
+            for period, begin in ((600, self.raw), (HOUR, self.now - self.year), (DAY, self.now - self.year)):
                 yield from self.rollups(district, site, device, values, period, begin)
         yield from self.verdicts(tags, kind)
-        yield from self.fleet(tags, site)
-        for t in range(self.now - DAY, self.now, MINUTE):
+        yield from self.fleet(tags, n)
+        for t in range(self.now - self.recent // 2, self.now, MINUTE):
             yield f"budget,{tags},quantity=laeq,rule=laeq-day,standard=GB\\ 12523-2025 used=0.4,limit_value=70 {t}"
             yield (
-                f"state,district={district},kind={kind},site={site} level=1i,lat=30.{n},lon=120.{n},ratio=0.4,value=66,"
+                f"state,district={district},kind={kind},site={site} level={self.level(n)}i,{self.position(n)},"
+                f"ratio={self.ratio(n):.2f},value=66,"
                 f'limit_value=70,unit="dB(A)",rule="GB 12523-2025 laeq-day",device="{device}",quantity="laeq",'
-                f'site_en="Site {n}",site_zh="场所{n}",end={t}i {t}'
+                f'{self.names(n)},rule_en="Day, 20 min LAeq",rule_zh="昼间20分钟等效声级",end={t}i {t}'
             )
-        yield f'place,district={district},kind={kind},site={site} boards=1i,site_en="Site {n}" {self.now - HOUR}'
+        offered = f'choice_en="Site {n} ({site})",choice_zh="场所{n} ({site})",'
+        offered += f'choice_district_en="District {n % 10} ({district})",choice_district_zh="区{n % 10} ({district})"'
+        yield f"place,district={district},kind={kind},site={site} boards=1i,{self.names(n)},{offered} {self.now - HOUR}"
         for t in range(self.raw, self.now, 7 * HOUR):
             yield f"flagged,{tags},flag=C,quantity=pm10 dt=60,value=9 {t}"
             yield f'event,{tags},event=relay count=1i,text="pm10 160, on at 150" {t}'
-        for t in range(self.now - YEAR, self.now, 3 * DAY):
+        if self.level(n) == 3:
+            rule = f"binding=binds,device={device},district={district},quantity=laeq,rule=laeq-night,site={site}"
+            yield (
+                f"verdict_night,{rule},standard=GB\\ 12523-2025 windows=24i,exceeded=3i,uncorrected=0i,open=0i,"
+                f'invalid=0i,exceeded_s=3600i,highest=61.5,limit_value=55,margin=6.5,unit="dB(A)",{self.names(n)},'
+                f'rule_en="Night, 20 min LAeq",rule_zh="夜间20分钟等效声级" {self.now - 10 * HOUR}'
+            )
+            yield (
+                f"alert,{tags},kind=limit,rule=GB\\ 12523-2025\\ laeq-night,standard=GB\\ 12523-2025 id={n}i,open=1i,"
+                f'state="firing",severity="violation",fired={self.now - 9 * HOUR},value=61.5,limit_value=55,'
+                f'unit="dB(A)",text_en="61.5 dB(A), limit 55 dB(A)",text_zh="61.5 dB(A)，限值55 dB(A)",'
+                f"{self.names(n)} {self.now - 9 * HOUR}"
+            )
+        for t in range(self.now - self.year, self.now, 3 * DAY):
             yield (
                 f"alert,{tags},kind=limit,rule=GB\\ 12523-2025\\ laeq-day,standard=GB\\ 12523-2025 id={t}i,open=0i,"
                 f'state="closed",severity="violation",value=73.1,limit_value=70,unit="dB(A)",text_en="told",text_zh="告",'
-                f'acknowledged_by="li.wei",acknowledged_after_s=600,resolved_after_s=3600,site_en="S",site_zh="场" {t}'
+                f'acknowledged_by="li.wei",acknowledged_after_s=600,resolved_after_s=3600,{self.names(n)} {t}'
             )
 
     def rollups(self, district, site, device, values, period, begin):
@@ -147,7 +185,7 @@ class City:
             )
             for t in range(self.raw, self.now, minutes * MINUTE):
                 yield f"verdict,{of} {rest},end={t + 60 * minutes}i {t}"
-            first = self.now - YEAR
+            first = self.now - self.year
             for t in range(first - (first + ZONE_S) % DAY + DAY, self.now, DAY):
                 yield (
                     f"verdict_24h,{of} windows=72i,exceeded={t // DAY % 5 // 4}i,uncorrected=0i,open=0i,invalid=0i,"
@@ -155,16 +193,18 @@ class City:
                     f"capture=0.99,highest=68.2,limit_value=70,ratio=0.7 {t}"
                 )
 
-    def fleet(self, tags, site):
-        """Yield the state of a board: each minute's of two days, each hour's and each day's of the year."""
+    def fleet(self, tags, n):
+        """Yield the state of a board: each minute's lately, each hour's and each day's of the year."""
+        silent = self.level(n) == 0
         state = (
-            'silent=0i,online=1i,silent_s=20,last_heard=1,clock="ntp",clock_level=2i,relay=0i,faulty=0i,cal_due_days=90i,'
-            f'depth=1,dropped=0,rssi=-70,heap_free=51200,agent="0.1.0",runtime="MicroPython",site_en="{site}"'
+            f"silent={int(silent)}i,online={int(not silent)}i,silent_s={7 * HOUR if silent else 20},last_heard=1,"
+            'clock="ntp",clock_level=2i,relay=0i,faulty=0i,cal_due_days=90i,depth=1,dropped=0,rssi=-70,heap_free=51200,'
+            f'agent="0.1.0",runtime="MicroPython",{self.names(n)}'
         )
         for measurement, step, length in (
-            ("fleet", MINUTE, 2 * DAY),
-            ("fleet_1h", HOUR, YEAR),
-            ("fleet_24h", DAY, YEAR),
+            ("fleet", MINUTE, self.recent),
+            ("fleet_1h", HOUR, self.year),
+            ("fleet_24h", DAY, self.year),
         ):
             for t in range(self.now - length, self.now, step):
                 yield f"{measurement},{tags} {state} {t}"
@@ -173,11 +213,11 @@ class City:
         """Yield what is written once for all sites."""
         district = 'aqi=62i,level=2i,level_en="good",level_zh="良",pm10=74,pm25=31,laeq=63.2,'
         district += "laeq_capture=0.98,pm10_capture=0.97,stack_nox_capture=0.99"
-        for t in range(self.now - YEAR, self.now, HOUR):
+        for t in range(self.now - self.year, self.now, HOUR):
             for n in range(10):
-                yield f"district,district=d{n} {district} {t}"
+                yield f"district,district=d{n},district_en=District\\ {n},district_zh=区{n} {district} {t}"
         for t in range(self.raw, self.now, MINUTE):
-            yield f"hub,hub=hub-1 heartbeat=1i,log_offset={t}i,lag_s=0.5,backlog_store=3i {t}"
+            yield f"hub,hub=hub-1 heartbeat=1i,at={t},heard={t},log_offset={t}i,lag_s=0.5,backlog_store=3i {t}"
             yield f"quarantine,device=board-1,district=d1,site=site-1,reason=schema messages={t}i {t}"
 
 

@@ -6,9 +6,10 @@ import urllib.request
 
 import pytest
 
-from dashboards.panel_check import fill, parse_span, questions
+from dashboards.panel_check import chosen, fill, parse_span, questions
 from schemas.errors import UserError
 
+OFFERED = 'choice_en="Gate 7 (gate-7)",choice_district_en="North (1) (north)"'
 STORE = ("--store-url", "http://influxdb:8086")
 
 
@@ -20,7 +21,7 @@ def pushed(server, influxdb, run):
     now = int(time.time())
     place = "district=north,site=gate-7,device=a1"
     lines = [
-        f"place,district=north,site=gate-7,kind=construction boards=1i {now - 60}",
+        f"place,district=north,site=gate-7,kind=construction boards=1i,{OFFERED} {now - 60}",
         f"noise_10m,{place} laeq=61.5,lafmax=74.2 {now - 600}",
         f"dust_10m,{place} pm10=81,pm25=35 {now - 600}",
     ]
@@ -104,6 +105,12 @@ def test_queries_are_found_in_folded_rows_and_annotations():
         ("p", "q"),
         ("@alerts", "a"),
     ]
+
+
+def test_a_variable_offers_names_and_asks_with_ids():
+    regex = r"/^(?<text>.*) \((?<value>[^()]*)\)$/"
+    assert chosen("North (old town) (north)", regex) == "north"
+    assert chosen("GB 12523-2025", "") == "GB 12523-2025"
 
 
 def test_variables_are_filled_in_however_they_are_written():

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from edge import message
 from hub.desk.desk import Desk
+from hub.registry.entries import District
 from hub.registry.live import Board, Registry, Site
 from tests.hub.helpers import QUIET, SHANGHAI, at, open_all
 from tests.hub.whole import WholeHub
@@ -64,6 +65,10 @@ CITY = Registry(
         id_: bytes([number]) * 32 for number, id_ in enumerate(("tower-1", "tower-2", "bridge-1", "mill-1", "mill-2"))
     },
     zone=SHANGHAI,
+    named_districts={
+        "north": District(id="north", city="town", en="North Bank", zh="北岸区"),
+        "south": District(id="south", city="town", en="South Bank", zh="南岸区"),
+    },
 )
 FIRMWARE = {"tower-2": ("0.0.9", "MicroPython 1.24.1")}
 SILENT_SINCE = {"bridge-1": TODAY + 3 * HOUR}

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from hub.registry.live import Registry
 from hub.reports.air import HOUR, Hour, lines
 from tests.hub.helpers import SHANGHAI, at
 
@@ -19,7 +20,11 @@ def hour(quantity, value, t=T, device="a1", site="tower", seconds=3600):
 
 def told(hours, t=T, measurement="district"):
     """Return the fields of the one point of a measurement for the hour at `t`."""
-    found = [line for line in lines(hours, t, t + HOUR, SHANGHAI) if line.startswith(f"{measurement},")]
+    found = [
+        line
+        for line in lines(hours, t, t + HOUR, Registry(sites={}, boards={}, keys={}, zone=SHANGHAI))
+        if line.startswith(f"{measurement},")
+    ]
     if not found:
         return {}
     (line,) = found

@@ -1,0 +1,276 @@
+"""What each panel does with its rows: rows can be right and a picture false. Checked on what Grafana really gets.
+
+The options are Grafana's own; where one does what is said here stands in its source of 12.2, at the name given.
+"""
+
+import json
+import re
+
+import pytest
+
+from dashboards import Lang
+from dashboards.basemap import Basemap
+from dashboards.city import CAPTURED
+from dashboards.generate import FOLDER, builders, files
+from dashboards.statements import CLOSED
+from schemas.errors import UserError
+
+BOARDS = [(lang, name.removesuffix(".json")) for lang in Lang for name in builders()]
+UNITS = {"none", "percentunit", "dthms", "dBm", "bytes", "degree"}
+"""Grafana's own that are used (valueFormats/categories.ts); it takes any text for one, and shows it as it is."""
+OVER = {"timeseries", "state-timeline"}
+
+
+def board_of(lang, name):
+    return json.loads((FOLDER / lang / f"{name}.json").read_text("utf-8"))
+
+
+def panels_of(lang, name):
+    return [panel for panel in board_of(lang, name)["panels"] if panel["type"] != "text"]
+
+
+def panel_of(lang, name, query):
+    """Return a panel by one of its queries."""
+    (found,) = [one for one in panels_of(lang, name) if query in {target["refId"] for target in one["targets"]}]
+    return found
+
+
+def looks(panel, *matcher):
+    """Return the properties of a panel's overrides, of one matcher or of all."""
+    rules = panel["fieldConfig"].get("overrides", ())
+    return [
+        entry
+        for rule in rules
+        if not matcher or tuple(rule["matcher"].values()) == matcher
+        for entry in rule["properties"]
+    ]
+
+
+def by_name(panel, field):
+    return {entry["id"]: entry["value"] for entry in looks(panel, "byName", field)}
+
+
+def options_of(panel, transformation):
+    return next(one["options"] for one in panel["transformations"] if one["id"] == transformation)
+
+
+def selected(statement):
+    """Return the names of the columns of a statement of a table, tags that it is grouped by among them."""
+    listed = statement.partition(" FROM ")[0].removeprefix("SELECT ")
+    columns = re.split(r", (?![^(]*\))", listed)
+    names = [re.search(r'"([^"]+)"\)?$', column)[1] for column in columns]
+    return {*names, *re.findall(r'"(\w+)"', statement.rpartition("GROUP BY")[2] if "GROUP BY" in statement else "")}
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_no_panel_is_coloured_by_thresholds_that_nobody_chose(lang, name):
+    """Without thresholds Grafana takes green, and red from 80, of whatever it is (getThresholds)."""
+    for panel in panels_of(lang, name):
+        steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        assert steps[0]["value"] is None, panel["title"]
+        assert steps[0]["color"] != "green", "nothing and no data would be green"
+        values = [step["value"] for step in steps[1:]]
+        assert values == sorted(values)
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_every_unit_is_one_that_grafana_knows(lang, name):
+    for panel in panels_of(lang, name):
+        units = {panel["fieldConfig"]["defaults"]["unit"]} | {e["value"] for e in looks(panel) if e["id"] == "unit"}
+        for unit in units:
+            # Grafana sets the blank itself.
+            assert unit in UNITS or re.fullmatch(r"suffix:\S.*|time:[YMDHms: -]+", unit), (panel["title"], unit)
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_a_table_shows_the_columns_that_it_names_in_their_order(lang, name):
+    """A database gives columns as it likes; what is not named would come first, or nobody knows where."""
+    for panel in (one for one in panels_of(lang, name) if one["type"] == "table"):
+        order = options_of(panel, "organize")["indexByName"]
+        hidden = options_of(panel, "organize")["excludeByName"]
+        named = {field for field in order if by_name(panel, field)}
+        assert set(order) - named <= {"Time"}, panel["title"]
+        assert "Time" in named or hidden.get("Time"), f"{panel['title']}: a time that says nothing"
+        if "groupBy" not in {one["id"] for one in panel["transformations"]}:
+            for target in panel["targets"]:
+                assert selected(target["query"]) <= set(order), (panel["title"], target["refId"])
+        shown = [field for field in named if not by_name(panel, field).get("custom.hidden")]
+        assert all("displayName" in by_name(panel, field) for field in shown), panel["title"]
+        without_width = [field for field in shown if "custom.width" not in by_name(panel, field)]
+        assert len(without_width) <= 1, f"{panel['title']}: {without_width} share what is left"
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_a_table_fits_into_its_panel_on_a_screen_of_1600_pixels(lang, name):
+    for panel in (one for one in panels_of(lang, name) if one["type"] == "table"):
+        widths = [
+            by_name(panel, field).get("custom.width", 0) for field in options_of(panel, "organize")["indexByName"]
+        ]
+        if panel["targets"][0]["refId"] == "judged_raw":
+            continue  # the list for enforcement has all there is: the first columns are what matters
+        assert sum(widths) <= panel["gridPos"]["w"] * 1600 / 24, panel["title"]
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_no_code_stands_where_a_name_is_known(lang, name):
+    for panel in panels_of(lang, name):
+        for field in ("district", "site", "rule", "site_kind", "site_zh" if lang is Lang.EN else "site_en"):
+            if by_name(panel, field):
+                seen = by_name(panel, field)
+                assert seen.get("custom.hidden") or seen.get("custom.hideFrom", {}).get("viz"), (panel["title"], field)
+        if panel["type"] in OVER:
+            assert not any(re.fullmatch(r".*\$tag_(site|district)\b.*", t.get("alias", "")) for t in panel["targets"])
+    variables = {one["name"]: one for one in board_of(lang, name).get("templating", {}).get("list", ())}
+    for variable in ("district", "site"):
+        if variable in variables:
+            assert f"_{lang}" in variables[variable]["query"]["query"]
+            assert "(?<text>" in variables[variable]["regex"]
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_every_series_has_a_name_for_people(lang, name):
+    """An alias that begins with the column is for the overrides to find it; each such column is named by one."""
+    for panel in panels_of(lang, name):
+        for target in panel["targets"]:
+            if not re.match(r"\$col .*\$tag_(quantity|rule)", target.get("alias", "")):
+                continue
+            for column in target["query"].partition(" FROM ")[0].split(", "):
+                found = re.search(r"(\w+)\W*$", column)[1]
+                rules = [
+                    r
+                    for r in panel["fieldConfig"]["overrides"]
+                    if str(r["matcher"]["options"]).startswith(f"/^{found} ")
+                ]
+                wanted = "custom.hideFrom" if found == CLOSED else "displayName"
+                assert wanted in {e["id"] for r in rules for e in r["properties"]}, (panel["title"], found)
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_what_was_judged_window_by_window_breaks_at_its_end(lang):
+    """`insertNulls` breaks one threshold after the last value, however long its window was (nullInsertThreshold)."""
+    for name, query in (("site", "strip_raw"), ("factory", "strip_raw"), ("factory", "boundary_raw")):
+        (target,) = [t for t in panel_of(lang, name, query)["targets"] if t["refId"] == query]
+        assert f'"{CLOSED}"' in target["query"].partition(" FROM ")[0]
+    for name in ("site", "fleet"):
+        for panel in (one for one in panels_of(lang, name) if one["type"] == "state-timeline"):
+            for target in panel["targets"]:
+                if 'FROM "fleet' in target["query"]:
+                    assert '"silent" = 0' in target["query"], "the last word of a silent board is not now"
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_the_map_shows_every_site_in_the_colour_of_its_state_and_asks_nobody(lang):
+    panel = panel_of(lang, "city", "state")
+    options = panel["options"]
+    # GeomapPanel.initMapView: with `fit`, `zoom` is the most that it goes in.
+    assert (options["view"]["id"], options["view"]["zoom"]) == ("fit", 15)
+    assert options["basemap"]["type"] == "xyz"
+    assert options["basemap"]["config"]["url"].startswith("data:")
+    (marks,) = options["layers"]
+    assert marks["config"]["style"]["color"]["field"] == "level"
+    assert marks["config"]["showLegend"] is False
+    level = by_name(panel, "level")
+    assert level["color"] == {"mode": "thresholds"}
+    coloured = {step["value"]: step["color"] for step in level["thresholds"]["steps"]}
+    told = {int(code): result["color"] for code, result in level["mappings"][0]["options"].items()}
+    assert coloured == {None if code == 0 else code: color for code, color in told.items()}
+    assert {"lat", "lon", "Time"} <= {
+        rule["matcher"]["options"]
+        for rule in panel["fieldConfig"]["overrides"]
+        if "hideFrom" in str(rule["properties"])
+    }
+
+
+def test_a_deployment_chooses_what_lies_below_the_sites():
+    chosen = Basemap(
+        "https://tiles.city.example/{z}/{x}/{y}.png", "City", gcj02=True, districts="public/maps/d.geojson"
+    )
+    for text in files(Lang.EN, chosen.checked()).values():
+        board = json.loads(text)
+        for panel in (one for one in board["panels"] if one["type"] == "geomap"):
+            assert panel["options"]["basemap"]["config"]["url"] == chosen.tiles
+            districts, marks = panel["options"]["layers"]
+            assert (districts["type"], districts["config"]["src"]) == ("geojson", "public/maps/d.geojson")
+            assert (marks["location"]["latitude"], marks["location"]["longitude"]) == ("lat_gcj02", "lon_gcj02")
+            assert all('"lat_gcj02"' in target["query"] for target in panel["targets"])
+
+
+@pytest.mark.parametrize("wrong", [{"tiles": "https://tiles/{z}.png"}, {"tiles": "x"}, {"districts": "/etc/d.geojson"}])
+def test_a_base_map_that_grafana_cannot_use_is_a_users_mistake(wrong):
+    with pytest.raises(UserError, match="expected"):
+        Basemap(**wrong).checked()
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_annotations_have_the_columns_that_grafana_gives_a_meaning(lang, name):
+    """text, tags and timeEnd (standardAnnotationSupport); `fromAnnotations` goes a way that loses what is open."""
+    for one in (a for a in board_of(lang, name).get("annotations", {}).get("list", ()) if "target" in a):
+        assert "fromAnnotations" not in one["target"]
+        assert set(re.findall(r'AS "(\w+)"', one["target"]["query"])) == {"text", "tags", "timeEnd"}
+        assert one["iconColor"] != "red", "red is the limit's"
+        assert one["filter"]["ids"], "drawn over every panel"
+        assert one["enable"] is ("= 'limit'" in one["target"]["query"] and "!= 'limit'" not in one["target"]["query"])
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_the_database_is_ours_unless_somebody_chooses(lang, name):
+    """Without a value a data source variable takes the first by name."""
+    variables = [v for v in board_of(lang, name).get("templating", {}).get("list", ()) if v["type"] == "datasource"]
+    assert all(one["current"]["value"] == "fenceline" for one in variables)
+    assert len(variables) == (name != "public")
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_what_is_bad_is_not_green(lang):
+    for name, query in (("city", "by_day"), ("verdicts", "alerts_by_day")):
+        assert panel_of(lang, name, query)["fieldConfig"]["defaults"]["color"] == {"mode": "fixed", "fixedColor": "red"}
+    hours = by_name(panel_of(lang, "factory", "hours"), "hours")["thresholds"]["steps"]
+    assert [step["color"] for step in hours] == ["#8e8e8e", "red"]
+    for key in CAPTURED:
+        poor = by_name(panel_of(lang, "city", "capture"), f"{key}_capture")["thresholds"]["steps"]
+        assert poor[0]["color"] == "red"
+        assert poor[1]["value"] == 0.75
+    assert panel_of(lang, "factory", "boundary_raw")["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] > 1
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_an_old_picture_is_red_and_so_is_one_of_which_nothing_is_known(lang):
+    panel = panel_of(lang, "city", "hub")
+    assert panel["options"]["colorMode"] == "background"
+    steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    assert steps[0]["color"] == steps[-1]["color"] == "red"
+    words = next(e["value"] for e in looks(panel, "byFrameRefID", "word") if e["id"] == "mappings")
+    assert [one["options"]["to"] for one in words[:2]] == [steps[2]["value"], steps[3]["value"]]
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_each_number_of_the_morning_leads_to_its_windows(lang):
+    for name in ("today", "yesterday", "week"):
+        (links,) = [e["value"] for e in looks(panel_of(lang, "city", name)) if e["id"] == "links"]
+        assert links[0]["url"].startswith(f"/d/fenceline-verdicts-{lang}?var-outcome=exceeded&from=now")
+    for query in ("night", "open_alerts", "unjudged", "silent_boards", "nearest"):
+        assert len(by_name(panel_of(lang, "city", query), f"site_{lang}")["links"]) == 2
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_nothing_grows_with_the_number_of_boards_but_pages(lang):
+    """A curve for each of a thousand boards is no picture: tables have pages, curves the worst and the middle."""
+    for name in ("city", "fleet", "verdicts"):
+        for panel in panels_of(lang, name):
+            if panel["type"] == "table":
+                assert panel["options"]["footer"]["enablePagination"], panel["title"]
+            for target in panel["targets"] if panel["type"] == "timeseries" else ():
+                assert '"device"' not in target["query"].partition("GROUP BY")[2], panel["title"]
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_the_publics_headline_is_words_and_can_be_read(lang):
+    level = panel_of(lang, "public", "level")
+    (now,) = [
+        one for one in panels_of(lang, "public") if one["type"] == "bargauge" and one["targets"][0]["refId"] == "aqi"
+    ]
+    fields = level["options"]["reduceOptions"]["fields"].strip("/")
+    assert re.match(fields, "last")
+    assert not re.match(fields, "Time")
+    assert now["options"]["valueMode"] == "text", "yellow figures on white cannot be read"
+    assert now["timeFrom"] == level["timeFrom"] == "3h"
