@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards bench-field bench-start
+.PHONY: help setup demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards bench-field bench-start
 .PHONY: torture fuzz check generate lock clean
 
 help: ## Show this list
@@ -17,6 +17,9 @@ setup: $(VENV)/.product ## Make .venv with the fenceline command and its locked 
 
 demo: setup ## Run a simulated city here, e.g. make demo ARGS="--for 60 --json"
 	@$(BIN)/fenceline demo $(ARGS)
+
+micropython: setup ## Fetch the MicroPython that the demo's boards and 'fenceline sim board' run on; nothing is installed
+	@$(BIN)/python -m tests.stack micropython
 
 test: $(VENV)/.dev ## Run every test; sets up Mosquitto, InfluxDB and MicroPython where it can
 	@$(BIN)/python -m tests.stack

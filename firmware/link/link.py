@@ -252,7 +252,7 @@ class Link:
         return int(self._transport.serial.sent + self._transport.serial.heard)
 
     def _give_up(self, new: str) -> int:
-        self._help(f"try:\n _f.close()\nexcept OSError:\n pass\n_remove({new!r})")
+        self._help(f"try:\n _f.close()\nexcept (NameError, OSError):\n pass\n_remove({new!r})")
         return self.free()
 
     def _pack(self, piece: bytes) -> str:

@@ -194,6 +194,10 @@ class Repl:
                 _say("\x04")
                 self._pasted = bytes(code)
                 return PASTED
+            if byte == b"\x03":  # given up, as after a pulled cable: nothing of it is executed
+                _say("\x04")
+                self._pasted = b"raise KeyboardInterrupt"
+                return PASTED
             code += byte
             if len(code) % WINDOW == 0:
                 _say("\x01")
@@ -345,9 +349,12 @@ def _fill(free: int) -> None:
         for _ in range(max(0, os.statvfs("/")[3] - free // SIZE - 8)):
             file.write(ERASED)
         file.flush()
-        while os.statvfs("/")[3] * SIZE > free:
-            file.write(ERASED)
-            file.flush()
+        try:
+            while os.statvfs("/")[3] * SIZE > free:
+                file.write(ERASED)
+                file.flush()
+        except OSError:  # the last block is the file system's own: fuller it does not get
+            pass
 
 
 _mount(sys.argv[1])

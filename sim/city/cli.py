@@ -26,7 +26,7 @@ from sim.city.replay import load_recording
 from sim.city.scenario import SHANGHAI
 from sim.city.source import SimClock
 from sim.city.view import DemoView, elapsed, numbers
-from sim.interpreter import find_micropython, interpreter_name
+from sim.interpreter import HOW_TO_GET_IT, find_micropython, interpreter_name
 
 app = alone()
 
@@ -201,8 +201,7 @@ def _micropython(wanted: Interpreter) -> Path | None:
     found = find_micropython()
     if found is None and wanted is Interpreter.micropython:
         raise UserError(
-            "--interpreter micropython: no MicroPython 1.24 or newer found; install the package micropython, "
-            "set FENCELINE_MICROPYTHON to its path, or leave the option out"
+            f"--interpreter micropython: no MicroPython 1.24 or newer here: {HOW_TO_GET_IT}; or leave the option out"
         )
     return found
 
