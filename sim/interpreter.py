@@ -9,8 +9,8 @@ OLDEST = (1, 24)
 FETCHED = Path(__file__).resolve().parent.parent / ".cache" / "micropython" / "bin" / "micropython"
 
 HOW_TO_GET_IT = (
-    "'make micropython' fetches one into the project's folder, or install your system's package micropython, or name one "
-    "in FENCELINE_MICROPYTHON"
+    "'make micropython' fetches one into the project's folder, or install your system's package micropython, or name "
+    "one in FENCELINE_MICROPYTHON"
 )
 
 _NAMES = {"cpython": "CPython", "micropython": "MicroPython"}

@@ -220,6 +220,8 @@ class SimulatedSite(Names, frozen=True, forbid_unknown_fields=True):
     district: PlaceId
     profile: Id
     boards: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+    properties: dict[Id, Id] = {}
+    """What else limits ask of it, such as fuel = "gas"."""
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,8 +2,8 @@
 
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class CitySite:
     zh: str
     profile: str
     boards: int = 1
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """What else limits ask of it."""
 
     @property
     def kind(self) -> str:
@@ -47,7 +49,7 @@ class CitySite:
 def city() -> list[CitySite]:
     """Return the sites that the domain packs simulate, district by district."""
     found = together("the simulated site", packs(), lambda pack: {site.id: site for site in pack.scenario.site})
-    sites = [CitySite(s.id, s.district, s.en, s.zh, s.profile, s.boards) for s in found.values()]
+    sites = [CitySite(s.id, s.district, s.en, s.zh, s.profile, s.boards, s.properties) for s in found.values()]
     return sorted(sites, key=lambda site: site.district)
 
 
@@ -125,16 +127,19 @@ def write_hub(
         f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
         # No HTTP: several cities may run on one machine at once.
         f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = 0\n\n"
-        f"[alerts]\nsilent_minutes = {14 + speed:.0f}.0\n"
+        # The night's alerts are to end before whoever watches has gone.
+        f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\n"
         f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
         "utf-8",
     )
     text = 'timezone = "Asia/Shanghai"\n'
     for site in sites:
+        properties = ", ".join(f"{name} = {json.dumps(value)}" for name, value in site.properties.items())
         text += (
             f'\n[[site]]\nid = "{site.id}"\ndistrict = "{site.district}"\nkind = "{site.kind}"\n'
             f'en = "{site.en}"\nzh = "{site.zh}"\n'
             f"background = [{', '.join(QUIET)}]\n"
+            f"properties = {{{properties}}}\n"
         )
     for board in boards(sites):
         text += f'\n[[board]]\nid = "{board.id}"\nsite = "{board.site.id}"\n'
