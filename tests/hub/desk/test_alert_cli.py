@@ -145,7 +145,7 @@ def test_taking_in_hand_what_is_over_says_both(folder):
 
 def test_an_alert_is_worked_on_by_name(folder):
     assert run(folder, "alerts", "acknowledge", 2, "--text", "on my way").out == "alert 2: acknowledged\n"
-    assert run(folder, "alerts", "comment", 2, "foreman informed", "--as", "officer-2").code == 0
+    assert run(folder, "alerts", "comment", 2, "--text", "foreman informed", "--as", "officer-2").code == 0
     assert run(folder, "alerts", "close", 2, "--text", "fined", "--lang", "zh").out == "告警2：已关闭\n"
     assert steps(folder, 2)[1:] == [
         ("acknowledged", "officer-1", "on my way"),
