@@ -87,7 +87,9 @@ class AlertsView:
             who = f", {alert['acknowledged_by']}" if alert["state"] == "acknowledged" else ""
             state = f"{alert['state_name']}{who}{suppressed}"
             begin = (str(alert["id"]), shown_time(alert["opened"]), state, severity)
-            about = f"{alert['kind_name']}: {alert['quantity']}" if alert["quantity"] else alert["kind_name"]
+            # A trouble of a sensor has no quantity of its own; its cause ends with the one that is concerned.
+            quantity = alert["rule"].rpartition(" ")[2] if alert["kind"] == "sensor" else alert["quantity"]
+            about = f"{alert['kind_name']}: {quantity}" if quantity else alert["kind_name"]
             rows.append((*begin, *place, about, shown(alert["value"]), limit, standard))
         if rows:
             keys = ("id", "opened", "state", "severity", "site", "board", "what", "value", "limit", "standard")

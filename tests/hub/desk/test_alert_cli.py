@@ -56,7 +56,16 @@ def test_the_list_tells_what_is_wrong_where_and_how_gravely(folder):
         (pending, ["3", "pending", "warning", "Clock Tower", "fence-1", "limit at risk"]),
         (
             firing,
-            ["2", "firing", "critical", "fence-2", "limit exceeded", "85.0", "70 dB(A)", "GB 12523-2025 laeq-day"],
+            [
+                "2",
+                "firing",
+                "critical",
+                "fence-2",
+                "limit exceeded: laeq",
+                "85.0",
+                "70 dB(A)",
+                "GB 12523-2025 laeq-day",
+            ],
         ),
         (resolved, ["1", "2026-03-02 09:20:05", "resolved", "violation", "74.0"]),
     ):
