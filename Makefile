@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards bench-field bench-start
-.PHONY: torture fuzz check generate docs pictures lock clean
+.PHONY: help setup demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards
+.PHONY: bench-field bench-start torture fuzz check generate docs pictures lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,6 +17,9 @@ setup: $(VENV)/.product ## Make .venv with the fenceline command and its locked 
 
 demo: setup ## Run a simulated city here, e.g. make demo ARGS="--for 60 --json"
 	@$(BIN)/fenceline demo $(ARGS)
+
+micropython: setup ## Fetch the MicroPython that the demo's boards and 'fenceline sim board' run on; nothing is installed
+	@$(BIN)/python -m tests.stack micropython
 
 test: $(VENV)/.dev ## Run every test; sets up Mosquitto, InfluxDB and MicroPython where it can
 	@$(BIN)/python -m tests.stack

@@ -138,6 +138,28 @@ EXTRAS = {
 }
 """In which extra of the installation the module stands that only some commands need."""
 
+USAGE_ERRORS = (
+    (r"No such option: (\S+)", r"没有选项 \1"),
+    (r"No such command '(.*?)'", r"没有命令 '\1'"),
+    (r"Did you mean (.*)\?", r"是否为 \1？"),
+    (r"\(Possible options: (.*)\)", r"（可用选项：\1）"),
+    (r"Missing argument '?(.*?)'?$", r"缺少参数 \1"),
+    (r"Missing option '?(.*?)'?$", r"缺少选项 \1"),
+    (r"Option '?(.*?)'? requires an argument", r"选项 \1 缺少取值"),
+    (r"Got unexpected extra argument(?:s|\(s\))? \((.*)\)", r"多余的参数：\1"),
+    (r"Value error, ", ""),
+    (r"Input should be greater than or equal to (\S+)", r"应不小于 \1"),
+    (r"Input should be less than or equal to (\S+)", r"应不大于 \1"),
+    (r"Input should be greater than (\S+)", r"应大于 \1"),
+    (r"Input should be less than (\S+)", r"应小于 \1"),
+    (r"Input should be a valid (?:integer|number).*", r"应为数字"),
+    (r"Invalid value for (.*?): ", r"\1 的值无效："),
+    (r"(.*) is not one of (.*)", r"\1 应为下列之一：\2"),
+    (r"(.*) is not a valid (?:int|integer|float)(?: range)?", r"\1 不是有效的数字"),
+    (r"(.*) is not in the range (.*)", r"\1 不在 \2 范围内"),
+)
+"""What the parser says of a command line, and the same in Chinese."""
+
 TITLE = Text(
     "Fenceline: noise, dust and emissions at the fence, from the sensor's bytes to the law's clause.",
     "Fenceline：厂界与工地边界的噪声、扬尘和排放监测，从传感器字节到法规条款。",
@@ -214,7 +236,10 @@ def _run(name: str, arguments: list[str]) -> int:
         if not error.format_message():
             return 2  # a command group called without a command has shown its help
         given = _value_given(error, arguments)
-        return _refuse(f"{name}: {error.format_message().rstrip('.')}{given}; see 'fenceline {name} --help'.")
+        path = " ".join(["fenceline", name, *_below(command, arguments)])
+        what = _usage_error(error.format_message().rstrip("."))
+        see = tell(Text(f"see '{path} --help'.", f"参见：{path} --help"))
+        return _refuse(f"{path.removeprefix('fenceline ')}: {what}{given}; {see}")
     except typer.Abort:
         return 130
     except ModuleNotFoundError as error:
@@ -229,6 +254,28 @@ def _run(name: str, arguments: list[str]) -> int:
             raise
         return _refuse(sentence)
     return code
+
+
+def _below(command: object, arguments: list[str]) -> list[str]:
+    """Return the names of the commands below `command` that a command line names."""
+    names = []
+    for argument in arguments:
+        command = getattr(command, "commands", {}).get(argument)
+        if command is None:
+            break
+        names.append(argument)
+    return names
+
+
+def _usage_error(message: str) -> str:
+    """Return what the parser says of a command line in the language that is spoken."""
+    import re
+
+    if tell(Text("en", "zh")) == "en":
+        return message
+    for pattern, zh in USAGE_ERRORS:
+        message = re.sub(pattern, zh, message)
+    return message
 
 
 def _leave_quietly() -> int:

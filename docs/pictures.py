@@ -110,7 +110,7 @@ async def demo(folder: Path) -> None:
         await asyncio.sleep(SECONDS)
         for lang in ("en", "zh"):
             view = DemoView(running, interpreter_name(micropython or Path(sys.executable)), lang)
-            take("demo" if lang == "en" else "demo.zh", "make demo", view.screen())
+            take("demo" if lang == "en" else "demo.zh", "make demo", view.screen(WIDTH, 40))
         await running.finish()
 
 

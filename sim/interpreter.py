@@ -8,6 +8,11 @@ from pathlib import Path
 OLDEST = (1, 24)
 FETCHED = Path(__file__).resolve().parent.parent / ".cache" / "micropython" / "bin" / "micropython"
 
+HOW_TO_GET_IT = (
+    "'make micropython' fetches one into the project's folder, or install your system's package micropython, or name "
+    "one in FENCELINE_MICROPYTHON"
+)
+
 _NAMES = {"cpython": "CPython", "micropython": "MicroPython"}
 _PROBE = "import sys; i = sys.implementation; print(i.name, *i.version[:3], 64 if sys.maxsize > 2**31 else 32)"
 

@@ -1,4 +1,4 @@
-"""Prepares the real parts that the tests run against: `python -m tests.stack`.
+"""Prepares the real parts that the tests run against: `python -m tests.stack`, or `... micropython` for some only.
 
 A test that talks to a mock broker shows only what its author believed of brokers. So the tests start Mosquitto,
 InfluxDB and MicroPython themselves. What this machine has is used. What it lacks is fetched from the mirror that the
@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,10 +131,19 @@ def required() -> bool:
     return os.environ.get("FENCELINE_REQUIRE_STACK") == "1"
 
 
-def main() -> int:
-    """Prepare what is missing and print what there is; 1 if a part is missing that is required."""
-    reasons = prepare()
-    for part in PARTS.values():
+def main(names: Collection[str] = ()) -> int:
+    """Prepare what is missing and print what there is; 1 if a part is missing that is required, or that is named.
+
+    Args:
+        names: of parts; none: all of them.
+    """
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"there is no part {unknown[0]!r}; expected some of: {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    wanted = [part for part in PARTS.values() if part.name in (names or PARTS)]
+    reasons = prepare(wanted)
+    for part in wanted:
         found = part.find()
         if found is None:
             print(f"{part.title:<12}missing: {reasons[part.name]}. Left out: {part.needed_by}")
@@ -146,12 +155,12 @@ def main() -> int:
     if reasons and required():
         print("FENCELINE_REQUIRE_STACK=1: a missing part is a failure")
         return 1
-    return 0
+    return 1 if reasons and names else 0
 
 
-def prepare() -> dict[str, str]:
-    """Fetch the parts that are missing; return the reason for each one that could not be had."""
-    missing = [part for part in PARTS.values() if part.find() is None]
+def prepare(wanted: Iterable[Part] = tuple(PARTS.values())) -> dict[str, str]:
+    """Fetch those of the parts that are missing; return the reason for each one that could not be had."""
+    missing = [part for part in wanted if part.find() is None]
     if not missing:
         return {}
     CACHE.mkdir(exist_ok=True)
@@ -314,4 +323,4 @@ def _first_complaint(done: subprocess.CompletedProcess[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

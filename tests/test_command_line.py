@@ -236,3 +236,26 @@ def test_a_narrow_terminal_folds_a_table(capsys, monkeypatch):
     assert max(map(len, lines)) <= 40
     assert "board-0001" in lines[1]
     assert sum(line.count("word") for line in lines) == 20
+
+
+@pytest.mark.parametrize(
+    ("line", "en", "zh"),
+    [
+        ("alerts comment 1 --txt x", "No such option: --txt", "没有选项 --txt"),
+        ("alerts list --most 0", "greater than or equal to 1", "应不小于 1"),
+        ("alerts list --most", "requires an argument", "选项 --most 缺少取值"),
+        ("alerts show 1 2", "extra argument", "多余的参数：2"),
+        ("backtest", "Missing argument", "缺少参数 FILE"),
+        ("board flash --imag x", "No such option: --imag", "没有选项 --imag"),
+    ],
+)
+def test_a_usage_error_names_the_help_of_the_command_itself_in_the_language_spoken(line, en, zh):
+    words = line.split()
+    path = " ".join(["fenceline", *words[: 1 if words[0] == "backtest" else 2]])
+    for lang, said in (("en", en), ("zh", zh)):
+        answer = subprocess.run(
+            [*FENCELINE, *words], capture_output=True, text=True, env=os.environ | {"FENCELINE_LANG": lang}, check=False
+        )
+        assert answer.returncode == 2
+        assert said in answer.stderr
+        assert f"{path} --help" in answer.stderr

@@ -25,6 +25,16 @@ class BoardCodeError(FieldError):
     def __init__(self, port: str, traceback: str) -> None:
         self.traceback = traceback
         self.no_space = bool(_NO_SPACE.search(traceback))
+        if self.no_space:
+            super().__init__(
+                Text(
+                    f"the file system of the board at {port} is full. Rescue its data ('fenceline board backup'), "
+                    "remove what does not belong there, or use a board with more flash.",
+                    f"{port}上设备的文件系统已满。请先备份数据（fenceline board backup），删除无关文件，"
+                    "或更换闪存更大的设备。",
+                )
+            )
+            return
         last = traceback.strip().splitlines()[-1] if traceback.strip() else "?"
         super().__init__(
             Text(

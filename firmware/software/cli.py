@@ -69,7 +69,8 @@ def list_command(
     if as_json:
         print_list((each.to_json() for each in found), "ports")
     else:
-        _show(found)
+        # The computer's own ports hold no board, and most have no plug; one that is named is shown all the same.
+        _show([each for each in found if port or each.port.usb])
     if not found or not (port or any(each.usb for each in seen)):
         print(tell(NO_BOARD), file=sys.stderr)
 

@@ -195,16 +195,24 @@ def acknowledge(
     app,
     "comment",
     Text("Add a remark to an alert.", "为告警添加备注。"),
+    "fenceline alerts comment 17 --text 'The foreman was informed'",
     "fenceline alerts comment 17 'The foreman was informed'",
 )
 def comment(
     id_: Number,
-    text: Annotated[str, argument(Text("What is to be noted.", "备注内容。"), "TEXT")],
+    given: Annotated[
+        str,
+        argument(Text("What is to be noted; --text says the same.", "备注内容，也可用--text给出。"), "TEXT"),
+    ] = "",
+    text: Remark = "",
     who: Actor = "",
     district: HubOf = "",
     config: Config = FENCELINE,
 ) -> None:
     """Add a remark to an alert."""
+    if bool(given) == bool(text):
+        raise UserError(f"alerts comment {id_}: expected the remark once, as --text or as the last argument.")
+    text = text or given
     with opened(config, district) as hub:
         _report(hub, hub.desk.comment(id_, actor(who), text))
 

@@ -85,8 +85,13 @@ class AlertsView:
             standard = f"{alert['standard']} {alert['clause']}" if alert["standard"] else "-"
             place = (alert["site_name"] or "-", alert["board"] or "-")
             severity = Cell(alert["severity_name"], STYLES[alert["severity"]])
-            begin = (str(alert["id"]), shown_time(alert["opened"]), f"{alert['state_name']}{suppressed}", severity)
-            rows.append((*begin, *place, alert["kind_name"], shown(alert["value"]), limit, standard))
+            who = f", {alert['acknowledged_by']}" if alert["state"] == "acknowledged" else ""
+            state = f"{alert['state_name']}{who}{suppressed}"
+            begin = (str(alert["id"]), shown_time(alert["opened"]), state, severity)
+            # A trouble of a sensor has no quantity of its own; its cause ends with the one that is concerned.
+            quantity = alert["rule"].rpartition(" ")[2] if alert["kind"] == "sensor" else alert["quantity"]
+            about = f"{alert['kind_name']}: {quantity}" if quantity else alert["kind_name"]
+            rows.append((*begin, *place, about, shown(alert["value"]), limit, standard))
         if rows:
             keys = ("id", "opened", "state", "severity", "site", "board", "what", "value", "limit", "standard")
             table([self.text(key) for key in keys], rows, numbers=(0, 7, 8))

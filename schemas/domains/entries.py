@@ -221,8 +221,9 @@ class SimulatedSite(Names, frozen=True, forbid_unknown_fields=True):
     profile: Id
     boards: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
     zone_class: Literal["0", "1", "2", "3", "4", "4a", "4b"] | None = None
-    """As in a registry, like the properties: what limits ask of it."""
-    properties: dict[str, str] = {}
+    """As in a registry, as the properties are."""
+    properties: dict[Id, Id] = {}
+    """What else limits ask of it, such as fuel = "gas"."""
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,7 +21,7 @@ from sim.city.demo import interrupted
 from sim.city.scenario import WorkingDay
 from sim.city.sensors import ModbusBus, Plantower, SerialLine, modbus_device, noise_transmitter
 from sim.city.source import SimClock
-from sim.interpreter import find_micropython
+from sim.interpreter import HOW_TO_GET_IT, find_micropython
 
 app = group(
     Text(
@@ -103,10 +103,7 @@ def board(
     wanted = _sensors(sensors)
     micropython = find_micropython()
     if micropython is None:
-        raise UserError(
-            "no MicroPython 1.24 or newer here: 'make test' fetches one, or install the package micropython, or name "
-            "one in FENCELINE_MICROPYTHON."
-        )
+        raise UserError(f"no MicroPython 1.24 or newer here: {HOW_TO_GET_IT}.")
     home = folder or Path(tempfile.mkdtemp(prefix="fenceline-board-"))
     try:
         asyncio.run(_run(home, micropython, faults, wanted))

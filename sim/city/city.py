@@ -138,21 +138,22 @@ def write_hub(
         f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
         # No HTTP: several cities may run on one machine at once.
         f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = 0\n\n"
-        f"[alerts]\nsilent_minutes = {14 + speed:.0f}.0\n"
+        # The night's alerts are to end before whoever watches has gone.
+        f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\n"
         f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
         "utf-8",
     )
     text = 'timezone = "Asia/Shanghai"\n'
     for site in sites:
+        properties = ", ".join(f"{name} = {json.dumps(value)}" for name, value in site.properties.items())
         text += (
             f'\n[[site]]\nid = "{site.id}"\ndistrict = "{site.district}"\nkind = "{site.kind}"\n'
             f'en = "{site.en}"\nzh = "{site.zh}"\n'
             f"background = [{', '.join(QUIET)}]\n"
+            f"properties = {{{properties}}}\n"
         )
         if site.zone_class:
             text += f'zone_class = "{site.zone_class}"\n'
-        if site.properties:
-            text += f"properties = {{{', '.join(f'{k} = {json.dumps(v)}' for k, v in site.properties.items())}}}\n"
     for board in boards(sites):
         text += f'\n[[board]]\nid = "{board.id}"\nsite = "{board.site.id}"\ninstruments = [{", ".join(STATED)}]\n'
     (folder / "registry.toml").write_text(text, "utf-8")

@@ -1,6 +1,7 @@
 """`fenceline demo`: a simulated city on this machine, in one command."""
 
 import asyncio
+import shlex
 import shutil
 import sys
 import tempfile
@@ -12,26 +13,30 @@ from typing import Annotated
 
 import amqtt  # noqa: F401 - where it is missing this is told here, and not by the broker's process
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 
 from hub.terminal.commands import alone, command, option
 from hub.terminal.json_lines import print_object
 from hub.terminal.options import AsJson
 from schemas.errors import UserError
-from schemas.language import Text, spoken
+from schemas.language import Text, spoken, tell
 from sim.city.account import account
 from sim.city.demo import Demo, Plan, check_port, city, interrupted
 from sim.city.replay import load_recording
 from sim.city.scenario import SHANGHAI
 from sim.city.source import SimClock
 from sim.city.view import DemoView, elapsed, numbers
-from sim.interpreter import find_micropython, interpreter_name
+from sim.interpreter import HOW_TO_GET_IT, find_micropython, interpreter_name
 
 app = alone()
 
-BEGIN = timedelta(hours=5, minutes=19)
-"""Local time at which a demo begins: one site still works at night, the stacks start up, at seven come the piles."""
+BEGIN = timedelta(hours=5, minutes=34)
+"""Local time at which a demo begins: one site still works at night, the stacks start up, at seven come the piles.
+
+Until all has started some seconds pass, which are minutes here: then the window that begins at 05:40 is measured whole,
+and the night's limit, which ends at 06:00, is judged once.
+"""
 PLAIN_EVERY = 5.0  # s between plain lines
 
 
@@ -96,7 +101,9 @@ def demo(
     keep: Annotated[
         Path | None,
         option(
-            Text("Keep databases, logs and outboxes in this new folder.", "将数据库、日志和发件箱保留在此新目录中。"),
+            Text(
+                "Keep databases, logs and outboxes in this new folder.", "将数据库、日志和待发送记录保留在此新目录中。"
+            ),
             show_default=Text("none", "无"),
         ),
     ] = None,
@@ -120,7 +127,7 @@ def demo(
     if as_json:
         print_object(result)
     else:
-        print(_TEXTS[spoken().value]["kept" if keep else "gone"].format(folder=keep))
+        print("\n".join(_next(keep, real=micropython is not None)))
     if result["lost"] or result["duplicated"]:
         raise typer.Exit(1)
 
@@ -155,27 +162,44 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
     }
 
 
+def _next(keep: Path | None, *, real: bool) -> list[str]:
+    """Return what to try next; `real`: the boards ran on MicroPython."""
+    place = "DIR" if keep is None else str(keep)
+    config = shlex.quote(f"{place}/fenceline.toml")
+    tries = [
+        (f"fenceline alerts list --config {config}", Text("the alerts it raised", "查看产生的告警")),
+        (f"fenceline run --config {config}", Text("a hub on its data", "用这些数据运行数据中心")),
+    ]
+    if keep is None:
+        tries.insert(
+            0, ("fenceline demo --keep DIR", Text("keep what the next demo measures, then:", "保留数据，然后："))
+        )
+    if not real:
+        tries.append(("make micropython", Text("boards on a real MicroPython", "让设备运行于真实的 MicroPython")))
+    width = max(len(line) for line, _ in tries)
+    return [tell(Text("What next:", "接下来：")), *(f"  {line:<{width}}  {tell(text)}" for line, text in tries)]
+
+
 _TEXTS = {
     "en": {
         "ending": "stopping: the boards send what they still hold ...",
         "account": "account: {made} records made, {stored} stored, {lost} lost, {duplicated} duplicated",
-        "kept": "kept in {folder}; next: fenceline alerts list --config {folder}/fenceline.toml",
-        "gone": "nothing of it is kept; to look into it afterwards: fenceline demo --keep ./city",
     },
     "zh": {
         "ending": "正在停止：设备发送剩余记录……",
         "account": "核对：生成{made}条，入库{stored}条，丢失{lost}条，重复{duplicated}条",
-        "kept": "已保留在{folder}；下一步：fenceline alerts list --config {folder}/fenceline.toml",
-        "gone": "未保留任何数据；如需事后查看：fenceline demo --keep ./city",
     },
 }
 
 
 async def _show_live(view: DemoView, demo: Demo, console: Console, stop: asyncio.Event, deadline: float | None) -> None:
-    with Live(view.screen(console.size), console=console, auto_refresh=False, screen=False) as live:
+    def picture() -> Group:
+        return view.screen(console.width, console.height)
+
+    with Live(picture(), console=console, auto_refresh=False, screen=False) as live:
         while not await _over(stop, deadline, 0.5):
             demo.check()
-            live.update(view.screen(console.size), refresh=True)
+            live.update(picture(), refresh=True)
 
 
 async def _show_plain(view: DemoView, demo: Demo, stop: asyncio.Event, deadline: float | None) -> None:
@@ -187,6 +211,8 @@ async def _show_plain(view: DemoView, demo: Demo, stop: asyncio.Event, deadline:
             print(text, flush=True)
             told = alert
         print(view.line(), flush=True)
+        if slow := view.too_slow():
+            print(slow, flush=True)
 
 
 async def _over(stop: asyncio.Event, deadline: float | None, pause: float) -> bool:
@@ -205,8 +231,7 @@ def _micropython(wanted: Interpreter) -> Path | None:
     found = find_micropython()
     if found is None and wanted is Interpreter.micropython:
         raise UserError(
-            "--interpreter micropython: no MicroPython 1.24 or newer found; install the package micropython, "
-            "set FENCELINE_MICROPYTHON to its path, or leave the option out"
+            f"--interpreter micropython: no MicroPython 1.24 or newer here: {HOW_TO_GET_IT}; or leave the option out"
         )
     return found
 

@@ -1,16 +1,19 @@
 """What a person sees of the simulated city: a live table on a terminal, plain lines elsewhere. English or Chinese."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import ConsoleDimensions, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from hub.alerts.text import KIND
 from schemas import Limit, binding, jurisdictions_of, load_limits, load_quantities
+from schemas.language import Lang
 from sim.city.account import read_only
 from sim.city.city import CitySite
 from sim.city.demo import Demo
@@ -20,12 +23,11 @@ TEXTS = {
     "en": {
         "title": "Fenceline demo",
         "site": "Site",
-        "district": "District",
         "limit": "limit",
-        "last": "Last verdict",
+        "last": "Verdict",
         "compliant": "● within limit",
         "exceeded": "▲ exceeded",
-        "above_uncorrected": "△ above, background unknown",
+        "above_uncorrected": "△ above, no background",
         "open": "? open",
         "invalid": "○ too little data",
         "unbound": "– no limit applies",
@@ -37,16 +39,17 @@ TEXTS = {
         "resolved": "resolved",
         "closed": "closed",
         "withdrawn": "withdrawn",
-        "above": "▲",
-        "no_limit": "– : no limit binds the site for it. LAeq: the latest record against the 20 min limit in force.",
-        "count": "records: {made} made, {stored} stored, {way} under way | {bad} quarantined | {alerts} alerts",
+        "more": "... {n} more sites: enlarge the window",
+        "slow": "This machine is too slow for --speed {speed:g}: healthy sensors answer too late and are told as "
+        "faulty. Try --speed {less:g}.",
+        "open_now": "{open} open, {ended} ended",
+        "count": "{made} records made, {stored} stored, {way} under way | {bad} quarantined | {alerts} alerts",
         "boards": "{n} boards on {interpreter}, {speed:g} x real time",
         "stop": "Ctrl-C stops and counts",
     },
     "zh": {
         "title": "Fenceline 演示",
         "site": "站点",
-        "district": "区",
         "limit": "限值",
         "last": "最近判定",
         "compliant": "● 达标",
@@ -63,18 +66,14 @@ TEXTS = {
         "resolved": "已解除",
         "closed": "已关闭",
         "withdrawn": "已撤回",
-        "above": "▲",
-        "no_limit": "– ：此项对该场所无约束性限值。LAeq：最新记录与现行20分钟限值相比。",
+        "more": "……另有{n}个站点：请放大窗口",
+        "slow": "本机速度不足以运行 --speed {speed:g}：正常的传感器应答过迟，被报为故障。请改用 --speed {less:g}。",
+        "open_now": "{open}条未结束，{ended}条已结束",
         "count": "记录：生成{made}条，入库{stored}条，途中{way}条 | 隔离{bad}条 | 告警{alerts}条",
         "boards": "{n}台设备运行于{interpreter}，{speed:g}倍速",
         "stop": "按Ctrl-C停止并核对",
     },
 }
-
-WIDE = 100
-"""Columns of a terminal from which on units and districts stand in the table."""
-MOST_ALERTS = 8
-SIGNS = {"pending": "△", "firing": "▲", "acknowledged": "▷", "resolved": "✔", "closed": "✔", "withdrawn": "–"}
 
 STYLES = {
     "exceeded": "bold red",
@@ -83,6 +82,18 @@ STYLES = {
     "compliant": "green",
     "invalid": "yellow",
 }
+
+
+ABOVE = "▲ "
+SHOWN = {"laeq": "LAeq", "pm10": "PM10", "stack_nox": "NOx", "stack_co": "CO"}
+"""The quantities that have a column, and its short name."""
+WIDE, WIDE_ONLY = 100, ("stack_co",)
+"""Columns of a terminal from which on these are shown, too."""
+TABLE_HEAD = 2
+LEAST_ALERTS = 5
+"""Lines that alerts have before sites do."""
+LATE_LEAST, LATE_SHARE = 20, 0.1
+"""So many readings, and such a share of all, without an answer of their sensor: the machine is too slow."""
 
 
 @dataclass(frozen=True)
@@ -143,98 +154,102 @@ class DemoView:
             ).fetchall()
         return [(id_, self._own_language(text)) for id_, text in rows]
 
-    def screen(self, size: ConsoleDimensions) -> Group:
-        """Return the whole picture, as large as the terminal: with little room alerts go before the legend."""
-        wide = size.width >= WIDE
-        title = Text(self.heading(), style="bold", no_wrap=True, overflow="ellipsis")
-        parts: list[Table | Text] = [title, self._table(wide=wide), Text(self._texts["alerts"], style="bold")]
-        left = size.height - len(self._demo.sites) - 6
-        legend = left >= 6
-        parts += [self._alert_lines(max(1, min(MOST_ALERTS, left - (2 if legend else 0))))]
-        if legend:
-            parts.append(Text(self._texts["no_limit"], style="dim", no_wrap=True, overflow="ellipsis"))
-        stop = self._texts["stop"]
-        return Group(*parts, Text(f"{self.line()} | {stop}", no_wrap=True, overflow="ellipsis"))
+    def too_slow(self) -> str | None:
+        """Return that this machine is too slow, if it is: simulated sensors never fail, so they answered too late."""
+        with read_only(self._demo.series) as db:
+            silent, total = db.execute("SELECT coalesce(sum(flag = 'B'), 0), count(*) FROM reading").fetchone()
+        if silent < LATE_LEAST or silent < LATE_SHARE * total:
+            return None
+        speed = self._demo.plan.clock.speed
+        return self._texts["slow"].format(speed=speed, less=max(1, speed // 2))
 
-    def _table(self, *, wide: bool) -> Table:
+    def screen(self, width: int, height: int) -> Group:
+        """Return the whole picture for a terminal of so many columns and lines.
+
+        Alerts have their lines first, then the sites, then further alerts.
+        """
+        head = [Text(self.heading(), style="bold", no_wrap=True, overflow="ellipsis")]
+        foot = [Text(self.line(), no_wrap=True, overflow="ellipsis")]
+        if slow := self.too_slow():
+            foot.append(Text(slow, style="bold yellow"))
+        room = height - 1 - len(head) - sum(1 + cell_len(line.plain) // width for line in foot)
+        opened, ended = self._alert_lines()
+        least = min(LEAST_ALERTS, max(1, len(opened) + len(ended)))
+        sites = max(1, min(len(self._demo.sites), room - TABLE_HEAD - 1 - least))
+        cut = sites < len(self._demo.sites)
+        told = self._texts["open_now"].format(open=len(opened), ended=len(ended))
+        title = Text(f"{self._texts['alerts']}: {told}    {self._texts['stop']}", style="bold")
+        lines = [*opened, *ended][: max(1, room - TABLE_HEAD - 1 - sites)] or [Text(self._texts["none"], style="dim")]
+        return Group(*head, self._table(sites - cut, width, cut=cut), title, *lines, *foot)
+
+    def _table(self, most: int, width: int, *, cut: bool) -> Table:
         t = self._texts
-        label = {key: self._quantities[key].label for key in ("laeq", "pm10", "stack_nox")}
-        table = Table(expand=True, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-        longest = max(cell_len(site.zh if self._lang == "zh" else site.en) for site in self._demo.sites)
-        table.add_column(t["site"], no_wrap=True, min_width=longest)
-        if wide:
-            table.add_column(t["district"], no_wrap=True)
-        for key, name in (("laeq", "LAeq"), ("pm10", "PM10"), ("stack_nox", "NOx")):
-            head = f"{name} {label[key]}" if wide else name
-            table.add_column(head, justify="right", no_wrap=True)
-            table.add_column(t["limit"], justify="right", no_wrap=True)
-        table.add_column(t["last"], no_wrap=True, overflow="ellipsis", ratio=1)
-        latest, verdicts, stacks = self._latest(), self._verdicts(), self._stacks()
-        for site in self._demo.sites:
-            row = [site.zh if self._lang == "zh" else site.en, *([site.district] if wide else [])]
-            cells: list[Text] = []
-            for key in ("laeq", "pm10"):
-                value = latest.get((site.id, key))
-                cells += self._cells(key, value, self._limit(site, key), none="…")
-            # Until an hour of it has been judged, as the analyser says it.
-            stack = stacks.get(site.id, (latest.get((site.id, "stack_nox")), None))
-            cells += self._cells("stack_nox", *stack, none="")
-            outcome = verdicts.get(site.id) if site.id in verdicts or self._binding(site) else "unbound"
+        keys = [key for key in SHOWN if key in self._quantities and (width >= WIDE or key not in WIDE_ONLY)]
+        table = Table(box=SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), show_edge=False)
+        table.add_column(t["site"], ratio=1, no_wrap=True, overflow="ellipsis")
+        for key in keys:
+            quantity = self._quantities[key]
+            table.add_column(f"{SHOWN[key]} {quantity.label}", justify="right", no_wrap=True)
+        table.add_column(t["last"], no_wrap=True)
+        latest, verdicts = self._latest(keys), self._verdicts()
+        for site in self._demo.sites[:most]:
+            binds = self._binding(site)
+            cells = [self._cell(key, latest.get((site.id, key)), binds) for key in keys]
+            outcome = verdicts.get(site.id) if binds else "unbound"
             cells.append(Text(t[outcome] if outcome else "…", style=STYLES.get(outcome or "", "dim")))
-            table.add_row(*row, *cells)
+            table.add_row(site.zh if self._lang == "zh" else site.en, *cells)
+        if cut:
+            table.add_row(Text(t["more"].format(n=len(self._demo.sites) - most), style="dim"))
         return table
 
-    def _cells(self, quantity: str, value: float | None, limit: float | None, *, none: str) -> list[Text]:
-        """Return a value and its limit; a value above it has a sign, so that it needs no colour."""
+    def _cell(self, key: str, value: float | None, binds: Sequence[Limit]) -> Text:
+        """Return a value with the limit that is in force now, marked when it is above."""
         if value is None:
-            return [Text(none, style="dim"), Text("–" if none else "", style="dim")]
-        above = limit is not None and value > limit
-        shown = f"{value:.{self._quantities[quantity].resolution}f}"
-        sign = f"{self._texts['above']} " if above else ""
-        return [
-            Text(f"{sign}{shown}", style="bold red" if above else ""),
-            Text("–" if limit is None else f"{limit:g}", style="dim"),
-        ]
+            return Text("–", style="dim")
+        now = datetime.fromtimestamp(self._demo.plan.clock.now(), SHANGHAI).time()
+        limit = next((one for one in binds if one.quantity == key and one.applies_at(now)), None)
+        shown = f"{value:.{self._quantities[key].resolution if key == 'laeq' else 0}f}"
+        if limit is None or limit.value is None:
+            return Text(shown)
+        # Where a reference oxygen content is prescribed, a value as measured is none to compare.
+        above = limit.reference_o2 is None and value > limit.value
+        return Text(f"{ABOVE if above else ''}{shown}/{limit.value:g}", style="bold red" if above else "")
 
-    def _alert_lines(self, most: int) -> Text:
-        """Return the alerts as one short line each: those that are open first, the newest of them first."""
+    def _alert_lines(self) -> tuple[list[Text], list[Text]]:
+        """Return a line for each alert, the newest first: those that are open, and those that have ended."""
         with read_only(self._demo.data / "compliance.db") as db:
             rows = db.execute(
-                "SELECT state, ifnull(fired, opened), site, quantity, value, limit_value, unit, text FROM alert "
-                "ORDER BY state NOT IN ('firing', 'acknowledged', 'pending'), id DESC LIMIT ?",
-                (most,),
+                "SELECT state, opened, kind, site, quantity, value, limit_value, unit FROM alert ORDER BY id DESC"
             ).fetchall()
-        if not rows:
-            return Text(self._texts["none"], style="dim")
-        return Text("\n", overflow="ellipsis", no_wrap=True).join(
-            Text(
-                f"{_clock(when)} {SIGNS[state]} {self._texts[state]}: {self._short(*rest)}",
-                style="bold red" if state == "firing" else "dim",
-            )
-            for state, when, *rest in rows
-        )
+        opened: list[Text] = []
+        ended: list[Text] = []
+        for state, when, kind, site, quantity, value, limit, unit in rows:
+            over = state in ("resolved", "closed", "withdrawn")
+            known = self._quantities.get(quantity)
+            what = KIND[kind].into(Lang(self._lang))
+            if value is not None and limit is not None and known is not None:
+                name = SHOWN.get(quantity) or known.symbol or (known.zh if self._lang == "zh" else known.en)
+                what = f"{name} {value:.1f}/{limit:g} {unit}"
+            # What matters comes first: a narrow terminal cuts the end.
+            line = f"{datetime.fromtimestamp(when, SHANGHAI):%H:%M} {self._texts[state]}: {self._name(site)}, {what}"
+            text = Text(line, style="dim" if over else "bold red" if state != "pending" else "yellow")
+            text.no_wrap, text.overflow = True, "ellipsis"
+            (ended if over else opened).append(text)
+        return opened, ended
 
-    def _short(
-        self, site: str, quantity: str | None, value: float | None, limit: float | None, unit: str | None, text: str
-    ) -> str:
-        """Return what a person needs first: where, what, how much of how much."""
-        if quantity is None or value is None or limit is None:
-            return self._own_language(text)
-        names = {one.id: one.zh if self._lang == "zh" else one.en for one in self._demo.sites}
-        known = self._quantities[quantity]
-        symbol = known.symbol or (known.zh if self._lang == "zh" else known.en)
-        label = known.label if known.unit == unit or unit is None else unit
-        return f"{names.get(site, site)}  {symbol} {value:.{known.resolution}f} > {limit:g} {label}"
+    def _name(self, site: str) -> str:
+        found = next((one for one in self._demo.sites if one.id == site), None)
+        return site if found is None else found.zh if self._lang == "zh" else found.en
 
     def _own_language(self, text: str) -> str:
         return text.splitlines()[self._lang == "zh"]
 
-    def _latest(self) -> dict[tuple[str, str], float]:
+    def _latest(self, keys: Sequence[str]) -> dict[tuple[str, str], float]:
         """Return the latest normal value by (site, quantity); of several boards at a site, the highest."""
         values: dict[tuple[str, str], float] = {}
         with read_only(self._demo.series) as db:
             for board in self._demo.boards:
-                for key in ("laeq", "pm10", "stack_nox"):
+                for key in keys:
                     row = db.execute(
                         "SELECT value FROM reading WHERE device = ? AND quantity = ? AND flag = 'N' "
                         "ORDER BY t DESC LIMIT 1",
@@ -245,21 +260,14 @@ class DemoView:
                         values[place] = max(row[0], values.get(place, row[0]))
         return values
 
-    def _stacks(self) -> dict[str, tuple[float | None, float | None]]:
-        """Return NOx of stacks as it was judged last, at the reference content of oxygen, and its limit, by site."""
-        with read_only(self._demo.data / "compliance.db") as db:
-            rows = db.execute(
-                "SELECT site, value, limit_value FROM verdict v WHERE quantity = 'stack_nox' AND value IS NOT NULL "
-                "AND end = (SELECT max(end) FROM verdict w WHERE w.site = v.site AND w.quantity = v.quantity "
-                "AND w.value IS NOT NULL) ORDER BY value"
-            ).fetchall()
-        return {site: (value, limit) for site, value, limit in rows}
-
     def _verdicts(self) -> dict[str, str]:
         """Return the outcome of the latest judged window by site; an exceedance at one board is the site's."""
         with read_only(self._demo.data / "compliance.db") as db:
+            # Of a window that began before the demo nobody could have measured the whole.
             rows = db.execute(
-                "SELECT site, outcome FROM verdict v WHERE end = (SELECT max(end) FROM verdict w WHERE w.site = v.site)"
+                "SELECT site, outcome FROM verdict v WHERE start >= ?1 "
+                "AND end = (SELECT max(end) FROM verdict w WHERE w.site = v.site AND w.start >= ?1)",
+                (self._demo.plan.clock.start,),
             ).fetchall()
         worst: dict[str, str] = {}
         order = ("compliant", "invalid", "open", "above_uncorrected", "exceeded")
@@ -267,23 +275,19 @@ class DemoView:
             worst[site] = max(worst.get(site, outcome), outcome, key=order.index)
         return worst
 
-    def _limit(self, site: CitySite, quantity: str) -> float | None:
-        now = datetime.fromtimestamp(self._demo.plan.clock.now(), SHANGHAI).time()
-        limits = (limit for limit in self._binding(site) if limit.quantity == quantity and limit.applies_at(now))
-        return next((limit.value for limit in limits), None)
-
     def _binding(self, site: CitySite) -> list[Limit]:
         """Return the limits that bind a site today for what the table shows."""
         today = datetime.fromtimestamp(self._demo.plan.clock.now(), SHANGHAI).date()
         found = binding(
-            self._limits, kind=site.kind, zone=site.zone_class, jurisdictions=jurisdictions_of("CN"), day=today
+            self._limits,
+            kind=site.kind,
+            zone=None,
+            jurisdictions=jurisdictions_of("CN"),
+            day=today,
+            properties=site.properties,
         )
         limits = [one.limit for one in found if one.status == "binds"]
-        return [limit for limit in limits if limit.judged_simply and limit.quantity in ("laeq", "pm10")]
-
-
-def _clock(when: float) -> str:
-    return f"{datetime.fromtimestamp(when, SHANGHAI):%H:%M}"
+        return [n for n in limits if n.quantity in SHOWN and (n.judged_simply or n.reference_o2 is not None)]
 
 
 def elapsed(began: float) -> float:

@@ -86,6 +86,7 @@ def test_without_a_usb_port_the_technician_is_told_what_to_check(plugged, ports)
     result = run()
     assert result.exit_code == 0
     assert "USB cable carries data" in result.stderr
+    assert result.stdout == ""
 
 
 def test_programs_get_an_empty_list_when_there_is_no_port(plugged):

@@ -173,6 +173,25 @@ def test_after_a_pulled_cable_the_old_version_starts_and_the_install_goes_on(cut
         assert between == (["a", "True"] if before else None)
 
 
+def test_after_a_pulled_cable_a_board_that_kept_its_power_is_installed_by_the_same_command(plug):
+    board = plug("--fault", "cable-pull@20000")
+    cut_off = board.run("install")
+    assert "was lost: the cable was pulled" in cut_off.stderr
+    answer = board.run("install")
+    assert answer.returncode == 0, answer.stderr
+    assert starts(board)[1] == "True"
+
+
+@pytest.mark.parametrize("left", [0, 4096])
+def test_a_board_that_is_full_before_anything_is_installed_says_so(plug, left):
+    board = plug("--fault", f"full-disk@{left}")
+    for _ in range(2):
+        answer = board.run("install")
+        assert answer.returncode == 2
+        assert re.search(r"the (file system of the )?board at \S+ is full", answer.stderr)
+        assert "flash --image" not in answer.stderr
+
+
 @pytest.mark.parametrize("before", [False, True])
 def test_after_a_power_cut_within_any_change_of_flash_the_install_goes_on(cut, before):
     struck = 0

@@ -56,7 +56,16 @@ def test_the_list_tells_what_is_wrong_where_and_how_gravely(folder):
         (pending, ["3", "pending", "warning", "Clock Tower", "fence-1", "limit at risk"]),
         (
             firing,
-            ["2", "firing", "critical", "fence-2", "limit exceeded", "85.0", "70 dB(A)", "GB 12523-2025 laeq-day"],
+            [
+                "2",
+                "firing",
+                "critical",
+                "fence-2",
+                "limit exceeded: laeq",
+                "85.0",
+                "70 dB(A)",
+                "GB 12523-2025 laeq-day",
+            ],
         ),
         (resolved, ["1", "2026-03-02 09:20:05", "resolved", "violation", "74.0"]),
     ):
@@ -145,7 +154,7 @@ def test_taking_in_hand_what_is_over_says_both(folder):
 
 def test_an_alert_is_worked_on_by_name(folder):
     assert run(folder, "alerts", "acknowledge", 2, "--text", "on my way").out == "alert 2: acknowledged\n"
-    assert run(folder, "alerts", "comment", 2, "foreman informed", "--as", "officer-2").code == 0
+    assert run(folder, "alerts", "comment", 2, "--text", "foreman informed", "--as", "officer-2").code == 0
     assert run(folder, "alerts", "close", 2, "--text", "fined", "--lang", "zh").out == "告警2：已关闭\n"
     assert steps(folder, 2)[1:] == [
         ("acknowledged", "officer-1", "on my way"),
