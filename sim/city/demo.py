@@ -26,6 +26,9 @@ from sim.city.sensors import SerialLine
 from sim.city.source import SimClock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SEND_S = 150
+"""How long boards may take at the end to send what they hold [s]: a board whose broker owes it an answer begins anew
+after twice its keep-alive time, which takes 60 to 70 s, and then sends all of it."""
 HEAP = "512k"  # of a MicroPython board; objects of a 64-bit build are twice as large as on the chip
 
 
@@ -92,7 +95,7 @@ class Demo:
             self.outbox(board).mkdir(exist_ok=True)  # a board that has only just begun has none yet
             (self.outbox(board) / "stop").touch()
         with contextlib.suppress(TimeoutError):  # what a board could not send by then is counted as lost
-            await asyncio.wait_for(asyncio.gather(*[agent.wait() for agent in self._agents]), 60)
+            await asyncio.wait_for(asyncio.gather(*[agent.wait() for agent in self._agents]), SEND_S)
         deadline = time.monotonic() + 30
         while self.waiting() and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
