@@ -145,12 +145,12 @@ def certificate(said: Text, now: float, *, good: bool) -> Trouble:
     if good:
         text = Text(
             f"{said.en}. From that day on the broker refuses the hub, and nothing is judged.",
-            f"{said.zh}。到期后消息服务器将拒绝数据中心的连接，无法评价。",
+            f"{said.zh}。到期后消息代理将拒绝数据中心的连接，无法评价。",
         )
         return Trouble("certificate", "", CERTIFICATE_ENDS, "warning", now, text)
     text = Text(
         f"{said.en}. The broker refuses a connection with it: nothing is judged, and boards keep what they measure.",
-        f"{said.zh}。消息服务器会拒绝使用该证书的连接，无法评价，设备保留其数据。",
+        f"{said.zh}。消息代理会拒绝使用该证书的连接，无法评价，设备保留其数据。",
     )
     return Trouble("certificate", "", CERTIFICATE_BAD, "critical", now, text)
 

@@ -45,7 +45,7 @@ SYSTEMS: Mapping[str, tuple[str, str]] = {
 
 COMMANDS: Mapping[str, Command] = {
     "1000": Command("set time-out and retries", "设置超时时间及重发次数"),
-    "1001": Command("set alarm time-out", "设置报警时间", 2005),
+    "1001": Command("set alarm time-out", "设置告警时间", 2005),
     "1002": Command("set (2025)", "设置类命令（2025）", 2025),
     "1011": Command("get the station's time", "提取现场机时间"),
     "1012": Command("set the station's time", "设置现场机时间"),

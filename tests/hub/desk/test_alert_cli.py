@@ -192,7 +192,7 @@ def test_planned_maintenance_is_in_local_time(folder):
         (["show"], "ALERT"),
         (["show", str(2**63)], "'ALERT'"),
         (["list", "--state", "gone"], "'gone' is not one of 'open', 'pending'"),
-        (["list", "--kind", "noise"], "'noise' is not one of 'limit', 'silent'"),
+        (["list", "--kind", "noise"], "'noise' is not one of 'limit', 'rule', 'silent'"),
         (["list", "--most", "0"], "--most"),
         (["list", "--lang", "de"], "--lang"),
         (["ack", "3"], "alert 3 is pending; only what has fired and is not closed is acknowledged"),
