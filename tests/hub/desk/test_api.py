@@ -650,6 +650,10 @@ def test_whatever_is_asked_the_answer_is_one_that_was_described(described, wild,
     check_against(described, answer, method, template)
 
 
+_END = dt.datetime.fromtimestamp(time.time() // 600 * 600, dt.UTC)
+LAST_HOUR = f"?since={_END - dt.timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}&until={_END:%Y-%m-%dT%H:%M:%SZ}&site=tower"
+
+
 def provoke(api, method, path, status, monkeypatch):
     """Ask so that an act answers with a status; return the answer's status and media type."""
     role, body, content = "admin", None, None
@@ -658,10 +662,7 @@ def provoke(api, method, path, status, monkeypatch):
         window = {"from": soon.isoformat(), "to": (soon + dt.timedelta(hours=1)).isoformat(), "reason": "calibration"}
         body = {"site": "tower", **window} if "maintenance" in path else {"text": "seen"}
     path = path.removeprefix("/api/v1").replace("{id}", "99" if status == 404 else "1")
-    if path == "/noise" and status != 422:
-        end = dt.datetime.fromtimestamp(time.time() // 600 * 600, dt.UTC)
-        begin = end - dt.timedelta(hours=1)
-        path += f"?since={begin:%Y-%m-%dT%H:%M:%SZ}&until={end:%Y-%m-%dT%H:%M:%SZ}&site=tower"
+    path += LAST_HOUR if path == "/noise" and status != 422 else ""
     if status == 408:
         head = f"{method} /api/v1{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
         with connections(api, 1, head.encode()) as (one,):
