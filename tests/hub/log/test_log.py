@@ -291,7 +291,7 @@ def test_a_file_of_another_version_is_refused_and_not_touched(tmp_path):
     path = tmp_path / "log.db"
     Log(path).close()
     execute(path, "PRAGMA user_version = 99")
-    with pytest.raises(DatabaseError, match=r"log\.db.*version 99.*works with 5"):
+    with pytest.raises(DatabaseError, match=r"log\.db.*version 99.*works with 6"):
         Log(path)
     assert query(path, "PRAGMA user_version") == [{"user_version": 99}]
 

@@ -108,7 +108,7 @@ def test_a_message_tells_everything_that_an_officer_needs_in_each_recipients_lan
     assert en == (
         "Clock Tower (north/tower, board fence-1): 74.0 dB(A), limit 70 dB(A). Day, 20 min LAeq, "
         "2026-03-02 09:00 to 09:20, data capture 98 %. GB 12523-2025, laeq-day; limit verified: S (secondary source), "
-        "averaging: U (unverified).\n"
+        "averaging: U (unverified). The instrument's class is not stated.\n"
         "Firing, final, since 2026-03-02 09:00.\n"
         "Alert no. 1. https://city.example/d/site?var-site=tower&alert=1"
     )

@@ -5,7 +5,7 @@ import itertools
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hub.judge.kinds.conditions import Calendar
@@ -405,6 +405,8 @@ def test_coverage_of_a_line(samples, dice):
         radius = max(one.radius, later.radius)
         for piece in range(40):
             metres = reference.to_line(5 * piece + 2.5, 0, [spot(one), spot(later)])
+            # Both lay the globe flat, each in its own way: at the very edge they may differ by millimetres.
+            assume(min(abs(metres - 27 - radius), abs(metres - 27 + radius)) > 0.01)
             if metres <= 27 + radius:
                 likely.add(piece)
             if holds and metres <= 27 - radius:
