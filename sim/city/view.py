@@ -261,13 +261,14 @@ class DemoView:
         return values
 
     def _verdicts(self) -> dict[str, str]:
-        """Return the outcome of the latest judged window by site; an exceedance at one board is the site's."""
+        """Return by site the worst outcome of each board's newest windows, none of them older than its length."""
         with read_only(self._demo.data / "compliance.db") as db:
             # Of a window that began before the demo nobody could have measured the whole.
             rows = db.execute(
-                "SELECT site, outcome FROM verdict v WHERE start >= ?1 "
-                "AND end = (SELECT max(end) FROM verdict w WHERE w.site = v.site AND w.start >= ?1)",
-                (self._demo.plan.clock.start,),
+                "SELECT site, outcome FROM verdict v WHERE start >= ?1 AND end >= ?2 - max(1200, end - start) "
+                "AND end = (SELECT max(end) FROM verdict w "
+                "WHERE w.device = v.device AND w.rule = v.rule AND w.start >= ?1)",
+                (self._demo.plan.clock.start, self._demo.plan.clock.now()),
             ).fetchall()
         worst: dict[str, str] = {}
         order = ("compliant", "invalid", "open", "above_uncorrected", "exceeded")
