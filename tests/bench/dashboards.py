@@ -159,7 +159,7 @@ class City:
             yield (
                 f"alert,{tags},kind=limit,rule=GB\\ 12523-2025\\ laeq-day,standard=GB\\ 12523-2025 id={t}i,open=0i,"
                 f'state="closed",severity="violation",value=73.1,limit_value=70,unit="dB(A)",text_en="told",text_zh="告",'
-                f'acknowledged_by="li.wei",acknowledged_after_s=600,resolved_after_s=3600,{self.names(n)} {t}'
+                f'acknowledged_by="officer-2",acknowledged_after_s=600,resolved_after_s=3600,{self.names(n)} {t}'
             )
 
     def rollups(self, district, site, device, values, period, begin):

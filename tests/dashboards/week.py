@@ -215,7 +215,7 @@ def live(folder, bucket="fenceline"):
         hub.work()
         if end == ACKNOWLEDGED:
             for alert in desk.book.search_alerts(state="firing", kind="limit"):
-                desk.acknowledge(alert.id, "li.wei", "on my way")
+                desk.acknowledge(alert.id, "officer-2", "on my way")
     for _ in range(3):  # minutes in which what is saved by the minute is saved
         hub.now += MINUTE
         hub.work()

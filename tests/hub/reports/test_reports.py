@@ -123,13 +123,13 @@ def test_an_alert_is_one_point_for_its_whole_life(hub, database):
 
     desk = Desk(open_all(hub.folder / "compliance.db"), hub.clock)
     hub.now += 60
-    desk.acknowledge(firing["id"], "li.wei")
+    desk.acknowledge(firing["id"], "officer-2")
     desk.book.db.close()
     measure(hub, board, 80, laeq=60.0)
 
     (resolved,) = alerts(database)
     assert resolved["time"] == firing["time"]
-    assert (resolved["state"], resolved["open"], resolved["acknowledged_by"]) == ("resolved", 0, "li.wei")
+    assert (resolved["state"], resolved["open"], resolved["acknowledged_by"]) == ("resolved", 0, "officer-2")
     assert 0 < resolved["acknowledged_after_s"] < resolved["resolved_after_s"]
     assert resolved["ended_ms"] > 1000 * resolved["time"]
 
