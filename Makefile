@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards
-.PHONY: bench-field bench-start torture fuzz check generate docs pictures lock clean
+.PHONY: bench-field bench-start torture fuzz properties check generate docs pictures lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -62,6 +62,10 @@ torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. 
 fuzz: $(VENV)/.dev ## Send random messages and count every one, e.g. make fuzz ARGS="--messages 1000000 --json"
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
+
+properties: $(VENV)/.dev ## Try the property tests with examples that nobody has tried yet; repeat it as often as you like
+	@$(BIN)/python -m tests.stack
+	FENCELINE_PROPERTIES=search $(BIN)/pytest -m hypothesis $(or $(ARGS),--numprocesses 3)
 
 check: $(VENV)/.dev .cache/stubs/.done ## Lint, formatting, strict types, imports, and that generated files are current
 	$(BIN)/ruff check .

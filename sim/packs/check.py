@@ -50,8 +50,8 @@ def _check_rules(pack: Pack, faults: Faults) -> None:
 
 
 def _check_cases(pack: Pack, rules: Mapping[str, Rule], faults: Faults) -> None:
-    from hub.judge.kinds.cases import Case, differs, judge_case, shown, told
     from hub.judge.windows import LocalTime
+    from sim.packs.cases import Case, differs, judge_case, shown, told
 
     local = LocalTime(ZONE)
     for path in sorted((pack.folder / "cases").glob("*.toml")):

@@ -8,6 +8,7 @@ params = {shift = {spans = ["05:00-08:00"]}, plan = {kinds = ["street"], within 
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least: Share = 1.0
     """Share of the plan that must be done: of the stops, or of the lines' length."""
     step: Metres = 5.0
-    """Lines are looked at in pieces of this length [m]."""
+    """Lines are looked at in equal pieces of at most this length [m]."""
     gap: Seconds = 60.0
 
     def __post_init__(self) -> None:
@@ -172,7 +173,8 @@ class Rounds:
         Each piece of the line is asked whether it was passed, so that it makes no difference in which direction, nor
         whether the line crosses itself.
         """
-        pieces = max(1, int(line.length // self._params.step))
+        # A line that was drawn 200 m long is 199.9999999994 m long in degrees: it has 40 pieces of 5 m all the same.
+        pieces = max(1, math.ceil(line.length / self._params.step - 1e-6))
         spots = shapely.line_interpolate_point(line, [(n + 0.5) / pieces for n in range(pieces)], normalized=True)
         certain, likely = [False] * pieces, [False] * pieces
         tree = shapely.STRtree(spots)

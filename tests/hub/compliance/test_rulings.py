@@ -17,7 +17,6 @@ from hub.compliance.routes import not_judged, present_ruling
 from hub.compliance.rule_table import RuleTable
 from hub.compliance.rulings import EVERY, GRACE, NEWS, PRUNE_EVERY, Rulings
 from hub.judge.kinds import KINDS
-from hub.judge.kinds.cases import Case
 from hub.judge.kinds.docket import KEEP
 from hub.log.log import Log
 from hub.log.outcomes import Admitted
@@ -31,6 +30,7 @@ from hub.wire.channels import Channel, Observed
 from schemas import domains
 from schemas.domains.packs import Pack
 from schemas.language import Lang
+from sim.packs.cases import Case
 from tests.hub.helpers import SHANGHAI, at, open_all, query
 
 HARBOUR = Path(__file__).resolve().parents[2] / "data" / "domains" / "harbour"
