@@ -23,7 +23,7 @@ micropython: setup ## Fetch the MicroPython that the demo's boards and 'fencelin
 
 test: $(VENV)/.dev ## Run every test; sets up Mosquitto, InfluxDB and MicroPython where it can
 	@$(BIN)/python -m tests.stack
-	$(BIN)/pytest $(or $(ARGS),--numprocesses 3 --dist loadfile)
+	$(BIN)/pytest $(or $(ARGS),--numprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 bench-edge: $(VENV)/.dev ## Measure the board's code on MicroPython; one JSON line last
 	@$(BIN)/python -m tests.stack >&2

@@ -40,6 +40,15 @@ for _name in ("COLUMNS", "LINES"):
     os.environ.pop(_name, None)
 
 
+WAITS = ("system", "deploy", "test_edge_on_micropython.py", "run")
+"""Folders and files whose tests wait for real parts more than they work."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that wait, so that other workers use the processor meanwhile and none waits at the end."""
+    items.sort(key=lambda item: not set(WAITS) & set(item.path.parts))
+
+
 @pytest.fixture(autouse=True)
 def _no_language_chosen() -> Iterator[None]:
     """Leave no test the language that another one's command line chose."""
