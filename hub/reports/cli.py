@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-from hub.reports.noise import FILE, GRAIN, NAMES, NoSuchTimeError, Statistics, Step, Window, noise
+from hub.reports.noise import FILE, GRAIN, NAMES, NoSuchTimeError, Statistics, Step, Weather, Window, noise
 from hub.terminal.commands import alone, command, option
 from hub.terminal.json_lines import print_list
 from hub.terminal.options import FENCELINE, AsJson, Board, Config, HubOf, Site
@@ -40,6 +40,7 @@ HEADS = (
     *(Text(name, name) for name in ("LAeq", "Ld", "Ln", "Ldn", "L5", "L10", "L50", "L90", "L95", "SD")),
     Text("LAeq %", "LAeq数据率%"),
     Text("levels %", "声级数据率%"),
+    Text("wind, rain %", "风雨剔除%"),
 )
 
 
@@ -52,14 +53,15 @@ HEADS = (
         They are made of how often each level was, as the boards count it: exact for any window of whole 10 minutes,
         but for levels rounded to 0.5 dB, so no level exceeded is wrong by more than 0.25 dB. What no board has counted
         is not available; it is never made of shorter intervals' L10. Only flag N counts, and what went beyond the
-        instrument as what it was at least. By day is 06:00 to 22:00. Wind and rain are not left out.
+        instrument as what it was at least. By day is 06:00 to 22:00. Each 10 minutes with a mean wind of 5 m/s or more,
+        rain or snow at any board of the site are left out, and the rest counts.
 
         The last 40 days can be asked for; the statistics of each 10 min, hour and day stay in the series store.""",
         """任意时段的噪声统计：LAeq、Ld、Ln、Ldn、L5、L10、L50、L90、L95和标准偏差，单位dB。
 
         由设备统计的声级分布计算：对任意整10分钟的时段都准确，仅声级按0.5 dB取整，累积百分声级误差不超过0.25 dB。
         设备未统计的时段无数据，绝不用较短时段的L10代替。只有标记N参与统计；超出仪器量程的声音按其下限计入。
-        昼间为6:00至22:00。不剔除大风和降雨时段。
+        昼间为6:00至22:00。站点任一设备平均风速达到5 m/s或有雨雪的每10分钟均剔除，其余照常统计。
 
         可查询最近40天；每10分钟、每小时、每日的统计值长期保存在时序库中。""",
     ),
@@ -93,6 +95,16 @@ def noise_command(
             "--by",
         ),
     ] = Step.all,
+    weather: Annotated[
+        Weather,
+        option(
+            Text(
+                "What counts: without strong wind, rain and snow (valid), or in any weather (all).",
+                "参与统计的时段：剔除大风、雨雪（valid），或不论天气（all）。",
+            ),
+            "--weather",
+        ),
+    ] = Weather.valid,
     as_json: AsJson = False,
     district: HubOf = "",
     config: Config = FENCELINE,
@@ -118,7 +130,7 @@ def noise_command(
         local = LocalTime(city.zone)
         after = _moment("--to", end, local) if end else int(time.time()) // GRAIN * GRAIN
         first = _moment("--from", begin, local) if begin else after - 24 * 3600
-        found = noise(path, local, (site, board), Window(first, after), by)
+        found = noise(path, local, (site, board), Window(first, after), by, weather)
     except NoSuchTimeError as error:
         option_ = {"begin": "--from", "end": "--to"}.get(error.field, f"--{error.field}")
         raise UserError(f"{option_}: {tell(error.text)}") from error
@@ -143,6 +155,7 @@ def plain(one: Statistics, local: "LocalTime") -> dict[str, object]:
         "at_least": one.at_least,
         "capture": round(one.capture, 4),
         "counted": round(one.counted, 4),
+        "left_out": round(one.left_out, 4),
     }
 
 
@@ -160,6 +173,7 @@ def _show(found: list[Statistics], local: "LocalTime") -> None:
             *((">=" if name in one.at_least else "") + _number(one.levels.get(name)) for name in NAMES),
             f"{one.capture * 100:.0f}",
             f"{one.counted * 100:.0f}",
+            f"{one.left_out * 100:.0f}",
         )
         for one in found
     ]
