@@ -18,6 +18,7 @@ WANTED = {
     *("GB 13271-2014", "GB 13223-2011", "WHO 2021", "EU 2008/50"),
     *("EU 2024/2881", "GB 4915-2013", "GB 9078-1996", "DB44/765-2019", "DB44/2367-2022"),
     *("DB32/4041-2021", "DB32/4437-2022", "DB61/1226-2018", "DB61/941-2018"),
+    "DB36/1101-2019",
 }
 
 
@@ -290,7 +291,13 @@ def test_stacks():
         assert (STANDARDS[id_].oxygen.void_from, STANDARDS[id_].oxygen.verified) == (19, "U")
 
 
-@pytest.mark.parametrize("id_", ["DB61/1226-2018", "DB61/941-2018", "GB 9078-1996", "GB 4915-2013", "DB32/4041-2021"])
+@pytest.mark.parametrize(
+    "id_",
+    [
+        *("DB61/1226-2018", "DB61/941-2018", "DB36/1101-2019"),
+        *("GB 9078-1996", "GB 4915-2013", "DB32/4041-2021"),
+    ],
+)
 def test_what_was_not_found_stands_there_without_a_value(id_):
     unknown = {key for key, limit in limits_of(id_).items() if limit.value is None}
     assert unknown == limits_of(id_).keys() - ({"boundary-pm"} if id_.startswith("DB32") else set())

@@ -201,6 +201,7 @@ def test_a_zone_class_that_is_not_known_likewise():
         ("Xi'an", {"plant": "power_boiler", "fuel": "gas", "boiler": "new"}, "stack_so2"),
         ("Foshan", {"plant": "boiler", "fuel": "coal", "boiler": "new"}, "stack_pm"),
         ("Guangdong", {"plant": "boiler", "fuel": "gas", "boiler": "new"}, "stack_nox"),
+        ("Nanchang", {"plant": "other", "key_industry": "yes"}, "stack_nmhc"),
     ],
 )
 def test_a_local_limit_whose_value_is_not_known_is_open_and_no_national_one_is_taken(where, properties, quantity):
@@ -228,6 +229,16 @@ def test_a_gas_boiler_of_180_mg_per_m3_in_guangdong(city, day, properties, outco
     site.add("stack_nox", 0, HOUR, 180.0).add("stack_o2", 0, HOUR, 3.5)
     found = [one for one in site.judge() if one.binding == "binds"]
     assert [(one.rule.standard.id, one.outcome) for one in found] == [("DB44/765-2019", outcome)]
+
+
+@pytest.mark.parametrize(
+    ("properties", "found"), [({"key_industry": "no"}, [("GB 16297-1996 stack-nmhc", "compliant")]), ({}, [])]
+)
+def test_in_jiangxi_the_national_limit_holds_only_where_no_trade_of_the_province_is_known(properties, found):
+    site = Bench(where="Nanchang", kind="factory", zone="3", plant="other", **properties).add(
+        "stack_nmhc", 0, HOUR, 100
+    )
+    assert [(one.rule.id, one.outcome) for one in site.judge() if one.binding == "binds"] == found
 
 
 def test_organic_compounds_and_other_stacks_in_guangdong():
