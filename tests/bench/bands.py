@@ -9,8 +9,8 @@ before anybody writes them. Beside the meter (edge/acoustics.py), each in multip
   is usual for IEC 61260-1: U), 8 kHz at 32 kHz, each lower band at half the rate behind one more section that halves
   it: together 8 sections a sample.
 - `meter_heap`, `c_heap`, `octave_heap`: bytes of heap of state and buffers; machine code lies outside on this port.
-- `c_samples_heap_10`, `c_samples_heap_60`: bytes of heap of the samples of two more channels, LCeq and LCpeak, in records
-  of 10 and of 60 s.
+- `c_samples_heap_10`, `c_samples_heap_60`: bytes of heap of the samples of two more channels, LCeq and LCpeak, in
+  records of 10 and of 60 s.
 """
 
 import gc
@@ -149,7 +149,8 @@ gc.collect()
 _WITH_OCTAVES = gc.mem_alloc()
 
 
-CHANNELS = ("laeq", "lafmax", "lafmin", "laf")
+MORE = ("laeq", "lafmax", "lafmin", "laf", "lceq", "lcpeak")
+CHANNELS = MORE[:4]
 A_SECOND = 8
 
 
@@ -168,7 +169,7 @@ def aggregated(channels, seconds):
 def more_samples(seconds):
     """Return by how many bytes two more channels make a record's samples larger."""
     aggregated(CHANNELS, seconds)  # what is loaded once is loaded then
-    return aggregated((*CHANNELS, "lceq", "lcpeak"), seconds) - aggregated(CHANNELS, seconds)
+    return aggregated(MORE, seconds) - aggregated(CHANNELS, seconds)
 
 
 def took(function, *args):
