@@ -13,8 +13,8 @@ from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, RequestError
 from hub.judge.windows import LocalTime
 from hub.registry.live import Registry
-from hub.reports.noise import FILE, NoSuchTimeError, Statistics, Step, Weather, Window, noise
 from hub.series.levels import ERROR
+from hub.series.noise import FILE, NoSuchTimeError, Statistics, Step, Weather, Window, noise
 from schemas.language import Text
 
 Id = Annotated[str, Query(pattern=r"^[a-z0-9-]{0,32}$")]

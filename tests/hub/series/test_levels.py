@@ -15,9 +15,9 @@ from edge import levels as board
 from edge import message
 from edge.aggregate import Aggregator, exceeded
 from hub.judge.windows import LocalTime
-from hub.reports.noise import WIND, Step, Weather, Window, noise, windows
-from hub.reports.noise import statistics as noise_statistics
 from hub.series.levels import ERROR, PERCENTS, Levels, counted, unpacked
+from hub.series.noise import WIND, Step, Weather, Window, noise, windows
+from hub.series.noise import statistics as noise_statistics
 from hub.series.rollups import counts_between, kept_from
 from hub.wire.messages import TelemetryDecoder
 from schemas import load_limits
