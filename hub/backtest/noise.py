@@ -84,7 +84,7 @@ def noise_of(
         UserError: a row is wrong; the text names file and line.
     """
     local = LocalTime(zone)
-    table = Table(name, quantities, zone, lenient=lenient, grain=EACH_ROW, asked=asked, counts=True)
+    table = Table(name, quantities, zone, lenient=lenient, grain=EACH_ROW, asked=asked, is_count=is_count)
     tens: dict[int, _Ten] = {}
     for number, (quantity, start, end, seconds, total, highest) in enumerate(table.sums(lines)):
         if not number % REPORT_EVERY:

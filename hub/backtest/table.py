@@ -11,12 +11,11 @@ import math
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time
 from operator import itemgetter
 from zoneinfo import ZoneInfo
 
-from hub.series.levels import is_count
 from hub.sheets.moments import AmbiguousDateError, begins_gap, instants, is_hour_24, read_time, unfolded
 from hub.sheets.numbers import AMBIGUOUS, NONE, SENTINEL, NoNumberError, is_sentinel, number
 from hub.sheets.sheet import FOOTER, NOTHING_ASKED, ROW, Asked, Sheet, is_blank, is_footer
@@ -62,13 +61,14 @@ class _Track:
     """One quantity: what its texts mean, what has been covered of its time, the sum that is being made."""
 
     __slots__ = (
-        *("end", "ends", "energy", "first", "flag", "highest", "line", "quantity"),
+        *("counts", "end", "ends", "energy", "first", "flag", "highest", "line", "quantity"),
         *("seconds", "start", "starts", "total", "until", "values"),
     )
 
     def __init__(self, key: str, quantity: Quantity) -> None:
         self.quantity = key
         self.energy = quantity.aggregate == "energy_mean"
+        self.counts = quantity is COUNTS
         self.flag = quantity.flag
         self.values: dict[str, tuple[float, float]] = {}
         """Values that have come, with what each second of them adds to an integral."""
@@ -109,7 +109,7 @@ class Table:
         lenient: mend or leave out wrong rows instead of refusing the file.
         grain: stretches of so many seconds are summed, s; every window begins and ends at a multiple of it.
         asked: what the user says of the file.
-        counts: take keys of counts of levels for quantities, too (`hub.series.levels`).
+        is_count: tells of a quantity that is not in the catalogue whether its values are counts of levels.
     """
 
     def __init__(
@@ -121,14 +121,14 @@ class Table:
         lenient: bool = False,
         grain: float = 60,
         asked: Asked = NOTHING_ASKED,
-        counts: bool = False,
+        is_count: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._name = name
         self._quantities = quantities
         self._zone = zone
         self._lenient = lenient
         self._grain = grain
-        self._counts = counts
+        self._is_count = is_count
         self._tracks: dict[str, _Track] = {}
         self._lengths: dict[str, float] = {}
         self._tails: dict[str, dict[str, int]] = {}
@@ -334,7 +334,7 @@ class Table:
     def _track(self, name: str) -> _Track:
         """Return the track of a quantity by any of its names."""
         key = name if name in self._quantities else (self._sheet.names.key(name) if self._sheet else None)
-        if self._counts and is_count(name):
+        if key is None and self._is_count(name):
             track = self._tracks[name] = _Track(name, COUNTS)
             return track
         if key is None:
@@ -348,7 +348,7 @@ class Table:
     def _value(self, track: _Track, text: str) -> tuple[float, float] | None:
         """Return a value and what a second of it adds to the integral; None: no instrument in order gives it."""
         value = _number(text)
-        if is_count(track.quantity):
+        if track.counts:
             if not 0 < value < COUNTS.range[1] or value != int(value):
                 raise _Wrong("no counts of levels, left out", f"value = {text!r:.80}: expected a whole number")
             return value, value
