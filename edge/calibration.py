@@ -6,9 +6,9 @@
      "channels": {"pm10": {"gain": 1.08, "offset": -2}, "laf": {"points": [[94.6, 94.0]]}}}
 
 For each channel, in this order: `kappa` (humidity correction of optical dust sensors by kappa-Koehler theory, Crilley
-2018 [U]; needs a `humidity` channel: without a humidity of the last minutes there is no value), `points` (pairs of raw
-and true value with straight lines between them, which go on beyond the ends; a single pair is a shift), `gain` and
-`offset` (gain * raw + offset).
+2018 [U]; needs a `humidity` channel: without one of the last minutes, or above 95 %, there is no value; 0 says that the
+inlet dries the air), `points` (pairs of raw and true value with straight lines between them, which go on beyond the
+ends; a single pair is a shift), `gain` and `offset` (gain * raw + offset).
 """
 
 import json
@@ -18,12 +18,14 @@ from edge.borrow import borrow
 from edge.journal import log
 
 DRIEST_DENSITY = 1.65  # g/cm3, of dry particles
-MOST_HUMID = 95  # %: above, the correction would grow without bounds
+MOST_HUMID = 95  # %: above, an error of 1 % changes the result by a fifth and more, and fog is no dust
 
 
 def dry(value, kappa, humidity):
-    """Return the dry mass concentration of what an optical sensor saw at a relative humidity in %."""
-    activity = min(humidity, MOST_HUMID) / 100
+    """Return the dry mass concentration of what an optical sensor saw at a relative humidity in %; NaN: too humid."""
+    if humidity > MOST_HUMID:
+        return float("nan")
+    activity = humidity / 100
     return value / (1 + (kappa / DRIEST_DENSITY) * activity / (1 - activity))
 
 
@@ -94,7 +96,7 @@ class Calibration:
         how = self.channels.get(channel)
         if how is None:
             return value
-        if "kappa" in how:
+        if how.get("kappa"):
             humidity = latest.get("humidity")
             if humidity is None:
                 return float("nan")

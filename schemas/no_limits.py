@@ -1,4 +1,7 @@
-"""Reads ``no_limits.toml``: what is known to have no limit on its emission, so that an empty answer is an answer."""
+"""Reads ``no_limits.toml``: what has no limit on its emission, and what is limited and not measured by anything here.
+
+So an empty answer is an answer.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,8 +33,19 @@ class NoLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return here and kind in self.kinds and quantity in self.quantities
 
 
+class Unmeasured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A standard that limits what nothing of the packs measures, and what that is: nobody may think it were judged."""
+
+    standard: str
+    en: str
+    zh: str
+    verified: Verified
+    source: str
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     none: list[NoLimit]
+    unmeasured: list[Unmeasured] = []
 
 
 def load_no_limits(path: Path = HERE / "no_limits.toml") -> list[NoLimit]:
@@ -52,3 +66,12 @@ def load_no_limits(path: Path = HERE / "no_limits.toml") -> list[NoLimit]:
         for name, values in one.where.items():
             check_property(str(path), name, values)
     return found
+
+
+def load_unmeasured(path: Path = HERE / "no_limits.toml") -> list[Unmeasured]:
+    """Return the standards that limit what nothing of the packs measures.
+
+    Raises:
+        CatalogueError: the file cannot be read.
+    """
+    return read_toml(path, _File).unmeasured

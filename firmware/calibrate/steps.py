@@ -3,13 +3,14 @@
 import calendar
 import dataclasses
 import datetime as dt
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge.calibration import dry
+from edge.calibration import MOST_HUMID, dry
 from firmware.calibrate.correction import NOISE_DRIFT, Correction, Point, RefusedError, apply
 from firmware.calibrate.stability import RULES, Rule, Stability, stability
 from firmware.channels import family, unit
@@ -126,9 +127,25 @@ def wait_until_stable(
 
 
 def dried(target: Target, raw: float, values: dict[str, float]) -> float:
-    """Return a raw value after the board's humidity correction, on which the rest of a correction works."""
+    """Return a raw value after the board's humidity correction, on which the rest of a correction works.
+
+    Raises:
+        RefusedError: the air is too humid for one.
+    """
     kappa, humidity = target.correction.get("kappa"), values.get("humidity")
-    return float(dry(raw, kappa, humidity)) if kappa is not None and humidity is not None else raw
+    if not kappa or humidity is None:
+        return raw
+    value = float(dry(raw, kappa, humidity))
+    if math.isnan(value):
+        raise RefusedError(
+            Text(
+                f"{target.channel} cannot be corrected at a humidity of {humidity:.0f} %, above {MOST_HUMID} %: "
+                "calibrate it when the air is drier; nothing has been changed",
+                f"相对湿度 {humidity:.0f}% 高于 {MOST_HUMID}%，{target.channel} 无法作湿度修正：请待空气较干时校准；"
+                "未作任何更改",
+            )
+        )
+    return value
 
 
 def with_kappa(target: Target, correction: Correction) -> Correction:

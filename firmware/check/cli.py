@@ -109,6 +109,9 @@ def check_command(
     if seen:
         results += [checkup.sensor(name, one, values) for name, one in seen.sensors.items()]
         results.append(checkup.supply(values))
+        types = [str(one.get("type")) for one in config["sensors"]]
+        channels = {channel for one in seen.sensors.values() for channel in one.channels}
+        results += checkup.humidity(types, content, channels)
         results += network(seen, told["platform"], offline=offline)
     results.append(checkup.calibration(content, now.date()))
     board = str(config["device"])

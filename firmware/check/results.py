@@ -1,7 +1,7 @@
 """Judges what a board shows of itself: pass or fail, and for each failure what to do. Values in, values out."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -257,6 +257,43 @@ def calibration(content: dict[str, Any] | None, today: dt.date) -> Result:
     if due and due <= today.isoformat():
         return Result(name, ResultState.problem, found, remedy)
     return Result(name, ResultState.ok, found)
+
+
+OPTICAL = ("plantower", "sds011", "sps30", "winsen")
+"""Drivers of sensors that see water for dust: they heat or dry no air."""
+
+
+def humidity(types: Collection[str], content: dict[str, Any] | None, channels: Collection[str]) -> list[Result]:
+    """Judge whether it is stated how optical dust sensors are corrected for humidity; nothing without such a sensor.
+
+    Args:
+        types: of the board's sensors.
+        content: the calibration in force; None: there is none.
+        channels: what the board's sensors give.
+    """
+    dust = [one for one in ("pm1", "pm25", "pm10", "tsp") if one in channels]
+    if not dust or not set(OPTICAL).intersection(types):
+        return []
+    name = Text("Humidity correction of dust", "颗粒物湿度修正")
+    kappa = {one: how["kappa"] for one, how in (content or {}).get("channels", {}).items() if "kappa" in how}
+    missing = ", ".join(one for one in dust if one not in kappa)
+    if missing:
+        found = Text(
+            f"no kappa is stated for {missing}: water counts as dust", f"{missing} 未注明 kappa：水汽会计为颗粒物"
+        )
+        remedy = Text(
+            "state it in the calibration (edge/calibration.py); 0 says that the inlet dries the air",
+            "请在校准文件中注明（edge/calibration.py）；0 表示进气口已除湿",
+        )
+        return [Result(name, ResultState.warning, found, remedy)]
+    if any(kappa[one] for one in dust) and "humidity" not in channels:
+        found = Text("kappa is stated, and no sensor gives a humidity", "注明了 kappa，但没有湿度传感器")
+        remedy = Text(
+            "add a hygrometer, such as sht3x: without one nothing counts",
+            "请加装湿度传感器（如 sht3x），否则数据均无效",
+        )
+        return [Result(name, ResultState.problem, found, remedy)]
+    return [Result(name, ResultState.ok, same(", ".join(f"{one} {kappa[one]:g}" for one in dust)))]
 
 
 def passed(results: Sequence[Result]) -> bool:

@@ -23,11 +23,12 @@ from hub.sheets.sheet import Asked
 from hub.sheets.text import STDIN, Source, opened
 from hub.terminal.commands import alone, argument, command, option
 from hub.terminal.options import ALL, AsJson
-from schemas import CatalogueError, Limit, Standard, load_limits, load_quantities
+from schemas import CatalogueError, Limit, Quantity, Standard, load_limits, load_quantities
 from schemas.errors import UserError
 from schemas.language import Text
 
 if TYPE_CHECKING:
+    from hub.backtest.air_days import AirDay
     from hub.backtest.judging import Result
     from hub.judge import Instrument
     from hub.judge.aqi import Edition
@@ -56,8 +57,12 @@ class Issue(StrEnum):
 
 
 class Span(StrEnum):
-    """What one row of air quality indices is about."""
+    """What one row of air quality indices or of statistics of noise is about."""
 
+    all = "all"
+    ten = "10m"
+    hour = "hour"
+    part = "part"
     day = "day"
     year = "year"
 
@@ -117,6 +122,7 @@ class Decision(StrEnum):
     'fenceline backtest air.csv --standards "GB 3095-2012,GB 3095-2026" --json',
     "fenceline backtest air.csv --aqi",
     "fenceline backtest air.csv --aqi --by year --edition 2026",
+    "fenceline backtest levels.csv --noise --by part",
     "fenceline backtest dust.csv --jurisdiction Shanghai --lang zh",
     "fenceline backtest station.csv --stamp end --tz Asia/Shanghai --worst 10",
     "fenceline backtest stations.csv --column 1001A --quantity pm10 --csv > verdicts.csv",
@@ -199,6 +205,16 @@ def backtest_command(
             "--aqi",
         ),
     ] = False,
+    noise: Annotated[
+        bool,
+        option(
+            Text(
+                "Tell statistics of noise (Ld, Ln, Ldn, L5 to L95) instead of verdicts; without wind and rain.",
+                "改为报告噪声统计值（Ld、Ln、Ldn、L5至L95），剔除大风和雨雪时段。",
+            ),
+            "--noise",
+        ),
+    ] = False,
     edition: Annotated[
         Issue | None,
         option(
@@ -213,8 +229,8 @@ def backtest_command(
         Span,
         option(
             Text(
-                "Tell the index of each day, or what the days of each year come to.",
-                "逐日报告指数（day），或按年汇总（year）。",
+                "Tell the index of each day, or what the days of each year come to; of noise, see fenceline noise.",
+                "逐日报告指数（day），或按年汇总（year）；噪声统计的时段见 fenceline noise。",
             ),
             "--by",
         ),
@@ -273,13 +289,12 @@ def backtest_command(
 ) -> None:
     """Judge a file and show what was found."""
     from hub.backtest.air_days import air_days
-    from hub.backtest.air_years import air_years
     from hub.backtest.judging import backtest
     from hub.backtest.view import csv_lines, json_lines, show, worst_of
-    from hub.backtest.view_air import aqi_lines, show_aqi, show_years, year_lines
     from hub.judge import Place
 
     _refuse_both(as_csv=as_csv, as_json=as_json, aqi=aqi, worst=worst)
+    _refuse_noise(by, noise=noise, other=aqi or as_csv or worst is not None)
     local = _zone(ZONE if tz is None else tz)
     asked = Asked(
         None if stamp is None else stamp is Stamp.end,
@@ -299,6 +314,9 @@ def backtest_command(
         limits, quantities = load_limits(), load_quantities()
     except CatalogueError as error:
         raise UserError(str(error)) from error
+    if noise:
+        _tell_noise(file, local, quantities, by, asked, lenient=lenient, as_json=as_json)
+        return
     named = _named(standards, limits)
     with _many_objects(), opened(file) as lines, _progress(lines, file) as progress:
         if aqi:
@@ -330,13 +348,8 @@ def backtest_command(
             notes, told = result.notes, result.told
     for line in told:
         print(f"{file}: {line}.", file=sys.stderr)
-    if aqi and by is Span.year:
-        years = air_years(days)
-        _print(year_lines(years)) if as_json else show_years(years)
-    elif aqi and as_json:
-        _print(aqi_lines(days))
-    elif aqi:
-        show_aqi(days)
+    if aqi:
+        _tell_air(days, by, as_json=as_json)
     elif as_json or as_csv:
         shown = result.judgements if worst is None else worst_of(result.judgements, worst)
         _print(json_lines(shown, local, result.judgements, result.left_open) if as_json else csv_lines(shown, local))
@@ -352,6 +365,58 @@ def _refuse_both(*, as_csv: bool, as_json: bool, aqi: bool, worst: int | None) -
         raise UserError("--csv: expected neither --json nor --aqi beside it; choose one of them.")
     if worst and aqi:
         raise UserError("--worst: an air quality index has no limit; leave out --worst or --aqi.")
+
+
+def _tell_air(days: "list[AirDay]", by: Span, *, as_json: bool) -> None:
+    from hub.backtest.air_years import air_years
+    from hub.backtest.view_air import aqi_lines, show_aqi, show_years, year_lines
+
+    if by is Span.year:
+        years = air_years(days)
+        _print(year_lines(years)) if as_json else show_years(years)
+    elif as_json:
+        _print(aqi_lines(days))
+    else:
+        show_aqi(days)
+
+
+def _tell_noise(
+    file: Path, zone: ZoneInfo, quantities: dict[str, Quantity], by: Span, asked: Asked, *, lenient: bool, as_json: bool
+) -> None:
+    from hub.backtest.noise import noise_of
+    from hub.judge.windows import LocalTime
+    from hub.series.levels import ERROR
+    from hub.series.noise import Step
+    from hub.series.view_noise import plain, show
+    from hub.terminal.json_lines import print_list
+
+    with _many_objects(), opened(file) as lines, _progress(lines, file) as progress:
+        found, notes, told = noise_of(
+            lines,
+            name=str(file),
+            zone=zone,
+            quantities=quantities,
+            step=Step(by.value),
+            lenient=lenient,
+            asked=asked,
+            progress=progress,
+        )
+    for line in (*told, *(f"{count} x {note}" for note, count in notes.items())):
+        print(f"{file}: {line}", file=sys.stderr)
+    local = LocalTime(zone)
+    if as_json:
+        print_list((plain(one, local) for one in found), "windows", error_db=ERROR)
+    else:
+        show(found, local)
+
+
+def _refuse_noise(by: Span, *, noise: bool, other: bool) -> None:
+    if noise and other:
+        raise UserError("--noise: expected none of --aqi, --csv and --worst beside it; choose one of them.")
+    if noise and by is Span.year:
+        raise UserError("--by year: of noise expected all, 10m, hour, part or day.")
+    if not noise and by not in (Span.day, Span.year):
+        raise UserError(f"--by {by.value}: expected day or year, or --noise beside it.")
 
 
 def _say_why_none(result: "Result") -> None:

@@ -11,7 +11,7 @@ import math
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time
 from operator import itemgetter
 from zoneinfo import ZoneInfo
@@ -39,6 +39,9 @@ Sum = tuple[str, float, float, float, float, float]
 """Quantity, start and end (Unix s), how much of it counts (s), the values' integral over time (of levels: of
 10^(level/10)), the highest of them."""
 
+COUNTS = Quantity("counts of levels", "声级计数", "1", "", "noise", (1, 10**15), 0, "max")
+"""What a key of counts is about."""
+
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 _TWO = {f"{number:02}": number for number in range(60)}
 _MANY = 50_000
@@ -58,13 +61,14 @@ class _Track:
     """One quantity: what its texts mean, what has been covered of its time, the sum that is being made."""
 
     __slots__ = (
-        *("end", "ends", "energy", "first", "flag", "highest", "line", "quantity"),
+        *("counts", "end", "ends", "energy", "first", "flag", "highest", "line", "quantity"),
         *("seconds", "start", "starts", "total", "until", "values"),
     )
 
     def __init__(self, key: str, quantity: Quantity) -> None:
         self.quantity = key
         self.energy = quantity.aggregate == "energy_mean"
+        self.counts = quantity is COUNTS
         self.flag = quantity.flag
         self.values: dict[str, tuple[float, float]] = {}
         """Values that have come, with what each second of them adds to an integral."""
@@ -85,7 +89,7 @@ class _Track:
         """Return what has been added up."""
         return self.quantity, self.first, self.until, self.seconds, self.total, self.highest
 
-    def begin(self, start: float, until: float, grain: int) -> None:
+    def begin(self, start: float, until: float, grain: float) -> None:
         """Begin another sum with a row."""
         self.first, self.until = start, until
         self.seconds = self.total = 0.0
@@ -105,6 +109,7 @@ class Table:
         lenient: mend or leave out wrong rows instead of refusing the file.
         grain: stretches of so many seconds are summed, s; every window begins and ends at a multiple of it.
         asked: what the user says of the file.
+        is_count: tells of a quantity that is not in the catalogue whether its values are counts of levels.
     """
 
     def __init__(
@@ -114,14 +119,16 @@ class Table:
         zone: ZoneInfo,
         *,
         lenient: bool = False,
-        grain: int = 60,
+        grain: float = 60,
         asked: Asked = NOTHING_ASKED,
+        is_count: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._name = name
         self._quantities = quantities
         self._zone = zone
         self._lenient = lenient
         self._grain = grain
+        self._is_count = is_count
         self._tracks: dict[str, _Track] = {}
         self._lengths: dict[str, float] = {}
         self._tails: dict[str, dict[str, int]] = {}
@@ -327,6 +334,9 @@ class Table:
     def _track(self, name: str) -> _Track:
         """Return the track of a quantity by any of its names."""
         key = name if name in self._quantities else (self._sheet.names.key(name) if self._sheet else None)
+        if key is None and self._is_count(name):
+            track = self._tracks[name] = _Track(name, COUNTS)
+            return track
         if key is None:
             near = difflib.get_close_matches(name, self._quantities, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(self._quantities)}"
@@ -338,6 +348,10 @@ class Table:
     def _value(self, track: _Track, text: str) -> tuple[float, float] | None:
         """Return a value and what a second of it adds to the integral; None: no instrument in order gives it."""
         value = _number(text)
+        if track.counts:
+            if not 0 < value < COUNTS.range[1] or value != int(value):
+                raise _Wrong("no counts of levels, left out", f"value = {text!r:.80}: expected a whole number")
+            return value, value
         if not math.isfinite(value) or not text.isascii() or "_" in text or ("99" in text and is_sentinel(text)):
             try:
                 value = number(text)

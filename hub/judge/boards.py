@@ -13,17 +13,19 @@ NEVER = 1 << 62
 
 
 class Background(NamedTuple):
-    """A background that was measured at a site while it was at rest, and by which its levels are corrected."""
+    """The background of a site's noise: measured there while it was at rest, or by a board that does not hear it."""
 
     quantity: str
-    level: float
-    """In the quantity's unit."""
+    level: float | None
+    """In the quantity's unit; None: what `board` measures in the same window."""
     measured: int
-    """When, Unix s: it holds for the same part of the day only."""
+    """When, Unix s: it holds for the same part of the day only. What a board measures has its own time."""
     since: int
     """It holds for windows that begin then or later, Unix s..."""
     until: int
     """...and before this."""
+    board: str = ""
+    """That measures it all the time."""
 
 
 class Instrument(NamedTuple):
@@ -61,7 +63,7 @@ class Sites(Protocol):
         """Return the boards of a board's site, itself among them."""
 
     def backgrounds(self, device: str) -> tuple[Background, ...]:
-        """Return the backgrounds that were measured at a board's site."""
+        """Return the backgrounds of a board's site: those measured there, and the boards that measure it elsewhere."""
 
     def starting(self, device: str) -> tuple[tuple[int, int], ...]:
         """Return when the plant of a board's site is declared to be started or stopped: spans of Unix s."""
@@ -73,7 +75,7 @@ class Sites(Protocol):
         """Return the board that measures the background of the area for a board; None: there is none."""
 
     def referring(self, device: str) -> tuple[str, ...]:
-        """Return the boards for which a board measures the background."""
+        """Return the boards for which a board measures the background, of the area or of noise."""
 
 
 class Slot(NamedTuple):

@@ -120,9 +120,7 @@ class Engine(Intake):
         others = []
         if node.wind_below is not None:
             others = [(other, one) for other in self._sites.neighbours(board.device) for one in WEATHER]
-        reference = self._sites.reference(board.device) if node in self._plans.deducted else None
-        if reference is not None:
-            others.append((reference, node.quantity))
+        others += [(other, node.quantity) for other in self._measuring(board.device, node, start)]
         for other, quantity in others:
             neighbour = self._boards.get(other)
             cells = self._cells.get((other, quantity, node.span), {})
@@ -191,6 +189,8 @@ class Engine(Intake):
         unsaid = ["operation=running"] if rule.node.starting_void and not self._sites.starting(device) else []
         assumed = ", ".join([*filter(None, [bound.assumed]), *unsaid])
         found = None if mean.value is None else compare(bound, mean.value, background, instrument)
+        if found and found.outcome == "exceeded" and mean.value is not None:
+            found = found._replace(doubt=found.doubt or self._doubt(device, rule, start, mean.value))
         reason = mean.reason
         if reason == "too_little" and rule.limit.steps[-1].statistic == "max" and found and found.outcome == "exceeded":
             reason = ""  # one value above is an exceedance whatever else is missing
@@ -199,6 +199,8 @@ class Engine(Intake):
             found = Compared(0.0 if found is None else found.value, "invalid", reason)
         if (found.outcome not in ABOVE or found.doubt) and mean.least is not None and reason not in ("wind", "rain"):
             certain = compare(bound, mean.least, background, instrument)
+            if certain.outcome == "exceeded":
+                certain = certain._replace(doubt=certain.doubt or self._doubt(device, rule, start, mean.least))
             if certain.outcome in ABOVE and (found.outcome not in ABOVE or not certain.doubt):
                 value, found = mean.least, certain._replace(reason="at_least")
         above = found.outcome == "exceeded"
@@ -227,22 +229,48 @@ class Engine(Intake):
         return [judgement] if rule.limit.permitted is None else self._count(judgement, above)
 
     def _background(self, device: str, rule: Rule, start: int) -> float | None:
-        """Return the background of a window: of the area from its reference board, of noise as measured at rest."""
+        """Return the background of a window, if it is known (`_measured_background`)."""
+        return self._measured_background(device, rule, start)[0]
+
+    def _measured_background(self, device: str, rule: Rule, start: int) -> tuple[float | None, str]:
+        """Return the background of a window, and the board that has measured it in the same window, if one has.
+
+        Of the area it is what the reference board measures, of noise what was measured at rest, or what a board
+        measures that does not hear the site: the newest that is known.
+        """
         limit = rule.limit
         if limit.above_background:
             reference = self._sites.reference(device)
-            cell = self.cell_of(reference, limit.quantity, rule.node.span, start) if reference else None
-            enough = cell is not None and cell.share + EPSILON >= limit.least_valid
-            return cell.value(limit.statistic) if cell and enough else None
+            return (self._elsewhere(reference, rule, start), reference) if reference else (None, "")
         if limit.correction is None:
+            return None, ""
+        for one in self._corrections(device, limit.quantity, start):
+            if one.board:
+                if (level := self._elsewhere(one.board, rule, start)) is not None:
+                    return level, one.board
+            elif within(rule.part, self._local.time_of_day(one.measured)):
+                return one.level, ""
+        return None, ""
+
+    def _elsewhere(self, board: str, rule: Rule, start: int) -> float | None:
+        """Return what another board has measured in a window; None: too little, or part of it was beyond it."""
+        limit, span = rule.limit, rule.node.span
+        cell = self.cell_of(board, limit.quantity, span, start)
+        if cell is None or cell.share + EPSILON < limit.least_valid:
             return None
-        known = [
-            one
-            for one in self._sites.backgrounds(device)
-            if one.quantity == limit.quantity and one.since <= start < one.until
-            if within(rule.part, self._local.time_of_day(one.measured))
-        ]
-        return max(known, key=lambda one: one.since).level if known else None
+        clipped = self.cell_of(board, limit.quantity + AT_LEAST, span, start) if limit.correction else None
+        return None if clipped is not None and clipped.seconds else cell.value(limit.statistic)
+
+    def _doubt(self, device: str, rule: Rule, start: int, value: float) -> str:
+        """Return why what is above is a suspicion only for its background: an indicative instrument has measured it.
+
+        A value that is above whatever the background is needs none.
+        """
+        background, board = self._measured_background(device, rule, start)
+        if background is None or not board or self._sites.instrument(board, rule.limit.quantity).kind != "indicative":
+            return ""
+        alone = compare(Bound(rule, "binds"), value, None, self._sites.instrument(device, rule.limit.quantity))
+        return "" if alone.outcome == "exceeded" else "indicative"
 
     def _count(self, this: Judgement, above: bool) -> list[Judgement]:
         """Judge a window of a rule that permits some above its value, and later ones whose number it changes."""
@@ -263,7 +291,9 @@ class Engine(Intake):
         sure = 0
         for number, one in enumerate(marks, 1):
             # More than are permitted are a violation only if so many are above for certain.
-            doubt = decided(one.compared, most, instrument).doubt
+            doubt = decided(one.compared, most, instrument).doubt or self._doubt(
+                this.device, this.rule, one.start, one.value
+            )
             sure += not doubt
             doubt = doubt or ("guard_band" if sure <= permitted.count else "")
             if one.start == this.start or (changed and one.start > this.start):

@@ -5,7 +5,7 @@ from datetime import date
 from functools import lru_cache
 
 from hub.judge.averaging import Averager
-from hub.judge.boards import KEEP, NEVER, JudgedBoard, Series, Sites, Slot
+from hub.judge.boards import KEEP, NEVER, Background, JudgedBoard, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell
 from hub.judge.rules import AT_LEAST, WEATHER, Node, Place, Plans
 from hub.judge.windows import LocalTime
@@ -179,16 +179,31 @@ class Intake:
                 if neighbour and end <= neighbour.closed:
                     self._note(neighbour, node, start, end, late=True)
         for other in self._sites.referring(series.device):
-            self._note_background(other, series.quantity, slot.span, start, end)
+            self._note_background(other, series.device, series.quantity, slot.span, start, end)
 
-    def _note_background(self, device: str, quantity: str, span: str, start: int, end: int) -> None:
-        """Note the windows of a board that were judged without the background that is measured now."""
+    def _note_background(self, device: str, measures: str, quantity: str, span: str, start: int, end: int) -> None:
+        """Note the windows of a board that were judged without the background that another one measures now."""
         board, place = self._boards.get(device), self._sites.place(device)
         if board and place and end <= board.closed:
             plan = self._plans.plan(place, self._local.day(start).date)
-            for node in plan.nodes.get(quantity, ()):
-                if node.span == span and any(one.rule.limit.above_background for one in plan.rules.get(node, ())):
+            for node in plan.nodes.get(quantity.removesuffix(AT_LEAST), ()):
+                if node.span == span and measures in self._measuring(device, node, start):
                     self._note(board, node, start, end, late=True)
+
+    def _measuring(self, device: str, node: Node, start: int) -> list[str]:
+        """Return the boards that measure the background of a board's window, the one to be preferred first."""
+        found = []
+        if node in self._plans.deducted and (reference := self._sites.reference(device)):
+            found.append(reference)
+        if node in self._plans.corrected:
+            found += [one.board for one in self._corrections(device, node.quantity, start) if one.board]
+        return found
+
+    def _corrections(self, device: str, quantity: str, start: int) -> list[Background]:
+        """Return the backgrounds of noise that hold for a window of a board, the newest first."""
+        known = self._sites.backgrounds(device)
+        held = [one for one in known if one.quantity == quantity and one.since <= start < one.until]
+        return sorted(held, key=lambda one: -one.since)
 
     def _part_begins(self, slot: Slot, t: int) -> int:
         assert slot.part is not None
@@ -245,19 +260,33 @@ class Intake:
         place = self._sites.place(series.device)
         # A night that began yesterday goes on by the plan of yesterday.
         yesterday = self._local.day(day.start - 1)
-        series.slots = self._slots(place, series.quantity, day.date, yesterday.date) if place is not None else ()
+        dates = day.date, yesterday.date
+        # Whose background it measures may have windows that its own site has not.
+        others = dict.fromkeys(map(self._sites.place, self._sites.referring(series.device)))
+        served = tuple(one for one in others if one is not None)
+        series.slots = self._slots(place, series.quantity, served, *dates) if place is not None else ()
         series.current = [None] * len(series.slots)
 
-    def _make_slots(self, place: Place, quantity: str, *dates: date) -> tuple[Slot, ...]:
-        """Return the kinds of windows that a quantity's readings fall in at a place, by the plans of these days."""
+    def _make_slots(self, place: Place, quantity: str, served: tuple[Place, ...], *dates: date) -> tuple[Slot, ...]:
+        """Return the kinds of windows that a quantity's readings fall in at a place, by the plans of these days.
+
+        `served`: the places whose background is measured here.
+        """
         nodes: dict[Node, None] = {}
         companions: dict[Node, None] = {}
         for plan in (self._plans.plan(place, day) for day in dates):
             nodes |= dict.fromkeys(plan.nodes.get(quantity, ()))
             companions |= dict.fromkeys(plan.companions.get(quantity, ()))
+        of = quantity.removesuffix(AT_LEAST)
+        wanted = [
+            node
+            for plan in (self._plans.plan(one, day) for one in served for day in dates)
+            for node in plan.nodes.get(of, ())
+            if node in self._plans.deducted or node in self._plans.corrected
+        ]
         slots = []
-        for span in dict.fromkeys(node.span for node in (*nodes, *companions)):
-            one = next(node for node in (*nodes, *companions) if node.span == span)
+        for span in dict.fromkeys(node.span for node in (*nodes, *companions, *wanted)):
+            one = next(node for node in (*nodes, *companions, *wanted) if node.span == span)
             slots.append(
                 Slot(
                     span,

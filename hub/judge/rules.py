@@ -182,6 +182,8 @@ class Plans:
         self.rules = {rule.id: rule for rule in (self._rule(s, n) for s, n in self._limits)}
         self.deducted = {rule.node for rule in self.rules.values() if rule.limit.above_background}
         """Nodes from whose values the background of the area is taken off."""
+        self.corrected = {rule.node for rule in self.rules.values() if rule.limit.correction}
+        """Nodes whose values are corrected by the background of noise."""
         # What binds changes on these days only, so that one plan does for all the days between two of them.
         changes = {day for s, n in self._limits for day in (s.early, s.in_force, s.ends, n.in_force, n.ends) if day}
         self._changes = sorted(changes)

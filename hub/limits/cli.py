@@ -13,7 +13,7 @@ from hub.limits.place_options import (
     standard_of,
     unknown_name,
 )
-from hub.limits.view import LimitsView, plain, plain_binding, plain_covered
+from hub.limits.view import LimitsView, plain, plain_binding, plain_covered, plain_unmeasured
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config
@@ -202,17 +202,19 @@ def coverage_command(
 ) -> None:
     """Tell what the law of a place covers."""
     from hub.limits.coverage import coverage
-    from schemas.no_limits import load_no_limits
+    from schemas.no_limits import load_no_limits, load_unmeasured
 
     on = _day(day) if day else dt.datetime.now().astimezone().date()
     try:
         found = coverage(_load(), load_quantities(), load_no_limits(), places_of(city), on)
+        unmeasured = load_unmeasured()
     except CatalogueError as error:
         raise UserError(str(error)) from error
     if as_json:
-        print_list((plain_covered(one, spoken()) for one in found), "rows")
+        rows = (plain_covered(one, spoken()) for one in found)
+        print_list(rows, "rows", unmeasured=[plain_unmeasured(one, spoken()) for one in unmeasured])
     else:
-        LimitsView().coverage(found, load_quantities())
+        LimitsView().coverage(found, load_quantities(), unmeasured)
 
 
 def _load() -> list[tuple["Standard", "Limit"]]:

@@ -1,5 +1,6 @@
 """The registry as the judging engine sees it: what limits ask of each board's site, and which boards stand together."""
 
+import datetime as dt
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -27,10 +28,13 @@ class Places:
         """See `hub.judge.boards.Sites`."""
         self.instrument = lru_cache(4096)(self._instrument_of)
         """See `hub.judge.boards.Sites`."""
+        self.backgrounds = lru_cache(4096)(self._backgrounds_of)
+        """See `hub.judge.boards.Sites`."""
         self._referring: dict[str, list[str]] = {}
         for sender in registry.senders():
-            if reference := self.reference(sender.id):
-                self._referring.setdefault(reference, []).append(sender.id)
+            measuring = [self.reference(sender.id), *(one.board for one in self.backgrounds(sender.id))]
+            for board in dict.fromkeys(filter(None, measuring)):
+                self._referring.setdefault(board, []).append(sender.id)
 
     def site(self, device: str) -> Site | None:
         """Return a board's site; None: the board is not registered."""
@@ -52,20 +56,6 @@ class Places:
         board = self._registry.sender(device)
         return self._boards[board.site] if board else (device,)
 
-    def backgrounds(self, device: str) -> tuple[Background, ...]:
-        """See `hub.judge.boards.Sites`."""
-        site = self.site(device)
-        return tuple(
-            Background(
-                "laeq",
-                one.level,
-                int(one.from_.timestamp()),
-                int((one.since or one.from_).timestamp()),
-                NEVER if one.until is None else int(one.until.timestamp()),
-            )
-            for one in (site.background if site else ())
-        )
-
     def reference(self, device: str) -> str | None:
         """See `hub.judge.boards.Sites`."""
         site = self.site(device)
@@ -78,6 +68,21 @@ class Places:
     def referring(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
         return tuple(self._referring.get(device, ()))
+
+    def _backgrounds_of(self, device: str) -> tuple[Background, ...]:
+        site = self.site(device)
+        return tuple(
+            Background(
+                "laeq",
+                one.level,
+                _second(one.from_, 0),
+                _second(one.since or one.from_, 0),
+                _second(one.until, NEVER),
+                one.board or "",
+            )
+            for one in (site.background if site else ())
+            if one.board is None or self._registry.sender(one.board)
+        )
 
     def _starting_of(self, device: str) -> tuple[tuple[int, int], ...]:
         site = self.site(device)
@@ -101,6 +106,10 @@ class Places:
     def _place_of(self, site_id: str) -> Place:
         registry = self._registry
         return place_of(registry.sites[site_id], registry.named_districts, registry.cities)
+
+
+def _second(when: dt.datetime | None, otherwise: int) -> int:
+    return otherwise if when is None else int(when.timestamp())
 
 
 def place_of(site: Site, districts: Mapping[str, District], cities: Mapping[str, City]) -> Place:

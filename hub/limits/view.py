@@ -11,6 +11,7 @@ from hub.terminal.tables import Cell, say, table, width
 from schemas import JURISDICTIONS, Averaging, Binding, Limit, Quantity, Standard, Step, site_properties
 from schemas.domains import kind_name
 from schemas.language import Lang, Text, spoken
+from schemas.no_limits import Unmeasured
 
 WIDE = 120
 """Terminal width from which the column "averaging" is shown [columns]."""
@@ -54,6 +55,7 @@ TEXTS = {
     "answer_limit": Text("a limit", "有限值"),
     "answer_open": Text("open", "待定"),
     "answer_none": Text("no limit", "无限值"),
+    "unmeasured": Text("Limited, and not measured by any pack: {}", "有限值而领域包未测：{}"),
     "answer_unanswered": Text("not answered", "未收录"),
     "missing": Text("To be known", "须明确"),
     "legend": Text(
@@ -132,8 +134,10 @@ class LimitsView:
                     say("")
         self._legend()
 
-    def coverage(self, found: Sequence[Covered], quantities: Mapping[str, Quantity]) -> None:
-        """Print what the law says of each kind of site and quantity."""
+    def coverage(
+        self, found: Sequence[Covered], quantities: Mapping[str, Quantity], unmeasured: Iterable[Unmeasured]
+    ) -> None:
+        """Print what the law says of each kind of site and quantity, and what it limits that nothing here measures."""
         zh = self._lang is Lang.zh
         rows: list[list[str | Cell]] = []
         before, reasons = None, dict[str, int]()
@@ -157,6 +161,9 @@ class LimitsView:
         table(self._heads("what", "answer", "value", "standard", "missing", "verified"), rows, whole=(1, 5))
         for reason, number in reasons.items():
             say(f"({number}) {reason}", wrap=True)
+        for other in unmeasured:
+            told = f"{other.standard} [{other.verified}]: {other.zh if zh else other.en}"
+            say(self._text("unmeasured").format(told), wrap=True)
         self._legend()
 
     def _limits(self, limits: Sequence[Limit]) -> None:
@@ -331,6 +338,12 @@ def plain_covered(one: Covered, lang: Lang) -> dict[str, Any]:
     ]
     none = one.none and {"why": one.none.zh if lang is Lang.zh else one.none.en, "source": one.none.source}
     return told | {"limits": limits, "none": none}
+
+
+def plain_unmeasured(one: Unmeasured, lang: Lang) -> dict[str, str]:
+    """Return what is limited and not measured as JSON tells it."""
+    what = one.zh if lang is Lang.zh else one.en
+    return {"standard": one.standard, "what": what, "verified": one.verified, "source": one.source}
 
 
 def plain_binding(one: Binding, lang: Lang) -> dict[str, Any]:

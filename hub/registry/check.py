@@ -4,7 +4,7 @@ import datetime as dt
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -58,6 +58,7 @@ EXPECTED = {
     "background": "a list such as [{level = 52.4, from = 2026-11-20T12:00:00, to = 2026-11-20T12:20:00, "
     'confirmed = "officer-2"}]',
     "level": "a level in dB(A)",
+    "board": "the id of a board or station",
     "confirmed": "who confirms that the site was at rest, in quotes",
     "since": TIME,
     "until": TIME,
@@ -179,16 +180,23 @@ def _checked(raw: dict[str, Any]) -> Entries:
         _check_site(site, zone)
     stations, terminals = _by_id("station", file.station), _by_id("terminal", file.terminal)
     _check_senders({"board": boards, "station": stations, "terminal": terminals}, sites)
-    _check_references(file, {*boards, *stations, *terminals})
+    _check_references(file, {**boards, **stations, **terminals})
     return Entries(cities, districts, sites, boards, zone, stations, terminals)
 
 
-def _check_references(file: _File, senders: Container[str]) -> None:
+def _check_references(file: _File, senders: Mapping[str, Sender]) -> None:
     found = [("district", one.id, one.reference) for one in file.district]
     found += [("site", one.id, one.reference) for one in file.site]
     for kind, id_, reference in found:
         if reference is not None and reference not in senders:
             raise EntryError(_missing("board", reference), kind, id_, "reference")
+    for site in file.site:
+        for board in filter(None, (one.board for one in site.background)):
+            if board not in senders:
+                raise EntryError(f"background: {_missing('board', board)}", "site", site.id, "background")
+            if senders[board].site == site.id:
+                problem = f"background: board {board!r} stands at the site itself and hears it; name one elsewhere"
+                raise EntryError(problem, "site", site.id, "background")
 
 
 def _pack(entries: Entries) -> bytes:
@@ -396,13 +404,22 @@ def _kinds() -> str:
 
 def _check_background(site: Site, one: Background, zone: ZoneInfo) -> None:
     _local_times(one, ("from_", "to", "since", "until"), zone)
+    measured = {"level": one.level, "from": one.from_, "to": one.to}
+    since = one.since or one.from_
     problem = ""
-    if one.to <= one.from_:
+    if one.board is not None:
+        if given := [name for name, value in measured.items() if value is not None]:
+            problem = f"board = {one.board!r} measures it all the time; leave out {' and '.join(given)}"
+    elif missing := next((name for name, value in measured.items() if value is None), ""):
+        problem = f"{missing} is missing; expected {EXPECTED[missing]}"
+        if missing == "level":
+            problem += f", or board = {EXPECTED['board']} elsewhere that measures it"
+    elif one.from_ and one.to and one.to <= one.from_:
         problem = f"to = {one.to}: expected a time later than from = {one.from_}"
-    elif one.until is not None and one.until <= (one.since or one.from_):
-        problem = f"until = {one.until}: expected a time later than that from which on it holds"
-    elif not 0 < one.level < 150:
+    elif one.level is not None and not 0 < one.level < 150:
         problem = f"level = {one.level:g}: expected {EXPECTED['level']}"
+    if not problem and since is not None and one.until is not None and one.until <= since:
+        problem = f"until = {one.until}: expected a time later than that from which on it holds"
     if problem:
         raise EntryError(f"background: {problem}", "site", site.id, "background")
 

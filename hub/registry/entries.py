@@ -65,18 +65,21 @@ class NightWork(_Entry, frozen=True, rename={"from_": "from"}):
 
 
 class Background(_Entry, frozen=True, rename={"from_": "from"}):
-    """A background level that was measured at a site at rest, and by which levels above a limit are corrected.
+    """The background of a site's noise, by which levels above a limit are corrected.
 
-    It holds for the part of the day in which it was measured. Times without offset are local times of the registry.
+    It was measured there at rest (`level`, `from_`, `to`) and holds for the part of the day in which it was measured,
+    or a `board` elsewhere measures it all the time. Times without offset are local times of the registry.
     """
 
-    level: float
-    """LAeq of the measurement, dB(A)."""
-    from_: dt.datetime
-    """When it was measured, up to `to`."""
-    to: dt.datetime
     confirmed: Text
-    """The officer who confirms that the site was at rest then."""
+    """The officer who confirms that the site was at rest then, or that the board hears all but it."""
+    level: float | None = None
+    """LAeq of the measurement, dB(A)."""
+    from_: dt.datetime | None = None
+    """When it was measured, up to `to`."""
+    to: dt.datetime | None = None
+    board: Id | None = None
+    """A board or station of another site: what it measures in the same window is the background."""
     since: dt.datetime | None = None
     """It holds for windows that begin then or later; left out: since it was measured, up to `until`, if any."""
     until: dt.datetime | None = None
@@ -110,7 +113,7 @@ class Site(_Entry, frozen=True):
     contacts: tuple[Contact, ...] = ()
     night_work: tuple[NightWork, ...] = ()
     background: tuple[Background, ...] = ()
-    """Of the newest that holds, the level is taken for correcting."""
+    """The newest that holds, and of which the level is known, is taken for correcting."""
     reference: Id | None = None
     """The board or station that measures the background of the area for it; left out: the one of its district."""
     operation: tuple[Operation, ...] = ()

@@ -5,11 +5,11 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-from hub.reports.noise import FILE, GRAIN, NAMES, NoSuchTimeError, Statistics, Step, Window, noise
+from hub.series.noise import FILE, GRAIN, NoSuchTimeError, Step, Weather, Window, noise
+from hub.series.view_noise import plain, show
 from hub.terminal.commands import alone, command, option
 from hub.terminal.json_lines import print_list
 from hub.terminal.options import FENCELINE, AsJson, Board, Config, HubOf, Site
-from hub.terminal.tables import say, table
 from schemas.errors import UserError
 from schemas.language import Text, tell
 
@@ -22,25 +22,6 @@ NOT_THERE = Text(
     "{path}: nothing was added up yet; 'fenceline run --config {config}' does it, or --config names another hub",
     "{path}：尚无汇总数据；请先运行fenceline run --config {config}，或用--config指定其他数据中心",
 )
-NONE = Text("Nothing was measured there in this time.", "该时段内没有测量数据。")
-NOT_AVAILABLE = Text(
-    "-: not available. Levels exceeded so many % of the time need a board that counts levels (its agent is older, its"
-    ' configuration says "levels": false, or its meter states no time weighting F).',
-    "-：无数据。累积百分声级需要设备统计声级（设备程序较旧、配置中 levels 为 false，或仪器未声明 F 时间计权）。",
-)
-AT_LEAST = Text(
-    ">=: the sound was beyond the instrument; it was so loud at least.", ">=：声音超出仪器量程，实际不低于该值。"
-)
-TOGETHER = Text("together", "合计")
-HEADS = (
-    Text("site", "站点"),
-    Text("board", "设备"),
-    Text("from", "起"),
-    Text("to", "止"),
-    *(Text(name, name) for name in ("LAeq", "Ld", "Ln", "Ldn", "L5", "L10", "L50", "L90", "L95", "SD")),
-    Text("LAeq %", "LAeq数据率%"),
-    Text("levels %", "声级数据率%"),
-)
 
 
 @command(
@@ -52,14 +33,15 @@ HEADS = (
         They are made of how often each level was, as the boards count it: exact for any window of whole 10 minutes,
         but for levels rounded to 0.5 dB, so no level exceeded is wrong by more than 0.25 dB. What no board has counted
         is not available; it is never made of shorter intervals' L10. Only flag N counts, and what went beyond the
-        instrument as what it was at least. By day is 06:00 to 22:00. Wind and rain are not left out.
+        instrument as what it was at least. By day is 06:00 to 22:00. Each 10 minutes with a mean wind of 5 m/s or more,
+        rain or snow at any board of the site are left out, and the rest counts.
 
         The last 40 days can be asked for; the statistics of each 10 min, hour and day stay in the series store.""",
         """任意时段的噪声统计：LAeq、Ld、Ln、Ldn、L5、L10、L50、L90、L95和标准偏差，单位dB。
 
         由设备统计的声级分布计算：对任意整10分钟的时段都准确，仅声级按0.5 dB取整，累积百分声级误差不超过0.25 dB。
         设备未统计的时段无数据，绝不用较短时段的L10代替。只有标记N参与统计；超出仪器量程的声音按其下限计入。
-        昼间为6:00至22:00。不剔除大风和降雨时段。
+        昼间为6:00至22:00。站点任一设备平均风速达到5 m/s或有雨雪的每10分钟均剔除，其余照常统计。
 
         可查询最近40天；每10分钟、每小时、每日的统计值长期保存在时序库中。""",
     ),
@@ -93,6 +75,16 @@ def noise_command(
             "--by",
         ),
     ] = Step.all,
+    weather: Annotated[
+        Weather,
+        option(
+            Text(
+                "What counts: without strong wind, rain and snow (valid), or in any weather (all).",
+                "参与统计的时段：剔除大风、雨雪（valid），或不论天气（all）。",
+            ),
+            "--weather",
+        ),
+    ] = Weather.valid,
     as_json: AsJson = False,
     district: HubOf = "",
     config: Config = FENCELINE,
@@ -118,7 +110,7 @@ def noise_command(
         local = LocalTime(city.zone)
         after = _moment("--to", end, local) if end else int(time.time()) // GRAIN * GRAIN
         first = _moment("--from", begin, local) if begin else after - 24 * 3600
-        found = noise(path, local, (site, board), Window(first, after), by)
+        found = noise(path, local, (site, board), Window(first, after), by, weather)
     except NoSuchTimeError as error:
         option_ = {"begin": "--from", "end": "--to"}.get(error.field, f"--{error.field}")
         raise UserError(f"{option_}: {tell(error.text)}") from error
@@ -127,55 +119,7 @@ def noise_command(
     if as_json:
         print_list((plain(one, local) for one in found), "windows", error_db=0.25)
     else:
-        _show(found, local)
-
-
-def plain(one: Statistics, local: "LocalTime") -> dict[str, object]:
-    """Return statistics as JSON has them: times as people's clocks show them, dB with two decimals, null: not known."""
-    values = {name: getattr(one, name) for name in ("laeq", "ld", "ln", "ldn")}
-    values |= {name: one.levels.get(name) for name in NAMES}
-    return {
-        "site": one.site,
-        "board": one.board or None,
-        "start": _told(one.start, local),
-        "end": _told(one.end, local),
-        **{name: None if value is None else round(value, 2) for name, value in values.items()},
-        "at_least": one.at_least,
-        "capture": round(one.capture, 4),
-        "counted": round(one.counted, 4),
-    }
-
-
-def _show(found: list[Statistics], local: "LocalTime") -> None:
-    if not found:
-        say(tell(NONE), wrap=True)
-        return
-    rows = [
-        (
-            one.site,
-            one.board or tell(TOGETHER),
-            _told(one.start, local)[:16].replace("T", " "),
-            _told(one.end, local)[:16].replace("T", " "),
-            *(_number(getattr(one, name)) for name in ("laeq", "ld", "ln", "ldn")),
-            *((">=" if name in one.at_least else "") + _number(one.levels.get(name)) for name in NAMES),
-            f"{one.capture * 100:.0f}",
-            f"{one.counted * 100:.0f}",
-        )
-        for one in found
-    ]
-    table([tell(head) for head in HEADS], rows, numbers=range(4, len(HEADS)))
-    if any(not one.levels for one in found):
-        say(tell(NOT_AVAILABLE), wrap=True)
-    if any(one.at_least for one in found):
-        say(tell(AT_LEAST), wrap=True)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
-
-
-def _told(t: int, local: "LocalTime") -> str:
-    return datetime.fromtimestamp(t, local.zone).isoformat()
+        show(found, local)
 
 
 def _moment(name: str, text: str, local: "LocalTime") -> int:

@@ -13,8 +13,8 @@ from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, RequestError
 from hub.judge.windows import LocalTime
 from hub.registry.live import Registry
-from hub.reports.noise import FILE, NoSuchTimeError, Statistics, Step, Window, noise
 from hub.series.levels import ERROR
+from hub.series.noise import FILE, NoSuchTimeError, Statistics, Step, Weather, Window, noise
 from schemas.language import Text
 
 Id = Annotated[str, Query(pattern=r"^[a-z0-9-]{0,32}$")]
@@ -41,6 +41,7 @@ class Noise(BaseModel):
     at_least: Annotated[list[str], Field(description="which of them are lower bounds, by sound beyond the instrument")]
     capture: Annotated[float, Field(description="share of the window with LAeq")]
     counted: Annotated[float, Field(description="share of the window with counts of levels")]
+    left_out: Annotated[float, Field(description="share of the window left out for strong wind, rain or snow")] = 0.0
 
 
 class Noises(BaseModel):
@@ -63,6 +64,9 @@ def noise_router(config: Config, registry: Callable[[], Registry], gate: Gate) -
         site: Id = "",
         board: Id = "",
         by: Annotated[Step, Query(description="windows; a day begins at 06:00, part: day or night")] = Step.all,
+        weather: Annotated[
+            Weather, Query(description="what counts: without strong wind, rain and snow, or all")
+        ] = Weather.valid,
     ) -> Noises:
         response.headers["Cache-Control"] = "no-store"
         if not site and not board:
@@ -73,7 +77,7 @@ def noise_router(config: Config, registry: Callable[[], Registry], gate: Gate) -
             *(int(t) if t == int(t) else int(t) // 60 * 60 + 1 for t in (since.timestamp(), until.timestamp()))
         )
         try:
-            found = noise(config.data / FILE, local, (site, board), span, by)
+            found = noise(config.data / FILE, local, (site, board), span, by, weather)
         except NoSuchTimeError as error:
             field = {"begin": "since", "end": "until"}.get(error.field, error.field)
             raise RequestError(422, error.text, field) from error
@@ -96,5 +100,6 @@ def _present(one: Statistics, local: LocalTime) -> Noise:
         at_least=one.at_least,
         capture=one.capture,
         counted=one.counted,
+        left_out=one.left_out,
         **one.levels,
     )

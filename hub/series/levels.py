@@ -91,6 +91,11 @@ _pack = msgspec.msgpack.Encoder().encode
 unpacked = msgspec.msgpack.Decoder(Levels).decode
 
 
+def is_count(key: str) -> bool:
+    """Tell whether a key of a record's `r` has counts of levels."""
+    return _KEY.fullmatch(key) is not None
+
+
 def counted(reported: Mapping[str, float], dt: float, *, clipped: bool) -> Levels | None:
     """Return the counts in a record's `r`, over its `dt` seconds; None where it has none that can be read."""
     found = Levels(clipped=dt) if clipped else Levels(seconds=dt)

@@ -332,6 +332,24 @@ def counts_between(path: Path, site: str, device: str, start: int, end: int) -> 
     return [found[key] for key in sorted(found)]
 
 
+def void_between(path: Path, site: str, device: str, start: int, end: int, wind: float) -> set[tuple[str, int]]:
+    """Return site and start (Unix s) of each 10 min in which noise does not count, for the weather at the site.
+
+    That is, the mean wind at any board of the site was `wind` m/s or more, or any of them measured rain or snow.
+    `site`, `device`: as of `counts_between`.
+    """
+    with closing(read_only(path, timeout=30)) as db:
+        return set(
+            db.execute(
+                "SELECT site, start FROM place CROSS JOIN bucket ON bucket.place = place.id AND period = ? "
+                "AND start >= ? AND start < ? AND (? = '' OR site = ?) "
+                "AND (? = '' OR site IN (SELECT site FROM place WHERE device = ?)) "
+                "AND (quantity = 'wind_speed' AND total >= ? * seconds OR quantity = 'rain' AND highest > 0)",
+                (BASE, start, end, site, site, device, device, wind),
+            )
+        )
+
+
 def kept_from(path: Path) -> int:
     """Return since when every 10 min that was measured is there, Unix s; 0: nothing was removed yet."""
     with closing(read_only(path, timeout=30)) as db:

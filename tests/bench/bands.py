@@ -9,6 +9,8 @@ before anybody writes them. Beside the meter (edge/acoustics.py), each in multip
   is usual for IEC 61260-1: U), 8 kHz at 32 kHz, each lower band at half the rate behind one more section that halves
   it: together 8 sections a sample.
 - `meter_heap`, `c_heap`, `octave_heap`: bytes of heap of state and buffers; machine code lies outside on this port.
+- `c_samples_heap_10`, `c_samples_heap_60`: bytes of heap of the samples of two more channels, LCeq and LCpeak, in
+  records of 10 and of 60 s.
 """
 
 import gc
@@ -22,6 +24,7 @@ gc.collect()
 _EMPTY = gc.mem_alloc()
 
 from edge.acoustics import Meter  # noqa: E402 - the heap without it is measured first
+from edge.aggregate import Aggregator  # noqa: E402
 
 METER = Meter()
 gc.collect()
@@ -146,6 +149,29 @@ gc.collect()
 _WITH_OCTAVES = gc.mem_alloc()
 
 
+MORE = ("laeq", "lafmax", "lafmin", "laf", "lceq", "lcpeak")
+CHANNELS = MORE[:4]
+A_SECOND = 8
+
+
+def aggregated(channels, seconds):
+    """Return the bytes of heap of a record's samples."""
+    gc.collect()
+    before = gc.mem_alloc()
+    box = Aggregator(channels, True)
+    for _ in range(A_SECOND * seconds):
+        for channel in channels:
+            box.add(channel, 60.0)
+    gc.collect()
+    return gc.mem_alloc() - before
+
+
+def more_samples(seconds):
+    """Return by how many bytes two more channels make a record's samples larger."""
+    aggregated(CHANNELS, seconds)  # what is loaded once is loaded then
+    return aggregated(MORE, seconds) - aggregated(CHANNELS, seconds)
+
+
 def took(function, *args):
     """Return microseconds for each sample."""
     start = time.ticks_us()
@@ -174,6 +200,8 @@ def main():
                 "meter_heap": _WITH_METER - _EMPTY,
                 "c_heap": _WITH_C - _WITH_METER,
                 "octave_heap": _WITH_OCTAVES - _WITH_C,
+                "c_samples_heap_10": more_samples(10),
+                "c_samples_heap_60": more_samples(60),
             }
         )
     )

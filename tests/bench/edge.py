@@ -4,8 +4,9 @@
   four sensors from a compiled bundle, while it holds a full sealed batch (agent_heap.py).
 - `acoustics_us_per_sample`, `sum_of_squares_us_per_sample`, `acoustics_ratio`: the sound level meter against a viper
   loop that only sums squares (acoustics.py).
-- `c_ratio`, `octave_ratio`, `c_heap`, `octave_heap`: what LCeq with LCpeak, and octave bands, would cost beside the
-  sound level meter, in multiples of its time and in bytes (bands.py). No board has them.
+- `c_ratio`, `octave_ratio`, `c_heap`, `octave_heap`, `c_samples_heap_10`, `c_samples_heap_60`: what LCeq with LCpeak,
+  and octave bands, would cost beside the sound level meter, in multiples of its time and in bytes (bands.py). No board
+  has them.
 - `driver_us`: microseconds from a frame's bytes to the reading (drivers.py).
 - `outbox_records_per_s`: appends, each flushed: `host` on this machine's disk, `littlefs_in_ram` (outbox_speed.py).
 - `wear`: what the outbox does to the flash (outbox_wear.py).
@@ -34,6 +35,7 @@ AMPLE = "8m"  # the flash of 2 MB lies in it
 TIMEOUT_S = 240
 FAST_S = 1.5  # for a trial of the wear with every 64th record; a slower machine then makes every fourth
 SLOW_STEP = 4
+BANDS = ("c_ratio", "octave_ratio", "c_heap", "octave_heap", "c_samples_heap_10", "c_samples_heap_60")
 
 
 def run(micropython, script, *arguments, heap=AMPLE, code=ROOT):
@@ -84,7 +86,7 @@ def acoustics(micropython):
 def bands(micropython):
     """Return what more the sound level meter could do, and its price."""
     found = run(micropython, "bands")
-    return {key: round(found[key], 2) for key in ("c_ratio", "octave_ratio", "c_heap", "octave_heap")}
+    return {key: round(found[key], 2) for key in BANDS}
 
 
 def speed(micropython, folder):
@@ -138,7 +140,8 @@ def told(figures):
         )
         lines.append(
             f"not there, beside the meter's time and heap: LCeq and LCpeak, {figures['c_ratio']} times and"
-            f" {figures['c_heap']:,} bytes; octave bands, {figures['octave_ratio']} times and"
+            f" {figures['c_heap']:,} bytes and {figures['c_samples_heap_60']:,} of samples in 60 s;"
+            f" octave bands, {figures['octave_ratio']} times and"
             f" {figures['octave_heap']:,} bytes"
         )
     if "driver_us" in figures:

@@ -66,9 +66,12 @@ def test_humidity_takes_the_water_from_an_optical_reading():
         assert near(corrected({"kappa": 0.33}, raw, humidity), 100), humidity
 
 
-def test_above_95_percent_the_humidity_correction_grows_no_more():
-    for humidity in (96, 100, 104):
-        assert near(corrected({"kappa": 0.33}, 480, humidity), 100)
+def test_above_95_percent_nothing_passes_for_corrected():
+    for humidity in (95.1, 96, 100, 104):
+        value = corrected({"kappa": 0.33, "gain": 2, "offset": 1}, 480, humidity)
+        assert value != value, humidity
+    for how in ({"gain": 2}, {"kappa": 0, "gain": 2}):  # it is what the sensor says
+        assert corrected(how, 480, 104) == corrected(how, 480) == 960
 
 
 def test_without_a_humidity_nothing_passes_for_corrected():

@@ -170,6 +170,16 @@ def test_a_humidity_that_is_too_old_corrects_nothing():
     assert told["f"]["pm10"] == "D"
 
 
+def test_dust_in_fog_is_flagged_and_the_humidity_is_kept():
+    driver = Damp()
+    driver.humidity = 98
+    told = take(made(driver, {"pm10": {"kappa": 0.33}})[0], driver, 4)
+    assert told["v"] == {"humidity": 98}
+    assert told["f"] == {"pm10": "D"}
+    driver.humidity = 95
+    assert "pm10" in take(made(driver, {"pm10": {"kappa": 0.33}})[0], driver, 4)["v"]
+
+
 def test_a_value_that_a_sensor_has_not_costs_itself_only():
     class Half(Damp):
         humidity = float("nan")

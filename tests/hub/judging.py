@@ -16,7 +16,7 @@ END = 1 << 60
 
 
 class Sites:
-    """Boards `a` and `b` of one site, and board `r` that measures the background of the area for `a`, if asked."""
+    """Boards `a` and `b` of one site, and board `r` elsewhere that measures the background for `a`, if asked."""
 
     def __init__(self, place, background=None, reference=None, instrument=UNSTATED):
         self._instrument = instrument
@@ -24,8 +24,11 @@ class Sites:
         self._place = place
         self._reference = reference
         # Measured at each hour of a day: it holds by day and by night, on whatever clock.
-        hours = () if background is None else range(0, DAY, HOUR)
+        hours = () if background is None or background == "r" else range(0, DAY, HOUR)
         self._backgrounds = [Background("laeq", background, t, 0, END) for t in hours]
+        self._quiet = background == "r"
+        if self._quiet:
+            self._backgrounds = [Background("laeq", None, 0, 0, END, "r")]
 
     def place(self, device):
         return self._place
@@ -34,19 +37,21 @@ class Sites:
         return ("r",) if device == "r" else ("a", "b")
 
     def backgrounds(self, device):
-        return self._backgrounds
+        return () if device == "r" else self._backgrounds
 
     def starting(self, device):
         return self.declared
 
     def instrument(self, device, quantity):
+        if isinstance(self._instrument, dict):
+            return self._instrument.get(device, UNSTATED)
         return self._instrument(quantity) if callable(self._instrument) else self._instrument
 
     def reference(self, device):
         return self._reference if device == "a" else None
 
     def referring(self, device):
-        return ("a",) if device == self._reference else ()
+        return ("a",) if device == self._reference or (self._quiet and device == "r") else ()
 
 
 class Bench:
@@ -57,9 +62,9 @@ class Bench:
         day: the first local day; times of readings are counted from its midnight.
         kind, zone, where, properties: of the site.
         tz: its time zone.
-        background: LAeq of the site at rest; so low that nothing is taken off, unless a test says otherwise.
+        background: LAeq of the site at rest; so low that nothing is taken off, unless a test says otherwise; or "r".
         reference: the board that measures the background of the area.
-        instrument: what is stated of all that measures there; or tells it by quantity.
+        instrument: what is stated of all that measures there; or tells it by quantity; or of each board by id.
     """
 
     def __init__(

@@ -18,6 +18,7 @@ WANTED = {
     *("GB 13271-2014", "GB 13223-2011", "WHO 2021", "EU 2008/50"),
     *("EU 2024/2881", "GB 4915-2013", "GB 9078-1996", "DB44/765-2019", "DB44/2367-2022"),
     *("DB32/4041-2021", "DB32/4437-2022", "DB61/1226-2018", "DB61/941-2018"),
+    *("DB36/1101-2019", "DB52/1700-2022"),
 }
 
 
@@ -290,7 +291,13 @@ def test_stacks():
         assert (STANDARDS[id_].oxygen.void_from, STANDARDS[id_].oxygen.verified) == (19, "U")
 
 
-@pytest.mark.parametrize("id_", ["DB61/1226-2018", "DB61/941-2018", "GB 9078-1996", "GB 4915-2013", "DB32/4041-2021"])
+@pytest.mark.parametrize(
+    "id_",
+    [
+        *("DB61/1226-2018", "DB61/941-2018", "DB36/1101-2019", "DB52/1700-2022"),
+        *("GB 9078-1996", "GB 4915-2013", "DB32/4041-2021"),
+    ],
+)
 def test_what_was_not_found_stands_there_without_a_value(id_):
     unknown = {key for key, limit in limits_of(id_).items() if limit.value is None}
     assert unknown == limits_of(id_).keys() - ({"boundary-pm"} if id_.startswith("DB32") else set())
@@ -316,6 +323,7 @@ def test_who_and_eu():
     assert (before["so2-hour"].value, before["so2-hour"].permitted) == (350, Permitted(24, "year"))
     assert {limit.steps[-1].least_valid for limit in before.values() if limit.steps[-1].window == "year"} == {0.9}
     old, new = limits_of("EU 2008/50"), limits_of("EU 2024/2881")
+    assert (old["pb-year"].value, old["pb-year"].verified, new["pb-year"].verified) == (0.5, "S", "U")
     assert (old["pm10-day"].value, old["pm10-day"].permitted) == (50, Permitted(35, "year"))
     assert (old["no2-hour"].value, old["no2-hour"].permitted) == (200, Permitted(18, "year"))
     assert [old[key].value for key in ("pm25-year", "pm10-year", "no2-year", "o3-8h")] == [25, 40, 40, 120]

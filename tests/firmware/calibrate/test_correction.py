@@ -20,6 +20,7 @@ from firmware.calibrate.correction import (
     zero_span,
 )
 from firmware.calibrate.stability import RULES, Rule, stability
+from firmware.calibrate.steps import Target, dried
 
 NOISE = RULES["noise"]
 
@@ -149,3 +150,12 @@ def test_the_laptop_and_the_board_correct_alike(correction, raw):
     board = Calibration("/nonexistent/calibration.json")
     board.channels = {"pm10": correction}
     assert math.isclose(board.correct({"pm10": raw}, {})["pm10"], apply(correction, raw), abs_tol=1e-9)
+
+
+def test_optical_dust_is_not_calibrated_in_fog():
+    target = Target("fence-1", "dust", "pm10", ("pm10",), {"id": 1, "channels": {"pm10": {"kappa": 0.33}}})
+    assert dried(target, 480, {"humidity": 95.0}) == pytest.approx(100)
+    with pytest.raises(RefusedError, match="humidity of 97 %, above 95 %: calibrate it when the air is drier"):
+        dried(target, 480, {"humidity": 97.0})
+    bare = Target("fence-1", "dust", "pm10", ("pm10",), {"id": 1, "channels": {}})
+    assert dried(bare, 480, {"humidity": 97.0}) == 480

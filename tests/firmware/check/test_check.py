@@ -112,6 +112,18 @@ def test_how_far_a_board_gets_is_told_step_by_step(shown, expected, why):
     assert all(result.remedy.zh for result in results if result.state is ResultState.problem)
 
 
+def of_dust(corrections, damp=True):
+    channels = ["pm25", "pm10", *(["temperature", "humidity"] if damp else [])]
+    (found,) = checkup.humidity(["sds011", "sht3x"], {"id": 3, "channels": corrections}, channels)
+    return found
+
+
+def test_only_optical_dust_needs_a_humidity_correction():
+    assert checkup.humidity(["modbus", "sht3x"], None, ["pm10", "humidity"]) == []
+    assert checkup.humidity(["i2s_mic"], None, ["laeq"]) == []
+    assert [one.state for one in checkup.humidity(["plantower"], None, ["pm1", "pm25", "pm10"])] == ["warning"]
+
+
 @pytest.mark.parametrize(
     ("result", "state", "why"),
     [
@@ -131,6 +143,15 @@ def test_how_far_a_board_gets_is_told_step_by_step(shown, expected, why):
         (checkup.calibration({"id": 3, "due": "2026-11-26"}, dt.date(2026, 11, 26)), "problem", "due 2026-11-26"),
         (checkup.calibration(None, dt.date(2026, 11, 26)), "warning", "never calibrated"),
         (checkup.software("1.0", whole=False), "problem", "damaged"),
+        (of_dust({}), "warning", "no kappa is stated for pm25, pm10: water counts as dust"),
+        (of_dust({"pm10": {"kappa": 0.3}}), "warning", "no kappa is stated for pm25: "),
+        (of_dust({"pm25": {"kappa": 0.3}, "pm10": {"kappa": 0}}), "ok", "pm25 0.3, pm10 0"),
+        (
+            of_dust({"pm25": {"kappa": 0.3}, "pm10": {"kappa": 0.3}}, damp=False),
+            "problem",
+            "no sensor gives a humidity",
+        ),
+        (of_dust({"pm25": {"kappa": 0}, "pm10": {"kappa": 0}}, damp=False), "ok", "pm25 0, pm10 0"),
     ],
 )
 def test_a_finding_is_judged(result, state, why):

@@ -9,7 +9,7 @@ import pytest
 
 from edge import message
 from hub.compliance.consumer import GRACE, NEWS
-from hub.registry.live import City, District
+from hub.registry.live import Background, City, District
 from schemas import load_limits
 from tests.hub.helpers import CITY, LIMITS, Hub, Speaker, at, execute, record
 
@@ -467,6 +467,26 @@ def test_the_background_of_the_area_comes_from_another_site_and_a_late_one_amend
         assert len(hub.verdicts(rule)) == 3
         hear(hub, area.telemetry(*minutes(later + 1800, 30, pm10=140)), now=later + 3610)
         assert (hub.verdicts(rule)[-1]["compared"], hub.verdicts(rule)[-1]["background"]) == (100, 140)
+
+
+def test_a_board_elsewhere_measures_the_background_of_noise_and_a_killed_hub_says_the_same(tmp_path):
+    """73 dB and 70 elsewhere: 3 dB off. In the second window 20 min elsewhere come after the verdict, and amend it."""
+    quiet = (Background(board="stack-1", confirmed="officer"),)
+    tower = msgspec.structs.replace(CITY.sites["tower"], background=quiet)
+    city = msgspec.structs.replace(CITY, sites=CITY.sites | {"tower": tower})
+    with Hub(tmp_path, LIMITS, city) as hub:
+        own, area = Speaker("fence-1"), Speaker("stack-1")
+        hear(hub, area.telemetry(*minutes(NINE, 20, laeq=70.0)), now=NINE + 1205)
+        hub.open()  # nothing is closed first: as after kill -9
+        hear(hub, own.telemetry(*minutes(NINE, 40, laeq=73.0)), now=NINE + WINDOW + 1205)
+        first, second = hub.verdicts("GB 12523-2025 laeq-day")
+        assert (first["outcome"], first["compared"], first["background"]) == ("compliant", 70, 70.0)
+        assert (second["outcome"], second["grade"]) == ("above_uncorrected", "suspicion")
+        hub.open()
+        hear(hub, area.telemetry(*minutes(NINE + 1200, 20, laeq=68.0), seq=21), now=NINE + WINDOW + 1800)
+        amended = hub.verdicts("GB 12523-2025 laeq-day")[-1]
+        assert (amended["outcome"], amended["grade"]) == ("exceeded", "violation")
+        assert (amended["compared"], amended["background"], amended["revision"]) == (71, 68.0, 2)
 
 
 FUGITIVE = [(s, n) for s, n in load_limits() if s.id == "GB 16297-1996" and n.quantity == "tsp"]

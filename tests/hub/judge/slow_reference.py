@@ -125,6 +125,8 @@ def noise(minutes, background, meter):
             if values:
                 wind[start].append(mean(values))
     wet = {start for start, values in minutes.windows("rain b", 20 * MINUTE) if any(value > 0 for value in values)}
+    elsewhere = minutes.windows("laeq area", 20 * MINUTE) if background == "r" else ()
+    area = {start: energy(values) for start, values in elsewhere if len(values) >= 15}
     for key in ("laeq", "lafmax"):
         for start, values in minutes.windows(key, 20 * MINUTE):
             night = not 6 <= local_hour(start) < 22
@@ -141,7 +143,8 @@ def noise(minutes, background, meter):
                 said = INVALID if value is None else meter.says(even(value, 1), 70, share=False)
                 found[rule, start] = tell(said if said[0] == "exceeded" or enough else INVALID, value)
             else:
-                said = level(value, 55 if night else 70, background, meter) if enough else INVALID
+                at_rest = area.get(start) if background == "r" else background
+                said = level(value, 55 if night else 70, at_rest, meter) if enough else INVALID
                 found[rule, start] = tell(said, value)
     return found
 
@@ -249,6 +252,7 @@ RANGES = {
     "pm25": (30, 110),
     "tsp": (600, 2600),
     "pm10 area": (20, 260),
+    "laeq area": (40, 74),
 }
 
 
@@ -279,7 +283,7 @@ def a_story(seed, days=3):
             if values:
                 pieces.append((key, values))
     dice.shuffle(pieces)
-    background = dice.choice((None, 30.0, 55.0, 66.5))
+    background = dice.choice((None, 30.0, 55.0, 66.5, "r", "r"))
     reference, meter = dice.random() < 0.7, STATED[seed % len(STATED)]
     return minutes, pieces, place, first, background, reference, meter, dice
 
@@ -317,6 +321,7 @@ def by_the_engine(pieces, place, first, background, reference, meter, dice):
             "wind b": ("b", "wind_speed"),
             "rain b": ("b", "rain"),
             "pm10 area": ("r", "pm10"),
+            "laeq area": ("r", "laeq"),
         }.get(key, ("a", key))
         for t, value in values:
             bench.engine.add(device, quantity, t, MINUTE, value)

@@ -65,6 +65,17 @@ def test_liaoning_by_the_area_in_windows_of_5_minutes(area, outcome):
     assert site.add("tsp", 8 * HOUR, MINUTE, 800, 900, 1000, 1100, 1200).told() == [(1000, outcome)]
 
 
+def test_in_guizhou_the_local_limit_on_dust_is_open_and_the_national_one_is_not_taken():
+    site = Bench("DB52/1700-2022", "GB 16297-1996", where="Guiyang")
+    site.add("tsp", 0, HOUR, 1200).add("pm10", 0, HOUR, 300)
+    assert {one.rule.id: (one.outcome, one.missing) for one in site.judge()} == {
+        "DB52/1700-2022 tsp": ("open", "value"),
+        "DB52/1700-2022 pm10": ("open", "value"),
+    }
+    before = Bench("DB52/1700-2022", "GB 16297-1996", where="Guizhou", day="2023-02-28").add("tsp", 0, HOUR, 1200)
+    assert before.told("boundary-pm") == [(1200, "exceeded")]
+
+
 def test_hebei_is_above_the_background_which_nobody_knows():
     """Up to 80 it is kept whatever the background; up to 230 it may be kept or not, and nobody is told that it is."""
     site = Bench("DB13/2934-2019", where="CN-HE").add("pm10", 8 * HOUR, HOUR, 80, 81, 230)

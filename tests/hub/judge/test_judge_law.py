@@ -2,6 +2,7 @@
 
 import pytest
 
+from hub.judge import Instrument
 from hub.judge.averaging import percentile
 from tests.hub.judging import DAY, HOUR, MINUTE, Bench
 
@@ -85,6 +86,81 @@ def test_a_level_above_its_limit_is_corrected_by_the_table(background, compared,
     assert [one[:2] for one in said(site)] == [(compared, outcome)]
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "compared", "outcome"),
+    [
+        (50.0, 73, "exceeded"),  # 23 dB apart: nothing is taken off
+        (68.0, 71, "exceeded"),  # 5: 2 dB
+        (70.0, 70, "compliant"),  # 3: 3 dB
+        (71.0, 73, "background_near"),
+        (None, 73, "above_uncorrected"),  # it was not in order then
+    ],
+)
+def test_a_board_that_does_not_hear_the_site_measures_its_background_in_the_same_window(elsewhere, compared, outcome):
+    """73 dB against 70; the window before was quiet elsewhere, which says nothing of this one."""
+    site = Bench(NOISE, background="r").add("laeq", NINE, 20 * MINUTE, 60.0, 73.0)
+    site.add("laeq", NINE, 20 * MINUTE, 40.0, elsewhere, device="r")
+    found = [(one.compared, one.reason or one.outcome, one.background) for one in site.judge()]
+    assert found == [(60, "compliant", 40.0), (compared, outcome, elsewhere)]
+
+
+def test_of_a_board_elsewhere_enough_must_be_measured_and_nothing_be_beyond_it():
+    """14 of 20 min are too little; of a level that is only known to be at least so high nobody knows the difference."""
+    short = Bench(NOISE, background="r").add("laeq", NINE, 20 * MINUTE, 73.0)
+    short.add("laeq", NINE, 14 * MINUTE, 50.0, device="r")
+    clipped = Bench(NOISE, background="r").add("laeq", NINE, 20 * MINUTE, 73.0)
+    clipped.add("laeq", NINE, 19 * MINUTE, 50.0, device="r")
+    clipped.add("laeq at least", NINE + 19 * MINUTE, MINUTE, 95.0, device="r")
+    for site in (short, clipped):
+        assert [(one.outcome, one.grade, one.background) for one in site.judge()] == [
+            ("above_uncorrected", "suspicion", None)
+        ]
+
+
+def test_a_window_waits_for_the_board_elsewhere_and_its_late_records_amend_it():
+    site = Bench(NOISE, background="r").add("laeq", NINE, 20 * MINUTE, 73.0)
+    end = site.midnight + NINE + 20 * MINUTE
+    assert site.told(until=end) == [(73.0, "above_uncorrected")]
+    site.add("laeq", NINE, 20 * MINUTE, 70.0, device="r")
+    assert site.told(until=end) == [(73.0, "compliant")]
+    waiting = Bench(NOISE, background="r").add("laeq", NINE, 20 * MINUTE, 73.0)
+    waiting.add("laeq", NINE, 10 * MINUTE, 70.0, device="r")
+    waiting.engine.reach("a", end)
+    assert waiting.engine.judge("a") == []
+
+
+def test_a_board_elsewhere_gives_windows_that_its_own_site_does_not_have():
+    """It stands at a factory whose zone class is not known, so there are no 20 min of its own."""
+    site = Bench(NOISE, "GB 12348-2008", background="r")
+    own = site.engine._sites.place("a")
+    site.engine._sites.place = lambda device: own._replace(kind="factory") if device == "r" else own
+    site.add("laeq", NINE, 20 * MINUTE, 73.0).add("laeq", NINE, 20 * MINUTE, 70.0, device="r")
+    assert site.told("laeq-day") == [(73.0, "compliant")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "elsewhere", "grade"),
+    [("indicative", 50.0, "suspicion"), ("class_2", 50.0, "violation"), ("", 50.0, "violation")],
+)
+def test_what_an_indicative_board_elsewhere_says_makes_no_violation(kind, elsewhere, grade):
+    meters = {"a": Instrument("class_1", 1.4), "r": Instrument(kind)}
+    site = Bench(NOISE, background="r", instrument=meters).add("laeq", NINE, 20 * MINUTE, 73.0)
+    site.add("laeq", NINE, 20 * MINUTE, elsewhere, device="r")
+    ((one,)) = site.judge()
+    assert (one.outcome, one.grade, one.instrument) == ("exceeded", grade, "class_1")
+    assert one.reason == ("indicative" if grade == "suspicion" else "")
+
+
+def test_what_is_above_whatever_an_indicative_reference_of_dust_says_is_certain():
+    """150 off at most: 300 is above 80 for certain, 200 only because the reference says 100; two are permitted."""
+    meters = {"a": Instrument("type_approved"), "r": Instrument("indicative")}
+    for value, grade in ((300, "violation"), (200, "suspicion")):
+        site = Bench(HEBEI, "GB 3095-2026", where="CN-HE", reference="r", instrument=meters)
+        site.add("pm10", 8 * HOUR, HOUR, *[value] * 3).add("pm10", 8 * HOUR, HOUR, *[100] * 3, device="r")
+        found = [one for one in site.judge() if one.rule.standard.id == HEBEI]
+        assert [(one.outcome, one.grade) for one in found] == [("compliant", "")] * 2 + [("exceeded", grade)]
+
+
 def test_the_highest_level_is_judged_directly():
     site = Bench(NOISE, background=None).add("lafmax", TEN_PM, 20 * MINUTE, 71.0)
     assert said(site) == [(71.0, "exceeded", "violation")]
@@ -125,6 +201,7 @@ def test_a_zone_class_that_is_not_known_likewise():
         ("Xi'an", {"plant": "power_boiler", "fuel": "gas", "boiler": "new"}, "stack_so2"),
         ("Foshan", {"plant": "boiler", "fuel": "coal", "boiler": "new"}, "stack_pm"),
         ("Guangdong", {"plant": "boiler", "fuel": "gas", "boiler": "new"}, "stack_nox"),
+        ("Nanchang", {"plant": "other", "key_industry": "yes"}, "stack_nmhc"),
     ],
 )
 def test_a_local_limit_whose_value_is_not_known_is_open_and_no_national_one_is_taken(where, properties, quantity):
@@ -152,6 +229,16 @@ def test_a_gas_boiler_of_180_mg_per_m3_in_guangdong(city, day, properties, outco
     site.add("stack_nox", 0, HOUR, 180.0).add("stack_o2", 0, HOUR, 3.5)
     found = [one for one in site.judge() if one.binding == "binds"]
     assert [(one.rule.standard.id, one.outcome) for one in found] == [("DB44/765-2019", outcome)]
+
+
+@pytest.mark.parametrize(
+    ("properties", "found"), [({"key_industry": "no"}, [("GB 16297-1996 stack-nmhc", "compliant")]), ({}, [])]
+)
+def test_in_jiangxi_the_national_limit_holds_only_where_no_trade_of_the_province_is_known(properties, found):
+    site = Bench(where="Nanchang", kind="factory", zone="3", plant="other", **properties).add(
+        "stack_nmhc", 0, HOUR, 100
+    )
+    assert [(one.rule.id, one.outcome) for one in site.judge() if one.binding == "binds"] == found
 
 
 def test_organic_compounds_and_other_stacks_in_guangdong():

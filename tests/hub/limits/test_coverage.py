@@ -36,7 +36,7 @@ def rows(run):
 
     def rows_(city):
         *found, summary = map(json.loads, run(city, "--day", "2026-11-28", "--json").splitlines())
-        assert summary == {"summary": True, "rows": len(found)}
+        assert summary["rows"] == len(found)
         return {(row["kind"], *(row["properties"].values() or [None]), row["quantity"]): row for row in found}
 
     return rows_
@@ -65,6 +65,8 @@ def test_every_kind_of_site_and_quantity_of_the_cities_is_answered(rows, city):
         ("Xi'an", ("construction", None, "tsp"), "limit", ["DB61/1078-2017"], ["phase"]),
         ("Nanchang", ("construction", None, "tsp"), "limit", ["GB 16297-1996"], []),
         ("Nanchang", ("factory", "cement", "stack_pm"), "open", ["GB 4915-2013"], ["value"]),
+        ("Nanchang", ("factory", "other", "stack_nmhc"), "open", ["DB36/1101-2019"], ["key_industry"]),
+        ("Nanchang", ("factory", "other", "stack_so2"), "limit", ["GB 16297-1996"], []),
         ("Nanchang", ("construction", None, "so2"), "none", [], []),
     ],
 )
@@ -107,6 +109,15 @@ def test_what_has_no_limit_is_checked_as_limits_are(tmp_path, old, new, told):
     path.write_text(text.replace(old, new), "utf-8")
     with pytest.raises(CatalogueError, match=re.escape(told)):
         load_no_limits(path)
+
+
+def test_what_is_limited_and_not_measured_is_named_and_never_among_what_is_judged(run):
+    *found, summary = map(json.loads, run("Wuxi", "--json").splitlines())
+    named = {one["standard"] for one in summary["unmeasured"]}
+    assert named == {"GB 37822-2019", "GB 14554-93", "GB 22337-2008", "GB 18483-2001"}
+    assert not named & {standard for row in found for standard in row["standards"]}
+    for one in summary["unmeasured"]:
+        assert one["standard"] in run("Wuxi")
 
 
 @pytest.mark.parametrize(

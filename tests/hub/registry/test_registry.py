@@ -278,11 +278,36 @@ def test_a_background_is_in_the_registrys_own_time_and_a_reference_is_a_board(tm
     assert (places.reference("stack-1"), places.backgrounds("stack-1")) == (None, ())
 
 
+def test_a_background_may_be_measured_by_a_board_of_another_site(tmp_path):
+    quiet = 'background = [{board = "stack-1", confirmed = "officer-2", since = 2026-11-20T00:00:00}]'
+    places = Places(load_registry(load_config(make(tmp_path, REGISTRY.replace("# closes in 2027", quiet)))))
+    (told,) = places.backgrounds("fence-1")
+    since = int(dt.datetime(2026, 11, 20, tzinfo=SHANGHAI).timestamp())
+    assert (told.board, told.level, told.since) == ("stack-1", None, since)
+    assert (places.referring("stack-1"), places.reference("fence-1")) == (("fence-1",), None)
+
+
+@pytest.mark.parametrize(
+    ("board", "sentence"),
+    [
+        ("fence-1", "background: board 'fence-1' stands at the site itself and hears it; name one elsewhere"),
+        ("fence-9", "background: there is no board 'fence-9'; add it or mend the name"),
+    ],
+)
+def test_a_board_that_hears_the_site_measures_no_background_of_it(tmp_path, board, sentence):
+    quiet = f'background = [{{board = "{board}", confirmed = "officer-2"}}]'
+    with pytest.raises(ConfigError) as refused:
+        load_registry(load_config(make(tmp_path, REGISTRY.replace("# closes in 2027", quiet))))
+    assert GATE + sentence in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
         ("level = 52.4", "level = -3", "background: level = -3: expected a level in dB(A)"),
-        ("level = 52.4, ", "", "background[0].level is missing; expected a level in dB(A)"),
+        ("level = 52.4, ", "", "background: level is missing; expected a level in dB(A), or board = the id of a board"),
+        ('from = "2026-11-20T12:00", ', "", "background: from is missing; expected a date and time"),
+        ("level = 52.4", 'board = "stack-1"', "background: board = 'stack-1' measures it all the time; leave out"),
         ("T12:20:00", "T11:00:00", "background: to = 2026-11-20 11:00:00+08:00: expected a time later than from"),
         ('confirmed = "officer-2"', "confirmed = 2", "background[0].confirmed = 2: expected who confirms"),
         ('"2026-11-20T12:00"', '"noon"', "background[0].from = 'noon': expected a date and time"),

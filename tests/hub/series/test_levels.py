@@ -15,12 +15,13 @@ from edge import levels as board
 from edge import message
 from edge.aggregate import Aggregator, exceeded
 from hub.judge.windows import LocalTime
-from hub.reports.noise import Step, Window, windows
-from hub.reports.noise import statistics as noise_statistics
 from hub.series.levels import ERROR, PERCENTS, Levels, counted, unpacked
+from hub.series.noise import WIND, Step, Weather, Window, noise, windows
+from hub.series.noise import statistics as noise_statistics
 from hub.series.rollups import counts_between, kept_from
 from hub.wire.messages import TelemetryDecoder
-from tests.hub.helpers import SHANGHAI, Speaker, at
+from schemas import load_limits
+from tests.hub.helpers import SHANGHAI, Speaker, at, record
 from tests.hub.series.test_rollups import Journal, Keeper
 
 START = at("2026-03-02 09:00")
@@ -60,8 +61,8 @@ def recorded(draw):
 @given(recorded(), st.data())
 def test_what_is_merged_in_any_order_is_what_one_pass_gives(records, data):
     journal = Journal()
-    for record in records:
-        journal.add(said(*record), device=data.draw(st.sampled_from(["fence-1", "fence-2"])))
+    for one in records:
+        journal.add(said(*one), device=data.draw(st.sampled_from(["fence-1", "fence-2"])))
     with TemporaryDirectory() as folder, Keeper(folder) as keeper:
         for end in sorted(data.draw(st.sets(st.integers(1, len(journal.entries)), max_size=4))):
             keeper.take(journal.entries[:end])
@@ -256,3 +257,42 @@ def test_windows_follow_the_clock_also_when_it_is_changed():
     found = list(windows(local, start, start + 47 * 3600, Step.part))
     assert [(w.end - w.start) / 3600 for w in found] == [16, 7, 16, 8]
     assert list(windows(LocalTime(SHANGHAI), START, START + 1800, Step.all)) == [Window(START, START + 1800)]
+
+
+def measured(start, count, **values):
+    """Return a record of a minute for each of `count`."""
+    return [record(start + 60 * n, 60, **values) for n in range(count)]
+
+
+def test_wind_and_rain_at_any_board_of_the_site_leave_out_their_10_minutes_and_no_others(keeper):
+    """An hour at 60 dB: in the second 10 min 90 dB in a wind of 6 m/s, in the third 80 dB in a minute of rain.
+
+    In the fourth, gusts, with a mean of 4.9 m/s: it counts, with its 70 dB: 10 lg((3 * 10^6 + 10^7) / 4) = 65.1 dB.
+    """
+    journal = Journal()
+    journal.add(*[said_ for n, level in enumerate((60, 90, 80, 70, 60, 60)) for said_ in loud(n, level)])
+    journal.add(*measured(START + 600, 10, wind_speed=6.0), device="fence-2")
+    journal.add(*measured(START + 1200, 10, rain=0.0), device="fence-2")
+    journal.add(*measured(START + 3060, 1, rain=0.2), device="stack-1")  # of another site
+    journal.add(*measured(START + 1320, 1, rain=0.2), device="fence-2")
+    journal.add(*measured(START + 1800, 5, wind_speed=0.9), device="fence-2")
+    journal.add(*measured(START + 2100, 5, wind_speed=8.9), device="fence-2")
+    keeper.settle(journal.entries)
+    path, local = keeper.folder / "rollups.db", LocalTime(keeper.zone)
+    for place in (("tower", ""), ("", "fence-1")):
+        (found,) = noise(path, local, place, Window(START, START + 3600), Step.all)
+        assert (round(found.laeq, 1), round(found.ld, 1)) == (65.1, 65.1)
+        assert (found.capture, found.left_out, found.counted) == (4 / 6, 2 / 6, 4 / 6)
+        assert (found.levels["l5"], found.levels["l50"]) == (70, 60)
+        (every,) = noise(path, local, place, Window(START, START + 3600), Step.all, Weather.all)
+        assert (every.capture, every.left_out, every.levels["l5"]) == (1, 0, 90)
+    (windy,) = noise(path, local, ("tower", ""), Window(START + 600, START + 1200), Step.all)
+    assert (windy.laeq, windy.ld, windy.levels, windy.capture, windy.left_out) == (None, None, {}, 0, 1)
+
+
+def loud(number, level):
+    return [said(START + 600 * number + 10 * n, [float(level)] * 80) for n in range(60)]
+
+
+def test_wind_and_rain_void_here_what_they_void_in_verdicts():
+    assert {one.weather.wind_below for one, _ in load_limits() if one.weather} == {WIND}

@@ -5,12 +5,16 @@ multiples of 10 min of the local clock, and what is said of it is exact but for 
 (`hub.series.levels.ERROR`). Of boards that count no levels there are none: a mean of L10 is no L10.
 
 By day is 06:00 to 22:00, by night the rest (GB 3096-2008, 3.4; a city may have other hours: U). Ldn weighs them as 16 h
-and 8 h with 10 dB more by night (U). Wind and rain are not left out here; where the law leaves them out, verdicts do.
+and 8 h with 10 dB more by night (U).
+
+What was measured in strong wind, in rain or in snow does not count, and the rest does: each 10 min by the mean wind and
+by any rain that a board of the site has measured in it. Where nothing measures them, nobody knows, and it counts.
 """
 
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -18,13 +22,15 @@ from typing import NamedTuple
 
 from hub.judge.windows import LocalTime
 from hub.series.levels import DEVIATION, PERCENTS, Levels
-from hub.series.rollups import Counted, counts_between, kept_from
+from hub.series.rollups import Counted, counts_between, kept_from, void_between
 from schemas.language import Text
 
 GRAIN = 600
 """Windows begin and end at multiples of it on the local clock [s]."""
 HOUR, MORNING, EVENING = 3600, 6 * 3600, 22 * 3600
 DAY_HOURS, NIGHT_HOURS, PENALTY = 16, 8, 10
+WIND = 5.0
+"""In a mean wind of so many m/s or more noise does not count (GB 12523, 5.4.2 [S]; for GB 3096 [U])."""
 FILE = "rollups.db"
 MOST = 6000
 """Windows in one answer: 40 days have 5,760 of 10 min."""
@@ -40,6 +46,13 @@ class Step(StrEnum):
     hour = "hour"
     part = "part"
     day = "day"
+
+
+class Weather(StrEnum):
+    """Which of the time counts: what was measured without strong wind, rain and snow, or all."""
+
+    valid = "valid"
+    all = "all"
 
 
 class NoSuchTimeError(Exception):
@@ -63,6 +76,7 @@ class Statistics(NamedTuple):
     `laeq`, `ld`, `ln`, `ldn`: dB, None where nothing was measured. `capture`: the share of the window with LAeq.
     `levels`: statistics of the levels by quantity, dB, and `counted`, the share of the window with counts of them.
     `at_least`: those of them that are lower bounds, since the sound was beyond the instrument.
+    `left_out`: the share of the window with LAeq that does not count, for wind, rain or snow; no part of the others.
     """
 
     site: str
@@ -77,9 +91,17 @@ class Statistics(NamedTuple):
     levels: dict[str, float]
     counted: float
     at_least: list[str]
+    left_out: float = 0.0
 
 
-def noise(path: Path, local: LocalTime, place: tuple[str, str], span: Window, step: Step) -> list[Statistics]:
+def noise(
+    path: Path,
+    local: LocalTime,
+    place: tuple[str, str],
+    span: Window,
+    step: Step,
+    weather: Weather = Weather.valid,
+) -> list[Statistics]:
     """Return what is known of a time at a place, from the rollups' database at `path`.
 
     `place`: site and board by id; either may be empty.
@@ -119,7 +141,8 @@ def noise(path: Path, local: LocalTime, place: tuple[str, str], span: Window, st
                 f"超过{MOST}个时段；请缩短时间或加长时段",
             ),
         )
-    return list(statistics(counts_between(path, *place, *span), windows(local, *span, step), local))
+    void = void_between(path, *place, *span, WIND) if weather is Weather.valid else frozenset[tuple[str, int]]()
+    return list(statistics(counts_between(path, *place, *span), windows(local, *span, step), local, void))
 
 
 def windows(local: LocalTime, start: int, end: int, step: Step) -> Iterator[Window]:
@@ -146,10 +169,15 @@ def _end(local: LocalTime, t: int, step: Step) -> int:
     return min(moment for moment in moments if moment > t)
 
 
-def statistics(counted: Iterable[Counted], spans: Iterable[Window], local: LocalTime) -> Iterator[Statistics]:
+def statistics(
+    counted: Iterable[Counted],
+    spans: Iterable[Window],
+    local: LocalTime,
+    void: AbstractSet[tuple[str, int]] = frozenset(),
+) -> Iterator[Statistics]:
     """Yield what is known of each window with something in it: of each board, then of a site with several boards.
 
-    What is counted is sorted by time.
+    What is counted is sorted by time. `void`: site and start of each 10 min that does not count.
 
     Of several boards everything counts alike: each second of sound energy, each level.
     """
@@ -161,10 +189,10 @@ def statistics(counted: Iterable[Counted], spans: Iterable[Window], local: Local
         for span in spans:
             inside = {board: found for board, all_ in sorted(boards.items()) if (found := _inside(all_, span))}
             for board, found in inside.items():
-                yield _of(site, board, found, span, 1, local)
+                yield _of(site, board, found, span, 1, local, void)
             if len(inside) > 1:
                 together = [one for found in inside.values() for one in found]
-                yield _of(site, "", together, span, len(inside), local)
+                yield _of(site, "", together, span, len(inside), local, void)
 
 
 def _inside(all_: list[Counted], span: Window) -> list[Counted]:
@@ -173,9 +201,20 @@ def _inside(all_: list[Counted], span: Window) -> list[Counted]:
     return all_[first:after]
 
 
-def _of(site: str, board: str, found: list[Counted], span: Window, boards: int, local: LocalTime) -> Statistics:
-    day, night, levels = [0.0, 0.0], [0.0, 0.0], Levels()
+def _of(
+    site: str,
+    board: str,
+    found: list[Counted],
+    span: Window,
+    boards: int,
+    local: LocalTime,
+    void: AbstractSet[tuple[str, int]],
+) -> Statistics:
+    day, night, levels, left_out = [0.0, 0.0], [0.0, 0.0], Levels(), 0.0
     for one in found:
+        if (site, one.start) in void:
+            left_out += one.seconds
+            continue
         part = day if MORNING <= local.time_of_day(one.start) < EVENING else night
         part[0] += one.seconds
         part[1] += one.energy
@@ -196,6 +235,7 @@ def _of(site: str, board: str, found: list[Counted], span: Window, boards: int, 
         known,
         min(1.0, (levels.seconds + levels.clipped) / length),
         [quantity for quantity in PERCENTS if quantity in known and not levels.is_certain(known[quantity])],
+        min(1.0, left_out / length),
     )
 
 
