@@ -108,7 +108,7 @@ def verdict_router(
 
 
 def _present(v: KeptVerdict, book: Book, registry: Registry, *, chinese: bool) -> models.Verdict:
-    alert = book.find_window(v.device, v.rule, v.start)
+    alert = book.find_window(v.device, v.rule, v.start, v.site)
     start, end, judged = (datetime.fromtimestamp(t, registry.zone) for t in (v.start, v.end, v.judged))
     return models.Verdict(
         id=v.id,

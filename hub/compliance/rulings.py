@@ -31,6 +31,7 @@ from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
+from hub.wire.topics import Topic
 from schemas.domains.entries import Rule
 from schemas.language import Text
 
@@ -226,9 +227,9 @@ class Rulings:
                     self._watch(*subject)
         return touched
 
-    def _meet(self, subject: tuple[str, str], entry: Entry, t: int) -> bool:
+    def _meet(self, subject: tuple[str, str], place: Topic, t: int, received: float) -> bool:
         """Note where a subject was heard last; tell whether what it said of the moment `t` can still be judged."""
-        place, first = entry.place, self._local.day(t).start
+        first = self._local.day(t).start
         known = self._whom.get(subject) or Known("", "", first, 0)
         if t < known.pruned:
             return False
@@ -240,7 +241,7 @@ class Rulings:
             "INSERT INTO rule_subject (kind, id, district, site, since, heard) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (kind, id) DO UPDATE SET district = excluded.district, site = excluded.site, "
             "since = excluded.since, heard = excluded.heard",
-            (*subject, *now_known[:3], entry.received),
+            (*subject, *now_known[:3], received),
         )
         new = subject not in self._whom
         self._whom[subject] = now_known
@@ -250,14 +251,13 @@ class Rulings:
 
     def _hear(self, entry: Entry) -> set[Key]:
         touched: set[Key] = set()
-        place = entry.place
-        for sample in samples_of(entry):
+        for sample, place in samples_of(entry):
             subjects = [(SITE, place.site), *self._speakers.things(place.device, sample.t)]
             for subject in subjects:
                 keys = self._keys(*subject, place.site)
                 if not keys:
                     continue
-                if not self._meet(subject, entry, sample.t):
+                if not self._meet(subject, place, sample.t, entry.received):
                     continue
                 self._db.execute(
                     "INSERT OR REPLACE INTO rule_sample VALUES (?, ?, ?, ?, ?, ?, ?)",

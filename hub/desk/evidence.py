@@ -1,6 +1,6 @@
 """The evidence of an alert: the messages as they stand in the log, each with how well its origin is proven."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,18 +29,25 @@ class Evidence(NamedTuple):
 
 
 def messages(
-    log: Path, alert: Alert, judged: list[float], key: bytes | None, after: int, most: int
+    log: Path,
+    alert: Alert,
+    judged: list[float],
+    key: bytes | None,
+    after: int,
+    most: int,
+    places: Collection[tuple[str, str]] = (),
 ) -> tuple[list[Evidence], float | None]:
     """Return the messages behind the log's offset `after` that an alert rests on, in their order, at most `most`.
 
-    `judged`: when the verdicts on the alert's windows were given, Unix s. Also returns when the oldest message that the
-    log still keeps was received, Unix s: it forgets them after `keep.days`.
+    `places`: further ones, (district, site), under which its sender may have spoken. `judged`: when the verdicts on the
+    alert's windows were given, Unix s. Also returns when the oldest message that the log still keeps was received, Unix
+    s: it forgets them after `keep.days`.
     """
     if not alert.device or not log.exists():
         return [], None
     with reading_log(log) as reader:
         found = []
-        for entry in _entries(reader, alert, judged, after):
+        for entry in _entries(reader, alert, judged, after, places):
             records = [i for i in entry.intervals if _counts(i, alert)]
             if records or alert.kind != "limit":  # in a board's own trouble, everything that it said meanwhile
                 sealed = key is not None and entry.channel is BOARD
@@ -50,12 +57,15 @@ def messages(
         return found, reader.received(0)
 
 
-def _entries(log: LogReader, alert: Alert, judged: list[float], after: int) -> Iterator[Entry]:
+def _entries(
+    log: LogReader, alert: Alert, judged: list[float], after: int, places: Collection[tuple[str, str]]
+) -> Iterator[Entry]:
     """Go through the sender's messages that were received when the alert's windows were measured or amended."""
     topics = [
         topic
         for channel in CHANNELS.values()
-        for topic in channel.topics(alert.district, alert.site, alert.device)
+        for district, site in dict.fromkeys([(alert.district, alert.site), *places])
+        for topic in channel.topics(district, site, alert.device)
         if not topic.endswith(("/event", "/status", "/reply") if alert.kind == "limit" else "/reply")
     ]
     done = after
@@ -75,4 +85,5 @@ def _spans(log: LogReader, alert: Alert, judged: list[float]) -> list[tuple[int,
 
 
 def _counts(i: Interval, alert: Alert) -> bool:
-    return alert.first <= i.t < alert.last and (alert.quantity in i.values or alert.quantity in i.flagged)
+    there = i.site == alert.site and alert.first <= i.t < alert.last
+    return there and (alert.quantity in i.values or alert.quantity in i.flagged)

@@ -122,7 +122,9 @@ class Presenter:
         """Return the messages on which an alert rests, those behind the offset `after`, at most `most`."""
         judged = judged_at(desk.book.db, alert)
         key = self._registry.keys.get(alert.device)
-        found, oldest = alert_evidence.messages(self._config.data / "log.db", alert, judged, key, after, most + 1)
+        found, oldest = alert_evidence.messages(
+            self._config.data / "log.db", alert, judged, key, after, most + 1, self._places(alert)
+        )
         shown = found[:most]
         return models.Messages(
             messages=[self._message(one, alert.quantity) for one in shown],
@@ -208,6 +210,11 @@ class Presenter:
         neatly = {"value": neat(window.value), "capture": neat(window.capture)}
         return models.JudgedWindow(**self.same(window, models.JudgedWindow) | neatly)
 
+    def _places(self, alert: Alert) -> list[tuple[str, str]]:
+        """Return where else what an alert is about has stood: it may have told from there."""
+        sender = self._registry.sender(alert.device)
+        return [(site.district, site.id) for site in self._registry.places_of(sender)] if sender else []
+
     def _evidence(self, alert: Alert, desk: Desk) -> models.Readings | None:
         device, quantity, start, end = alert.device, alert.quantity, alert.first, alert.last
         if quantity is None or quantity not in self._quantities:
@@ -215,15 +222,21 @@ class Presenter:
         influxql = None
         if self._config.store.kind == "influxdb":  # the log is here, and has them as they were sent
             found, _ = alert_evidence.messages(
-                self._config.data / "log.db", alert, judged_at(desk.book.db, alert), None, 0, MOST_READINGS + 1
+                self._config.data / "log.db",
+                alert,
+                judged_at(desk.book.db, alert),
+                None,
+                0,
+                MOST_READINGS + 1,
+                self._places(alert),
             )
             readings = sorted((one for each in found for one in self._readings(each, quantity)), key=lambda one: one.t)
             family = self._quantities[quantity].family
             asked = f'SELECT "{quantity}" FROM "{family}" WHERE "device" = \'{device}\' '  # noqa: S608 - known names
-            influxql = f"{asked}AND time >= {start}s AND time < {end}s"
+            influxql = f"{asked}AND "site" = '{alert.site}' AND time >= {start}s AND time < {end}s"
         else:
             series = self._config.data / "series.db"
-            rows = stored_readings(series, device, quantity, start, end, MOST_READINGS + 1)
+            rows = stored_readings(series, device, quantity, start, end, MOST_READINGS + 1, alert.site)
             readings = [
                 models.EvidenceReading(t=self.time(t), dt=dt, value=value, flag=flag) for t, dt, value, flag in rows
             ]
