@@ -233,7 +233,7 @@ class Presenter:
             readings = sorted((one for each in found for one in self._readings(each, quantity)), key=lambda one: one.t)
             family = self._quantities[quantity].family
             asked = f'SELECT "{quantity}" FROM "{family}" WHERE "device" = \'{device}\' '  # noqa: S608 - known names
-            influxql = f"{asked}AND "site" = '{alert.site}' AND time >= {start}s AND time < {end}s"
+            influxql = f"{asked}AND \"site\" = '{alert.site}' AND time >= {start}s AND time < {end}s"
         else:
             series = self._config.data / "series.db"
             rows = stored_readings(series, device, quantity, start, end, MOST_READINGS + 1, alert.site)

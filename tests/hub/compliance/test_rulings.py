@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from hub.alerts.book import Book
-from hub.compliance.routes import not_judged, present_ruling
+from hub.compliance.present import not_judged, present_ruling
 from hub.compliance.rule_table import RuleTable
 from hub.compliance.rulings import EVERY, GRACE, NEWS, PRUNE_EVERY, Rulings
 from hub.judge.kinds import KINDS
