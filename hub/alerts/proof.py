@@ -1,8 +1,9 @@
-"""What alerts about limits look up in the tables of judging (`hub.compliance.tables`): it is only read, and only here.
+"""What alerts look up in the tables of judging (`hub.compliance.tables`): it is only read, and only here.
 
-Such an alert is made by judging alone, so wherever there is one, these tables are there, too.
+An alert about a limit or a rule is made by judging alone, so wherever there is one, these tables are there, too.
 """
 
+import json
 import sqlite3
 
 from hub.alerts.records import Alert
@@ -34,6 +35,8 @@ def is_void(db: sqlite3.Connection, alert: Alert) -> bool:
 
 def judged_at(db: sqlite3.Connection, alert: Alert) -> list[float]:
     """Return when each verdict on the windows of an alert was given, Unix s; that of an amended one, too."""
+    if alert.kind == "rule":
+        return [judged for (judged,) in db.execute(f"SELECT DISTINCT judged {_OF_RULE}", _rule(alert))]
     if alert.kind != "limit":
         return []
     rows = db.execute(
@@ -42,3 +45,28 @@ def judged_at(db: sqlite3.Connection, alert: Alert) -> list[float]:
         (alert.device, alert.rule, alert.id, alert.site),
     )
     return [judged for (judged,) in rows]
+
+
+def cited_by(db: sqlite3.Connection, alert: Alert) -> tuple[list[str], int | None]:
+    """Return the identities of the samples on which an alert about a rule rests, and when the first was made, Unix s.
+
+    What nothing can change any more is forgotten there; then that time is not known.
+    """
+    if alert.kind != "rule":
+        return [], None
+    rows = db.execute(f"SELECT DISTINCT value FROM (SELECT evidence {_OF_RULE}), json_each(evidence)", _rule(alert))  # noqa: S608
+    samples = [sample for (sample,) in rows]
+    first = db.execute(
+        "SELECT min(t) FROM rule_sample WHERE id = ? AND sample IN (SELECT value FROM json_each(?))",
+        (alert.device, json.dumps(samples)),
+    ).fetchone()[0]
+    return samples, first
+
+
+_OF_RULE = (
+    "FROM rule_verdict WHERE rule = ? AND subject = ? AND start IN (SELECT start FROM alert_window WHERE alert = ?)"
+)
+
+
+def _rule(alert: Alert) -> tuple[str, str, int]:
+    return alert.rule, alert.device, alert.id

@@ -6,11 +6,11 @@ from datetime import datetime
 from hub.alerts.book import Book
 from hub.compliance import models
 from hub.compliance.rule_table import KeptRuling, unheard
-from hub.compliance.samples import SITE
 from hub.desk.listing import neat
 from hub.judge.kinds import RuleError, params_of
 from hub.judge.records import REASONS as OF_RULES
 from hub.registry.live import Registry
+from hub.things.samples import SITE
 from schemas import domains
 from schemas.language import Lang, Text
 

@@ -16,7 +16,6 @@ import msgspec
 from hub.alerts.ruled import RuleAlerts, Whom
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.rule_table import Key, RuleTable
-from hub.compliance.samples import SITE, Speakers, samples_of
 from hub.compliance.tables import PART
 from hub.config.alerts import Alerting
 from hub.judge.kinds import RuleError, course_of, params_of
@@ -29,6 +28,7 @@ from hub.log.entry import Entry
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
+from hub.things.samples import SITE, Speakers, samples_of
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
 from hub.wire.topics import Topic
