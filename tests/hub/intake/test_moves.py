@@ -1,6 +1,7 @@
 """A board that is moved: each record counts where it was when it was made, once, under whichever topic it comes."""
 
 import datetime as dt
+import json
 import random
 
 import msgspec
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deploy.access import Place, access
 from hub.intake.admission import Admission
 from hub.registry.entries import Earlier, Site
+from hub.upkeep.checks.moves import check_moves
 from tests.hub.helpers import CITY, NOON, QUANTITIES, QUIET, SHANGHAI, Hub, Speaker, record
 
 LEFT, CAME = NOON, NOON + 3600
@@ -174,6 +177,29 @@ def test_windows_of_two_sites_hold_nothing_of_each_other(tmp_path):
         assert {v["device"] for v in newest.values()} == {"fence-1"}
         assert all(v["value"] == pytest.approx(75.0) for (site, _), v in newest.items() if site == "tower")
         assert all(v["value"] == pytest.approx(50.0) for (site, _), v in newest.items() if site == "pit")
+
+
+def test_a_move_that_is_told_late_is_named_with_what_was_judged_at_the_wrong_site(tmp_path):
+    board = Speaker()
+    with Hub(tmp_path) as hub:
+        hub.now = NOON + 3700
+        hub.hear(board.telemetry(*minutes(NOON - 1200, 80, 75.0)))
+        hub.judge()
+        at_tower = [v for v in hub.verdicts() if v["site"] == "tower"]
+        assert check_moves(tmp_path, hub.registry) == []
+        (found,) = check_moves(tmp_path, moved(left=NOON, came=NOON))
+    wrong = [v for v in at_tower if v["start"] >= NOON]
+    assert 0 < len(wrong) < len(at_tower)
+    assert found.state == "warning"
+    assert found.text.en.startswith(f"{len(wrong)} verdicts on fence-1 were given at tower, 2026-03-02 12:00 to ")
+
+
+def test_the_broker_lets_a_board_that_has_moved_speak_from_both_places():
+    said = access({"fence-1": Place("west", "pit")}, {}, {"fence-1": [Place("north", "tower"), Place("west", "pit")]})
+    topics = [rule["topic"] for role in json.loads(said)["roles"] for rule in role["acls"]]
+    for place in ("north/tower", "west/pit"):
+        assert topics.count(f"fenceline/1/{place}/fence-1/telemetry") == 1
+        assert f"fenceline/1/{place}/fence-1/ack" in topics
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
