@@ -90,6 +90,13 @@ COMMANDS = {
         "hub.desk.cli",
         Text("Alerts: list, show, acknowledge, comment, close.", "告警：列出、查看、确认、备注、关闭。"),
     ),
+    "rules": (
+        "hub.compliance.cli",
+        Text(
+            "Verdicts of packs' rules: areas, routes, hours, levels and other kinds.",
+            "领域包规则的判定：区域、路线、时段、液位等。",
+        ),
+    ),
     "notify": ("hub.notify.cli", Text("Prove that alerts reach people.", "验证告警能够送达。")),
     "access": (
         "hub.access.cli",

@@ -1,6 +1,7 @@
 """Who may say and hear what at the broker, as its plugin reads it: mosquitto/access.json, made from the registry.
 
-Each board may publish on its own four topics and subscribe to its own three, word for word, and to nothing else. With a
+Each board may publish on its own four topics and subscribe to its own three, word for word, and to nothing else; one
+that has moved, on those of its earlier places, too. With a
 placeholder for district and site a single certificate could leave retained messages and subscriptions under names
 without end, and the broker keeps each of them in memory and on disk; with an ACL file instead of this plugin, Mosquitto
 2.0 refuses no subscription at all. The price: a board that is new, moved or retired changes this file, and the broker
@@ -8,7 +9,7 @@ reads it when it starts.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 PREFIX = "fenceline/1"
@@ -27,12 +28,15 @@ class Place(NamedTuple):
     site: str
 
 
-def access(boards: Mapping[str, Place], hubs: Mapping[str, str]) -> str:
+def access(
+    boards: Mapping[str, Place], hubs: Mapping[str, str], earlier: Mapping[str, Collection[Place]] | None = None
+) -> str:
     """Return the file's text.
 
     Args:
         boards: places by the name in the board's certificate.
         hubs: districts by the name in the hub's certificate, "+" for all.
+        earlier: where boards that have moved stood before: until it is told its new place, a board speaks from there.
     """
     clients = {"health": _rules("subscribeLiteral", [UPTIME]) + _rules("publishClientReceive", [UPTIME])}
     for name, district in hubs.items():
@@ -42,9 +46,10 @@ def access(boards: Mapping[str, Place], hubs: Mapping[str, str]) -> str:
         clients[name] = _rules("subscribePattern", heard) + _rules("publishClientReceive", heard)
         clients[name] += _rules("publishClientSend", said)
     for name, place in boards.items():
-        own = f"{PREFIX}/{place.district}/{place.site}/{name}"
-        heard = [f"{own}/{kind}" for kind in HEARS]
-        clients[name] = _rules("publishClientSend", [f"{own}/{kind}" for kind in SAYS])
+        places = dict.fromkeys([place, *(earlier or {}).get(name, ())])
+        own = [f"{PREFIX}/{place.district}/{place.site}/{name}" for place in places]
+        heard = [f"{topic}/{kind}" for topic in own for kind in HEARS]
+        clients[name] = _rules("publishClientSend", [f"{topic}/{kind}" for topic in own for kind in SAYS])
         clients[name] += _rules("subscribeLiteral", heard) + _rules("publishClientReceive", heard)
     # What is not allowed below is refused; to unsubscribe harms nobody.
     content = {

@@ -22,6 +22,7 @@ from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, d
 from hub.config.files import ConfigError, load_config
 from hub.config.names import EXPECTED, is_own
 from hub.registry.live import load_entries
+from hub.registry.stays import sites_of
 from schemas.errors import UserError
 from schemas.language import Text
 
@@ -218,10 +219,13 @@ def broker_access(folder: Path) -> Made:
         for id_, one in sorted(entries.boards.items())
         if one.retired is None or one.retired > today
     }
+    earlier = {
+        id_: [Place(entries.sites[site].district, site) for site in sites_of(entries.boards[id_])] for id_ in boards
+    }
     hubs = {"hub": "+"}
     for certificate in sorted((folder / "certs").glob(f"{HUB_OF}*.crt")):
         hubs[certificate.stem] = certificate.stem.removeprefix(HUB_OF)
-    path, text = folder / "mosquitto" / "access.json", access(boards, hubs)
+    path, text = folder / "mosquitto" / "access.json", access(boards, hubs, earlier)
     done = _derived(path, text.encode())
     if done is Done.KEPT:
         return Made(path, done)

@@ -36,9 +36,10 @@ class Book:
         rest = "FROM alert WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
         return {alert.id: alert for alert in select(self.db, Alert, rest, _json(ids))}
 
-    def find_open_alert(self, device: str, rule: str) -> Alert | None:
-        """Return the alert of a cause that is not over."""
-        return select_one(self.db, Alert, f"FROM alert WHERE device = ? AND rule = ? AND {SQL_OPEN}", device, rule)
+    def find_open_alert(self, device: str, rule: str, site: str = "") -> Alert | None:
+        """Return the alert of a cause that is not over; of one that belongs to a site, at that site."""
+        rest = f"FROM alert WHERE device = ? AND rule = ? AND ? IN ('', site) AND {SQL_OPEN}"
+        return select_one(self.db, Alert, rest, device, rule, site)
 
     def find_latest_alert(self, device: str, rule: str) -> Alert | None:
         """Return the newest alert of a cause, whether it is over or not."""
@@ -189,16 +190,18 @@ class Book:
         """Return the judged windows on which an alert rests, in their order."""
         return select(self.db, AlertWindow, "FROM alert_window WHERE alert = ? ORDER BY start", alert)
 
-    def find_window(self, device: str, rule: str, start: int) -> AlertWindow | None:
-        """Return a judged window on which an alert rests, of the newest of several."""
+    def find_window(self, device: str, rule: str, start: int, site: str = "") -> AlertWindow | None:
+        """Return a judged window on which an alert rests, of the newest of several; `site`: of those at a site."""
         return select_one(
             self.db,
             AlertWindow,
-            "FROM alert_window WHERE start = ? AND alert IN (SELECT id FROM alert WHERE device = ? AND rule = ?) "
+            "FROM alert_window WHERE start = ? AND alert IN (SELECT id FROM alert WHERE device = ? AND rule = ? "
+            "AND ? IN ('', site)) "
             "ORDER BY alert DESC",
             start,
             device,
             rule,
+            site,
         )
 
     def worst_window(self, alert: Alert) -> AlertWindow | None:

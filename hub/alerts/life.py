@@ -65,7 +65,7 @@ class Alerts:
         site = self._registry.sites.get(v.site)
         if v.binding != "binds" or site is None or self._amended(v):
             return
-        alert = self._book.find_open_alert(v.device, v.rule)
+        alert = self._book.find_open_alert(v.device, v.rule, v.site)
         if not news:
             if alert and alert.state == "pending" and 0 < alert.early_end <= v.end:
                 self._withdraw(alert, self._too_late(v))
@@ -80,7 +80,7 @@ class Alerts:
     def warn(self, w: Early) -> None:
         """Take an early warning: it makes an alert pending, and is told once, and again when it has become certain."""
         site = self._registry.sites.get(w.site)
-        alert = self._book.find_open_alert(w.device, w.rule)
+        alert = self._book.find_open_alert(w.device, w.rule, w.site)
         if site is None or (alert and (alert.state != "pending" or w.end <= alert.judged_to)):
             return
         if alert and alert.early_end >= w.end and (alert.early_end > w.end or alert.certain >= w.certain):
@@ -124,7 +124,7 @@ class Alerts:
     def _cease(self, alert: Alert, now: float, *, known: bool) -> None:
         """End an alert whose limit is judged no more; a board that has gone dumb does not prove that it is kept."""
         db = self._book.db
-        if not is_dumb(db, alert.device, now - alert.length - GRACE) and not is_void(db, alert):
+        if not is_dumb(db, alert, now - alert.length - GRACE) and not is_void(db, alert):
             self._resolve(alert, Text("no window broke the limit any more", "此后未再出现超标时段"))
         elif not known:
             why = Text(
@@ -197,7 +197,7 @@ class Alerts:
 
     def _amended(self, v: Verdict) -> bool:
         """Take a verdict on a window that an alert rests on already; tell whether it is one."""
-        known = self._book.find_window(v.device, v.rule, v.start)
+        known = self._book.find_window(v.device, v.rule, v.start, v.site)
         alert = self._book.find_alert(known.alert) if known else None
         if known is None or alert is None:
             return False

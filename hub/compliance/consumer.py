@@ -26,7 +26,7 @@ from hub.judge.boards import KEEP, NEVER
 from hub.judge.rules import AT_LEAST
 from hub.judge.verdicts import UNSAID, Verdict
 from hub.judge.windows import DAY, LocalTime
-from hub.limits.places import Places
+from hub.limits.places import Places, device_of
 from hub.log.entry import Entry, Interval
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
@@ -171,27 +171,28 @@ class Compliance:
                 # A board that is back sends its newest record first: it must not close the windows which older ones
                 # will fill.
                 until = min(i.t + i.dt, ahead) if entry.settled else 0
-                before = self._latest.get(i.device, (0, now))[0]
-                self._latest[i.device] = (max(before, until), now)
-                heard.add(i.device)
+                key = self._places.key(i.device, i.site)
+                before = self._latest.get(key, (0, now))[0]
+                self._latest[key] = (max(before, until), now)
+                heard.add(key)
                 for quantity, value in i.values.items():
-                    add(i.device, quantity, i.t, i.dt, value)
+                    add(key, quantity, i.t, i.dt, value)
                 if i.flagged:
-                    self._add_flagged(i)
+                    self._add_flagged(key, i)
         return heard
 
-    def _add_flagged(self, i: Interval) -> None:
+    def _add_flagged(self, key: str, i: Interval) -> None:
         """Note what does not count; of noise that was clipped, the level that is certain does."""
         for quantity in i.flagged:
-            self._engine.add(i.device, quantity, i.t, i.dt, None)
+            self._engine.add(key, quantity, i.t, i.dt, None)
         for quantity, level in i.least.items():
             known = self._plans.quantities.get(quantity)
             if known and not known.flag(level):
-                self._engine.add(i.device, quantity + AT_LEAST, i.t, i.dt, level)
+                self._engine.add(key, quantity + AT_LEAST, i.t, i.dt, level)
         for quantity, since in i.void.items():
             stood_at = i.flagged[quantity][1]
             if stood_at is not None:
-                self._engine.void(i.device, quantity, since, i.t, stood_at)
+                self._engine.void(key, quantity, since, i.t, stood_at)
 
     def _judge(self, heard: set[str], now: float) -> set[str]:
         """Judge what is over at the sites of these boards and at those whose time has come; return their boards."""
@@ -243,11 +244,11 @@ class Compliance:
         site = self._places.site(one.device)
         if site is None:
             return  # taken out of the registry since
-        rule, limit = one.rule, one.rule.limit
+        rule, limit, device = one.rule, one.rule.limit, device_of(one.device)
         verdict = Verdict(
             district=site.district,
             site=site.id,
-            device=one.device,
+            device=device,
             rule=rule.id,
             standard=rule.standard,
             limit=limit,
@@ -270,7 +271,7 @@ class Compliance:
             revision=1,
             judged=now,
             binding=one.binding,
-            proof=self._origins.of(one.device, one.start, one.end),
+            proof=self._origins.of(device, one.start, one.end),
             instrument=one.instrument,
             uncertainty=one.uncertainty,
             decision=one.decision,
@@ -294,7 +295,7 @@ class Compliance:
                 site = self._places.site(device) if rules else None
                 if site:
                     weather = partial(self._engine.weather_voids, device, cell.start)
-                    for warning in warnings_of(rules, cell, site, device, weather):
+                    for warning in warnings_of(rules, cell, site, device_of(device), weather):
                         self._alerts.warn(warning)
 
     def _save_latest(self, devices: set[str]) -> None:

@@ -84,15 +84,15 @@ class RuleTable:
         found: list[Proof] = [proof for (proof,) in rows]
         return max(found, key=PROOFS.index, default="none" if one.evidence else "mac")
 
-    def said(self) -> dict[Key, tuple[list[RuleVerdict], dict[int, int]]]:
-        """Return what holds of all that was said, and the highest revision by start, for each rule and subject."""
-        found: dict[Key, tuple[list[RuleVerdict], dict[int, int]]] = {}
-        together: dict[tuple[Key, float], list[RuleVerdict]] = {}
-        for row in select(self._db, KeptRuling, "FROM rule_verdict ORDER BY id"):
-            key = row.rule, row.subject_kind, row.subject
-            together.setdefault((key, row.judged), []).append(row.verdict())
-        for (key, _), given in together.items():  # the verdicts of one judging take effect together
-            held, revisions = found.setdefault(key, ([], {}))
+    def said(self, key: Key) -> tuple[list[RuleVerdict], dict[int, int]]:
+        """Return what holds of all that was said of a subject by a rule, and the highest revision by start."""
+        held: list[RuleVerdict] = []
+        revisions: dict[int, int] = {}
+        together: dict[float, list[RuleVerdict]] = {}
+        rest = "FROM rule_verdict WHERE rule = ? AND subject_kind = ? AND subject = ? ORDER BY id"
+        for row in select(self._db, KeptRuling, rest, *key):
+            together.setdefault(row.judged, []).append(row.verdict())
+        for given in together.values():  # the verdicts of one judging take effect together
             for one in given:
                 before = next((old for old in held if old.start == one.amends), None)
                 if before is not None:
@@ -101,7 +101,7 @@ class RuleTable:
                 revisions[one.start] = max(one.revision, revisions.get(one.start, 0))
                 if one.reason != "withdrawn":
                     held.append(one)
-        return found
+        return held, revisions
 
     def search(
         self, *, tests: Sequence[tuple[str, object]], before: int | None = None, limit: int = 100

@@ -2,6 +2,10 @@
 
 A consumer of the log with a position of its own. Samples, verdicts, alerts and the position change in one transaction,
 and a docket goes on after a kill from the samples and from what it had said: nothing is judged twice, or missed.
+
+What it rests on is in the database for 8 days, and in memory only as far back as is likely to be needed: 8 days of a
+sample every 10 s are 28 MB a subject. When something older comes of one, it is taken from the database anew, as at the
+start.
 """
 
 import logging
@@ -16,7 +20,6 @@ import msgspec
 from hub.alerts.ruled import RuleAlerts, Whom
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.rule_table import Key, RuleTable
-from hub.compliance.samples import SITE, Speakers, samples_of
 from hub.compliance.tables import PART
 from hub.config.alerts import Alerting
 from hub.judge.kinds import RuleError, course_of, params_of
@@ -29,8 +32,10 @@ from hub.log.entry import Entry
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
+from hub.things.samples import SITE, Speakers, samples_of
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
+from hub.wire.topics import Topic
 from schemas.domains.entries import Rule
 from schemas.language import Text
 
@@ -45,6 +50,11 @@ WINDOWED = ("coverage", "presence")
 """Kinds that judge a window from what lies around it, too: before `since` there may be such samples."""
 REACH = 86_400
 """Samples are kept so much longer for them [s]."""
+HELD = 3600
+"""So long samples stay in memory for certain [s]. What comes later still is judged, too: then all of its subject that
+the database has is gone through again..."""
+WARM = 2.0
+"""...for so long at most before the next entries are taken [s]."""
 PAUSE = 30.0
 """When nothing was taken for so long, the hub's clock was in doubt, or its process stood still [s]."""
 
@@ -91,10 +101,12 @@ class Rulings:
         self._steady = steady
         self._registry = registry
         self._rules = _that_can_be_judged(rules.values())
+        self._by_id = {rule.id: rule for rule in self._rules}
         self._kinds = sorted({rule.of for rule in self._rules if rule.of})
         self._store = ThingStore(self._db)
         self._table = RuleTable(self._db)
         self._alerts = RuleAlerts(self._db, registry, clock, alerting, levels)
+        self._bound: dict[tuple[str, str], bool] = {}  # by rule and site
         self._listening = clock()
         self._taken = steady()
         self._looked = self._pruned = -math.inf
@@ -106,9 +118,13 @@ class Rulings:
 
     def use(self, registry: Registry) -> None:
         """Judge by another registry from now on."""
+        other_time = registry.zone != self._registry.zone
         self._registry = registry
         self._alerts.use(registry)
-        self._ahead = True  # the sites, or the local time, may be others
+        before = self._bound.copy()
+        self._bound.clear()
+        if other_time or any(self._binds(self._by_id[rule], site) != bound for (rule, site), bound in before.items()):
+            self._ahead = True
 
     def position(self) -> int:
         """See `hub.log.consumer.Sink`."""
@@ -153,21 +169,12 @@ class Rulings:
         self._speakers = Speakers(self._world, self._kinds)
         self._until = int(self._db.execute("SELECT until FROM rule_position").fetchone()[0])
         self._dockets: dict[Key, Docket] = {}
-        self._said = self._table.said() if self._rules else {}
-        self._bound: dict[tuple[str, str], bool] = {}
-        self._whom: dict[tuple[str, str], Known] = {}
-        for kind, id_, *known in self._db.execute(
-            "SELECT kind, id, district, site, since, pruned FROM rule_subject"
-        ).fetchall():
-            self._whom[kind, id_] = Known(*known)
-            self._watch(kind, id_)
-        rows = self._db.execute("SELECT kind, id, site, content FROM rule_sample ORDER BY t")
-        for kind, id_, site, content in rows:
-            sample = msgspec.msgpack.decode(content, type=Sample)
-            for key in self._keys(kind, id_, site):
-                self._put(key, sample)
-        self._said = {}
-        self._looked = -math.inf  # whatever is others than when it was judged is judged again
+        self._bound.clear()
+        rows = self._db.execute("SELECT kind, id, district, site, since, pruned FROM rule_subject").fetchall()
+        self._whom: dict[tuple[str, str], Known] = {(kind, id_): Known(*known) for kind, id_, *known in rows}
+        # Subjects that are to be taken from the database: whatever is others than when it was judged is judged again.
+        self._cold = {subject for subject in self._whom if self._keys_of(*subject)}
+        self._looked = -math.inf
         self._ahead = False
 
     def _put(self, key: Key, sample: Sample) -> None:
@@ -176,15 +183,29 @@ class Rulings:
             docket.add([sample])
 
     def _watch(self, kind: str, id_: str) -> None:
-        """Open the dockets of a subject."""
+        """Open the dockets of a subject anew."""
         since = self._whom[kind, id_].since
-        for rule in self._rules:
-            key = rule.id, kind, id_
-            if (rule.of or SITE) == kind and key not in self._dockets:
-                docket = Docket(rule, id_, course_of(rule, self._world, self._local, id_, since), self._local)
-                told, revisions = self._said.get(key, ((), {}))
-                docket.resume([one for one in told if one.start >= since], revisions)
-                self._dockets[key] = docket
+        for key in self._keys_of(kind, id_):
+            rule = self._by_id[key[0]]
+            docket = Docket(rule, id_, course_of(rule, self._world, self._local, id_, since), self._local)
+            told, revisions = self._table.said(key)
+            docket.resume([one for one in told if one.start >= since], revisions)
+            self._dockets[key] = docket
+
+    def _warm(self, kind: str, id_: str) -> None:
+        """Take what there is of a subject from the database."""
+        self._watch(kind, id_)
+        rows = self._db.execute(
+            "SELECT site, content FROM rule_sample WHERE kind = ? AND id = ? ORDER BY t", (kind, id_)
+        )
+        for site, content in rows:
+            sample = msgspec.msgpack.decode(content, type=Sample)
+            for key in self._keys(kind, id_, site):
+                self._put(key, sample)
+        self._cold.discard((kind, id_))
+
+    def _keys_of(self, kind: str, id_: str) -> list[Key]:
+        return [(rule.id, kind, id_) for rule in self._rules if (rule.of or SITE) == kind]
 
     def _keys(self, kind: str, id_: str, site: str) -> list[Key]:
         """Return the dockets that take what was said of a subject at a site."""
@@ -209,8 +230,10 @@ class Rulings:
             self._things = newest
             since = self._world.use(self._store.editions())
             if since < NEVER:
-                for docket in self._dockets.values():
+                for key, docket in self._dockets.items():
                     docket.again(since)
+                    if since < docket.horizon:
+                        self._cold.add(key[1:])
                 touched = set(self._dockets)
         elif now - self._looked < EVERY:
             return touched
@@ -226,21 +249,21 @@ class Rulings:
                     self._watch(*subject)
         return touched
 
-    def _meet(self, subject: tuple[str, str], entry: Entry, t: int) -> bool:
+    def _meet(self, subject: tuple[str, str], place: Topic, t: int, received: float) -> bool:
         """Note where a subject was heard last; tell whether what it said of the moment `t` can still be judged."""
-        place, first = entry.place, self._local.day(t).start
+        first = self._local.day(t).start
         known = self._whom.get(subject) or Known("", "", first, 0)
         if t < known.pruned:
             return False
         now_known = Known(place.district, place.site, min(first, known.since), known.pruned)
         if subject in self._whom and now_known.since < known.since:
             now_known = now_known._replace(since=max(now_known.since, known.pruned))
-            self._ahead = True  # its dockets begin earlier than was known
+            self._cold.add(subject)  # its dockets begin earlier than was known
         self._db.execute(
             "INSERT INTO rule_subject (kind, id, district, site, since, heard) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (kind, id) DO UPDATE SET district = excluded.district, site = excluded.site, "
             "since = excluded.since, heard = excluded.heard",
-            (*subject, *now_known[:3], entry.received),
+            (*subject, *now_known[:3], received),
         )
         new = subject not in self._whom
         self._whom[subject] = now_known
@@ -250,20 +273,21 @@ class Rulings:
 
     def _hear(self, entry: Entry) -> set[Key]:
         touched: set[Key] = set()
-        place = entry.place
-        for sample in samples_of(entry):
+        for sample, place in samples_of(entry):
             subjects = [(SITE, place.site), *self._speakers.things(place.device, sample.t)]
             for subject in subjects:
                 keys = self._keys(*subject, place.site)
                 if not keys:
                     continue
-                if not self._meet(subject, entry, sample.t):
+                if not self._meet(subject, place, sample.t, entry.received):
                     continue
                 self._db.execute(
                     "INSERT OR REPLACE INTO rule_sample VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (*subject, sample.id, sample.t, place.site, entry.proof, msgspec.msgpack.encode(sample)),
                 )
-                for key in keys:
+                if subject not in self._cold and any(sample.t < self._dockets[key].horizon for key in keys):
+                    self._cold.add(subject)
+                for key in () if subject in self._cold else keys:
                     self._put(key, sample)
                 touched.update(keys)
         return touched
@@ -280,11 +304,20 @@ class Rulings:
             self._db.execute("UPDATE rule_position SET until = ?", (until,))
 
     def _judge(self, keys: set[Key], now: float) -> None:
-        for key in sorted(keys):
+        """Judge; of those that are to be taken from the database, as many as there is time for, and one at least."""
+        began, warmed = time.perf_counter(), 0
+        for key in sorted(keys.union(*(self._keys_of(*subject) for subject in self._cold))):
+            if key[1:] in self._cold:
+                if warmed and time.perf_counter() - began > WARM:
+                    continue
+                self._warm(*key[1:])
+                warmed += 1
             docket = self._dockets[key]
             open_before = {one.start for one in docket.holding if one.open}
             for one in docket.judge(self._until, now):
                 self._record(one, docket.rule, key[1], went_on=one.amends in open_before, now=now)
+            if docket.oldest < self._until - 2 * HELD:
+                docket.forget(self._until - HELD)
 
     def _record(self, one: RuleVerdict, rule: Rule, kind: str, *, went_on: bool, now: float) -> None:
         where = self._whom[kind, one.subject]
@@ -302,12 +335,16 @@ class Rulings:
         return Text(f"{thing.en} ({id_})", f"{thing.zh}（{id_}）") if thing else Text(id_, id_)
 
     def _goes_on(self, subject: str, rule: str) -> bool:
-        return any(key[0] == rule and key[2] == subject and docket.going_on for key, docket in self._dockets.items())
+        """Tell whether a subject breaks a rule just now; of one that is still to be looked at, it may."""
+        goes_on = (key[0] == rule and key[2] == subject and docket.going_on for key, docket in self._dockets.items())
+        return any(id_ == subject for _, id_ in self._cold) or any(goes_on)
 
     def _prune(self, now: float) -> None:
         """Let go of samples that nothing can change any more: of a subject, as far back as each of its rules needs."""
         wanted: dict[tuple[str, str], int] = {}
         for (_, kind, id_), docket in self._dockets.items():
+            if (kind, id_) in self._cold:
+                continue
             bound = docket.keeps_from(int(min(now, self._until) - KEEP))
             wanted[kind, id_] = min(bound, wanted.get((kind, id_), bound))
         for (kind, id_), bound in wanted.items():
@@ -316,7 +353,10 @@ class Rulings:
                 "UPDATE rule_subject SET since = ?, pruned = ? WHERE kind = ? AND id = ? AND since < ?",
                 (bound, bound, kind, id_, bound),
             ).rowcount
-            self._ahead = self._ahead or moved > 0  # the dockets begin anew where the samples do
+            if moved:  # the dockets begin anew where the samples do
+                known = self._whom[kind, id_]
+                self._whom[kind, id_] = known._replace(since=max(bound, known.since), pruned=max(bound, known.pruned))
+                self._cold.add((kind, id_))
 
 
 def _that_can_be_judged(rules: Iterable[Rule]) -> list[Rule]:

@@ -14,7 +14,7 @@ SELECT count(*), sum(outcome = 'exceeded' AND grade != 'suspicion'),
     sum(outcome = 'invalid'), sum(iif(outcome = 'exceeded' AND grade != 'suspicion', end - start, 0)),
     avg(valid_share), max(iif(outcome = 'invalid', NULL, value))
 FROM (SELECT start, end, outcome, grade, value, valid_share, max(revision) FROM verdict
-    WHERE device = ? AND rule = ? AND start >= ? AND start < ? GROUP BY start)
+    WHERE device = ? AND rule = ? AND site = ? AND start >= ? AND start < ? GROUP BY start)
 """
 # Of a window's verdicts, the one with the highest revision counts: SQLite takes the other columns from its row, too.
 
@@ -116,8 +116,8 @@ class VerdictTable:
 
     def earlier(self, v: Verdict) -> list[KeptVerdict]:
         """Return the verdicts that were given on the window of `v`, in their order."""
-        rest = "FROM verdict WHERE device = ? AND rule = ? AND start = ? ORDER BY revision"
-        return select(self._db, KeptVerdict, rest, v.device, v.rule, v.start)
+        rest = "FROM verdict WHERE device = ? AND rule = ? AND start = ? AND site = ? ORDER BY revision"
+        return select(self._db, KeptVerdict, rest, v.device, v.rule, v.start, v.site)
 
     def search(
         self,
@@ -162,6 +162,6 @@ class VerdictTable:
         """Return the number of the newest verdict, 0 when there is none."""
         return int(self._db.execute("SELECT ifnull(max(id), 0) FROM verdict").fetchone()[0])
 
-    def count(self, device: str, rule: str, start: int, end: int) -> Counted:
-        """Return what the verdicts on windows that begin in `start` <= t < `end` (Unix s) come to."""
-        return Counted(*self._db.execute(COUNTED, (device, rule, start, end)).fetchone())
+    def count(self, device: str, rule: str, site: str, start: int, end: int) -> Counted:
+        """Return what the verdicts at a site on windows that begin in `start` <= t < `end` (Unix s) come to."""
+        return Counted(*self._db.execute(COUNTED, (device, rule, site, start, end)).fetchone())

@@ -155,6 +155,18 @@ class Readings(BaseModel):
     influxql: Annotated[str | None, Field(description="how to ask for them where InfluxDB keeps them")] = None
 
 
+class EvidenceSample(BaseModel):
+    """What a message says of one instant, as a rule has taken it."""
+
+    id: Annotated[str, Field(description="its identity, which verdicts cite")]
+    t: datetime
+    lat: Annotated[float | None, Field(description="degrees, WGS-84; null: no position")]
+    lon: float | None
+    radius: Annotated[float, Field(description="error radius of the position [m]")]
+    speed: Annotated[float | None, Field(description="km/h")]
+    states: dict[str, str | float | bool | None]
+
+
 class Message(BaseModel):
     """A message as it stands in the log. `payload` is verbatim: a board's MAC covers every byte before `,"mac"`."""
 
@@ -173,6 +185,7 @@ class Message(BaseModel):
     readings: Annotated[
         list[EvidenceReading], Field(description="the alert's quantity in its windows, as this message has it")
     ]
+    samples: Annotated[list[EvidenceSample], Field(description="of an alert about a rule: what its verdicts cite")]
 
 
 class Messages(BaseModel):

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from hub.alerts.facts import OUTCOMES
 from hub.alerts.maintenance import Maintenance
-from hub.alerts.proof import judged_at
+from hub.alerts.proof import cited_by, judged_at
 from hub.alerts.records import Alert, AlertEvent, AlertWindow
 from hub.alerts.text import SENDING, WHAT, clause_of
 from hub.config.files import Config
@@ -17,6 +17,7 @@ from hub.desk import models
 from hub.desk.desk import Desk
 from hub.desk.listing import listed, neat
 from hub.desk.told import notifications_of
+from hub.judge.records import Sample
 from hub.limits.view import averaging_text
 from hub.registry.instruments import CLASSES, DECISIONS, instrument_for
 from hub.registry.live import Board, Registry, Station
@@ -121,8 +122,11 @@ class Presenter:
     def messages(self, alert: Alert, desk: Desk, after: int, most: int) -> models.Messages:
         """Return the messages on which an alert rests, those behind the offset `after`, at most `most`."""
         judged = judged_at(desk.book.db, alert)
-        key = self._registry.keys.get(alert.device)
-        found, oldest = alert_evidence.messages(self._config.data / "log.db", alert, judged, key, after, most + 1)
+        cited = alert_evidence.Cited(*cited_by(desk.book.db, alert))
+        sources = self._sources(alert, cited)
+        found, oldest = alert_evidence.messages(
+            self._config.data / "log.db", alert, judged, sources, after, most + 1, cited
+        )
         shown = found[:most]
         return models.Messages(
             messages=[self._message(one, alert.quantity) for one in shown],
@@ -144,6 +148,18 @@ class Presenter:
             mac=payload[-66:-2] if sealed else "",
             authentic=one.authentic,
             readings=self._readings(one, quantity),
+            samples=[self._sample(sample) for sample in one.samples],
+        )
+
+    def _sample(self, sample: Sample) -> models.EvidenceSample:
+        return models.EvidenceSample(
+            id=sample.id,
+            t=self.time(sample.t),
+            lat=sample.lat,
+            lon=sample.lon,
+            radius=sample.radius,
+            speed=sample.speed,
+            states=dict(sample.states),
         )
 
     def _readings(self, one: alert_evidence.Evidence, quantity: str | None) -> list[models.EvidenceReading]:
@@ -208,22 +224,33 @@ class Presenter:
         neatly = {"value": neat(window.value), "capture": neat(window.capture)}
         return models.JudgedWindow(**self.same(window, models.JudgedWindow) | neatly)
 
+    def _sources(self, alert: Alert, cited: alert_evidence.Cited) -> dict[str, alert_evidence.Source]:
+        """Return whose messages an alert rests on: those of its board, or of all that spoke for a rule's subject."""
+        about = [one.partition("/")[0] for one in cited.samples] if alert.kind == "rule" else [alert.device]
+        found = {}
+        for device in filter(None, dict.fromkeys(about)):
+            sender = self._registry.sender(device)
+            places = [(site.district, site.id) for site in self._registry.places_of(sender)] if sender else []
+            found[device] = alert_evidence.Source(self._registry.keys.get(device), places)
+        return found
+
     def _evidence(self, alert: Alert, desk: Desk) -> models.Readings | None:
         device, quantity, start, end = alert.device, alert.quantity, alert.first, alert.last
         if quantity is None or quantity not in self._quantities:
             return None
         influxql = None
         if self._config.store.kind == "influxdb":  # the log is here, and has them as they were sent
+            sources = self._sources(alert, alert_evidence.NOTHING_CITED)
             found, _ = alert_evidence.messages(
-                self._config.data / "log.db", alert, judged_at(desk.book.db, alert), None, 0, MOST_READINGS + 1
+                self._config.data / "log.db", alert, judged_at(desk.book.db, alert), sources, 0, MOST_READINGS + 1
             )
             readings = sorted((one for each in found for one in self._readings(each, quantity)), key=lambda one: one.t)
             family = self._quantities[quantity].family
             asked = f'SELECT "{quantity}" FROM "{family}" WHERE "device" = \'{device}\' '  # noqa: S608 - known names
-            influxql = f"{asked}AND time >= {start}s AND time < {end}s"
+            influxql = f"{asked}AND \"site\" = '{alert.site}' AND time >= {start}s AND time < {end}s"
         else:
             series = self._config.data / "series.db"
-            rows = stored_readings(series, device, quantity, start, end, MOST_READINGS + 1)
+            rows = stored_readings(series, device, quantity, start, end, MOST_READINGS + 1, alert.site)
             readings = [
                 models.EvidenceReading(t=self.time(t), dt=dt, value=value, flag=flag) for t, dt, value, flag in rows
             ]

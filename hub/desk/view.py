@@ -141,8 +141,9 @@ class AlertsView:
             if message.proof != "mac":
                 key = "not_proven" if message.proof == "none" else message.proof
             values = " ".join(f"{shown(r.value)}{'' if r.flag == 'N' else r.flag}" for r in message.readings)
-            what = values or message.topic.rpartition("/")[2]
-            cells = (str(message.offset), shown_time(message.received), _records(message.readings), what)
+            what = values or "; ".join(map(_said, message.samples)) or message.topic.rpartition("/")[2]
+            times = _records(message.readings) if message.readings else _times(message.samples)
+            cells = (str(message.offset), shown_time(message.received), times, what)
             rows.append((*cells, Cell(self.text(key), style)))
         heads = [self.text(key) for key in ("offset", "received", "records", "values", "mac")]
         table(heads, rows, numbers=(0,))
@@ -200,6 +201,21 @@ def _records(readings: "list[models.EvidenceReading]") -> str:
         return "-"
     end = readings[-1].t + timedelta(seconds=readings[-1].dt)
     return f"{readings[0].t:%H:%M:%S}-{end:%H:%M:%S}"
+
+
+def _times(samples: "list[models.EvidenceSample]") -> str:
+    return "-".join(f"{t:%H:%M:%S}" for t in dict.fromkeys(one.t for one in (*samples[:1], *samples[-1:]))) or "-"
+
+
+def _said(sample: "models.EvidenceSample") -> str:
+    """Return what a sample says, in a line."""
+    parts = [] if sample.lat is None or sample.lon is None else [f"{sample.lat:.5f}, {sample.lon:.5f}"]
+    parts += [] if sample.speed is None else [f"{sample.speed:g} km/h"]
+    return " ".join([*parts, *(f"{name}={_plain(value)}" for name, value in sample.states.items())])
+
+
+def _plain(value: str | float | bool | None) -> str:
+    return f"{value:g}" if isinstance(value, float) else "-" if value is None else str(value).lower()
 
 
 def windows_of(windows: "list[tuple[models.JudgedWindow, str]]", unit: str | None) -> list[str]:

@@ -1,20 +1,22 @@
 """Decides on one message: admitted, or refused with a reason. Looks only at the message, the registry and the clock."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 
 import msgspec
 
 from hub.intake.plausibility import Plausibility
+from hub.intake.standing import belongs, placed
 from hub.log.outcomes import Admitted, Finding, Refused
-from hub.registry.live import Registry
-from hub.wire.channels import CHANNELS, Measured, Proof, channel
+from hub.registry.live import Board, Registry, Sender
+from hub.registry.stays import has_moved
+from hub.wire.channels import CHANNELS, Measured, Proof, Said, channel
 from hub.wire.messages import DECODERS, KINDS, Event, Message, Status, Telemetry, TelemetryDecoder
 from hub.wire.outline import NOTHING, event_number, outline
 from hub.wire.seal import authentic
 from hub.wire.times import MOST_AHEAD, MOST_BEHIND
-from hub.wire.topics import PREFIX, split
+from hub.wire.topics import PREFIX, Topic, split
 from schemas import Quantity
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -25,13 +27,23 @@ log = logging.getLogger("hub.admission")
 
 
 class Admission:
-    """Judges messages against one registry and one catalogue; `clock` gives Unix time in s."""
+    """Judges messages against one registry and one catalogue; `clock` gives Unix time in s.
 
-    def __init__(self, registry: Registry, quantities: dict[str, Quantity], clock: Callable[[], float]) -> None:
+    `districts`: those of this hub; none: all. What was made in another one does not count here.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        quantities: dict[str, Quantity],
+        clock: Callable[[], float],
+        districts: Collection[str] = (),
+    ) -> None:
         self._registry = registry
         self._plausibility = Plausibility(quantities)
         self._decode = TelemetryDecoder(self._plausibility.known).decode_known
         self._clock = clock
+        self._districts = districts
         self._ends: dict[str, float] = {}
 
     def use(self, registry: Registry) -> None:
@@ -59,31 +71,40 @@ class Admission:
             return Refused(topic, payload, device, reason, detail)
         # From here on the message is the board's own: whatever it says, it is kept and done with.
         try:
-            if board.retired and registry.is_retired(device, self._today()):
-                return self._set_aside(
-                    topic, payload, device, "retired_board", f"board {device!r} is retired since {board.retired}"
-                )
-            home = registry.sites[board.site]
-            if site != home.id or district != home.district:
-                detail = f"the board belongs to {home.district}/{home.id}"
-                return self._set_aside(topic, payload, device, "wrong_topic", detail)
-            if kind != "telemetry":
-                said = DECODERS[kind].decode(payload)
-                problem = self._out_of_time(said)
-                findings: list[Finding] = []
-            else:
-                said, known = self._decode(payload)
-                problem = self._problem(device, said, known=known)
-                findings = [] if problem else self._plausibility.check(device, said)
-            if problem:
-                return self._set_aside(topic, payload, device, *problem)
+            return self._judge_own(topic, payload, board, Topic(district, site, device, kind))
         except UNREADABLE as error:
             return self._set_aside(topic, payload, device, "schema", str(error))
         except Exception as error:
             # One message that shows a mistake of ours must not keep all the others from being heard.
             log.exception("a message on %s could not be judged; it is in quarantine", topic)
             return self._set_aside(topic, payload, device, "internal", repr(error))
-        return Admitted(topic, payload, district, site, device, kind, said, findings)
+
+    def _judge_own(self, topic: str, payload: bytes, board: Board, place: Topic) -> Admitted | Refused:
+        """Return what becomes of a message that its board has sealed."""
+        registry, (district, site, device, kind) = self._registry, place
+        if board.retired and registry.is_retired(device, self._today()):
+            return self._set_aside(
+                topic, payload, device, "retired_board", f"board {device!r} is retired since {board.retired}"
+            )
+        if elsewhere := _elsewhere(registry, board, place):
+            return self._set_aside(topic, payload, device, "wrong_topic", f"the board belongs to {elsewhere}")
+        if kind != "telemetry":
+            said = DECODERS[kind].decode(payload)
+            problem = self._out_of_time(said)
+            findings: list[Finding] = []
+        else:
+            said, known = self._decode(payload)
+            problem = self._problem(device, said, known=known)
+            findings = [] if problem else self._plausibility.check(device, said)
+        if problem:
+            return self._set_aside(topic, payload, device, *problem)
+        admitted = Admitted(topic, payload, district, site, device, kind, said, findings)
+        if has_moved(board):
+            admitted = placed(admitted, board, registry, self._districts)
+            apart = admitted.apart
+            if apart and (not isinstance(said, Telemetry) or len(apart.indices) == len(said.records)):
+                return self._set_aside(topic, payload, device, apart.reason, apart.detail)
+        return admitted
 
     def _judge_other(self, topic: str, payload: bytes) -> Admitted | Refused:
         if any(topic.startswith(prefix) for prefix in CHANNELS if prefix != PREFIX):
@@ -114,23 +135,32 @@ class Admission:
         try:
             if sender.retired and self._today() >= sender.retired:
                 return aside("retired_board", f"{source!r} is retired since {sender.retired}")
-            home = registry.sites[sender.site]
-            if place.site != home.id or place.district != home.district:
-                return aside("wrong_topic", f"it belongs to {home.district}/{home.id}")
-            message = decode(payload)
-            findings: list[Finding] = []
-            if isinstance(message, Measured):
-                problem = self._problem_of(message)
-                if problem:
-                    return aside(*problem)
-                findings = self._plausibility.check_range(message.records)
+            if elsewhere := _elsewhere(registry, sender, place):
+                return aside("wrong_topic", f"it belongs to {elsewhere}")
+            return self._judge_decoded(topic, payload, sender, place, decode(payload), proof)
         except (*UNREADABLE, ValueError) as error:
             return aside("schema", str(error))
         except Exception as error:
             log.exception("a message on %s could not be judged; it is in quarantine", topic)
             return aside("internal", repr(error))
+
+    def _judge_decoded(
+        self, topic: str, payload: bytes, sender: Sender, place: Topic, message: Said, proof: Proof | None
+    ) -> Admitted | Refused:
+        problem = self._problem_of(message) if isinstance(message, Measured) else None
+        findings = (
+            [] if problem or not isinstance(message, Measured) else self._plausibility.check_range(message.records)
+        )
         district, site, _, kind = place
-        return Admitted(topic, payload, district, site, sender.id, kind, message, findings, proof)
+        admitted = Admitted(topic, payload, district, site, sender.id, kind, message, findings, proof)
+        if has_moved(sender) and not problem:
+            admitted = placed(admitted, sender, self._registry, self._districts)
+            # Such a message is known by its bytes, and taken as a whole or not at all.
+            problem = (admitted.apart.reason, admitted.apart.detail) if admitted.apart else None
+        if problem is None:
+            return admitted
+        known = (proof or channel(topic)[0].proof) != "none"
+        return Refused(topic, payload, sender.id, *problem, authentic=known, proof=proof)
 
     def _problem_of(self, message: Measured) -> tuple[str, str] | None:
         """Return why records without numbers cannot be used, or None."""
@@ -205,6 +235,16 @@ class Admission:
                     return "unknown_quantity", f"record {number}: {unknown!r} is not in the catalogue of quantities"
             number += 1
         return None
+
+
+def _elsewhere(registry: Registry, sender: Sender, place: Topic) -> str:
+    """Return where a sender belongs, if it has never spoken under the topics of this place."""
+    home = registry.sites[sender.site]
+    if (place.site == home.id and place.district == home.district) or (
+        has_moved(sender) and belongs(registry, sender, place.district, place.site)
+    ):
+        return ""
+    return f"{home.district}/{home.id}"
 
 
 def _why_not_authentic(payload: bytes) -> tuple[str, str]:

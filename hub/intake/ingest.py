@@ -252,10 +252,11 @@ class Ingest(threading.Thread):
             log.warning("chores are put off: the log %s", explain(error, self._data))
 
     def _ask_again(self) -> None:
-        """Ask for what boards said before somebody registered them, or while they were retired."""
+        """Ask for what boards said before somebody registered them, or said where they stand, or while retired."""
         registry, zone = self._registry.current, self._registry.current.zone
         today = datetime.fromtimestamp(self._clock.now(), zone).date()
         known = registry.boards.keys() & registry.keys.keys()
-        self._log.ask_for("unknown_board", lambda device: device in known)
+        for reason in ("unknown_board", "wrong_topic", "nowhere", "other_district"):
+            self._log.ask_for(reason, lambda device: device in known)
         self._log.ask_for("retired_board", lambda device: device in known and not registry.is_retired(device, today))
         self._asked = True

@@ -8,21 +8,33 @@ from hub.judge import Background, Instrument, Place
 from hub.judge.boards import NEVER
 from hub.registry.instruments import instrument_for, uncertainty_of
 from hub.registry.live import City, District, Registry, Site, Terminal
+from hub.registry.stays import has_moved, sites_of
 from schemas import jurisdictions_of
 
+AT = "@"
+"""Stands in a key between a board's id and the site; no id has it."""
 COUNTRY = "CN"
 """Where a city lies that does not say."""
 
 
 class Places:
-    """The sites of a registry's boards, stations and terminals (`hub.judge.boards.Sites`)."""
+    """The sites of a registry's boards, stations and terminals (`hub.judge.boards.Sites`).
+
+    What is judged has a key: the id of a board, or, of one that has moved, for every site but its first ``ID@SITE``. So
+    the windows of one site hold nothing that was measured at another, and go on when late records come.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._first: dict[str, str] = {}  # by id of what has moved, its first site
         boards: dict[str, list[str]] = {}
         for sender in registry.senders():
-            boards.setdefault(sender.site, []).append(sender.id)
-        self._boards = {site: tuple(sorted(devices)) for site, devices in boards.items()}
+            sites = sites_of(sender)
+            if has_moved(sender):
+                self._first[sender.id] = sites[0]
+            for site in sites:
+                boards.setdefault(site, []).append(self.key(sender.id, site))
+        self._boards = {site: tuple(sorted(keys)) for site, keys in boards.items()}
         self._place = lru_cache(4096)(self._place_of)
         self.starting = lru_cache(4096)(self._starting_of)
         """See `hub.judge.boards.Sites`."""
@@ -31,30 +43,38 @@ class Places:
         self.backgrounds = lru_cache(4096)(self._backgrounds_of)
         """See `hub.judge.boards.Sites`."""
         self._referring: dict[str, list[str]] = {}
-        for sender in registry.senders():
-            measuring = [self.reference(sender.id), *(one.board for one in self.backgrounds(sender.id))]
-            for board in dict.fromkeys(filter(None, measuring)):
-                self._referring.setdefault(board, []).append(sender.id)
+        for keys in self._boards.values():
+            for key in keys:
+                measuring = [self.reference(key), *(one.board for one in self.backgrounds(key))]
+                for board in dict.fromkeys(filter(None, measuring)):
+                    self._referring.setdefault(board, []).append(key)
+
+    def key(self, device: str, site: str) -> str:
+        """Return by what is judged what a board measures at a site."""
+        first = self._first.get(device, site)
+        return device if first == site else f"{device}{AT}{site}"
 
     def site(self, device: str) -> Site | None:
-        """Return a board's site; None: the board is not registered."""
-        board = self._registry.sender(device)
-        return self._registry.sites.get(board.site) if board else None
+        """Return the site that a key stands for; None: its board is not registered."""
+        id_, _, site = device.partition(AT)
+        board = self._registry.sender(id_)
+        return self._registry.sites.get(site or self._first.get(id_, board.site)) if board else None
 
     def group(self, device: str) -> str:
         """Return what the boards of a site have in common: its id; of a board that is not registered, its own."""
-        board = self._registry.sender(device)
-        return board.site if board else device
+        site = self.site(device)
+        return site.id if site else device
 
     def place(self, device: str) -> Place | None:
         """See `hub.judge.boards.Sites`."""
-        board = self._registry.sender(device)
-        return self._place(board.site) if board else None
+        site = self.site(device)
+        return self._place(site.id) if site else None
 
     def neighbours(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
-        board = self._registry.sender(device)
-        return self._boards[board.site] if board else (device,)
+        site = self.site(device)
+        # A key of a site where the registry no longer has it stands alone.
+        return self._boards.get(site.id, (device,)) if site else (device,)
 
     def reference(self, device: str) -> str | None:
         """See `hub.judge.boards.Sites`."""
@@ -63,11 +83,16 @@ class Places:
             return None
         district = self._registry.named_districts.get(site.district)
         found = site.reference or (district.reference if district else None)
-        return found if found and found != device and self._registry.sender(found) else None
+        return self._standing(found) if found and found != device_of(device) else None
 
     def referring(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
         return tuple(self._referring.get(device, ()))
+
+    def _standing(self, id_: str) -> str | None:
+        """Return the key of a board where it stands now; None: it is not registered."""
+        sender = self._registry.sender(id_)
+        return self.key(sender.id, sender.site) if sender else None
 
     def _backgrounds_of(self, device: str) -> tuple[Background, ...]:
         site = self.site(device)
@@ -78,10 +103,10 @@ class Places:
                 _second(one.from_, 0),
                 _second(one.since or one.from_, 0),
                 _second(one.until, NEVER),
-                one.board or "",
+                (self._standing(one.board) if one.board else None) or "",
             )
             for one in (site.background if site else ())
-            if one.board is None or self._registry.sender(one.board)
+            if one.board is None or self._standing(one.board)
         )
 
     def _starting_of(self, device: str) -> tuple[tuple[int, int], ...]:
@@ -90,7 +115,7 @@ class Places:
         return tuple((int(one.from_.timestamp()), int(one.to.timestamp())) for one in declared)
 
     def _instrument_of(self, device: str, quantity: str) -> Instrument:
-        sender, site = self._registry.sender(device), self.site(device)
+        sender, site = self._registry.sender(device_of(device)), self.site(device)
         if sender is None or site is None or isinstance(sender, Terminal):
             return Instrument()
         district = self._registry.named_districts.get(site.district)
@@ -106,6 +131,11 @@ class Places:
     def _place_of(self, site_id: str) -> Place:
         registry = self._registry
         return place_of(registry.sites[site_id], registry.named_districts, registry.cities)
+
+
+def device_of(key: str) -> str:
+    """Return the id of the board whose readings are judged by a key (`Places`)."""
+    return key.partition(AT)[0]
 
 
 def _second(when: dt.datetime | None, otherwise: int) -> int:

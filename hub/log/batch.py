@@ -91,6 +91,12 @@ class Batch:
         _, _, _, payload, fresh, _, before, _, *more = self._messages[offset - self._before - 1]
         return payload, fresh, before, more[0] if more else None
 
+    def hear(self, stream: Stream, outcome: Admitted) -> None:
+        """Note that the board of a stream was heard; one that has moved listens where it speaks."""
+        self.heard.add(stream)
+        if outcome.also:
+            self.elsewhere[stream] = outcome.topic
+
     def say_where(self, stream: Stream, outcome: Refused) -> None:
         """Note where the board of a stream listens, if that is not where it belongs."""
         if outcome.reason == "wrong_topic":
@@ -167,9 +173,9 @@ class Batch:
         add_counts(db, self.counts, self.now)
 
 
-def digest_of(outcome: Admitted | Refused) -> bytes:
-    """Return by what a message is known when it comes again."""
-    return hashlib.sha256(outcome.topic.encode() + b"\0" + outcome.payload).digest()
+def digest_of(outcome: Admitted | Refused, topic: str = "") -> bytes:
+    """Return by what a message is known when it comes again; `topic`: under another one than its own."""
+    return hashlib.sha256((topic or outcome.topic).encode() + b"\0" + outcome.payload).digest()
 
 
 def add_counts(db: sqlite3.Connection, counts: Mapping[tuple[str, str], int], now: float) -> None:

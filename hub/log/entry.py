@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from hub.log.outcomes import PLACE, WHOLE
 from hub.wire.channels import Channel, Measured, Proof, Record, Said, channel
 from hub.wire.messages import LEAST
 from hub.wire.topics import Topic
@@ -47,6 +48,8 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
 class Entry:
     """One message in the log; `fresh`, `findings`, `settled`, `branch` (0: none) as in its table, `place` by its topic.
 
+    Where its source was somewhere else when it said this, `place` says that; empty: at no site.
+
     Several consumers share an entry, so what it says is decoded when the first of them asks, and nobody changes it.
     """
 
@@ -62,12 +65,21 @@ class Entry:
     """How well its origin is proven, where it is not as its channel has it."""
     place: Topic = field(init=False, compare=False, repr=False)
     channel: Channel = field(init=False, compare=False, repr=False)
+    _places: dict[int, Topic] | None = field(init=False, default=None, compare=False, repr=False)
     _said: Said | None = field(init=False, default=None, compare=False, repr=False)
     _intervals: list[Interval] | None = field(init=False, default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Find out where it belongs."""
         self.channel, self.place = channel(self.topic)
+        for index, quantity, where in self.findings:
+            if quantity == PLACE:
+                district, _, site = where.partition("/")
+                place = self.place._replace(district=district, site=site)
+                if index == WHOLE:
+                    self.place = place
+                else:
+                    self._places = {**(self._places or {}), index: place}
 
     @classmethod
     def of_row(cls, row: tuple[int, float, str, bytes, str | None, str | None, int, int, Proof | None]) -> "Entry":
@@ -84,6 +96,10 @@ class Entry:
             branch,
             proof,
         )
+
+    def place_of(self, index: int) -> Topic:
+        """Return where a record or moment of the message belongs, by its index in it."""
+        return self._places.get(index, self.place) if self._places else self.place
 
     @property
     def weight(self) -> int:
@@ -117,7 +133,8 @@ class Entry:
     def _decoded(self, said: Measured) -> list[Interval]:
         found: dict[int, dict[str, str]] = {}
         for index, quantity, flag in self.findings:
-            found.setdefault(index, {})[quantity] = flag
+            if quantity != PLACE:
+                found.setdefault(index, {})[quantity] = flag
         district, site, device, _ = self.place
         stream, first_of_all, records = said.stream, said.seq, said.records
         if self.branch:
@@ -129,6 +146,8 @@ class Entry:
                 index = seq - first_of_all
                 record = records[index]
                 values, flags = record.v, record.f
+                if self._places:
+                    district, site, _, _ = self.place_of(index)
                 if index in found:
                     flags = {**found[index], **flags}
                 if flags:

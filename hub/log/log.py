@@ -113,9 +113,8 @@ class Log(LogReader):
                     outcome = msgspec.structs.replace(outcome, proof=proof)
                 if isinstance(outcome, Admitted) and fresh:
                     # The board was told that these are done with; here they are after all.
-                    self._keep(outcome, decode_ranges(fresh), batch)
-                    batch.counts["", "accepted"] += 1
-                    admitted = True
+                    admitted = self._keep(outcome, decode_ranges(fresh), batch, again=True)
+                    batch.counts["", "accepted"] += admitted
                 elif isinstance(outcome, Refused) and (authentic or not outcome.authentic):
                     self._db.execute(
                         "UPDATE quarantine SET asked = 0, reason = ?, detail = ? WHERE id = ?",
@@ -301,7 +300,7 @@ class Log(LogReader):
             if now - stream.heard > self._recent:
                 self._hear(stream, message.oldest, batch)
             stream.heard = now
-            batch.heard.add(stream)
+            batch.hear(stream, outcome)
             fresh = self._streams.add(stream, first, after)
             if stream.doubt:
                 self._show_again(stream, first, after, message.oldest, batch)
@@ -313,6 +312,7 @@ class Log(LogReader):
                 self._give_up(stream, 1, message.oldest, "", batch)
                 complete = stream.complete
             batch.counts["", "accepted"] += 1
+            fresh = self._set_apart(outcome, fresh, stream, batch)
             stream.tail = batch.message(outcome, fresh, stream.tail, settled=complete >= after - 1)
             latest = records[0].t if after == first + 1 else max(record.t for record in records)
             stream.newest = max(stream.newest, latest)
@@ -431,16 +431,47 @@ class Log(LogReader):
         if doubt.complete >= doubt.until:
             stream.doubt = None
 
-    def _keep(self, outcome: Admitted, fresh: list[tuple[int, int]], batch: Batch, branch: int = 0) -> None:
-        """Put records into the log, as a stream's or its branch's newest message."""
+    def _keep(
+        self, outcome: Admitted, fresh: list[tuple[int, int]], batch: Batch, branch: int = 0, *, again: bool = False
+    ) -> bool:
+        """Put records into the log, as a stream's or its branch's newest message; tell whether any count here.
+
+        `again`: they come from the quarantine, and are counted there.
+        """
         message = outcome.message
         assert isinstance(message, Telemetry)
         stream = self._streams.find(outcome.device, message.stream)
         if branch:
             stream = self._streams.branch(stream, branch)
+        fresh = self._set_apart(outcome, fresh, stream, batch, counted=not again)
+        if not fresh:
+            return False
         settled = stream.complete >= fresh[-1][1] - 1
         offset = batch.message(outcome, fresh, stream.tail, branch or None, settled=settled)
         self._streams.chain(stream, offset, max(record.t for record in message.records))
+        return True
+
+    def _set_apart(
+        self,
+        outcome: Admitted,
+        fresh: list[tuple[int, int]],
+        stream: Stream,
+        batch: Batch,
+        *,
+        counted: bool = True,
+    ) -> list[tuple[int, int]]:
+        """Put into quarantine what of the record numbers does not count here; return those that do."""
+        apart = outcome.apart
+        if apart is None:
+            return fresh
+        first = outcome.message.seq if isinstance(outcome.message, Telemetry) else 0
+        numbers = {first + index for index in apart.indices}
+        away = [n for begin, after in fresh for n in range(begin, after) if n in numbers]
+        here = [n for begin, after in fresh for n in range(begin, after) if n not in numbers]
+        if away:
+            batch.untold.add(stream)
+            batch.quarantine(_strange(outcome, apart.reason, apart.detail), spans(away), counted=counted)
+        return spans(here)
 
     def _chain(self, stream: Stream, batch: Batch) -> Iterator[Link]:
         """Go through a stream's messages, the newest first, as far as its board has not used that up in this commit."""
@@ -490,7 +521,8 @@ class Log(LogReader):
         number = message.number if isinstance(message, Event) else 0
         if number:
             batch.events.append((outcome.device, number, outcome.topic))
-        if (digest and self._was_taken(digest, batch)) or (
+        digests = [digest_of(outcome, topic) for topic in (outcome.topic, *outcome.also)] if digest else []
+        if any(self._was_taken(one, batch) for one in digests) or (
             isinstance(message, Status | Event | Reply) and self._was_said(outcome, batch)
         ):
             batch.counts["", "duplicate"] += 1
@@ -570,17 +602,20 @@ class Log(LogReader):
         Of statuses, one an hour, only the newest are looked at: those without a time, and those that an earlier version
         took, are not known by their digest.
         """
-        if (outcome.topic, outcome.payload) in batch.said:
+        return any(self._was_said_under(topic, outcome, batch) for topic in (outcome.topic, *outcome.also))
+
+    def _was_said_under(self, topic: str, outcome: Admitted, batch: Batch) -> bool:
+        if (topic, outcome.payload) in batch.said:
             return True
-        batch.said.add((outcome.topic, outcome.payload))
+        batch.said.add((topic, outcome.payload))
         if outcome.kind == "status":
             rows = self._db.execute(
                 "SELECT payload FROM message WHERE topic = ? AND fresh IS NULL ORDER BY offset DESC LIMIT ?",
-                (outcome.topic, STATUSES),
+                (topic, STATUSES),
             )
             return (outcome.payload,) in rows.fetchall()
         row = self._db.execute(
-            "SELECT 1 FROM message WHERE topic = ? AND fresh IS NULL AND payload = ?", (outcome.topic, outcome.payload)
+            "SELECT 1 FROM message WHERE topic = ? AND fresh IS NULL AND payload = ?", (topic, outcome.payload)
         )
         return row.fetchone() is not None
 

@@ -10,7 +10,19 @@ from hub.wire.outline import NOTHING, Outline
 
 Finding = tuple[int, str, str]
 """Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty). `D@1794999990`: it has been
-faulty since that record began, Unix s, as shows only now."""
+faulty since that record began, Unix s, as shows only now. With the quantity `PLACE` it says where the record was made,
+"district/site", where that is not what the topic says; with the index `WHOLE`, where all of the message was."""
+PLACE = "@"
+WHOLE = -1
+
+
+class Apart(msgspec.Struct, frozen=True):
+    """Records of a message that were not made at a site of this hub's: kept in quarantine, never counted."""
+
+    indices: tuple[int, ...]
+    reason: str
+    """nowhere or other_district."""
+    detail: str
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
@@ -26,6 +38,9 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     findings: list[Finding] = []
     proof: Proof | None = None
     """How well its origin is proven; None: as its channel has it."""
+    also: tuple[str, ...] = ()
+    """Further topics under which its source, which has moved, may have said the same."""
+    apart: Apart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +48,8 @@ class Refused:
     """A message for quarantine.
 
     `reason`: topic, unknown_board, not_json or bad_mac for what anybody may have sent; retired_board, wrong_topic,
-    schema, unknown_quantity, interval, future, past or old_status for what is `authentic`: the board's own, by a good
+    schema, unknown_quantity, interval, future, past, old_status, nowhere or other_district (see `hub.intake.standing`)
+    for what is `authentic`: the board's own, by a good
     MAC. Also store (the series store refuses the point), other_content and not_compared (see `hub.log.repeats`), and
     internal (a mistake of the hub's own).
     `outline` is what an authentic message of telemetry says of its records: those are done with. `latest`: none of them

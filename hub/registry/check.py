@@ -15,11 +15,13 @@ from hub.config.names import EXPECTED as EXPECTED_NAME
 from hub.config.names import is_own
 from hub.registry.entries import (
     KINDS,
+    SENDERS,
     Background,
     Board,
     City,
     Contact,
     District,
+    Earlier,
     Instrument,
     NightWork,
     Operation,
@@ -70,6 +72,7 @@ EXPECTED = {
     "installed": DAY,
     "calibration_due": DAY,
     "retired": DAY,
+    "earlier": 'a list such as [{site = "old-pit", until = 2026-12-01T08:00:00}], the oldest first',
     "mn": "the number of its equipment (MN) in quotes: 1 to 32 letters, digits, _ and -",
     "plate": "the plate of its vehicle, in quotes",
     "note": "a text, in quotes",
@@ -155,7 +158,7 @@ def check(raw: dict[str, Any]) -> Entries:
 
 
 def _checked(raw: dict[str, Any]) -> Entries:
-    for table in _tables(raw, "site"):
+    for table in (table for kind in ("site", *SENDERS) for table in _tables(raw, kind)):
         _read_times(table)
     try:
         file = msgspec.convert(raw, _File)
@@ -179,7 +182,7 @@ def _checked(raw: dict[str, Any]) -> Entries:
             raise EntryError(_missing("district", site.district), "site", site.id, "district")
         _check_site(site, zone)
     stations, terminals = _by_id("station", file.station), _by_id("terminal", file.terminal)
-    _check_senders({"board": boards, "station": stations, "terminal": terminals}, sites)
+    _check_senders({"board": boards, "station": stations, "terminal": terminals}, sites, zone)
     _check_references(file, {**boards, **stations, **terminals})
     return Entries(cities, districts, sites, boards, zone, stations, terminals)
 
@@ -251,6 +254,27 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         check_sensors(found.id, found.sensors)
     if isinstance(found, Board | Station):
         _check_instruments(found)
+    if isinstance(found, Board | Station | Terminal):
+        _check_stays(found, zone)
+
+
+def _check_stays(sender: Sender, zone: ZoneInfo) -> None:
+    """Check that what is said of a sender's places follows one upon the other."""
+    _local_times(sender, ("since",), zone)
+    before: dt.datetime | None = None
+    problem = ""
+    for one in sender.earlier:
+        _local_times(one, ("from_", "until"), zone)
+        begins = one.from_ or before
+        if before is not None and begins is not None and begins < before:
+            problem = f"at {one.site!r} from = {begins}: it was elsewhere until {before}; expected the oldest first"
+        elif begins is not None and one.until <= begins:
+            problem = f"at {one.site!r} until = {one.until}: expected a time later than {begins}, when it came there"
+        before = one.until
+    if not problem and before is not None and sender.since is not None and sender.since < before:
+        problem = f"it was at {sender.earlier[-1].site!r} until {before}: expected 'since' = {sender.since} to be later"
+    if problem:
+        raise EntryError(f"earlier: {problem}", type(sender).__name__.lower(), sender.id, "earlier")
 
 
 def _check_instruments(sender: Board | Station) -> None:
@@ -312,10 +336,10 @@ def _tables(raw: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
 
 
-def _read_times(site: dict[str, Any]) -> None:
-    """Turn ISO 8601 texts of permits and backgrounds into times: msgspec takes them only with seconds and an offset."""
-    found = [site.get(field) for field in ("night_work", "background", "operation")]
-    for one in [one for some in found if isinstance(some, list) for one in some]:
+def _read_times(entry: dict[str, Any]) -> None:
+    """Turn ISO 8601 texts of permits, stays and so on into times: msgspec takes only those with seconds and offset."""
+    found = [entry.get(field) for field in ("night_work", "background", "operation", "earlier")]
+    for one in [entry, *(one for some in found if isinstance(some, list) for one in some)]:
         for end in ("from", "to", "since", "until"):
             if isinstance(one, dict) and isinstance(one.get(end), str):
                 try:
@@ -437,7 +461,7 @@ def _check_position(site: Site, latitude: float, longitude: float) -> None:
     raise EntryError(problem, "site", site.id, "position")
 
 
-def _check_senders(by_kind: Mapping[str, Mapping[str, Sender]], sites: dict[str, Site]) -> None:
+def _check_senders(by_kind: Mapping[str, Mapping[str, Sender]], sites: dict[str, Site], zone: ZoneInfo) -> None:
     """Check what sends: its site, and that its id and the number by which it is known are its own."""
     ids: dict[str, str] = {}
     numbers: dict[tuple[str, str], str] = {}
@@ -446,6 +470,11 @@ def _check_senders(by_kind: Mapping[str, Mapping[str, Sender]], sites: dict[str,
             _check_name(kind, id_)
             if sender.site not in sites:
                 raise EntryError(_missing("site", sender.site), kind, id_, "site")
+            for one in sender.earlier:
+                if one.site not in sites:
+                    problem = f"{_missing('site', one.site)}; a site stays in the registry while something was there"
+                    raise EntryError(f"earlier: {problem}", kind, id_, "earlier")
+            _check_stays(sender, zone)
             if id_ in ids:
                 raise EntryError(f"a {ids[id_]} has that id, too; give each an id of its own", kind, id_, "id")
             ids[id_] = kind
@@ -529,7 +558,7 @@ def _expected(kind: str, field: str) -> str:
 def _fields(kind: str, inner: str) -> list[str]:
     of: Callable[[Any], tuple[Any, ...]] = msgspec.structs.fields
     inside = {"background": Background, "contacts": Contact, "night_work": NightWork, "instruments": Instrument}
-    inside["operation"] = Operation
+    inside |= {"operation": Operation, "earlier": Earlier}
     struct: Any = inside.get(inner, TYPES[kind])
     return [field.encode_name for field in of(struct)]
 

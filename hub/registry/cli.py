@@ -18,6 +18,7 @@ from schemas.language import Text
 
 if TYPE_CHECKING:
     from hub.config.files import Config as Settings
+    from hub.registry.edit import Plain
 
 app = group(
     Text("The city's registry: districts, sites and boards.", "全市登记册：区、站点和设备。"),
@@ -190,11 +191,8 @@ def retire(
     """Retire what sends."""
     wanted = cell("--date", "retired", date)
     with open_editor(config) as editor:
-        senders = {kind: editor.entries[kind] for kind in SENDERS}
-        kind = next((kind for kind, entries in senders.items() if board in entries), None)
-        if kind is None:
-            raise unknown("board", board, [id_ for entries in senders.values() for id_ in entries])
-        entries = senders[kind]
+        kind = _kind_of(board, editor.entries)
+        entries = editor.entries[kind]
         entries[board] = entries[board] | {"retired": wanted or today(editor.zone)}
         told = {kind: board, "retired": str(entries[board]["retired"])}
         changes = editor.commit()
@@ -202,6 +200,79 @@ def retire(
         print_object(told | {"changed": bool(changes)})
     else:
         RegistryView().changes(changes)
+
+
+@command(
+    app,
+    "move",
+    Text(
+        """Say that a board, station or terminal stands at another site, and from when on.
+
+        What it made before counts at the site where it was, however late it comes; what it made between --left and --at
+        counts nowhere and is kept in quarantine. A move that is told late holds from its own time on: what has come
+        under the new topic is judged then, and 'fenceline check' names the verdicts that were given at the wrong site.
+        Then put the new site on the board: fenceline board provision.""",
+        """登记设备、监测站或车载终端自何时起位于另一站点。
+
+        搬迁前的数据无论多晚到达都归入原站点；--left 与 --at 之间的数据不归入任何站点，保留在隔离区。补登的搬迁自其
+        实际时间起生效：已用新主题上报的数据随即判定，fenceline check 会列出在错误站点作出的判定。
+        之后请为设备写入新站点：fenceline board provision。""",
+    ),
+    "fenceline registry move station-pit-1 --to mill --at 2026-12-01T14:00 --left 2026-12-01T09:30",
+    "fenceline registry move station-pit-1 --to mill --at 2026-12-01T14:00 --dry-run",
+)
+def move(
+    board: Annotated[str, argument(BOARD, "BOARD")],
+    to: Annotated[str, option(Text("Id of the site where it stands now.", "现所在站点的编号。"))],
+    at: Annotated[
+        str,
+        option(
+            Text("Since when, such as 2026-12-01T14:00, local time.", "自何时起（当地时间），如 2026-12-01T14:00。"),
+            metavar="TIME",
+        ),
+    ],
+    left: Annotated[
+        str | None,
+        option(
+            Text("Until when it stood at the site before.", "离开原站点的时间。"),
+            show_default=Text("as --at", "同 --at"),
+            metavar="TIME",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        option(Text("Check and show the changes; write nothing.", "仅检查并显示更改，不写入。"), "--dry-run"),
+    ] = False,
+    as_json: AsJson = False,
+    config: Config = FENCELINE,
+) -> None:
+    """Move what sends to another site."""
+    since = cell("--at", "since", at)
+    until = cell("--left", "since", left) or since
+    if since is None:
+        raise UserError("--at: is empty; expected a date and time such as 2026-12-01T14:00")
+    with open_editor(config) as editor:
+        kind = _kind_of(board, editor.entries)
+        entry = editor.entries[kind][board]
+        if to not in editor.entries["site"]:
+            raise unknown("site", to, editor.entries["site"])
+        before = {"site": entry["site"], "from": entry.get("since"), "until": until}
+        earlier = [*entry.get("earlier", []), {name: value for name, value in before.items() if value is not None}]
+        editor.entries[kind][board] = entry | {"site": to, "since": since, "earlier": earlier}
+        changes = editor.commit(dry_run=dry_run)
+        told = {kind: board, "dry_run": dry_run, "changes": plain(changes)}
+    if as_json:
+        print_object(told)
+    else:
+        RegistryView().changes(changes, dry_run=dry_run)
+
+
+def _kind_of(id_: str, entries: "Plain") -> str:
+    """Return by which table of the registry a sender is described."""
+    found = next((kind for kind in SENDERS if id_ in entries[kind]), None)
+    if found is None:
+        raise unknown("board", id_, [one for kind in SENDERS for one in entries[kind]])
+    return found
 
 
 @command(
@@ -216,9 +287,9 @@ def retire(
         CSV: the first line names the columns, in any order, all but id may be left out. Sites: id, district, kind, en,
         zh, zone_class, latitude, longitude, contacts (role|name|phone|email), night_work (from|to|permit|note),
         operation (from|to|state|confirmed|note). Boards: id, site, sensors (separated by blanks), installed,
-        calibration_due, retired, note, instruments (of|class|uncertainty|source). Stations have mn, terminals phone and
-        plate. Several contacts, permits and the like are separated by semicolons. An empty cell takes the field away.
-        UTF-8 and GB18030, as spreadsheets save them.""",
+        calibration_due, retired, note, instruments (of|class|uncertainty|source), since, earlier (site|from|until).
+        Stations have mn, terminals phone and plate. Several contacts, permits and the like are
+        separated by semicolons. An empty cell takes the field away. UTF-8 and GB18030, as spreadsheets save them.""",
         """从 TOML 或 CSV 文件新增条目并更新已有条目；不加 --replace 时不删除任何内容。
 
         先整体检查导入后的登记册：有任何错误则不作更改。新设备会生成密钥，用 fenceline registry key 导出。
@@ -226,8 +297,8 @@ def retire(
         CSV：第一行为列名，顺序不限，除 id 外均可省略。站点：id、district、kind、en、zh、zone_class、latitude、
         longitude、contacts（角色|姓名|电话|邮箱）、night_work（开始|结束|许可证|备注）、
         operation（开始|结束|工况|确认人|备注）。设备：id、site、sensors（以空格分隔）、installed、calibration_due、
-        retired、note、instruments（监测项|等级|不确定度|依据）。监测站有 mn，车载终端有 phone 和 plate。
-        多个联系人、许可证等以分号分隔。
+        retired、note、instruments（监测项|等级|不确定度|依据）、since、earlier（站点|开始|结束）。
+        监测站有 mn，车载终端有 phone 和 plate。多个联系人、许可证等以分号分隔。
         空单元格表示清除该字段。支持电子表格保存的 UTF-8 和 GB18030 编码。""",
     ),
     "fenceline registry import boards.csv --dry-run",

@@ -140,6 +140,16 @@ class Instrument(_Entry, frozen=True, rename={"class_": "class"}):
     """Where class and uncertainty are from: a certificate, a data sheet, a collocation with its date."""
 
 
+class Earlier(_Entry, frozen=True, rename={"from_": "from"}):
+    """A site where something stood before: from `from_` up to but not including `until`."""
+
+    site: Id
+    until: dt.datetime
+    """Without offset it is local time of the registry, like `from_`."""
+    from_: dt.datetime | None = None
+    """Left out: since the place before it in the list, or, of the first one, always."""
+
+
 class Board(_Entry, frozen=True):
     """A board and the site at whose fence it stands."""
 
@@ -156,6 +166,11 @@ class Board(_Entry, frozen=True):
     note: Text | None = None
     instruments: tuple[Instrument, ...] = ()
     """How good its instruments are; what is not named is not stated."""
+    since: dt.datetime | None = None
+    """From when on it stands at `site`; left out: since its last earlier place, or always."""
+    earlier: tuple[Earlier, ...] = ()
+    """Where it stood before, the oldest first. What it measured there counts there, however late it comes; what it
+    measured between two places counts nowhere."""
 
 
 class Station(_Entry, frozen=True):
@@ -171,6 +186,9 @@ class Station(_Entry, frozen=True):
     retired: dt.date | None = None
     note: Text | None = None
     instruments: tuple[Instrument, ...] = ()
+    since: dt.datetime | None = None
+    """As of boards, like `earlier`."""
+    earlier: tuple[Earlier, ...] = ()
 
 
 class Terminal(_Entry, frozen=True):
@@ -186,6 +204,9 @@ class Terminal(_Entry, frozen=True):
     installed: dt.date | None = None
     retired: dt.date | None = None
     note: Text | None = None
+    since: dt.datetime | None = None
+    """As of boards, like `earlier`."""
+    earlier: tuple[Earlier, ...] = ()
 
 
 Sender = Board | Station | Terminal

@@ -22,6 +22,8 @@ from schemas.toml_text import TomlError, parse_toml
 
 MOST_BYTES = 5_000_000
 """Of a file to import: 50,000 boards, which take half a minute to check and compare."""
+STOOD = ("since", "earlier")
+"""Columns that say where it stood, and when."""
 COLUMNS = {
     "site": (
         "id",
@@ -36,15 +38,22 @@ COLUMNS = {
         "night_work",
         "operation",
     ),
-    "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note", "instruments"),
-    "station": ("id", "site", "mn", "installed", "calibration_due", "retired", "note", "instruments"),
-    "terminal": ("id", "site", "phone", "plate", "installed", "retired", "note"),
+    "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note", "instruments", *STOOD),
+    "station": ("id", "site", "mn", "installed", "calibration_due", "retired", "note", "instruments", *STOOD),
+    "terminal": ("id", "site", "phone", "plate", "installed", "retired", "note", *STOOD),
 }
 CONTACT = ("role", "name", "phone", "email")
 PERMIT = ("from", "to", "permit", "note")
 OPERATION = ("from", "to", "state", "confirmed", "note")
 INSTRUMENT = ("of", "class", "uncertainty", "source")
-RECORDS = {"contacts": CONTACT, "night_work": PERMIT, "instruments": INSTRUMENT, "operation": OPERATION}
+EARLIER = ("site", "from", "until")
+RECORDS = {
+    "contacts": CONTACT,
+    "night_work": PERMIT,
+    "instruments": INSTRUMENT,
+    "operation": OPERATION,
+    "earlier": EARLIER,
+}
 """Columns of several records in a cell, with the parts of each."""
 DATES = ("installed", "calibration_due", "retired")
 HEADINGS = {
@@ -66,6 +75,8 @@ HEADINGS = {
     "备注": "note",
     "仪器": "instruments",
     "工况申报": "operation",
+    "所在起始": "since",
+    "曾在站点": "earlier",
 }
 """Chinese headings."""
 
@@ -269,6 +280,16 @@ def _date(text: str) -> dt.date:
         raise ValueError(f"{text!r} is not a date such as 2026-12-01") from None
 
 
+def _time(text: str) -> dt.datetime:
+    match = re.fullmatch(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2}) (\d{1,2}):(\d{2})(?::(\d{2}))?", text)
+    try:
+        year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()) if match else [0] * 6
+        # Without an offset it is local time of the registry.
+        return dt.datetime(year, month, day, hour, minute, second) if match else dt.datetime.fromisoformat(text)  # noqa: DTZ001
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date and time such as 2026-12-01T08:00") from None
+
+
 def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
@@ -294,6 +315,8 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "night_work": _records(PERMIT, 3),
     "instruments": _records(INSTRUMENT, 2),
     "operation": _records(OPERATION, 4),
+    "earlier": _records(EARLIER, 3),
+    "since": _time,
 } | dict.fromkeys(DATES, _date)
 
 
@@ -318,6 +341,8 @@ def _cell(kind: str, entry: dict[str, Any], column: str) -> str:
         return safe(" ".join(value))
     if column in RECORDS:
         return record_text(kind, entry["id"], column, value, RECORDS[column])
+    if isinstance(value, dt.datetime):
+        return _part(value)
     return value.isoformat() if isinstance(value, dt.date) else safe(str(value))
 
 

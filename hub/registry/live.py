@@ -29,6 +29,7 @@ from hub.registry.entries import (
     Station,
     Terminal,
 )
+from hub.registry.stays import site_at, sites_of
 
 __all__ = [
     "Background",
@@ -86,6 +87,15 @@ class Registry(msgspec.Struct, frozen=True):
         if sender is None:
             raise KeyError(device)
         return self.sites[sender.site]
+
+    def site_at(self, sender: Sender, t: float) -> Site | None:
+        """Return the site where a sender of the registry stood at a moment, Unix s; None: at none."""
+        site = site_at(sender, t)
+        return None if site is None else self.sites[site]
+
+    def places_of(self, sender: Sender) -> list[Site]:
+        """Return the sites where a sender of the registry has stood, the first one first."""
+        return [self.sites[site] for site in sites_of(sender)]
 
     def is_retired(self, device: str, day: dt.date) -> bool:
         """Tell whether a registered board counts no more on a local day."""

@@ -52,6 +52,14 @@ TEXTS = {
     "properties": Text("Properties", "属性"),
     "operation": Text("Declared operation", "工况申报"),
     "instruments": Text("Instruments", "仪器"),
+    "since": Text("There since", "所在起始"),
+    "earlier": Text("Earlier at", "曾在站点"),
+    "no move": Text(
+        "{}: another site without a time is a correction: what comes counts there, whenever it was made. If it was "
+        "moved, undo this and run: fenceline registry move {} --to {} --at TIME",
+        "{}：更改站点而不写时间视为更正，此后到达的数据无论何时测得都归入新站点。若是搬迁，请撤销后运行："
+        "fenceline registry move {} --to {} --at 时间",
+    ),
     "state": Text("State", "状态"),
     "in use": Text("in use", "在用"),
     "is retired": Text("RETIRED", "已停用"),
@@ -203,6 +211,8 @@ class RegistryView:
                     f"{name} {_short(old)} -> {_short(new)}" for name, (old, new) in _sorted(change)
                 )
             say(Cell(told, colour))
+            if change.what == "changed" and "site" in change.fields and not {"since", "earlier"} & change.fields.keys():
+                say(Cell(self.text("no move", change.id, change.id, change.fields["site"][1]), "yellow"))
         counts = [sum(change.what == what for change in changes) for what in SIGNS]
         say(self.text("count", *counts) if changes else self.text("nothing"))
         if dry_run:

@@ -15,7 +15,7 @@ from hub.compliance.windows import open_cells
 from hub.judge import Engine, NoArchive, Plans
 from hub.judge.verdicts import ABOVE, UNSAID
 from hub.judge.windows import LocalTime
-from hub.limits.places import Places
+from hub.limits.places import Places, device_of
 from hub.registry.live import Registry
 from hub.reports import points
 from hub.storage.database import read_only
@@ -63,7 +63,8 @@ class Law:
         """Tell of the sites of another registry from now on."""
         self._registry = registry
         self._local = LocalTime(registry.zone)
-        self._engine = Engine(self._plans, self._local, Places(registry), NoArchive())
+        self._places = Places(registry)
+        self._engine = Engine(self._plans, self._local, self._places, NoArchive())
 
     def day(self, now: float) -> int:
         """Return the start of the local day, Unix s."""
@@ -80,12 +81,12 @@ class Law:
         spans = {}
         for v in found:
             day = self._local.day(v.start)
-            spans["verdict_24h", v.device, v.rule, day.start, day.end] = v
+            spans["verdict_24h", v.device, v.rule, v.site, day.start, day.end] = v
             night = self._night(v.start)
             if night:
-                spans["verdict_night", v.device, v.rule, *night] = v
-        for (measurement, device, rule, start, end), v in spans.items():
-            counted = self._verdicts.count(device, rule, start, end)
+                spans["verdict_night", v.device, v.rule, v.site, *night] = v
+        for (measurement, device, rule, site, start, end), v in spans.items():
+            counted = self._verdicts.count(device, rule, site, start, end)
             lines.append(points.span_of_verdicts(measurement, v, self._named(v), counted, start))
         return lines, found[-1].id if found else after
 
@@ -115,13 +116,13 @@ class Law:
     def budgets(self, now: float) -> Iterator[str]:
         """Yield, for every open window of a limit that binds, which share of what it permits is used up."""
         for device, quantity, cell in open_cells(self._db, now):
-            if self._registry.sender(device) is None:
+            site = self._places.site(device)
+            if site is None:
                 continue
-            site = self._registry.site_of(device)
             for rule in self._engine.watch(device, quantity, cell) if cell.seconds else ():
                 limit, decimals = rule.compared_with
                 found = outlook(rule.limit.statistic, limit, decimals, cell)
-                tags: dict[str, str | None] = {"district": site.district, "site": site.id, "device": device}
+                tags: dict[str, str | None] = {"district": site.district, "site": site.id, "device": device_of(device)}
                 tags |= {"standard": rule.standard.id, "rule": rule.limit.id, "quantity": quantity}
                 fields: dict[str, points.Value] = {
                     "used": float(found.used),

@@ -77,7 +77,7 @@ class Hub:
         self._ingest = Ingest(
             self._receiver,
             self._registry,
-            Admission(registry, quantities, self._time.now),
+            Admission(registry, quantities, self._time.now, config.districts),
             self._log,
             config.data,
             config.keep,

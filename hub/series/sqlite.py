@@ -169,10 +169,11 @@ class SqliteStore:
 
 
 def stored_readings(
-    path: Path, device: str, quantity: str, start: int, end: int, most: int
+    path: Path, device: str, quantity: str, start: int, end: int, most: int, site: str = ""
 ) -> list[tuple[int, int, float | None, str]]:
     """Return start (Unix s), length (s), value and flag of a board's readings in `start` <= t < `end`, at most `most`.
 
+    `site`: only of those that it made there.
     There are none if the file `path` is not there.
     """
     if not path.exists():
@@ -180,6 +181,6 @@ def stored_readings(
     with closing(read_only(path)) as db:
         return db.execute(
             "SELECT t, dt, value, flag FROM reading WHERE device = ? AND quantity = ? AND t >= ? AND t < ? "
-            "ORDER BY t LIMIT ?",
-            (device, quantity, start, end, most),
+            "AND ? IN ('', site) ORDER BY t LIMIT ?",
+            (device, quantity, start, end, site, most),
         ).fetchall()

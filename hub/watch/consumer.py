@@ -164,7 +164,9 @@ class Watch:
             self._db.execute("UPDATE watched SET offset = ?", (self._position,))
             self._remember(self._network.lasting())
             if self._position >= end:  # else what a board said may still be waiting in the log
-                self._look_for_silence(active, now)
+                # What is on its way from one site to another is not missed.
+                standing = [id_ for id_ in active if (one := registry.sender(id_)) and registry.site_at(one, now)]
+                self._look_for_silence(standing, now)
             for device in active:
                 board = self._boards.get(device)
                 if board:

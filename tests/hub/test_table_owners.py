@@ -22,7 +22,9 @@ OWNERS = {
 }
 """The tables that each package below hub/ writes. Several files have a table `position`: each consumer's own."""
 READERS = {
-    "hub/alerts/proof.py": {"latest", "verdict"},  # whether a limit is kept; when the windows of an alert were judged
+    # whether a limit is kept; when the windows of an alert were judged, and by which samples
+    "hub/alerts/proof.py": {"latest", "verdict", "rule_verdict", "rule_sample"},
+    "hub/upkeep/checks/moves.py": {"verdict"},  # what was judged where a board was not
     "hub/desk/told.py": {"notification"},  # who was told of an alert
     "hub/intake/cli.py": {"count", "quarantine"},  # what `fenceline quarantine` shows
     "hub/upkeep/archive.py": {"position"},  # a backup says how far each consumer is

@@ -14,6 +14,8 @@ from hub.judge.records import Finding, Sample
 from hub.judge.windows import LocalTime, Window
 from schemas.domains.entries import Rule
 
+LONGEST = 32 * 86_400
+"""Windows are hardly longer, such as a shift from a thing's first day to its last [s]."""
 EVERY = 64
 """So many samples lie between two of a folded course's points of return."""
 
@@ -158,10 +160,10 @@ class Windowed:
     def forget(self, samples: Sequence[Sample], before: int) -> tuple[int, int]:
         """See `Course`."""
         closed = bisect_left(self._ends, before - self._reach)
-        # The windows that may still be judged again begin at most a day or a closed window's length earlier.
-        starts = [one.start for one in self.closed[closed:]]
-        first = min([before - 7 * 86_400, *starts]) - self._reach
         self._floor = self._ends[closed - 1] if closed else self._floor
+        # Windows that are still to be judged, or may be again, may have begun long ago.
+        starts = [start for start, _ in self._windows(self._floor, before + LONGEST) if start >= self._since]
+        first = min([before, *starts, *(one.start for one in self.closed[closed:])]) - self._reach
         del self.closed[:closed], self._ends[:closed]
         return bisect_left(samples, first, key=lambda one: one.t), closed
 

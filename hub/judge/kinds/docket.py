@@ -42,11 +42,22 @@ class Docket:
         self._firm = 0
         self._revisions: dict[int, int] = {}  # the highest one said, by start: also of what was withdrawn
         self._horizon = -(1 << 62)  # what is older is not taken any more
+        self._gone: list[tuple[int, int]] = []  # start and end of what holds and was let go of in the last days
 
     @property
     def going_on(self) -> bool:
         """Whether a breach that was said goes on."""
         return any(one.open for one in self._told)
+
+    @property
+    def horizon(self) -> int:
+        """What is older is not taken any more (`forget`), Unix s."""
+        return self._horizon
+
+    @property
+    def oldest(self) -> int:
+        """When the oldest sample was made that is held, Unix s."""
+        return self._samples[0].t if self._samples else 1 << 62
 
     @property
     def holding(self) -> tuple[RuleVerdict, ...]:
@@ -67,9 +78,10 @@ class Docket:
 
     def keeps_from(self, before: int) -> int:
         """Return the latest moment up to `before` at which samples can be cut without cutting what holds."""
-        for one in sorted(self._told, key=lambda one: one.end, reverse=True):
-            if one.start < before and (one.open or one.end > before):
-                before = one.start
+        spans = [(one.start, (1 << 62) if one.open else one.end) for one in self._told] + self._gone
+        for start, end in sorted(spans, key=lambda one: one[1], reverse=True):
+            if start < before < end:
+                before = start
         return before
 
     def add(self, samples: Iterable[Sample]) -> None:
@@ -107,7 +119,7 @@ class Docket:
         return news
 
     def forget(self, before: int) -> None:
-        """Let go of what is older than `before` (now - `KEEP`, as a rule), and take nothing older any more.
+        """Let go of what is older than `before`, and take nothing older any more.
 
         What has been found must have been said: call `judge` first.
         """
@@ -115,6 +127,8 @@ class Docket:
         samples, closed = self._course.forget(self._samples, before)
         for one in self._samples[:samples]:
             del self._times[one.id]
+        self._gone = [one for one in self._gone if one[1] > before - 2 * KEEP]
+        self._gone += [(one.start, one.end) for one in self._told[:closed]]
         del self._samples[:samples], self._told[:closed]
         self._firm = max(0, self._firm - closed)
         self._horizon = max(self._horizon, before)

@@ -13,6 +13,7 @@ from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs
 from hub.upkeep.checks.files import check_catalogue, check_config, check_registry, check_secret
 from hub.upkeep.checks.finding import Finding, FindingState
 from hub.upkeep.checks.instruments import check_collocations
+from hub.upkeep.checks.moves import check_moves
 from hub.upkeep.checks.services import check_http, check_people
 from hub.upkeep.checks.store import check_store
 from schemas.language import Text
@@ -36,6 +37,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
         registry = load_registry(config)
         findings += check_messages(config.data, registry.keys)
         findings += check_collocations(config.data, registry)
+        findings += check_moves(config.data, registry)
     findings += check_certificates(config.broker)
     if config.broker.password_file:
         findings += check_secret("broker password", config.broker.password_file, Text("the password", "密码"))

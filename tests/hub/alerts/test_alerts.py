@@ -276,8 +276,8 @@ def test_a_board_that_has_gone_dumb_does_not_prove_that_the_limit_is_kept(city):
 def test_windows_with_too_little_data_do_not_prove_that_the_limit_is_kept(city):
     city.judge(74.0)
     city.db.execute(
-        "INSERT INTO verdict (device, rule, start, end, outcome, limit_value, valid_share, revision, judged) "
-        "VALUES ('fence-1', ?, ?, ?, 'invalid', 70, 0.1, 1, ?)",
+        "INSERT INTO verdict (site, device, rule, start, end, outcome, limit_value, valid_share, revision, judged) "
+        "VALUES ('tower', 'fence-1', ?, ?, ?, 'invalid', 70, 0.1, 1, ?)",
         (DAY, after(1), after(2), after(2)),
     )
     city.wait(2 * WINDOW + 600)

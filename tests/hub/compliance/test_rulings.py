@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from hub.alerts.book import Book
-from hub.compliance.routes import not_judged, present_ruling
+from hub.compliance.present import not_judged, present_ruling
 from hub.compliance.rule_table import RuleTable
 from hub.compliance.rulings import EVERY, GRACE, NEWS, PRUNE_EVERY, Rulings
 from hub.judge.kinds import KINDS
@@ -385,8 +386,79 @@ def test_each_kind_is_judged_from_the_log_as_its_case_says(port, name):
         port.say(moment, source=case.subject)
         port.judge()
     port.pass_time(unix(case.until))
-    held = next(docket for key, docket in port.rulings._dockets.items() if key[0] == case.rule).holding
+    held = port.rulings._table.said(next(key for key in port.rulings._dockets if key[0] == case.rule))[0]
     found = sorted((one.start, one.end, one.outcome, one.grade) for one in held)
     wanted = sorted((unix(one.from_), unix(one.to), one.outcome, one.grade) for one in case.expected)
     assert [one for one in found if one[2] != "invalid"] == wanted
     assert [row["rule"] for row in port.rows("alert") if row["rule"] == case.rule] == [case.rule]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_in_memory_changes_no_verdict(tmp_path, monkeypatch, seed):
+    """Samples up to two days late, corrections of things, restarts: a minute in memory says what all of them say."""
+    plain, lean = Port(tmp_path / "plain"), Port(tmp_path / "lean")
+    for port in (plain, lean):
+        for number in (1, 2):
+            port.know(kind="truck", id=f"truck-{number}", properties={"source": f"t-{number}"})
+    draw = random.Random(seed)
+    made = [draw.randrange(0, 48 * 60) for _ in range(90)]
+    arrivals = sorted(range(len(made)), key=lambda n: made[n] + (draw.random() < 0.2) * draw.randrange(0, 48 * 60))
+    for number, index in enumerate(arrivals):
+        now = TEN + 60 * max(made[one] for one in arrivals[: number + 1]) + number / 1000  # no two at one moment
+        cover, source = draw.choice(["open", "open", "shut"]), draw.choice(["t-1", "t-2"])
+        restarted = draw.random() < 0.05
+        for port, held in ((plain, 1 << 40), (lean, 30)):
+            monkeypatch.setattr("hub.compliance.rulings.HELD", held)
+            port.now = now
+            port.say(full(made[index], cover=cover), full(made[index] + 1, cover=cover), source=source)
+            port.judge()
+            if number == 50:
+                port.know(kind="truck", id="truck-2", properties={"source": "t-1"}, **{"from": at("2026-03-04 00:00")})
+                port.judge()
+            if restarted and port is lean:
+                port.restart()
+    for port, held in ((plain, 1 << 40), (lean, 30)):
+        monkeypatch.setattr("hub.compliance.rulings.HELD", held)
+        port.pass_time(port.now + 3 * GRACE)
+    assert len(plain.said()) > 20
+    assert holding(lean) == holding(plain)
+    assert max(docket.oldest for docket in lean.rulings._dockets.values()) > lean.now - 4 * GRACE
+    plain.close()
+    lean.close()
+
+
+def holding(port):
+    """Return what holds in the end, by rule and subject, but for how often and when it was said."""
+    keys = {(row["rule"], row["subject_kind"], row["subject"]) for row in port.rows()}
+    plain = {"revision": 0, "amends": None, "judged": 0.0}
+    return {
+        key: sorted(
+            (msgspec.structs.replace(one, **plain) for one in port.rulings._table.said(key)[0]),
+            key=lambda one: one.start,
+        )
+        for key in keys
+    }
+
+
+def test_subjects_are_taken_from_the_database_a_few_at_a_time(tmp_path, monkeypatch):
+    port = Port(tmp_path)
+    for number in range(1, 6):
+        port.know(kind="truck", id=f"truck-{number}", properties={"source": f"t-{number}"})
+        port.say(*map(full, range(10)), source=f"t-{number}")
+    port.judge()
+    port.pass_time(TEN + 600 + 3 * GRACE)
+    before = port.said()
+    assert len({row[1] for row in before if row[0] == "covered"}) == 5
+    monkeypatch.setattr("hub.compliance.rulings.WARM", 0.0)
+    port.restart()
+    port.say(*(full(minute, cover="shut") for minute in range(10, 15)), source="t-5")
+    cold = []
+    while not cold or cold[-1]:
+        port.now += 1
+        port.judge()
+        cold.append(len(port.rulings._cold))
+    assert cold == sorted(cold, reverse=True)
+    assert len(cold) > 4
+    assert port.said()[: len(before)] == before
+    assert {row[1] for row in port.said()[len(before) :] if row[0] == "covered"} <= {"truck-5"}
+    port.close()

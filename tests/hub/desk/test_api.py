@@ -229,7 +229,8 @@ def test_where_influxdb_keeps_the_readings_they_are_taken_from_the_log(city):
     assert [(one.value, one.dt, one.flag) for one in shown.evidence.readings] == [(74.0, 10, "N")] * 120
     assert [one.t.timestamp() for one in shown.evidence.readings] == list(range(NOON, NOON + 1200, 10))
     assert shown.evidence.influxql == (
-        f'SELECT "laeq" FROM "noise" WHERE "device" = \'fence-1\' AND time >= {NOON}s AND time < {NOON + 1200}s'
+        'SELECT "laeq" FROM "noise" WHERE "device" = \'fence-1\' AND "site" = \'tower\' '
+        f"AND time >= {NOON}s AND time < {NOON + 1200}s"
     )
 
 

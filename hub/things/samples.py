@@ -8,6 +8,7 @@ from hub.log.entry import Entry
 from hub.wire.channels import Observed
 from hub.wire.messages import Event
 from hub.wire.times import MOST_AHEAD
+from hub.wire.topics import Topic
 
 SITE = "site"
 """The kind of subjects that are sites of the registry; the others are kinds of things."""
@@ -15,8 +16,8 @@ SOURCE = "source"
 """The property of a thing that names the boards, stations or terminals that speak for it."""
 
 
-def samples_of(entry: Entry) -> Iterator[Sample]:
-    """Yield what a message says of single instants.
+def samples_of(entry: Entry) -> Iterator[tuple[Sample, Topic]]:
+    """Yield what a message says of single instants, and where its source was then.
 
     Of a record the values with flag N are states, by quantity; what is flagged is not known. An event's detail is, too.
     What is far in the future is left out: a clock that once went wrong must not end episodes.
@@ -24,27 +25,22 @@ def samples_of(entry: Entry) -> Iterator[Sample]:
     latest = entry.received + MOST_AHEAD
     for i in entry.intervals:
         if i.t <= latest:
-            yield Sample(i.t, f"{i.device}/{i.stream}/{i.seq}", states=i.values)
+            place = entry.place._replace(district=i.district, site=i.site)
+            yield Sample(i.t, f"{i.device}/{i.stream}/{i.seq}", states=i.values), place
     if entry.place.kind == "telemetry":
         return
     said = entry.said
     if isinstance(said, Observed):
         for number, one in enumerate(said.moments):
             if one.t <= latest:
-                yield Sample(
-                    one.t,
-                    f"{entry.place.device}/{entry.offset}/{number}",
-                    one.lat,
-                    one.lon,
-                    one.radius,
-                    one.speed,
-                    one.states,
-                )
+                id_ = f"{entry.place.device}/{entry.offset}/{number}"
+                sample = Sample(one.t, id_, one.lat, one.lon, one.radius, one.speed, one.states)
+                yield sample, entry.place_of(number)
     elif isinstance(said, Event) and isinstance(said.detail, dict) and said.t <= latest:
         states: Mapping[str, Value] = {
             name: value for name, value in said.detail.items() if isinstance(value, (str, float, int, bool))
         }
-        yield Sample(said.t, f"{entry.place.device}/{entry.offset}", states=states)
+        yield Sample(said.t, f"{entry.place.device}/{entry.offset}", states=states), entry.place
 
 
 class Speakers:
