@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
@@ -20,7 +20,7 @@ from hub.limits.place_options import (
     standard_of,
 )
 from hub.sheets.sheet import Asked
-from hub.sheets.text import STDIN, Source, opened
+from hub.sheets.text import opened
 from hub.terminal.commands import alone, argument, command, option
 from hub.terminal.options import ALL, AsJson
 from schemas import CatalogueError, Limit, Standard, load_limits, load_quantities
@@ -37,8 +37,6 @@ app = alone()
 ZONE = "Asia/Shanghai"
 EDITIONS: dict[str, "Edition"] = {"2012": "HJ 633-2012", "2026": "HJ 633-2026"}
 FILE = Text("What the file does not say", "文件中没有说明的内容")
-LONG = 20_000_000
-"""A file of so many bytes takes long enough for a progress bar."""
 
 
 class Stamp(StrEnum):
@@ -278,6 +276,7 @@ def backtest_command(
     from hub.backtest.view import csv_lines, json_lines, show, worst_of
     from hub.backtest.view_air import aqi_lines, show_aqi, show_years, year_lines
     from hub.judge import Place
+    from hub.terminal.progress import reading
 
     _refuse_both(as_csv=as_csv, as_json=as_json, aqi=aqi, worst=worst)
     local = _zone(ZONE if tz is None else tz)
@@ -300,7 +299,7 @@ def backtest_command(
     except CatalogueError as error:
         raise UserError(str(error)) from error
     named = _named(standards, limits)
-    with _many_objects(), opened(file) as lines, _progress(lines, file) as progress:
+    with _many_objects(), opened(file) as lines, reading(lines, file.name) as progress:
         if aqi:
             days, notes, told = air_days(
                 lines,
@@ -411,20 +410,3 @@ def _named(text: str, limits: list[tuple[Standard, Limit]]) -> set[str] | None:
     if not named:
         raise UserError(f"--standards = {text!r}: expected all, or ids separated by commas.")
     return named
-
-
-@contextmanager
-def _progress(lines: Source, file: Path) -> Iterator[Callable[[], None]]:
-    """Show how far a long file is read, on a terminal; of standard input, how much of it."""
-    size = None if file == STDIN else file.stat().st_size
-    if (size is not None and size < LONG) or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    known = (TaskProgressColumn(), TimeRemainingColumn()) if size is not None else (DownloadColumn(),)
-    columns = (TextColumn("{task.description}"), BarColumn(), *known)
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(file.name, total=size)
-        yield lambda: bar.update(task, completed=lines.read)

@@ -5,6 +5,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -253,13 +254,18 @@ def _check_instruments(sender: Board | Station) -> None:
         raise EntryError(f"instruments: {error}", kind, sender.id, "instruments") from None
 
 
+@cache
+def _drivers(folder: Path) -> list[str]:
+    return sorted(file.stem for file in folder.glob("*.py") if "\nclass Driver" in file.read_text("utf-8"))
+
+
 def check_sensors(board: str, sensors: Iterable[str]) -> None:
     """Check what is written of a board's sensors: that there are such drivers, where this machine has them.
 
     Raises:
         EntryError: there is none of such a name.
     """
-    known = sorted(file.stem for file in DRIVERS.glob("*.py") if "\nclass Driver" in file.read_text("utf-8"))
+    known = _drivers(DRIVERS)
     for name in sensors:
         if known and name not in known:
             near = difflib.get_close_matches(name, known, 1)

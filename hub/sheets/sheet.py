@@ -452,20 +452,23 @@ def _sampled(lines: Iterable[str], found: Found) -> Iterator[list[str]]:
 
 
 def _decimal_of(body: list[list[str]], columns: Columns, separator: str) -> str:
-    """Return the decimal sign of a file: "," where its cells show it, "." where they show that, else ""."""
+    """Return the decimal sign of a file, by its cells that hold no time."""
     times = {columns.roles[role] for role in ("time", "date", "start", "end") if role in columns.roles}
+    return decimal_of((cell for row in body[:500] for n, cell in enumerate(row) if n not in times), separator)
+
+
+def decimal_of(cells: Iterable[str], separator: str) -> str:
+    """Return the decimal sign of cells: "," where they show it, "." where they show that, else ""."""
     commas = points = 0
-    for row in body[:500]:
-        for index, cell in enumerate(row):
-            if index in times:
-                continue
-            commas += re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell) is not None
-            points += re.fullmatch(r"\s*[+-]?\d+\.\d+\s*", cell) is not None
+    sure = separator in ";|"
+    for cell in cells:
+        commas += re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell) is not None
+        points += re.fullmatch(r"\s*[+-]?\d+\.\d+\s*", cell) is not None
+        sure = sure or _SURE_COMMA.fullmatch(cell) is not None
     if commas and (separator != "," or not points) and commas >= points:
-        return "," if separator in ";|" or any(_sure_comma(row) for row in body[:500]) else ""
+        return "," if sure else ""
     return "." if points else ""
 
 
-def _sure_comma(row: list[str]) -> bool:
-    """Tell whether a cell has a comma that cannot part thousands off."""
-    return any(re.fullmatch(r"\s*[+-]?(?:0,\d+|\d+,\d{1,2}|\d+,\d{4,})\s*", cell) for cell in row)
+_SURE_COMMA = re.compile(r"\s*[+-]?(?:0,\d+|\d+,\d{1,2}|\d+,\d{4,})\s*")
+"""A comma that cannot part thousands off."""
