@@ -24,8 +24,9 @@ from hub.sheets.text import opened
 from hub.terminal.commands import alone, argument, command, option
 from hub.terminal.options import ALL, AsJson
 from schemas import CatalogueError, Limit, Standard, load_limits, load_quantities
+from schemas.chinese import translated
 from schemas.errors import UserError
-from schemas.language import Text
+from schemas.language import Text, tell
 
 if TYPE_CHECKING:
     from hub.backtest.judging import Result
@@ -328,7 +329,7 @@ def backtest_command(
             )
             notes, told = result.notes, result.told
     for line in told:
-        print(f"{file}: {line}.", file=sys.stderr)
+        print(f"{file}: {translated(line)}{tell(Text('.', '。'))}", file=sys.stderr)
     if aqi and by is Span.year:
         years = air_years(days)
         _print(year_lines(years)) if as_json else show_years(years)
@@ -343,7 +344,7 @@ def backtest_command(
     else:
         show(result, local, worst)
     for note, count in notes.items():
-        print(f"{file}: {count} x {note}", file=sys.stderr)
+        print(f"{file}: {count} x {translated(note)}", file=sys.stderr)
 
 
 def _refuse_both(*, as_csv: bool, as_json: bool, aqi: bool, worst: int | None) -> None:
