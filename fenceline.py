@@ -341,7 +341,7 @@ def _value_given(error: Exception, arguments: list[str]) -> str:
     for option in getattr(getattr(error, "param", None), "opts", ()):
         for argument, following in itertools.pairwise([*arguments, ""]):
             if argument == option:
-                return f" (given: {following})"
+                return tell(Text(f" (given: {following})", f"（给出：{following}）"))
             if argument.startswith(f"{option}="):
                 return f" (given: {argument[len(option) + 1 :]})"
     return ""

@@ -273,6 +273,8 @@ def check_sensors(board: str, sensors: Iterable[str]) -> None:
             raise EntryError(f"sensors: there is no driver {name!r}; {told}", "board", board, "sensors")
 
 
+MOST_CHARACTERS = 10_000
+"""Of a text: what is longer is no note on a board, and would be carried about with each change."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What no name has, and what makes a text look like another one: in a message to people, on a screen, in a URL."""
 
@@ -293,6 +295,9 @@ def _refuse_control(kind: str, entry: dict[str, Any]) -> None:
             elif isinstance(part, (list, tuple)):
                 parts += part
             elif isinstance(part, str):
+                if len(part) > MOST_CHARACTERS:
+                    problem = f"{field}: has {len(part)} characters; expected {MOST_CHARACTERS} at most, shorten it"
+                    raise EntryError(problem, kind, str(entry.get("id", ""))[:32], field)
                 found = _CONTROL.search(part) or (field != "note" and re.search(r"[\t\n]", part))
                 if found:
                     problem = f"{field}: holds the control character U+{ord(found[0]):04X}; take it out"

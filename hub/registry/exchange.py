@@ -1,7 +1,6 @@
 """Registries as other offices send and want them: TOML, and the CSV that spreadsheets read and write."""
 
 import datetime as dt
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,6 +13,8 @@ from hub.registry.edit import Plain
 from hub.registry.entries import KINDS
 from hub.sheets.cells import csv_line, restored, safe
 from hub.sheets.grid import Grid, heading, nothing
+from hub.sheets.moments import NoTimeError, read_time
+from hub.sheets.numbers import bare
 from hub.sheets.text import Source, opened
 from schemas.errors import UserError
 from schemas.toml_text import TomlError, read_toml_file
@@ -44,6 +45,8 @@ OPERATION = ("from", "to", "state", "confirmed", "note")
 INSTRUMENT = ("of", "class", "uncertainty", "source")
 RECORDS = {"contacts": CONTACT, "night_work": PERMIT, "instruments": INSTRUMENT, "operation": OPERATION}
 """Columns of several records in a cell, with the parts of each."""
+IDENTIFIERS = ("id", "site", "district", "kind", "zone_class", "mn", "phone", "sensors", "latitude", "longitude")
+"""Columns in which a wide letter is the usual one, and what nobody sees is nothing."""
 DATES = ("installed", "calibration_due", "retired")
 HEADINGS = {
     "编号": "id",
@@ -235,7 +238,7 @@ def parse_cell(column: str, cell: str) -> Any:
     Raises:
         ValueError: it is not what the column holds; the text tells what it holds.
     """
-    text = cell if column == "note" else cell.strip()
+    text = cell if column == "note" else bare(cell) if column in IDENTIFIERS else cell.strip()
     text = text if column in RECORDS else restored(text)
     if not text:
         return None
@@ -252,11 +255,13 @@ def _degrees(text: str) -> float:
 
 def _date(text: str) -> dt.date:
     # Spreadsheets write dates in their own way as soon as the file is saved there.
-    match = re.fullmatch(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?: 0?0:00(:00)?)?", text)
     try:
-        return dt.date(*(int(match[n]) for n in (1, 2, 3))) if match else dt.date.fromisoformat(text)
-    except ValueError:
+        when = read_time(text)
+    except NoTimeError:
         raise ValueError(f"{text!r} is not a date such as 2026-12-01") from None
+    if when.time() != dt.time() or when.tzinfo:
+        raise ValueError(f"{text!r} is not a date such as 2026-12-01")
+    return when.date()
 
 
 def _words(text: str) -> list[str]:

@@ -23,6 +23,8 @@ _CONTROL = bytes([*range(9), 11, 12, *range(14, 32), 127])
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before that of UTF-16, with which it begins
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     ("\ufeff".encode("gb18030"), "gb18030"),
@@ -132,7 +134,7 @@ class Source:
         self._decoder = codecs.getincrementaldecoder(encoding)()
 
     def _decode(self, data: bytes, *, final: bool) -> str:
-        wide = self.encoding.startswith("utf-16")
+        wide = self.encoding.startswith(("utf-16", "utf-32"))
         if not wide:
             data = data.removesuffix(b"\x1a")  # the end of a file, in the days of DOS
             if len(data.translate(None, _CONTROL)) != len(data):

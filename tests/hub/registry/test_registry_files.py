@@ -138,9 +138,23 @@ def test_registers_as_offices_keep_them_are_read(city, tmp_path, text):  # noqa:
         assert change["fields"]["note"][1] == "东门"
 
 
+@pytest.mark.parametrize("date", ["46082", "2026年3月1日", "2026/3/1 0:00", "13/3/2026", "2026.03.01", "20260301"])
+def test_dates_and_ids_are_read_as_spreadsheets_leave_them(city, tmp_path, date):  # noqa: F811
+    path = tmp_path / "boards.csv"
+    path.write_text(f"id,site,installed\nｂ-９00\u200b,mill\u00a0,{date}\n", "utf-8")
+    ended = run(city, "import", str(path), "--json")
+    assert ended.code == 0, ended.err
+    (change,) = json.loads(ended.out)["changes"]
+    assert (change["id"], change["fields"]["site"][1]) == ("b-900", "mill")
+    assert change["fields"]["installed"][1] == ("2026-03-13" if date.startswith("13") else "2026-03-01")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (f"id,site,note\nb-900,mill,{'x' * 20_000}\n", "note: has 20000 characters; expected 10000 at most"),
+        ("id,site,installed\nb-900,mill,1/2/2026\n", "column installed: '1/2/2026' is not a date"),
+        ("id,site,installed\nb-900,mill,2026-03-01 12:30\n", "column installed: '2026-03-01 12:30' is not a date"),
         ("id,site\nb-900,mill,x\n", "line 2: has 3 cells; expected 2, as in line 1"),
         ('id,site\nb-900,"mill\n', "line 2: is not valid CSV"),
         ("id,site,id\nb-900,mill,x\n", "line 1: column 'id' stands there twice"),
