@@ -123,6 +123,10 @@ class Sheet:
         """Whether times are ends; None: nobody has said it."""
         if self._spans:
             self.ending = False
+        elif asked.ending is None and "end" in self._roles:
+            self.ending = "start" not in self._roles
+        elif asked.ending is None and "start" in self._roles:
+            self.ending = False
         time_column = next((self._roles[r] for r in ("time", "start", "end", "date", "hour") if r in self._roles), 0)
         self.zone: tzinfo | None = zone_named(self._columns.names[time_column])
         """Of times without an offset, where the heading says it."""
