@@ -246,7 +246,7 @@ def _run(name: str, arguments: list[str]) -> int:
         path = " ".join(["fenceline", name, *_below(command, arguments)])
         what = _usage_error(error.format_message().rstrip("."))
         see = tell(Text(f"see '{path} --help'.", f"参见：{path} --help"))
-        return _refuse(f"{path.removeprefix('fenceline ')}: {what}{given}; {see}")
+        return _tell(f"{path.removeprefix('fenceline ')}: {what}{given}; {see}")
     except typer.Abort:
         return 130
     except ModuleNotFoundError as error:
@@ -348,13 +348,19 @@ def _value_given(error: Exception, arguments: list[str]) -> str:
     for option in getattr(getattr(error, "param", None), "opts", ()):
         for argument, following in itertools.pairwise([*arguments, ""]):
             if argument == option:
-                return f" (given: {following})"
+                return tell(Text(f" (given: {following})", f"（给出：{following}）"))
             if argument.startswith(f"{option}="):
                 return f" (given: {argument[len(option) + 1 :]})"
     return ""
 
 
 def _refuse(sentence: str) -> int:
+    from schemas.chinese import translated
+
+    return _tell(translated(sentence))
+
+
+def _tell(sentence: str) -> int:
     print(f"fenceline: {sentence}", file=sys.stderr)
     return 2
 

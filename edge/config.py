@@ -27,7 +27,9 @@ def _is_number(value, low, high):
 
 
 def _is_text(value, most=256):
-    return isinstance(value, str) and 0 < len(value) <= most and not [letter for letter in value if letter < " "]
+    # Half of a character of two (JSON can say so) is text for nobody.
+    wrong = isinstance(value, str) and [one for one in value if one < " " or 0xD800 <= ord(one) < 0xE000]
+    return isinstance(value, str) and 0 < len(value) <= most and not wrong
 
 
 def _is_id(value):
@@ -35,7 +37,7 @@ def _is_id(value):
 
 
 def _is_host(value):
-    return _is_text(value) and not [letter for letter in value if letter in " :/@,"]
+    return _is_text(value) and not [letter for letter in value if letter in " :/@," or letter > "~"]
 
 
 def _is_digits(text, high):
@@ -68,6 +70,8 @@ def _is_port(value):
         key, equals, number = part.partition("=")
         if not equals or key in named or not _is_digits(number, 200000 if key == "rate" else 99):
             return False
+        if key != "rate" and int(number) in [int(named[other]) for other in named if other != "rate"]:
+            return False  # one pin for two
         named[key] = number
     return not [key for key in needed if key not in named] and not [
         key for key in named if key not in needed and key != "de"

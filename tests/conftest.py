@@ -178,8 +178,8 @@ class InfluxDBv2:
     org = "fenceline"
     token = "the-token-of-the-tests"
 
-    def __init__(self, url: str, engine: InfluxDB) -> None:
-        self.url, self.engine = url, engine
+    def __init__(self, gateway: Gateway, engine: InfluxDB) -> None:
+        self.gateway, self.url, self.engine = gateway, gateway.url, engine
         self.create_bucket, self.query = engine.create_database, engine.query
 
 
@@ -232,7 +232,7 @@ def influxdb(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[InfluxDB]
 def influxdb_v2(influxdb: InfluxDB) -> Iterator[InfluxDBv2]:
     with Gateway(influxdb.url, InfluxDBv2.token, InfluxDBv2.org) as gateway:
         threading.Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield InfluxDBv2(gateway.url, influxdb)
+        yield InfluxDBv2(gateway, influxdb)
         gateway.shutdown()
 
 

@@ -59,8 +59,8 @@ class Gateway(ThreadingHTTPServer):
     What an engine of 1.x does not do, a test may ask for: `most_bytes` is the largest request it takes; `partial_write`
     is the status when it has taken only a part of the points (400 in 1.x, 500 in 2.0, 422 in 2.7); `overload`, if there
     is one, is what every write is refused with: status and headers. `wrong`, if there is one, is how every write is
-    answered wrongly: one of `WRONG`, or status and body. `writes` counts the requests. `calls_itself`:
-    the headers by which it is known.
+    answered wrongly: one of `WRONG`, or status and body. `removes_nothing`: as InfluxDB 3, which knows no
+    DELETE. `writes` counts the requests. `calls_itself`: the headers by which it is known.
     """
 
     daemon_threads = True
@@ -69,6 +69,7 @@ class Gateway(ThreadingHTTPServer):
     overload: tuple[HTTPStatus, Mapping[str, str]] | None = None
     wrong: str | tuple[int, str] | None = None
     late_s = 0.5
+    removes_nothing = False
     writes = 0
     calls_itself: Mapping[str, str] = MappingProxyType({"X-Influxdb-Version": "v2.test-gateway"})
 
@@ -99,7 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
         lines = self.rfile.read(int(self.headers["Content-Length"]))
         address = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(address.query).items()}
-        if address.path != "/api/v2/write":
+        if address.path == "/query" and query.get("q", "").startswith("DELETE "):
+            self._remove(address.query)
+        elif address.path != "/api/v2/write":
             self._refuse(HTTPStatus.NOT_FOUND, "path not found")
         elif self.headers["Authorization"] != f"Token {self.server.token}":
             self._refuse(HTTPStatus.UNAUTHORIZED, "unauthorized access")
@@ -115,6 +118,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "unable to read data: points batch is too large")
         else:
             self._write(query["bucket"], PRECISIONS[query.get("precision", "ns")], lines)
+
+    def _remove(self, query: str) -> None:
+        """Hand a DELETE of InfluxQL to the engine, if who asks may; other statements go to the engine itself."""
+        if self.headers["Authorization"] != f"Token {self.server.token}":
+            self._refuse(HTTPStatus.UNAUTHORIZED, "unauthorized access")
+        elif self.server.removes_nothing:
+            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed")
+        else:
+            with urllib.request.urlopen(f"{self.server.engine}/query?{query}", b"") as answer:
+                self._send(HTTPStatus.OK, answer.read(), {"Content-Type": "application/json"})
 
     def _answers_wrongly(self, wrong: str | tuple[int, str]) -> bool:
         """Answer wrongly instead of doing what is asked; return False when that is still to be done."""

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -121,6 +122,17 @@ def test_with_a_good_configuration_and_hostile_files_beside_it(path, here, city)
     for kind in ("missing/file", "folder", "no text"):
         told = end(path, line(path, city, here / kind)) if path != ("run",) else (0, "")
         assert is_told(*told), (kind, told)
+
+
+def test_who_has_chosen_chinese_is_refused_in_chinese(here, monkeypatch):
+    monkeypatch.setenv("FENCELINE_LANG", "zh")
+    names = re.compile(r"'[^']*'|`[^`]*`|/\S*|--[\w-]+|\bfenceline( [a-z-]+)+|, [A-Z]\d\d")
+    for path in COMMANDS:
+        for kind in ("missing/file", "other", "file/below"):
+            code, err = end(path, line(path, here / kind, here / kind))
+            if code == 2:
+                assert re.search("[\u4e00-\u9fff]", err), err
+                assert not re.search(r"\b[a-z]{2,} [a-z]{2,} [a-z]{2,}", names.sub("", err.partition(": ")[2])), err
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ from firmware.terminal.screen import say
 from hub.terminal.commands import alone, argument, command, option
 from hub.terminal.json_lines import print_object
 from hub.terminal.options import AsJson
+from schemas.chinese import translated
 from schemas.errors import UserError
 from schemas.language import Text, tell
 
@@ -325,7 +326,7 @@ def _pairs(
 
 
 def _tell(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    print(translated(sentence), file=sys.stderr)
 
 
 def _usual(method: MethodName) -> tuple[str, ...]:

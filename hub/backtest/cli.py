@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
@@ -20,12 +20,13 @@ from hub.limits.place_options import (
     standard_of,
 )
 from hub.sheets.sheet import Asked
-from hub.sheets.text import STDIN, Source, opened
+from hub.sheets.text import opened
 from hub.terminal.commands import alone, argument, command, option
 from hub.terminal.options import ALL, AsJson
 from schemas import CatalogueError, Limit, Quantity, Standard, load_limits, load_quantities
+from schemas.chinese import translated
 from schemas.errors import UserError
-from schemas.language import Text
+from schemas.language import Text, tell
 
 if TYPE_CHECKING:
     from hub.backtest.air_days import AirDay
@@ -38,8 +39,6 @@ app = alone()
 ZONE = "Asia/Shanghai"
 EDITIONS: dict[str, "Edition"] = {"2012": "HJ 633-2012", "2026": "HJ 633-2026"}
 FILE = Text("What the file does not say", "文件中没有说明的内容")
-LONG = 20_000_000
-"""A file of so many bytes takes long enough for a progress bar."""
 
 
 class Stamp(StrEnum):
@@ -292,6 +291,7 @@ def backtest_command(
     from hub.backtest.judging import backtest
     from hub.backtest.view import csv_lines, json_lines, show, worst_of
     from hub.judge import Place
+    from hub.terminal.progress import reading
 
     _refuse_both(as_csv=as_csv, as_json=as_json, aqi=aqi, worst=worst)
     _refuse_noise(by, noise=noise, other=aqi or as_csv or worst is not None)
@@ -318,7 +318,7 @@ def backtest_command(
         _tell_noise(file, local, quantities, by, asked, lenient=lenient, as_json=as_json)
         return
     named = _named(standards, limits)
-    with _many_objects(), opened(file) as lines, _progress(lines, file) as progress:
+    with _many_objects(), opened(file) as lines, reading(lines, file.name) as progress:
         if aqi:
             days, notes, told = air_days(
                 lines,
@@ -347,7 +347,7 @@ def backtest_command(
             )
             notes, told = result.notes, result.told
     for line in told:
-        print(f"{file}: {line}.", file=sys.stderr)
+        print(f"{file}: {translated(line)}{tell(Text('.', '。'))}", file=sys.stderr)
     if aqi:
         _tell_air(days, by, as_json=as_json)
     elif as_json or as_csv:
@@ -357,7 +357,7 @@ def backtest_command(
     else:
         show(result, local, worst)
     for note, count in notes.items():
-        print(f"{file}: {count} x {note}", file=sys.stderr)
+        print(f"{file}: {count} x {translated(note)}", file=sys.stderr)
 
 
 def _refuse_both(*, as_csv: bool, as_json: bool, aqi: bool, worst: int | None) -> None:
@@ -389,8 +389,9 @@ def _tell_noise(
     from hub.series.noise import Step
     from hub.series.view_noise import plain, show
     from hub.terminal.json_lines import print_list
+    from hub.terminal.progress import reading
 
-    with _many_objects(), opened(file) as lines, _progress(lines, file) as progress:
+    with _many_objects(), opened(file) as lines, reading(lines, file.name) as progress:
         found, notes, told = noise_of(
             lines,
             name=str(file),
@@ -401,7 +402,10 @@ def _tell_noise(
             asked=asked,
             progress=progress,
         )
-    for line in (*told, *(f"{count} x {note}" for note, count in notes.items())):
+    for line in (
+        *(translated(line) for line in told),
+        *(f"{count} x {translated(note)}" for note, count in notes.items()),
+    ):
         print(f"{file}: {line}", file=sys.stderr)
     local = LocalTime(zone)
     if as_json:
@@ -476,20 +480,3 @@ def _named(text: str, limits: list[tuple[Standard, Limit]]) -> set[str] | None:
     if not named:
         raise UserError(f"--standards = {text!r}: expected all, or ids separated by commas.")
     return named
-
-
-@contextmanager
-def _progress(lines: Source, file: Path) -> Iterator[Callable[[], None]]:
-    """Show how far a long file is read, on a terminal; of standard input, how much of it."""
-    size = None if file == STDIN else file.stat().st_size
-    if (size is not None and size < LONG) or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    known = (TaskProgressColumn(), TimeRemainingColumn()) if size is not None else (DownloadColumn(),)
-    columns = (TextColumn("{task.description}"), BarColumn(), *known)
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(file.name, total=size)
-        yield lambda: bar.update(task, completed=lines.read)

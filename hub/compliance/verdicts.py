@@ -114,8 +114,8 @@ class VerdictTable:
             ),
         )
 
-    def earlier(self, v: Verdict) -> list[KeptVerdict]:
-        """Return the verdicts that were given on the window of `v`, in their order."""
+    def earlier(self, v: Verdict | KeptVerdict) -> list[KeptVerdict]:
+        """Return the verdicts that were given on the window of `v`, in their order; its own, too, once it is kept."""
         rest = "FROM verdict WHERE device = ? AND rule = ? AND start = ? AND site = ? ORDER BY revision"
         return select(self._db, KeptVerdict, rest, v.device, v.rule, v.start, v.site)
 

@@ -19,6 +19,7 @@ the services' own documents) unless marked U (from memory):
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -228,14 +229,15 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        return float(value)
-    except ValueError:
+        number = float(value)
+    except (ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def _parse(text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return None
 
@@ -253,10 +255,11 @@ def _plain(text: str) -> str:
 
 def _seconds(retry_after: str, now: datetime) -> float:
     """Return the seconds of a Retry-After (RFC 9110, 10.2.3): a number, or a date; at most a day."""
-    number = _number(retry_after)
-    if number is None:
+    try:
+        number = float(retry_after)
+    except ValueError:
         try:
             number = (parsedate_to_datetime(retry_after) - now).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return 0.0
-    return min(max(number, 0.0), 86_400.0) if number == number else 0.0  # noqa: PLR0124 - NaN
+    return 0.0 if math.isnan(number) else min(max(number, 0.0), 86_400.0)

@@ -5,6 +5,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -285,13 +286,18 @@ def _check_instruments(sender: Board | Station) -> None:
         raise EntryError(f"instruments: {error}", kind, sender.id, "instruments") from None
 
 
+@cache
+def _drivers(folder: Path) -> list[str]:
+    return sorted(file.stem for file in folder.glob("*.py") if "\nclass Driver" in file.read_text("utf-8"))
+
+
 def check_sensors(board: str, sensors: Iterable[str]) -> None:
     """Check what is written of a board's sensors: that there are such drivers, where this machine has them.
 
     Raises:
         EntryError: there is none of such a name.
     """
-    known = sorted(file.stem for file in DRIVERS.glob("*.py") if "\nclass Driver" in file.read_text("utf-8"))
+    known = _drivers(DRIVERS)
     for name in sensors:
         if known and name not in known:
             near = difflib.get_close_matches(name, known, 1)
@@ -299,6 +305,8 @@ def check_sensors(board: str, sensors: Iterable[str]) -> None:
             raise EntryError(f"sensors: there is no driver {name!r}; {told}", "board", board, "sensors")
 
 
+MOST_CHARACTERS = 10_000
+"""Of a text: what is longer is no note on a board, and would be carried about with each change."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What no name has, and what makes a text look like another one: in a message to people, on a screen, in a URL."""
 
@@ -319,6 +327,9 @@ def _refuse_control(kind: str, entry: dict[str, Any]) -> None:
             elif isinstance(part, (list, tuple)):
                 parts += part
             elif isinstance(part, str):
+                if len(part) > MOST_CHARACTERS:
+                    problem = f"{field}: has {len(part)} characters; expected {MOST_CHARACTERS} at most, shorten it"
+                    raise EntryError(problem, kind, str(entry.get("id", ""))[:32], field)
                 found = _CONTROL.search(part) or (field != "note" and re.search(r"[\t\n]", part))
                 if found:
                     problem = f"{field}: holds the control character U+{ord(found[0]):04X}; take it out"

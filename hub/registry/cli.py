@@ -27,6 +27,7 @@ app = group(
     "fenceline registry import boards.csv --dry-run",
 )
 app.add_typer(add, name="add")
+CHECKING = Text("checking the whole registry", "正在检查整个登记册")
 BOARD = Text("The board.", "设备编号。")
 
 
@@ -330,10 +331,13 @@ def import_(
     """Import entries."""
     from hub.registry.check import EntryError
     from hub.registry.exchange import read_import
+    from hub.terminal.progress import busy, reading
 
     with refusing():
-        imported = read_import(file, kind.removesuffix("s") if kind else None)
-    with open_editor(config) as editor:
+        imported = read_import(
+            file, kind.removesuffix("s") if kind else None, lambda source: reading(source, file.name)
+        )
+    with busy(CHECKING), open_editor(config) as editor:
         if imported.timezone and imported.timezone != editor.zone.key:
             raise UserError(
                 f"{file}: timezone = {imported.timezone!r}, but the registry's is {editor.zone.key!r}; make them equal"

@@ -1,11 +1,8 @@
 """Registries as other offices send and want them: TOML, and the CSV that spreadsheets read and write."""
 
-import _csv
-import csv
 import datetime as dt
-import io
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,13 +12,15 @@ from hub.registry.check import EntryError, check_entry
 from hub.registry.edit import Plain
 from hub.registry.entries import KINDS
 from hub.sheets.cells import csv_line, restored, safe
-from hub.sheets.columns import SEPARATORS, separator_said
-from hub.sheets.text import Source
+from hub.sheets.grid import Grid, heading, nothing
+from hub.sheets.moments import NoTimeError, read_time
+from hub.sheets.numbers import bare
+from hub.sheets.text import Source, opened
 from schemas.errors import UserError
-from schemas.toml_text import TomlError, parse_toml
+from schemas.toml_text import TomlError, read_toml_file
 
-MOST_BYTES = 5_000_000
-"""Of a file to import: 50,000 boards, which take half a minute to check and compare."""
+MOST = 100_000
+"""Entries of a CSV file to import: more than fit into a registry (`schemas.toml_text.MOST_BYTES`)."""
 STOOD = ("since", "earlier")
 """Columns that say where it stood, and when."""
 COLUMNS = {
@@ -55,6 +54,8 @@ RECORDS = {
     "earlier": EARLIER,
 }
 """Columns of several records in a cell, with the parts of each."""
+IDENTIFIERS = ("id", "site", "district", "kind", "zone_class", "mn", "phone", "sensors", "latitude", "longitude")
+"""Columns in which a wide letter is the usual one, and what nobody sees is nothing."""
 DATES = ("installed", "calibration_due", "retired")
 HEADINGS = {
     "编号": "id",
@@ -132,29 +133,40 @@ class Imported:
         return ConfigError(f"{self.path}, line {row.line}{named}: {error}")
 
 
-def read_import(path: Path, kind: str | None) -> Imported:
+Progress = Callable[[Source], AbstractContextManager[Callable[[], None]]]
+"""Shows how far a file is read (see `hub.terminal.progress.reading`)."""
+
+
+def unseen(_: Source) -> AbstractContextManager[Callable[[], None]]:
+    """Show nobody how far a file is read."""
+    return nullcontext(nothing)
+
+
+def read_import(path: Path, kind: str | None, progress: Progress = unseen) -> Imported:
     """Read a TOML or CSV file (by its name's end). `kind` is what a CSV file holds; None: as its columns tell.
 
     Raises:
         ConfigError: it cannot be read, or is neither.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a TOML or CSV file") from error
-    if len(data) > MOST_BYTES:
-        raise ConfigError(f"{path}: has more than {MOST_BYTES} bytes; is it a registry? if so, import it in parts")
-    if path.suffix.lower() == ".csv":
-        return _from_csv(path, data, kind)
+    names = path.suffixes[-2:] if path.suffix.lower() == ".gz" else [path.suffix]
+    if names[0].lower() == ".csv":
+        try:
+            with opened(path) as source, progress(source) as step:
+                return _from_csv(path, Grid(source, str(path), _is_header, most=MOST, progress=step), kind)
+        except UserError as error:
+            raise ConfigError(str(error)) from None
     if path.suffix.lower() == ".toml":
-        return _from_toml(path, data)
+        return _from_toml(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: cannot be read; name a TOML or CSV file")
     raise ConfigError(f"{path}: is neither .toml nor .csv; name the file after what it holds")
 
 
-def _from_toml(path: Path, data: bytes) -> Imported:
+def _from_toml(path: Path) -> Imported:
     try:
-        raw = parse_toml(data)
+        raw = read_toml_file(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a TOML or CSV file") from error
     except TomlError as error:
         raise ConfigError(f"{path}: {error}") from None
     rows = []
@@ -170,43 +182,26 @@ def _from_toml(path: Path, data: bytes) -> Imported:
     return Imported(path, rows, KINDS, str(raw.get("timezone", "")))
 
 
-def _from_csv(path: Path, data: bytes, kind: str | None) -> Imported:
-    lines, above = csv_lines(path, data)
-    rows: list[Row] = []
-    line = 1
-    try:
-        header = [HEADINGS.get(name.strip(), name.strip().lower()) for name in next(lines, [])]
-        kind = kind or _kind_of(header)
-        if kind is None:
-            raise ConfigError(
-                f"{path}, line 1: cannot tell sites from boards; give --kind sites or --kind boards (or stations, "
-                "terminals)"
-            )
-        _check_header(path, header, kind)
-        line = lines.line_num + 1 + above
-        for cells in lines:
-            if any(cell.strip() for cell in cells):
-                rows.append(Row(kind, _entry(path, line, header, cells), line))
-            line = lines.line_num + 1 + above
-    except csv.Error as error:
-        raise ConfigError(f"{path}, line {line}: is not valid CSV: {error}") from error
+def named(cells: Sequence[str]) -> list[str]:
+    """Return headings as the columns are called here."""
+    return [HEADINGS.get(text := heading(cell), text) for cell in cells]
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    return "id" in named(cells)
+
+
+def _from_csv(path: Path, grid: Grid, kind: str | None) -> Imported:
+    header = named(grid.header)
+    kind = kind or _kind_of(header)
+    if kind is None:
+        raise ConfigError(
+            f"{path}, line {grid.line}: cannot tell sites from boards; give --kind sites or --kind boards (or "
+            "stations, terminals)"
+        )
+    _check_header(path, grid.line, header, kind)
+    rows = [Row(kind, _entry(path, line, header, cells), line) for line, cells in grid.rows()]
     return Imported(path, rows, (kind,))
-
-
-def csv_lines(path: Path, data: bytes) -> "tuple[_csv.Reader, int]":
-    """Return the rows of a CSV file as spreadsheets save it, and how many lines stand above them.
-
-    Raises:
-        ConfigError: it is no text.
-    """
-    try:
-        text = list(Source(io.BytesIO(data), str(path)))
-    except UserError as error:
-        raise ConfigError(str(error)) from None
-    first = text[0] if text else ""
-    said = separator_said(first)
-    above = bool(said)
-    return csv.reader(text[above:], delimiter=said or max(SEPARATORS, key=first.count), strict=True), above
 
 
 def _kind_of(header: list[str]) -> str | None:
@@ -219,19 +214,17 @@ def _kind_of(header: list[str]) -> str | None:
     return "board" if "site" in columns else "site" if {"district", "kind"} & columns else None
 
 
-def _check_header(path: Path, header: list[str], kind: str) -> None:
+def _check_header(path: Path, line: int, header: list[str], kind: str) -> None:
     known = COLUMNS[kind]
     wrong = next((name for name in header if name not in known or header.count(name) > 1), None)
     if wrong is not None:
         what = "stands there twice" if wrong in known else "is not known"
-        raise ConfigError(f"{path}, line 1: column {wrong!r} {what}; columns of {kind}s: {', '.join(known)}")
+        raise ConfigError(f"{path}, line {line}: column {wrong!r} {what}; columns of {kind}s: {', '.join(known)}")
     if "id" not in header:
-        raise ConfigError(f"{path}, line 1: there is no column id; columns of {kind}s: {', '.join(known)}")
+        raise ConfigError(f"{path}, line {line}: there is no column id; columns of {kind}s: {', '.join(known)}")
 
 
 def _entry(path: Path, line: int, header: list[str], cells: list[str]) -> dict[str, Any]:
-    if len(cells) > len(header):
-        raise ConfigError(f"{path}, line {line}: has {len(cells)} cells; expected {len(header)}, as in line 1")
     entry: dict[str, Any] = {}
     row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
     for column, cell in row.items():
@@ -256,7 +249,7 @@ def parse_cell(column: str, cell: str) -> Any:
     Raises:
         ValueError: it is not what the column holds; the text tells what it holds.
     """
-    text = cell if column == "note" else cell.strip()
+    text = cell if column == "note" else bare(cell) if column in IDENTIFIERS else cell.strip()
     text = text if column in RECORDS else restored(text)
     if not text:
         return None
@@ -273,20 +266,19 @@ def _degrees(text: str) -> float:
 
 def _date(text: str) -> dt.date:
     # Spreadsheets write dates in their own way as soon as the file is saved there.
-    match = re.fullmatch(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?: 0?0:00(:00)?)?", text)
     try:
-        return dt.date(*(int(match[n]) for n in (1, 2, 3))) if match else dt.date.fromisoformat(text)
-    except ValueError:
+        when = read_time(text)
+    except NoTimeError:
         raise ValueError(f"{text!r} is not a date such as 2026-12-01") from None
+    if when.time() != dt.time() or when.tzinfo:
+        raise ValueError(f"{text!r} is not a date such as 2026-12-01")
+    return when.date()
 
 
 def _time(text: str) -> dt.datetime:
-    match = re.fullmatch(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2}) (\d{1,2}):(\d{2})(?::(\d{2}))?", text)
     try:
-        year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()) if match else [0] * 6
-        # Without an offset it is local time of the registry.
-        return dt.datetime(year, month, day, hour, minute, second) if match else dt.datetime.fromisoformat(text)  # noqa: DTZ001
-    except ValueError:
+        return read_time(text)  # without an offset it is local time of the registry
+    except NoTimeError:
         raise ValueError(f"{text!r} is not a date and time such as 2026-12-01T08:00") from None
 
 

@@ -126,7 +126,7 @@ def _fields(means: dict[tuple[str, int], float], t: int, edition: Edition) -> di
     index = complete(aqi(items, edition))
     if index is None:
         return fields
-    fields["missing"] = ", ".join(LABELS[one.upper()] for one in index.missing) or None
+    fields["missing"] = ", ".join(LABELS[one.upper()] for one in index.missing)
     if index.level is None:
         return fields
     _, en, zh = LEVELS[index.level - 1]
@@ -136,6 +136,6 @@ def _fields(means: dict[tuple[str, int], float], t: int, edition: Edition) -> di
         "level": index.level,
         "level_en": en,
         "level_zh": zh,
-        "primary": primary or None,
+        "primary": primary,
         "edition": edition,
     }

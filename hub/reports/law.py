@@ -18,6 +18,7 @@ from hub.judge.windows import LocalTime
 from hub.limits.places import Places, device_of
 from hub.registry.live import Registry
 from hub.reports import points
+from hub.series.erasing import Span
 from hub.storage.database import read_only
 from schemas import Limit, Quantity, Standard
 
@@ -74,9 +75,13 @@ class Law:
         """Return the numbers of the newest verdict and of the newest step of an alert."""
         return self._verdicts.last(), self._book.last_event()
 
-    def verdicts(self, after: int) -> tuple[list[str], int]:
-        """Return the points of verdicts behind a number, of their days and nights, and the number reached."""
+    def verdicts(self, after: int) -> tuple[list[Span], list[str], int]:
+        """Return what verdicts behind a number replace, their points, of their days and nights, and the number reached.
+
+        What they replace is removed first.
+        """
         found = self._verdicts.after(after, MOST)
+        old: list[Span] = []
         lines = [line for v in found for line in points.verdict(v, self._named(v))]
         spans = {}
         for v in found:
@@ -85,10 +90,15 @@ class Law:
             night = self._night(v.start)
             if night:
                 spans["verdict_night", v.device, v.rule, v.site, *night] = v
+            if v.revision > 1:
+                of = [("verdict_24h", day.start), *([("verdict_night", night[0])] if night else [])]
+                for earlier in self._verdicts.earlier(v):
+                    if earlier.revision < v.revision:
+                        old += points.amended(v, earlier, of)
         for (measurement, device, rule, site, start, end), v in spans.items():
             counted = self._verdicts.count(device, rule, site, start, end)
             lines.append(points.span_of_verdicts(measurement, v, self._named(v), counted, start))
-        return lines, found[-1].id if found else after
+        return old, lines, found[-1].id if found else after
 
     def _named(self, v: KeptVerdict) -> dict[str, points.Value]:
         site, rule = self._registry.sites.get(v.site), self._limits.get((v.standard, v.limit_id))

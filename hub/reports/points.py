@@ -3,7 +3,7 @@
 Whatever may still change is a field, so that writing a point again, amended, replaces it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from influxdb_client.client.write.point import Point
@@ -13,6 +13,7 @@ from hub.alerts.records import Alert
 from hub.alerts.states import OPEN
 from hub.compliance.verdicts import Counted, KeptVerdict
 from hub.registry.live import Registry, Site
+from hub.series.erasing import Span
 from hub.things.coordinates import gcj02_of_wgs84
 from schemas import Limit
 from schemas.language import Text
@@ -123,11 +124,11 @@ def verdict(v: KeptVerdict, named: Mapping[str, Value]) -> list[str]:
         "unit": v.unit,
         "capture": number(v.valid_share),
         "outcome": v.outcome,
-        "grade": v.grade or None,
-        "missing": v.missing or None,
-        "assumed": v.assumed or None,
-        "rounding": v.rounding or None,
-        "reason": v.reason or None,
+        "grade": v.grade,  # a text may be empty: what is left out stays as an earlier verdict had it
+        "missing": v.missing,
+        "assumed": v.assumed,
+        "rounding": v.rounding,
+        "reason": v.reason,
         "exceeded": int(v.outcome == "exceeded" and not v.suspected),
         # One field for all that is neither kept nor exceeded: a strip asks old points, which have no other, too.
         "invalid": 2 if v.suspected else {"invalid": 1, "open": 3}.get(v.outcome, 0),
@@ -142,7 +143,29 @@ def verdict(v: KeptVerdict, named: Mapping[str, Value]) -> list[str]:
         **named,
     }
     tags = series(v)
-    return [point("verdict", tags, fields, v.start), point("verdict", tags, {"closed": 1}, v.end)]
+    closed = {"closed": 1}
+    # At the start, too: an amended verdict's point was removed, with the end of the window before it.
+    return [
+        point("verdict", tags, fields | (closed if v.revision > 1 else {}), v.start),
+        point("verdict", tags, closed, v.end),
+    ]
+
+
+def amended(v: KeptVerdict, earlier: KeptVerdict, spans: Iterable[tuple[str, int]]) -> list[Span]:
+    """Return the points of an earlier verdict on a window of which something would stay beside this one's.
+
+    Numbers that are known no more stay, and what was said under other tags. `spans`: measurement and start of the day
+    and the night that the window is part of.
+    """
+    moved = series(v) != series(earlier)
+    less = any(getattr(v, name) is None is not getattr(earlier, name) for name in _NUMBERS)
+    if not moved and not less:
+        return []
+    tags = series(earlier)
+    return [Span(name, tags, t, t + 1) for name, t in (("verdict", earlier.start), *spans)]
+
+
+_NUMBERS = ("value", "compared", "background", "limit_value", "uncertainty")
 
 
 def span_of_verdicts(measurement: str, v: KeptVerdict, named: Mapping[str, Value], counted: Counted, start: int) -> str:

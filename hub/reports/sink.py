@@ -20,6 +20,8 @@ from hub.registry.live import Registry
 from hub.reports import air, points
 from hub.reports.fleet import Fleet, Known
 from hub.reports.law import Law
+from hub.series.base import voids_of
+from hub.series.erasing import Span
 from hub.series.rollups import hours_between
 from hub.storage.database import open_database, transaction
 
@@ -34,6 +36,8 @@ HOUR_CLOSES_AFTER = 600
 """An hour's air quality is computed so long after the hour's end [s] ..."""
 AGAIN = 6 * air.HOUR
 """... and computed again until so long after it, for late data [s]."""
+LATE_EVERY = 600
+"""Between two makings of hours that changed later than that [s]: a board that was away sends many."""
 AT_ONCE = 8 * air.HOUR
 """So many hours of all boards are in memory at once."""
 CATCH_UP = 35 * 86_400
@@ -78,6 +82,13 @@ class Lines(Protocol):
 
         Raises:
             StoreError: the store could not take them now.
+        """
+
+    def erase(self, spans: Iterable[Span]) -> None:
+        """Remove points of which something would stay beside what is written in their place.
+
+        Raises:
+            StoreError: not now.
         """
 
     def retry_refused(self) -> None:
@@ -128,8 +139,10 @@ class Reports:
             self._fleet.boards[device] = msgspec.json.decode(known, type=Known)
         self._offset, self._verdict, self._step, self._hour = self._db.execute("SELECT * FROM position").fetchone()
         self._taken = self._offset
-        self._looked = 0.0
+        self._looked = self._lately = 0.0
         self._sampled: float | None = None
+        self._late: dict[int, int] = {}  # hours of air quality to be made again, by the offset that the rollups need
+        self._void: set[int] = set()  # those of them of which something was taken back
         self._hourly = self._daily = -1  # the hour and local day whose first sample was taken
         self._events: list[str] = []
         self._samples: deque[str] = deque()
@@ -159,6 +172,7 @@ class Reports:
                 event = self._fleet.hear(entry, self._registry)
                 if event:
                     self._events.append(event)
+                self._note_late(entry)
                 self._taken = entry.offset
         now = self._clock()
         if 0 <= now - self._looked < LOOK_EVERY and len(self._events) < MOST_IN_ONE:
@@ -205,7 +219,8 @@ class Reports:
             log.warning("verdicts and alerts are numbered from the beginning again: all are reported again")
             self._verdict = self._step = 0
         while self._verdict < verdict:
-            lines, reached = self._law.verdicts(self._verdict)
+            old, lines, reached = self._law.verdicts(self._verdict)
+            self._store.erase(old)
             self._store.write_lines(lines)
             self._keep("verdict", reached)
             self._verdict = reached
@@ -223,8 +238,42 @@ class Reports:
             log.warning("the store was away for so long that %d points of state were given up", self._given_up)
             self._given_up = 0
 
+    def _note_late(self, entry: Entry) -> None:
+        """Note which hours of air quality an entry changes that are made no more."""
+        again = self._hour - AGAIN
+        for i in entry.intervals if entry.fresh else ():
+            if i.t < again:
+                self._late[i.t // air.HOUR * air.HOUR] = entry.offset
+        if entry.findings:
+            for void in voids_of(entry.intervals):
+                hours = range(void.since // air.HOUR * air.HOUR, void.until, air.HOUR)
+                self._late |= dict.fromkeys(hours, entry.offset)
+                self._void |= {*hours}
+
+    def _send_late(self, now: float) -> None:
+        """Send hours of air quality again that were made, and what rests on them, the 23 h behind each."""
+        rolled_up = self._progress().get("rollups", 0)
+        if not self._hour or any(offset > rolled_up for offset in self._late.values()):
+            return
+        end = self._hour
+        wanted = {t + n * air.HOUR for t in self._late for n in range(24)}
+        wanted = {t for t in wanted if now - CATCH_UP <= t < end}
+        gone = {t + n * air.HOUR for t in self._void for n in range(24)} & wanted
+        districts = {site.district for site in self._registry.sites.values()}
+        for t in sorted(wanted):
+            if t in gone:
+                names = [(name, district) for name in ("aqi", "district") for district in sorted(districts)]
+                self._store.erase(Span(name, {"district": district}, t, t + 1) for name, district in names)
+            hours = hours_between(self._rollups, air.READ, t - 23 * air.HOUR, t + air.HOUR)
+            self._store.write_lines(list(air.lines(hours, t, t + air.HOUR, self._registry)))
+        self._late.clear()
+        self._void.clear()
+
     def _send_air(self, now: float) -> None:
         """Send the hours that are over, and those of before again where data may have come late."""
+        if self._late and self._rollups.exists() and now - self._lately >= LATE_EVERY:
+            self._lately = now
+            self._send_late(now)
         over = int(now - HOUR_CLOSES_AFTER) // air.HOUR * air.HOUR
         if over <= self._hour or not self._rollups.exists():
             return
@@ -241,9 +290,11 @@ class Reports:
         rows = [(device, msgspec.json.encode(self._fleet.boards[device]).decode()) for device in self._fleet.changed]
         with transaction(self._db):
             self._db.executemany("INSERT OR REPLACE INTO board VALUES (?, ?)", rows)
-            self._db.execute("UPDATE position SET offset = ?", (self._taken,))
+            # What changed late and is not yet made again is heard once more.
+            done = max(self._offset, min(self._late.values(), default=self._taken + 1) - 1)
+            self._db.execute("UPDATE position SET offset = ?", (done,))
         self._fleet.changed.clear()
-        self._offset = self._taken
+        self._offset = done
 
     def _keep(self, what: str, value: int) -> None:
         self._db.execute(f"UPDATE position SET {what} = ?", (value,))  # noqa: S608 - the name of a column

@@ -1,6 +1,7 @@
 """What a series store is."""
 
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -31,6 +32,60 @@ class Rollup(msgspec.Struct, frozen=True, gc=False):
     lowest: float | None = None
 
 
+class Gone(NamedTuple):
+    """A rollup that is one no more; see `Rollup`."""
+
+    district: str
+    site: str
+    device: str
+    quantity: str
+    period: int
+    start: int
+
+
+class Void(NamedTuple):
+    """What a sensor gave from `since` to `until` (Unix s), all the time the same value: it does not count."""
+
+    district: str
+    site: str
+    device: str
+    quantity: str
+    since: int
+    until: int
+    value: float
+
+
+def voids_of(intervals: Iterable[Interval]) -> list[Void]:
+    """Return what intervals take back."""
+    return [
+        Void(i.district, i.site, i.device, quantity, since, i.t, value)
+        for i in intervals
+        if i.void
+        for quantity, since in i.void.items()
+        if (value := i.flagged[quantity][1]) is not None
+    ]
+
+
+def without(intervals: Iterable[Interval], voids: Sequence[Void]) -> list[Interval]:
+    """Return intervals in which what is taken back is flagged D instead of counted."""
+    by_device: dict[str, list[Void]] = {}
+    for void in voids:
+        by_device.setdefault(void.device, []).append(void)
+    found = []
+    for i in intervals:
+        gone = {
+            v.quantity: ("D", v.value)
+            for v in by_device.get(i.device, ())
+            if v.since <= i.t < v.until and i.values.get(v.quantity) == v.value
+        }
+        if gone:
+            values = {quantity: value for quantity, value in i.values.items() if quantity not in gone}
+            found.append(msgspec.structs.replace(i, values=values, flagged=i.flagged | gone))
+        else:
+            found.append(i)
+    return found
+
+
 class Store(Protocol):
     """Keeps series by time. Writing the same again changes nothing: the log may be replayed at any time.
 
@@ -43,6 +98,8 @@ class Store(Protocol):
     def write(self, intervals: list[Interval], position: int) -> None:
         """Write what was measured, then remember that the log is done up to `position`.
 
+        What an interval takes back (`void`) is stored already, or part of this: from then on it stands there flagged.
+
         A point that the store refuses for ever, while it takes others, goes to quarantine and holds nothing up.
 
         Raises:
@@ -51,6 +108,13 @@ class Store(Protocol):
 
     def write_rollups(self, rollups: list[Rollup]) -> None:
         """Write rollups, over earlier ones of the same board, quantity, period and start.
+
+        Raises:
+            StoreError: as for `write`.
+        """
+
+    def take_back_rollups(self, rollups: list[Gone]) -> None:
+        """Remove rollups; what is left of the same board and time is written after it.
 
         Raises:
             StoreError: as for `write`.

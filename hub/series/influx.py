@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
+import msgspec
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
@@ -33,9 +34,11 @@ from hub.log.errors import StoreError
 from hub.log.log import Log
 from hub.log.outcomes import Refused
 from hub.series.answers import Answer, answer_of, silence
-from hub.series.base import PERIODS, Rollup
+from hub.series.base import PERIODS, Gone, Rollup, Void, voids_of, without
 from hub.series.engine import engine_at
+from hub.series.erasing import Eraser, Span
 from hub.storage.trouble import explain
+from hub.wire.topics import Topic
 from schemas import Quantity
 
 CONSUMER = "influxdb"
@@ -127,6 +130,7 @@ class InfluxStore:
         self._client = InfluxDBClient.from_env_properties(retries=False)  # type: ignore[no-untyped-call]
         self._service = WriteService(self._client.api_client)  # type: ignore[no-untyped-call]
         self._org = os.environ["INFLUXDB_V2_ORG"]
+        self._eraser = Eraser(self._client, bucket)
         self._lock = threading.Lock()
         self._good: str | None = None  # the last point that was taken
         self._vouched: float | None = None  # when that was found out by asking, by the monotonic clock
@@ -138,11 +142,37 @@ class InfluxStore:
 
     def write(self, intervals: list[Interval], position: int) -> None:
         """See `Store`."""
+        voids = voids_of(intervals)
+        if voids:
+            intervals = without(intervals, voids)
+            self._take_back(voids, position)
         self._write(list(lines(intervals, self._families)), TOPIC, position)
 
     def write_rollups(self, rollups: list[Rollup]) -> None:
         """See `Store`."""
+        self.take_back_rollups([Gone(*r[:6]) for r in map(msgspec.structs.astuple, rollups) if r[6] is None])
         self._write(list(rollup_lines(rollups, self._families)), TOPIC_DERIVED)
+
+    def take_back_rollups(self, rollups: list[Gone]) -> None:
+        """See `Store`."""
+        self.erase(
+            Span(
+                f"{self._families.get(r.quantity, 'other')}_{PERIODS[r.period]}",
+                {"device": r.device, "district": r.district, "site": r.site},
+                r.start,
+                r.start + 1,
+            )
+            for r in rollups
+        )
+
+    def erase(self, spans: Iterable[Span]) -> None:
+        """Remove points; what holds of them is written after it.
+
+        Raises:
+            StoreError: as for `write`.
+        """
+        with self._lock:
+            self._eraser.erase(list(spans))
 
     def write_lines(self, points: list[str]) -> None:
         """Write points that are line protocol already, as `write` does.
@@ -207,6 +237,22 @@ class InfluxStore:
         """See `Store`."""
         self._client.close()
         self._log.close()
+
+    def _take_back(self, voids: list[Void], position: int) -> None:
+        """Write readings again that do not count any more, as the log has them: InfluxDB clears no field of a point."""
+        for place in sorted({(v.district, v.site, v.device) for v in voids}):
+            of_place = [v for v in voids if (v.district, v.site, v.device) == place]
+            since, until = min(v.since for v in of_place), max(v.until for v in of_place)
+            with self._lock:
+                again: list[Interval] = []
+                # What was measured then has come then, or later; a minute allows for a clock that was behind.
+                begin = self._log.offset_at(since - 60)
+                for entry in self._log.search([str(Topic(*place, "telemetry"))], begin - 1, position + 1):
+                    again += [i for i in entry.intervals if since <= i.t < until]
+                tags = dict(zip(("district", "site", "device"), place, strict=True))
+                families = {self._families.get(v.quantity, "other") for v in of_place}
+                self._eraser.erase([Span(family, tags, since, until) for family in sorted(families)])
+            self._write(list(lines(without(again, of_place), self._families)), TOPIC)
 
     def _write(self, points: list[str], topic: str, position: int | None = None) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ quantities, a fifth more where levels are counted. Without its file, it is made 
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,8 +21,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from hub.log.entry import Entry, Interval
-from hub.series.base import PERIODS, Rollup, Store
-from hub.series.levels import Levels, counted, unpacked
+from hub.series.base import PERIODS, Gone, Rollup, Store, Void, voids_of
+from hub.series.levels import DEVIATION, PERCENTS, Levels, counted, unpacked
 from hub.series.periods import DAY, Calendar, Sums
 from hub.storage.database import open_database, read_only, transaction
 from schemas import Quantity
@@ -44,6 +45,8 @@ NOT_ROLLED_UP = {"l5", "l10", "l50", "l90", "l95", "lsd"}
 """Aggregates that are not made of the intervals' values, but of the boards' counts of levels."""
 COUNTED = "l50"
 """The quantity whose flag tells whether a record's levels count."""
+ENERGY = "laeq"
+"""The quantity without which levels that were counted do not count either."""
 HEAVY = 12
 """What the counts of one period weigh in memory, in sums."""
 WITH_EXTREMES = {"mean", "energy_mean", "last"}
@@ -80,6 +83,12 @@ CREATE TABLE levels (             -- how often each level of noise was in one pe
     PRIMARY KEY (place, period, start)
 ) WITHOUT ROWID
 """,
+    """
+CREATE TABLE gone (               -- what the store may have, and nothing is left of
+    place INTEGER, period INTEGER, start INTEGER, quantity TEXT,
+    PRIMARY KEY (place, period, start, quantity)
+) WITHOUT ROWID
+""",
 )
 
 ADD = """
@@ -96,6 +105,9 @@ ON CONFLICT DO UPDATE SET
     lowest = min(lowest, excluded.lowest),
     latest = max(latest, excluded.latest)
 """
+
+_SUMS = "seconds, total, across, highest, lowest, latest"
+_BUCKET = "place = ? AND period = ? AND start = ? AND quantity = ?"
 
 log = logging.getLogger("hub.rollups")
 
@@ -118,6 +130,7 @@ class Rollups:
         self._too_late = 0
         self._pending: dict[tuple[str, str, str, int], dict[str, Sums]] = {}
         self._levels: dict[tuple[str, str, str, int], Levels] = {}
+        self._voids: list[Void] = []
         self._sums = 0  # in all of them
         self._parts = 1  # of what is usual, so much at once
         self._forget()
@@ -134,7 +147,11 @@ class Rollups:
                     for interval in entry.intervals:
                         self._add(interval)
                     self._taken = entry.offset
-                    if self._sums >= MOST_PENDING // self._parts:
+                    if entry.fresh and entry.findings and (voids := voids_of(entry.intervals)):
+                        # What they take back is in memory, or in the file: then it is all in the file.
+                        self._voids = voids
+                        self._save()
+                    elif self._sums >= MOST_PENDING // self._parts:
                         self._save()
             if self._taken > self._offset and not 0 <= self._clock() - self._saved < EVERY:
                 self._save()
@@ -165,6 +182,7 @@ class Rollups:
         self._too_late = self._sums = 0
         self._pending.clear()
         self._levels.clear()
+        self._voids.clear()
         self._places.clear()
 
     def _add(self, i: Interval) -> None:
@@ -212,6 +230,8 @@ class Rollups:
                 self._db.executemany(ADD, rows)
                 if key in self._levels:
                     self._add_levels(place, base, self._levels[key])
+            for void in self._voids:
+                self._take_back(void, changed)
             self._db.executemany("INSERT OR IGNORE INTO changed VALUES (?, ?, ?)", sorted(changed))
             self._prune()
             self._db.execute("UPDATE position SET offset = ?, newest = ?", (self._taken, self._newest))
@@ -225,6 +245,7 @@ class Rollups:
         self._offset, self._too_late, self._sums = self._taken, 0, 0
         self._pending.clear()
         self._levels.clear()
+        self._voids.clear()
         self._published = self._published and not changed
 
     def _add_levels(self, place: int, base: int, levels: Levels) -> None:
@@ -236,6 +257,68 @@ class Rollups:
             total = unpacked(row[0]) if row else Levels()
             total.add(levels)
             self._db.execute("INSERT OR REPLACE INTO levels VALUES (?, ?, ?, ?)", (*key, total.packed()))
+
+    def _take_back(self, void: Void, changed: set[tuple[int, int, int]]) -> None:
+        """Take what a faulty sensor gave out of every period that it is part of.
+
+        Whatever a period holds from `since` on is of it: what is right came before, or is still to come. Of a period
+        that it begins in, the highest and lowest value of the rest are not known any more.
+        """
+        place, quantity = self._place(void.district, void.site, void.device), void.quantity
+        starts = range(self._calendar.start(void.since, BASE), void.until, BASE)
+        for start in starts:
+            key = place, BASE, start, quantity
+            row = self._db.execute(f"SELECT {_SUMS} FROM bucket WHERE {_BUCKET}", key).fetchone()  # noqa: S608
+            if row is None:
+                continue
+            sums = Sums(*row)
+            left = min(sums.seconds, max(0, void.since - start))
+            taken = Sums()
+            taken.add(self._aggregates.get(quantity, "mean"), void.value, start, sums.seconds - left)
+            sums.seconds, sums.total, sums.across = left, sums.total - taken.total, sums.across - taken.across
+            sums.highest, sums.lowest = -math.inf, math.inf
+            self._put(key, sums if left else None)
+            if quantity == ENERGY and not left:
+                self._put_levels((place, BASE, start), None)
+        for period in PERIODS:
+            for start in sorted({self._calendar.start(one, period) for one in starts}):
+                changed.add((place, period, start))
+                if period != BASE:
+                    self._add_up(place, period, start, quantity)
+                self._db.execute("INSERT OR IGNORE INTO gone VALUES (?, ?, ?, ?)", (place, period, start, quantity))
+
+    def _add_up(self, place: int, period: int, start: int, quantity: str) -> None:
+        """Make a long period's sums anew of its short ones."""
+        until = start + self._calendar.length(start, period)
+        within = "place = ? AND period = ? AND start >= ? AND start < ?"
+        rows = self._db.execute(
+            f"SELECT {_SUMS} FROM bucket WHERE {within} AND quantity = ?",  # noqa: S608 - names of columns
+            (place, BASE, start, until, quantity),
+        )
+        whole = Sums()
+        for part in (Sums(*row) for row in rows):
+            whole.seconds += part.seconds
+            whole.total += part.total
+            whole.across += part.across
+            whole.highest = max(whole.highest, part.highest)
+            whole.lowest = min(whole.lowest, part.lowest)
+        self._put((place, period, start, quantity), whole if whole.seconds else None)
+        if quantity == ENERGY:
+            levels = Levels()
+            for (counts,) in self._db.execute(f"SELECT counts FROM levels WHERE {within}", (place, BASE, start, until)):  # noqa: S608
+                levels.add(unpacked(counts))
+            self._put_levels((place, period, start), levels if levels.samples else None)
+
+    def _put(self, key: tuple[int, int, int, str], sums: Sums | None) -> None:
+        self._db.execute(f"DELETE FROM bucket WHERE {_BUCKET}", key)  # noqa: S608
+        if sums:
+            row = sums.seconds, sums.total, sums.across, sums.highest, sums.lowest, sums.latest
+            self._db.execute("INSERT INTO bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*key, *row))
+
+    def _put_levels(self, key: tuple[int, int, int], levels: Levels | None) -> None:
+        self._db.execute("DELETE FROM levels WHERE place = ? AND period = ? AND start = ?", key)
+        if levels:
+            self._db.execute("INSERT INTO levels VALUES (?, ?, ?, ?)", (*key, levels.packed()))
 
     def _place(self, district: str, site: str, device: str) -> int:
         place = (district, site, device)
@@ -280,7 +363,16 @@ class Rollups:
             )
             for *names, period, start, counts in rows:
                 rollups += self._of_levels(names, period, start, unpacked(counts))
+            rows = self._db.execute(
+                "SELECT district, site, device, quantity, period, start FROM gone JOIN place ON place = place.id "
+                "WHERE (place, period, start) <= (?, ?, ?)",
+                periods[-1],
+            )
+            gone = [Gone(*row) for row in rows]
+            if gone:
+                self._store.take_back_rollups(gone)
             self._store.write_rollups(rollups)
+            self._db.execute("DELETE FROM gone WHERE (place, period, start) <= (?, ?, ?)", periods[-1])
             self._db.execute("DELETE FROM changed WHERE (place, period, start) <= (?, ?, ?)", periods[-1])
         self._published = True
 
@@ -289,14 +381,17 @@ class Rollups:
         aggregate = self._aggregates.get(quantity, "mean")
         # A clock that was set back gives some seconds twice.
         capture = min(1.0, sums.seconds / self._calendar.length(start, period))
-        highest, lowest = (sums.highest, sums.lowest) if aggregate in WITH_EXTREMES else (None, None)
+        known = aggregate in WITH_EXTREMES and sums.highest >= sums.lowest
+        highest, lowest = (sums.highest, sums.lowest) if known else (None, None)
         return Rollup(*key, sums.value(aggregate), capture, highest, lowest)
 
     def _of_levels(self, names: list[str], period: int, start: int, levels: Levels) -> Iterator[Rollup]:
         district, site, device = names
         capture = min(1.0, levels.seconds / self._calendar.length(start, period))
-        for quantity, value in levels.statistics().items():
-            yield Rollup(district, site, device, quantity, period, start, value, capture)
+        found = levels.statistics()
+        for quantity in (*PERCENTS, DEVIATION):
+            if quantity in found or levels.beyond:  # what was there before the sound was beyond the instrument is not
+                yield Rollup(district, site, device, quantity, period, start, found.get(quantity), capture)
 
 
 class Counted(NamedTuple):

@@ -14,7 +14,7 @@ import msgspec
 
 from hub.log.entry import Interval
 from hub.log.errors import StoreError
-from hub.series.base import Rollup
+from hub.series.base import Gone, Rollup, Void, voids_of, without
 from hub.storage.database import open_database, read_only, transaction
 
 MOST_SOURCES = 20_000
@@ -104,7 +104,12 @@ class SqliteStore:
 
     def write(self, intervals: list[Interval], position: int) -> None:
         """See `Store`."""
+        voids = voids_of(intervals)
+        if voids:
+            intervals = without(intervals, voids)
         with self._transaction():
+            for void in voids:
+                self._take_back(void)
             self._db.executemany(
                 "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?)",
                 [
@@ -143,9 +148,28 @@ class SqliteStore:
                 ],
             )
 
+    def take_back_rollups(self, rollups: list[Gone]) -> None:
+        """See `Store`."""
+        with self._transaction():
+            self._db.executemany(
+                "DELETE FROM rollup WHERE device = ? AND period = ? AND start = ? AND quantity = ? AND site = ?",
+                [(r.device, r.period, r.start, r.quantity, r.site) for r in rollups],
+            )
+
     def close(self) -> None:
         """See `Store`."""
         self._db.close()
+
+    def _take_back(self, void: Void) -> None:
+        """Flag what is stored already."""
+        key = f'$."{void.quantity}"'
+        self._db.execute(
+            "UPDATE record SET normal = json_remove(normal, ?1), "
+            "flagged = json_set(ifnull(flagged, '{}'), ?1, json_array('D', json_extract(normal, ?1))) "
+            "WHERE source IN (SELECT id FROM source WHERE device = ?2 AND site = ?3) AND t >= ?4 AND t < ?5 "
+            "AND json_extract(normal, ?1) = ?6",
+            (key, void.device, void.site, void.since, void.until, void.value),
+        )
 
     def _source(self, i: Interval) -> int:
         key = (i.device, i.stream, i.district, i.site)

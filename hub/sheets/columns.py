@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hub.sheets.headings import Names, plain, split_unit, squeezed
 
-SEPARATORS = ",;\t|"
+SEPARATORS = ",;\t|，；"
 MOST_HEAD = 60
 """Lines above the headings at most: loggers write their settings there."""
 

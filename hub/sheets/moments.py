@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Literal
 
+from hub.sheets.numbers import bare
+
 DayFirst = Literal["day", "month", ""]
 """What stands first in 03/02/2026; "": nobody knows."""
 
@@ -57,7 +59,7 @@ def read_time(text: str, first: DayFirst = "") -> datetime:
     Raises:
         NoTimeError: it tells none.
     """
-    plain = unicodedata.normalize("NFKC", text).strip().strip("'\"").strip()
+    plain = bare(text)
     if found := _DIGITS.fullmatch(plain):
         try:
             return _made(found, int(found["month"]), int(found["day"]))
@@ -107,6 +109,31 @@ def _made(found: re.Match[str], month: int, day: int) -> datetime:
     except (ValueError, OverflowError):
         raise NoTimeError from None
     return time.replace(tzinfo=offset_of(parts.get("offset") or ""))
+
+
+_TIME_OF_DAY = r"\d{1,2}[:：]\d{2}(?:[:：]\d{2})?"
+_SPAN = re.compile(
+    rf"(?P<start>.*[\dT日\s]{_TIME_OF_DAY})\s*(?P<sign>[-–—−~～]|至|到|to)\s*(?P<end>(?:\d.*[T日\s])?{_TIME_OF_DAY})\s*"
+)
+
+
+def span_start(text: str) -> str:
+    """Return where a text such as 2026-03-01 00:00~01:00 begins; the text itself if it tells no span."""
+    found = _SPAN.fullmatch(text)
+    return found["start"] if found else text
+
+
+def are_spans(texts: Iterable[str]) -> bool:
+    """Tell whether the times of a file are spans: behind a dash may also stand an offset, which is always the same."""
+    ends: set[str] = set()
+    for text in texts:
+        found = _SPAN.fullmatch(text)
+        if found is None:
+            return False
+        if found["sign"] not in "-–—−" or len(found["end"]) > 8:
+            return True
+        ends.add(found["end"])
+    return len(ends) > 1
 
 
 def is_hour_24(text: str) -> bool:

@@ -52,6 +52,16 @@ _THOUSANDS = {
 }
 _MAY_BE_EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−─－"), "-") | {ord("’"): None, ord("＇"): None}
+_UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"))
+"""What takes no room on a screen: web pages and files put together of several leave it behind."""
+
+
+def bare(cell: str) -> str:
+    """Return a cell's text without what spreadsheets and web pages put around it; wide letters become usual ones."""
+    text = unicodedata.normalize("NFKC", cell.translate(_UNSEEN)).strip()
+    if text.startswith('="') and text.endswith('"'):
+        text = text[2:-1]  # how spreadsheets are made to leave a text alone
+    return text.strip("'\" ")
 
 
 def is_sentinel(text: str) -> bool:
@@ -70,10 +80,7 @@ def number(text: str, decimal: str = "") -> float:
     Raises:
         NoNumberError: there is none, or not for certain.
     """
-    plain = unicodedata.normalize("NFKC", text).translate(_DASHES).strip().casefold()
-    if plain.startswith('="') and plain.endswith('"'):
-        plain = plain[2:-1]  # how spreadsheets are made to leave a text alone
-    plain = plain.strip("'\" ")
+    plain = bare(text).translate(_DASHES).casefold()
     if plain in _BELOW or plain.startswith("<"):
         raise NoNumberError(BELOW)
     if plain.startswith(">"):

@@ -10,7 +10,15 @@ from datetime import UTC, tzinfo
 
 from hub.sheets.columns import Columns, Found, columns_of, find, separator_said
 from hub.sheets.headings import ALL_UNITS, Names, Scale, UnitError, split_unit, unit_of
-from hub.sheets.moments import DayFirst, NoTimeError, day_or_month_first, read_time, zone_named
+from hub.sheets.moments import (
+    DayFirst,
+    NoTimeError,
+    are_spans,
+    day_or_month_first,
+    read_time,
+    span_start,
+    zone_named,
+)
 from hub.sheets.numbers import MISSING, NoNumberError, number
 from schemas import Quantity
 from schemas.errors import UserError
@@ -103,6 +111,9 @@ class Sheet:
         self.decimal = _decimal_of(body, self._columns, found.separator)
         self._roles = dict(self._columns.roles)
         self._choose_time(body)
+        self._spans = False
+        times = [self._time(row) for row in body if len(row) == self.width and not is_footer(row)]
+        self._spans = bool(times) and are_spans(times[:500])
         self.day_first: DayFirst = day_or_month_first(self._time(row) for row in body if len(row) == self.width)
         self._value_unit = ""
         self._values = self._choose_values()
@@ -110,7 +121,9 @@ class Sheet:
         """Whether a row has several readings, so that it is usual that some are not there."""
         self.ending = asked.ending
         """Whether times are ends; None: nobody has said it."""
-        if asked.ending is None and "end" in self._roles:
+        if self._spans:
+            self.ending = False
+        elif asked.ending is None and "end" in self._roles:
             self.ending = "start" not in self._roles
         elif asked.ending is None and "start" in self._roles:
             self.ending = False
@@ -139,6 +152,7 @@ class Sheet:
             and not self._value_unit
             and self.decimal != ","
             and not {"start", "end", "year", "hour", "date"} & roles.keys()
+            and not self._spans
             and len(self._values) == 1
             and self._values[0][0] == roles["value"]
             and self._values[0][2].same
@@ -243,14 +257,14 @@ class Sheet:
         roles = self._roles
         for role in ("time", "start", "end"):
             if role in roles:
-                return row[roles[role]]
+                return span_start(row[roles[role]]) if self._spans else row[roles[role]]
         if "year" in roles and "month" in roles:
             day = row[roles["day"]] if "day" in roles else "1"
             date = "-".join(part.strip() for part in (row[roles["year"]], row[roles["month"]], day))
         else:
             date = row[roles["date"]].strip()
         if "clock" in roles:
-            return f"{_day_of(date)} {row[roles['clock']].strip()}"
+            return f"{_day_of(date)} {_clock_of(row[roles['clock']])}"
         if "hour" in roles:
             minute = row[roles["minute"]].strip() if "minute" in roles else "0"
             hour = row[roles["hour"]].strip()
@@ -436,8 +450,18 @@ class _Texts(dict[str, str]):
         return made
 
 
+def _clock_of(text: str) -> str:
+    """Return the time of day of a cell, which may be a share of the day, as spreadsheets keep it."""
+    if not re.fullmatch(r"\s*(?:0|0?\.\d+)\s*", text):
+        return text.strip()
+    seconds = round(float(text) * 86_400)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
 def _day_of(date: str) -> str:
-    """Return the date of a cell that may have a midnight behind it, as spreadsheets write dates."""
+    """Return the date of a cell that may have a midnight behind it, or be a spreadsheet's number of a day."""
+    if re.fullmatch(r"\s*[2-7]\d{4}(?:\.0*)?\s*", date):
+        return read_time(date).date().isoformat()
     return re.sub(r"[ T]0?0:00(:00)?(\.0+)?$", "", date)
 
 
@@ -452,20 +476,23 @@ def _sampled(lines: Iterable[str], found: Found) -> Iterator[list[str]]:
 
 
 def _decimal_of(body: list[list[str]], columns: Columns, separator: str) -> str:
-    """Return the decimal sign of a file: "," where its cells show it, "." where they show that, else ""."""
+    """Return the decimal sign of a file, by its cells that hold no time."""
     times = {columns.roles[role] for role in ("time", "date", "start", "end") if role in columns.roles}
+    return decimal_of((cell for row in body[:500] for n, cell in enumerate(row) if n not in times), separator)
+
+
+def decimal_of(cells: Iterable[str], separator: str) -> str:
+    """Return the decimal sign of cells: "," where they show it, "." where they show that, else ""."""
     commas = points = 0
-    for row in body[:500]:
-        for index, cell in enumerate(row):
-            if index in times:
-                continue
-            commas += re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell) is not None
-            points += re.fullmatch(r"\s*[+-]?\d+\.\d+\s*", cell) is not None
+    sure = separator in ";|"
+    for cell in cells:
+        commas += re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell) is not None
+        points += re.fullmatch(r"\s*[+-]?\d+\.\d+\s*", cell) is not None
+        sure = sure or _SURE_COMMA.fullmatch(cell) is not None
     if commas and (separator != "," or not points) and commas >= points:
-        return "," if separator in ";|" or any(_sure_comma(row) for row in body[:500]) else ""
+        return "," if sure else ""
     return "." if points else ""
 
 
-def _sure_comma(row: list[str]) -> bool:
-    """Tell whether a cell has a comma that cannot part thousands off."""
-    return any(re.fullmatch(r"\s*[+-]?(?:0,\d+|\d+,\d{1,2}|\d+,\d{4,})\s*", cell) for cell in row)
+_SURE_COMMA = re.compile(r"\s*[+-]?(?:0,\d+|\d+,\d{1,2}|\d+,\d{4,})\s*")
+"""A comma that cannot part thousands off."""

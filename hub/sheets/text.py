@@ -1,17 +1,20 @@
 """A file's text, line by line, in whatever encoding it was saved; a long file is never held as a whole."""
 
 import codecs
+import gzip
 import io
 import re
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from schemas.errors import UserError
 
 CHUNK = 1 << 18
+GZIP = b"\x1f\x8b"
 LONGEST_LINE = 1 << 20
 """Characters; a longer line is no row of a table, and would be held in memory as a whole."""
 STDIN = Path("-")
@@ -20,15 +23,18 @@ _CONTROL = bytes([*range(9), 11, 12, *range(14, 32), 127])
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before that of UTF-16, with which it begins
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ("\ufeff".encode("gb18030"), "gb18030"),
 )
 _CSV_INSTEAD = "open it in a spreadsheet and save it as 'CSV UTF-8'"
 _NO_TEXT = (
     (b"PK\x03\x04", f"is an Excel workbook (or another zip archive); {_CSV_INSTEAD}"),
     (b"\xd0\xcf\x11\xe0", f"is an Excel workbook of the old kind (.xls); {_CSV_INSTEAD}"),
     (b"%PDF", "is a PDF; ask its sender for the table as CSV"),
-    (b"\x1f\x8b", "is compressed; unpack it first, or pipe it in: zcat FILE | fenceline backtest -"),
+    (GZIP, "is compressed twice; unpack it first"),
     (b"SQLite format 3", "is a database; export the table as CSV"),
 )
 _MARKUP = re.compile(rb"\s*<(!doctype|html|table|\?xml|meta|head)", re.IGNORECASE)
@@ -44,10 +50,12 @@ class Source:
     Args:
         raw: the bytes.
         name: of the file, for errors.
+        size: of the file, bytes; None: not known.
     """
 
-    def __init__(self, raw: BinaryIO, name: str) -> None:
+    def __init__(self, raw: BinaryIO, name: str, size: int | None = None) -> None:
         self._raw = raw
+        self.size = size
         self._name = name
         self._decoder: codecs.IncrementalDecoder | None = None
         self._newlines = io.IncrementalNewlineDecoder(None, translate=True)
@@ -81,7 +89,7 @@ class Source:
     def _next(self) -> str:
         """Return the next piece of text; an empty one at the end."""
         while True:
-            data = self._raw.read(CHUNK)
+            data = self._piece()
             first, self.read = self.read == 0, self.read + len(data)
             if first:
                 data = self._begin(data)
@@ -94,6 +102,14 @@ class Source:
                 ) from None
             if text or not data:
                 return text
+
+    def _piece(self) -> bytes:
+        try:
+            return self._raw.read(CHUNK)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UserError(f"{self._name}: is not a whole gzip file ({error}); fetch it again") from None
+        except OSError as error:
+            raise UserError(f"{self._name}: cannot be read ({error.strerror}); expected a CSV file.") from None
 
     def _begin(self, data: bytes) -> bytes:
         """Look at the beginning; return it without its byte order mark."""
@@ -118,7 +134,7 @@ class Source:
         self._decoder = codecs.getincrementaldecoder(encoding)()
 
     def _decode(self, data: bytes, *, final: bool) -> str:
-        wide = self.encoding.startswith("utf-16")
+        wide = self.encoding.startswith(("utf-16", "utf-32"))
         if not wide:
             data = data.removesuffix(b"\x1a")  # the end of a file, in the days of DOS
             if len(data.translate(None, _CONTROL)) != len(data):
@@ -166,17 +182,24 @@ def _encoding_of(data: bytes) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Source]:
-    """Open a file, or standard input for "-".
+    """Open a file, or standard input for "-"; one that gzip has packed is unpacked on the way.
 
     Raises:
         UserError: it cannot be read.
     """
-    if path == STDIN:
-        yield Source(sys.stdin.buffer, str(path))
-        return
     try:
-        file = path.open("rb")
+        file = sys.stdin.buffer if path == STDIN else path.open("rb")
+        size = None if path == STDIN else path.stat().st_size
+        # A real standard input can look ahead; what stands in for it may not.
+        packed = getattr(file, "peek", lambda _: b"")(2).startswith(GZIP)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); expected a CSV file.") from None
-    with file:
-        yield Source(file, str(path))
+    try:
+        if packed:
+            with gzip.open(file) as unpacked:
+                yield Source(cast("BinaryIO", unpacked), str(path))
+        else:
+            yield Source(file, str(path), size)
+    finally:
+        if path != STDIN:
+            file.close()

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from hub.registry.check import EXPECTED, EntryError
+from hub.registry.check import EXPECTED, MOST_CHARACTERS, EntryError
 from hub.things.coordinates import System, to_wgs84
 from hub.things.entries import FIELDS, Thing
 from schemas.domains.entries import ThingKind, ThingProperty
@@ -88,6 +88,9 @@ def _thing(kind: str, id_: str, fields: dict[str, Any]) -> Thing:
         raise _explained(str(error), kind, id_, fields) from None
     for name in ("en", "zh", "note"):
         text = getattr(found, name)
+        if text is not None and len(text) > MOST_CHARACTERS:
+            problem = f"{name}: has {len(text)} characters; expected {MOST_CHARACTERS} at most, shorten it"
+            raise EntryError(problem, kind, id_, name)
         if text is not None and not text.replace("\n", " ").isprintable():
             problem = f"{name} = {reprlib.repr(text)}: has characters that cannot be shown; take them out"
             raise EntryError(problem, kind, id_, name)

@@ -227,12 +227,18 @@ def import_(
     config: Config = FENCELINE,
 ) -> None:
     """Import things."""
+    from hub.terminal.progress import reading
     from hub.things.change import Context, Origin, WrongThingError, apply
     from hub.things.exchange import located, read_things
     from hub.things.view import change_row, show_changes
 
     with opened(config, district) as things:
-        said = read_things(file, _known(things, kind) if kind else None, things.kinds)
+        said = read_things(
+            file,
+            _known(things, kind) if kind else None,
+            things.kinds,
+            lambda source: reading(source, file.name),
+        )
         try:
             changes = apply(
                 things.store,

@@ -1,8 +1,8 @@
 """Things as other offices send and want them: TOML, GeoJSON, and the CSV that spreadsheets read and write."""
 
-import csv
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,39 +12,57 @@ import tomlkit
 
 from hub.config.files import ConfigError
 from hub.registry.edit import item
-from hub.registry.exchange import CONTACT, csv_lines, parse_cell, record_text
+from hub.registry.exchange import CONTACT, HEADINGS, Progress, parse_cell, record_text, unseen
 from hub.sheets.cells import csv_line, restored, safe
+from hub.sheets.grid import Grid, heading
+from hub.sheets.headings import plain as folded
+from hub.sheets.numbers import SENTINEL, NoNumberError, number
+from hub.sheets.text import opened
 from hub.things.change import WrongThingError
 from hub.things.entries import FIELDS, Said, Thing, plain, time_text
 from schemas.domains.entries import ThingKind, ThingProperty
-from schemas.toml_text import TomlError, parse_toml
+from schemas.errors import UserError
+from schemas.toml_text import TomlError, read_toml_file
 
 HEADS = ("kind", "id", "en", "zh", "district", "from", "until", "longitude", "latitude", "geometry", "people", "note")
 """Columns of a CSV file before those of the kind's properties; all but id may be left out."""
+MORE_HEADINGS = {"类别": "kind", "生效日期": "from", "失效日期": "until", "几何": "geometry", "负责人": "people"}
+"""Chinese headings beside those of the registry."""
 TRUE, FALSE = ("true", "yes", "1", "是"), ("false", "no", "0", "否")
-MOST_MB = 200
-"""A larger file is a mistake."""
+MOST = 100_000
+"""Entries of a CSV file."""
+MOST_BYTES = 50_000_000
+"""Of GeoJSON, which is read as a whole: some ten times that in memory."""
 
 
-def read_things(path: Path, kind: str | None, kinds: Mapping[str, ThingKind]) -> list[Said]:
+def read_things(
+    path: Path, kind: str | None, kinds: Mapping[str, ThingKind], progress: Progress = unseen
+) -> list[Said]:
     """Read a TOML, CSV or GeoJSON file (by its name's end). `kind`: of entries that do not say theirs.
 
     Raises:
         ConfigError: it cannot be read, or is none of them.
     """
+    names = path.suffixes[-2:] if path.suffix.lower() == ".gz" else [path.suffix]
     try:
-        if path.stat().st_size > MOST_MB * 1_000_000:
-            raise ConfigError(f"{path}: has more than {MOST_MB} MB; split it")
-        data = path.read_bytes()
+        if names[:1] and names[0].lower() == ".csv":
+            with opened(path) as source, progress(source) as step:
+                columns = partial(_columns, kinds=kinds)
+                grid = Grid(source, str(path), lambda cells: "id" in columns(cells), most=MOST, progress=step)
+                return _from_csv(path, grid, kind, kinds)
+        match path.suffix.lower():
+            case ".toml":
+                return _from_toml(path, kind)
+            case ".geojson" | ".json":
+                with path.open("rb") as file:
+                    data = file.read(MOST_BYTES + 1)
+                return _from_geojson(path, data, kind)
+    except UserError as error:
+        raise ConfigError(str(error)) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a TOML, CSV or GeoJSON file") from error
-    match path.suffix.lower():
-        case ".csv":
-            return _from_csv(path, data, kind, kinds)
-        case ".toml":
-            return _from_toml(path, data, kind)
-        case ".geojson" | ".json":
-            return _from_geojson(path, data, kind)
+    if not path.is_file():
+        raise ConfigError(f"{path}: cannot be read; name a TOML, CSV or GeoJSON file")
     raise ConfigError(f"{path}: is none of .toml, .csv and .geojson; name the file after what it holds")
 
 
@@ -72,9 +90,9 @@ def _said(path: Path, number: int, table: Any, kind: str | None, what: str) -> S
     return Said(named, id_, table)
 
 
-def _from_toml(path: Path, data: bytes, kind: str | None) -> list[Said]:
+def _from_toml(path: Path, kind: str | None) -> list[Said]:
     try:
-        raw = parse_toml(data)
+        raw = read_toml_file(path)
     except TomlError as error:
         raise ConfigError(f"{path}: {error}") from error
     tables = raw.pop("thing", [])
@@ -85,6 +103,8 @@ def _from_toml(path: Path, data: bytes, kind: str | None) -> list[Said]:
 
 
 def _from_geojson(path: Path, data: bytes, kind: str | None) -> list[Said]:
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"{path}: has more than {MOST_BYTES // 1_000_000} MB; import it in parts, or simplify it")
     try:
         raw = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -92,42 +112,43 @@ def _from_geojson(path: Path, data: bytes, kind: str | None) -> list[Said]:
     if not isinstance(raw, dict) or raw.get("type") != "FeatureCollection" or not isinstance(raw.get("features"), list):
         raise ConfigError(f"{path}: is no GeoJSON; expected a FeatureCollection")
     found = []
-    for number, feature in enumerate(raw["features"], 1):
+    for place, feature in enumerate(raw["features"], 1):
         if not isinstance(feature, dict) or feature.get("type") != "Feature":
-            raise ConfigError(f"{path}: feature number {number} is no Feature")
+            raise ConfigError(f"{path}: feature number {place} is no Feature")
         properties = feature.get("properties") or {}
         if not isinstance(properties, dict):
-            raise ConfigError(f"{path}: feature number {number}: properties is no object")
+            raise ConfigError(f"{path}: feature number {place}: properties is no object")
         table = {name: value for name, value in properties.items() if name in FIELDS and name != "properties"}
         more = {name: value for name, value in properties.items() if name not in table}
         if feature.get("geometry") is not None:
             table["geometry"] = feature["geometry"]
         if "id" not in table and "id" in feature:
             table["id"] = feature["id"]
-        found.append(_said(path, number, table | ({"properties": more} if more else {}), kind, "feature"))
+        found.append(_said(path, place, table | ({"properties": more} if more else {}), kind, "feature"))
     return found
 
 
-def _from_csv(path: Path, data: bytes, kind: str | None, kinds: Mapping[str, ThingKind]) -> list[Said]:
-    lines, above = csv_lines(path, data)
+def _columns(cells: Sequence[str], kinds: Mapping[str, ThingKind]) -> list[str]:
+    """Return headings as the columns are called here; properties may have their names in either language."""
+    names = {folded(name): name for kind in kinds.values() for name in kind.property}
+    for kind in kinds.values():
+        for name, asked in kind.property.items():
+            for said in (asked.zh, asked.en):
+                names.setdefault(folded(said), name)
+    known = HEADINGS | MORE_HEADINGS
+    return [names.get(text := heading(cell)) or known.get(text, text) for cell in cells]
+
+
+def _from_csv(path: Path, grid: Grid, kind: str | None, kinds: Mapping[str, ThingKind]) -> list[Said]:
+    header = _columns(grid.header, kinds)
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None or "id" not in header:
+        problem = f"column {twice!r} stands there twice" if twice is not None else "there is no column id"
+        raise ConfigError(f"{path}, line {grid.line}: {problem}; expected {', '.join(HEADS)} and the kind's properties")
     found = []
-    line = 1
-    try:
-        header = [name.strip() for name in next(lines, [])]
-        twice = next((name for name in header if header.count(name) > 1), None)
-        if twice is not None or "id" not in header:
-            problem = f"column {twice!r} stands there twice" if twice is not None else "there is no column id"
-            raise ConfigError(f"{path}, line 1: {problem}; expected {', '.join(HEADS)} and the kind's properties")
-        line = lines.line_num + 1 + above
-        for cells in lines:
-            if any(cell.strip() for cell in cells):
-                if len(cells) > len(header):
-                    raise ConfigError(f"{path}, line {line}: has {len(cells)} cells; expected {len(header)}")
-                row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
-                found.append(_row(path, line, row, kind, kinds))
-            line = lines.line_num + 1 + above
-    except csv.Error as error:
-        raise ConfigError(f"{path}, line {line}: is not valid CSV: {error}") from error
+    for line, cells in grid.rows():
+        row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
+        found.append(_row(path, line, row, kind, kinds))
     return found
 
 
@@ -140,7 +161,7 @@ def _row(path: Path, line: int, row: dict[str, str], kind: str | None, kinds: Ma
     unknown = next((column for column in row if column not in asked and column not in HEADS), None)
     if unknown is not None:
         known = ", ".join([*HEADS, *asked])
-        raise ConfigError(f"{path}, line 1: a {named} has no column {unknown!r}; expected {known}")
+        raise ConfigError(f"{path}: a {named} has no column {unknown!r}; expected {known}")
     fields: dict[str, Any] = {}
     properties: dict[str, Any] = {}
     for column, cell in row.items():
@@ -194,8 +215,10 @@ def _property(cell: str, asked: ThingProperty) -> Any:
 def _single(text: str, asked: ThingProperty) -> Any:
     if asked.type in ("number", "integer"):
         try:
-            return float(text)
-        except ValueError:
+            return number(text)
+        except NoNumberError as error:
+            if error.cause == SENTINEL:  # of a measured value; here it may be a weight
+                return float(text)
             raise ValueError(f"{text!r} is not a number such as 12.5") from None
     if asked.type == "boolean":
         if text.lower() not in (*TRUE, *FALSE):

@@ -4,17 +4,18 @@ So the whole chain can be shown and tested on values that nobody made up, and wh
 the file, row by row.
 """
 
-import csv
 import datetime as dt
-import gzip
-import io
 import math
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from hub.sheets.grid import Grid
+from hub.sheets.headings import plain
+from hub.sheets.numbers import AMBIGUOUS, NONE, NoNumberError, number
+from hub.sheets.sheet import decimal_of
+from hub.sheets.text import opened
 from schemas.errors import UserError
 from sim.city.source import Source
 
@@ -50,9 +51,8 @@ LAYOUTS = (
     Layout("gas turbine", {"NOX": "stack_nox", "CO": "stack_co"}, 3600),
 )
 
-MISSING = ("", "NA")
 MISSING_NUMBER = -200.0
-"""How such files write that there is no value; no channel reaches -200."""
+"""How such files also write that there is no value; no channel reaches -200."""
 
 
 @dataclass(frozen=True)
@@ -117,77 +117,71 @@ def align(recording: Recording, t: float, zone: ZoneInfo) -> tuple[float, int]:
 
 
 def load_recording(path: Path) -> Recording:
-    """Read a recording from a CSV or CSV.gz file of one of the `LAYOUTS`.
+    """Read a recording from a CSV or CSV.gz file of one of the `LAYOUTS`, as any spreadsheet saves it.
 
     Raises:
         UserError: there is no such file, or it cannot be used; the text says where and why.
     """
-    lines = csv.reader(io.StringIO(_text(path), newline=""))
-    try:
-        header = next(lines, [])
-        layout = _recognise(path, header)
-        values: dict[str, list[float | None]] = {channel: [] for channel in layout.columns.values()}
-        first_hour: int | None = None
-        for place, row in _rows(path, header, lines):
-            if layout.hour and first_hour is None:
-                first_hour = _hour(place, layout.hour, row[layout.hour])
-            for column, channel in layout.columns.items():
-                values[channel].append(_number(place, column, row[column]))
-    except csv.Error as error:
-        raise UserError(f"{path}: line {lines.line_num} is not CSV ({error}); give a CSV or CSV.gz file") from error
-    if not any(values.values()):
+    with opened(path) as source:
+        grid = Grid(source, str(path), lambda cells: _layout_of(cells) is not None)
+        layout = _layout_of(grid.header)
+        if layout is None:
+            raise _unknown(path, grid.header)
+        names = _names(grid.header)
+        places = {column: names.index(plain(column)) for column in layout.required}
+        rows = []
+        for line, cells in grid.rows():
+            if len(cells) != len(names):
+                raise UserError(
+                    f"{path}, line {line}: has {len(cells)} cells, but the header names {len(names)}; "
+                    "mend or cut the row"
+                )
+            rows.append((line, [cells[place] for place in places.values()]))
+    if not rows:
         raise UserError(f"{path}: has a header but no rows of data; give a recording with at least one row")
-    rows = {channel: tuple(column) for channel, column in values.items()}
-    return Recording(layout.what, rows, layout.step_s, first_hour, layout.silent)
+    columns = dict(zip(places, zip(*(cells for _, cells in rows), strict=True), strict=True))
+    lines = [line for line, _ in rows]
+    values = {}
+    for column, channel in layout.columns.items():
+        decimal = decimal_of(columns[column], grid.separator)
+        values[channel] = tuple(
+            _number(f"{path}, line {line}, column {column}", text, decimal)
+            for line, text in zip(lines, columns[column], strict=True)
+        )
+    first_hour = _hour(f"{path}, line {lines[0]}", layout.hour, columns[layout.hour][0]) if layout.hour else None
+    return Recording(layout.what, values, layout.step_s, first_hour, layout.silent)
 
 
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: there is no such file; give the path of a CSV or CSV.gz recording") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: is not a whole gzip file ({error}); fetch it again, or unpack it first") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is not text in UTF-8 (byte {error.start}); give a CSV or CSV.gz recording") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give a readable CSV or CSV.gz file") from error
+def _names(header: Sequence[str]) -> list[str]:
+    return [plain(name) for name in header]
 
 
-def _recognise(path: Path, header: list[str]) -> Layout:
-    for layout in LAYOUTS:
-        if set(layout.required) <= set(header):
-            return layout
+def _layout_of(header: Sequence[str]) -> Layout | None:
+    names = {*_names(header)}
+    return next((layout for layout in LAYOUTS if {*map(plain, layout.required)} <= names), None)
+
+
+def _unknown(path: Path, header: list[str]) -> UserError:
     found = ", ".join(header) or "none"
     known = "; ".join(f"{', '.join(layout.required)} ({layout.what})" for layout in LAYOUTS)
-    raise UserError(f"{path}: is no known recording: its columns are: {found}; expected at least one set of: {known}")
+    return UserError(f"{path}: is no known recording: its columns are: {found}; expected at least one set of: {known}")
 
 
-def _rows(path: Path, header: list[str], lines: Iterator[list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each row with its place for messages; ``lines`` is a csv.reader that has read the header."""
-    for number, cells in enumerate(lines, 2):
-        place = f"{path}: line {number}"
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            raise UserError(f"{place}: has {len(cells)} cells, but the header names {len(header)}; mend or cut the row")
-        yield place, dict(zip(header, cells, strict=True))
-
-
-def _number(place: str, column: str, text: str) -> float | None:
-    if text.strip() in MISSING:
-        return None
+def _number(place: str, text: str, decimal: str) -> float | None:
     try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UserError(f"{place}, column {column}: '{text}' is no number; expected one, or NA where it is missing")
-    return None if number == MISSING_NUMBER else number
+        value = number(text, decimal)
+    except NoNumberError as error:
+        if error.cause in (NONE, AMBIGUOUS):
+            raise UserError(f"{place}: {text!r} is no number; expected one, or NA where it is missing") from None
+        return None
+    return None if value == MISSING_NUMBER else value
 
 
 def _hour(place: str, column: str, text: str) -> int:
-    if text.strip() not in map(str, range(24)):
-        raise UserError(f"{place}, column {column}: '{text}' is no hour of day; expected 0 to 23")
-    return int(text)
+    try:
+        hour = number(text)
+    except NoNumberError:
+        hour = -1
+    if hour not in range(24):
+        raise UserError(f"{place}, column {column}: {text!r} is no hour of day; expected 0 to 23")
+    return int(hour)

@@ -15,7 +15,7 @@ OWNERS = {
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
     "notify": {"notification", "notified", "refusal"},
     "reports": {"board", "position"},
-    "series": {"bucket", "changed", "levels", "place", "position", "reading", "record", "rollup", "source"},
+    "series": {"bucket", "changed", "gone", "levels", "place", "position", "reading", "record", "rollup", "source"},
     "storage": {"schema_part"},
     "things": {"thing_edition"},
     "watch": {"calibration", "watched"},

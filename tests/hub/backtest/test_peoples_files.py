@@ -1,6 +1,7 @@
 """`fenceline backtest` over files as spreadsheets, loggers and stations write them: read, or refused with the cause."""
 
 import csv
+import gzip
 import io
 import json
 import random
@@ -320,7 +321,8 @@ def test_what_can_be_read_in_two_ways_is_asked_for(run):
     [
         (b"PK\x03\x04\x14\x00", "is an Excel workbook"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old kind (.xls)"),
-        (b"\x1f\x8b\x08\x00", "is compressed"),
+        (b"\x1f\x8b\x08\x00", "is not a whole gzip file"),
+        (gzip.compress(gzip.compress(PLAIN.encode()), mtime=0), "is compressed twice"),
         (b"  <html><table>", "is a web page"),
         (PLAIN.encode() + b"\x00", "line 10: holds the control character \\x00"),
         (PLAIN.replace("laeq", "la\x1beq").encode(), "line 2: holds the control character \\x1b"),

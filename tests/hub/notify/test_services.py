@@ -211,6 +211,17 @@ def test_a_date_in_retry_after_is_understood_and_nonsense_is_none():
         assert refusal("json", [Answer(429, "", said)], taken=False, now=now).wait == wait
 
 
+@pytest.mark.parametrize("scheme", ["dingtalk", "wecombot", "feishu", "lark", "json", "ntfy"])
+@pytest.mark.parametrize("code", ["9" * 400, "1e999", "-1e999", '"nan"', '"Infinity"', "NaN", "[0]", "{}", '"０"'])
+def test_a_code_that_no_service_has_is_no_error_of_ours(scheme, code):
+    found = refusal(scheme, [Answer(200, f'{{"errcode":{code},"code":{code},"errmsg":"?"}}')], taken=True)
+    assert found is None or found.why == "again" or scheme == "ntfy"
+
+
+def test_a_byte_order_mark_before_an_answer_is_no_refusal():
+    assert refusal("dingtalk", [Answer(200, '\ufeff{"errcode":0,"errmsg":"ok"}')], taken=True) is None
+
+
 def test_no_secret_stands_in_what_a_service_echoes(services):
     services.says = [{"errcode": 300001, "errmsg": f"token {'a' * 64} is not exist"}]
     assert "aaaa" not in send(ADDRESS["dingtalk"], MESSAGE).error

@@ -15,7 +15,7 @@ from hub.log.entry import Entry
 from hub.series import SqliteStore, StoreError
 from hub.series.periods import DAY, Calendar, Sums
 from hub.series.rollups import Rollups
-from tests.hub.helpers import NOON, QUANTITIES, SHANGHAI, Speaker, at, query, record
+from tests.hub.helpers import NOON, QUANTITIES, SHANGHAI, Hub, Speaker, at, query, record
 
 ZONES = ["Asia/Shanghai", "Europe/Berlin", "Asia/Kathmandu", "America/Havana", "Australia/Lord_Howe", "UTC"]
 
@@ -473,3 +473,74 @@ def test_a_rollup_file_that_cannot_be_written_loses_nothing(keeper, journal):
     keeper.rollups._db.execute("DROP TRIGGER full")
     keeper.settle(journal.entries)
     assert keeper.rows()["fence-1", "pm10", 600, NOON] == (50.0, 10 / 600, 50.0, 50.0)
+
+
+@pytest.mark.parametrize("quantity", ["pm10", "laeq"])
+@pytest.mark.parametrize("every", [1, 7, 1000])
+def test_what_a_dead_sensor_gave_is_taken_back_as_if_it_had_been_flagged_from_the_start(tmp_path, quantity, every):
+    """Whenever it was saved in between, and with a kill behind it."""
+    still, hours = (0.0, 7) if quantity == "pm10" else (63.0, 2)
+    begin, died = NOON - 3600, NOON + 420
+
+    def value(t):
+        return still if t >= died else 40.0 + t // 60 % 7
+
+    for name in ("found", "wanted"):
+        (tmp_path / name).mkdir()
+    with Hub(tmp_path) as hub, Keeper(tmp_path / "found") as keeper, Keeper(tmp_path / "wanted") as other:
+        board, flagging = Speaker(), Journal()
+        for n, first in enumerate(range(begin, died + hours * 3600, 600)):
+            times = range(first, first + 600, 60)
+            hub.now = first + 600
+            hub.hear(
+                board.telemetry(
+                    *[record(t, 60, **{quantity: value(t), "temperature": 9.0 + t // 60 % 3}) for t in times]
+                )
+            )
+            flagging.add(
+                *[
+                    record(
+                        t,
+                        60,
+                        {quantity: "D"} if t >= died else {},
+                        **{quantity: value(t), "temperature": 9.0 + t // 60 % 3},
+                    )
+                    for t in times
+                ]
+            )
+            keeper.now += 61 * (n % every == 0)
+            keeper.take(hub.entries())
+        entries = hub.entries()
+        assert sum(bool(i.void) for entry in entries for i in entry.intervals) == 1
+        keeper.kill()
+        keeper.settle(entries)
+        keeper.kill()
+        keeper.settle(entries)
+        other.settle(flagging.entries)
+        assert [[*key, *map(pytest.approx, row[:2])] for key, row in sorted(other.rows().items())] == [
+            [*key, *row[:2]] for key, row in sorted(keeper.rows().items())
+        ]
+        extremes = [row[2:] for key, row in keeper.rows().items() if key[1] == quantity]
+        assert all(one == (None, None) or one[1] > 0 for one in extremes)
+        assert query(tmp_path / "found" / "rollups.db", "SELECT * FROM gone") == []
+
+
+def test_readings_that_are_taken_back_are_flagged_in_the_embedded_store(tmp_path):
+    with Hub(tmp_path) as hub:
+        board = Speaker()
+        store = SqliteStore(tmp_path / "series.db")
+        for first in range(NOON, NOON + 7 * 3600, 600):
+            hub.now = first + 600
+            hub.hear(
+                board.telemetry(
+                    *[record(t, 60, pm10=0.0, temperature=9.0 + t // 60 % 3) for t in range(first, first + 600, 60)]
+                )
+            )
+        entries = hub.entries()
+        for entry in entries:
+            store.write(entry.intervals, entry.offset)
+        store.close()
+        rows = query(
+            tmp_path / "series.db", "SELECT quantity, flag, count(*) AS n, max(value) AS v FROM reading GROUP BY 1, 2"
+        )
+    assert [tuple(row.values()) for row in rows] == [("pm10", "D", 420, 0.0), ("temperature", "N", 420, 11.0)]

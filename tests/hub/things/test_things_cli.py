@@ -263,7 +263,7 @@ def test_maps_of_other_systems_are_converted_and_what_stays_is_not_converted_twi
         ("a.toml", "thing = 3", "'thing' is not known"),
         ("a.csv", "kind,id,en,zh,plate\ntruck,x,a,b,", "line 2, column plate: truck 'x': plate is missing"),
         ("a.csv", "kind,id,en,zh,plate,volume\ntruck,x,a,b,c,41", "volume = 41.0: expected a number in m3 at least 0"),
-        ("a.csv", "kind,id,en,zh,plate,volume\ntruck,x,a,b,c,nan", "volume = nan: expected a number"),
+        ("a.csv", "kind,id,en,zh,plate,volume\ntruck,x,a,b,c,nan", "'nan' is not a number"),
         ("a.csv", "kind,id,en,zh,plate,volume\ntruck,x,a,b,c,much", "column volume: 'much' is not a number"),
         ("a.csv", "kind,id,en,zh,plate,axles\ntruck,x,a,b,c,2.5", "axles = 2.5: expected a whole number"),
         ("a.csv", "kind,id,en,zh,plate,hybrid\ntruck,x,a,b,c,maybe", "'maybe': expected yes or no"),

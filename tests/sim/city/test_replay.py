@@ -102,12 +102,15 @@ PACKED = gzip.compress(GOOD, mtime=0)  # else each process that collects the tes
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("a.csv", None, "a.csv: there is no such file; give the path of a CSV or CSV.gz recording"),
-        ("a.csv.gz", GOOD, "a.csv.gz: is not a whole gzip file (Not a gzipped file (b'CO')); fetch it again, or "),
+        ("a.csv", None, "a.csv: cannot be read (No such file or directory); expected a CSV file."),
         ("a.csv.gz", PACKED[:-9], "a.csv.gz: is not a whole gzip file (Compressed file ended before "),
         ("a.csv.gz", PACKED[:10] + b"\xff" * 20, "a.csv.gz: is not a whole gzip file (Error -3 while "),
-        ("a.csv", PACKED, "a.csv: is not text in UTF-8 (byte 1); give a CSV or CSV.gz recording"),
-        ("a.csv", b'CO,NOX\n"' + b"1" * 200_000, "a.csv: line 2 is not CSV (field larger than field limit (131072))"),
+        ("a.csv", gzip.compress(PACKED), "a.csv: is compressed twice; unpack it first"),
+        (
+            "a.csv",
+            b'CO,NOX\n"' + b"1" * 200_000,
+            "a.csv, line 2: is not valid CSV: field larger than field limit (131072)",
+        ),
         (
             "a.csv",
             b"Date,LAeq\n1,2\n",
@@ -115,10 +118,14 @@ PACKED = gzip.compress(GOOD, mtime=0)  # else each process that collects the tes
         ),
         ("a.csv", b"", "a.csv: is no known recording: its columns are: none; expected"),
         ("a.csv", b"CO,NOX\n", "a.csv: has a header but no rows of data; give a recording with at least one row"),
-        ("a.csv", GOOD + b"1,x\n", "a.csv: line 3, column NOX: 'x' is no number; expected one, or NA where it is"),
-        ("a.csv", GOOD + b"inf,1\n", "a.csv: line 3, column CO: 'inf' is no number; expected one, or NA where"),
-        ("a.csv", GOOD + b"\n1\n", "a.csv: line 4: has 1 cells, but the header names 2; mend or cut the row"),
-        ("a.csv", b"PM2.5,PM10,hour\n1,2,24\n", "a.csv: line 2, column hour: '24' is no hour of day; expected 0 to 23"),
+        (
+            "a.csv",
+            GOOD + b"1,what\n",
+            "a.csv, line 3, column NOX: 'what' is no number; expected one, or NA where it is",
+        ),
+        ("a.csv", GOOD + b"inf,1\n", "a.csv, line 3, column CO: 'inf' is no number; expected one, or NA where"),
+        ("a.csv", GOOD + b"\n1\n", "a.csv, line 4: has 1 cells, but the header names 2; mend or cut the row"),
+        ("a.csv", b"PM2.5,PM10,hour\n1,2,24\n", "a.csv, line 2, column hour: '24' is no hour of day; expected 0 to 23"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, name, content, sentence):
@@ -129,6 +136,29 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, name, c
         load_recording(path)
     assert str(error.value).startswith(str(tmp_path / sentence))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CO;NOX;CDP\r\n1,5;70,25;x\r\n—;1.234,5;x\r\n",
+        "sep=\t\nCO\tNOX\n1,5\t70,25\nNA\t1 234,5\n",
+        'Gas turbine of the north plant\n\n"CO","NOX"\n"1.5","70.25"\n"","1,234.5"\n',
+        "ＣＯ,nox\n1.5,70.25\n<0.1,１２３４.5\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030", "utf-16", "utf-16-be"])
+def test_a_recording_is_read_as_any_spreadsheet_saves_it(tmp_path, text, encoding):
+    path = tmp_path / "turbine.csv"
+    path.write_bytes(text.encode(encoding))
+    assert load_recording(path).values == {"stack_nox": (70.25, 1234.5), "stack_co": (1.5, None)}
+
+
+def test_a_small_file_that_would_unpack_to_a_huge_one_is_refused(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"CO,NOX\n" + b"1" * 20_000_000))
+    with pytest.raises(UserError, match="is longer than"):
+        load_recording(path)
 
 
 def test_a_folder_is_refused(tmp_path):
