@@ -14,13 +14,16 @@ receiver or its consumers alone may be killed, too. Between the kills, and over 
 - `store`: InfluxDB answers wrongly, in one of `tests.influx_gateway.WRONG`'s ways, and rightly again.
 - `clock`: the hub's wall clock is set a day back, or 9 or 500 days ahead, and right again (needs libfaketime).
 
-Then the boards send what they have, the store takes what the log has, and every record that stands in a board's outbox
-(which keeps them for this) is looked for in the log and in the store.
+Meanwhile each board's relay is switched by its own rule every few seconds, and each switching is an event.
 
-`records`: made by the boards. `lost`: made and not there. `duplicated`: there more often than made, or never made.
+Then the boards send what they have, the store takes what the log has, and every record that stands in a board's outbox
+(which keeps them for this) is looked for in the log and in the store, every event (kept likewise) in the log.
+
+`records`, `events`: made by the boards. `lost`: made and not there. `duplicated`: there more often than made, or never
+made.
 `faults`: how often each kind came, beside the kills; `left_out`: kinds that cannot be had here, and why.
 At the top they count over the log and the store of every city together; `cities` has each by itself.
-Ends with 1 if a record is lost or duplicated or a message is in quarantine.
+Ends with 1 if a record or an event is lost or duplicated or a message is in quarantine.
 """
 
 import argparse
@@ -49,6 +52,7 @@ from tests.bench.parts import free_port, program
 from tests.conftest import InfluxDB, InfluxDBv2, Mosquitto
 from tests.influx_gateway import WRONG, Gateway
 from tests.system.chain import Chain, until
+from tests.system.keeping_board import OLD
 from tests.wrong_clock import WrongClock
 
 SITES = (
@@ -68,6 +72,8 @@ DISK = "128m"
 BALLAST = "ballast"
 RESTART_S = 1.0  # of a hub that could not start
 EXCUSED_S = 5.0  # so long after a fault it may still end because of it
+RELAY = {"quantity": "pm10", "on": 1, "off": 0.5, "least": 1, "most": 2}  # dust is never so little: on, off, on, ...
+KEEPING = str(Path(__file__).parent / "system" / "keeping_board.py")
 AHEAD_S = (-86_400, 9 * 86_400, 500 * 86_400)  # of the right time
 INFLUXDB_TIMEOUT_MS = 1000  # the hub waits for an answer; the one that comes late comes behind that
 PARTS = {"receiver": "hub.intake.passing", "consumers": "hub.run.consumers"}  # the hub starts them again by itself
@@ -140,6 +146,10 @@ class City:
         self.chain = self._open.enter_context(
             Chain(self.folder / "city", self._broker.port, program("micropython"), self.store, environment, SITES)
         )
+        self.chain.starts = (KEEPING, "config.json")
+        for board in self.chain.boards:
+            path = self.chain.folder / board.id / "config.json"
+            path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"relay": RELAY}), "utf-8")
         if "clock" in self.faults:
             self._clock = WrongClock(program("faketime"), self.folder)
             self.chain.hub_environment = self._clock.environment
@@ -204,8 +214,8 @@ class City:
         assert code == 0, f"the hub ended with {code}:\n{self.chain.log('hub')[-4000:]}"
 
     def account(self):
-        """Return what became of every record the boards made."""
-        made = self._made()
+        """Return what became of every record and every event the boards made."""
+        made, events = self._made(), events_in_log(self.chain.folder / "data" / "log.db")
         stored = self._in_influxdb if self.store == "influxdb" else self._in_sqlite
         return {
             "store": self.store,
@@ -213,6 +223,7 @@ class City:
             "faults": dict(sorted(self.faults.items())),
             "records": made.total(),
             "log": difference(made, in_log(self.chain.folder / "data" / "log.db")),
+            "events": difference(self._events_made(events), events),
             "series": difference(*stored(made)),
             "quarantined": len(self.chain.quarantine()),
         }
@@ -223,10 +234,19 @@ class City:
             made += made_by(board.id, self.chain.outbox(board.id))
         return made
 
+    def _events_made(self, there=None):
+        """Return the events that the boards made; with those `there`, without what they still keep and is not."""
+        made = Counter()
+        for board in self.chain.boards:
+            kept, waiting = events_made_by(board.id, self.chain.outbox(board.id))
+            made += kept + (waiting if there is None else waiting & there)
+        return made
+
     def _all_have_caught_up(self):
         time.sleep(0.5)
         missing = Counter(record[0] for record in self._made() - in_log(self.chain.folder / "data" / "log.db"))
-        return max(missing.values(), default=0) <= NEARLY
+        told = Counter(event[0] for event in self._events_made() - events_in_log(self.chain.folder / "data" / "log.db"))
+        return max((missing | told).values(), default=0) <= NEARLY
 
     def _kill(self, name):
         """Kill it; return False when it is one of the hub's further processes and did not run."""
@@ -340,6 +360,32 @@ def in_log(path):
     return found
 
 
+def events_made_by(device, outbox):
+    """Return the events a board made and holds for done with, and those that wait: device, number, what it said."""
+    found = []
+    for path in (outbox / f"events{OLD}", outbox / "events"):
+        events = {}
+        for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+            # A copy that a kill has torn stands whole among those that wait.
+            if line.startswith(b'{"n":') and line.endswith(b"}\n"):
+                event = json.loads(line)
+                events[device, event["n"]] = json.dumps(event, sort_keys=True)
+        found.append({(*key, said) for key, said in events.items()})
+    kept, waiting = found
+    return Counter(kept), Counter(waiting - kept)
+
+
+def events_in_log(path):
+    """Return the events that the log has, as often as it has them."""
+    with read_only(path) as db:
+        rows = db.execute("SELECT topic, payload FROM message WHERE topic LIKE '%/event'").fetchall()
+    found = Counter()
+    for topic, payload in rows:
+        event = {name: value for name, value in json.loads(payload).items() if name != "mac"}
+        found[topic.split("/")[4], event["n"], json.dumps(event, sort_keys=True)] += 1
+    return found
+
+
 def told(device, stream, seq, record):
     """Return a record as it can be compared."""
     return device, stream, seq, record["t"], record["dt"], tuple(sorted(record["v"].items()))
@@ -368,12 +414,13 @@ def run(folder, stores, kills, seed, faults=FAULTS):
     chosen = [fault for fault in faults if fault not in left_out]
     with ThreadPoolExecutor(len(stores)) as pool:
         cities = list(pool.map(lambda store: torture(folder, store, kills, seed, chosen), stores))
-    places = [city[place] for city in cities for place in ("log", "series")]
+    places = [city[place] for city in cities for place in ("log", "series", "events")]
     return {
         "kills": sum(sum(city["kills"].values()) for city in cities),
         "faults": {fault: sum(city["faults"].get(fault, 0) for city in cities) for fault in chosen},
         "left_out": left_out,
         "records": sum(city["records"] for city in cities),
+        "events": sum(city["events"]["records"] for city in cities),
         "lost": sum(place["lost"] for place in places),
         "duplicated": sum(place["duplicated"] for place in places),
         "quarantined": sum(city["quarantined"] for city in cities),
