@@ -90,6 +90,12 @@ COMMANDS = {
         "hub.desk.cli",
         Text("Alerts: list, show, acknowledge, comment, close.", "告警：列出、查看、确认、备注、关闭。"),
     ),
+    "orders": (
+        "hub.orders.cli",
+        Text(
+            "Orders to boards: self-test, relay, reboot; what came of them.", "设备指令：自检、继电器、重启及其结果。"
+        ),
+    ),
     "notify": ("hub.notify.cli", Text("Prove that alerts reach people.", "验证告警能够送达。")),
     "access": (
         "hub.access.cli",

@@ -49,6 +49,17 @@ class LogReader:
             yield from map(Entry.of_row, rows)
             after = rows[-1][0]
 
+    def said(self, topics: Sequence[str], after: int) -> Iterator[Entry]:
+        """Yield the entries without records that have one of these topics, behind an offset, in order.
+
+        By an index: it does not matter how many records came meanwhile.
+        """
+        marks = ", ".join("?" * len(topics))
+        sql = f"{_ENTRY} WHERE fresh IS NULL AND topic IN ({marks}) AND offset > ? ORDER BY offset LIMIT ?"
+        while rows := self._db.execute(sql, (*topics, after, AT_ONCE)).fetchall():
+            yield from map(Entry.of_row, rows)
+            after = rows[-1][0]
+
     def newest(self, most: int) -> Iterator[tuple[int, str, bytes]]:
         """Yield up to `most` of the newest messages as (offset, topic, payload), the newest first."""
         asked = "SELECT offset, CAST(topic AS TEXT), CAST(payload AS BLOB) FROM message ORDER BY offset DESC LIMIT ?"
