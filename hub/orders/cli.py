@@ -2,22 +2,19 @@
 
 import datetime as dt
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from hub.orders.kinds import NAMES, OrderError, What
+from hub.orders.cli_config import app as config_app
+from hub.orders.kinds import NAMES, What
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import FENCELINE, Actor, AsJson, Board, Config, District, HubOf
 from hub.terminal.tables import say, table
-from schemas.errors import UserError
 from schemas.language import Text, tell
 
 if TYPE_CHECKING:
-    from hub.orders.book import Order, OrderBook
+    from hub.orders.book import Order
     from hub.registry.live import Registry
 
 app = group(
@@ -35,6 +32,7 @@ app = group(
     "fenceline orders list --open",
     "fenceline orders show 17",
 )
+app.add_typer(config_app, name="config")
 
 STATES = {
     "waiting": Text("waiting", "待发送"),
@@ -110,11 +108,15 @@ def send(
 ) -> None:
     """Give a board an order."""
     from hub.orders import desk
+    from hub.orders.book import OrderBook
+    from hub.orders.opening import opened
 
     asked = {"on": on, "minutes": minutes, "lines": lines, "flag": flag, "sensor": sensor}
     settings: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    with _opened(config, board=board) as (book, registry):
-        order = desk.give(book, registry, board, what, settings, actor(who), reason, time.time(), float(expires_in))
+    with opened(config, place=board) as (db, registry):
+        order = desk.give(
+            OrderBook(db), registry, board, what, settings, actor(who), reason, time.time(), float(expires_in)
+        )
         said = desk.shown(order, registry.zone)
     if as_json:
         print_object(said)
@@ -139,9 +141,11 @@ def list_(
 ) -> None:
     """List orders."""
     from hub.orders import desk
+    from hub.orders.book import OrderBook
+    from hub.orders.opening import opened
 
-    with _opened(config, district) as (book, registry):
-        found = book.search(board, district, only_open=only_open, most=most)
+    with opened(config, district) as (db, registry):
+        found = OrderBook(db).search(board, district, only_open=only_open, most=most)
     if as_json:
         print_list((desk.shown(order, registry.zone) for order in found), "orders")
     elif found:
@@ -165,8 +169,11 @@ def show(
 ) -> None:
     """Show an order."""
     from hub.orders import desk
+    from hub.orders.book import OrderBook
+    from hub.orders.opening import opened
 
-    with _opened(config, district) as (book, registry):
+    with opened(config, district) as (db, registry):
+        book = OrderBook(db)
         order, steps = book.get(id_), book.steps(id_)
     told = [desk.shown_step(step, registry.zone) for step in steps]
     said = desk.shown(order, registry.zone)
@@ -183,23 +190,3 @@ def _row(order: "Order", registry: "Registry") -> list[str]:
     given = dt.datetime.fromtimestamp(order.given, registry.zone).isoformat(" ", "seconds")[:19]
     what = f"{order.what}: {tell(NAMES[order.what])}"
     return [f"{order.id}", given, order.device, what, tell(STATES[order.state]), order.who, order.answer or "-"]
-
-
-@contextmanager
-def _opened(config: Path, district: str = "", board: str = "") -> Iterator[tuple["OrderBook", "Registry"]]:
-    """Open the orders of a hub: the district's, or the one to which a board belongs."""
-    from hub.config.files import load_config
-    from hub.orders.book import OrderBook
-    from hub.orders.tables import PART
-    from hub.registry.live import load_registry
-    from hub.storage.compliance_file import compliance_of, open_compliance
-
-    settings = load_config(config)
-    registry = load_registry(settings)
-    if board in registry.boards:
-        district = registry.site_of(board).district
-    with closing(open_compliance(compliance_of(settings, district), PART)) as db:
-        try:
-            yield OrderBook(db), registry
-        except OrderError as error:
-            raise UserError(tell(error.text)) from error

@@ -1,4 +1,4 @@
-"""The HTTP API of orders to boards: /api/v1/orders. Every request carries a user's token."""
+"""The HTTP API of orders to boards and of how they are to work; every request carries a user's token."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,6 +13,7 @@ from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, RequestError
 from hub.orders import desk
 from hub.orders.book import LONGEST, SHORTEST, OrderBook, State
+from hub.orders.desired import DesiredBook, Place
 from hub.orders.kinds import OrderError, What
 from hub.orders.tables import PART
 from hub.registry.live import Registry
@@ -82,6 +83,52 @@ class Orders(BaseModel):
     cursor: int | None
 
 
+class DesiredAsked(BaseModel):
+    """How a board, or every board of a site, is to work; a null leaves the key to the site, or the board's file."""
+
+    model_config = ConfigDict(extra="forbid")
+    interval: Annotated[int | None, Field(description="Length of a record, s: a divisor of 60")] = None
+    period: Annotated[float | None, Field(description="Between two samples of a sensor that is asked, s")] = None
+    relay: Annotated[dict[str, Any] | None, Field(description="The board's own rule for its relay")] = None
+    reason: Annotated[str, Field(max_length=500, description="It stays with the change")] = ""
+
+
+class Difference(BaseModel):
+    """A key in which what a board is to do differs from what it does."""
+
+    key: str
+    reported: Any
+    desired: Any
+
+
+class DesiredShown(BaseModel):
+    """How a board is to work, and what it has said of it."""
+
+    device: str
+    site: str
+    template: Annotated[dict[str, Any], Field(description="What its site says")]
+    overrides: Annotated[dict[str, Any], Field(description="What is other at this board")]
+    desired: Annotated[dict[str, Any], Field(description="Both together; the rest is as the board's own file has it")]
+    state: Literal["none", "pending", "in_force", "refused"]
+    revision: int | None
+    pending_since: str | None
+    refused_because: str | None
+    reported_revision: Annotated[int | None, Field(description="In force, as the board said last")]
+    reported: Annotated[dict[str, Any] | None, Field(description="What that revision says, where the hub knows it")]
+    diff: list[Difference]
+
+
+class DesiredEdition(BaseModel):
+    """A change of how a board or its site's boards are to work."""
+
+    time: str
+    place: Literal["site", "board"]
+    name: str
+    settings: dict[str, Any]
+    who: str
+    reason: str
+
+
 class _Route(ProblemRoute):
     """Also tells which order cannot be given."""
 
@@ -105,6 +152,7 @@ def order_router(config: Config, registry: Callable[[], Registry], clock: Callab
 
     technician, viewer = Depends(gate.needs("technician")), Depends(gate.needs("viewer"))
     Book = Annotated[OrderBook, Depends(book)]  # noqa: N806 - a type
+    _configurations(router, config, registry, clock, technician, viewer)
 
     @router.post(
         "/orders",
@@ -145,3 +193,75 @@ def order_router(config: Config, registry: Callable[[], Registry], clock: Callab
         return OrderDetail(**desk.shown(order, zone), steps=steps)
 
     return router
+
+
+def _configurations(
+    router: APIRouter,
+    config: Config,
+    registry: Callable[[], Registry],
+    clock: Callable[[], float],
+    technician: Any,
+    viewer: Any,
+) -> None:
+    Id = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,32}$")]  # noqa: N806 - a type
+
+    def book() -> Iterator[DesiredBook]:
+        with closing(open_compliance(config.data / COMPLIANCE, PART)) as db:
+            yield DesiredBook(db)
+
+    Book = Annotated[DesiredBook, Depends(book)]  # noqa: N806 - a type
+
+    def change(place: Place, name: str, asked: DesiredAsked, user: User, desired: DesiredBook) -> dict[str, Any]:
+        changes = asked.model_dump(exclude={"reason"}, exclude_unset=True)
+        return desired.set(registry(), place, name, changes, user.name, asked.reason, clock())
+
+    @router.patch(
+        "/desired/boards/{id}",
+        summary="Change how a board is to work; checked by the board's own rules",
+        responses=answers(404),
+    )
+    def set_board(
+        id: Id,  # noqa: A002
+        asked: DesiredAsked,
+        user: Annotated[User, technician],
+        desired: Book,
+    ) -> DesiredShown:
+        change("board", id, asked, user, desired)
+        return DesiredShown(**desk.shown_desired(desired, registry(), id))
+
+    @router.patch(
+        "/desired/sites/{id}",
+        summary="Change how all boards of a site are to work; checked by the boards' own rules",
+        responses=answers(404),
+    )
+    def set_site(
+        id: Id,  # noqa: A002
+        asked: DesiredAsked,
+        user: Annotated[User, technician],
+        desired: Book,
+    ) -> dict[str, Any]:
+        return change("site", id, asked, user, desired)
+
+    @router.get(
+        "/desired/boards/{id}",
+        summary="Show how a board is to work, and what it has said of it",
+        responses=answers(404),
+    )
+    def show_board(
+        id: Id,  # noqa: A002
+        _user: Annotated[User, viewer],
+        desired: Book,
+    ) -> DesiredShown:
+        return DesiredShown(**desk.shown_desired(desired, registry(), id))
+
+    @router.get(
+        "/desired/boards/{id}/history",
+        summary="List every change of how a board is to work: who, when, why",
+        responses=answers(404),
+    )
+    def history(
+        id: Id,  # noqa: A002
+        _user: Annotated[User, viewer],
+        desired: Book,
+    ) -> list[DesiredEdition]:
+        return [DesiredEdition(**one) for one in desk.shown_history(desired, registry(), id)]

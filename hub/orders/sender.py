@@ -1,10 +1,13 @@
-"""Sends orders to boards until they answer, and takes their answers from the log: a thread of the hub.
+"""Sends orders and configurations to boards until they answer, and takes their answers from the log, in one thread.
 
 Orders go out with QoS 0, by the same connection as acknowledgements: what the network loses is said again. Everything
-that decides what becomes of an order is on the medium before, so the hub may be killed at any moment.
+that decides what becomes of an order is on the medium before, so the hub may be killed at any moment. Configurations
+are retained by the broker: a board gets its own with each connection, and takes each revision once.
 """
 
+import json
 import logging
+import math
 import queue
 import sqlite3
 import threading
@@ -15,11 +18,12 @@ from pathlib import Path
 
 from hub.log.reader import reading_log
 from hub.orders.book import AGAIN, Order, OrderBook
+from hub.orders.desired import DesiredBook, Told
 from hub.orders.tables import PART
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.trouble import explain
-from hub.wire.messages import Reply
+from hub.wire.messages import Event, Reply, Status
 from hub.wire.seal import seal
 from hub.wire.topics import Topic
 
@@ -27,6 +31,8 @@ LOOK_EVERY = 0.5
 """Between two looks at the orders and at the log [s]."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
 """Between two times that the same bytes are sent [s]: each pause is twice as long as the one before."""
+LONGEST_CONFIG_PAUSE = 300.0
+"""Between two times that a configuration is sent, which the broker keeps [s]."""
 RETRY = 5.0
 """After the database could not be read or written [s]."""
 
@@ -54,7 +60,10 @@ class OrderSender(threading.Thread):
         self._registry = registry
         self._clock = clock
         self._doubted = doubted
-        self._ready: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
+        self._revised: tuple[int, Registry] | None = None  # what the configurations in force were made of
+        self._listened = 0  # the log's offset up to which boards' words on their configurations have been taken
+        self._configured: dict[tuple[str, int], tuple[float, float]] = {}  # as `_told`, by board and revision
         self._told: dict[str, tuple[float, float]] = {}  # by id of a command: when it is told again, pause after that
         self._stop_asked = threading.Event()
 
@@ -62,8 +71,8 @@ class OrderSender(threading.Thread):
         """Ask it to end after what it is doing now."""
         self._stop_asked.set()
 
-    def outgoing(self) -> Iterator[tuple[str, bytes]]:
-        """Yield what is to be published since the last call, as topic and payload."""
+    def outgoing(self) -> Iterator[tuple[str, bytes, bool]]:
+        """Yield what is to be published since the last call: topic, payload, whether the broker is to keep it."""
         while not self._ready.empty():
             yield self._ready.get()
 
@@ -72,9 +81,10 @@ class OrderSender(threading.Thread):
         while not self._stop_asked.is_set():
             try:
                 with closing(open_compliance(self._compliance, PART)) as db:
-                    book = OrderBook(db)
+                    book, desired = OrderBook(db), DesiredBook(db)
                     while not self._stop_asked.wait(LOOK_EVERY):
                         self.step(book)
+                        self.configure(desired)
             except sqlite3.Error as error:
                 log.error("orders wait: %s", explain(error, self._compliance))  # noqa: TRY400
                 self._stop_asked.wait(RETRY)
@@ -92,6 +102,52 @@ class OrderSender(threading.Thread):
             if signed is not None:
                 told[signed.command_id] = self._tell(signed)
         self._told = told
+
+    def configure(self, desired: DesiredBook) -> None:
+        """Make new revisions where boards are to work otherwise, tell boards theirs, and take what they say of it."""
+        registry = self._registry()
+        if unanswered := [one for one in desired.all_told() if one.state != "in_force"]:
+            self._listen(desired, unanswered)
+        newest = desired.newest()
+        if (self._revised is None or self._revised[0] != newest or self._revised[1] is not registry) and (
+            newest and not self._doubted()
+        ):
+            desired.revise(registry, self._clock(), self._log_end)
+            self._revised = newest, registry
+        now, due = time.monotonic(), {}
+        for one in desired.all_told():
+            key = registry.keys.get(one.device)
+            moment, pause = self._configured.get((one.device, one.revision), (now, FIRST_PAUSE))
+            if key is not None and now >= moment:
+                site = registry.site_of(one.device)
+                body = json.dumps({"revision": one.revision} | json.loads(one.settings)).encode()
+                topic = Topic(site.district, site.id, one.device, "config")
+                self._ready.put((str(topic), seal(body, key), True))
+                # What a board has answered is told once for each start of the hub: the broker may have lost it.
+                moment, pause = now + pause, min(2 * pause, LONGEST_CONFIG_PAUSE)
+            due[one.device, one.revision] = (moment if one.state == "pending" else math.inf), pause
+        self._configured = due
+
+    def _listen(self, desired: DesiredBook, boards: list[Told]) -> None:
+        """Take what these boards have said of their configurations since the last look."""
+        registry = self._registry()
+        topics = []
+        for one in boards:
+            if one.device in registry.boards:
+                site = registry.site_of(one.device)
+                topics += [str(Topic(site.district, site.id, one.device, kind)) for kind in ("event", "status")]
+        after = max(self._listened, min(one.heard_from for one in boards))
+        with reading_log(self._log_file) as entries:
+            end = entries.end()
+            said = list(entries.said(topics, after))
+        for entry in said:
+            if isinstance(entry.said, Event | Status):
+                desired.hear(entry.place.device, entry.said, self._clock())
+        self._listened = max(end, said[-1].offset) if said else end
+
+    def _log_end(self) -> int:
+        with reading_log(self._log_file) as entries:
+            return entries.end()
 
     def _hear(self, book: OrderBook) -> None:
         waiting = book.listening(self._clock())
@@ -117,9 +173,7 @@ class OrderSender(threading.Thread):
             return order
         if now >= order.expires or (order.signed is not None and 0 <= now - order.signed < AGAIN):
             return None
-        with reading_log(self._log_file) as entries:
-            end = entries.end()
-        return book.sign(order, now, end)
+        return book.sign(order, now, self._log_end())
 
     def _tell(self, order: Order) -> tuple[float, float]:
         """Tell a board its order, if it is time; return when it is told again, and the pause after that."""
@@ -129,7 +183,7 @@ class OrderSender(threading.Thread):
             return due, pause
         key = self._registry().keys.get(order.device)
         if key is not None and order.command is not None:  # else it was taken out of the registry, and may come back
-            self._ready.put((str(self._topic(order, "command")), seal(order.command.encode(), key)))
+            self._ready.put((str(self._topic(order, "command")), seal(order.command.encode(), key), False))
         return now + pause, min(2 * pause, LONGEST_PAUSE)
 
     def _topic(self, order: Order, kind: str) -> Topic:

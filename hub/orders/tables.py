@@ -40,5 +40,32 @@ CREATE TRIGGER order_step_stays BEFORE UPDATE ON order_step
 CREATE TRIGGER order_step_is_kept BEFORE DELETE ON order_step
     BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END
 """,
+    """
+CREATE TABLE desired (            -- how boards are to work: only ever added to; the newest of a place holds
+    id INTEGER PRIMARY KEY,
+    place TEXT NOT NULL,          -- site: the template of its boards; board: what is other there
+    name TEXT NOT NULL,           -- the id of the site or the board
+    settings TEXT NOT NULL,       -- JSON, by key of the board's configuration
+    who TEXT NOT NULL, reason TEXT NOT NULL,
+    made REAL NOT NULL            -- Unix s
+);
+CREATE INDEX desired_of_place ON desired (place, name, id);
+CREATE TRIGGER desired_stays BEFORE UPDATE ON desired
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
+CREATE TRIGGER desired_is_kept BEFORE DELETE ON desired
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
+CREATE TABLE desired_board (      -- what each board was told last, and what it has said of it
+    device TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    since REAL NOT NULL,          -- when that was made, Unix s
+    heard_from INTEGER NOT NULL,  -- the log's offset behind which the board's answer comes
+    state TEXT NOT NULL,          -- pending, in_force, refused
+    said REAL,                    -- when the board answered
+    problem TEXT NOT NULL DEFAULT '',  -- why it refused
+    reported INTEGER NOT NULL DEFAULT 0,  -- the revision in force, as the board said last; 0: none
+    in_force TEXT                 -- the settings of it
+) WITHOUT ROWID
+""",
 )
 PART = Part("orders", STEPS)

@@ -71,3 +71,25 @@ def test_orders_reach_a_board_and_come_back_answered_whatever_is_killed(chain, m
     assert chain.runs("pit-1")
     events = [step["what"] for step in show(chain, reboot)["steps"]]
     assert events == ["given", "signed", "done"]
+
+
+def test_a_board_works_as_the_hub_says_also_when_it_was_away_and_the_broker_has_forgotten(chain, mosquitto):
+    def desired():
+        return json.loads(run(chain.folder, "orders", "config", "show", "pit-1", "--json").out)
+
+    def in_force(interval):
+        found = desired()
+        return found["state"] == "in_force" and found["reported"] == {"interval": interval}
+
+    assert run(chain.folder, "orders", "config", "set", "pit", "interval=2", "--site").code == 0
+    until(lambda: in_force(2), f"the board has said so\n{chain.log('pit-1')}", 30)
+    chain.kill("pit-1")
+    assert run(chain.folder, "orders", "config", "set", "pit-1", "interval=5").code == 0
+    until(lambda: desired()["revision"] and desired()["state"] == "pending", "it is told")
+    chain.kill("hub")
+    mosquitto.kill()
+    mosquitto.start()
+    chain.start_board("pit-1")
+    chain.start_hub()
+    until(lambda: in_force(5), f"the board has said so\n{chain.log('pit-1')}\n{chain.log('hub')[-2000:]}", 60)
+    assert desired()["diff"] == []

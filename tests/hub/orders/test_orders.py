@@ -78,11 +78,11 @@ class City:
         with self.book() as db:
             self.sender.step(OrderBook(db))
         said = list(self.sender.outgoing())
-        for topic, payload in said:
-            assert topic == "fenceline/1/north/tower/fence-1/command"
+        for topic, payload, retained in said:
+            assert (topic, retained) == ("fenceline/1/north/tower/fence-1/command", False)
             COMMAND.validate(json.loads(payload))
-        self.heard += [payload for _, payload in said]
-        return [payload for _, payload in said]
+        self.heard += [payload for _, payload, _ in said]
+        return [payload for _, payload, _ in said]
 
     def obey(self, payload, *, lose_reply=False):
         """Let the board have a command, and the hub its reply."""

@@ -153,3 +153,73 @@ def test_a_retired_board_gets_no_orders(folder):
     registry.write_text(text, "utf-8")
     ended = run(folder, "orders", "send", "fence-2", "ping")
     assert (ended.code, "retired since 2026-01-01" in ended.err) == (2, True)
+
+
+def test_a_technician_says_how_boards_are_to_work_and_everybody_sees_it(ask):
+    assert ask("PATCH", "desired/sites/tower", {"interval": 30, "reason": "nights"}).json() == {"interval": 30}
+    shown = ask("PATCH", "desired/boards/fence-1", {"period": 2.0}).json()
+    assert (shown["template"], shown["overrides"]) == ({"interval": 30}, {"period": 2.0})
+    assert (shown["desired"], shown["state"]) == ({"interval": 30, "period": 2.0}, "pending")
+    assert [one["key"] for one in shown["diff"]] == ["interval", "period"]
+    assert ask("GET", "desired/boards/fence-1", role="viewer").json() == shown
+    history = ask("GET", "desired/boards/fence-1/history", role="viewer").json()
+    assert [(one["place"], one["who"], one["reason"]) for one in history] == [
+        ("site", "technician", "nights"),
+        ("board", "technician", ""),
+    ]
+    assert ask("PATCH", "desired/boards/fence-1", {"period": None}).json()["overrides"] == {}
+    assert ask("GET", "desired/boards/stack-1").json()["state"] == "none"
+
+
+def test_how_boards_are_to_work_is_checked_and_only_technicians_change_it(ask):
+    refused = ask("PATCH", "desired/boards/fence-1", {"interval": 7})
+    assert (refused.status_code, refused.json()["field"]) == (422, "interval")
+    assert "interval: expected one of" in refused.json()["detail"]
+    assert ask("PATCH", "desired/boards/fence-1", {"sensors": []}).json()["field"] == "sensors"
+    assert ask("PATCH", "desired/boards/fence-1", {"interval": 30}, "officer").status_code == 403
+    assert ask("PATCH", "desired/sites/nowhere", {"interval": 30}).status_code == 404
+    assert ask("GET", "desired/boards/fence-9").status_code == 404
+    assert ask("GET", "desired/boards/fence-1/history").json() == []
+
+
+def test_the_command_line_says_how_boards_are_to_work(folder):
+    rule = '{"quantity": "pm10", "on": 150, "off": 100}'
+    assert run(folder, "orders", "config", "show", "fence-1").out == "fence-1: as its own file says\n"
+    assert run(folder, "orders", "config", "set", "tower", "interval=30", "--site").code == 0
+    done = run(folder, "orders", "config", "set", "fence-1", "period=2", f"relay={rule}", "--reason", "dust", "--json")
+    assert json.loads(done.out) == {
+        "place": "board",
+        "name": "fence-1",
+        "settings": {"period": 2, "relay": json.loads(rule)},
+    }
+    shown = json.loads(run(folder, "orders", "config", "show", "fence-1", "--json").out)
+    assert shown["desired"] == {"interval": 30, "period": 2, "relay": json.loads(rule)}
+    assert "interval" in run(folder, "orders", "config", "show", "fence-1", "--lang", "zh").out
+    assert [row["key"] for row in rows_of(run(folder, "orders", "config", "diff", "fence-1", "--json").out)] == [
+        "interval",
+        "period",
+        "relay",
+    ]
+    assert [row["who"] for row in rows_of(run(folder, "orders", "config", "history", "fence-1", "--json").out)] == [
+        "zhang",
+        "zhang",
+    ]
+    assert "dust" in run(folder, "orders", "config", "history", "fence-1").out
+    assert run(folder, "orders", "config", "set", "fence-1", "relay=", "period=").code == 0
+    assert json.loads(run(folder, "orders", "config", "show", "fence-1", "--json").out)["overrides"] == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("interval=7", "boards would refuse it: interval: expected one of"),
+        ("interval=x", "'x' is no JSON"),
+        ("interval", "expected KEY=VALUE"),
+        ("outbox=5", "outbox: not known here"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(folder, setting, words):
+    ended = run(folder, "orders", "config", "set", "fence-1", setting)
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+    assert words in ended.err
+    assert "nothing has been set" in run(folder, "orders", "config", "history", "fence-1").out
