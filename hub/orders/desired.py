@@ -130,6 +130,10 @@ class DesiredBook:
         """Return what every board was told last."""
         return self._told("")
 
+    def unanswered(self) -> list[Told]:
+        """Return what boards were told that have not said yet that it is in force."""
+        return self._told("WHERE state <> 'in_force'")
+
     def newest(self) -> int:
         """Return a number that rises with each edition."""
         return self._db.execute("SELECT max(id) FROM desired").fetchone()[0] or 0

@@ -65,6 +65,7 @@ class OrderSender(threading.Thread):
         self._listened = 0  # the log's offset up to which boards' words on their configurations have been taken
         self._configured: dict[tuple[str, int], tuple[float, float]] = {}  # as `_told`, by board and revision
         self._told: dict[str, tuple[float, float]] = {}  # by id of a command: when it is told again, pause after that
+        self._told_all = False
         self._stop_asked = threading.Event()
 
     def stop(self) -> None:
@@ -86,8 +87,12 @@ class OrderSender(threading.Thread):
                         self.step(book)
                         self.configure(desired)
             except sqlite3.Error as error:
-                log.error("orders wait: %s", explain(error, self._compliance))  # noqa: TRY400
-                self._stop_asked.wait(RETRY)
+                log.error("orders wait: the database %s", explain(error, self._compliance))  # noqa: TRY400
+            except Exception:
+                log.exception("orders wait for %.0f s", RETRY)
+            else:
+                continue
+            self._stop_asked.wait(RETRY)
 
     def step(self, book: OrderBook) -> None:
         """Take the answers that have come, end what is over, and tell boards what is due."""
@@ -106,7 +111,7 @@ class OrderSender(threading.Thread):
     def configure(self, desired: DesiredBook) -> None:
         """Make new revisions where boards are to work otherwise, tell boards theirs, and take what they say of it."""
         registry = self._registry()
-        if unanswered := [one for one in desired.all_told() if one.state != "in_force"]:
+        if unanswered := desired.unanswered():
             self._listen(desired, unanswered)
         newest = desired.newest()
         if (self._revised is None or self._revised[0] != newest or self._revised[1] is not registry) and (
@@ -115,7 +120,7 @@ class OrderSender(threading.Thread):
             desired.revise(registry, self._clock(), self._log_end)
             self._revised = newest, registry
         now, due = time.monotonic(), {}
-        for one in desired.all_told():
+        for one in desired.unanswered() if self._told_all else desired.all_told():
             key = registry.keys.get(one.device)
             moment, pause = self._configured.get((one.device, one.revision), (now, FIRST_PAUSE))
             if key is not None and now >= moment:
@@ -123,10 +128,10 @@ class OrderSender(threading.Thread):
                 body = json.dumps({"revision": one.revision} | json.loads(one.settings)).encode()
                 topic = Topic(site.district, site.id, one.device, "config")
                 self._ready.put((str(topic), seal(body, key), True))
-                # What a board has answered is told once for each start of the hub: the broker may have lost it.
+                # What is in force is told once for each start of the hub: the broker may have lost it.
                 moment, pause = now + pause, min(2 * pause, LONGEST_CONFIG_PAUSE)
             due[one.device, one.revision] = (moment if one.state == "pending" else math.inf), pause
-        self._configured = due
+        self._configured, self._told_all = due, True
 
     def _listen(self, desired: DesiredBook, boards: list[Told]) -> None:
         """Take what these boards have said of their configurations since the last look."""

@@ -65,7 +65,8 @@ CREATE TABLE desired_board (      -- what each board was told last, and what it 
     problem TEXT NOT NULL DEFAULT '',  -- why it refused
     reported INTEGER NOT NULL DEFAULT 0,  -- the revision in force, as the board said last; 0: none
     in_force TEXT                 -- the settings of it
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE INDEX desired_board_open ON desired_board (device) WHERE state <> 'in_force'
 """,
 )
 PART = Part("orders", STEPS)

@@ -1,6 +1,7 @@
 """How boards are to work: a site's template, a board's own, checked by the board's rules, told until it answers."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -26,7 +27,7 @@ class City:
         self.folder = folder
         self.hub = Hub(folder)
         self.ticks = 0.0
-        monkeypatch.setattr(sender_module.time, "monotonic", lambda: self.ticks)
+        monkeypatch.setattr(sender_module, "time", SimpleNamespace(monotonic=lambda: self.ticks))
         self.registry = CITY
         self.db = open_compliance(folder / "compliance.db", PART)
         self.book = DesiredBook(self.db)

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import time
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -18,7 +20,7 @@ from hub.orders.sender import OrderSender
 from hub.orders.tables import PART
 from hub.storage.compliance_file import open_compliance
 from tests.hub.helpers import CITY, Hub, Speaker, query
-from tests.system.chain import ROOT
+from tests.system.chain import ROOT, until
 
 COMMAND = Draft202012Validator(json.loads((ROOT / "schemas" / "messages" / "command.schema.json").read_text("utf-8")))
 
@@ -30,7 +32,7 @@ class City:
         self.folder = folder
         self.hub = Hub(folder)
         self.ticks = 0.0
-        monkeypatch.setattr(sender_module.time, "monotonic", lambda: self.ticks)
+        monkeypatch.setattr(sender_module, "time", SimpleNamespace(monotonic=lambda: self.ticks))
         self.doubt = False
         self.speaker = Speaker()
         self.slow = 0
@@ -385,3 +387,21 @@ def test_only_what_is_open_takes_room_in_the_look(city):
     with city.book() as db:
         assert OrderBook(db).listening(city.hub.now) == []
         assert OrderBook(db).next_of_each() == []
+
+
+def test_a_database_that_cannot_be_opened_for_a_while_ends_nothing(city, monkeypatch):
+    monkeypatch.setattr(sender_module, "RETRY", 0.05)
+    monkeypatch.setattr(sender_module, "LOOK_EVERY", 0.05)
+    path = city.folder / "elsewhere.db"
+    path.write_bytes(b"no database" * 1000)
+    sender = OrderSender(path, city.folder / "log.db", lambda: CITY, lambda: city.hub.now, lambda: False)
+    sender.start()
+    time.sleep(0.2)
+    assert sender.is_alive()
+    path.unlink()
+    with closing(open_compliance(path, PART)) as db:
+        desk.give(OrderBook(db), CITY, "fence-1", "ping", {}, "zhang", "", city.hub.now)
+    until(lambda: list(sender.outgoing()), "it goes on", 10)
+    sender.stop()
+    sender.join(5)
+    assert not sender.is_alive()
