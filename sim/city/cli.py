@@ -146,9 +146,8 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         print(_TEXTS[lang]["ending"], flush=True)
         await demo.finish()
         counted = account({board.id: demo.outbox(board) for board in demo.boards}, demo.series)
-        n, order = numbers(demo), demo.order()
+        n = numbers(demo)
         print(view.line())
-        print(_TEXTS[lang]["order"].format(device=order.device, what=order.what, answer=order.answer or order.state))
         print(_TEXTS[lang]["account"].format(**vars(counted)), flush=True)
     return {
         "boards": len(demo.boards),
@@ -159,7 +158,6 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         "duplicated": counted.duplicated,
         "quarantined": n.quarantined,
         "alerts": n.alerts,
-        "order": {"device": order.device, "what": order.what, "state": order.state, "answer": order.answer},
         "seconds": elapsed(began),
     }
 
@@ -185,12 +183,10 @@ def _next(keep: Path | None, *, real: bool) -> list[str]:
 _TEXTS = {
     "en": {
         "ending": "stopping: the boards send what they still hold ...",
-        "order": "order to {device}: {what}: {answer}",
         "account": "account: {made} records made, {stored} stored, {lost} lost, {duplicated} duplicated",
     },
     "zh": {
         "ending": "正在停止：设备发送剩余记录……",
-        "order": "给{device}的指令：{what}：{answer}",
         "account": "核对：生成{made}条，入库{stored}条，丢失{lost}条，重复{duplicated}条",
     },
 }

@@ -16,12 +16,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.config.files import load_config
-from hub.orders import desk
-from hub.orders.book import LONGEST, Order, OrderBook
-from hub.orders.tables import PART
-from hub.registry.live import load_registry
-from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from schemas.errors import UserError
 from schemas.generate import board_package
 from sim.city.account import made_count, read_only
@@ -94,19 +88,6 @@ class Demo:
                 plan.folder / board.id, board_config(board, lines, clock, port, interval, period), keys[board.id]
             )
             self._agents.append(await self._agent(board))
-        self._order = self._give_order()
-
-    def order(self) -> Order:
-        """Return the order that somebody gave the first board, and what has become of it."""
-        with contextlib.closing(open_compliance(self.data / COMPLIANCE, PART)) as db:
-            return OrderBook(db).get(self._order)
-
-    def _give_order(self) -> int:
-        """Order the first board to switch its relay on; the hub tells it when it is there."""
-        registry = load_registry(load_config(self.plan.folder / "fenceline.toml"))
-        with contextlib.closing(open_compliance(self.data / COMPLIANCE, PART)) as db:
-            now, book = self.plan.clock.now(), OrderBook(db)
-            return desk.give(book, registry, self.boards[0].id, "relay", {"on": True}, "demo", "", now, LONGEST).id
 
     async def finish(self) -> None:
         """Let the boards stop measuring, and return when what they made has reached the series store."""
