@@ -97,6 +97,12 @@ COMMANDS = {
             "领域包规则的判定：区域、路线、时段、液位等。",
         ),
     ),
+    "orders": (
+        "hub.orders.cli",
+        Text(
+            "Orders to boards: self-test, relay, reboot; what came of them.", "设备指令：自检、继电器、重启及其结果。"
+        ),
+    ),
     "notify": ("hub.notify.cli", Text("Prove that alerts reach people.", "验证告警能够送达。")),
     "access": (
         "hub.access.cli",

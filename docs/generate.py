@@ -224,6 +224,7 @@ def _openapi() -> dict[str, Any]:
     from hub.field.routes import board_router
     from hub.health.metrics import Metrics
     from hub.http.server import make_app
+    from hub.orders.routes import order_router
     from hub.reports.routes import noise_router
 
     nothing: Any = None  # is asked of nothing: no request comes
@@ -234,6 +235,7 @@ def _openapi() -> dict[str, Any]:
         verdict_router(config, nothing, time.time, gate),
         board_router(config, time.time, gate),
         noise_router(config, nothing, gate),
+        order_router(config, nothing, time.time, gate),
     ]
     return make_app(nothing, Metrics(), routers).openapi()
 

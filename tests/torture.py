@@ -3,6 +3,7 @@
     make torture ARGS="--kills 100 --json"
     make torture ARGS="--store influxdb --kills 20 --seed 7"
     make torture ARGS="--faults store,disk"
+    make torture ARGS="--orders"
 
 Real boards on MicroPython measure once a second and send over a real Mosquitto to `fenceline run`, with SQLite or
 InfluxDB as its store; with `--store both` the two cities run side by side, each with so many kills. Boards, broker, hub
@@ -14,13 +15,20 @@ receiver or its consumers alone may be killed, too. Between the kills, and over 
 - `store`: InfluxDB answers wrongly, in one of `tests.influx_gateway.WRONG`'s ways, and rightly again.
 - `clock`: the hub's wall clock is set a day back, or 9 or 500 days ahead, and right again (needs libfaketime).
 
-Then the boards send what they have, the store takes what the log has, and every record that stands in a board's outbox
-(which keeps them for this) is looked for in the log and in the store.
+Meanwhile each board's relay is switched by its own rule every few seconds, and each switching is an event.
 
-`records`: made by the boards. `lost`: made and not there. `duplicated`: there more often than made, or never made.
+With `--orders` people give the boards orders all the while: each board notes what it begins to carry out.
+
+Then the boards send what they have, the store takes what the log has, and every record that stands in a board's outbox
+(which keeps them for this) is looked for in the log and in the store, every event (kept likewise) in the log.
+
+`records`, `events`: made by the boards. `lost`: made and not there. `duplicated`: there more often than made, or never
+made.
+`orders`: given. One is `lost` that is open in the end, or of which the hub says something else than the board has done
+(`done` though it never began, "never begun" though it did), and `duplicated` if its board began with it twice.
 `faults`: how often each kind came, beside the kills; `left_out`: kinds that cannot be had here, and why.
 At the top they count over the log and the store of every city together; `cities` has each by itself.
-Ends with 1 if a record is lost or duplicated or a message is in quarantine.
+Ends with 1 if a record, an event or an order is lost or duplicated or a message is in quarantine.
 """
 
 import argparse
@@ -28,6 +36,7 @@ import functools
 import json
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -37,10 +46,18 @@ import urllib.parse
 import urllib.request
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from edge.outbox import KEPT, SEGMENT, parse, segments
+from hub.config.files import load_config
+from hub.orders import desk
+from hub.orders.book import NEVER_TAKEN, OrderBook
+from hub.orders.kinds import OrderError
+from hub.orders.tables import PART
+from hub.registry.live import load_registry
+from hub.storage.compliance_file import COMPLIANCE, open_compliance
+from hub.storage.database import DatabaseError
 from schemas import load_quantities
 from sim.city.account import read_only
 from sim.city.city import CitySite
@@ -68,6 +85,16 @@ DISK = "128m"
 BALLAST = "ballast"
 RESTART_S = 1.0  # of a hub that could not start
 EXCUSED_S = 5.0  # so long after a fault it may still end because of it
+RELAY = {"quantity": "pm10", "on": 1, "off": 0.5, "least": 1, "most": 2}  # dust is never so little: on, off, on, ...
+ORDERS = (
+    ("ping", {}),
+    ("log", {"lines": 1}),
+    ("flag", {"flag": "N"}),
+    ("relay", {"on": True, "minutes": 1}),
+    ("selftest", {}),
+)
+OLD, BEGUN = ".old", ".begun"  # as tests/system/keeping_board.py has them
+KEEPING = str(Path(__file__).parent / "system" / "keeping_board.py")
 AHEAD_S = (-86_400, 9 * 86_400, 500 * 86_400)  # of the right time
 INFLUXDB_TIMEOUT_MS = 1000  # the hub waits for an answer; the one that comes late comes behind that
 PARTS = {"receiver": "hub.intake.passing", "consumers": "hub.run.consumers"}  # the hub starts them again by itself
@@ -117,8 +144,9 @@ def why_not(fault):
 class City:
     """One chain with its broker and store, whose parts die by name."""
 
-    def __init__(self, folder, store, seed, faults):
+    def __init__(self, folder, store, seed, faults, *, orders=False):
         self.store, self.folder = store, folder
+        self._orders = orders
         self._dice = random.Random(f"{seed} {store}")
         self.kills = Counter()
         self.faults = Counter({fault: 0 for fault in faults if fault != "store" or store == "influxdb"})
@@ -140,6 +168,10 @@ class City:
         self.chain = self._open.enter_context(
             Chain(self.folder / "city", self._broker.port, program("micropython"), self.store, environment, SITES)
         )
+        self.chain.starts = (KEEPING, "config.json")
+        for board in self.chain.boards:
+            path = self.chain.folder / board.id / "config.json"
+            path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"relay": RELAY}), "utf-8")
         if "clock" in self.faults:
             self._clock = WrongClock(program("faketime"), self.folder)
             self.chain.hub_environment = self._clock.environment
@@ -176,6 +208,8 @@ class City:
         weights = [WEIGHTS.get(name, 1) for name in names]
         while self.kills.total() < kills:
             self._rest(self._dice.uniform(*BETWEEN_S))
+            if self._orders:
+                self._give_order()
             (name,) = self._dice.choices(names, weights)
             if name in self.faults:
                 self._begin(name)
@@ -196,6 +230,7 @@ class City:
         A board whose broker went away again and again connects after up to a minute, and lingers for less than that
         when it is stopped. So it is stopped when it has caught up.
         """
+        until(lambda: not self._orders or not self.orders(only_open=True), "every order is over", DRAIN_S)
         until(self._all_have_caught_up, "every board has sent nearly all of its records", DRAIN_S)
         self.chain.stop_boards()
         consumer = "influxdb" if self.store == "influxdb" else None
@@ -204,8 +239,8 @@ class City:
         assert code == 0, f"the hub ended with {code}:\n{self.chain.log('hub')[-4000:]}"
 
     def account(self):
-        """Return what became of every record the boards made."""
-        made = self._made()
+        """Return what became of every record and every event the boards made."""
+        made, events = self._made(), events_in_log(self.chain.folder / "data" / "log.db")
         stored = self._in_influxdb if self.store == "influxdb" else self._in_sqlite
         return {
             "store": self.store,
@@ -213,8 +248,37 @@ class City:
             "faults": dict(sorted(self.faults.items())),
             "records": made.total(),
             "log": difference(made, in_log(self.chain.folder / "data" / "log.db")),
+            "events": difference(self._events_made(events), events),
             "series": difference(*stored(made)),
             "quarantined": len(self.chain.quarantine()),
+        } | ({"orders": self._account_of_orders()} if self._orders else {})
+
+    def orders(self, *, only_open=False):
+        """Return the orders that the hub knows of."""
+        with closing(open_compliance(self._data / COMPLIANCE, PART)) as db:
+            return OrderBook(db).search(only_open=only_open, most=1_000_000)
+
+    def _give_order(self):
+        """Give some board some order, if there is room on the disk for it."""
+        board = self._dice.choice(self.chain.boards).id
+        what, settings = self._dice.choice(ORDERS)
+        with suppress(sqlite3.Error, DatabaseError, OrderError):
+            registry = load_registry(load_config(self.chain.folder / "fenceline.toml"))
+            with closing(open_compliance(self._data / COMPLIANCE, PART)) as db:
+                desk.give(OrderBook(db), registry, board, what, settings, "torture", "", time.time())
+
+    def _account_of_orders(self):
+        """Compare what the hub says of each order with what its board began to carry out."""
+        begun = Counter()
+        for board in self.chain.boards:
+            path = self.chain.outbox(board.id) / f"orders{BEGUN}"
+            begun += Counter(id_.split("-")[0] for id_ in (path.read_text().split() if path.exists() else ()))
+        given = self.orders()
+        return {
+            "records": len(given),
+            "lost": sum(not agrees(order, begun[order.mark]) for order in given),
+            "duplicated": sum(begun[order.mark] > 1 for order in given),
+            "states": dict(Counter(order.state for order in given)),
         }
 
     def _made(self):
@@ -223,10 +287,19 @@ class City:
             made += made_by(board.id, self.chain.outbox(board.id))
         return made
 
+    def _events_made(self, there=None):
+        """Return the events that the boards made; with those `there`, without what they still keep and is not."""
+        made = Counter()
+        for board in self.chain.boards:
+            kept, waiting = events_made_by(board.id, self.chain.outbox(board.id))
+            made += kept + (waiting if there is None else waiting & there)
+        return made
+
     def _all_have_caught_up(self):
         time.sleep(0.5)
         missing = Counter(record[0] for record in self._made() - in_log(self.chain.folder / "data" / "log.db"))
-        return max(missing.values(), default=0) <= NEARLY
+        told = Counter(event[0] for event in self._events_made() - events_in_log(self.chain.folder / "data" / "log.db"))
+        return max((missing | told).values(), default=0) <= NEARLY
 
     def _kill(self, name):
         """Kill it; return False when it is one of the hub's further processes and did not run."""
@@ -315,6 +388,15 @@ class City:
         return [dict(zip(one["columns"], row, strict=True)) for one in series for row in one["values"]]
 
 
+def agrees(order, begun):
+    """Tell whether what the hub says of an order agrees with how often its board began with it."""
+    if order.state == "done":
+        return begun > 0
+    if order.state == "refused":  # a board that was killed in the middle says so
+        return begun > 0 and "started again while it was at it" in order.answer
+    return order.state == "expired" and (not begun or not order.answer.startswith(NEVER_TAKEN))
+
+
 def made_by(device, outbox):
     """Return the records a board made: device, stream, number, start, length, values."""
     made = {}
@@ -340,6 +422,32 @@ def in_log(path):
     return found
 
 
+def events_made_by(device, outbox):
+    """Return the events a board made and holds for done with, and those that wait: device, number, what it said."""
+    found = []
+    for path in (outbox / f"events{OLD}", outbox / "events"):
+        events = {}
+        for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+            # A copy that a kill has torn stands whole among those that wait.
+            if line.startswith(b'{"n":') and line.endswith(b"}\n"):
+                event = json.loads(line)
+                events[device, event["n"]] = json.dumps(event, sort_keys=True)
+        found.append({(*key, said) for key, said in events.items()})
+    kept, waiting = found
+    return Counter(kept), Counter(waiting - kept)
+
+
+def events_in_log(path):
+    """Return the events that the log has, as often as it has them."""
+    with read_only(path) as db:
+        rows = db.execute("SELECT topic, payload FROM message WHERE topic LIKE '%/event'").fetchall()
+    found = Counter()
+    for topic, payload in rows:
+        event = {name: value for name, value in json.loads(payload).items() if name != "mac"}
+        found[topic.split("/")[4], event["n"], json.dumps(event, sort_keys=True)] += 1
+    return found
+
+
 def told(device, stream, seq, record):
     """Return a record as it can be compared."""
     return device, stream, seq, record["t"], record["dt"], tuple(sorted(record["v"].items()))
@@ -350,16 +458,16 @@ def difference(made, there):
     return {"records": there.total(), "lost": (made - there).total(), "duplicated": (there - made).total()}
 
 
-def torture(folder, store, kills, seed, faults):
+def torture(folder, store, kills, seed, faults, *, orders=False):
     """Run one city through so many kills and return its account."""
-    with City(folder / store, store, seed, faults) as city:
+    with City(folder / store, store, seed, faults, orders=orders) as city:
         until(lambda: city.chain.in_log() > len(city.chain.boards), f"first messages\n{city.chain.log('hub')}")
         city.kill_at_random(kills)
         city.drain()
         return city.account()
 
 
-def run(folder, stores, kills, seed, faults=FAULTS):
+def run(folder, stores, kills, seed, faults=FAULTS, *, orders=False):
     """Run the cities side by side, with those of the faults that can be had here, and return the whole account."""
     begin = time.monotonic()
     left_out = {fault: why_not(fault) for fault in faults if why_not(fault)}
@@ -367,13 +475,16 @@ def run(folder, stores, kills, seed, faults=FAULTS):
         print(f"left out: {fault}: {why}", file=sys.stderr, flush=True)
     chosen = [fault for fault in faults if fault not in left_out]
     with ThreadPoolExecutor(len(stores)) as pool:
-        cities = list(pool.map(lambda store: torture(folder, store, kills, seed, chosen), stores))
-    places = [city[place] for city in cities for place in ("log", "series")]
+        cities = list(pool.map(lambda store: torture(folder, store, kills, seed, chosen, orders=orders), stores))
+    kinds = ("log", "series", "events", *(("orders",) if orders else ()))
+    places = [city[place] for city in cities for place in kinds]
     return {
         "kills": sum(sum(city["kills"].values()) for city in cities),
         "faults": {fault: sum(city["faults"].get(fault, 0) for city in cities) for fault in chosen},
         "left_out": left_out,
         "records": sum(city["records"] for city in cities),
+        "events": sum(city["events"]["records"] for city in cities),
+        **({"orders": sum(city["orders"]["records"] for city in cities)} if orders else {}),
         "lost": sum(place["lost"] for place in places),
         "duplicated": sum(place["duplicated"] for place in places),
         "quarantined": sum(city["quarantined"] for city in cities),
@@ -392,13 +503,14 @@ def main():
     parser.add_argument("--keep", type=Path, help="leave logs, outboxes and databases in this folder")
     parser.add_argument("--json", action="store_true", help="nothing but the last line")
     parser.add_argument("--faults", default=",".join(FAULTS), help="beside the kills; '' for none (%(default)s)")
+    parser.add_argument("--orders", action="store_true", help="people give the boards orders meanwhile")
     options = parser.parse_args()
     faults = [fault for fault in options.faults.split(",") if fault]
     if unknown := set(faults) - set(FAULTS):
         parser.error(f"--faults {','.join(sorted(unknown))}: expected some of {','.join(FAULTS)}")
     folder = options.keep or Path(tempfile.mkdtemp())
     stores = STORES if options.store == "both" else (options.store,)
-    figures = run(folder, stores, options.kills, options.seed, faults)
+    figures = run(folder, stores, options.kills, options.seed, faults, orders=options.orders)
     if not options.keep:
         shutil.rmtree(folder)
     print(json.dumps(figures))

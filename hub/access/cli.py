@@ -40,12 +40,12 @@ app = group(
     Text(
         """Who may use the HTTP API: one token for each user.
 
-        viewer: reads. technician: also registers boards and tells of calibrations. officer: reads, acknowledges,
-        comments, and closes what is resolved. admin: everything, also closes what is not, and decides on maintenance
-        windows.""",
+        viewer: reads. technician: also registers boards, gives them orders and tells of calibrations. officer: reads,
+        acknowledges, comments, and closes what is resolved. admin: everything, also closes what is not, and decides on
+        maintenance windows.""",
         """HTTP 接口的访问权限：每个用户一个令牌。
 
-        viewer：只读。technician：还可登记设备、上报校准。officer：读取、确认、备注，关闭已解除的告警。
+        viewer：只读。technician：还可登记设备、下达指令、上报校准。officer：读取、确认、备注，关闭已解除的告警。
         admin：全部权限，包括关闭未解除的告警和设置维护时段。""",
     ),
     "fenceline access add officer-2 --role officer",

@@ -16,8 +16,9 @@ from hub.access.names import HUB
 
 Role = Literal["viewer", "technician", "officer", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "technician", "officer", "admin")
-"""viewer: reads. technician: also registers boards and tells of calibrations and repairs. officer: reads, acknowledges,
-comments, closes what is resolved. admin: everything, also closes what is not, and decides on maintenance windows."""
+"""viewer: reads. technician: also registers boards, gives them orders, tells of calibrations and repairs. officer:
+reads, acknowledges, comments, closes what is resolved. admin: everything, also closes what is not, and decides on
+maintenance windows."""
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 _NOBODY = hashlib.sha256(b"").hexdigest()

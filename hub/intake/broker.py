@@ -128,11 +128,11 @@ class Link:
             stream.send(b"".join([b"@\x02" + mid.to_bytes(2, "big") for mid in mids]))  # PUBACK (MQTT 3.1.1, 3.4)
         self._flush()
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
         """Publish with QoS 0: acknowledgements are cumulative, and a lost one is asked for again."""
         stream = self._client.stream
         if stream is None or stream.unsent() < MOST_UNSENT:
-            self._client.publish(topic, payload)
+            self._client.publish(topic, payload, retain=retained)
 
     def close(self) -> None:
         """Disconnect; the broker keeps for the next session what was not acknowledged."""

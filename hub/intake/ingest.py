@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +52,8 @@ class Ingest(threading.Thread):
     """The thread.
 
     `wake` tells the consumers that the log has grown, `done` how far all are, `judged` how far judging (None: unknown).
+    `outgoing`: what is to be published beside acknowledgements since the last call: topic, payload,
+    and whether the broker is to keep it for the topic (retained).
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Ingest(threading.Thread):
         wake: Callable[[], None],
         done: Callable[[], int | None],
         judged: Callable[[], int | None] = lambda: None,
+        outgoing: Callable[[], Iterable[tuple[str, bytes, bool]]] = tuple,
     ) -> None:
         super().__init__(name="ingest", daemon=True)
         self._receiver = receiver
@@ -81,6 +84,7 @@ class Ingest(threading.Thread):
         self._clock = clock
         self._wake = wake
         self._done = done
+        self._outgoing = outgoing
         self._pace = Pace(log_.end, judged)
         self._stop_asked = threading.Event()
         self._statuses: dict[str, int] = {}
@@ -111,6 +115,8 @@ class Ingest(threading.Thread):
                 self._pace.keep(group, self._stop_asked)
             self.waiting = 0
             more = self._clock.doubt is None and self._acknowledgements.pay(busy=len(group) >= GROUP)
+            for topic, payload, retained in self._outgoing():
+                self._receiver.publish(topic, payload, retained=retained)
             if time.monotonic() > self._next_chores:
                 self._next_chores = time.monotonic() + CHORES_EVERY
                 self._chores()

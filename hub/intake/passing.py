@@ -52,10 +52,13 @@ class Report(msgspec.Struct, array_like=True, gc=False):
 
 
 class Order(msgspec.Struct, array_like=True, gc=False):
-    """To the receiver: these transfers are durable; these (topic, payload) are to be published; the boards, if new."""
+    """To the receiver: these transfers are durable; these are to be published; the boards, if they are others now.
+
+    `publish`: topic, payload, and whether the broker is to keep it for the topic.
+    """
 
     done: list[int]
-    publish: list[tuple[str, bytes]]
+    publish: list[tuple[str, bytes, bool]]
     boards: list[str] | None = None
 
 
@@ -121,8 +124,8 @@ class Passing:
             size, messages = self._handed.pop(number)
             self._size -= size
             self._link.done(messages)
-        for topic, payload in order.publish:
-            self._link.publish(topic, payload)
+        for topic, payload, retained in order.publish:
+            self._link.publish(topic, payload, retained=retained)
         if order.boards is not None:
             self._waiting.use(frozenset(order.boards))
 

@@ -52,7 +52,7 @@ class Receiver:
         self._came: queue.Queue[_Transfer] = queue.Queue()
         self._took: list[_Transfer] = []  # what `receive` returned last
         self._later: _Transfer | None = None  # of another start of the process than those
-        self._publish: list[tuple[str, bytes]] = []
+        self._publish: list[tuple[str, bytes, bool]] = []
         self._let_go: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._earlier = 0  # sessions of the process's earlier starts
@@ -113,9 +113,12 @@ class Receiver:
             gone, self._let_go = self._let_go, Counter()
         return gone
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Publish with QoS 0 at the next `receive` or `done`; lost when there is no connection."""
-        self._publish.append((topic, payload))
+    def publish(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
+        """Publish with QoS 0 at the next `receive` or `done`; lost when there is no connection.
+
+        `retained`: the broker keeps it, and gives it to whoever subscribes later.
+        """
+        self._publish.append((topic, payload, retained))
 
     def stop(self) -> None:
         """Disconnect; the broker keeps for the next session what was not acknowledged."""

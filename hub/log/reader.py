@@ -1,5 +1,6 @@
 """Reads the log: what its writer, its consumers, the evidence of alerts and the hub's own state ask of it."""
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,20 @@ class LogReader:
         marks = ", ".join("?" * len(topics))
         sql = f"{_ENTRY} WHERE offset > ? AND offset < ? AND topic IN ({marks}) ORDER BY offset LIMIT ?"
         while rows := self._db.execute(sql, (after, before, *topics, AT_ONCE)).fetchall():
+            yield from map(Entry.of_row, rows)
+            after = rows[-1][0]
+
+    def said(self, topics: Sequence[str], after: int) -> Iterator[Entry]:
+        """Yield the entries without records that have one of these topics, behind an offset, in order.
+
+        By an index: it does not matter how many records came meanwhile.
+        """
+        listed = json.dumps(topics)  # as one value: there may be more than a statement takes
+        sql = (
+            f"{_ENTRY} WHERE fresh IS NULL AND topic IN (SELECT value FROM json_each(?)) AND offset > ? "  # noqa: S608
+            "ORDER BY offset LIMIT ?"
+        )
+        while rows := self._db.execute(sql, (listed, after, AT_ONCE)).fetchall():
             yield from map(Entry.of_row, rows)
             after = rows[-1][0]
 

@@ -23,6 +23,8 @@ from hub.intake.receiver import Receiver
 from hub.log.log import Log
 from hub.log.reader import reading_log
 from hub.notify.queue import count_waiting
+from hub.orders.routes import order_router
+from hub.orders.sender import OrderSender
 from hub.process import logs
 from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
@@ -73,6 +75,13 @@ class Hub:
         self._downstream = Downstream(Job(config, clock, log_format, rate), self._time)
         self._receiver = Receiver(config.broker, config.districts, log_format, self._registry.current.boards)
         self._metrics = Metrics()
+        self._orders = OrderSender(
+            config.data / COMPLIANCE,
+            config.data / LOG,
+            lambda: self._registry.current,
+            self._time.now,
+            lambda: self._time.doubt is not None,
+        )
         registry = self._registry.current
         self._ingest = Ingest(
             self._receiver,
@@ -87,6 +96,7 @@ class Hub:
             self._downstream.wake,
             self._done,
             self._downstream.judged,
+            self._orders.outgoing,
         )
         self._metrics.watch(self)
         http = config.http
@@ -96,6 +106,7 @@ class Hub:
             verdict_router(config, lambda: self._registry.current, self._time.now, gate),
             board_router(config, self._time.now, gate),
             noise_router(config, lambda: self._registry.current, gate),
+            order_router(config, lambda: self._registry.current, self._time.now, gate),
         ]
         self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
 
@@ -104,6 +115,7 @@ class Hub:
         self._downstream.start()
         self._receiver.start()
         self._ingest.start()
+        self._orders.start()
         if self._server:
             self._server.start()
 
@@ -111,6 +123,8 @@ class Hub:
         """Stop in the order of the flow; what is not committed yet, the broker and the boards still have."""
         if self._server:
             self._server.stop()
+        self._orders.stop()
+        self._orders.join()
         self._ingest.stop()
         self._ingest.join()
         self._downstream.stop()
@@ -124,6 +138,7 @@ class Hub:
         alive = {
             "receiver": self._receiver.is_alive(),
             "ingest": self._ingest.is_alive(),
+            "orders": self._orders.is_alive(),
             "downstream": self._downstream.is_alive(),
         }
         return [name for name, lives in alive.items() if not lives]

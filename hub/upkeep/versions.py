@@ -10,6 +10,7 @@ import hub.compliance.tables
 import hub.field.tables
 import hub.log.tables
 import hub.notify.tables
+import hub.orders.tables
 import hub.reports.sink
 import hub.series.rollups
 import hub.series.sqlite
@@ -26,6 +27,7 @@ PARTS = (
     hub.alerts.tables.PART,
     hub.compliance.tables.PART,
     hub.notify.tables.PART,
+    hub.orders.tables.PART,
     hub.things.tables.PART,
     hub.watch.tables.PART,
 )

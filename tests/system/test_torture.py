@@ -9,13 +9,13 @@ import pytest
 
 from tests.conftest import require
 from tests.system.chain import until
-from tests.torture import AHEAD_S, City, difference, in_log, run
+from tests.torture import AHEAD_S, City, difference, events_in_log, in_log, run
 
 KILLS = 5  # in each of the two cities
 SEED = 4
 
 
-def test_every_record_is_in_log_and_store_once_after_ten_kills(tmp_path):
+def test_every_record_is_in_log_and_store_once_and_every_event_in_the_log_after_ten_kills(tmp_path):
     for part in ("mosquitto", "influxdb", "micropython"):
         require(part)
     figures = run(tmp_path, ("sqlite", "influxdb"), KILLS, SEED, ("clock", "disk", "store"))
@@ -23,6 +23,7 @@ def test_every_record_is_in_log_and_store_once_after_ten_kills(tmp_path):
     assert figures["faults"].keys() | figures["left_out"].keys() == {"clock", "disk", "store"}
     assert all(figures["faults"].values())
     assert figures["records"] > 50
+    assert figures["events"] > 20
     assert {name: figures[name] for name in ("lost", "duplicated", "quarantined")} == {
         "lost": 0,
         "duplicated": 0,
@@ -30,13 +31,14 @@ def test_every_record_is_in_log_and_store_once_after_ten_kills(tmp_path):
     }, figures
     for city in figures["cities"]:
         assert city["log"]["records"] == city["series"]["records"] == city["records"]
-    # The count can find what is wrong: take one record away, or add one.
-    there = in_log(tmp_path / "sqlite" / "city" / "data" / "log.db")
-    one = next(iter(there))
-    less, more = copy.copy(there), there + Counter([one])
-    del less[one]
-    assert difference(there, less) == {"records": there.total() - 1, "lost": 1, "duplicated": 0}
-    assert difference(there, more) == {"records": there.total() + 1, "lost": 0, "duplicated": 1}
+    # The count can find what is wrong: take one record or event away, or add one.
+    log = tmp_path / "sqlite" / "city" / "data" / "log.db"
+    for there in (in_log(log), events_in_log(log)):
+        one = next(iter(there))
+        less, more = copy.copy(there), there + Counter([one])
+        del less[one]
+        assert difference(there, less) == {"records": there.total() - 1, "lost": 1, "duplicated": 0}
+        assert difference(there, more) == {"records": there.total() + 1, "lost": 0, "duplicated": 1}
 
 
 def test_the_hub_sees_the_time_that_the_clocks_fault_sets(tmp_path):

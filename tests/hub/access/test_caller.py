@@ -16,6 +16,7 @@ from hub.field.routes import board_router
 from hub.health.metrics import Metrics
 from hub.http.problems import Rate
 from hub.http.server import Server, make_app
+from hub.orders.routes import order_router
 from hub.reports.routes import noise_router
 from hub.storage.compliance_file import open_compliance
 from tests.hub.alerting import write_files
@@ -23,7 +24,7 @@ from tests.hub.helpers import CITY, LIMITS, QUANTITIES
 from tests.hub.http.test_http import Hub
 
 NOISE = "noise?site=tower&since=2026-03-02T09:00:00%2B08:00&until=2026-03-02T10:00:00%2B08:00"
-PATHS = ("alerts", "maintenance", "verdicts", "boards/fence-1/repairs", NOISE)
+PATHS = ("alerts", "maintenance", "verdicts", "boards/fence-1/repairs", NOISE, "orders")
 """One of each router and resource that a viewer may read."""
 
 
@@ -39,6 +40,7 @@ def api(tmp_path):
         verdict_router(config, lambda: CITY, time.time, gate),
         board_router(config, time.time, gate),
         noise_router(config, lambda: CITY, gate),
+        order_router(config, lambda: CITY, time.time, gate),
     ]
     server = Server(make_app(Hub(), Metrics(), routers), "127.0.0.1", 0)
     server.start()
@@ -68,6 +70,7 @@ def test_the_role_decides_in_every_router(api):
         api.post("alerts/1/acknowledge"),
         api.post("maintenance", json={"site": "tower", "reason": "x", **span}),
         api.put("boards/fence-1", json={"site": "tower"}),
+        api.post("orders", json={"device": "fence-1", "what": "ping"}),
     ]
-    assert [one.status_code for one in answers] == [403] * 3
+    assert [one.status_code for one in answers] == [403] * 4
     assert all("officer-1 is viewer" in one.json()["detail"] for one in answers)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hub.log.outcomes import Refused
 from hub.log.streams import place_of_event
 from tests.hub.helpers import NOON, Hub, Speaker
 
@@ -76,6 +77,22 @@ def test_events_of_earlier_agents_have_no_number_and_are_taken_as_before(hub):
     board = Speaker()
     assert tell(hub, board.event(0, on=True), board.event(0, on=True), board.event(0, on=False)) == []
     assert numbers(hub) == [0, 0]
+
+
+def test_an_event_that_an_earlier_hub_did_not_understand_counts_once_when_the_hub_is_a_new_one(hub):
+    """One of before the numbers refused `n` and answered no event: it has it in quarantine, the board in flash."""
+    board = Speaker()
+    topic, payload = board.event(FIRST, on=True)
+    refused = Refused(topic, payload, board.device, "schema", "Object contains unknown field `n`", authentic=True)
+    for _ in range(3):  # the board sends it again and again
+        assert hub.log.commit([refused], hub.now).events == []
+    hub.restart()
+    assert tell(hub, (topic, payload)) == [FIRST]
+    hub.log.ask()
+    hub.log.replay(hub.admission.judge, hub.now)
+    assert numbers(hub) == [FIRST]
+    assert tell(hub, (topic, payload)) == [FIRST]
+    assert (numbers(hub), hub.quarantine()) == ([FIRST], [])
 
 
 def test_boards_count_each_for_themselves(hub):

@@ -1,0 +1,276 @@
+"""The orders in compliance.db: given, signed, answered or expired; every step of it in the audit trail.
+
+A board obeys an order once: its number `n` is above that of every earlier one, and it is not older than `FRESH` by the
+board's clock (edge/rising.py). The hub builds on that:
+
+- What is on its way is on the medium before it is sent, and the same bytes are sent again until the reply comes. The
+  board does them once, and answers repeats with the reply it gave.
+- A board that was away refuses bytes that are too old, and thereby says that it has not done them: only then the order
+  is signed anew, under another id. So no order is done twice, whoever is killed.
+- The board refuses it by itself from `expires` on: `t` is never later than `FRESH` before.
+- A board has one order at a time, in the sequence in which they were given. Only `live`, which it answers after minutes
+  or hours, lets the next ones pass once it is sent.
+"""
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from hub.access.names import HUB
+from hub.orders.kinds import OrderError, What, check
+from hub.storage.database import transaction
+from hub.wire.messages import Reply
+from schemas.language import Text
+
+FRESH = 300
+"""A board refuses an order that is so much older or younger than its time [s] (edge/rising.py)."""
+GRACE = 30.0
+"""So long after its last moment an answer is waited for [s]."""
+AGAIN = 30.0
+"""Between two signatures of an order whose board finds it out of time [s]: its clock may be wrong for long."""
+SHORTEST, LONGEST = 30.0, 7 * 86_400.0
+"""How long an order may wait for its board [s]."""
+MOST_OPEN = 20
+"""Orders of one board that wait at once."""
+LATE = 86_400.0
+"""So long after an order has expired its board's answer is still taken [s]."""
+OUT_OF_TIME = "t: "
+"""Begin of a refusal by which a board says that it has not carried out an order, which may come again."""
+
+OVERTAKEN = "n: "
+"""Begin of a refusal by which a board says that it has obeyed a later order since, or one of somebody else's."""
+
+State = Literal["waiting", "sent", "done", "refused", "expired"]
+OPEN: tuple[State, ...] = ("waiting", "sent")
+NEVER_TAKEN = "never begun: the board was away, or its clock did not agree"
+SINCE = "whether the board had carried it out before is not known"
+UNKNOWN = "no answer: whether the board has carried it out is not known"
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An order, as its table has it (hub/orders/tables.py)."""
+
+    id: int
+    mark: str
+    device: str
+    district: str
+    site: str
+    what: What
+    settings: str
+    lasts: float
+    who: str
+    reason: str
+    given: float
+    expires: float
+    state: State
+    attempt: int
+    command: str | None
+    number: int | None
+    signed: float | None
+    heard_from: int | None
+    ended: float | None
+    answer: str
+
+    @property
+    def command_id(self) -> str:
+        """The id under which the board gets the last command that was signed for it."""
+        return f"{self.mark}-{self.attempt}"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A step of the audit trail: when (Unix s), who, what, in which words."""
+
+    time: float
+    who: str
+    what: str
+    detail: str
+
+
+_COLUMNS = ", ".join(Order.__struct_fields__)
+
+
+class OrderBook:
+    """The orders in the database behind `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def give(
+        self,
+        device: str,
+        district: str,
+        site: str,
+        what: What,
+        settings: dict[str, Any],
+        who: str,
+        reason: str,
+        now: float,
+        lives: float,
+    ) -> Order:
+        """Give a board an order on behalf of `who`; it may begin with it for `lives` s.
+
+        Raises:
+            OrderError: it cannot be one, or too many wait already.
+        """
+        said, lasts = check(what, settings)
+        if not SHORTEST <= lives <= LONGEST:
+            days = int(LONGEST // 86_400)
+            raise OrderError(
+                Text(
+                    f"an order waits {lives:g} s for its board; expected {SHORTEST:g} s to {days} days",
+                    f"指令有效期{lives:g}秒；应为{SHORTEST:g}秒至{days}天",
+                ),
+                "expires_in",
+            )
+        with transaction(self._db):
+            waiting = self._db.execute(
+                "SELECT count(*) FROM board_order WHERE device = ? AND state IN ('waiting', 'sent')", (device,)
+            ).fetchone()[0]
+            if waiting >= MOST_OPEN:
+                raise OrderError(
+                    Text(
+                        f"board {device!r} has {waiting} orders that wait; give it more when they are over",
+                        f"设备{device!r}已有{waiting}条待执行指令；请待其结束后再下达",
+                    ),
+                    "device",
+                    409,
+                )
+            values = (secrets.token_hex(4), device, district, site, what, json.dumps(said), lasts, who, reason)
+            id_ = self._db.execute(
+                "INSERT INTO board_order (mark, device, district, site, what, settings, lasts, who, reason, given, "
+                "expires, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting')",
+                (*values, now, now + lives),
+            ).lastrowid
+            assert id_ is not None
+            self._note(id_, now, who, "given", reason)
+        return self.get(id_)
+
+    def get(self, id_: int) -> Order:
+        """Return an order.
+
+        Raises:
+            OrderError: there is none.
+        """
+        found = self._orders("WHERE id = ?", (id_,))
+        if not found:
+            raise OrderError(Text(f"there is no order {id_}", f"没有指令{id_}"), "id", 404)
+        return found[0]
+
+    def steps(self, id_: int) -> list[Step]:
+        """Return what was done about an order, the oldest first."""
+        rows = self._db.execute(
+            "SELECT time, who, what, detail FROM order_step WHERE board_order = ? ORDER BY id", (id_,)
+        )
+        return [Step(*row) for row in rows]
+
+    def search(
+        self,
+        device: str = "",
+        district: str = "",
+        *,
+        only_open: bool = False,
+        before: int | None = None,
+        most: int = 50,
+    ) -> list[Order]:
+        """Return orders, the newest first. `before`: only those with a lower number."""
+        return self._orders(
+            "WHERE :device IN ('', device) AND :district IN ('', district) AND (:before IS NULL OR id < :before) "
+            "AND (NOT :open OR state IN ('waiting', 'sent')) ORDER BY id DESC LIMIT :most",
+            {"device": device, "district": district, "open": only_open, "before": before, "most": most},
+        )
+
+    def expire(self, now: float) -> None:
+        """End what no answer can come to any more."""
+        late = self._orders(
+            "WHERE state IN ('waiting', 'sent') AND expires + iif(command IS NULL, 0, lasts + ?) <= ?",
+            (GRACE, now),
+        )
+        for order in late:
+            why = UNKNOWN if order.command else f"{NEVER_TAKEN}; {order.answer}".removesuffix("; ")
+            with transaction(self._db):
+                self._end(order, "expired", HUB, why, now)
+
+    def next_of_each(self) -> list[Order]:
+        """Return of each board the order that is its turn, and those of `live` that its board is at."""
+        turn: dict[str, Order] = {}
+        running: dict[str, Order] = {}
+        for order in self._orders("WHERE state IN ('waiting', 'sent') ORDER BY id"):
+            if order.device in turn:
+                continue
+            if order.what == "live" and order.state == "sent":
+                running[order.device] = order  # not told again once a later one is on its way: the board refused it
+            else:
+                turn[order.device] = order
+        return [*turn.values(), *(order for device, order in running.items() if device not in turn)]
+
+    def sign(self, order: Order, now: float, log_end: int) -> Order:
+        """Make the command of an order that is to be sent now; it is on the medium when this returns."""
+        attempt = order.attempt + 1
+        with transaction(self._db):
+            # A number of a time that lies far ahead was given by a wrong clock: no board has taken it.
+            highest = self._db.execute(
+                "SELECT max(number) FROM board_order WHERE device = ? AND number <= ?",
+                (order.device, int((now + FRESH) * 1000)),
+            ).fetchone()[0]
+            number = max(int(now * 1000), (highest or 0) + 1)
+            command = {"id": f"{order.mark}-{attempt}", "do": order.what} | json.loads(order.settings)
+            command |= {"t": int(min(now, order.expires - FRESH)), "n": number}
+            self._db.execute(
+                "UPDATE board_order SET state = 'sent', attempt = ?, command = ?, number = ?, signed = ?, "
+                "heard_from = ? WHERE id = ? AND state = 'waiting'",
+                (attempt, json.dumps(command, ensure_ascii=False), number, now, log_end, order.id),
+            )
+            self._note(order.id, now, HUB, "signed", command["id"])
+        return self.get(order.id)
+
+    def listening(self, now: float) -> list[Order]:
+        """Return the orders whose board may still answer."""
+        return self._orders(
+            "WHERE command IS NOT NULL AND (state = 'sent' OR (state = 'expired' AND ended > ?))", (now - LATE,)
+        )
+
+    def answer(self, orders: Iterable[Order], reply: Reply, now: float) -> Order | None:
+        """Take a board's reply to one of its orders; return the order that it belongs to."""
+        for listening in orders:
+            order = self.get(listening.id)  # an answer that came with this one may have ended it
+            if order.command and reply.id == order.command_id:
+                with transaction(self._db):
+                    self._take(order, reply, now)
+                return self.get(order.id)
+        return None
+
+    def _take(self, order: Order, reply: Reply, now: float) -> None:
+        if reply.ok:
+            self._end(order, "done", order.device, reply.detail, now)
+        elif reply.detail.startswith(OVERTAKEN):
+            self._end(order, "refused", order.device, f"{reply.detail}; {SINCE}", now)
+        elif not reply.detail.startswith(OUT_OF_TIME):
+            self._end(order, "refused", order.device, reply.detail, now)
+        elif order.state == "expired":
+            self._end(order, "expired", order.device, f"{NEVER_TAKEN}; {reply.detail}", now)
+        else:
+            self._db.execute(
+                "UPDATE board_order SET state = 'waiting', command = NULL, answer = ? WHERE id = ?",
+                (reply.detail, order.id),
+            )
+            self._note(order.id, now, order.device, "put off", reply.detail)
+
+    def _end(self, order: Order, state: State, who: str, answer: str, now: float) -> None:
+        # What expired without a word keeps its command: a late answer is still taken.
+        command = order.command if state == "expired" and answer == UNKNOWN else None
+        self._db.execute(
+            "UPDATE board_order SET state = ?, ended = ?, answer = ?, command = ? WHERE id = ?",
+            (state, now, answer, command, order.id),
+        )
+        self._note(order.id, now, who, state, answer)
+
+    def _note(self, *step: object) -> None:
+        self._db.execute("INSERT INTO order_step (board_order, time, who, what, detail) VALUES (?, ?, ?, ?, ?)", step)
+
+    def _orders(self, where: str, values: Any = ()) -> list[Order]:
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM board_order {where}", values)  # noqa: S608 - names of columns
+        return [Order(*row) for row in rows]

@@ -1,0 +1,189 @@
+"""How boards are to work: a template for each site, what is other at a board, and what each board has said of it.
+
+What a board is to do is its site's settings with its own over them; what neither names is as the board's own file has
+it. The board's own rules (edge/checks.py) check it before anybody is told. Each change of it is a revision; revisions
+rise, also in a database that was restored, since they are made of the time.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from edge import checks
+from hub.orders.kinds import OrderError
+from hub.registry.live import Registry
+from hub.storage.database import transaction
+from hub.wire.messages import Event, Status
+from schemas.language import Text
+
+Place = Literal["site", "board"]
+State = Literal["pending", "in_force", "refused"]
+KEYS = ("interval", "period", "relay")
+"""What may be set: what boards take over the air."""
+Settings = dict[str, Any]
+
+
+class Edition(msgspec.Struct, frozen=True):
+    """What a place was to do from a moment on, who wanted it, and why."""
+
+    id: int
+    place: Place
+    name: str
+    settings: Settings
+    who: str
+    reason: str
+    made: float
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a board was told last, and what it has said of it, as its table has it (hub/orders/tables.py)."""
+
+    device: str
+    revision: int
+    settings: str
+    since: float
+    heard_from: int
+    state: State
+    said: float | None
+    problem: str
+    reported: int
+    in_force: str | None
+
+
+_TOLD = ", ".join(Told.__struct_fields__)
+
+
+class DesiredBook:
+    """The desired configurations in the database behind `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def set(
+        self, registry: Registry, place: Place, name: str, changes: Settings, who: str, reason: str, now: float
+    ) -> Settings:
+        """Change how a board, or every board of a site, is to work; return all that its place says now.
+
+        `changes`: values by key; None takes the key out, so that the site's or the board's own file decides.
+
+        Raises:
+            OrderError: there is no such place, or a board would refuse it; nothing has changed.
+        """
+        known = registry.sites if place == "site" else registry.boards
+        if name not in known:
+            what = Text(f"{place} {name!r} is not in the registry", f"登记册中没有{name!r}")
+            raise OrderError(what, place, 404)
+        with transaction(self._db):
+            settings = self.settings(place, name) | changes
+            settings = {key: value for key, value in settings.items() if value is not None}
+            self._refuse_wrong(registry, place, name, settings, changes)
+            if settings != self.settings(place, name):
+                self._db.execute(
+                    "INSERT INTO desired (place, name, settings, who, reason, made) VALUES (?, ?, ?, ?, ?, ?)",
+                    (place, name, json.dumps(settings, sort_keys=True), who, reason, now),
+                )
+        return settings
+
+    def _refuse_wrong(self, registry: Registry, place: Place, name: str, settings: Settings, changes: Settings) -> None:
+        """Raise OrderError if a board would refuse what it is to do with the new settings of a place."""
+        if place == "board":
+            wholes = {name: self.settings("site", registry.boards[name].site) | settings}
+        else:
+            there = [one.id for one in registry.boards.values() if one.site == name]
+            wholes = {name: settings} | {id_: settings | self.settings("board", id_) for id_ in there}
+        for where, whole in wholes.items():
+            wrong = checks.desired({"revision": 1} | whole)
+            if wrong:
+                field = wrong.partition(":")[0]
+                text = Text(f"{where}: boards would refuse it: {wrong}", f"{where}：设备不会接受：{wrong}")
+                raise OrderError(text, field if field in changes else None)
+
+    def settings(self, place: Place, name: str) -> Settings:
+        """Return what a place says: nothing, where nobody has said anything."""
+        row = self._db.execute(
+            "SELECT settings FROM desired WHERE place = ? AND name = ? ORDER BY id DESC LIMIT 1", (place, name)
+        ).fetchone()
+        return json.loads(row[0]) if row else {}
+
+    def desired(self, registry: Registry, device: str) -> Settings:
+        """Return how a board of the registry is to work."""
+        return self.settings("site", registry.boards[device].site) | self.settings("board", device)
+
+    def history(self, site: str, device: str) -> list[Edition]:
+        """Return every edition of a board's settings and of its site's, the oldest first."""
+        rows = self._db.execute(
+            "SELECT id, place, name, settings, who, reason, made FROM desired "
+            "WHERE (place = 'site' AND name = ?) OR (place = 'board' AND name = ?) ORDER BY id",
+            (site, device),
+        )
+        return [Edition(id_, place, name, json.loads(text), *more) for id_, place, name, text, *more in rows]
+
+    def told(self, device: str) -> Told | None:
+        """Return what a board was told last; None: nothing ever."""
+        found = self._told("WHERE device = ?", (device,))
+        return found[0] if found else None
+
+    def all_told(self) -> list[Told]:
+        """Return what every board was told last."""
+        return self._told("")
+
+    def unanswered(self) -> list[Told]:
+        """Return what boards were told that have not said yet that it is in force."""
+        return self._told("WHERE state <> 'in_force'")
+
+    def newest(self) -> int:
+        """Return a number that rises with each edition."""
+        return self._db.execute("SELECT max(id) FROM desired").fetchone()[0] or 0
+
+    def revise(self, registry: Registry, now: float, log_end: Callable[[], int]) -> None:
+        """Make a new revision for every board that is to work otherwise than it was told."""
+        named = {(place, name) for place, name in self._db.execute("SELECT DISTINCT place, name FROM desired")}
+        told = {one.device: one for one in self.all_told()}
+        for device, board in registry.boards.items():
+            if not {("board", device), ("site", board.site)} & named and device not in told:
+                continue
+            text = json.dumps(self.desired(registry, device), sort_keys=True)
+            last = told.get(device)
+            if last is None and text == "{}":
+                continue
+            if last is None or last.settings != text:
+                revision = max(int(now * 1000), last.revision + 1 if last else 1)
+                self._db.execute(
+                    "INSERT INTO desired_board (device, revision, settings, since, heard_from, state) "
+                    "VALUES (?, ?, ?, ?, ?, 'pending') ON CONFLICT (device) DO UPDATE SET "
+                    "revision = excluded.revision, settings = excluded.settings, since = excluded.since, "
+                    "heard_from = excluded.heard_from, state = excluded.state, said = NULL, problem = ''",
+                    (device, revision, text, now, log_end()),
+                )
+
+    def hear(self, device: str, said: Event | Status, now: float) -> None:
+        """Take what a board says of its configuration: in an event, or by the revision in its status."""
+        told = self.told(device)
+        if told is None:
+            return
+        revision: Any
+        if isinstance(said, Status):
+            revision, problem = said.config, ""
+        elif said.event == "config" and isinstance(said.detail, dict):
+            revision, problem = said.detail.get("revision"), str(said.detail.get("problem", ""))
+        else:
+            return
+        if revision == told.revision and told.state != "in_force":
+            state = "refused" if problem else "in_force"
+            reported, in_force = (told.reported, told.in_force) if problem else (revision, told.settings)
+            self._db.execute(
+                "UPDATE desired_board SET state = ?, said = ?, problem = ?, reported = ?, in_force = ? "
+                "WHERE device = ? AND revision = ?",
+                (state, now, problem, reported, in_force, device, told.revision),
+            )
+        elif isinstance(said, Status) and isinstance(revision, int) and revision not in (told.revision, told.reported):
+            self._db.execute(
+                "UPDATE desired_board SET reported = ?, in_force = NULL WHERE device = ?", (revision, device)
+            )
+
+    def _told(self, where: str, values: Any = ()) -> list[Told]:
+        rows = self._db.execute(f"SELECT {_TOLD} FROM desired_board {where}", values)  # noqa: S608 - names of columns
+        return [Told(*row) for row in rows]

@@ -1,0 +1,136 @@
+"""Where people's orders come in, from the command line and the API alike, and how they are shown."""
+
+import datetime as dt
+import json
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub.orders.book import Order, OrderBook, Step
+from hub.orders.desired import KEYS, DesiredBook
+from hub.orders.kinds import OrderError, What
+from hub.registry.live import Board, Registry
+from schemas.language import Text
+
+USUAL = 3600
+"""How long an order waits for its board, where nobody says it [s]."""
+
+
+def give(
+    book: OrderBook,
+    registry: Registry,
+    device: str,
+    what: What,
+    settings: dict[str, Any],
+    who: str,
+    reason: str,
+    now: float,
+    lives: float = USUAL,
+) -> Order:
+    """Give a board of the registry an order on behalf of `who`; it may begin with it for `lives` s.
+
+    Raises:
+        OrderError: there is no such board, it is retired, or the order cannot be one.
+    """
+    _board(registry, device)
+    if registry.is_retired(device, dt.datetime.fromtimestamp(now, registry.zone).date()):
+        text = Text(
+            f"board {device!r} is retired since {registry.boards[device].retired}; it hears no orders",
+            f"设备{device!r}已于{registry.boards[device].retired}停用，不再接收指令",
+        )
+        raise OrderError(text, "device", 409)
+    site = registry.site_of(device)
+    return book.give(device, site.district, site.id, what, settings, who, reason, now, lives)
+
+
+def shown(order: Order, zone: ZoneInfo) -> dict[str, Any]:
+    """Return an order as programs read it; times are ISO 8601 in the city's time zone."""
+    return {
+        "id": order.id,
+        "device": order.device,
+        "district": order.district,
+        "site": order.site,
+        "what": order.what,
+        "settings": json.loads(order.settings),
+        "who": order.who,
+        "reason": order.reason,
+        "state": order.state,
+        "given": moment(order.given, zone),
+        "expires": moment(order.expires, zone),
+        "attempts": order.attempt,
+        "ended": None if order.ended is None else moment(order.ended, zone),
+        "answer": order.answer,
+    }
+
+
+def shown_step(step: Step, zone: ZoneInfo) -> dict[str, str]:
+    """Return a step of the audit trail as programs read it."""
+    return {"time": moment(step.time, zone), "who": step.who, "what": step.what, "detail": step.detail}
+
+
+def shown_desired(book: DesiredBook, registry: Registry, device: str) -> dict[str, Any]:
+    """Return how a board is to work, and what it has said of it, as programs read it.
+
+    Raises:
+        OrderError: the registry has no such board.
+    """
+    site = _board(registry, device).site
+    desired = book.desired(registry, device)
+    told = book.told(device)
+    state: str = "none" if told is None and not desired else "pending"
+    if told is not None and json.loads(told.settings) == desired:
+        state = told.state
+    in_force = json.loads(told.in_force) if told and told.in_force else None
+    return {
+        "device": device,
+        "site": site,
+        "template": book.settings("site", site),
+        "overrides": book.settings("board", device),
+        "desired": desired,
+        "state": state,
+        "revision": told.revision if told else None,
+        "pending_since": moment(told.since, registry.zone) if told and state == "pending" else None,
+        "refused_because": told.problem if told and state == "refused" else None,
+        "reported_revision": told.reported if told and told.reported else None,
+        "reported": in_force,
+        "diff": difference(in_force or {}, desired),
+    }
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the keys in which two settings differ, each with its value before and after; None: not named."""
+    return [
+        {"key": key, "reported": before.get(key), "desired": after.get(key)}
+        for key in KEYS
+        if before.get(key) != after.get(key)
+    ]
+
+
+def shown_history(book: DesiredBook, registry: Registry, device: str) -> list[dict[str, Any]]:
+    """Return every edition of a board's settings and of its site's as programs read it, the oldest first.
+
+    Raises:
+        OrderError: the registry has no such board.
+    """
+    return [
+        {
+            "time": moment(one.made, registry.zone),
+            "place": one.place,
+            "name": one.name,
+            "settings": one.settings,
+            "who": one.who,
+            "reason": one.reason,
+        }
+        for one in book.history(_board(registry, device).site, device)
+    ]
+
+
+def _board(registry: Registry, device: str) -> Board:
+    if device not in registry.boards:
+        text = Text(f"board {device!r} is not in the registry", f"登记册中没有设备{device!r}")
+        raise OrderError(text, "device", 404)
+    return registry.boards[device]
+
+
+def moment(t: float, zone: ZoneInfo) -> str:
+    """Return a Unix time as ISO 8601 with offset."""
+    return dt.datetime.fromtimestamp(t, zone).isoformat(timespec="seconds")

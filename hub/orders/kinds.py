@@ -1,0 +1,101 @@
+"""What may be ordered: the commands that boards know (schemas/messages/command.schema.json), and how long each takes.
+
+Calibrations are made at the fence, and versions come in waves: neither is an order that a person gives one board here.
+"""
+
+import re
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+
+from schemas.language import Text
+
+What = Literal["ping", "selftest", "live", "relay", "reboot", "log", "flag"]
+WHATS: tuple[What, ...] = get_args(What)
+NAMES: dict[What, Text] = {
+    "ping": Text("answer with a status", "上报状态"),
+    "selftest": Text("sample every sensor", "自检所有传感器"),
+    "live": Text("records of 1 s for some minutes", "限时上报 1 秒记录"),
+    "relay": Text("switch the relay for some minutes", "限时接通或断开继电器"),
+    "reboot": Text("start again", "重启"),
+    "log": Text("the last lines of its log", "最近的日志"),
+    "flag": Text("flag what sensors give for some minutes", "限时标记传感器数据"),
+}
+
+Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
+
+
+class _Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=False):
+    """An order that says nothing else."""
+
+    def lasts(self) -> float:
+        """Return how long the board takes to answer [s]."""
+        return 0.0
+
+
+class _Selftest(_Kind, frozen=True):
+    def lasts(self) -> float:
+        return 65.0  # the longest period between two samples is 60 s
+
+
+class _Live(_Kind, frozen=True):
+    minutes: Minutes = 5
+
+    def lasts(self) -> float:
+        return 60.0 * self.minutes
+
+
+class _Relay(_Kind, frozen=True):
+    on: bool
+    minutes: Minutes = 10
+
+
+class _Log(_Kind, frozen=True):
+    lines: Annotated[int, msgspec.Meta(ge=1, le=30)] = 20
+
+
+class _Flag(_Kind, frozen=True, omit_defaults=True):
+    flag: Literal["M", "C", "N"]
+    minutes: Minutes | msgspec.UnsetType = msgspec.UNSET
+    sensor: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | msgspec.UnsetType = msgspec.UNSET
+
+
+_KINDS: dict[What, type[_Kind]] = {
+    "ping": _Kind,
+    "selftest": _Selftest,
+    "live": _Live,
+    "relay": _Relay,
+    "reboot": _Kind,
+    "log": _Log,
+    "flag": _Flag,
+}
+
+
+class OrderError(Exception):
+    """An order that cannot be given. `field` names what is wrong with it; `status`: as HTTP tells it."""
+
+    def __init__(self, text: Text, field: str | None = None, status: int = 422) -> None:
+        super().__init__(text.en)
+        self.text, self.field, self.status = text, field, status
+
+
+def check(what: What, settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """Return what else the command says, with what is usual filled in, and how long the board takes to answer [s].
+
+    Raises:
+        OrderError: the settings are none of such an order.
+    """
+    kind = _KINDS[what]
+    try:
+        order = msgspec.convert(settings, kind)
+    except msgspec.ValidationError as error:
+        needed = [one.name for one in msgspec.structs.fields(kind) if one.required]
+        known = [one.name for one in msgspec.structs.fields(kind)]
+        field = next((name for name in (*settings, *needed) if re.search(rf"[`.]{name}`", str(error))), "")
+        takes = ", ".join(known) or "nothing else"
+        raise OrderError(
+            Text(f"{what}: {error}; it takes {takes}", f"{what}：{error}；可用参数：{', '.join(known) or '无'}"),
+            field or None,
+        ) from error
+    said: dict[str, Any] = msgspec.to_builtins(order)
+    return said, order.lasts()

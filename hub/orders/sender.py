@@ -1,0 +1,200 @@
+"""Sends orders and configurations to boards until they answer, and takes their answers from the log, in one thread.
+
+Orders go out with QoS 0, by the same connection as acknowledgements: what the network loses is said again. Everything
+that decides what becomes of an order is on the medium before, so the hub may be killed at any moment. Configurations
+are retained by the broker: a board gets its own with each connection, and takes each revision once.
+"""
+
+import json
+import logging
+import math
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from hub.log.reader import reading_log
+from hub.orders.book import AGAIN, Order, OrderBook
+from hub.orders.desired import DesiredBook, Told
+from hub.orders.tables import PART
+from hub.registry.live import Registry
+from hub.storage.compliance_file import open_compliance
+from hub.storage.trouble import explain
+from hub.wire.messages import Event, Reply, Status
+from hub.wire.seal import seal
+from hub.wire.topics import Topic
+
+LOOK_EVERY = 0.5
+"""Between two looks at the orders and at the log [s]."""
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
+"""Between two times that the same bytes are sent [s]: each pause is twice as long as the one before."""
+LONGEST_CONFIG_PAUSE = 300.0
+"""Between two times that a configuration is sent, which the broker keeps [s]."""
+RETRY = 5.0
+"""After the database could not be read or written [s]."""
+
+log = logging.getLogger("hub.orders")
+
+
+class OrderSender(threading.Thread):
+    """The thread.
+
+    `compliance`, `log_file`: the two databases. `registry`: gives the registry as it is now. `clock`: Unix time in s.
+    `doubted`: tells whether the hub's time is in doubt: then nothing is signed by it, and nothing expires.
+    """
+
+    def __init__(
+        self,
+        compliance: Path,
+        log_file: Path,
+        registry: Callable[[], Registry],
+        clock: Callable[[], float],
+        doubted: Callable[[], bool],
+    ) -> None:
+        super().__init__(name="orders", daemon=True)
+        self._compliance = compliance
+        self._log_file = log_file
+        self._registry = registry
+        self._clock = clock
+        self._doubted = doubted
+        self._ready: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
+        self._revised: tuple[int, Registry] | None = None  # what the configurations in force were made of
+        self._listened = 0  # the log's offset up to which boards' words on their configurations have been taken
+        self._configured: dict[tuple[str, int], tuple[float, float]] = {}  # as `_told`, by board and revision
+        self._told: dict[str, tuple[float, float]] = {}  # by id of a command: when it is told again, pause after that
+        self._told_all = False
+        self._stop_asked = threading.Event()
+
+    def stop(self) -> None:
+        """Ask it to end after what it is doing now."""
+        self._stop_asked.set()
+
+    def outgoing(self) -> Iterator[tuple[str, bytes, bool]]:
+        """Yield what is to be published since the last call: topic, payload, whether the broker is to keep it."""
+        while not self._ready.empty():
+            yield self._ready.get()
+
+    def run(self) -> None:
+        """Work until stopped."""
+        while not self._stop_asked.is_set():
+            try:
+                with closing(open_compliance(self._compliance, PART)) as db:
+                    book, desired = OrderBook(db), DesiredBook(db)
+                    while not self._stop_asked.wait(LOOK_EVERY):
+                        self.step(book)
+                        self.configure(desired)
+            except sqlite3.Error as error:
+                log.error("orders wait: the database %s", explain(error, self._compliance))  # noqa: TRY400
+            except Exception:
+                log.exception("orders wait for %.0f s", RETRY)
+            else:
+                continue
+            self._stop_asked.wait(RETRY)
+
+    def step(self, book: OrderBook) -> None:
+        """Take the answers that have come, end what is over, and tell boards what is due."""
+        self._hear(book)
+        if self._doubted():
+            return
+        now = self._clock()
+        book.expire(now)
+        told = {}
+        for order in book.next_of_each():
+            signed = self._signed(book, order, now)
+            if signed is not None:
+                told[signed.command_id] = self._tell(signed)
+        self._told = told
+
+    def configure(self, desired: DesiredBook) -> None:
+        """Make new revisions where boards are to work otherwise, tell boards theirs, and take what they say of it."""
+        registry = self._registry()
+        if unanswered := desired.unanswered():
+            self._listen(desired, unanswered)
+        newest = desired.newest()
+        if (self._revised is None or self._revised[0] != newest or self._revised[1] is not registry) and (
+            newest and not self._doubted()
+        ):
+            desired.revise(registry, self._clock(), self._log_end)
+            self._revised = newest, registry
+        now, due = time.monotonic(), {}
+        for one in desired.unanswered() if self._told_all else desired.all_told():
+            key = registry.keys.get(one.device)
+            moment, pause = self._configured.get((one.device, one.revision), (now, FIRST_PAUSE))
+            if key is not None and now >= moment:
+                site = registry.site_of(one.device)
+                body = json.dumps({"revision": one.revision} | json.loads(one.settings)).encode()
+                topic = Topic(site.district, site.id, one.device, "config")
+                self._ready.put((str(topic), seal(body, key), True))
+                # What is in force is told once for each start of the hub: the broker may have lost it.
+                moment, pause = now + pause, min(2 * pause, LONGEST_CONFIG_PAUSE)
+            due[one.device, one.revision] = (moment if one.state == "pending" else math.inf), pause
+        self._configured, self._told_all = due, True
+
+    def _listen(self, desired: DesiredBook, boards: list[Told]) -> None:
+        """Take what these boards have said of their configurations since the last look."""
+        registry = self._registry()
+        topics = []
+        for one in boards:
+            if one.device in registry.boards:
+                site = registry.site_of(one.device)
+                topics += [str(Topic(site.district, site.id, one.device, kind)) for kind in ("event", "status")]
+        after = max(self._listened, min(one.heard_from for one in boards))
+        with reading_log(self._log_file) as entries:
+            end = entries.end()
+            said = list(entries.said(topics, after))
+        for entry in said:
+            if isinstance(entry.said, Event | Status):
+                desired.hear(entry.place.device, entry.said, self._clock())
+        self._listened = max(end, said[-1].offset) if said else end
+
+    def _log_end(self) -> int:
+        with reading_log(self._log_file) as entries:
+            return entries.end()
+
+    def _hear(self, book: OrderBook) -> None:
+        waiting = book.listening(self._clock())
+        if not waiting:
+            return
+        topics: dict[str, list[Order]] = {}
+        for order in waiting:
+            given_at = Topic(order.district, order.site, order.device, "reply")
+            for topic in {str(given_at), str(self._topic(order, "reply"))}:
+                topics.setdefault(topic, []).append(order)
+        after = min(order.heard_from or 0 for order in waiting)
+        with reading_log(self._log_file) as entries:
+            said = list(entries.said(list(topics), after))
+        for entry in said:
+            if isinstance(entry.said, Reply):
+                answered = book.answer(topics[entry.topic], entry.said, self._clock())
+                if answered is not None:
+                    log.info("order %d to %s: %s: %s", answered.id, answered.device, answered.state, answered.answer)
+
+    def _signed(self, book: OrderBook, order: Order, now: float) -> Order | None:
+        """Return an order with what is to be sent; None: nothing, just now."""
+        if order.command is not None:
+            return order
+        if now >= order.expires or (order.signed is not None and 0 <= now - order.signed < AGAIN):
+            return None
+        return book.sign(order, now, self._log_end())
+
+    def _tell(self, order: Order) -> tuple[float, float]:
+        """Tell a board its order, if it is time; return when it is told again, and the pause after that."""
+        now = time.monotonic()
+        due, pause = self._told.get(order.command_id, (now, FIRST_PAUSE))
+        if now < due:
+            return due, pause
+        key = self._registry().keys.get(order.device)
+        if key is not None and order.command is not None:  # else it was taken out of the registry, and may come back
+            self._ready.put((str(self._topic(order, "command")), seal(order.command.encode(), key), False))
+        return now + pause, min(2 * pause, LONGEST_PAUSE)
+
+    def _topic(self, order: Order, kind: str) -> Topic:
+        """Return a board's topic where it belongs now; where it belonged, if it is not in the registry any more."""
+        registry = self._registry()
+        if order.device not in registry.boards:
+            return Topic(order.district, order.site, order.device, kind)
+        site = registry.site_of(order.device)
+        return Topic(site.district, site.id, order.device, kind)

@@ -1,0 +1,193 @@
+"""How boards are to work: a site's template, a board's own, checked by the board's rules, told until it answers."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from edge.message import Signer
+from hub.orders import sender as sender_module
+from hub.orders.desired import DesiredBook
+from hub.orders.kinds import OrderError
+from hub.orders.sender import OrderSender
+from hub.orders.tables import PART
+from hub.storage.compliance_file import open_compliance
+from tests.hub.helpers import CITY, Hub, Speaker
+from tests.system.chain import ROOT
+
+CONFIG = Draft202012Validator(json.loads((ROOT / "schemas" / "messages" / "config.schema.json").read_text("utf-8")))
+RULE = {"quantity": "pm10", "on": 150, "off": 100}
+
+
+class City:
+    """A hub and its boards; `now` is the hub's time."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder = folder
+        self.hub = Hub(folder)
+        self.ticks = 0.0
+        monkeypatch.setattr(sender_module, "time", SimpleNamespace(monotonic=lambda: self.ticks))
+        self.registry = CITY
+        self.db = open_compliance(folder / "compliance.db", PART)
+        self.book = DesiredBook(self.db)
+        self.start()
+
+    def start(self):
+        self.sender = OrderSender(
+            self.folder / "compliance.db",
+            self.folder / "log.db",
+            lambda: self.registry,
+            lambda: self.hub.now,
+            lambda: False,
+        )
+
+    def set(self, place, name, **changes):
+        return self.book.set(self.registry, place, name, changes, "zhang", "storm", self.hub.now)
+
+    def send(self, seconds=1.0):
+        """Let time go by; return by board what the hub tells it to do."""
+        self.hub.now += seconds
+        self.ticks += seconds
+        self.sender.configure(self.book)
+        told = {}
+        for topic, payload, retained in self.sender.outgoing():
+            CONFIG.validate(json.loads(payload))
+            device, kind = topic.split("/")[4:]
+            assert (kind, retained) == ("config", True)
+            told[device] = Signer(CITY.keys[device]).unseal(payload)
+        return told
+
+    def say(self, device, event):
+        text = {"n": 2**20 + len(self.hub.entries()), "t": int(self.hub.now), "event": "config", "detail": event}
+        self.hub.hear(Speaker(device).say("event", json.dumps(text)))
+
+
+@pytest.fixture
+def city(tmp_path, monkeypatch):
+    made = City(tmp_path, monkeypatch)
+    yield made
+    made.db.close()
+    made.hub.close()
+
+
+def test_a_board_takes_what_it_is_to_do_and_the_hub_knows_it(city):
+    city.set("board", "fence-1", interval=30)
+    (said,) = city.send().values()
+    assert said["interval"] == 30
+    assert city.book.told("fence-1").state == "pending"
+    city.say("fence-1", {"revision": said["revision"]})
+    city.send()
+    told = city.book.told("fence-1")
+    assert (told.state, told.reported, json.loads(told.in_force)) == ("in_force", said["revision"], {"interval": 30})
+    assert city.send(1000) == {}
+
+
+def test_a_site_is_the_template_of_its_boards_and_a_board_may_differ(city):
+    city.set("site", "tower", interval=30, relay=RULE)
+    city.set("board", "fence-2", interval=60)
+    told = city.send()
+    assert told["fence-1"] | {"revision": 0} == {"revision": 0, "interval": 30, "relay": RULE}
+    assert told["fence-2"] | {"revision": 0} == {"revision": 0, "interval": 60, "relay": RULE}
+    assert "stack-1" not in told
+    city.set("board", "fence-2", interval=None)
+    assert city.send()["fence-2"]["interval"] == 30
+    city.set("site", "tower", interval=None, relay=None)
+    told = city.send(10)
+    assert [sorted(told[device]) for device in ("fence-1", "fence-2")] == [["revision"], ["revision"]]
+
+
+def test_revisions_rise_and_what_changes_nothing_is_none(city):
+    city.set("board", "fence-1", interval=30)
+    first = city.send()["fence-1"]["revision"]
+    city.set("board", "fence-1", interval=30)
+    assert len(city.book.history("tower", "fence-1")) == 1
+    city.hub.now -= 86_400  # the hub's clock was wrong
+    city.set("board", "fence-1", interval=10)
+    assert city.send()["fence-1"]["revision"] > first
+
+
+def test_it_is_told_again_until_the_board_answers_also_by_another_process(city):
+    city.set("board", "fence-1", interval=30)
+    (said,) = city.send().values()
+    assert city.send(0.5) == {}
+    assert city.send(2) == {"fence-1": said}
+    city.start()
+    assert city.send() == {"fence-1": said}
+    status = json.dumps({"online": True, "t": int(city.hub.now), "config": said["revision"]})
+    city.hub.hear(Speaker().say("status", status))
+    city.send()
+    assert city.book.told("fence-1").state == "in_force"
+    city.start()
+    assert city.send() == {"fence-1": said}  # once for each start: the broker may have lost what it kept
+    assert city.send(1000) == {}
+
+
+def test_a_board_that_refuses_says_why_and_what_was_in_force_stays(city):
+    city.set("board", "fence-1", interval=30)
+    (first,) = city.send().values()
+    city.say("fence-1", {"revision": first["revision"]})
+    city.send()
+    city.set("board", "fence-1", period=5)
+    (second,) = city.send().values()
+    city.say("fence-1", {"revision": second["revision"], "problem": "not kept: [Errno 28] ENOSPC"})
+    city.send()
+    told = city.book.told("fence-1")
+    assert (told.state, told.problem) == ("refused", "not kept: [Errno 28] ENOSPC")
+    assert (told.reported, json.loads(told.in_force)) == (first["revision"], {"interval": 30})
+
+
+def test_an_old_answer_is_none_to_a_later_revision(city):
+    city.set("board", "fence-1", interval=30)
+    (first,) = city.send().values()
+    city.set("board", "fence-1", interval=60)
+    city.send()
+    city.say("fence-1", {"revision": first["revision"]})
+    city.send()
+    assert city.book.told("fence-1").state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"interval": 7}, "interval"),
+        ({"interval": True}, "interval"),
+        ({"period": 0}, "period"),
+        ({"relay": {**RULE, "off": 200}}, "relay"),
+        ({"relay": {"quantity": "phlogiston", "on": 2, "off": 1}}, "relay"),
+        ({"sensors": []}, "sensors"),
+    ],
+)
+def test_what_a_board_would_refuse_is_refused_before_anybody_is_told(city, changes, field):
+    for place, name in (("board", "fence-1"), ("site", "tower")):
+        with pytest.raises(OrderError, match="would refuse it") as refused:
+            city.set(place, name, **changes)
+        assert refused.value.field == field
+    assert city.send() == {}
+    assert city.book.history("tower", "fence-1") == []
+
+
+def test_nobody_s_board_and_nobody_s_site_are_refused(city):
+    for place in ("board", "site"):
+        with pytest.raises(OrderError, match="not in the registry"):
+            city.set(place, "nowhere", interval=30)
+
+
+def test_who_when_and_why_stay_for_ever(city):
+    city.set("site", "tower", interval=30)
+    city.set("board", "fence-1", period=2)
+    history = city.book.history("tower", "fence-1")
+    assert [(one.place, one.name, one.settings, one.who, one.reason) for one in history] == [
+        ("site", "tower", {"interval": 30}, "zhang", "storm"),
+        ("board", "fence-1", {"period": 2}, "zhang", "storm"),
+    ]
+    with pytest.raises(Exception, match="never changed"):
+        city.db.execute("DELETE FROM desired")
+
+
+def test_a_board_that_moves_gets_the_template_of_its_new_site(city):
+    city.set("site", "mill", interval=60)
+    assert city.send().keys() == {"stack-1"}
+    boards = CITY.boards | {"fence-1": type(CITY.boards["fence-1"])(id="fence-1", site="mill")}
+    city.registry = type(CITY)(CITY.sites, boards, CITY.keys, CITY.zone)
+    assert city.send(0)["fence-1"]["interval"] == 60

@@ -1,0 +1,225 @@
+"""Orders through the HTTP API and the command line of one hub: who may give them, and what is refused."""
+
+import json
+import time
+from contextlib import closing
+
+import httpx
+import pytest
+
+from hub.access.caller import Gate
+from hub.access.tokens import ROLES, Access
+from hub.config.files import load_config
+from hub.health.metrics import Metrics
+from hub.http.problems import Rate
+from hub.http.server import Server, make_app
+from hub.orders.routes import order_router
+from tests.hub.alerting import run, write_files
+from tests.hub.helpers import CITY, open_all
+from tests.hub.http.test_http import Hub as Watched
+from tests.json_lines import rows_of
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch):
+    monkeypatch.setenv("FENCELINE_LANG", "en")
+    monkeypatch.setenv("LOGNAME", "zhang")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_files(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def ask(folder):
+    """A function that asks the API as a user of a role."""
+    config = load_config(folder / "fenceline.toml")
+    with closing(open_all(config.data / "compliance.db")) as db:
+        tokens = {role: Access(db).add(role, role, time.time(), "root") for role in ROLES}
+    gate = Gate(config.data / "compliance.db", Rate(1e6, 1e6))
+    server = Server(
+        make_app(Watched(), Metrics(), [order_router(config, lambda: CITY, time.time, gate)]), "127.0.0.1", 0
+    )
+    server.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}/api/v1", timeout=20, trust_env=False) as client:
+
+        def asked(method, path, body=None, role="technician", **headers):
+            headers["authorization"] = f"Bearer {tokens[role]}"
+            return client.request(method, path, json=body, headers=headers)
+
+        yield asked
+    server.stop()
+
+
+def test_a_technician_gives_an_order_and_everybody_sees_it(ask):
+    given = ask("POST", "orders", {"device": "fence-1", "what": "relay", "on": True, "reason": "storm"})
+    assert given.status_code == 201
+    order = given.json()
+    assert (order["state"], order["who"], order["reason"]) == ("waiting", "technician", "storm")
+    assert order["settings"] == {"on": True, "minutes": 10}
+    listed = ask("GET", "orders?open=true&board=fence-1", role="viewer").json()
+    assert listed == {"orders": [order], "cursor": None}
+    shown = ask("GET", f"orders/{order['id']}", role="officer").json()
+    assert [(step["who"], step["what"], step["detail"]) for step in shown.pop("steps")] == [
+        ("technician", "given", "storm")
+    ]
+    assert shown == order
+    assert ask("GET", "orders?district=south", role="viewer").json()["orders"] == []
+
+
+@pytest.mark.parametrize("role", ["viewer", "officer"])
+def test_who_is_no_technician_gives_no_orders(ask, role):
+    refused = ask("POST", "orders", {"device": "fence-1", "what": "reboot"}, role)
+    assert refused.status_code == 403
+    assert ask("GET", "orders").json()["orders"] == []
+
+
+def test_an_admin_may(ask):
+    assert ask("POST", "orders", {"device": "fence-1", "what": "reboot"}, "admin").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"device": "fence-9", "what": "ping"}, 404, "device"),
+        ({"device": "fence-1", "what": "dance"}, 422, "what"),
+        ({"device": "fence-1", "what": "calibrate"}, 422, "what"),
+        ({"device": "fence-1", "what": "relay"}, 422, "on"),
+        ({"device": "fence-1", "what": "ping", "minutes": 5}, 422, "minutes"),
+        ({"device": "fence-1", "what": "live", "minutes": 1441}, 422, "minutes"),
+        ({"device": "fence-1", "what": "ping", "expires_in": 1}, 422, "expires_in"),
+        ({"device": "fence-1", "what": "ping", "url": "http://evil"}, 422, "url"),
+    ],
+)
+def test_what_is_wrong_with_an_order_is_told_in_both_languages(ask, body, status, field):
+    for language in ("en", "zh"):
+        refused = ask("POST", "orders", body, **{"accept-language": language})
+        assert (refused.status_code, refused.json()["field"]) == (status, field), refused.json()
+    assert ask("GET", "orders").json()["orders"] == []
+
+
+def test_pages_of_orders(ask):
+    ids = [ask("POST", "orders", {"device": "fence-1", "what": "ping"}).json()["id"] for _ in range(5)]
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = ask("GET", f"orders?limit=2{cursor and f'&cursor={cursor}'}").json()
+        seen += [order["id"] for order in page["orders"]]
+        cursor = page["cursor"]
+    assert seen == ids[::-1]
+    assert ask("GET", "orders/99").status_code == 404
+
+
+def test_the_command_line_gives_lists_and_shows(folder):
+    assert run(folder, "orders", "list").out == "there are no orders\n"
+    sent = run(folder, "orders", "send", "fence-1", "flag", "--flag", "M", "--minutes", "60", "--reason", "filter")
+    assert (sent.code, sent.out.startswith("order 1: flag for fence-1; it expires at ")) == (0, True)
+    off = run(folder, "orders", "send", "stack-1", "relay", "--off", "--as", "Li", "--json")
+    assert json.loads(off.out)["settings"] == {"on": False, "minutes": 10}
+    rows = rows_of(run(folder, "orders", "list", "--json").out)
+    assert [(row["id"], row["device"], row["who"]) for row in rows] == [
+        (2, "stack-1", "Li (zhang)"),
+        (1, "fence-1", "zhang"),
+    ]
+    (row,) = rows_of(run(folder, "orders", "list", "--district", "north", "--json").out)
+    assert row["device"] == "fence-1"
+    shown = run(folder, "orders", "show", "1").out
+    assert "flag: flag what sensors give" in shown
+    assert "filter" in shown
+    assert "待发送" in run(folder, "orders", "show", "1", "--lang", "zh").out
+    assert json.loads(run(folder, "orders", "show", "1", "--json").out)["steps"][0]["what"] == "given"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("fence-9", "ping"), "board 'fence-9' is not in the registry"),
+        (("fence-1", "relay"), "missing required field `on`"),
+        (("fence-1", "ping", "--minutes", "5"), "it takes nothing else"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_sentence(folder, arguments, words, capsys):
+    assert run(folder, "orders", "send", *arguments).code == 2
+    ended = run(folder, "orders", "send", *arguments)
+    assert words in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert run(folder, "orders", "list").out == "there are no orders\n"
+
+
+def test_a_retired_board_gets_no_orders(folder):
+    registry = folder / "registry.toml"
+    text = registry.read_text("utf-8").replace('id = "fence-2"\n', 'id = "fence-2"\nretired = 2026-01-01\n')
+    registry.write_text(text, "utf-8")
+    ended = run(folder, "orders", "send", "fence-2", "ping")
+    assert (ended.code, "retired since 2026-01-01" in ended.err) == (2, True)
+
+
+def test_a_technician_says_how_boards_are_to_work_and_everybody_sees_it(ask):
+    assert ask("PATCH", "desired/sites/tower", {"interval": 30, "reason": "nights"}).json() == {"interval": 30}
+    shown = ask("PATCH", "desired/boards/fence-1", {"period": 2.0}).json()
+    assert (shown["template"], shown["overrides"]) == ({"interval": 30}, {"period": 2.0})
+    assert (shown["desired"], shown["state"]) == ({"interval": 30, "period": 2.0}, "pending")
+    assert [one["key"] for one in shown["diff"]] == ["interval", "period"]
+    assert ask("GET", "desired/boards/fence-1", role="viewer").json() == shown
+    history = ask("GET", "desired/boards/fence-1/history", role="viewer").json()
+    assert [(one["place"], one["who"], one["reason"]) for one in history] == [
+        ("site", "technician", "nights"),
+        ("board", "technician", ""),
+    ]
+    assert ask("PATCH", "desired/boards/fence-1", {"period": None}).json()["overrides"] == {}
+    assert ask("GET", "desired/boards/stack-1").json()["state"] == "none"
+
+
+def test_how_boards_are_to_work_is_checked_and_only_technicians_change_it(ask):
+    refused = ask("PATCH", "desired/boards/fence-1", {"interval": 7})
+    assert (refused.status_code, refused.json()["field"]) == (422, "interval")
+    assert "interval: expected one of" in refused.json()["detail"]
+    assert ask("PATCH", "desired/boards/fence-1", {"sensors": []}).json()["field"] == "sensors"
+    assert ask("PATCH", "desired/boards/fence-1", {"interval": 30}, "officer").status_code == 403
+    assert ask("PATCH", "desired/sites/nowhere", {"interval": 30}).status_code == 404
+    assert ask("GET", "desired/boards/fence-9").status_code == 404
+    assert ask("GET", "desired/boards/fence-1/history").json() == []
+
+
+def test_the_command_line_says_how_boards_are_to_work(folder):
+    rule = '{"quantity": "pm10", "on": 150, "off": 100}'
+    assert run(folder, "orders", "config", "show", "fence-1").out == "fence-1: as its own file says\n"
+    assert run(folder, "orders", "config", "set", "tower", "interval=30", "--site").code == 0
+    done = run(folder, "orders", "config", "set", "fence-1", "period=2", f"relay={rule}", "--reason", "dust", "--json")
+    assert json.loads(done.out) == {
+        "place": "board",
+        "name": "fence-1",
+        "settings": {"period": 2, "relay": json.loads(rule)},
+    }
+    shown = json.loads(run(folder, "orders", "config", "show", "fence-1", "--json").out)
+    assert shown["desired"] == {"interval": 30, "period": 2, "relay": json.loads(rule)}
+    assert "interval" in run(folder, "orders", "config", "show", "fence-1", "--lang", "zh").out
+    assert [row["key"] for row in rows_of(run(folder, "orders", "config", "diff", "fence-1", "--json").out)] == [
+        "interval",
+        "period",
+        "relay",
+    ]
+    assert [row["who"] for row in rows_of(run(folder, "orders", "config", "history", "fence-1", "--json").out)] == [
+        "zhang",
+        "zhang",
+    ]
+    assert "dust" in run(folder, "orders", "config", "history", "fence-1").out
+    assert run(folder, "orders", "config", "set", "fence-1", "relay=", "period=").code == 0
+    assert json.loads(run(folder, "orders", "config", "show", "fence-1", "--json").out)["overrides"] == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("interval=7", "boards would refuse it: interval: expected one of"),
+        ("interval=x", "'x' is no JSON"),
+        ("interval", "expected KEY=VALUE"),
+        ("outbox=5", "outbox: not known here"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(folder, setting, words):
+    ended = run(folder, "orders", "config", "set", "fence-1", setting)
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+    assert words in ended.err
+    assert "nothing has been set" in run(folder, "orders", "config", "history", "fence-1").out
