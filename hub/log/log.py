@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from hub.log.batch import AGAIN, Batch, Committed, add_counts, digest_of, encode
+from hub.log.batch import AGAIN, Batch, Committed, add_counts, digest_of, digest_parts, encode
 from hub.log.entry import decode_ranges
 from hub.log.outcomes import Admitted, Refused
 from hub.log.reader import LogReader
@@ -19,7 +19,7 @@ from hub.log.repeats import MOST_WALKED, Compared, Link, compare, spans, without
 from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError, place_of_event
 from hub.log.tables import STEPS
 from hub.storage.database import open_database, transaction
-from hub.wire.channels import Measured
+from hub.wire.channels import Measured, Observed, channel
 from hub.wire.messages import DECODERS, Event, Reply, Status, Telemetry
 from hub.wire.times import MOST_AHEAD
 from hub.wire.topics import PREFIX, parse
@@ -293,6 +293,8 @@ class Log(LogReader):
                 self._take_refused(outcome, batch)
                 return False
             message = outcome.message
+            if isinstance(message, Measured | Observed) and (identity := channel(outcome.topic)[0].identity):
+                return self._take_stated(outcome, message, identity(outcome.payload), batch)
             if not isinstance(message, Telemetry):
                 return self._take_other(outcome, message, batch, again=again)
             stream = self._streams.find(outcome.device, message.stream)
@@ -515,6 +517,44 @@ class Log(LogReader):
         batch.message(outcome, [], 0, settled=True, digest=digest)
         return True
 
+    def _take_stated(
+        self, outcome: Admitted, message: Measured | Observed, identity: tuple[bytes, bytes], batch: Batch
+    ) -> bool:
+        """Take a message that is known by what it is about: what says the same again is a repeat.
+
+        Of what is said of one time again, the first counts. What comes later is kept beside it as set by hand (S): a
+        source that changes its word must not be able to change a verdict unseen.
+        """
+        about = digest_parts(outcome.topic, identity[0])
+        digest = about + identity[1][: len(about)]
+        if self._was_taken(digest, batch):
+            batch.counts["", "duplicate"] += 1
+            return True
+        reason, times = "accepted", 0
+        if isinstance(message, Measured):
+            known = batch.stated.setdefault(about, [])
+            for earlier in [*known, *self._stated(outcome.topic, about)]:
+                times += 1
+                again, differs = _stated_again(earlier, message)
+                outcome = msgspec.structs.replace(outcome, findings=[*outcome.findings, *again])
+                reason = "other_content" if differs else reason
+            known.append(message)
+            batch.records += len(message.records)
+        batch.counts[outcome.device if reason == "other_content" else "", reason] += 1
+        batch.message(outcome, [], 0, times or None, settled=True, digest=digest)
+        return True
+
+    def _stated(self, topic: str, about: bytes) -> Iterator[Measured]:
+        """Go through what the log has of what a message is about."""
+        decode = channel(topic)[0].decoders[topic.rpartition("/")[2]]
+        rows = self._db.execute(
+            "SELECT payload FROM message WHERE digest > ? AND digest < ?", (about, about + b"\xff" * (len(about) + 1))
+        )
+        for (payload,) in rows.fetchall():
+            said = decode(payload)
+            if isinstance(said, Measured):
+                yield said
+
     def _take_dropped(self, device: str, message: Event, batch: Batch) -> None:
         """Take what a board says of records that it had to give up."""
         assert message.dropped
@@ -635,6 +675,19 @@ class Log(LogReader):
 
 def _strange(outcome: Admitted | Refused, reason: str, detail: str) -> Refused:
     return Refused(outcome.topic, outcome.payload, outcome.device, reason, detail, authentic=True)
+
+
+def _stated_again(earlier: Measured, later: Measured) -> tuple[list[tuple[int, str, str]], bool]:
+    """Return what of a message was said before, as findings, and whether it was said otherwise."""
+    before = {(r.t, r.dt, key): r.v.get(key) for r in earlier.records for key in {*r.v, *r.f}}
+    again, differs = [], False
+    for index, record in enumerate(later.records):
+        for key in {*record.v, *record.f}:
+            place = record.t, record.dt, key
+            if place in before:
+                again.append((index, key, "S"))
+                differs = differs or before[place] != record.v.get(key)
+    return again, differs
 
 
 def _why_strange(found: Compared) -> tuple[str, str]:

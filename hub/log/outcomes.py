@@ -9,8 +9,9 @@ from hub.wire.messages import Message
 from hub.wire.outline import NOTHING, Outline
 
 Finding = tuple[int, str, str]
-"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty). `D@1794999990`: it has been
-faulty since that record began, Unix s, as shows only now."""
+"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty, S said again of a time of which
+the source had said something). `D@1794999990`: it has been faulty since that record began, Unix s, as shows only now.
+"""
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):

@@ -20,6 +20,9 @@ from hub.intake.certificate import remark
 from hub.intake.ingest import Ingest
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
+from hub.intake.stations.judging import Judging
+from hub.intake.stations.profiles import Profiles
+from hub.intake.stations.server import Stations, StationServer
 from hub.log.log import Log
 from hub.log.reader import reading_log
 from hub.notify.queue import count_waiting
@@ -35,7 +38,7 @@ from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.damage import refuse_damaged
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
-from schemas import load_limits, load_quantities
+from schemas import Quantity, load_limits, load_quantities
 
 
 class Hub:
@@ -74,10 +77,12 @@ class Hub:
         self._receiver = Receiver(config.broker, config.districts, log_format, self._registry.current.boards)
         self._metrics = Metrics()
         registry = self._registry.current
+        admission = Admission(registry, quantities, self._time.now)
+        self._stations = self._make_stations(quantities, admission) if config.hj212.port else None
         self._ingest = Ingest(
             self._receiver,
             self._registry,
-            Admission(registry, quantities, self._time.now),
+            admission,
             self._log,
             config.data,
             config.keep,
@@ -87,6 +92,7 @@ class Hub:
             self._downstream.wake,
             self._done,
             self._downstream.judged,
+            self._stations,
         )
         self._metrics.watch(self)
         http = config.http
@@ -104,6 +110,8 @@ class Hub:
         self._downstream.start()
         self._receiver.start()
         self._ingest.start()
+        if self._stations:
+            self._stations.server.start()
         if self._server:
             self._server.start()
 
@@ -113,6 +121,8 @@ class Hub:
             self._server.stop()
         self._ingest.stop()
         self._ingest.join()
+        if self._stations:
+            self._stations.server.stop()
         self._downstream.stop()
         with suppress(sqlite3.Error):  # it only makes the next start quicker
             self._log.checkpoint()
@@ -126,6 +136,8 @@ class Hub:
             "ingest": self._ingest.is_alive(),
             "downstream": self._downstream.is_alive(),
         }
+        if self._stations:
+            alive["stations"] = self._stations.server.is_alive()
         return [name for name, lives in alive.items() if not lives]
 
     def conditions(self) -> list[Condition]:
@@ -140,6 +152,7 @@ class Hub:
         return [
             Condition("broker", connected, f"{'connected to' if connected else 'not connected to'} {where}"),
             *self._certificate_condition(),
+            *self._station_condition(),
             Condition("log", not problem, problem or "can be written"),
             self._clock_condition(),
             Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
@@ -175,6 +188,19 @@ class Hub:
     def _certificate_condition(self) -> list[Condition]:
         good, said = remark(self._config.broker)
         return [Condition("certificate", good, said.en)] if said.en else []
+
+    def _make_stations(self, quantities: dict[str, Quantity], admission: Admission) -> Stations:
+        settings = self._config.hj212
+        profiles = Profiles(quantities, settings.profiles)
+        judging = Judging(admission, self._registry.current, profiles, self._log.latest)
+        return Stations(StationServer(settings), judging)
+
+    def _station_condition(self) -> list[Condition]:
+        if self._stations is None:
+            return []
+        server = self._stations.server
+        text = f"port {server.port}: {server.known} of {len(self._registry.current.stations)} stations are connected"
+        return [Condition("stations", server.is_alive(), text)]
 
     def _clock_condition(self) -> Condition:
         if self._time.doubt:

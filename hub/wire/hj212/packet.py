@@ -132,6 +132,7 @@ def moment(text: str | None) -> dt.datetime | None:
     if text is None or not text.isascii() or not text[:14].isdigit() or len(text) < len("20260101000000"):
         return None
     try:
-        return dt.datetime.strptime(text[:14], "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+        day = int(text[:4]), int(text[4:6]), int(text[6:8])
+        return dt.datetime(*day, int(text[8:10]), int(text[10:12]), int(text[12:14]), tzinfo=BEIJING)
     except ValueError:
         return None
