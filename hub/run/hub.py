@@ -20,6 +20,7 @@ from hub.intake.certificate import remark
 from hub.intake.ingest import Ingest
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
+from hub.intake.stations.asking import Asker
 from hub.intake.stations.judging import Judging
 from hub.intake.stations.profiles import Profiles
 from hub.intake.stations.server import Stations, StationServer
@@ -193,7 +194,8 @@ class Hub:
         settings = self._config.hj212
         profiles = Profiles(quantities, settings.profiles)
         judging = Judging(admission, self._registry.current, profiles, self._log.latest)
-        return Stations(StationServer(settings), judging)
+        asker = Asker(self._config.data / LOG, self._registry, profiles, self._time) if settings.ask else None
+        return Stations(StationServer(settings, asker), judging)
 
     def _station_condition(self) -> list[Condition]:
         if self._stations is None:

@@ -106,11 +106,12 @@ def kind_of(packet: Packet) -> str:
 def at_of(packet: Packet, head: Head) -> int | None:
     """Return the time that a packet's values are of (DataTime), else that of its exchange (QN); None: it has none."""
     found = moment(packet.item("DataTime")) or moment(packet.field("QN"))
-    return None if found is None else _unix(found, head)
+    return None if found is None else unix_of(found, head.utc)
 
 
-def _unix(local: dt.datetime, head: Head) -> int:
-    return int(local.replace(tzinfo=dt.UTC).timestamp()) - 60 * head.utc
+def unix_of(local: dt.datetime, utc: int) -> int:
+    """Return what a station's clock shows as Unix time [s]; `utc`: minutes by which it is ahead."""
+    return int(local.replace(tzinfo=dt.UTC).timestamp()) - 60 * utc
 
 
 def decode(payload: bytes) -> Measured | Observed:
@@ -140,7 +141,7 @@ def meaning(packet: Packet, head: Head) -> Measured | Observed:
     if found is None:
         raise ValueError("values without a DataTime; expected DataTime=YYYYMMDDhhmmss in CP")
     length = head.length if kind == head.counts else _SPANS.get(kind, head.length if kind == "minute" else 1)
-    when = _unix(found, head) - (length if head.ends and kind != "realtime" else 0)
+    when = unix_of(found, head.utc) - (length if head.ends and kind != "realtime" else 0)
     record = _record(packet, head, kind, when, length)
     return Measured(kind, when, [record])
 
@@ -199,11 +200,16 @@ def identity(payload: bytes) -> tuple[bytes, bytes]:
     if packet is None:
         return frames, b""
     when, cn = packet.item("DataTime"), packet.field("CN") or ""
-    about = [cn, (when or "")[:14]]
+    more = []
     if cn not in OF_COMMAND or when is None or (packet.field("PNO") is not None and frames.find(b"##", 2) < 0):
-        about += [packet.field(name) or "" for name in ("QN", "PNO")]
+        more = [packet.field(name) or "" for name in ("QN", "PNO")]
     said = sorted(str(item) for item in packet.items() if item.name.strip().upper() != "DATATIME")
-    return _hash("\n".join(about)), _hash("\n".join(said))
+    return about(cn, when or "", *more), _hash("\n".join(said))
+
+
+def about(command: str, when: str, *more: str) -> bytes:
+    """Return what values of a command and a DataTime are about."""
+    return _hash("\n".join([command, when[:14], *more]))
 
 
 def _hash(text: str) -> bytes:

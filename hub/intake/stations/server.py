@@ -29,7 +29,7 @@ REFUSED = 30
 """So many frames of a stranger are refused before its connection is closed."""
 OF_ONE = 3
 """Connections of one station; the oldest goes, when one more comes."""
-LOOK_EVERY = 5.0
+LOOK_EVERY = 2.0
 """Between two looks at all connections [s]."""
 BACKLOG = 1024
 BUFFER = 8192
@@ -52,6 +52,9 @@ class Talker:
 
     def heard(self, connection: Connection, came: Came) -> None:
         """Take what belongs to the conversation."""
+
+    def close(self) -> None:
+        """End."""
 
     def look(self, connections: dict[str, list[Connection]]) -> None:
         """Look whether something is to be asked for; all stations' connections by id, every few seconds."""
@@ -151,6 +154,7 @@ class StationServer(threading.Thread):
         for connection in [*self._strangers, *(one for of_one in self._stations.values() for one in of_one)]:
             connection.close()
         await asyncio.sleep(0)
+        self._talker.close()
 
     def _answer(self, judged: list[tuple[Waiting, Judged]], sure: bool) -> None:
         for (connection, came), verdict in judged:

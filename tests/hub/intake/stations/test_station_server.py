@@ -128,7 +128,7 @@ def test_what_is_not_a_stations_own_is_in_quarantine_and_not_acknowledged(hub, m
     with Station(hub.port, mn, pw) as other:
         frame = other.minute(minute_of(5))
         until(lambda: (reason, frame) in [row[1:] for row in hub.quarantine()], "in quarantine")
-        assert other.hear(0.3) is None
+        assert other.hear_of("9014", 0.3) is None
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_is_not_understood_is_in_quarantine_with_its_bytes(hub, cn, data, c
             frame = frame[:-6] + b"FFFF" + END
         d.socket.sendall(frame)
         until(lambda: any(row[1] == reason and frame.strip() in row[2] for row in hub.quarantine()), "in quarantine")
-        assert (d.hear(0.5) is not None) is answered
+        assert (d.hear_of("9014", 0.5) is not None) is answered
 
 
 def test_bytes_that_are_no_frame_are_kept_too_and_the_next_frame_is_heard(hub, a):
@@ -169,7 +169,7 @@ def test_crc_16_modbus_is_answered_in_the_same(hub, a):
 def test_no_answer_is_given_that_is_not_wanted(hub, a):
     frame = a.minute(minute_of(80), Flag="4")
     until(lambda: of_frame(hub, frame), "kept")
-    assert a.hear(0.3) is None
+    assert a.hear_of("9014", 0.3) is None
 
 
 def test_a_packet_in_parts_counts_when_all_are_there_and_each_part_is_acknowledged(hub, a):
