@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards
-.PHONY: bench-field bench-start torture fuzz check generate docs pictures lock clean
+.PHONY: bench-field bench-start bench-hj212 torture torture-hj212 fuzz fuzz-hj212 check generate docs pictures lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -58,6 +58,9 @@ bench-start: $(VENV)/.dev ## Measure how soon a command answers, beside Python w
 torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. make torture ARGS="--kills 100 --json"
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.torture $(ARGS)
+
+torture-hj212: $(VENV)/.dev ## Kill the hub while stations send HJ 212, and count, e.g. make torture-hj212 ARGS="--kills 200 --json"
+	@$(BIN)/python -m tests.torture_stations $(ARGS)
 
 fuzz: $(VENV)/.dev ## Send random messages and count every one, e.g. make fuzz ARGS="--messages 1000000 --json"
 	@$(BIN)/python -m tests.stack >&2
