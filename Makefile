@@ -55,6 +55,9 @@ bench-field: $(VENV)/.dev ## Measure what a technician waits for, at 115200 baud
 bench-start: $(VENV)/.dev ## Measure how soon a command answers, beside Python with typer alone; one JSON line last
 	@$(BIN)/python -m tests.bench.start $(ARGS)
 
+bench-hj212: $(VENV)/.dev ## Measure what a frame of HJ 212 costs beside an asyncio echo; one JSON line last
+	@$(BIN)/python -m tests.bench.hj212 $(ARGS)
+
 torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. make torture ARGS="--kills 100 --json"
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.torture $(ARGS)

@@ -9,7 +9,7 @@ import msgspec
 from hub.intake.plausibility import Plausibility
 from hub.log.outcomes import Admitted, Finding, Refused
 from hub.registry.live import Registry
-from hub.wire.channels import CHANNELS, Measured, Proof, channel
+from hub.wire.channels import CHANNELS, Measured, Proof, Said, channel
 from hub.wire.messages import DECODERS, KINDS, Event, Message, Status, Telemetry, TelemetryDecoder
 from hub.wire.outline import NOTHING, event_number, outline
 from hub.wire.seal import authentic
@@ -90,10 +90,13 @@ class Admission:
             return self.judge_proven(topic, payload, None)
         return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
 
-    def judge_proven(self, topic: str, payload: bytes, proof: Proof | None) -> Admitted | Refused:
+    def judge_proven(
+        self, topic: str, payload: bytes, proof: Proof | None, said: Callable[[], Said] | None = None
+    ) -> Admitted | Refused:
         """Return what becomes of a message of a channel without seals; it never fails.
 
-        `proof`: how well the channel's server could prove its origin; None: as the channel has it.
+        `proof`: how well the channel's server could prove its origin; None: as the channel has it. `said`: gives what
+        decoding the payload would, by whoever has read it already; it may raise the same.
         """
         try:
             found, place = channel(topic)
@@ -117,7 +120,7 @@ class Admission:
             home = registry.sites[sender.site]
             if place.site != home.id or place.district != home.district:
                 return aside("wrong_topic", f"it belongs to {home.district}/{home.id}")
-            message = decode(payload)
+            message = said() if said else decode(payload)
             findings: list[Finding] = []
             if isinstance(message, Measured):
                 problem = self._problem_of(message)

@@ -34,6 +34,8 @@ QUIET = 600.0
 STATUSES = 24
 """So many of a board's newest statuses are compared with one that comes: the broker keeps them, or somebody else."""
 
+ABOVE = b"\xff" * 17
+"""Behind the first half of a digest, it is above all digests that begin so."""
 _SIZE = "(length(payload) + 2 * length(topic) + length(detail))"
 FLOOD = "flood"
 """Reason in the table `count` of messages that were let go of, neither kept nor acknowledged: they come again."""
@@ -294,7 +296,7 @@ class Log(LogReader):
                 return False
             message = outcome.message
             if isinstance(message, Measured | Observed) and (identity := channel(outcome.topic)[0].identity):
-                return self._take_stated(outcome, message, identity(outcome.payload), batch)
+                return self._take_stated(outcome, message, outcome.identity or identity(outcome.payload), batch)
             if not isinstance(message, Telemetry):
                 return self._take_other(outcome, message, batch, again=again)
             stream = self._streams.find(outcome.device, message.stream)
@@ -527,33 +529,28 @@ class Log(LogReader):
         """
         about = digest_parts(outcome.topic, identity[0])
         digest = about + identity[1][: len(about)]
-        if self._was_taken(digest, batch):
+        # One look for all that the log has of it.
+        rows = self._db.execute(
+            "SELECT digest, payload FROM message WHERE digest > ? AND digest < ?", (about, about + ABOVE)
+        ).fetchall()
+        known = batch.stated.setdefault(about, [])
+        if digest in batch.taken or any(row[0] == digest for row in rows):
             batch.counts["", "duplicate"] += 1
             return True
-        reason, times = "accepted", 0
+        batch.taken.add(digest)
+        reason, earlier = "accepted", known[:]
         if isinstance(message, Measured):
-            known = batch.stated.setdefault(about, [])
-            for earlier in [*known, *self._stated(outcome.topic, about)]:
-                times += 1
-                again, differs = _stated_again(earlier, message)
-                outcome = msgspec.structs.replace(outcome, findings=[*outcome.findings, *again])
-                reason = "other_content" if differs else reason
+            decode = channel(outcome.topic)[0].decoders[outcome.kind]
+            earlier += [said for _, payload in rows if isinstance(said := decode(payload), Measured)]
             known.append(message)
             batch.records += len(message.records)
+            for one in earlier:
+                again, differs = _stated_again(one, message)
+                outcome = msgspec.structs.replace(outcome, findings=[*outcome.findings, *again])
+                reason = "other_content" if differs else reason
         batch.counts[outcome.device if reason == "other_content" else "", reason] += 1
-        batch.message(outcome, [], 0, times or None, settled=True, digest=digest)
+        batch.message(outcome, [], 0, len(earlier) or None, settled=True, digest=digest)
         return True
-
-    def _stated(self, topic: str, about: bytes) -> Iterator[Measured]:
-        """Go through what the log has of what a message is about."""
-        decode = channel(topic)[0].decoders[topic.rpartition("/")[2]]
-        rows = self._db.execute(
-            "SELECT payload FROM message WHERE digest > ? AND digest < ?", (about, about + b"\xff" * (len(about) + 1))
-        )
-        for (payload,) in rows.fetchall():
-            said = decode(payload)
-            if isinstance(said, Measured):
-                yield said
 
     def _take_dropped(self, device: str, message: Event, batch: Batch) -> None:
         """Take what a board says of records that it had to give up."""

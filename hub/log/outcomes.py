@@ -27,6 +27,8 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     findings: list[Finding] = []
     proof: Proof | None = None
     """How well its origin is proven; None: as its channel has it."""
+    identity: tuple[bytes, bytes] | None = None
+    """As its channel's `identity` gives it, where that is known already."""
 
 
 @dataclass(frozen=True, slots=True)

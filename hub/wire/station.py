@@ -64,9 +64,14 @@ _decode = msgspec.json.Decoder(Head).decode
 _SPANS = {"hour": 3600, "day": 86_400}
 
 
+def line_of(head: Head) -> bytes:
+    """Return what stands before a frame."""
+    return _encode(head) + b"\n"
+
+
 def pack(head: Head, frames: bytes) -> bytes:
     """Return what is put into the log."""
-    return _encode(head) + b"\n" + frames
+    return line_of(head) + frames
 
 
 def unpack(payload: bytes) -> Logged:
@@ -197,13 +202,16 @@ def identity(payload: bytes) -> tuple[bytes, bytes]:
     """
     _, frames = unpack(payload)
     packet = packet_of(frames)
-    if packet is None:
-        return frames, b""
+    return (frames, b"") if packet is None else identity_of(packet, whole=frames.find(b"##", 2) >= 0)
+
+
+def identity_of(packet: Packet, *, whole: bool = False) -> tuple[bytes, bytes]:
+    """Return the `identity` of a packet; `whole`: its parts are put together, if it came in some."""
     when, cn = packet.item("DataTime"), packet.field("CN") or ""
     more = []
-    if cn not in OF_COMMAND or when is None or (packet.field("PNO") is not None and frames.find(b"##", 2) < 0):
+    if cn not in OF_COMMAND or when is None or (not whole and packet.field("PNO") is not None):
         more = [packet.field(name) or "" for name in ("QN", "PNO")]
-    said = sorted(str(item) for item in packet.items() if item.name.strip().upper() != "DATATIME")
+    said = sorted([f"{name}={value}" for group in packet.data or () for name, value in group if name != "DataTime"])
     return about(cn, when or "", *more), _hash("\n".join(said))
 
 

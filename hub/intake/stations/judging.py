@@ -15,7 +15,7 @@ from hub.registry.live import Registry, Station
 from hub.wire.channels import Proof
 from hub.wire.hj212 import END, Packet, Plain, Splitter, read_packet
 from hub.wire.hj212.codes import COMMANDS
-from hub.wire.station import OF_COMMAND, PART, PREFIX, STATE, kind_of, pack, packet_of, unpack
+from hub.wire.station import OF_COMMAND, PART, PREFIX, STATE, identity_of, kind_of, meaning, packet_of, unpack
 
 TALK = frozenset({"1011", "1013", "9011", "9012", "9013", "9015", "9021"})
 """Commands that belong to the conversation and carry no data: they are answered and not kept."""
@@ -154,7 +154,7 @@ class Judging:
 
     def _keep(self, station: Station, proof: Proof, frames: bytes, packet: Packet) -> Judged:
         """Admit a whole packet, if what it says is understood."""
-        head, unknown = self._profiles.head(station.profile, packet)
+        head, line, unknown = self._profiles.head(station.profile, packet)
         topic = self._topic(station, kind_of(packet))
         if unknown and not head.codes and packet.field("CN") in OF_COMMAND:
             detail = "; ".join(f"{code[:16]!r}: {why}" for code, why in list(unknown.items())[:8])
@@ -162,7 +162,10 @@ class Judging:
                 topic, frames, station.id, "unknown_quantity", detail, authentic=proof != "none", proof=proof
             )
         else:
-            outcome = self._admission.judge_proven(topic, pack(head, frames), proof)
+            outcome = self._admission.judge_proven(topic, line + frames, proof, lambda: meaning(packet, head))
+            if isinstance(outcome, Admitted):
+                whole = packet.field("PNO") is not None
+                outcome = msgspec.structs.replace(outcome, identity=identity_of(packet, whole=whole))
         safe = isinstance(outcome, Admitted) or outcome.authentic
         return Judged([outcome], station, safe, unknown)
 
@@ -176,7 +179,7 @@ class Judging:
             for payload in reversed(self._latest(topic, AGAIN)):
                 frame = unpack(payload).frames
                 _put(waiting, read_packet(frame).packet, frame)
-        outcome = self._admission.judge_proven(topic, pack(self._profiles.head(station.profile, packet)[0], raw), proof)
+        outcome = self._admission.judge_proven(topic, self._profiles.head(station.profile, packet).line + raw, proof)
         judged = Judged([outcome], station, isinstance(outcome, Admitted) or outcome.authentic)
         frames = _put(waiting, packet, raw)
         whole = packet_of(frames) if frames else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -10,10 +10,12 @@ from hub.config.files import ConfigError, read_toml
 from hub.wire.hj212 import FAULTS, Packet, readings
 from hub.wire.hj212.codes import FACTORS, SUCCESSORS
 from hub.wire.hj212.described import quantity_of
-from hub.wire.station import Counts, Head
+from hub.wire.station import Counts, Head, line_of
 from schemas import Quantity
 
 HERE = Path(__file__).resolve().parents[3] / "schemas" / "stations"
+MOST_KNOWN = 4096
+"""Sets of names of items that are remembered."""
 History = Literal["minute", "hour", "day"]
 UNITS: Mapping[str, tuple[str, float]] = {
     "ng/m3": ("ug/m3", 1e-3),
@@ -57,6 +59,14 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.length or (3600 if self.counts == "hour" else 60)
 
 
+class Understood(NamedTuple):
+    """How a packet is understood, also as the line before its frame; `unknown`: by code why values are not."""
+
+    head: Head
+    line: bytes
+    unknown: Mapping[str, str]
+
+
 class Profiles:
     """All profiles by name, against a catalogue of quantities.
 
@@ -72,7 +82,7 @@ class Profiles:
             profile = read_toml(path, Profile)
             _check(path, profile, quantities)
             self._profiles[path.stem] = profile
-        self._meanings: dict[tuple[str, str, str], tuple[str, float] | str] = {}
+        self._understood: dict[tuple[str, ...], Understood] = {}
 
     def __iter__(self) -> Iterator[tuple[str, Profile]]:
         """Go through the profiles that have a name."""
@@ -82,27 +92,32 @@ class Profiles:
         """Return the profile of a name; "" or None: that of the standard. None: there is none."""
         return self._profiles.get(name or "")
 
-    def head(self, name: str | None, packet: Packet) -> tuple[Head, dict[str, str]]:
-        """Return how a packet is understood by a profile that there is, and by code why values of it are not."""
-        name = name or ""
-        profile, system = self._profiles[name], packet.field("ST") or ""
+    def head(self, name: str | None, packet: Packet) -> "Understood":
+        """Return how a packet is understood by a profile that there is; a station always sends the same names."""
+        system = packet.field("ST") or ""
+        key = name or "", system, *[item.name for item in packet.items()]
+        found = self._understood.get(key)
+        if found is None:
+            found = self._understand(name or "", system, packet)
+            if len(self._understood) >= MOST_KNOWN:  # one may make up names
+                self._understood.clear()
+            self._understood[key] = found
+        return found
+
+    def _understand(self, name: str, system: str, packet: Packet) -> "Understood":
+        profile = self._profiles[name]
         known: dict[str, tuple[str, float]] = {}
         unknown: dict[str, str] = {}
         for one in readings(packet):
             if one.code in known or one.code in unknown:
                 continue
-            key = name, system, one.code
-            meaning = self._meanings.get(key)
-            if meaning is None:
-                meaning = self._meaning(profile, system, one.code, one.unit)
-                if len(self._meanings) < 10_000:  # a station may make up codes
-                    self._meanings[key] = meaning
+            meaning = self._meaning(profile, system, one.code, one.unit)
             if isinstance(meaning, str):
                 unknown[one.code] = meaning
             else:
                 known[one.code] = meaning
         head = Head(known, profile.counts, profile.seconds, profile.utc, profile.ends, name)
-        return head, unknown
+        return Understood(head, line_of(head), unknown)
 
     def _meaning(self, profile: Profile, system: str, code: str, unit: str | None) -> tuple[str, float] | str:
         """Return the quantity of a code and the factor of its values, or why it is none."""

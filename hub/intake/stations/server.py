@@ -19,8 +19,6 @@ from hub.intake.stations.judging import TALK, Came, Judged, Judging
 from hub.intake.stations.speech import Manner, answer, wants_answer
 from hub.registry.live import Station
 
-STRANGERS = 400
-"""Connections of which nobody knows yet whose they are; the longest there goes, when one more comes."""
 NAME_WITHIN = 60.0
 """So long a connection may be silent about whose it is [s]."""
 FINISH_WITHIN = 30.0
@@ -116,14 +114,16 @@ class StationServer(threading.Thread):
 
     def opened(self, connection: Connection) -> bool:
         """See `hub.intake.stations.connection.Server`."""
-        if self.connected >= self._settings.connections:
-            log.warning("more than [hj212] connections = %d; %s is sent away", self.connected, connection.peer)
-            self.connected += 1  # `closed` follows
-            return False
         self.connected += 1
+        if self.connected > self._settings.connections:
+            # Whoever opens connections and says nothing must not keep stations out.
+            oldest = next(iter(self._strangers), None)
+            if oldest is None:
+                log.warning("[hj212] connections = %d are open; %s is sent away", self.connected - 1, connection.peer)
+                return False
+            del self._strangers[oldest]
+            oldest.close(at_once=True)
         self._strangers[connection] = None
-        if len(self._strangers) > STRANGERS:
-            next(iter(self._strangers)).close(at_once=True)
         return True
 
     def closed(self, connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from hub.wire.hj212 import END, Packet, build
+from hub.wire.hj212 import END, Packet, build, crc, crc_modbus
 from hub.wire.hj212.frame import Checksum
 from hub.wire.station import local_text
 
@@ -43,9 +43,12 @@ def wants_answer(packet: Packet) -> bool:
 
 def answer(packet: Packet, manner: Manner, cn: str = "9014") -> bytes:
     """Return the answer to an exchange of the station's: 9014 to data, 9013 to a notice."""
-    fields = {"ST": HUB, "CN": cn, "PW": manner.pw, "MN": manner.mn, "Flag": str(manner.flag)}
     qn = packet.field("QN")
-    return _frame("", fields if qn is None else fields | {"QN": qn}, manner)
+    exchange = "" if qn is None else f"QN={qn};"
+    text = f"{exchange}ST={HUB};CN={cn};PW={manner.pw};MN={manner.mn};Flag={manner.flag};CP=&&&&"
+    segment = text.encode(packet.encoding)
+    value = crc_modbus(segment) if manner.checksum == "modbus" else crc(segment)
+    return b"##%04d%b%04X%b" % (len(segment), segment, value, END)
 
 
 def question(cn: str, data: str, manner: Manner, now: float, utc: int) -> tuple[str, bytes]:
