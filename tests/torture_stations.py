@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
 import random
 import subprocess
@@ -45,7 +46,8 @@ zh = "塔楼"
 zone_class = "2"
 """
 FAULTS = [(), (), ("gap",), ("crc_wrong",), ("item_empty", "no_flag")]
-BETWEEN_S = (0.1, 2.0)  # two kills, from when the hub listens
+BETWEEN_S = (0.0, 1.0)  # from when the hub has acknowledged something to the next kill
+HEARD_S = 30  # so long it may take to
 AWAY_S = (0.0, 0.5)
 BACK_MIN = 1400  # so long ago the stations begin
 DRAIN_S = 120
@@ -149,8 +151,8 @@ def in_store(folder):
     return Counter(map(tuple, rows))
 
 
-async def run(folder, kills, stations, seed, every=0.5):
-    """Run the city and return the figures."""
+async def run(folder, kills, stations, seed, every=0.5, longest=math.inf):
+    """Run the city and return the figures; `longest`: no more kills after so long [s]."""
     dice = random.Random(seed)
     port = write_hub(folder, stations)
     begin, started = time.time() - 60 * BACK_MIN, time.monotonic()
@@ -170,8 +172,13 @@ async def run(folder, kills, stations, seed, every=0.5):
     measuring = [asyncio.create_task(one.measure_for_ever(every)) for one in fleet.values()]
     try:
         hub.start()
+        begun = time.monotonic()
         for number in range(kills):
+            if time.monotonic() - begun > longest:
+                break
             await hub.listens()
+            before = acknowledged(fleet)
+            await settled(lambda before=before: acknowledged(fleet) == before, HEARD_S, 0.05)
             await asyncio.sleep(dice.uniform(*BETWEEN_S))
             if dice.random() < 0.2:
                 hub.kill_consumers()
@@ -179,8 +186,7 @@ async def run(folder, kills, stations, seed, every=0.5):
             await asyncio.sleep(dice.uniform(*AWAY_S))
             hub.start()
             if (number + 1) % 10 == 0:
-                acknowledged = sum(one.account().acknowledged for one in fleet.values())
-                print(f"{number + 1} kills, {acknowledged} acknowledged", file=sys.stderr, flush=True)
+                print(f"{number + 1} kills, {acknowledged(fleet)} acknowledged", file=sys.stderr, flush=True)
         await hub.listens()
         for one in measuring:
             one.cancel()
@@ -202,17 +208,22 @@ async def run(folder, kills, stations, seed, every=0.5):
     return figures(folder, fleet, hub)
 
 
-async def settled(waits):
+async def settled(waits, longest=DRAIN_S, every=1):
     """Return when nothing is waited for any more, or when that takes too long."""
-    deadline = time.monotonic() + DRAIN_S
+    deadline = time.monotonic() + longest
     while waits() and time.monotonic() < deadline:
-        await asyncio.sleep(1)
+        await asyncio.sleep(every)
+
+
+def acknowledged(fleet):
+    """Return how many minutes and hours the hub has acknowledged."""
+    return sum(len(one.acknowledged) for one in fleet.values())
 
 
 def figures(folder, fleet, hub):
     """Count what the stations made against what log and store have."""
     made = Counter()
-    acknowledged = Counter()
+    safe = Counter()
     unsent = 0
     for device, one in fleet.items():
         for (cn, t), data in one.values().items():
@@ -220,7 +231,7 @@ def figures(folder, fleet, hub):
             values = [(device, kind, t, quantity, value) for quantity, value in measured(data).items()]
             made.update(values)
             if (cn, t) in one.acknowledged:
-                acknowledged.update(values)
+                safe.update(values)
             elif "gap" in one._faults:
                 unsent += 1
     there, stored = in_log(folder), in_store(folder)
@@ -230,11 +241,11 @@ def figures(folder, fleet, hub):
         "kills": sum(hub.kills.values()),
         "stations": len(fleet),
         "made": sum(len(one.values()) for one in fleet.values()),
-        "acknowledged": sum(len(one.acknowledged) for one in fleet.values()),
+        "acknowledged": acknowledged(fleet),
         "unsent": unsent,
-        "filled": len({key[:3] for key in there - acknowledged}),
+        "filled": len({key[:3] for key in there - safe}),
         "asked": sum(one.answered for one in fleet.values()),
-        "lost": (acknowledged - there).total() + (minutes - stored).total(),
+        "lost": (safe - there).total() + (minutes - stored).total(),
         "duplicated": (there - made).total() + (stored - minutes).total(),
         "tracebacks": text.count("Traceback"),
     }
@@ -246,10 +257,11 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--stations", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--for", dest="longest", type=float, default=math.inf, help="seconds; then no more kills")
     parser.add_argument("--json", action="store_true", help="the figures alone, as one line")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(run(Path(folder), given.kills, given.stations, given.seed))
+        found = asyncio.run(run(Path(folder), given.kills, given.stations, given.seed, longest=given.longest))
     print(json.dumps(found, indent=None if given.json else 2))
     sys.exit(bool(found["lost"] or found["duplicated"] or found["tracebacks"]))
 

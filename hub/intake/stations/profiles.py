@@ -92,6 +92,11 @@ class Profiles:
         """Return the profile of a name; "" or None: that of the standard. None: there is none."""
         return self._profiles.get(name or "")
 
+    def faults_of(self, name: str) -> frozenset[str] | None:
+        """Return the faults that frames of a profile always have; None: there is no such profile."""
+        profile = self._profiles.get(name)
+        return frozenset(profile.faults) if profile else None
+
     def head(self, name: str | None, packet: Packet) -> "Understood":
         """Return how a packet is understood by a profile that there is; a station always sends the same names."""
         system = packet.field("ST") or ""
