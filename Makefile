@@ -69,6 +69,9 @@ fuzz: $(VENV)/.dev ## Send random messages and count every one, e.g. make fuzz A
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
+fuzz-hj212: $(VENV)/.dev ## Give the hub random HJ 212 and count every byte, e.g. make fuzz-hj212 ARGS="--frames 1000000 --json"
+	@$(BIN)/python -m tests.fuzz.stations $(ARGS)
+
 check: $(VENV)/.dev .cache/stubs/.done ## Lint, formatting, strict types, imports, and that generated files are current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
