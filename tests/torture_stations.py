@@ -199,13 +199,22 @@ async def run(folder, kills, stations, seed, every=0.5, longest=math.inf):
             for n in range(stations)
             for cn, t in fleet[f"s{n}"].values()
         }
-        await settled(lambda: wanted - {key[:3] for key in in_log(folder)} or hub.store_is_behind())
+        await settled(lambda: holes(wanted, in_log(folder)) or hub.store_is_behind())
     finally:
         for one in (*talking, *measuring):
             one.cancel()
         await asyncio.gather(*talking, *measuring, return_exceptions=True)
         hub.stop()
     return figures(folder, fleet, hub)
+
+
+def holes(wanted, there):
+    """Return what is not there and can be asked for: the hub does not know of what was before the first it has."""
+    first = {}
+    for device, kind, t, _, _ in there:
+        first[device, kind] = min(t, first.get((device, kind), t))
+    found = {key[:3] for key in there}
+    return {one for one in wanted if one not in found and one[2] > first.get(one[:2], math.inf)}
 
 
 async def settled(waits, longest=DRAIN_S, every=1):
