@@ -8,7 +8,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards
-.PHONY: bench-field bench-start torture fuzz properties check generate docs pictures lock clean
+.PHONY: bench-field bench-start bench-hj212 torture torture-hj212 fuzz fuzz-hj212 properties check generate docs pictures
+.PHONY: lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -55,13 +56,22 @@ bench-field: $(VENV)/.dev ## Measure what a technician waits for, at 115200 baud
 bench-start: $(VENV)/.dev ## Measure how soon a command answers, beside Python with typer alone; one JSON line last
 	@$(BIN)/python -m tests.bench.start $(ARGS)
 
+bench-hj212: $(VENV)/.dev ## Measure what a frame of HJ 212 costs beside an asyncio echo; one JSON line last
+	@$(BIN)/python -m tests.bench.hj212 $(ARGS)
+
 torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. make torture ARGS="--kills 100 --json"
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.torture $(ARGS)
 
+torture-hj212: $(VENV)/.dev ## Kill the hub while stations send HJ 212, and count, e.g. make torture-hj212 ARGS="--kills 200 --json"
+	@$(BIN)/python -m tests.torture_stations $(ARGS)
+
 fuzz: $(VENV)/.dev ## Send random messages and count every one, e.g. make fuzz ARGS="--messages 1000000 --json"
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
+
+fuzz-hj212: $(VENV)/.dev ## Give the hub random HJ 212 and count every byte, e.g. make fuzz-hj212 ARGS="--frames 1000000 --json"
+	@$(BIN)/python -m tests.fuzz.stations $(ARGS)
 
 properties: $(VENV)/.dev ## Try the property tests with examples that nobody has tried yet; repeat it as often as you like
 	@$(BIN)/python -m tests.stack

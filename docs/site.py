@@ -30,6 +30,7 @@ NAVIGATION = {
     "Analysts": ["docs/analyst.md"],
     "The city's IT": [
         "docs/it.md",
+        "docs/stations.md",
         "docs/install.md",
         "deploy/README.md",
         "deploy/systemd/README.md",
@@ -49,6 +50,7 @@ NAVIGATION = {
         "sim/README.md",
         "schemas/limits/README.md",
         "schemas/domains/README.md",
+        "schemas/stations/README.md",
     ],
     "References": [
         "docs/reference/settings.md",

@@ -15,6 +15,7 @@ Kind = Literal[
     "unheard",
     "lag",
     "certificate",
+    "station",
 ]
 """What an alert is about: a limit; another rule of a pack; the others are troubles of the network."""
 State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]

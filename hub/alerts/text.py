@@ -66,6 +66,7 @@ KIND: dict[Kind, Text] = {
     "unheard": Text("acknowledgements not heard", "未收到确认"),
     "lag": Text("hub lagging", "数据处理滞后"),
     "certificate": Text("the hub's certificate", "数据中心证书"),
+    "station": Text("station questionable", "监测站数据存疑"),
 }
 AT_RISK = Text("limit at risk", "可能超过限值")
 NO_BOARD = Text("no board heard", "全部设备失联")

@@ -85,6 +85,36 @@ class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """0: nothing is served."""
 
 
+class Hj212(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where stations that speak HJ 212 connect; port 0: nowhere. With `certificate` it is TLS."""
+
+    host: str = "127.0.0.1"
+    """The address on which it listens; stations elsewhere reach it on 0.0.0.0."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """0: nothing listens."""
+    certificate: Path | None = None
+    """The hub's certificate: then stations connect by TLS alone."""
+    key: Path | None = None
+    """The private key of `certificate`."""
+    ca: Path | None = None
+    """Whose certificates of stations are believed: one whose common name is the station's MN proves its origin."""
+    profiles: Path | None = None
+    """Folder of station profiles of the city's own."""
+    connections: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 4000
+    """Most connections at once."""
+    idle_minutes: Annotated[float, msgspec.Meta(gt=0)] = 130.0
+    """A connection on which nothing came for so long is closed: some stations only send hours."""
+    ask: bool = True
+    """Stations are asked for what is missing and for their time, where their profile says that they answer."""
+
+    def __post_init__(self) -> None:
+        """Refuse half of what TLS needs."""
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together; expected both, or neither")
+        if self.ca and not self.certificate:
+            raise ValueError("ca needs certificate and key: without TLS no station can show a certificate")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``fenceline.toml``. Paths are relative to the file."""
 
@@ -104,6 +134,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: Store = Store()
     keep: Keep = Keep()
     http: Http = Http()
+    hj212: Hj212 = Hj212()
     alerts: Alerting = Alerting()
     recipients: tuple[Recipient, ...] = msgspec.field(default=(), name="recipient")
 
@@ -124,7 +155,7 @@ def load_config(path: Path) -> Config:
     _take_secrets()
     config = read_toml(path, Config)
     here = path.resolve().parent
-    broker = config.broker
+    broker, hj212 = config.broker, config.hj212
     folders = tuple(here / folder for folder in config.domains)
     _take_domains(path, folders, config.recipients)
     return msgspec.structs.replace(
@@ -139,6 +170,13 @@ def load_config(path: Path) -> Config:
             ca=broker.ca and here / broker.ca,
             certificate=broker.certificate and here / broker.certificate,
             key=broker.key and here / broker.key,
+        ),
+        hj212=msgspec.structs.replace(
+            hj212,
+            certificate=hj212.certificate and here / hj212.certificate,
+            key=hj212.key and here / hj212.key,
+            ca=hj212.ca and here / hj212.ca,
+            profiles=hj212.profiles and here / hj212.profiles,
         ),
         recipients=tuple(
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients

@@ -111,10 +111,13 @@ class Admission:
             return self.judge_proven(topic, payload, None)
         return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
 
-    def judge_proven(self, topic: str, payload: bytes, proof: Proof | None) -> Admitted | Refused:
+    def judge_proven(
+        self, topic: str, payload: bytes, proof: Proof | None, said: Callable[[], Said] | None = None
+    ) -> Admitted | Refused:
         """Return what becomes of a message of a channel without seals; it never fails.
 
-        `proof`: how well the channel's server could prove its origin; None: as the channel has it.
+        `proof`: how well the channel's server could prove its origin; None: as the channel has it. `said`: gives what
+        decoding the payload would, by whoever has read it already; it may raise the same.
         """
         try:
             found, place = channel(topic)
@@ -137,7 +140,8 @@ class Admission:
                 return aside("retired_board", f"{source!r} is retired since {sender.retired}")
             if elsewhere := _elsewhere(registry, sender, place):
                 return aside("wrong_topic", f"it belongs to {elsewhere}")
-            return self._judge_decoded(topic, payload, sender, place, decode(payload), proof)
+            message = said() if said else decode(payload)
+            return self._judge_decoded(topic, payload, sender, place, message, proof)
         except (*UNREADABLE, ValueError) as error:
             return aside("schema", str(error))
         except Exception as error:

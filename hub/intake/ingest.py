@@ -22,6 +22,8 @@ from hub.intake.broker import Incoming
 from hub.intake.pace import Pace
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
+from hub.intake.stations.judging import Judged
+from hub.intake.stations.server import Stations, Waiting
 from hub.log.batch import Committed
 from hub.log.log import FLOOD, Log
 from hub.log.outcomes import Admitted, Refused
@@ -31,11 +33,13 @@ from hub.storage.room import short_of_room
 from hub.storage.trouble import explain
 from hub.wire.messages import Status
 from hub.wire.outline import NOTHING
+from hub.wire.station import PREFIX as STATIONS
 
 WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
 LOOK_EVERY = 1.0  # s between two looks at the room on the disk
 RETRY = 2.0  # s between attempts to write a log that cannot be written
+MOST_TOLD = 1000  # factor codes without a meaning, told once each
 REMIND = 60.0  # s between two complaints about it
 PRUNING = 100.0
 """The log is pruned by at most so many seconds of it in each second, however old its clock says that it is."""
@@ -71,6 +75,7 @@ class Ingest(threading.Thread):
         done: Callable[[], int | None],
         judged: Callable[[], int | None] = lambda: None,
         outgoing: Callable[[], Iterable[tuple[str, bytes, bool]]] = tuple,
+        stations: Stations | None = None,
     ) -> None:
         super().__init__(name="ingest", daemon=True)
         self._receiver = receiver
@@ -82,6 +87,8 @@ class Ingest(threading.Thread):
         self._acknowledgements = acknowledgements
         self._metrics = metrics
         self._clock = clock
+        self._stations = stations
+        self._told: set[tuple[str, str]] = set()  # station and factor code
         self._wake = wake
         self._done = done
         self._outgoing = outgoing
@@ -107,14 +114,17 @@ class Ingest(threading.Thread):
         more = False
         while not self._stop_asked.is_set():
             # With little room the broker and the boards keep what there is, as they do when the hub does not run.
-            group = self._receiver.receive(GROUP, 0 if more else WAIT) if self._has_room() else self._rest()
-            self.waiting = len(group)
-            if group and self._commit(group):
+            room = self._has_room()
+            group = self._receiver.receive(GROUP, 0 if more else WAIT) if room else self._rest()
+            frames = self._stations.server.take(GROUP) if room and self._stations else []
+            self.waiting = len(group) + len(frames)
+            if self.waiting and self._commit(group, frames):
                 self._receiver.done()
                 self._wake()
                 self._pace.keep(group, self._stop_asked)
             self.waiting = 0
             more = self._clock.doubt is None and self._acknowledgements.pay(busy=len(group) >= GROUP)
+            more = more or len(frames) >= GROUP
             for topic, payload, retained in self._outgoing():
                 self._receiver.publish(topic, payload, retained=retained)
             if time.monotonic() > self._next_chores:
@@ -138,8 +148,10 @@ class Ingest(threading.Thread):
         self._stop_asked.wait(WAIT)
         return []
 
-    def _commit(self, group: list[Incoming]) -> bool:
+    def _commit(self, group: list[Incoming], frames: list[Waiting]) -> bool:
         outcomes, asked = self._judge_all(group)
+        judged = self._judge_frames(frames)
+        outcomes += [outcome for _, verdict in judged for outcome in verdict.outcomes]
         reminded = -REMIND
         while not self._stop_asked.is_set():
             began = time.monotonic()
@@ -159,8 +171,24 @@ class Ingest(threading.Thread):
                     log.info("the log can be written again")
                     self.problem = ""
                 self._tell_time(asked)
+                if self._stations and judged:
+                    self._stations.server.done(judged, sure=self._clock.doubt is None)
                 return True
         return False
+
+    def _judge_frames(self, frames: list[Waiting]) -> list[tuple[Waiting, Judged]]:
+        """Return what becomes of the frames of stations."""
+        judged: list[tuple[Waiting, Judged]] = []
+        for waiting in frames:
+            assert self._stations
+            verdict = self._stations.judging.judge(waiting.came)
+            judged.append((waiting, verdict))
+            for code, why in verdict.unknown.items() if verdict.station else ():
+                key = verdict.station.id if verdict.station else "", code
+                if key not in self._told and len(self._told) < MOST_TOLD:
+                    self._told.add(key)
+                    log.warning("station %s sends %r, which is left out: %s", *key, why)
+        return judged
 
     def _judge_all(self, group: list[Incoming]) -> tuple[list[Admitted | Refused], list[tuple[str, str]]]:
         """Return what becomes of the messages; and of boards that ask for the time in a status: device and nonce."""
@@ -195,7 +223,10 @@ class Ingest(threading.Thread):
         self._metrics.committed(seconds, accepted, duplicate, refused, committed.records)
 
     def _judge(self, topic: str, payload: bytes) -> Admitted | Refused:
-        outcome = self._admission.judge(topic, payload)
+        if self._stations and topic.startswith(STATIONS):
+            outcome = self._stations.judging.judge_again(payload)
+        else:
+            outcome = self._admission.judge(topic, payload)
         if self._clock.doubt and isinstance(outcome, Refused) and outcome.reason in OF_TIME:
             return replace(
                 outcome, outline=NOTHING, event=0
@@ -238,6 +269,8 @@ class Ingest(threading.Thread):
         if self._registry.refresh():
             self._admission.use(self._registry.current)
             self._acknowledgements.use(self._registry.current)
+            if self._stations:
+                self._stations.judging.use(self._registry.current)
             self._receiver.use(self._registry.current.boards)
             self._asked = False
         self._let_go.update(self._receiver.let_go())
@@ -262,7 +295,9 @@ class Ingest(threading.Thread):
         registry, zone = self._registry.current, self._registry.current.zone
         today = datetime.fromtimestamp(self._clock.now(), zone).date()
         known = registry.boards.keys() & registry.keys.keys()
-        for reason in ("unknown_board", "wrong_topic", "nowhere", "other_district"):
-            self._log.ask_for(reason, lambda device: device in known)
+        heard = known | {one.mn[:32] for one in registry.stations.values()}
+        self._log.ask_for("unknown_board", lambda device: device in heard)
+        for reason in ("wrong_topic", "nowhere", "other_district"):
+            self._log.ask_for(reason, lambda device: device in known or device in registry.stations)
         self._log.ask_for("retired_board", lambda device: device in known and not registry.is_retired(device, today))
         self._asked = True

@@ -12,6 +12,7 @@ import msgspec
 
 from hub.log.outcomes import Admitted, Refused
 from hub.log.streams import Stream
+from hub.wire.channels import Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class Batch:
         self.said: set[tuple[str, bytes]] = set()
         self.taken: set[bytes] = set()
         """Digests of messages of channels without numbers."""
+        self.stated: dict[bytes, list[Measured]] = {}
+        """By what they are about, messages of channels that know them by it."""
         self.gaps: list[tuple[str, str, int, int, str, float]] = []
         self.reasons: list[tuple[str, str, str, int, int]] = []
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -176,6 +179,11 @@ class Batch:
 def digest_of(outcome: Admitted | Refused, topic: str = "") -> bytes:
     """Return by what a message is known when it comes again; `topic`: under another one than its own."""
     return hashlib.sha256((topic or outcome.topic).encode() + b"\0" + outcome.payload).digest()
+
+
+def digest_parts(topic: str, about: bytes) -> bytes:
+    """Return the first half of the digest of a message that is known by what it is about."""
+    return hashlib.sha256(topic.encode() + b"\0" + about).digest()[:16]
 
 
 def add_counts(db: sqlite3.Connection, counts: Mapping[tuple[str, str], int], now: float) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from hub.log.batch import AGAIN, Batch, Committed, add_counts, digest_of, encode
+from hub.log.batch import AGAIN, Batch, Committed, add_counts, digest_of, digest_parts, encode
 from hub.log.entry import decode_ranges
 from hub.log.outcomes import Admitted, Refused
 from hub.log.reader import LogReader
@@ -19,7 +19,7 @@ from hub.log.repeats import MOST_WALKED, Compared, Link, compare, spans, without
 from hub.log.streams import DOUBT, EARLIER, Stream, StreamTable, TooManyHolesError, place_of_event
 from hub.log.tables import STEPS
 from hub.storage.database import open_database, transaction
-from hub.wire.channels import Measured
+from hub.wire.channels import Measured, Observed, channel
 from hub.wire.messages import DECODERS, Event, Reply, Status, Telemetry
 from hub.wire.times import MOST_AHEAD
 from hub.wire.topics import PREFIX, parse
@@ -34,6 +34,8 @@ QUIET = 600.0
 STATUSES = 24
 """So many of a board's newest statuses are compared with one that comes: the broker keeps them, or somebody else."""
 
+ABOVE = b"\xff" * 17
+"""Behind the first half of a digest, it is above all digests that begin so."""
 _SIZE = "(length(payload) + 2 * length(topic) + length(detail))"
 FLOOD = "flood"
 """Reason in the table `count` of messages that were let go of, neither kept nor acknowledged: they come again."""
@@ -292,6 +294,8 @@ class Log(LogReader):
                 self._take_refused(outcome, batch)
                 return False
             message = outcome.message
+            if isinstance(message, Measured | Observed) and (identity := channel(outcome.topic)[0].identity):
+                return self._take_stated(outcome, message, outcome.identity or identity(outcome.payload), batch)
             if not isinstance(message, Telemetry):
                 return self._take_other(outcome, message, batch, again=again)
             stream = self._streams.find(outcome.device, message.stream)
@@ -547,6 +551,45 @@ class Log(LogReader):
         batch.message(outcome, [], 0, settled=True, digest=digest)
         return True
 
+    def _take_stated(
+        self, outcome: Admitted, message: Measured | Observed, identity: tuple[bytes, bytes], batch: Batch
+    ) -> bool:
+        """Take a message that is known by what it is about: what says the same again is a repeat.
+
+        Of what is said of one time again, the first counts. What comes later is kept beside it as set by hand (S): a
+        source that changes its word must not be able to change a verdict unseen.
+        """
+        # A source that has moved may say it again under the topic of its new place.
+        abouts = [digest_parts(topic, identity[0]) for topic in (outcome.topic, *outcome.also)]
+        about, says = abouts[0], identity[1][: len(abouts[0])]
+        digest = about + says
+        # One look for all that the log has of it.
+        rows = [
+            row
+            for one in abouts
+            for row in self._db.execute(
+                "SELECT digest, payload FROM message WHERE digest > ? AND digest < ?", (one, one + ABOVE)
+            )
+        ]
+        known = batch.stated.setdefault(about, [])
+        if any(one + says in batch.taken for one in abouts) or any(row[0].endswith(says) for row in rows):
+            batch.counts["", "duplicate"] += 1
+            return True
+        batch.taken.add(digest)
+        reason, earlier = "accepted", [said for one in abouts for said in batch.stated.get(one, ())]
+        if isinstance(message, Measured):
+            decode = channel(outcome.topic)[0].decoders[outcome.kind]
+            earlier += [said for _, payload in rows if isinstance(said := decode(payload), Measured)]
+            known.append(message)
+            batch.records += len(message.records)
+            for one in earlier:
+                again, differs = _stated_again(one, message)
+                outcome = msgspec.structs.replace(outcome, findings=[*outcome.findings, *again])
+                reason = "other_content" if differs else reason
+        batch.counts[outcome.device if reason == "other_content" else "", reason] += 1
+        batch.message(outcome, [], 0, len(earlier) or None, settled=True, digest=digest)
+        return True
+
     def _take_dropped(self, device: str, message: Event, batch: Batch) -> None:
         """Take what a board says of records that it had to give up."""
         assert message.dropped
@@ -670,6 +713,19 @@ class Log(LogReader):
 
 def _strange(outcome: Admitted | Refused, reason: str, detail: str) -> Refused:
     return Refused(outcome.topic, outcome.payload, outcome.device, reason, detail, authentic=True)
+
+
+def _stated_again(earlier: Measured, later: Measured) -> tuple[list[tuple[int, str, str]], bool]:
+    """Return what of a message was said before, as findings, and whether it was said otherwise."""
+    before = {(r.t, r.dt, key): r.v.get(key) for r in earlier.records for key in {*r.v, *r.f}}
+    again, differs = [], False
+    for index, record in enumerate(later.records):
+        for key in {*record.v, *record.f}:
+            place = record.t, record.dt, key
+            if place in before:
+                again.append((index, key, "S"))
+                differs = differs or before[place] != record.v.get(key)
+    return again, differs
 
 
 def _why_strange(found: Compared) -> tuple[str, str]:

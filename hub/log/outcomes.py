@@ -9,9 +9,10 @@ from hub.wire.messages import Message
 from hub.wire.outline import NOTHING, Outline
 
 Finding = tuple[int, str, str]
-"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty). `D@1794999990`: it has been
-faulty since that record began, Unix s, as shows only now. With the quantity `PLACE` it says where the record was made,
-"district/site", where that is not what the topic says; with the index `WHOLE`, where all of the message was."""
+"""Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty, S said again of a time of which
+the source had said something). `D@1794999990`: it has been faulty since that record began, Unix s, as shows only now.
+With the quantity `PLACE` it says where the record was made, "district/site", where that is not what the topic says;
+with the index `WHOLE`, where all of the message was."""
 PLACE = "@"
 WHOLE = -1
 
@@ -41,6 +42,8 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     also: tuple[str, ...] = ()
     """Further topics under which its source, which has moved, may have said the same."""
     apart: Apart | None = None
+    identity: tuple[bytes, bytes] | None = None
+    """As its channel's `identity` gives it, where that is known already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,13 @@ class LogReader:
             yield from map(Entry.of_row, rows)
             after = rows[-1][0]
 
+    def latest(self, topic: str, most: int) -> list[bytes]:
+        """Return the newest payloads of a topic of messages without record numbers, the newest first."""
+        rows = self._db.execute(
+            "SELECT payload FROM message WHERE topic = ? AND fresh IS NULL ORDER BY offset DESC LIMIT ?", (topic, most)
+        )
+        return [payload for (payload,) in rows.fetchall()]
+
     def newest(self, most: int) -> Iterator[tuple[int, str, bytes]]:
         """Yield up to `most` of the newest messages as (offset, topic, payload), the newest first."""
         asked = "SELECT offset, CAST(topic AS TEXT), CAST(payload AS BLOB) FROM message ORDER BY offset DESC LIMIT ?"

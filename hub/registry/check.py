@@ -2,6 +2,7 @@
 
 import datetime as dt
 import difflib
+import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -75,6 +76,8 @@ EXPECTED = {
     "retired": DAY,
     "earlier": 'a list such as [{site = "old-pit", until = 2026-12-01T08:00:00}], the oldest first',
     "mn": "the number of its equipment (MN) in quotes: 1 to 32 letters, digits, _ and -",
+    "profile": "the name of a station profile in quotes: a to z, 0 to 9 and _",
+    "addresses": 'a list of addresses or networks such as ["10.8.0.7", "10.9.0.0/16"]',
     "plate": "the plate of its vehicle, in quotes",
     "note": "a text, in quotes",
     "jurisdiction": "a code such as CN or CN-GD, or its name",
@@ -491,11 +494,22 @@ def _check_senders(by_kind: Mapping[str, Mapping[str, Sender]], sites: dict[str,
             ids[id_] = kind
             if isinstance(sender, Board | Station):
                 _check_instruments(sender)
+            if isinstance(sender, Station):
+                _check_addresses(sender)
             number = _number(sender)
             if number is not None and (other := numbers.setdefault(number, id_)) != id_:
                 field, value = number
                 problem = f"{field} = {value!r} is that of {kind} {other!r}, too; each is known by a number of its own"
                 raise EntryError(problem, kind, id_, field)
+
+
+def _check_addresses(station: Station) -> None:
+    for text in station.addresses:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            problem = f"addresses: {text!r}: {error}; expected {EXPECTED['addresses']}"
+            raise EntryError(problem, "station", station.id, "addresses") from None
 
 
 def _number(sender: Sender) -> tuple[str, str] | None:

@@ -200,6 +200,16 @@ def add_station(
     id_: Id,
     site: Annotated[str, option(Text("Id of the site that it measures.", "所监测站点的编号。"), "--site")],
     mn: Annotated[str, option(Text("Number of its equipment, as it sends it.", "设备唯一标识（MN），与上报一致。"))],
+    profile: Annotated[
+        str | None,
+        option(
+            Text(
+                "How its frames are understood; docs/stations.md lists the profiles.",
+                "报文解读方式，见 docs/stations.md。",
+            ),
+            show_default=Text("by the standard", "按标准"),
+        ),
+    ] = None,
     installed: Installed = None,
     calibration_due: Annotated[
         str | None, option(Text("Date from which its calibration is overdue.", "校准到期日期。"))
@@ -208,7 +218,7 @@ def add_station(
     config: Config = FENCELINE,
 ) -> None:
     """Add a station."""
-    entry = {"id": id_, "site": site, "mn": mn, "note": note}
+    entry = {"id": id_, "site": site, "mn": mn, "profile": profile, "note": note}
     entry["installed"] = cell("--installed", "installed", installed)
     entry["calibration_due"] = cell("--calibration-due", "calibration_due", calibration_due)
     RegistryView().changes(_add(config, "station", entry))

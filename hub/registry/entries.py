@@ -181,6 +181,10 @@ class Station(_Entry, frozen=True):
     site: Id
     mn: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z_-]{1,32}\Z")]
     """The number of its equipment as it sends it (MN): 24 letters and digits by HJ 212-2017, many send fewer."""
+    profile: Word | None = None
+    """How its frames are understood: a file of `schemas/stations/` or of the city's own; left out: by the standard."""
+    addresses: tuple[Text, ...] = ()
+    """Addresses or networks from which alone it is taken, such as 10.8.0.0/16; none: from everywhere."""
     installed: dt.date | None = None
     calibration_due: dt.date | None = None
     retired: dt.date | None = None

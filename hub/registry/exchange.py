@@ -38,7 +38,19 @@ COLUMNS = {
         "operation",
     ),
     "board": ("id", "site", "sensors", "installed", "calibration_due", "retired", "note", "instruments", *STOOD),
-    "station": ("id", "site", "mn", "installed", "calibration_due", "retired", "note", "instruments", *STOOD),
+    "station": (
+        "id",
+        "site",
+        "mn",
+        "profile",
+        "addresses",
+        "installed",
+        "calibration_due",
+        "retired",
+        "note",
+        "instruments",
+        *STOOD,
+    ),
     "terminal": ("id", "site", "phone", "plate", "installed", "retired", "note", *STOOD),
 }
 CONTACT = ("role", "name", "phone", "email")
@@ -303,6 +315,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "latitude": _degrees,
     "longitude": _degrees,
     "sensors": _words,
+    "addresses": _words,
     "contacts": _records(CONTACT, 3),
     "night_work": _records(PERMIT, 3),
     "instruments": _records(INSTRUMENT, 2),
@@ -329,7 +342,7 @@ def _cell(kind: str, entry: dict[str, Any], column: str) -> str:
     value = entry.get(column)
     if value is None:
         return ""
-    if column == "sensors":
+    if column in {"sensors", "addresses"}:
         return safe(" ".join(value))
     if column in RECORDS:
         return record_text(kind, entry["id"], column, value, RECORDS[column])

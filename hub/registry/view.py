@@ -28,6 +28,8 @@ TEXTS = {
     "mn": Text("Equipment number (MN)", "设备标识（MN）"),
     "phone": Text("SIM number", "终端手机号"),
     "number": Text("Number", "标识"),
+    "profile": Text("Profile", "站点配置"),
+    "addresses": Text("Addresses", "来源地址"),
     "plate": Text("Plate", "车牌"),
     "password": Text("Password", "密码"),
     "given": Text("given", "已设置"),

@@ -20,6 +20,7 @@ import msgspec
 from hub.compliance.consumer import Compliance
 from hub.compliance.rulings import Rulings
 from hub.config.files import Config, ConfigError
+from hub.intake.stations.profiles import Profiles
 from hub.log.consumer import Consumer
 from hub.log.feed import Feed
 from hub.notify.sender import Notifier
@@ -39,6 +40,7 @@ from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.database import DatabaseError
 from hub.storage.trouble import explain
 from hub.watch.consumer import Watch
+from hub.watch.stations import StationWatch
 from schemas import domains, load_limits, load_quantities
 
 NICE = 5
@@ -115,6 +117,7 @@ class Consumers:
             levels,
             lambda: clock.held,
             config.broker,
+            StationWatch(quantities, Profiles(quantities, config.hj212.profiles).faults_of),
         )
         self._consumers = [
             Consumer("store", self._feed.reader(), StoreSink(self._store), config.data, turns=storing),

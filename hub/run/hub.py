@@ -20,6 +20,10 @@ from hub.intake.certificate import remark
 from hub.intake.ingest import Ingest
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
+from hub.intake.stations.asking import Asker
+from hub.intake.stations.judging import Judging
+from hub.intake.stations.profiles import Profiles
+from hub.intake.stations.server import Stations, StationServer
 from hub.log.log import Log
 from hub.log.reader import reading_log
 from hub.notify.queue import count_waiting
@@ -37,7 +41,7 @@ from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.damage import refuse_damaged
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
-from schemas import load_limits, load_quantities
+from schemas import Quantity, load_limits, load_quantities
 
 
 class Hub:
@@ -83,10 +87,12 @@ class Hub:
             lambda: self._time.doubt is not None,
         )
         registry = self._registry.current
+        admission = Admission(registry, quantities, self._time.now, config.districts)
+        self._stations = self._make_stations(quantities, admission) if config.hj212.port else None
         self._ingest = Ingest(
             self._receiver,
             self._registry,
-            Admission(registry, quantities, self._time.now, config.districts),
+            admission,
             self._log,
             config.data,
             config.keep,
@@ -97,6 +103,7 @@ class Hub:
             self._done,
             self._downstream.judged,
             self._orders.outgoing,
+            self._stations,
         )
         self._metrics.watch(self)
         http = config.http
@@ -116,6 +123,8 @@ class Hub:
         self._receiver.start()
         self._ingest.start()
         self._orders.start()
+        if self._stations:
+            self._stations.server.start()
         if self._server:
             self._server.start()
 
@@ -127,6 +136,8 @@ class Hub:
         self._orders.join()
         self._ingest.stop()
         self._ingest.join()
+        if self._stations:
+            self._stations.server.stop()
         self._downstream.stop()
         with suppress(sqlite3.Error):  # it only makes the next start quicker
             self._log.checkpoint()
@@ -141,6 +152,8 @@ class Hub:
             "orders": self._orders.is_alive(),
             "downstream": self._downstream.is_alive(),
         }
+        if self._stations:
+            alive["stations"] = self._stations.server.is_alive()
         return [name for name, lives in alive.items() if not lives]
 
     def conditions(self) -> list[Condition]:
@@ -155,6 +168,7 @@ class Hub:
         return [
             Condition("broker", connected, f"{'connected to' if connected else 'not connected to'} {where}"),
             *self._certificate_condition(),
+            *self._station_condition(),
             Condition("log", not problem, problem or "can be written"),
             self._clock_condition(),
             Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
@@ -190,6 +204,20 @@ class Hub:
     def _certificate_condition(self) -> list[Condition]:
         good, said = remark(self._config.broker)
         return [Condition("certificate", good, said.en)] if said.en else []
+
+    def _make_stations(self, quantities: dict[str, Quantity], admission: Admission) -> Stations:
+        settings = self._config.hj212
+        profiles = Profiles(quantities, settings.profiles)
+        judging = Judging(admission, self._registry.current, profiles, self._log.latest)
+        asker = Asker(self._config.data / LOG, self._registry, profiles, self._time) if settings.ask else None
+        return Stations(StationServer(settings, asker), judging)
+
+    def _station_condition(self) -> list[Condition]:
+        if self._stations is None:
+            return []
+        server = self._stations.server
+        text = f"port {server.port}: {server.known} of {len(self._registry.current.stations)} stations are connected"
+        return [Condition("stations", server.is_alive(), text)]
 
     def _clock_condition(self) -> Condition:
         if self._time.doubt:

@@ -23,10 +23,13 @@ from hub.process.clock import TOLERANCE, Held
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
+from hub.watch import station_text
 from hub.watch import text as tell
 from hub.watch.memory import Heard
+from hub.watch.stations import StationWatch
 from hub.watch.tables import PART
 from hub.watch.text import CERTIFICATE_BAD, CERTIFICATE_ENDS, DEAF, HUB_CLOCK, LAG, SENSOR
+from hub.wire.channels import STATION
 from schemas.language import Text
 
 EVERY = 30.0
@@ -48,7 +51,7 @@ class Watch:
 
     `progress` gives the offset up to which each of the log's consumers is done, by name.
     `registry`: of the boards that this hub owns. `levels`: the highest level of any recipient. `held`: what the hub
-    holds to be the time. `broker`: with which certificate the hub goes to it.
+    holds to be the time. `broker`: with which certificate the hub goes to it. `stations`: looks at what stations say.
     """
 
     def __init__(
@@ -61,7 +64,9 @@ class Watch:
         levels: int = 0,
         held: Callable[[], Held] = lambda: _TRUSTED,
         broker: Broker = _NO_TLS,
+        stations: StationWatch | None = None,
     ) -> None:
+        self._stations = stations
         self._db = open_compliance(data / COMPLIANCE, ALERTS, PART)
         self._log = data / "log.db"
         self._registry = registry
@@ -107,6 +112,8 @@ class Watch:
             if board is None:
                 board = self._boards[device] = Heard(self._began)
             board.hear(entry, now, 60 * self._settings.unheard_minutes)
+            if self._stations and entry.channel is STATION:
+                self._stations.hear(entry, now)
         if entries:
             self._position = entries[-1].offset
         held = self._held()
@@ -176,6 +183,7 @@ class Watch:
                     self._look_at_numbers(device, board, now)
                     self._look_at_flood(device, board, now)
                     self._look_at_acknowledgements(device, board)
+                    self._look_at_station(device, now)
             self._look_at_calibrations(speaking, today)
             self._look_at_consumers(now, end)
             self._look_at_certificate(now)
@@ -274,6 +282,15 @@ class Watch:
             return
         since, at, told, oldest = board.unheard
         self._network.trouble(tell.unheard(device, self._place(device), told, oldest, since, at))
+
+    def _look_at_station(self, device: str, now: float) -> None:
+        """Tell what was found of a station; it is over when no further sign of it came for so long."""
+        for rule, since, last, found in list(self._stations.signs(device)) if self._stations else ():
+            if now - last < CLEAR_AFTER:
+                self._network.trouble(station_text.trouble(device, self._place(device), rule, since, found))
+            elif self._stations:
+                self._stations.forget(device, rule)
+                self._over(device, rule, Text("no further sign of it has come", "未再出现"))
 
     def _look_at_calibrations(self, active: list[str], today: dt.date) -> None:
         said: dict[str, str] = dict(self._db.execute("SELECT device, due FROM calibration").fetchall())

@@ -75,7 +75,7 @@ class Heard:
             self.unset = None
             if said.clock == "none":
                 self.wrong_clock = (now, "none")
-            if entry.branch:
+            if entry.branch and entry.fresh:
                 self._follow_numbers(entry, now)
         elif isinstance(said, Event) and said.dropped:
             _, first, last, reason = said.dropped

@@ -9,54 +9,24 @@ from typing import Literal
 
 import msgspec
 
+from hub.wire import station
 from hub.wire.messages import Event, Reply, Status
+from hub.wire.said import Measured, Moment, Observed, Record
 from hub.wire.topics import PREFIX, Topic, parse
 
-
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """One interval as it was sent: start (Unix s, UTC), length (s), values and flags (HJ 212) by quantity.
-
-    `r`: see `hub.wire.messages.Record`.
-    """
-
-    t: int
-    dt: int
-    v: dict[str, float]
-    f: dict[str, str] = {}
-    r: dict[str, float] = {}
-
-
-class Measured(msgspec.Struct, frozen=True, gc=False):
-    """Consecutive records of a stream, the first with number `seq`; `clock`: how the sender knows the time.
-
-    `oldest`: the lowest number that the sender still holds; 0: not known.
-    """
-
-    stream: str
-    seq: int
-    records: list[Record]
-    clock: str = ""
-    oldest: int = 0
-
-
-class Moment(msgspec.Struct, frozen=True, gc=False):
-    """What a source saw at one instant (Unix s): where it was, how fast, and states by name; null: not known."""
-
-    t: int
-    lat: float | None = None
-    """Degrees, WGS-84."""
-    lon: float | None = None
-    radius: float = 0.0
-    """Error radius of the position [m]."""
-    speed: float | None = None
-    """km/h."""
-    states: dict[str, str | float | bool | None] = {}
-
-
-class Observed(msgspec.Struct, frozen=True, gc=False):
-    """What a source saw, such as a vehicle's fixes or an inspection's result: rules of packs judge by it."""
-
-    moments: list[Moment]
+__all__ = [
+    "CHANNELS",
+    "PROOFS",
+    "Channel",
+    "Measured",
+    "Moment",
+    "Observed",
+    "Proof",
+    "Record",
+    "Said",
+    "channel",
+    "weakest",
+]
 
 
 Said = Measured | Observed | Status | Event | Reply
@@ -102,6 +72,9 @@ class Channel(msgspec.Struct, frozen=True):
     """Gives the stream of a message's records and the start of the latest (Unix s). It decodes no more than that: after
     a kill hundreds of thousands of messages are gone through. None: its records have no numbers, and the log knows a
     message that comes again by its bytes."""
+    identity: Callable[[bytes], tuple[bytes, bytes]] | None = None
+    """Gives, of a channel without numbers, what a message is about (such as the minute) and what it says of it: one
+    that comes again with the same is a repeat, whatever its bytes; one that says something else is told."""
 
     def topics(self, district: str, site: str, source: str) -> list[str]:
         """Return the topics of a source."""
@@ -120,7 +93,14 @@ BOARD = Channel(
     "mac",
     _outline,
 )
-CHANNELS: dict[str, Channel] = {BOARD.prefix: BOARD}
+STATION = Channel(
+    "hj212",
+    station.PREFIX,
+    dict.fromkeys(station.KINDS, station.decode),
+    "none",
+    identity=station.identity,
+)
+CHANNELS: dict[str, Channel] = {BOARD.prefix: BOARD, STATION.prefix: STATION}
 """By the beginning of their topics."""
 
 

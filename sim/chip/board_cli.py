@@ -22,16 +22,18 @@ from sim.city.scenario import WorkingDay
 from sim.city.sensors import ModbusBus, Plantower, SerialLine, modbus_device, noise_transmitter
 from sim.city.source import SimClock
 from sim.interpreter import HOW_TO_GET_IT, find_micropython
+from sim.stations import cli as stations
 
 app = group(
     Text(
-        "Simulated parts for trying things out: a virtual board, a chip in download mode.",
-        "供试用的模拟部件：虚拟设备、下载模式的芯片。",
+        "Simulated parts for trying things out: a virtual board, a chip in download mode, an HJ 212 station.",
+        "供试用的模拟部件：虚拟设备、下载模式的芯片、HJ 212 监测站。",
     ),
     "fenceline sim board --sensors dust,noise",
     "fenceline sim chip --kind esp32c3",
 )
 NONE = Text("none", "无")
+command(app, "hj212", stations.HELP, *stations.EXAMPLES)(stations.hj212)
 
 
 class Sensor(StrEnum):

@@ -6,7 +6,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hub.wire.hj212.crc import crc, crc_modbus
 from hub.wire.hj212.faults import ordered
@@ -52,6 +52,25 @@ class Frame:
     def sound(self) -> bool:
         """Whether its bytes arrived as they were sent: either checksum is right. It proves no origin."""
         return self.crc in {"standard", "modbus"}
+
+
+class Plain(NamedTuple):
+    """What a frame says, and how its checksum is, without a look at what it breaks."""
+
+    packet: Packet
+    crc: Checksum
+
+    @property
+    def sound(self) -> bool:
+        """As in `Frame`."""
+        return self.crc in {"standard", "modbus"}
+
+
+def read_packet(raw: bytes) -> Plain:
+    """Return what `read` would say of a frame in plain text, for a fraction of the time."""
+    digits = _LENGTH.match(raw)
+    segment, sent = _split(raw[digits.end() :] if digits else raw.lstrip(b"#"), int(digits[1]) if digits else None)
+    return Plain(Packet.parse(segment), _check(segment, sent, set()))
 
 
 def read(raw: bytes, key: bytes | None = None) -> Frame:

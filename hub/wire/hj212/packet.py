@@ -87,7 +87,11 @@ class Packet(NamedTuple):
 
     def field(self, name: str) -> str | None:
         """Return the first field of this name, whatever its letters' case."""
-        return next((value for key, value in self.fields if value is not None and key.upper() == name.upper()), None)
+        upper = name.upper()
+        for key, value in self.fields:
+            if value is not None and (key == name or key.upper() == upper):
+                return value
+        return None
 
     def items(self) -> Iterator[Item]:
         """Go through the items of CP."""
@@ -96,7 +100,12 @@ class Packet(NamedTuple):
 
     def item(self, name: str) -> str | None:
         """Return the value of the first item of this name in CP, whatever its letters' case."""
-        return next((i.value for i in self.items() if i.name.strip().upper() == name.upper()), None)
+        upper = name.upper()
+        for group in self.data or ():
+            for key, value in group:
+                if key == name or key.strip().upper() == upper:
+                    return value
+        return None
 
     def with_fields(self, changes: Iterable[Item]) -> Self:
         """Return the packet with these fields in place of those of the same names, or behind the others."""
@@ -112,11 +121,13 @@ def parse_fields(text: str) -> tuple[Item, ...]:
 
 def parse_data(text: str) -> tuple[Group, ...]:
     """Return the groups of items in a data area."""
-    return tuple(tuple(map(Item.parse, group.split(","))) for group in text.split(";")) if text else ()
+    return tuple([tuple(map(Item.parse, group.split(","))) for group in text.split(";")]) if text else ()
 
 
 def decode(data: bytes) -> tuple[str, str]:
     """Return bytes as text that gives the same bytes again, and its encoding: UTF-8, GB 18030 (GBK), or Latin-1."""
+    if data.isascii():
+        return data.decode("ascii"), "utf-8"
     for encoding in ("utf-8", "gb18030"):
         try:
             text = data.decode(encoding)
@@ -132,6 +143,7 @@ def moment(text: str | None) -> dt.datetime | None:
     if text is None or not text.isascii() or not text[:14].isdigit() or len(text) < len("20260101000000"):
         return None
     try:
-        return dt.datetime.strptime(text[:14], "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+        day = int(text[:4]), int(text[4:6]), int(text[6:8])
+        return dt.datetime(*day, int(text[8:10]), int(text[10:12]), int(text[12:14]), tzinfo=BEIJING)
     except ValueError:
         return None

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from hub.wire.hj212.codes import FACTORS, OF_2017, SUCCESSORS
@@ -72,6 +73,7 @@ class Reading(NamedTuple):
     letter: str | None
 
 
+@lru_cache(4096)
 def parse_name(name: str) -> Name:
     """Return what an item's name says, whatever the case of its letters."""
     code, dash, suffix = name.strip().partition("-")
