@@ -1,5 +1,6 @@
 """The HTTP API of verdicts: /api/v1/verdicts. Every request carries a user's token."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -9,14 +10,15 @@ from typing import Annotated, get_args
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import AwareDatetime
 
-from hub.access.caller import Gate, User
+from hub.access.caller import Gate
+from hub.access.tokens import User
 from hub.alerts.book import Book
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance import models
 from hub.compliance.rule_table import KeptRuling, RuleTable, unheard
 from hub.compliance.samples import SITE
 from hub.compliance.tables import PART
-from hub.compliance.verdicts import KeptVerdict, VerdictTable
+from hub.compliance.verdicts import IN_DISTRICTS, KeptVerdict, VerdictTable
 from hub.config.files import Config
 from hub.desk.listing import neat
 from hub.desk.routes import MOST, Cursor, Short
@@ -43,7 +45,7 @@ def verdict_router(
     @router.get("/verdicts", tags=["verdicts"], summary="List verdicts, the newest first")
     def list_verdicts(
         response: Response,
-        _user: Annotated[User, Depends(gate.needs("viewer"))],
+        user: Annotated[User, Depends(gate.needs("viewer"))],
         accept_language: Annotated[str | None, Header()] = None,
         district: Short = "",
         site: Short = "",
@@ -60,6 +62,7 @@ def verdict_router(
         with closing(open_compliance(config.data / COMPLIANCE, ALERTS, PART)) as db:
             found = VerdictTable(db).search(
                 district=district,
+                districts=user.districts,
                 site=site,
                 device=board,
                 rule=rule,
@@ -77,7 +80,7 @@ def verdict_router(
     @router.get("/rule-verdicts", tags=["verdicts"], summary="List verdicts of packs' rules, the newest first")
     def list_rule_verdicts(
         response: Response,
-        _user: Annotated[User, Depends(gate.needs("viewer"))],
+        user: Annotated[User, Depends(gate.needs("viewer"))],
         accept_language: Annotated[str | None, Header()] = None,
         district: Short = "",
         site: Short = "",
@@ -95,11 +98,12 @@ def verdict_router(
         asked = {"district": district, "site": site, "subject": subject, "rule": rule, "outcome": outcome}
         tests: list[tuple[str, object]] = [(f"{name} = ?", value) for name, value in asked.items() if value]
         tests += [(f"start {sign} ?", t.timestamp()) for sign, t in ((">=", since), ("<", until)) if t is not None]
+        tests += [(IN_DISTRICTS, json.dumps(user.districts))] if user.districts else []
         with closing(open_compliance(config.data / COMPLIANCE, ALERTS, PART)) as db:
             found = RuleTable(db).search(tests=tests, before=cursor, limit=limit + 1)
             book = Book(db, clock)
             shown = [present_ruling(one, book, registry(), lang) for one in found[:limit]]
-            silent = not_judged(db, lang)
+            silent = not_judged(db, lang, user)
         return models.RuleVerdicts(
             verdicts=shown, not_judged=silent, cursor=shown[-1].id if len(found) > limit else None
         )
@@ -182,7 +186,7 @@ def present_ruling(one: KeptRuling, book: Book, registry: Registry, lang: Lang) 
     )
 
 
-def not_judged(db: sqlite3.Connection, lang: Lang) -> list[models.NotJudged]:
+def not_judged(db: sqlite3.Connection, lang: Lang, user: User) -> list[models.NotJudged]:
     """Return of whom, and by which rules, nothing can be said, and why."""
     found = [
         models.NotJudged(
@@ -193,7 +197,8 @@ def not_judged(db: sqlite3.Connection, lang: Lang) -> list[models.NotJudged]:
                 "nothing was ever heard of it: no source speaks for it", "从未收到其数据：没有对应的数据来源"
             ).into(lang),
         )
-        for kind, subject in unheard(db)
+        for kind, subject, district in unheard(db)
+        if user.sees(district)
     ]
     for rule in domains.rules().values():
         try:

@@ -1,6 +1,8 @@
 """The verdicts as they are kept: added by judging, never changed, and read by the HTTP API and the reports."""
 
+import json
 import sqlite3
+from collections.abc import Collection
 
 import msgspec
 
@@ -17,6 +19,9 @@ FROM (SELECT start, end, outcome, grade, value, valid_share, max(revision) FROM 
     WHERE device = ? AND rule = ? AND start >= ? AND start < ? GROUP BY start)
 """
 # Of a window's verdicts, the one with the highest revision counts: SQLite takes the other columns from its row, too.
+
+
+IN_DISTRICTS = "district IN (SELECT value FROM json_each(?))"
 
 
 class KeptVerdict(msgspec.Struct, kw_only=True):
@@ -123,6 +128,7 @@ class VerdictTable:
         self,
         *,
         district: str = "",
+        districts: Collection[str] = (),
         site: str = "",
         device: str = "",
         rule: str = "",
@@ -134,10 +140,12 @@ class VerdictTable:
     ) -> list[KeptVerdict]:
         """Return verdicts, the newest first: at most `limit`, with numbers below `before`.
 
-        `since`, `until`: on windows that start then or later, and before (Unix s).
+        `districts`: of one of them; none named: of all. `since`, `until`: on windows that start then or later, and
+        before (Unix s).
         """
         wanted: dict[str, object] = {"district = ?": district, "site = ?": site, "device = ?": device, "rule = ?": rule}
         wanted |= {"outcome = ?": outcome, "start >= ?": since, "start < ?": until, "id < ?": before}
+        wanted |= {IN_DISTRICTS: json.dumps(list(districts)) if districts else ""}
         tests = {test: value for test, value in wanted.items() if value}
         where = " AND ".join(tests) or "1"
         return select(
