@@ -166,6 +166,42 @@ class VerdictTable:
             "USING (device, rule, start) WHERE binding = 'binds' ORDER BY id",
         )
 
+    def latest_of(self, sites: Collection[str], since: float) -> list[tuple[str, str, str]]:
+        """Return site, outcome and grade of the newest windows of each rule at each board of these sites.
+
+        Only of windows that begin at `since` (Unix s) or later.
+        """
+        rows = self._db.execute(
+            "SELECT v.site, v.outcome, v.grade, max(v.start + v.revision * 1e-6) FROM json_each(?) s "
+            "CROSS JOIN verdict v ON v.site = s.value AND v.start >= ? "
+            "WHERE v.binding = 'binds' GROUP BY v.site, v.device, v.rule",
+            (json.dumps(list(sites)), since),
+        )
+        return [(site, outcome, grade) for site, outcome, grade, _ in rows]
+
+    def newest_of(self, site: str, since: float) -> list[KeptVerdict]:
+        """Return the newest verdict of each rule at each board of a site, on windows that begin at `since` or later."""
+        return select(
+            self._db,
+            KeptVerdict,
+            "FROM verdict WHERE id IN (SELECT id FROM (SELECT id, max(start + revision * 1e-6) FROM verdict "
+            "WHERE site = ? AND start >= ? GROUP BY device, rule)) ORDER BY device, rule",
+            site,
+            since,
+        )
+
+    def hours_of(self, site: str, since: float) -> list[tuple[int, str, str]]:
+        """Return what was judged at a site: start of a window (Unix s), outcome and grade; each once.
+
+        Of each window as it was judged last; only of those that begin at `since` or later.
+        """
+        return self._db.execute(
+            "SELECT DISTINCT start, outcome, grade FROM (SELECT start, outcome, grade, max(revision) FROM verdict "
+            "WHERE site = ? AND start >= ? AND binding = 'binds' GROUP BY device, rule, start) "
+            "ORDER BY start",
+            (site, since),
+        ).fetchall()
+
     def last(self) -> int:
         """Return the number of the newest verdict, 0 when there is none."""
         return int(self._db.execute("SELECT ifnull(max(id), 0) FROM verdict").fetchone()[0])

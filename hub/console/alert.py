@@ -102,6 +102,7 @@ def _page(
         badge=severity_of(detail.severity, visit.lang),
         plot=drawn,
         windows=[(window, OUTCOME[window.outcome]) for window in detail.windows],
+        quantity=_quantity(visit, alert),
         letters={letter: visit.say(text) for letter, text in VERIFIED.items()},
         proof=_origin(visit, alert),
         calibrated=_calibrated(visit, alert),
@@ -155,6 +156,11 @@ def _calibrated(visit: Visit, alert: Alert) -> Calibrated | None:
         named = {key: value for key, value in (entries[-1] if entries else {}).items() if isinstance(value, str)}
         last = {key: named[key] for key in ("method", "channel", "at", "who", "due") if key in named}
     return Calibrated(due.isoformat() if due else "", last)
+
+
+def _quantity(visit: Visit, alert: Alert) -> str:
+    known = visit.shared.quantities.get(alert.quantity or "")
+    return visit.say(Text(known.en, known.zh)) if known else ""
 
 
 def _told(visit: Visit, detail: models.AlertDetail) -> list[tuple[models.Told, str, str, str]]:

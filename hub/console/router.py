@@ -10,6 +10,8 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from hub.config.files import Config
 from hub.console.alert import add_alert
 from hub.console.badges import OUTCOME, TONES
+from hub.console.city import add_city
+from hub.console.lists import add_lists
 from hub.console.live import Live
 from hub.console.signin import add_signing_in
 from hub.console.statics import Statics
@@ -47,6 +49,8 @@ class Console:
         add_signing_in(self.router, shared)
         add_today(self.router, shared)
         add_alert(self.router, shared)
+        add_city(self.router, shared)
+        add_lists(self.router, shared)
         self._add_rest(shared)
 
     def close(self) -> None:

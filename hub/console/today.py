@@ -29,6 +29,8 @@ class Card(NamedTuple):
     """As lists of alerts tell it (`hub.desk.listing`)."""
     alert: Alert
     badge: Badge
+    quantity: str
+    """What people call what was measured; empty: nothing was."""
     seen: int
     """The number of its newest event."""
     deadline: float | None
@@ -132,4 +134,6 @@ def _card(visit: Visit, alert: Alert, seen: dict[int, int], levels: int) -> Card
     minutes = visit.shared.config.alerts.escalate_minutes.get(alert.severity)
     told = listed(alert, visit.shared.registry(), visit.lang)
     badge = severity_of(alert.severity, visit.lang)
-    return Card(told, alert, badge, seen.get(alert.id, 0), next_level_at(alert, minutes, levels))
+    known = visit.shared.quantities.get(alert.quantity or "")
+    quantity = known.symbol or visit.say(Text(known.en, known.zh)) if known else ""
+    return Card(told, alert, badge, quantity, seen.get(alert.id, 0), next_level_at(alert, minutes, levels))

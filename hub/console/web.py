@@ -111,7 +111,7 @@ class Shared:
         chosen = request.cookies.get(LANG_COOKIE)
         return Lang(chosen) if chosen in set(Lang) else language(request.headers.get("accept-language"))
 
-    def render(self, name: str, request: Request, user: User | None = None, **values: Any) -> str:
+    def render(self, template: str, request: Request, user: User | None = None, **values: Any) -> str:
         """Return a page, or a part of one."""
         lang = self.language_of(request)
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -124,12 +124,12 @@ class Shared:
             "path": request.url.path,
             "f": Formats(lang, self.registry().zone, self.clock()),
         }
-        return self.templates.get_template(name).render(known | values)
+        return self.templates.get_template(template).render(known | values)
 
-    def page(self, name: str, request: Request, status: int = 200, **values: Any) -> Response:
+    def page(self, template: str, request: Request, status: int = 200, **values: Any) -> Response:
         """Return a page as an answer."""
         headers = {"Content-Language": self.language_of(request).value}
-        return HTMLResponse(self.render(name, request, **values), status, headers)
+        return HTMLResponse(self.render(template, request, **values), status, headers)
 
     def problem(self, request: Request, refused: RequestError, form: dict[str, str] | None = None) -> Response:
         """Return the page that says why a request was refused; what was written in a form stands in it."""
@@ -155,6 +155,11 @@ class Visit:
         self.present = Presenter(shared.config, shared.registry(), shared.limits, shared.quantities, self.lang)
         self.form: dict[str, str] = {}
 
+    @cached_property
+    def page_formats(self) -> Formats:
+        """How times are written."""
+        return Formats(self.lang, self.shared.registry().zone, self.now)
+
     @property
     def now(self) -> float:
         """The hub's time, Unix s."""
@@ -168,11 +173,11 @@ class Visit:
         """Return a text in the visitor's language."""
         return text.into(self.lang)
 
-    def page(self, name: str, status: int = 200, **values: Any) -> Response:
+    def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """Return a page for this visitor."""
         token = self.session.form_token(self._secret)
         own = {"user": self.user, "form_token": token, "may": self.may, "registry": self.registry}
-        return self.shared.page(name, self.request, status, **(own | values))
+        return self.shared.page(template, self.request, status, **(own | values))
 
     def check_form(self) -> None:
         """Refuse a form that does not come from a page of this session.
