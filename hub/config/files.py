@@ -135,7 +135,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """How people reach the console, without a slash at the end; empty: nobody serves it."""
         if self.console.address:
             return self.console.address.format(district="-".join(self.districts))
-        host = f"[{self.http.host}]" if ":" in self.http.host else self.http.host
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http.host, self.http.host)  # noqa: S104 - what listens
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.http.port}" if self.http.port else ""
 
     @property

@@ -89,9 +89,13 @@ def _page(
 ) -> Response:
     detail = visit.present.detail(alert, visit.desk)
     evidence = detail.evidence
+    cited = visit.shared.limits.get(alert.rule)
+    # Where the law converts to a reference content of oxygen, what was measured and the limit are two things.
+    converted = cited is not None and cited[1].reference_o2 is not None
     drawn = None
     if evidence:
-        drawn = plot(evidence.readings, detail.windows, detail.limit, evidence.start, evidence.end)
+        limit = None if converted else detail.limit
+        drawn = plot(evidence.readings, detail.windows, limit, evidence.start, evidence.end)
     closable = alert.state == "resolved" or (visit.may("admin") and alert.state not in {"closed", "withdrawn"})
     news = [] if not isinstance(refused, NewsError) else [one for one in detail.steps if _is_in(one, refused)]
     return visit.page(
@@ -101,6 +105,7 @@ def _page(
         state=alert.state,
         badge=severity_of(detail.severity, visit.lang),
         plot=drawn,
+        converted=converted,
         windows=[(window, OUTCOME[window.outcome]) for window in detail.windows],
         quantity=_quantity(visit, alert),
         letters={letter: visit.say(text) for letter, text in VERIFIED.items()},

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from hub.access.tokens import Role
 from hub.alerts.text import SEVERITY
 from hub.config.alerts import Severity
 from hub.judge.verdicts import Outcome
@@ -41,6 +42,14 @@ PROOF: dict[Proof, Text] = {
     "certificate": Text("proven by certificate, the message itself not sealed", "由证书证实，报文本身未签封"),
     "password": Text("by password alone: whoever knows it could have sent it", "仅凭密码：知道密码者均可发送"),
     "none": Text("not proven", "未经证实"),
+}
+ROLE: dict[Role, Text] = {
+    "viewer": Text("inspector: reads", "检查员（只读）"),
+    "technician": Text("technician: reads here, registers boards", "技术人员（在此只读，可登记设备）"),
+    "officer": Text(
+        "officer: takes in hand, comments, closes what is over", "执法人员（确认、备注、关闭已解除的告警）"
+    ),
+    "admin": Text("admin: everything", "管理员（全部权限）"),
 }
 SENT = {
     "sent": "good",

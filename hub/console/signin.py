@@ -19,6 +19,7 @@ from hub.access.sessions import (
 )
 from hub.access.tables import PART as ACCESS
 from hub.console.attempts import Attempts
+from hub.console.badges import ROLE
 from hub.console.web import HOME, LANG_COOKIE, SIGN_IN, Shared, Visit, acting, own_page, read_form, visiting
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
@@ -127,6 +128,7 @@ def _add_own_access(router: APIRouter, shared: Shared) -> None:
             field=field,
             done=done,
             browsers=sessions.count_of(visit.user, time.time()),
+            role=ROLE[visit.user.role],
             has_passphrase=sessions.passphrase_of(visit.user.name) is not None,
             shortest=SHORTEST_PASSPHRASE,
             longest=LONGEST_PASSPHRASE,

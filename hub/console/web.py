@@ -55,6 +55,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
 LANG_COOKIE = "fenceline-lang"
+FOLLOWS = "x-fenceline-follows"
+"""The header of a request that a page sent by itself."""
 MOST_FIELDS = 20
 """Fields of a form."""
 NO_SESSION = Text("Please sign in again; nothing was changed.", "请重新登录；未做任何更改。")
@@ -298,8 +300,10 @@ def visiting(shared: Shared) -> Callable[[Request], Iterator[Visit]]:
             if pause := shared.rate.wait(session.user.name, time.monotonic()):
                 text = Text("More requests than the hub answers to one user.", "请求过于频繁。")
                 raise RequestError(429, text, headers={"Retry-After": f"{math.ceil(pause)}"})
-            with transaction(db):
-                sessions.touch(session, now)
+            # A page that is left open and follows by itself is not used: it must not keep its session alive.
+            if FOLLOWS not in request.headers:
+                with transaction(db):
+                    sessions.touch(session, now)
             yield Visit(shared, request, db, session, secret)
 
     return visit

@@ -83,6 +83,22 @@ def test_a_session_ends_when_it_is_not_used_and_at_last_in_any_case(city):
         assert sessions.user_of_link(link, now + LINK_S + 5) is None
 
 
+def test_a_page_that_is_left_open_does_not_keep_its_session_alive(city):
+    browser = city.browser("officer-2")
+    secret = session_cookie(city, browser)
+
+    def seen(earlier=0.0):
+        with city.users() as (access, sessions):
+            access.db.execute("UPDATE session SET seen = seen - ?", (earlier,))
+            return sessions.find(secret, time.time()).seen
+
+    before = seen(600)
+    assert browser.get("/console/today", **{"x-fenceline-follows": "1"}).status_code == 200
+    assert seen() == before
+    assert browser.get("/console/today").status_code == 200
+    assert seen() > before
+
+
 def test_signing_out_everywhere_ends_every_session_and_link(city):
     phone, desk, link = city.browser("officer-2"), city.browser("officer-2"), city.link("officer-2")
     page = desk.read("/console/me")
