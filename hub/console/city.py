@@ -25,6 +25,8 @@ WIDTH, HIGHEST, EDGE = 640.0, 560.0, 60.0
 """Of the picture, and what stays free around it."""
 NAMED = 40
 """So many sites have their names beside them; more would cover each other, and the list has them."""
+LISTED = 100
+"""Sites of the list below the map, the gravest first."""
 DAYS = 35
 """Days of a site's calendar."""
 
@@ -79,8 +81,9 @@ def add_city(router: APIRouter, shared: Shared) -> None:
             height=height,
             listed=[
                 (one, visit.say(Text(one.en, one.zh)), states[one.id], outcome_of(states[one.id].state, visit.lang))
-                for one in ranked
+                for one in ranked[:LISTED]
             ],
+            more=max(0, len(ranked) - LISTED),
             legend=[(outcome_of(state, visit.lang), counts[state]) for state in GRAVEST if counts[state]],
             chosen=chosen,
             districts=[(id_, district_name(visit, id_)) for id_ in visit.registry.districts],

@@ -16,7 +16,7 @@ from hub.console.web import Shared, Visit, visiting
 from hub.desk.listing import listed
 from schemas.language import Text
 
-MOST = 100
+MOST = 50
 """Alerts of one section; more are counted as "and more"."""
 STATES: tuple[State, ...] = ("firing", "pending", "acknowledged", "resolved")
 """Of what is not put away."""
