@@ -8,6 +8,7 @@ import hmac
 import secrets
 import sqlite3
 import threading
+from functools import cache
 from typing import NamedTuple
 
 from argon2 import PasswordHasher
@@ -30,7 +31,6 @@ HASHES_AT_ONCE = 2
 
 # What OWASP's cheat sheet on storing passwords recommends of Argon2id: 19 MiB, two passes.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_NOBODYS = _HASHER.hash(secrets.token_urlsafe(32))
 _hashing = threading.BoundedSemaphore(HASHES_AT_ONCE)
 
 
@@ -177,10 +177,15 @@ def hash_of(passphrase: str) -> str:
         return _HASHER.hash(passphrase)
 
 
+@cache
+def _nobodys() -> str:
+    return _HASHER.hash(secrets.token_urlsafe(32))
+
+
 def is_right(kept: str | None, passphrase: str) -> bool:
     """Tell whether a passphrase is the one whose hash is kept; it takes as long where there is none."""
     with _hashing:
         try:
-            return _HASHER.verify(kept or _NOBODYS, passphrase) and kept is not None
+            return _HASHER.verify(kept or _nobodys(), passphrase) and kept is not None
         except (VerificationError, InvalidHashError):
             return False

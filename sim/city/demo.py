@@ -95,8 +95,6 @@ class Demo:
         moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
         self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), *moment)
         await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8") and self._consumes(), "hub")
-        self.console = f"http://127.0.0.1:{web}/console"
-        self.links = {role: f"{self.console}/enter/{secret}" for role, secret in self._let_in().items()}
         self._code = board_package(ROOT / "edge", plan.folder).parent
         interval, period = pace(clock.speed)
         for board in self.boards:
@@ -108,6 +106,8 @@ class Demo:
                 plan.folder / board.id, board_config(board, lines, clock, port, interval, period), keys[board.id]
             )
             self._agents.append(await self._agent(board))
+        self.console = f"http://127.0.0.1:{web}/console"
+        self.links = {role: f"{self.console}/enter/{secret}" for role, secret in self._let_in().items()}
 
     async def finish(self) -> None:
         """Let the boards stop measuring, and return when what they made has reached the series store."""
