@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from fastapi import Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from hub.access.tables import PART
-from hub.access.tokens import Access, Role, allows
+from hub.access.tokens import Access, Role, User, allows
 from hub.http.problems import Rate, RequestError
 from hub.storage.compliance_file import open_compliance
 from schemas.language import Text
@@ -24,14 +23,6 @@ NO_TOKEN = Text(
 TOO_OFTEN = Text("more requests than the hub answers to one user; ask again later", "请求过于频繁，请稍后再试")
 
 _bearer = HTTPBearer(auto_error=False, description="The token that `fenceline access add` showed")
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who asks."""
-
-    name: str
-    role: Role
 
 
 class Gate:
@@ -56,15 +47,23 @@ class Gate:
                 known = Access(db).who(credentials.credentials) if credentials else None
             if known is None:
                 raise RequestError(401, NO_TOKEN, headers={"WWW-Authenticate": "Bearer"})
-            name, role = known
-            if pause := self._rate.wait(name, time.monotonic()):
+            if pause := self._rate.wait(known.name, time.monotonic()):
                 raise RequestError(429, TOO_OFTEN, headers={"Retry-After": f"{math.ceil(pause)}"})
-            if not allows(role, needed):
-                text = Text(
-                    f"{name} is {role}; this needs the role {needed}, ask an admin",
-                    f"{name}的角色是{role}，此操作需要{needed}；请联系管理员",
-                )
-                raise RequestError(403, text)
-            return User(name, role)
+            refuse_role(known, needed)
+            return known
 
         return user
+
+
+def refuse_role(user: User, needed: Role) -> None:
+    """Refuse whom the role does not allow something.
+
+    Raises:
+        RequestError: it does not.
+    """
+    if not allows(user.role, needed):
+        text = Text(
+            f"{user.name} is {user.role}; this needs the role {needed}, ask an admin",
+            f"{user.name}的角色是{user.role}，此操作需要{needed}；请联系管理员",
+        )
+        raise RequestError(403, text)

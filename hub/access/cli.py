@@ -1,4 +1,4 @@
-"""`fenceline access`: who may use the HTTP API."""
+"""`fenceline access`: who may use the console and the HTTP API."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from hub.access.tokens import Access, AccessError, Role
+from hub.access.tokens import NAME, Access, AccessError, Act, Role
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
@@ -25,6 +25,7 @@ REVOKED = Text("{name} has no access any more.", "{name}的访问权限已撤销
 COLUMNS = (
     Text("User", "用户"),
     Text("Role", "角色"),
+    Text("Districts", "区"),
     Text("Since (UTC)", "创建时间（UTC）"),
     Text("Revoked", "撤销时间"),
 )
@@ -33,23 +34,35 @@ NOBODY = Text(
     "尚无用户：fenceline access add 姓名 --role officer",
 )
 WHEN, BY, WHAT = Text("Time (UTC)", "时间（UTC）"), Text("By", "操作人"), Text("What", "操作")
-ACTS = {"added": Text("added", "创建"), "revoked": Text("revoked", "撤销")}
+ACTS: dict[Act, Text] = {
+    "added": Text("added", "创建"),
+    "revoked": Text("revoked", "撤销"),
+    "link": Text("sign-in link made", "生成登录链接"),
+    "passphrase": Text("passphrase set", "设置口令"),
+    "signed_in": Text("signed in", "登录"),
+    "signed_out": Text("signed out everywhere", "退出全部登录"),
+}
+ALL = Text("all", "全部")
+LINKED = Text(
+    "It signs {name} in once, within {hours:.0f} hours. Whoever has it can use it: send it to nobody else.",
+    "{name}可凭此链接登录一次，{hours:.0f}小时内有效。持有链接即可登录，请勿转发。",
+)
 
 
 app = group(
     Text(
-        """Who may use the HTTP API: one token for each user.
+        """Who may use the console and the HTTP API: one token for each user, and links to sign in to the console.
 
         viewer: reads. technician: also registers boards, gives them orders and tells of calibrations. officer: reads,
         acknowledges, comments, and closes what is resolved. admin: everything, also closes what is not, and decides on
         maintenance windows.""",
-        """HTTP 接口的访问权限：每个用户一个令牌。
+        """管理台和 HTTP 接口的访问权限：每个用户一个令牌，并可生成管理台登录链接。
 
         viewer：只读。technician：还可登记设备、下达指令、上报校准。officer：读取、确认、备注，关闭已解除的告警。
         admin：全部权限，包括关闭未解除的告警和设置维护时段。""",
     ),
     "fenceline access add officer-2 --role officer",
-    "fenceline access list",
+    "fenceline access link officer-2",
 )
 
 
@@ -58,20 +71,30 @@ app = group(
     "add",
     Text("Make a token and show it once.", "创建令牌，仅显示一次。"),
     "fenceline access add officer-2 --role officer",
-    "fenceline access add fence-crew --role technician --json",
+    "fenceline access add officer-3 --role officer --scope nanhai,shunde",
 )
 def add(
     name: Annotated[str, argument(Text("Who: small letters, digits and -.", "用户名：小写字母、数字和 -。"), "NAME")],
     role: Annotated[Role, option(Text("What they may do.", "权限。"))] = "viewer",
+    scope: Annotated[
+        str,
+        option(
+            Text(
+                "They see and do only what belongs to these districts, separated by commas.",
+                "仅可查看和处理这些区，以逗号分隔。",
+            ),
+            show_default=ALL,
+        ),
+    ] = "",
     as_json: AsJson = False,
     district: HubOf = "",
     config: Config = FENCELINE,
 ) -> None:
     """Make a token and show it once."""
     with opened(config, district) as users:
-        token = users.add(name, role, time.time(), actor())
+        token = users.add(name, role, time.time(), actor(), districts_of(scope))
     if as_json:
-        print_object({"name": name, "role": role, "token": token})
+        print_object({"name": name, "role": role, "districts": districts_of(scope), "token": token})
         return
     print(token)
     print(tell(ONCE).format(name=name), file=sys.stderr)
@@ -87,12 +110,18 @@ def add(
 def list_(as_json: AsJson = False, district: HubOf = "", config: Config = FENCELINE) -> None:
     """List the users."""
     with opened(config, district) as users:
-        rows = [(name, role, _time(made), _time(revoked)) for name, role, made, revoked in users.users()]
+        rows = [
+            (one.name, one.role, one.districts, _time(made), _time(revoked)) for one, made, revoked in users.users()
+        ]
     if as_json:
-        names = ("name", "role", "made", "revoked")
+        names = ("name", "role", "districts", "made", "revoked")
         print_list((dict(zip(names, row, strict=True)) for row in rows), "users")
     elif rows:
-        table([tell(head) for head in COLUMNS], [[cell or "-" for cell in row] for row in rows])
+        shown = [
+            (name, role, ", ".join(districts) or tell(ALL), made or "-", revoked or "-")
+            for name, role, districts, made, revoked in rows
+        ]
+        table([tell(head) for head in COLUMNS], shown)
     else:
         print(tell(NOBODY))
 
@@ -118,8 +147,46 @@ def history(as_json: AsJson = False, district: HubOf = "", config: Config = FENC
 
 @command(
     app,
+    "link",
+    Text("Make a link by which a user signs in to the console once.", "生成管理台一次性登录链接。"),
+    "fenceline access link officer-2",
+    "fenceline access link officer-2 --json",
+)
+def link(
+    name: Annotated[str, argument(Text("Who signs in.", "用户名。"), "NAME")],
+    as_json: AsJson = False,
+    district: HubOf = "",
+    config: Config = FENCELINE,
+) -> None:
+    """Make a link by which a user signs in to the console once."""
+    from hub.access.sessions import LINK_S, Sessions
+    from hub.config.districts import config_of
+    from hub.config.files import load_config
+
+    with opened(config, district) as users:
+        own = config_of(load_config(config), district)
+        address = own.console_address
+        if not address:
+            raise UserError(
+                f"{config}: [http] port = 0 serves no console; name a port there, or as [console] address the "
+                "hub that serves it"
+            )
+        secret = Sessions(users.db).make_link(name, time.time(), actor())
+    url = f"{address}/console/enter/{secret}"
+    if as_json:
+        print_object({"name": name, "link": url, "hours": LINK_S / 3600})
+        return
+    print(url)
+    print(tell(LINKED).format(name=name, hours=LINK_S / 3600), file=sys.stderr)
+
+
+@command(
+    app,
     "revoke",
-    Text("Take a user's token back; it is refused from then on.", "撤销用户的令牌，即刻失效。"),
+    Text(
+        "Take a user's access back: token, links and sessions are refused from then on.",
+        "撤销用户的权限：令牌、登录链接和已登录的浏览器即刻失效。",
+    ),
     "fenceline access revoke officer-2",
 )
 def revoke(
@@ -131,6 +198,19 @@ def revoke(
     with opened(config, district) as users:
         users.revoke(name, time.time(), actor())
     print(tell(REVOKED).format(name=name))
+
+
+def districts_of(scope: str) -> list[str]:
+    """Return the ids of districts in a text, separated by commas.
+
+    Raises:
+        UserError: one of them cannot be the id of a district.
+    """
+    found = sorted({one.strip() for one in scope.split(",")} - {""})
+    for one in found:
+        if not NAME.fullmatch(one):
+            raise UserError(f"--scope {scope}: {one!r} is no id of a district: small letters, digits and -")
+    return found
 
 
 @contextmanager

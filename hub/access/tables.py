@@ -1,4 +1,4 @@
-"""The tables of users, and of who let them in, in compliance.db."""
+"""The tables of users, of who let them in, and of their browsers, in compliance.db."""
 
 from hub.storage.database import Part
 
@@ -21,6 +21,24 @@ CREATE TRIGGER access_step_stays BEFORE UPDATE ON access_step
     BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
 CREATE TRIGGER access_step_is_kept BEFORE DELETE ON access_step
     BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END
+""",
+    """
+ALTER TABLE access ADD COLUMN districts TEXT NOT NULL DEFAULT '';  -- ids of what the user sees, with commas; empty: all
+ALTER TABLE access ADD COLUMN passphrase TEXT;  -- its Argon2id hash; null: the user has set none
+CREATE TABLE sign_in_link (       -- one-time links that nobody has used yet
+    hash TEXT PRIMARY KEY,        -- SHA-256 of the link's secret
+    name TEXT NOT NULL, ends REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE session (            -- browsers that are signed in
+    hash TEXT PRIMARY KEY,        -- SHA-256 of the cookie's secret
+    name TEXT NOT NULL,
+    made REAL NOT NULL,
+    seen REAL NOT NULL            -- to the minute
+) WITHOUT ROWID;
+CREATE INDEX session_by_name ON session (name);
+CREATE TABLE known_browser (      -- in which a user was signed in: strangers' guesses do not slow it down
+    hash TEXT PRIMARY KEY, name TEXT NOT NULL
+) WITHOUT ROWID
 """,
 )
 PART = Part("access", STEPS, before=1)

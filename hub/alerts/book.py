@@ -6,7 +6,7 @@ for itself and keeps nothing in memory, so what one writes the others see.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -74,6 +74,7 @@ class Book:
         state: str = "",
         kind: str = "",
         district: str = "",
+        districts: Collection[str] = (),
         site: str = "",
         standard: str = "",
         severity: str = "",
@@ -83,11 +84,14 @@ class Book:
     ) -> list[Alert]:
         """Return alerts, the newest first: at most `limit`, with numbers below `before`.
 
-        `state` "open" stands for all that is not over. `since`: opened then or later, Unix s.
+        `state` "open" stands for all that is not over. `districts`: of one of them; none named: of all. `since`: opened
+        then or later, Unix s.
         """
         wanted: dict[str, object] = {"district = ?": district, "site = ?": site, "standard = ?": standard}
         wanted |= {"severity = ?": severity, "kind = ?": kind, "state = ?": "" if state == "open" else state}
         tests = {test: value for test, value in wanted.items() if value}
+        if districts:
+            tests["district IN (SELECT value FROM json_each(?))"] = _json(districts)
         if since is not None:
             tests["opened >= ?"] = since
         if before is not None:
@@ -142,6 +146,11 @@ class Book:
     def events_after(self, id_: int, most: int) -> list[AlertEvent]:
         """Return the next events of all alerts behind a number, at most `most`, in their order."""
         return select(self.db, AlertEvent, "FROM alert_step WHERE id > ? ORDER BY id LIMIT ?", id_, most)
+
+    def last_events(self, alerts: Iterable[int]) -> dict[int, int]:
+        """Return the number of the newest event of each of these alerts, by the alert's number."""
+        sql = "SELECT alert, max(id) FROM alert_step WHERE alert IN (SELECT value FROM json_each(?)) GROUP BY alert"
+        return dict(self.db.execute(sql, (_json(alerts),)).fetchall())
 
     def last_event(self) -> int:
         """Return the number of the newest event, 0 when there is none."""
@@ -221,5 +230,5 @@ def of_lines(text: str) -> Text:
     return Text(en, zh or en)
 
 
-def _json(ids: Iterable[int]) -> str:
+def _json(ids: Iterable[object]) -> str:
     return json.dumps(list(ids))

@@ -1,6 +1,7 @@
 """Verdicts of packs' rules as people and programs are told of them."""
 
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
 
 from hub.alerts.book import Book
@@ -56,8 +57,10 @@ def present_ruling(one: KeptRuling, book: Book, registry: Registry, lang: Lang) 
     )
 
 
-def not_judged(db: sqlite3.Connection, lang: Lang) -> list[models.NotJudged]:
-    """Return of whom, and by which rules, nothing can be said, and why."""
+def not_judged(
+    db: sqlite3.Connection, lang: Lang, sees: Callable[[str], bool] = lambda _district: True
+) -> list[models.NotJudged]:
+    """Return of whom, and by which rules, nothing can be said, and why; `sees`: whether somebody may see a district."""
     found = [
         models.NotJudged(
             subject_kind=kind,
@@ -67,7 +70,8 @@ def not_judged(db: sqlite3.Connection, lang: Lang) -> list[models.NotJudged]:
                 "nothing was ever heard of it: no source speaks for it", "从未收到其数据：没有对应的数据来源"
             ).into(lang),
         )
-        for kind, subject in unheard(db)
+        for kind, subject, district in unheard(db)
+        if sees(district)
     ]
     for rule in domains.rules().values():
         try:

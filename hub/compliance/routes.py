@@ -1,5 +1,6 @@
 """The HTTP API of verdicts: /api/v1/verdicts. Every request carries a user's token."""
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -8,14 +9,15 @@ from typing import Annotated, get_args
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import AwareDatetime
 
-from hub.access.caller import Gate, User
+from hub.access.caller import Gate
+from hub.access.tokens import User
 from hub.alerts.book import Book
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance import models
 from hub.compliance.present import not_judged, present_ruling
 from hub.compliance.rule_table import RuleTable
 from hub.compliance.tables import PART
-from hub.compliance.verdicts import KeptVerdict, VerdictTable
+from hub.compliance.verdicts import IN_DISTRICTS, KeptVerdict, VerdictTable
 from hub.config.files import Config
 from hub.desk.listing import neat
 from hub.desk.routes import MOST, Cursor, Short
@@ -39,7 +41,7 @@ def verdict_router(
     @router.get("/verdicts", tags=["verdicts"], summary="List verdicts, the newest first")
     def list_verdicts(
         response: Response,
-        _user: Annotated[User, Depends(gate.needs("viewer"))],
+        user: Annotated[User, Depends(gate.needs("viewer"))],
         accept_language: Annotated[str | None, Header()] = None,
         district: Short = "",
         site: Short = "",
@@ -56,6 +58,7 @@ def verdict_router(
         with closing(open_compliance(config.data / COMPLIANCE, ALERTS, PART)) as db:
             found = VerdictTable(db).search(
                 district=district,
+                districts=user.districts,
                 site=site,
                 device=board,
                 rule=rule,
@@ -73,7 +76,7 @@ def verdict_router(
     @router.get("/rule-verdicts", tags=["verdicts"], summary="List verdicts of packs' rules, the newest first")
     def list_rule_verdicts(
         response: Response,
-        _user: Annotated[User, Depends(gate.needs("viewer"))],
+        user: Annotated[User, Depends(gate.needs("viewer"))],
         accept_language: Annotated[str | None, Header()] = None,
         district: Short = "",
         site: Short = "",
@@ -91,11 +94,12 @@ def verdict_router(
         asked = {"district": district, "site": site, "subject": subject, "rule": rule, "outcome": outcome}
         tests: list[tuple[str, object]] = [(f"{name} = ?", value) for name, value in asked.items() if value]
         tests += [(f"start {sign} ?", t.timestamp()) for sign, t in ((">=", since), ("<", until)) if t is not None]
+        tests += [(IN_DISTRICTS, json.dumps(user.districts))] if user.districts else []
         with closing(open_compliance(config.data / COMPLIANCE, ALERTS, PART)) as db:
             found = RuleTable(db).search(tests=tests, before=cursor, limit=limit + 1)
             book = Book(db, clock)
             shown = [present_ruling(one, book, registry(), lang) for one in found[:limit]]
-            silent = not_judged(db, lang)
+            silent = not_judged(db, lang, user.sees)
         return models.RuleVerdicts(
             verdicts=shown, not_judged=silent, cursor=shown[-1].id if len(found) > limit else None
         )

@@ -116,8 +116,6 @@ class RuleTable:
         return select(self._db, KeptRuling, f"FROM rule_verdict WHERE {where} ORDER BY id DESC LIMIT ?", *values, limit)
 
 
-def unheard(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return kind and id of those whom rules watch and of whom nothing was ever heard."""
-    return [
-        (kind, id_) for kind, id_ in db.execute("SELECT kind, id FROM rule_subject WHERE heard IS NULL ORDER BY 1, 2")
-    ]
+def unheard(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """Return kind, id and district of those whom rules watch and of whom nothing was ever heard."""
+    return db.execute("SELECT kind, id, district FROM rule_subject WHERE heard IS NULL ORDER BY 1, 2").fetchall()

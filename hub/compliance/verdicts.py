@@ -1,6 +1,8 @@
 """The verdicts as they are kept: added by judging, never changed, and read by the HTTP API and the reports."""
 
+import json
 import sqlite3
+from collections.abc import Collection
 
 import msgspec
 
@@ -17,6 +19,9 @@ FROM (SELECT start, end, outcome, grade, value, valid_share, max(revision) FROM 
     WHERE device = ? AND rule = ? AND site = ? AND start >= ? AND start < ? GROUP BY start)
 """
 # Of a window's verdicts, the one with the highest revision counts: SQLite takes the other columns from its row, too.
+
+
+IN_DISTRICTS = "district IN (SELECT value FROM json_each(?))"
 
 
 class KeptVerdict(msgspec.Struct, kw_only=True):
@@ -123,6 +128,7 @@ class VerdictTable:
         self,
         *,
         district: str = "",
+        districts: Collection[str] = (),
         site: str = "",
         device: str = "",
         rule: str = "",
@@ -134,10 +140,12 @@ class VerdictTable:
     ) -> list[KeptVerdict]:
         """Return verdicts, the newest first: at most `limit`, with numbers below `before`.
 
-        `since`, `until`: on windows that start then or later, and before (Unix s).
+        `districts`: of one of them; none named: of all. `since`, `until`: on windows that start then or later, and
+        before (Unix s).
         """
         wanted: dict[str, object] = {"district = ?": district, "site = ?": site, "device = ?": device, "rule = ?": rule}
         wanted |= {"outcome = ?": outcome, "start >= ?": since, "start < ?": until, "id < ?": before}
+        wanted |= {IN_DISTRICTS: json.dumps(list(districts)) if districts else ""}
         tests = {test: value for test, value in wanted.items() if value}
         where = " AND ".join(tests) or "1"
         return select(
@@ -157,6 +165,42 @@ class VerdictTable:
             "FROM verdict JOIN (SELECT device, rule, max(start) AS start FROM verdict GROUP BY device, rule) "
             "USING (device, rule, start) WHERE binding = 'binds' ORDER BY id",
         )
+
+    def latest_of(self, sites: Collection[str], since: float) -> list[tuple[str, str, str]]:
+        """Return site, outcome and grade of the newest windows of each rule at each board of these sites.
+
+        Only of windows that begin at `since` (Unix s) or later.
+        """
+        rows = self._db.execute(
+            "SELECT v.site, v.outcome, v.grade, max(v.start + v.revision * 1e-6) FROM json_each(?) s "
+            "CROSS JOIN verdict v ON v.site = s.value AND v.start >= ? "
+            "WHERE v.binding = 'binds' GROUP BY v.site, v.device, v.rule",
+            (json.dumps(list(sites)), since),
+        )
+        return [(site, outcome, grade) for site, outcome, grade, _ in rows]
+
+    def newest_of(self, site: str, since: float) -> list[KeptVerdict]:
+        """Return the newest verdict of each rule at each board of a site, on windows that begin at `since` or later."""
+        return select(
+            self._db,
+            KeptVerdict,
+            "FROM verdict WHERE id IN (SELECT id FROM (SELECT id, max(start + revision * 1e-6) FROM verdict "
+            "WHERE site = ? AND start >= ? GROUP BY device, rule)) ORDER BY device, rule",
+            site,
+            since,
+        )
+
+    def hours_of(self, site: str, since: float) -> list[tuple[int, str, str]]:
+        """Return what was judged at a site: start of a window (Unix s), outcome and grade; each once.
+
+        Of each window as it was judged last; only of those that begin at `since` or later.
+        """
+        return self._db.execute(
+            "SELECT DISTINCT start, outcome, grade FROM (SELECT start, outcome, grade, max(revision) FROM verdict "
+            "WHERE site = ? AND start >= ? AND binding = 'binds' GROUP BY device, rule, start) "
+            "ORDER BY start",
+            (site, since),
+        ).fetchall()
 
     def last(self) -> int:
         """Return the number of the newest verdict, 0 when there is none."""

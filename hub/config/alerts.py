@@ -49,7 +49,8 @@ class Alerting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest_above: Annotated[int, msgspec.Meta(ge=1)] = 10
     """More messages than this for one recipient within a minute become one message with a table."""
     link: str = ""
-    """Where a message leads; ``{site}``, ``{device}``, ``{district}`` and ``{alert}`` in it are filled in."""
+    """Where a message leads; empty: to the alert's page in the console. ``{site}``,
+    ``{device}``, ``{district}`` and ``{alert}`` in it are filled in."""
 
     def __post_init__(self) -> None:
         """Refuse a link that cannot be filled in."""

@@ -25,3 +25,8 @@ def of_districts(config: Config) -> list[Config]:
         )
         for i, district in enumerate(config.districts)
     ]
+
+
+def config_of(config: Config, district: str = "") -> Config:
+    """Return the configuration of a district's own hub (empty: of the only hub there is)."""
+    return next((one for one in of_districts(config) if one.districts == (district,)), config)

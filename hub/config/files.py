@@ -115,6 +115,21 @@ class Hj212(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("ca needs certificate and key: without TLS no station can show a certificate")
 
 
+class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pages for officers, inspectors and technicians, at /console of the HTTP interface."""
+
+    address: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s/?#]+)?\Z")] = ""
+    """How people reach it: "https://fenceline.example.gov.cn", with ``{district}`` where districts have hubs of their
+    own. Links in messages lead there; with https, cookies go over TLS alone. Empty: where [http] listens."""
+
+    def __post_init__(self) -> None:
+        """Refuse an address that cannot be filled in."""
+        try:
+            self.address.format(district="district")
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise ValueError(f"address = {self.address!r}: expected only {{district}} in braces") from None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``fenceline.toml``. Paths are relative to the file."""
 
@@ -135,6 +150,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep: Keep = Keep()
     http: Http = Http()
     hj212: Hj212 = Hj212()
+    console: Console = Console()
     alerts: Alerting = Alerting()
     recipients: tuple[Recipient, ...] = msgspec.field(default=(), name="recipient")
 
@@ -144,6 +160,23 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"recipient {name!r} stands there twice; give each a name of its own")
+
+    @property
+    def console_address(self) -> str:
+        """How people reach the console, without a slash at the end; empty: nobody serves it."""
+        if self.console.address:
+            return self.console.address.format(district="-".join(self.districts))
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http.host, self.http.host)  # noqa: S104 - what listens
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{self.http.port}" if self.http.port else ""
+
+    @property
+    def alerting(self) -> Alerting:
+        """What is said of alerts, with a link to the console where none is named."""
+        address = self.console_address
+        if self.alerts.link or not address:
+            return self.alerts
+        return msgspec.structs.replace(self.alerts, link=f"{address}/console/alerts/{{alert}}")
 
 
 def load_config(path: Path) -> Config:

@@ -92,7 +92,7 @@ class Presenter:
             notifications=[
                 models.Told(**self.same(one, models.Told)) for one in notifications_of(desk.book.db, alert.id)
             ],
-            link=self._config.alerts.link_to(alert.site, alert.device, alert.district, alert.id),
+            link=self._config.alerting.link_to(alert.site, alert.device, alert.district, alert.id),
         )
 
     def windows(self, alert: Alert, desk: Desk) -> list[tuple[models.JudgedWindow, str]]:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Response, status
 from pydantic import AwareDatetime
 
-from hub.access.caller import Gate, User
-from hub.access.tokens import Role
+from hub.access.caller import Gate
+from hub.access.tokens import Role, User
 from hub.alerts.maintenance import check_place
 from hub.alerts.states import Kind, StateAsked
 from hub.alerts.tables import PART
@@ -23,6 +23,7 @@ from hub.http.problems import ProblemRoute, RequestError, language
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from schemas import Limit, Quantity, Standard
+from schemas.language import Text
 
 MOST = 500
 """Alerts or verdicts on one page at most."""
@@ -76,7 +77,9 @@ def alert_router(
             response.headers["Content-Language"] = lang.value
             response.headers["Cache-Control"] = "no-store"
             with closing(open_compliance(config.data / COMPLIANCE, PART)) as db:
-                yield Caller(user, Desk(db, clock), Presenter(config, registry(), catalogue, quantities, lang))
+                yield Caller(
+                    user, Desk(db, clock, user.districts), Presenter(config, registry(), catalogue, quantities, lang)
+                )
 
         return caller
 
@@ -104,6 +107,7 @@ def _alerts(router: APIRouter, viewer: Any, officer: Any) -> None:
             state=state or "",
             kind=kind or "",
             district=district,
+            districts=caller.user.districts,
             site=site,
             standard=standard,
             severity=severity or "",
@@ -165,7 +169,8 @@ def _alerts(router: APIRouter, viewer: Any, officer: Any) -> None:
 def _maintenance(router: APIRouter, viewer: Any, admin: Any, registry: Callable[[], Registry]) -> None:
     @router.get("/maintenance", tags=["maintenance"], summary="List the maintenance windows that are not over")
     def list_maintenance(caller: Annotated[Caller, viewer]) -> list[models.Maintenance]:
-        return [caller.present.maintenance(row) for row in caller.desk.maintenance.coming()]
+        sees = in_scope(caller.user, registry())
+        return [caller.present.maintenance(row) for row in caller.desk.maintenance.coming() if sees(row.site)]
 
     @router.post(
         "/maintenance",
@@ -174,7 +179,7 @@ def _maintenance(router: APIRouter, viewer: Any, admin: Any, registry: Callable[
         summary="Tell nobody of what happens at a site for a while; it stays on record",
     )
     def add_maintenance(caller: Annotated[Caller, admin], wanted: models.MaintenanceWanted) -> models.Maintenance:
-        check_place(registry(), wanted.site, wanted.board)
+        check_place(registry().owned(caller.user.districts), wanted.site, wanted.board)
         begins, ends = wanted.from_.timestamp(), wanted.to.timestamp()
         row = caller.desk.maintenance.add(wanted.site, wanted.board, begins, ends, wanted.reason, caller.user.name)
         return caller.present.maintenance(row)
@@ -187,7 +192,20 @@ def _maintenance(router: APIRouter, viewer: Any, admin: Any, registry: Callable[
         responses=answers(404),
     )
     def remove_maintenance(caller: Annotated[Caller, admin], id: Id) -> None:  # noqa: A002
+        window = caller.desk.maintenance.find(id)
+        if window is None or not in_scope(caller.user, registry())(window.site):
+            raise DeskError("id", Text(f"there is no maintenance window {id}", f"没有维护时段{id}"), 404)
         caller.desk.maintenance.remove(id, caller.user.name)
+
+
+def in_scope(user: User, registry: Registry) -> Callable[[str], bool]:
+    """Return what tells whether the user sees a site; one that is not registered only who sees all."""
+
+    def sees(site: str) -> bool:
+        found = registry.sites.get(site)
+        return user.sees(found.district if found else "")
+
+    return sees
 
 
 def _text(remark: models.Remark | None) -> str:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.access.caller import Gate, User
+from hub.access.caller import Gate
+from hub.access.tokens import User
 from hub.config.files import Config, ConfigError
 from hub.field.book import FieldBook
 from hub.field.tables import FILE, STEPS
@@ -21,7 +22,7 @@ from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, RequestError
 from hub.registry.check import EntryError
 from hub.registry.edit import editing
-from hub.registry.live import load_registry
+from hub.registry.live import load_entries, load_registry
 from hub.storage.database import open_database, transaction
 from schemas.language import Text
 
@@ -76,7 +77,7 @@ def board_router(config: Config, clock: Callable[[], float], gate: Gate) -> APIR
     @router.put(
         "/boards/{id}",
         summary="Register a board, or tell what a technician did at it; idempotent",
-        responses=answers(409),
+        responses=answers(404, 409),
     )
     def register(
         id: Id,  # noqa: A002
@@ -84,6 +85,7 @@ def board_router(config: Config, clock: Callable[[], float], gate: Gate) -> APIR
         sender: Annotated[User, technician],
         entries: Annotated[FieldBook, Depends(book)],
     ) -> BoardRegistered:
+        _refuse_foreign(config, sender, id, told.site)
         registered, changed = _register(config, id, told)
         now = clock()
         done = BoardRegistered(
@@ -96,16 +98,28 @@ def board_router(config: Config, clock: Callable[[], float], gate: Gate) -> APIR
         log.info("board %s: told by %s: %s", id, sender.name, done.model_dump(exclude={"board"}))
         return done
 
-    @router.get("/boards/{id}/{kind}s", summary="List the calibrations or repairs of a board")
+    @router.get("/boards/{id}/{kind}s", summary="List the calibrations or repairs of a board", responses=answers(404))
     def list_entries(
         id: Id,  # noqa: A002
         kind: Literal["calibration", "repair"],
-        _caller: Annotated[User, viewer],
+        caller: Annotated[User, viewer],
         entries: Annotated[FieldBook, Depends(book)],
     ) -> list[dict[str, Any]]:
+        _refuse_foreign(config, caller, id)
         return entries.of(id, kind)
 
     return router
+
+
+def _refuse_foreign(config: Config, user: User, board: str, site: str = "") -> None:
+    """Refuse what belongs to a district that does not concern the user, as if it were not there."""
+    if not user.districts:
+        return
+    entries = load_entries(config)
+    known = entries.boards.get(board)
+    for id_ in {site or (known.site if known else ""), known.site if known else site}:
+        if id_ not in entries.sites or not user.sees(entries.sites[id_].district):
+            raise _refused(404, "site", f"there is no board {board!r} or site here", f"没有设备{board!r}或其站点")
 
 
 def _register(config: Config, board: str, told: BoardTold) -> tuple[bool, list[str]]:

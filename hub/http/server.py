@@ -196,7 +196,7 @@ class Server:
     def start(self) -> None:
         """Begin to answer; returns at once. The socket listens already, so nobody is turned away meanwhile."""
         self._thread.start()
-        log.info("http: http://%s:%d/healthz, /readyz, /metrics, /api/v1", self.host, self.port)
+        log.info("http: http://%s:%d/console, /healthz, /readyz, /metrics, /api/v1", self.host, self.port)
 
     def stop(self) -> None:
         """Answer what has been asked, at most 2 s long, and give the port back."""

@@ -135,7 +135,7 @@ class Notifier(threading.Thread):
         super().__init__(name="notify", daemon=True)
         self._file = config.data / COMPLIANCE
         self._db = open_compliance(self._file, ALERTS, PART)
-        self._settings = config.alerts
+        self._settings = config.alerting
         self._registry = registry
         self._recipients = recipients(config)
         self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above)

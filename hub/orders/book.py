@@ -15,7 +15,7 @@ board's clock (edge/rising.py). The hub builds on that:
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -157,7 +157,7 @@ class OrderBook:
         """
         found = self._orders("WHERE id = ?", (id_,))
         if not found:
-            raise OrderError(Text(f"there is no order {id_}", f"没有指令{id_}"), "id", 404)
+            raise no_order(id_)
         return found[0]
 
     def steps(self, id_: int) -> list[Step]:
@@ -171,16 +171,29 @@ class OrderBook:
         self,
         device: str = "",
         district: str = "",
+        districts: Sequence[str] = (),
         *,
         only_open: bool = False,
         before: int | None = None,
         most: int = 50,
     ) -> list[Order]:
-        """Return orders, the newest first. `before`: only those with a lower number."""
+        """Return orders, the newest first.
+
+        `districts`: only theirs; none named: of all. `before`: only those with a lower number.
+        """
         return self._orders(
-            "WHERE :device IN ('', device) AND :district IN ('', district) AND (:before IS NULL OR id < :before) "
+            "WHERE :device IN ('', device) AND :district IN ('', district) "
+            "AND (:all OR district IN (SELECT value FROM json_each(:districts))) AND (:before IS NULL OR id < :before) "
             "AND (NOT :open OR state IN ('waiting', 'sent')) ORDER BY id DESC LIMIT :most",
-            {"device": device, "district": district, "open": only_open, "before": before, "most": most},
+            {
+                "device": device,
+                "district": district,
+                "all": not districts,
+                "districts": json.dumps(list(districts)),
+                "open": only_open,
+                "before": before,
+                "most": most,
+            },
         )
 
     def expire(self, now: float) -> None:
@@ -274,3 +287,8 @@ class OrderBook:
     def _orders(self, where: str, values: Any = ()) -> list[Order]:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM board_order {where}", values)  # noqa: S608 - names of columns
         return [Order(*row) for row in rows]
+
+
+def no_order(id_: int) -> OrderError:
+    """Return what is said of an order that is not there, or is none of somebody's business."""
+    return OrderError(Text(f"there is no order {id_}", f"没有指令{id_}"), "id", 404)

@@ -7,17 +7,19 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.access.caller import Gate, User
+from hub.access.caller import Gate
+from hub.access.tokens import User
 from hub.config.files import Config
 from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, RequestError
 from hub.orders import desk
-from hub.orders.book import LONGEST, SHORTEST, OrderBook, State
+from hub.orders.book import LONGEST, SHORTEST, OrderBook, State, no_order
 from hub.orders.desired import DesiredBook, Place
 from hub.orders.kinds import OrderError, What
 from hub.orders.tables import PART
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
+from schemas.language import Text
 
 Short = Annotated[str, Query(max_length=100)]
 
@@ -163,13 +165,14 @@ def order_router(config: Config, registry: Callable[[], Registry], clock: Callab
     def give(asked: OrderAsked, user: Annotated[User, technician], orders: Book) -> OrderShown:
         settings = asked.model_dump(exclude={"device", "what", "reason", "expires_in"}, exclude_none=True)
         now, current = clock(), registry()
+        _refuse_foreign(user, current, "board", asked.device)
         lives = float(asked.expires_in)
         order = desk.give(orders, current, asked.device, asked.what, settings, user.name, asked.reason, now, lives)
         return OrderShown(**desk.shown(order, current.zone))
 
     @router.get("/orders", summary="List orders, the newest first")
     def list_orders(
-        _user: Annotated[User, viewer],
+        user: Annotated[User, viewer],
         orders: Book,
         board: Short = "",
         district: Short = "",
@@ -177,7 +180,7 @@ def order_router(config: Config, registry: Callable[[], Registry], clock: Callab
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
         cursor: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="of the page before")] = None,
     ) -> Orders:
-        found = orders.search(board, district, only_open=only_open, before=cursor, most=limit + 1)
+        found = orders.search(board, district, user.districts, only_open=only_open, before=cursor, most=limit + 1)
         zone = registry().zone
         page = [OrderShown(**desk.shown(order, zone)) for order in found[:limit]]
         return Orders(orders=page, cursor=page[-1].id if len(found) > limit else None)
@@ -185,10 +188,12 @@ def order_router(config: Config, registry: Callable[[], Registry], clock: Callab
     @router.get("/orders/{id}", summary="Show an order with its audit trail", responses=answers(404))
     def show(
         id: Annotated[int, Path(ge=1, le=2**63 - 1)],  # noqa: A002
-        _user: Annotated[User, viewer],
+        user: Annotated[User, viewer],
         orders: Book,
     ) -> OrderDetail:
         order, zone = orders.get(id), registry().zone
+        if not user.sees(order.district):
+            raise no_order(id)
         steps = [OrderStep(**desk.shown_step(step, zone)) for step in orders.steps(id)]
         return OrderDetail(**desk.shown(order, zone), steps=steps)
 
@@ -212,6 +217,7 @@ def _configurations(
     Book = Annotated[DesiredBook, Depends(book)]  # noqa: N806 - a type
 
     def change(place: Place, name: str, asked: DesiredAsked, user: User, desired: DesiredBook) -> dict[str, Any]:
+        _refuse_foreign(user, registry(), place, name)
         changes = asked.model_dump(exclude={"reason"}, exclude_unset=True)
         return desired.set(registry(), place, name, changes, user.name, asked.reason, clock())
 
@@ -249,9 +255,10 @@ def _configurations(
     )
     def show_board(
         id: Id,  # noqa: A002
-        _user: Annotated[User, viewer],
+        user: Annotated[User, viewer],
         desired: Book,
     ) -> DesiredShown:
+        _refuse_foreign(user, registry(), "board", id)
         return DesiredShown(**desk.shown_desired(desired, registry(), id))
 
     @router.get(
@@ -261,7 +268,16 @@ def _configurations(
     )
     def history(
         id: Id,  # noqa: A002
-        _user: Annotated[User, viewer],
+        user: Annotated[User, viewer],
         desired: Book,
     ) -> list[DesiredEdition]:
+        _refuse_foreign(user, registry(), "board", id)
         return [DesiredEdition(**one) for one in desk.shown_history(desired, registry(), id)]
+
+
+def _refuse_foreign(user: User, registry: Registry, place: Place, name: str) -> None:
+    """Refuse what belongs to a district that does not concern the user, as if it were not there."""
+    board = registry.boards.get(name)
+    site = registry.sites.get(name if place == "site" else board.site if board else "")
+    if user.districts and (site is None or not user.sees(site.district)):
+        raise OrderError(Text(f"{place} {name!r} is not in the registry", f"登记册中没有{name!r}"), place, 404)

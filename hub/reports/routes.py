@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from hub.access.caller import Gate, User
+from hub.access.caller import Gate
+from hub.access.tokens import User
 from hub.config.files import Config
 from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, RequestError
@@ -53,12 +54,12 @@ class Noises(BaseModel):
 
 def noise_router(config: Config, registry: Callable[[], Registry], gate: Gate) -> APIRouter:
     """Return the API as a part of the hub's HTTP server; `registry` gives the registry as it is now."""
-    router = APIRouter(prefix="/api/v1", route_class=ProblemRoute, responses=answers(*EVERY))
+    router = APIRouter(prefix="/api/v1", route_class=ProblemRoute, responses=answers(*EVERY, 404))
 
     @router.get("/noise", tags=["noise"], summary="Tell statistics of noise over any whole 10 minutes of the last days")
     def list_noise(
         response: Response,
-        _user: Annotated[User, Depends(gate.needs("viewer"))],
+        user: Annotated[User, Depends(gate.needs("viewer"))],
         since: Annotated[AwareDatetime, Query(description="a multiple of 10 minutes")],
         until: Annotated[AwareDatetime, Query(description="likewise")],
         site: Id = "",
@@ -71,7 +72,12 @@ def noise_router(config: Config, registry: Callable[[], Registry], gate: Gate) -
         response.headers["Cache-Control"] = "no-store"
         if not site and not board:
             raise RequestError(422, Text("site or board: expected one of them", "应指定site或board"), "site")
-        local = LocalTime(registry().zone)
+        known = registry()
+        if user.districts:
+            own, sender = known.owned(user.districts), known.sender(board)
+            if (site and site not in own.sites) or (board and (sender is None or sender.site not in own.sites)):
+                raise RequestError(404, Text("there is no such site or board", "没有该站点或设备"), "site")
+        local = LocalTime(known.zone)
         # Half a second more or less is no multiple of 10 minutes either.
         span = Window(
             *(int(t) if t == int(t) else int(t) // 60 * 60 + 1 for t in (since.timestamp(), until.timestamp()))

@@ -10,6 +10,7 @@ from hub.access.caller import Gate
 from hub.alerts.book import Book
 from hub.compliance.routes import verdict_router
 from hub.config.files import Config
+from hub.console.router import Console
 from hub.desk.routes import alert_router
 from hub.field.routes import board_router
 from hub.health.metrics import HEARD_WITHIN, Metrics, Observation, Progress
@@ -115,6 +116,8 @@ class Hub:
             noise_router(config, lambda: self._registry.current, gate),
             order_router(config, lambda: self._registry.current, self._time.now, gate),
         ]
+        self._console = Console(config, lambda: self._registry.current, limits, quantities, self._time.now)
+        routers.append(self._console.router)
         self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
 
     def start(self) -> None:
@@ -131,6 +134,7 @@ class Hub:
     def stop(self) -> None:
         """Stop in the order of the flow; what is not committed yet, the broker and the boards still have."""
         if self._server:
+            self._console.close()
             self._server.stop()
         self._orders.stop()
         self._orders.join()

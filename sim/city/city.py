@@ -1,6 +1,7 @@
 """The simulated city: its sites and boards, and the files that the hub and the boards are started with."""
 
 import json
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,18 +127,22 @@ def board_config(
 
 
 def write_hub(
-    folder: Path, sites: Sequence[CitySite], broker_port: int, store: str = "sqlite", speed: float = 1
+    folder: Path,
+    sites: Sequence[CitySite],
+    broker_port: int,
+    store: str = "sqlite",
+    speed: float = 1,
+    http_port: int = 0,
 ) -> dict[str, str]:
     """Write the hub's configuration, registry and keys into `folder`; return the boards' keys (hexadecimal) by id.
 
     `speed`: of the simulated clock. What a process needs to start and to catch up does not get faster with it, so the
-    alerts about the network itself wait as many minutes more as pass in a real one.
+    alerts about the network itself wait as many minutes more as pass in a real one. `http_port`: 0: no console.
     """
     keys = {board.id: secrets.token_hex(32) for board in boards(sites)}
     (folder / "fenceline.toml").write_text(
         f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
-        # No HTTP: several cities may run on one machine at once.
-        f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = 0\n\n"
+        f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = {http_port}\n\n"
         # The night's alerts are to end before whoever watches has gone.
         f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\n"
         f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
@@ -150,6 +155,7 @@ def write_hub(
             f'\n[[site]]\nid = "{site.id}"\ndistrict = "{site.district}"\nkind = "{site.kind}"\n'
             f'en = "{site.en}"\nzh = "{site.zh}"\n'
             f"background = [{', '.join(QUIET)}]\n"
+            f"position = {list(position_of(site, sites))}\n"
             f"properties = {{{properties}}}\n"
         )
         if site.zone_class:
@@ -161,6 +167,17 @@ def write_hub(
     path.touch(mode=0o600)
     path.write_text("".join(f'{id_} = "{key}"\n' for id_, key in keys.items()), "utf-8")
     return keys
+
+
+def position_of(site: CitySite, sites: Sequence[CitySite]) -> tuple[float, float]:
+    """Return where a simulated site lies: each district around a centre of its own. Latitude and longitude, WGS-84."""
+    districts = sorted({one.district for one in sites})
+    around = [one.id for one in sites if one.district == site.district]
+    turn = 2 * math.pi * districts.index(site.district) / len(districts)
+    step = 2 * math.pi * around.index(site.id) / len(around) + turn
+    north = 31.23 + 0.06 * math.sin(turn) + 0.02 * math.sin(step)
+    east = 121.47 + 0.08 * math.cos(turn) + 0.027 * math.cos(step)
+    return round(north, 5), round(east, 5)
 
 
 def write_board(folder: Path, config: dict[str, object], key: str) -> None:

@@ -138,6 +138,7 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
     console = Console(stderr=False)
     async with city(plan) as demo:
         view = DemoView(demo, name, lang)
+        print("\n".join(_web(demo)), flush=True)
         deadline = None if seconds is None else time.monotonic() + seconds
         if live:
             await _show_live(view, demo, console, stop, deadline)
@@ -160,6 +161,18 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         "alerts": n.alerts,
         "seconds": elapsed(began),
     }
+
+
+def _web(demo: Demo) -> list[str]:
+    """Return where to look at the city in a browser; each link signs in once."""
+    said = {
+        "viewer": Text("as an inspector", "以检查员身份登录"),
+        "officer": Text("as an officer", "以执法人员身份登录"),
+        "technician": Text("as a technician", "以技术人员身份登录"),
+        "admin": Text("as an admin", "以管理员身份登录"),
+    }
+    links = [f"  {link}  {tell(said[role])}" for role, link in demo.links.items()]
+    return [f"{tell(Text('In a browser', '浏览器'))}: {demo.console}", *links, ""]
 
 
 def _next(keep: Path | None, *, real: bool) -> list[str]:

@@ -16,6 +16,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.access.sessions import Sessions
+from hub.access.tables import PART as ACCESS
+from hub.access.tokens import Access, Role
+from hub.config.files import Http
+from hub.storage.compliance_file import COMPLIANCE, open_compliance
+from hub.storage.database import transaction
 from schemas.errors import UserError
 from schemas.generate import board_package
 from sim.city.account import made_count, read_only
@@ -29,6 +35,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SEND_S = 150
 """How long boards may take at the end to send what they hold [s]: a board whose broker owes it an answer begins anew
 after twice its keep-alive time, which takes 60 to 70 s, and then sends all of it."""
+USERS: dict[Role, str] = {
+    "viewer": "inspector-1",
+    "officer": "officer-1",
+    "technician": "technician-1",
+    "admin": "admin-1",
+}
+"""Who may sign in to the demo's console."""
 HEAP = "512k"  # of a MicroPython board; objects of a 64-bit build are twice as large as on the chip
 
 
@@ -52,6 +65,10 @@ class Demo:
         self.boards = boards(self.sites)
         self.data = plan.folder / "data"
         self._code = ROOT
+        self.console = ""
+        """Where people see the city in a browser."""
+        self.links: dict[Role, str] = {}
+        """By role, how one who has it signs in there once."""
         self._lines: list[SerialLine] = []
         self._agents: list[asyncio.subprocess.Process] = []
         self._hub: asyncio.subprocess.Process | None = None
@@ -72,7 +89,8 @@ class Demo:
         port = plan.port or free_port()
         self._broker = await self._python("broker", "-m", "sim.city.broker", str(port))
         await self._until(lambda: _answers(port), "broker")
-        keys = write_hub(plan.folder, self.sites, port, speed=clock.speed)
+        web = _console_port()
+        keys = write_hub(plan.folder, self.sites, port, speed=clock.speed, http_port=web)
         config = plan.folder / "fenceline.toml"
         moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
         self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), *moment)
@@ -88,6 +106,8 @@ class Demo:
                 plan.folder / board.id, board_config(board, lines, clock, port, interval, period), keys[board.id]
             )
             self._agents.append(await self._agent(board))
+        self.console = f"http://127.0.0.1:{web}/console"
+        self.links = {role: f"{self.console}/enter/{secret}" for role, secret in self._let_in().items()}
 
     async def finish(self) -> None:
         """Let the boards stop measuring, and return when what they made has reached the series store."""
@@ -112,6 +132,15 @@ class Demo:
                     await process.wait()
         for line in self._lines:
             await line.stop()
+
+    def _let_in(self) -> dict[Role, str]:
+        """Let in one user of each role; return the secrets of their links."""
+        with contextlib.closing(open_compliance(self.data / COMPLIANCE, ACCESS)) as db, transaction(db):
+            now, secrets = time.time(), {}
+            for role, name in USERS.items():
+                Access(db).add(name, role, now, "demo")
+                secrets[role] = Sessions(db).make_link(name, now, "demo")
+        return secrets
 
     def made(self) -> int:
         """Return how many records the boards have made so far."""
@@ -202,6 +231,15 @@ def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
+
+
+def _console_port() -> int:
+    """Return the port that a hub's console has; one that is free where another hub has taken it."""
+    try:
+        check_port(Http().port)
+    except UserError:
+        return free_port()
+    return Http().port
 
 
 def check_port(port: int) -> None:

@@ -193,6 +193,16 @@ def test_an_officer_reaches_the_real_hub_with_a_token(tmp_path, free_port):
         status, answer = proxy.ask("/api/v1/alerts", {"Authorization": f"Bearer {token}"})
         assert status == 200, answer
         assert json.loads(answer)["alerts"] == []
+        assert proxy.ask("/console/today")[0] == 303, "the console passes, too, and asks who it is"
+        linked = subprocess.run(
+            [FENCELINE, "access", "link", "officer-2", "--json"], check=True, capture_output=True, text=True, **told
+        )
+        path = json.loads(linked.stdout)["link"].partition(str(port))[2]
+        status, answer = proxy.ask(path)
+        assert status == 200
+        assert b"officer-2" in (answer if isinstance(answer, bytes) else answer.encode())
+        assert "/console/enter/-" in proxy.log()
+        assert path not in proxy.log(), "a link that nobody has used yet stands in no log"
     finally:
         hub.terminate()
         hub.wait(60)

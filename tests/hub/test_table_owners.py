@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 OWNERS = {
-    "access": {"access", "access_step"},
+    "access": {"access", "access_step", "known_browser", "session", "sign_in_link"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
     | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},

@@ -19,7 +19,7 @@ from hub.http.server import Server, make_app
 from hub.orders.routes import order_router
 from hub.reports.routes import noise_router
 from hub.storage.compliance_file import open_compliance
-from tests.hub.alerting import write_files
+from tests.hub.alerting import AlertCity, write_files
 from tests.hub.helpers import CITY, LIMITS, QUANTITIES
 from tests.hub.http.test_http import Hub
 
@@ -74,3 +74,48 @@ def test_the_role_decides_in_every_router(api):
     ]
     assert [one.status_code for one in answers] == [403] * 4
     assert all("officer-1 is viewer" in one.json()["detail"] for one in answers)
+
+
+def test_a_user_of_some_districts_sees_and_does_nothing_in_the_others(api, tmp_path, monkeypatch):
+    db = open_compliance(tmp_path / "data" / "compliance.db", PART)
+    with closing(db):
+        tokens = {
+            district: Access(db).add(f"{district}-{role}", role, time.time(), "root", [district])
+            for district, role in (("north", "admin"), ("south", "technician"))
+        }
+    with AlertCity(tmp_path / "data", now=time.time()) as city:
+        city.judge(74.0, start=int(city.now) - 1300)  # at the tower, which is in the district north
+
+    def ask(district, method, path, **more):
+        headers = {"authorization": f"Bearer {tokens[district]}"}
+        monkeypatch.setattr(Rate, "wait", lambda *_: 0.0)  # what is counted is tested above
+        return api.request(method, path, headers=headers, **more)
+
+    begin, end = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + s)) for s in (60, 3600))
+    window = {"site": "tower", "from": begin, "to": end, "reason": "works"}
+    made = ask("north", "POST", "maintenance", json=window)
+    assert made.status_code == 201
+    assert ask("north", "POST", "maintenance", json=window | {"site": "mill"}).status_code == 422
+    reads = {"alerts/1": 404, "alerts/1/messages": 404, "boards/fence-1/repairs": 404, NOISE: 404}
+    assert {path: ask("south", "GET", path).status_code for path in reads} == reads
+    assert {ask("north", "GET", path).status_code for path in reads} == {200}
+    assert [len(ask(one, "GET", "alerts").json()["alerts"]) for one in ("north", "south")] == [1, 0]
+    assert ask("south", "GET", "alerts?district=north").json()["alerts"] == []
+    assert [len(ask(one, "GET", "maintenance").json()) for one in ("north", "south")] == [1, 0]
+    moved = {"site": "tower", "key": "00" * 32}
+    assert ask("south", "PUT", "boards/fence-9", json=moved).status_code == 404
+    assert ask("south", "PUT", "boards/fence-1", json={"site": "mill"}).status_code == 404
+    assert ask("north", "DELETE", f"maintenance/{made.json()['id']}").status_code == 204
+
+
+def test_an_admin_of_a_district_takes_back_no_maintenance_of_another(api, tmp_path):
+    with closing(open_compliance(tmp_path / "data" / "compliance.db", PART)) as db:
+        whole, south = (
+            Access(db).add(name, "admin", time.time(), "root", scope)
+            for name, scope in (("root", ()), ("s", ["south"]))
+        )
+    begin, end = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + s)) for s in (60, 3600))
+    window = {"site": "tower", "from": begin, "to": end, "reason": "works"}
+    made = api.post("maintenance", json=window, headers={"authorization": f"Bearer {whole}"}).json()["id"]
+    assert api.delete(f"maintenance/{made}", headers={"authorization": f"Bearer {south}"}).status_code == 404
+    assert api.delete(f"maintenance/{made}", headers={"authorization": f"Bearer {whole}"}).status_code == 204

@@ -710,6 +710,8 @@ def test_each_answer_that_is_described_really_comes(busy, described, monkeypatch
     for method, path, status in acts:
         if status == 403 and path.removeprefix("/api/v1").replace("{id}", "1") in readable and method == "GET":
             continue  # every role of today may read these
+        if (status, path) == (404, "/api/v1/noise"):
+            continue  # only to a user of other districts: tests/hub/access/test_caller.py
         got, media = provoke(busy, method, path, status, monkeypatch)
         assert got == status, (method, path, status)
         assert media == ("application/json" if status < 300 else "application/problem+json")

@@ -38,6 +38,7 @@ def ask(folder):
     config = load_config(folder / "fenceline.toml")
     with closing(open_all(config.data / "compliance.db")) as db:
         tokens = {role: Access(db).add(role, role, time.time(), "root") for role in ROLES}
+        tokens["foreign"] = Access(db).add("foreign", "technician", time.time(), "root", ["elsewhere"])
     gate = Gate(config.data / "compliance.db", Rate(1e6, 1e6))
     server = Server(
         make_app(Watched(), Metrics(), [order_router(config, lambda: CITY, time.time, gate)]), "127.0.0.1", 0
@@ -74,6 +75,21 @@ def test_who_is_no_technician_gives_no_orders(ask, role):
     refused = ask("POST", "orders", {"device": "fence-1", "what": "reboot"}, role)
     assert refused.status_code == 403
     assert ask("GET", "orders").json()["orders"] == []
+
+
+def test_what_belongs_to_another_district_is_as_if_it_were_not_there(ask):
+    order = ask("POST", "orders", {"device": "fence-1", "what": "selftest"}).json()
+    assert ask("GET", "orders", role="foreign").json()["orders"] == []
+    asked = [
+        ("GET", f"orders/{order['id']}", None),
+        ("POST", "orders", {"device": "fence-1", "what": "reboot"}),
+        ("PATCH", "desired/boards/fence-1", {"interval": 30}),
+        ("PATCH", f"desired/sites/{order['site']}", {"interval": 30}),
+        ("GET", "desired/boards/fence-1", None),
+        ("GET", "desired/boards/fence-1/history", None),
+    ]
+    assert {ask(*one, role="foreign").status_code for one in asked} == {404}
+    assert ask("GET", "desired/boards/fence-1").json()["desired"] == {}
 
 
 def test_an_admin_may(ask):

@@ -82,7 +82,7 @@ def test_a_file_of_the_version_before_keeps_everything(tmp_path, order):
         ]
         assert [window.value for window in book.windows_of(1)] == [74.0, 75.5]
         assert book.maintenance.find(1).reason == "calibration"
-        assert [(name, role, revoked is None) for name, role, _, revoked in Access(db).users()] == [
+        assert [(one.name, one.role, revoked is None) for one, _, revoked in Access(db).users()] == [
             ("officer-2", "officer", True),
             ("officer-9", "viewer", False),
         ]
@@ -106,12 +106,12 @@ def test_what_was_told_by_the_first_release_is_not_told_again_whoever_opens_firs
 def test_one_package_may_go_on_without_the_others(tmp_path):
     path = tmp_path / "compliance.db"
     open_compliance(path, *PARTS).close()
-    later = ACCESS._replace(steps=(*ACCESS.steps, "CREATE TABLE session (id INTEGER PRIMARY KEY)"))
+    later = ACCESS._replace(steps=(*ACCESS.steps, "CREATE TABLE badge (id INTEGER PRIMARY KEY)"))
     with closing(open_compliance(path, later)) as db:
-        assert columns(db, "session") == ["id"]
+        assert columns(db, "badge") == ["id"]
         assert part_versions(db) == KNOWN["compliance.db"].parts | {"access": len(later.steps)}
     open_compliance(path, ALERTS, WATCH).close()  # they have nothing to do with it
-    with pytest.raises(DatabaseError, match=r"\.db: the part access has schema version 2, this hub works with 1"):
+    with pytest.raises(DatabaseError, match=r"\.db: the part access has schema version 3, this hub works with 2"):
         open_compliance(path, ACCESS)
 
 

@@ -1,0 +1,92 @@
+"""Puts the console together: its pages, files and events as a part of the hub's HTTP server."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+
+from hub.config.files import Config
+from hub.console.alert import add_alert
+from hub.console.badges import OUTCOME, TONES
+from hub.console.city import add_city
+from hub.console.lists import add_lists
+from hub.console.live import Live
+from hub.console.signin import add_signing_in
+from hub.console.statics import Statics
+from hub.console.today import add_today
+from hub.console.web import HOME, NOT_FOUND, PageRoute, Shared, Visit, visiting
+from hub.desk.presenter import by_rule
+from hub.http.problems import Rate, RequestError
+from hub.registry.live import Registry
+from schemas import Limit, Quantity, Standard
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class Console:
+    """The pages of a hub; `router` is to be mounted, `close` to be called before the server stops."""
+
+    def __init__(
+        self,
+        config: Config,
+        registry: Callable[[], Registry],
+        limits: list[tuple[Standard, Limit]],
+        quantities: dict[str, Quantity],
+        clock: Callable[[], float],
+        rate: Rate | None = None,
+    ) -> None:
+        shared = Shared(config, registry, by_rule(limits), quantities, clock, Statics(), rate or Rate())
+
+        class Route(PageRoute):
+            """A page of this hub."""
+
+        Route.shared = shared
+        self._live = Live(shared.compliance)
+        self.router = APIRouter(prefix="/console", route_class=Route, include_in_schema=False)
+        self._add_files(shared)
+        add_signing_in(self.router, shared)
+        add_today(self.router, shared)
+        add_alert(self.router, shared)
+        add_city(self.router, shared)
+        add_lists(self.router, shared)
+        self._add_rest(shared)
+
+    def close(self) -> None:
+        """Let go of the pages that follow by themselves."""
+        self._live.close()
+
+    def _add_files(self, shared: Shared) -> None:
+        @self.router.get("/static/{name}")
+        def send(name: str) -> Response:
+            found = shared.statics.find(name)
+            if found is None:
+                raise RequestError(404, NOT_FOUND)
+            return Response(found.content, media_type=found.media_type, headers={"Cache-Control": FOR_EVER})
+
+    def _add_rest(self, shared: Shared) -> None:
+        visitor, live = Depends(visiting(shared)), self._live
+
+        @self.router.get("")
+        @self.router.get("/")
+        def begin() -> Response:
+            return RedirectResponse(HOME, 303)
+
+        @self.router.get("/design")
+        def show_design(visit: Annotated[Visit, visitor]) -> Response:
+            outcomes = [(name, tone, shape, visit.say(text)) for name, (tone, shape, text) in OUTCOME.items()]
+            return visit.page("design.html", outcomes=outcomes, tones=TONES)
+
+        # Without what other pages depend on: that keeps a database open until the answer has ended.
+        @self.router.get("/events")
+        async def follow(request: Request) -> Response:
+            secret = request.cookies.get(shared.cookie, "")
+            if not await asyncio.to_thread(live.is_signed_in, secret):
+                return Response(status_code=204)  # a browser does not ask again
+            headers = {"X-Accel-Buffering": "no"}
+            return StreamingResponse(live.stream(secret), media_type="text/event-stream", headers=headers)
+
+        @self.router.api_route("/{rest:path}", methods=["GET", "POST"])
+        def nothing() -> Response:
+            raise RequestError(404, NOT_FOUND)

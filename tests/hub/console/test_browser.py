@@ -1,0 +1,136 @@
+"""The console in a real Chromium: with and without JavaScript, on a phone and a desk, in both languages."""
+
+import shutil
+import time
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from tests.hub.alerting import AlertCity, write_files
+from tests.hub.console.pages import a_console
+from tests.stack import required
+
+PAGES = ("today", "alerts/1", "map", "sites/tower", "verdicts", "fleet", "me", "design")
+LOOKED_THROUGH = {"today", "alerts/1", "map", "sites/tower", "design"}
+"""By axe, which takes seconds for each; the others are made of the same parts."""
+PHONE, DESK = (390, 844), (1440, 900)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        (pytest.fail if required() else pytest.skip)("no Chromium here: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # CI runs as root
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    """A city with an alert for each way through the pages."""
+    folder, now = tmp_path_factory.mktemp("city"), time.time()
+    config = write_files(folder)
+    with AlertCity(folder / "data", now=now) as alerts, a_console(config) as site:
+        for n in range(4):
+            alerts.judge(74.0 + n, start=int(now) - 1300 + 1300 * n)
+            if n < 3:
+                alerts.desk.close(n + 1, "root", "to begin with", admin=True)
+        alerts.judge(75.0, device="fence-2", start=int(now) - 1300)
+        site.alerts = alerts
+        yield site
+
+
+@pytest.fixture
+def visit(chromium, city):
+    """Return a page of somebody who has signed in by a link; whatever the browser complains about is a failure."""
+    opened, complaints = [], []
+
+    def visit(name, size=DESK, lang="en", scripts=True, scheme="light"):
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            locale=lang,
+            java_script_enabled=scripts,
+            color_scheme=scheme,
+        )
+        opened.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{city.url}/console/enter/{city.link(name)}")
+        page.click("main button")
+        return page
+
+    yield visit
+    for context in opened:
+        context.close()
+    assert complaints == []
+
+
+WAYS = [("en", DESK, True), ("zh-CN", PHONE, True), ("zh-CN", DESK, False), ("en", PHONE, False)]
+
+
+@pytest.mark.parametrize(("lang", "size", "scripts"), WAYS)
+def test_from_the_link_to_the_closed_alert(visit, city, lang, size, scripts):
+    city.alerts.judge(78.0, device="stack-1", start=int(city.alerts.now))
+    number = city.alerts.rows()[-1]["id"]
+    page = visit("root", size, lang, scripts)
+    page.goto(city.config.alerting.link_to("", "", "", number).replace(":8433", f":{city.port}"))
+    page.click("#acknowledge button")
+    assert page.locator("[role=status]").inner_text() in {"Taken in hand.", "已确认接手。"}
+    page.fill("#text-comment", "三号门 <b>gate 3</b>")
+    page.click("#comment button")
+    assert "三号门 <b>gate 3</b>" in page.locator(".trail").inner_text()
+    page.fill("#text-close", "fined")
+    page.click("#close button")
+    assert page.locator("[role=status]").inner_text() in {"Closed.", "已关闭。"}
+    assert page.locator("#acts form").count() == 1, "only a comment can be added to what is closed"
+    assert city.alerts.done(number)[-3:] == ["acknowledged", "comment", "closed"]
+
+
+def test_an_open_page_follows_by_itself_and_leaves_alone_what_somebody_writes(visit, city):
+    page = visit("officer-2", PHONE)
+    page.locator("#live").wait_for(state="visible")
+    city.alerts.judge(90.0, device="stack-1", start=int(city.alerts.now))
+    number = city.alerts.rows()[-1]["id"]
+    page.locator(f"a[href='/console/alerts/{number}']").wait_for()
+    page.goto(f"{city.url}/console/alerts/{number}")
+    page.locator("#live").wait_for(state="visible")
+    page.fill("#text-comment", "half a sentence")
+    city.alerts.desk.comment(number, "officer-3", "news from the gate")
+    page.locator(".trail", has_text="news from the gate").wait_for()
+    assert page.input_value("#text-comment") == "half a sentence"
+    city.alerts.desk.close(number, "root", "over", admin=True)
+
+
+def test_whoever_is_revoked_is_shown_out_of_an_open_page(visit, city):
+    with city.users() as (access, _):
+        access.add("leaver", "officer", time.time(), "root")
+    page = visit("leaver")
+    page.locator("#live").wait_for(state="visible")
+    with city.users() as (access, _):
+        access.revoke("leaver", time.time(), "root")
+    city.alerts.desk.comment(1, "officer-3", "a change, at which sessions are looked at")
+    page.wait_for_url("**/console/sign-in**")
+
+
+@pytest.mark.parametrize(("lang", "size", "scheme"), [("zh-CN", PHONE, "light"), ("en", DESK, "dark")])
+def test_every_page_can_be_read_by_everybody_and_fits(visit, city, lang, size, scheme):
+    page, axe = visit("root", size, lang, scheme=scheme), Axe()
+    for name in PAGES:
+        page.goto(f"{city.url}/console/{name}")
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, f"{name} is wider than the screen"
+        if name in LOOKED_THROUGH:
+            found = axe.run(page).response
+            wrong = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in wrong] == [], name
+            assert len(found["passes"]) > 10, "it has looked"
+        small = page.eval_on_selector_all(
+            "main button, main select, main input:not([type=hidden])",
+            "all => all.filter(one => one.offsetHeight && one.offsetHeight < 43).map(one => one.outerHTML)",
+        )
+        assert small == [], f"{name}: too small for a thumb"
