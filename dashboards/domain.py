@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import statements
+from dashboards import meanings, statements
 from dashboards.frame import alerts, district, finish, frame, site, tag
 from dashboards.influxql import InfluxQL
 from dashboards.looks import BLUE, FAINT, GREEN, GREY, ORANGE, RED, limit_line, sorted_by, thresholds, value, value_map
@@ -104,6 +104,7 @@ def _wind(panels: Panels, one: Panel) -> Any:
         [
             value("unit", "degree"),
             value("decimals", 0),
+            value("mappings", meanings.winds(panels.text)),
             value("custom.axisPlacement", "right"),
             value("custom.drawStyle", "points"),
             value("min", 0),

@@ -67,6 +67,7 @@ KINDS = {
     "data source": Text("data source", "数据源"),
     "folder": Text("folder", "文件夹"),
     "dashboard": Text("dashboard", "看板"),
+    "message template": Text("message template", "消息模板"),
     "contact point": Text("contact point", "联络点"),
     "alert rule": Text("alert rule", "告警规则"),
     "rule group": Text("rule group", "规则组"),

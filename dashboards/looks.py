@@ -39,8 +39,8 @@ def value_map(texts: Mapping[str, tuple[str, str | None]]) -> model.ValueMap:
     return model.ValueMap(results)
 
 
-def range_map(from_: float, to: float, text: str, color: str) -> model.RangeMap:
-    """Return the mapping of a range of values to a text and a colour."""
+def range_map(from_: float, to: float, text: str, color: str | None = None) -> model.RangeMap:
+    """Return the mapping of a range of values to a text and, if it has one, a colour."""
     result = model.ValueMappingResult(text=text, color=color)
     return model.RangeMap(model.DashboardRangeMapOptions(from_, to, result))
 

@@ -281,6 +281,9 @@ class Panels:
             .orientation(shapes.VizOrientation.HORIZONTAL)
             .display_mode(shapes.BarGaugeDisplayMode.BASIC)
             .value_mode(shapes.BarGaugeValueMode.TEXT)
+            .sizing(shapes.BarGaugeSizing.MANUAL)  # a few bars would share a whole panel
+            .min_viz_height(16)
+            .max_viz_height(48)
             .text(common.VizTextDisplayOptions().title_size(14).value_size(18))
             .no_value("–")
             .with_target(
@@ -420,10 +423,11 @@ class Panels:
         alias = "$col $tag_quantity $tag_flag $tag_device"
         panel.with_target(InfluxQL(f'SELECT sum("dt") AS "dt" {source} {by}', ref_id="flags", alias=alias))
         # The meaning first: what has been renamed is looked for by its new name.
+        # A calibration is too short for a word in it, so that the lane's name has it.
         for flag, color in FLAGS.items():
             shown = [range_map(0.001, 1e9, self.text("flag", flag), color)]
             panel.override_by_regexp(f"/^dt \\S+ {flag} /", [value("mappings", shown)])
-        for key in self.quantities:
-            name = f"{self.name(key)} · ${{__field.labels.device}}"
-            panel.override_by_regexp(f"/^dt {key} /", [value("displayName", name)])
-        return panel.row_height(0.5)
+            for key in self.quantities:
+                name = f"{self.name(key)} · {self.text('flag', flag)} · ${{__field.labels.device}}"
+                panel.override_by_regexp(f"/^dt {key} {flag} /", [value("displayName", name)])
+        return panel.row_height(0.5).show_value(shapes.VisibilityMode.NEVER)

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import meanings, statements
 from dashboards.frame import choice, district, finish, frame, site, tag
-from dashboards.looks import GREY, NEUTRAL, RED, no_value, sorted_by, thresholds, value
+from dashboards.looks import GREY, NEUTRAL, RED, no_value, sorted_by, thresholds, value, value_map
 from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
@@ -51,8 +51,8 @@ def _open(panels: Panels) -> Any:
         'GROUP BY "kind"'
     )
     panel = panels.number("open", {"open": (statement, "$tag_kind")}).decimals(0)
-    for kind in panels.text.names("kind"):
-        panel.override_by_name(kind, [value("displayName", panels.text("kind", kind))])
+    for kind, name in meanings.kinds(panels.text).items():
+        panel.override_by_name(kind, [value("displayName", name)])
     return panel
 
 
@@ -86,7 +86,11 @@ def _alerts(panels: Panels) -> Any:
         Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=100),
         Column("state", mappings=meanings.named(panels.text, "state"), width=100),
         *panels.where(130),
-        Column("kind", mappings=meanings.named(panels.text, "kind"), width=130),
+        Column(
+            "kind",
+            mappings=[value_map({k: (name, None) for k, name in meanings.kinds(panels.text).items()})],
+            width=130,
+        ),
         Column("acknowledged_by", mappings=[no_value("–", GREY)], width=110),
         Column("acknowledged_after_s", unit="dthms", width=110),
         Column("resolved_after_s", unit="dthms", width=110),
@@ -147,8 +151,8 @@ def _verdicts(panels: Panels) -> Any:
         Column("instrument", mappings=meanings.named(panels.text, "instrument"), width=110),
         Column("uncertainty", decimals=1, width=95),
         Column("verified", width=80),
-        Column("missing", width=90),
-        Column("assumed", width=90),
+        Column("missing", mappings=meanings.missing(panels.text), width=130),
+        Column("assumed", mappings=meanings.assumed(panels.text), width=300),
         Column("revision", width=80),
     ]
     single, days = statements.LISTED
