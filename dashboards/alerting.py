@@ -176,13 +176,16 @@ def template(wording: Wording) -> str:
     Grafana's own would add labels, values and addresses that say nothing to whoever reads it on a phone.
     """
     over = _text("message", "over", wording)
+    told = "{{ .Annotations.summary }}" + "".join(
+        f"{{{{ with .Labels.{label} }}}} ({{{{ . }}}}){{{{ end }}}}" for label in ("hub", "district")
+    )
     return (
         '{{ define "fenceline.title" -}}\n'
         '{{ if eq .Status "firing" }}✖{{ else }}✔ ' + over + ":{{ end }} {{ .CommonLabels.alertname }}\n"
         "{{- end }}\n"
         '{{ define "fenceline.message" -}}\n'
-        "{{ range .Alerts.Firing }}✖ {{ .Annotations.summary }}\n{{ end -}}\n"
-        "{{ range .Alerts.Resolved }}✔ " + over + ": {{ .Annotations.summary }}\n{{ end -}}\n"
+        "{{ range .Alerts.Firing }}✖ " + told + "\n{{ end -}}\n"
+        "{{ range .Alerts.Resolved }}✔ " + over + ": " + told + "\n{{ end -}}\n"
         "{{ if .Alerts.Firing }}{{ .CommonAnnotations.description }}{{ end }}\n"
         "{{- end }}\n"
     )

@@ -63,19 +63,19 @@ def _boards(panels: Panels) -> Any:
     silence = {"0": (f"✔ {panels.text('silent', 'no')}", GREEN), "1": (f"✖ {panels.text('silent', 'yes')}", RED)}
     columns = [
         Column("silent", mappings=[value_map(silence)], coloured=True, width=90),
-        Column("device", width=115),
-        *panels.where(125),
-        Column("silent_s", unit="dthms", width=100),
+        Column("device", width=105),
+        *panels.where(115),
+        Column("silent_s", unit="dthms", width=95),
         Column("depth", width=85),
-        Column("dropped", width=80),
+        Column("dropped", width=95),
         Column("clock", mappings=_clocks(panels.text), coloured=True, width=145),
-        Column("rssi", unit="dBm", width=80),
+        Column("rssi", unit="dBm", width=75),
         Column("heap_free", unit="bytes", decimals=0, width=90),
-        Column("faulty", width=85),
-        *_due(panels, 95, 85),
+        Column("faulty", width=80),
+        *_due(panels, 110, 85),
         Column("agent", width=75),
+        Column("reset", mappings=meanings.named(panels.text, "reset"), width=80),
         Column("runtime", width=145),
-        Column("reset", mappings=meanings.named(panels.text, "reset"), width=85),
     ]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in (*tags, "due")]

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 
 GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#8e8e8e", "blue"
-NEUTRAL, DARK_RED, FAINT = "text", "dark-red", "rgba(142, 142, 142, 0.2)"
+NEUTRAL, DARK_RED, FAINT = "text", "dark-red", "rgba(142, 142, 142, 0.07)"
 SUSPECT, UNDECIDED = "semi-dark-yellow", "purple"
 """Above a limit without a measured background; what holds is not known."""
 

@@ -67,6 +67,8 @@ class Column(NamedTuple):
     """It is there for links only."""
     thresholds: Any = None
     """Of the coloured value, where no mapping colours it."""
+    bar: bool = False
+    """The value is drawn as a bar from the panel's least to its most."""
     title: str = ""
     """Its text in the table "column"; empty: the one that is called as the field."""
 
@@ -270,14 +272,12 @@ class Panels:
             panel.with_target(InfluxQL(statement, ref_id=ref_id, alias=name))
         return panel
 
-    def bars(
-        self, place: str, statement: str, *, ref_id: str, alias: str, unit: str = "none", rows: bool = False
-    ) -> bargauge.Panel:
-        """Return a panel with a bar for each series: its newest value; or for each of the `rows` of a table."""
+    def bars(self, place: str, statement: str, *, ref_id: str, alias: str, unit: str = "none") -> bargauge.Panel:
+        """Return a panel with a bar for each series: its newest value."""
         return (
             self.base(bargauge.Panel(), place)
             .unit(unit)
-            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(rows))
+            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
             .orientation(shapes.VizOrientation.HORIZONTAL)
             .display_mode(shapes.BarGaugeDisplayMode.BASIC)
             .value_mode(shapes.BarGaugeValueMode.TEXT)
@@ -286,9 +286,9 @@ class Panels:
             .max_viz_height(48)
             .text(common.VizTextDisplayOptions().title_size(14).value_size(18))
             .no_value("–")
-            .with_target(
-                InfluxQL(statement, ref_id=ref_id, alias=alias, result_format="table" if rows else "time_series")
-            )
+            .name_placement(shapes.BarGaugeNamePlacement.TOP)
+            .display_name("${__field.name}")  # without one of its own Grafana leaves out the name of a single bar
+            .with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
         )
 
     def columns_by_day(self, place: str, statement: str, *, ref_id: str, alias: str) -> barchart.Panel:
@@ -359,6 +359,8 @@ class Panels:
             found["decimals"] = column.decimals
         if column.coloured:
             found["custom.cellOptions"] = {"type": "color-text"}
+        if column.bar:
+            found["custom.cellOptions"] = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         if column.mappings:
             found["custom.align"] = "left"  # a word, though it stands for a number
         if column.thresholds:

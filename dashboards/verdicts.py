@@ -83,9 +83,9 @@ def _by_day(panels: Panels) -> Any:
 def _alerts(panels: Panels) -> Any:
     lang = panels.text.lang
     columns = [
-        Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=100),
-        Column("state", mappings=meanings.named(panels.text, "state"), width=100),
-        *panels.where(130),
+        Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=110),
+        Column("state", mappings=meanings.named(panels.text, "state"), width=115),
+        *(column for column in panels.where(130) if column.name != f"district_{lang}"),  # it stands in the text
         Column(
             "kind",
             mappings=[value_map({k: (name, None) for k, name in meanings.kinds(panels.text).items()})],
@@ -93,10 +93,9 @@ def _alerts(panels: Panels) -> Any:
         ),
         Column("acknowledged_by", mappings=[no_value("–", GREY)], width=110),
         Column("acknowledged_after_s", unit="dthms", width=110),
-        Column("resolved_after_s", unit="dthms", width=110),
+        Column("resolved_after_s", unit="dthms", width=105),
         Column(f"text_{lang}", wrapped=True),
-        Column("device", width=110),
-        Column("id", width=70),
+        Column("id", width=85),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "alert" WHERE {_MATCHES} AND $timeFilter ORDER BY time DESC LIMIT 1000'

@@ -5,7 +5,8 @@
     python -m tests.dashboards.pictures --url http://127.0.0.1:3000 --token-file token --to MILLISECONDS
 
 It brings neither a Grafana nor a browser: Debian's package `chromium` is one. Each picture is of the whole page. With
-`--all` at 1920 pixels and at the width of a phone, light and dark. At the end it says which other servers pages asked: none.
+`--all` at 1920 pixels and at the width of a phone, light and dark. At the end it says which other servers pages asked:
+none.
 """
 
 import argparse
@@ -73,6 +74,7 @@ def main():
     parser.add_argument("--langs", nargs="*", default=["en", "zh"])
     parser.add_argument("--all", action="store_true", help="1920 pixels and a phone, light and dark")
     parser.add_argument("--everywhere", action="store_true", help="of another city: no sites are chosen")
+    parser.add_argument("--database", default="", help="uid of the data source, where it is not ours")
     parser.add_argument("--span", default="", help="such as 7d, for all")
     parser.add_argument("--format", default="webp", choices=["webp", "png"])
     given = parser.parse_args()
@@ -85,6 +87,8 @@ def main():
             for lang in given.langs:
                 for suffix, width, theme in looks:
                     places = {} if given.everywhere else None
+                    if given.database:
+                        places = {"var-datasource": given.database}
                     file = given.out / f"{name}-{lang}{suffix}.{given.format}"
                     picture(browser, file, address(url, name, lang, given.to, theme, given.span, places), width)
                     print(f"{file}: {file.stat().st_size // 1024} KB", flush=True)
