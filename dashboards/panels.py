@@ -354,6 +354,7 @@ class Panels:
             "unit": column.unit,
             "custom.width": column.width,
             "custom.hidden": column.hidden,
+            "custom.hideFrom.viz": column.hidden,  # Grafana 12 calls it so
         }
         if column.decimals is not None:
             found["decimals"] = column.decimals
@@ -367,6 +368,7 @@ class Panels:
             found |= {"thresholds": column.thresholds.build(), "color": {"mode": "thresholds"}}
         if column.wrapped:
             found["custom.cellOptions"] = {"type": "auto", "wrapText": True}
+            found["custom.wrapText"] = True  # where Grafana 12 has it
         shown = [value(name, content) for name, content in found.items() if content or name == "decimals"]
         if column.hidden:
             return shown
