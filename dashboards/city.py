@@ -141,7 +141,7 @@ def _night(panels: Panels) -> Any:
         f'SELECT {asked} FROM "verdict_night" WHERE {statements.DISTRICT} AND {statements.BINDS} '
         f'AND ("exceeded" > 0 OR "uncorrected" > 0) AND {statements.before_end("1d")}'
     )
-    panel = panels.rows("night", statement, columns, ref_id="night", time="night")
+    panel = panels.rows("night", statement, columns, ref_id="night", time="night", before_time=len(columns))
     panel.no_value(panels.text("night", "none"))
     for step in sorted_by("exceeded_s", descending=True, most=200):
         panel.with_transformation(step)
@@ -256,12 +256,14 @@ _PLACE = ("district", "site")
 def _open_alerts(panels: Panels) -> Any:
     """Return the open alerts about limits, the oldest first: how old, and who has taken it."""
     lang = panels.text.lang
+    site, *place = panels.where()
     nobody = [no_value(f"✖ {panels.text('open_alerts', 'nobody')}", RED)]
     columns = [
+        site,
         Column("age", unit="dthms", width=110),
         Column("acknowledged_by", mappings=nobody, coloured=True, width=110),
         Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=110),
-        *panels.where(),
+        *place,
         Column(f"text_{lang}", wrapped=True),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns if column.name != "age")

@@ -287,7 +287,6 @@ class Panels:
             .text(common.VizTextDisplayOptions().title_size(14).value_size(18))
             .no_value("–")
             .name_placement(shapes.BarGaugeNamePlacement.TOP)
-            .display_name("${__field.name}")  # without one of its own Grafana leaves out the name of a single bar
             .with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
         )
 
@@ -311,6 +310,7 @@ class Panels:
         *,
         ref_id: str,
         time: str = "",
+        before_time: int = 0,
         more: str = "",
         searched: bool = False,
     ) -> table.Panel:
@@ -322,6 +322,7 @@ class Panels:
             columns: all that is shown, but for the time.
             ref_id: of the query.
             time: the text in the table "column" for the time of a row; empty: it tells nothing and is not shown.
+            before_time: how many columns stand before it: a phone shows the first two.
             more: a further statement, whose rows are merged with the others.
             searched: its columns can be searched, which takes room of their names.
         """
@@ -331,9 +332,9 @@ class Panels:
         if more:
             panel.with_target(InfluxQL(more, ref_id=f"{ref_id}_more", result_format="table"))
             panel.with_transformation(merged())
-        panel.with_transformation(
-            in_order(["Time", *(column.name for column in columns)], without=[] if time else ["Time"])
-        )
+        names = [column.name for column in columns]
+        order = [*names[:before_time], "Time", *names[before_time:]]
+        panel.with_transformation(in_order(order, without=[] if time else ["Time"]))
         if time:
             panel.override_by_name(
                 "Time",
@@ -432,6 +433,6 @@ class Panels:
             shown = [range_map(0.001, 1e9, self.text("flag", flag), color)]
             panel.override_by_regexp(f"/^dt \\S+ {flag} /", [value("mappings", shown)])
             for key in self.quantities:
-                name = f"{self.name(key)} · {self.text('flag', flag)} · ${{__field.labels.device}}"
+                name = f"{self.name(key)} {self.text('flag', flag)} · ${{__field.labels.device}}"
                 panel.override_by_regexp(f"/^dt {key} {flag} /", [value("displayName", name)])
         return panel.row_height(0.5).show_value(shapes.VisibilityMode.NEVER)

@@ -82,10 +82,12 @@ def _by_day(panels: Panels) -> Any:
 
 def _alerts(panels: Panels) -> Any:
     lang = panels.text.lang
+    site_, *place = panels.where(130)
     columns = [
+        site_,
         Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=110),
         Column("state", mappings=meanings.named(panels.text, "state"), width=115),
-        *(column for column in panels.where(130) if column.name != f"district_{lang}"),  # it stands in the text
+        *(column for column in place if column.name != f"district_{lang}"),  # it stands in the text
         Column(
             "kind",
             mappings=[value_map({k: (name, None) for k, name in meanings.kinds(panels.text).items()})],
@@ -99,7 +101,7 @@ def _alerts(panels: Panels) -> Any:
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "alert" WHERE {_MATCHES} AND $timeFilter ORDER BY time DESC LIMIT 1000'
-    return panels.rows("alerts", statement, columns, ref_id="alerts", time="opened", searched=True)
+    return panels.rows("alerts", statement, columns, ref_id="alerts", time="opened", before_time=1, searched=True)
 
 
 def _rules(panels: Panels) -> Any:
@@ -130,9 +132,11 @@ def _rules(panels: Panels) -> Any:
 def _verdicts(panels: Panels) -> Any:
     """Return single verdicts; in long ranges the days with exceedances: a city gives millions of verdicts a year."""
     lang = panels.text.lang
+    site_, *place = panels.where(130)
     columns = [
+        site_,
         Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True, width=110),
-        *panels.where(130),
+        *place,
         Column("value", decimals=1, width=75),
         Column("limit_value", width=65),
         Column("unit", width=75),
@@ -165,7 +169,14 @@ def _verdicts(panels: Panels) -> Any:
         )
     )
     return panels.rows(
-        "judged", of_single, columns, ref_id=f"judged{single.name}", time="window", more=of_days, searched=True
+        "judged",
+        of_single,
+        columns,
+        ref_id=f"judged{single.name}",
+        time="window",
+        before_time=1,
+        more=of_days,
+        searched=True,
     )
 
 

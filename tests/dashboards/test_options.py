@@ -291,7 +291,9 @@ def test_a_few_bars_do_not_fill_a_panel_and_a_single_one_keeps_its_name(lang):
     budget = panel_of(lang, "site", "budget")
     assert (budget["options"]["sizing"], budget["options"]["namePlacement"]) == ("manual", "top")
     assert budget["options"]["maxVizHeight"] <= 60
-    assert budget["fieldConfig"]["defaults"]["displayName"] == "${__field.name}"
+    # And what the overrides find the series by is that name, filled in.
+    filled = re.sub(r"\$\{__field\.labels\.(\w+)\}", r"$tag_\1", budget["fieldConfig"]["defaults"]["displayName"])
+    assert filled == budget["targets"][0]["alias"].replace("$col", "used")
 
 
 @pytest.mark.parametrize("lang", Lang)
@@ -304,6 +306,24 @@ def test_a_dashboard_of_one_site_begins_with_the_worst(lang):
             assert "ORDER BY time DESC" in variable["query"]["query"]
     for variable in (v for v in board_of(lang, "city")["templating"]["list"] if v["name"] == "district"):
         assert variable["sort"] == 1, "where all are shown, by name"
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_a_phone_shows_whose_row_it_is(lang):
+    """At 390 pixels there is room for about 330 of a table."""
+    for name in ("city", "verdicts"):
+        for panel in (one for one in panels_of(lang, name) if one["type"] == "table"):
+            order = options_of(panel, "organize")["indexByName"]
+            if f"site_{lang}" not in order:
+                continue
+            without = options_of(panel, "organize")["excludeByName"]
+            shown = [
+                c
+                for c in sorted(order, key=order.get)
+                if c not in without and not by_name(panel, c).get("custom.hidden")
+            ]
+            until = shown[: shown.index(f"site_{lang}") + 1]
+            assert sum(by_name(panel, field)["custom.width"] for field in until) <= 330, panel["title"]
 
 
 @pytest.mark.parametrize("lang", Lang)
