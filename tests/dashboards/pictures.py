@@ -33,7 +33,9 @@ LOOKS = [(f"-{width}-{theme}", width, theme) for width in (1920, PHONE) for them
 ENDS = """Math.ceil(Math.max(0, ...[...document.querySelectorAll('.react-grid-item')]
     .map(one => one.getBoundingClientRect().bottom)))"""
 
-READY = f"{ENDS} > 0 && !document.querySelector('[aria-label=\"Panel loading bar\"]')"
+BUSY = "[...document.querySelectorAll('button')].some(one => one.textContent.trim() === 'Cancel')"
+"""While a query is under way the button that asks again is one that breaks it off."""
+READY = f"{ENDS} > 0 && !{BUSY} && !document.querySelector('[aria-label=\"Panel loading bar\"]')"
 
 
 def address(url, name, lang, until_ms, theme, span="", places=None):
