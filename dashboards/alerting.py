@@ -29,6 +29,34 @@ PLACE = "fenceline-alerts"
 PLACE_TITLE = "Fenceline"
 RECEIVER = "fenceline-operations"
 """Name and uid of the contact point."""
+MESSAGE = "fenceline"
+"""Name of the group of templates by which our contact point words what it sends."""
+TITLE_OF, TEXT_OF = '{{ template "fenceline.title" . }}', '{{ template "fenceline.message" . }}'
+WORDED = {
+    "LINE": ("title", "description"),
+    "dingding": ("title", "message"),
+    "discord": ("title", "message"),
+    "email": ("subject", "message"),
+    "googlechat": ("title", "message"),
+    "jira": ("summary", "description"),
+    "kafka": ("description", "details"),
+    "mqtt": ("", "message"),
+    "oncall": ("title", "message"),
+    "opsgenie": ("message", "description"),
+    "pushover": ("title", "message"),
+    "sensugo": ("", "message"),
+    "slack": ("title", "text"),
+    "sns": ("subject", "message"),
+    "teams": ("title", "message"),
+    "telegram": ("", "message"),
+    "threema": ("title", "description"),
+    "victorops": ("title", "description"),
+    "webex": ("", "message"),
+    "webhook": ("title", "message"),
+    "wecom": ("title", "message"),
+}
+"""What each kind of contact points calls a message's title and text, where it has them: as Grafana's own list of kinds
+says (/api/alert-notifiers)."""
 LABEL = ("fenceline", "operations")
 """What the notification policy knows our alerts by."""
 
@@ -112,13 +140,14 @@ def contact_point(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         kind: Grafana's name of the way: ``email``, ``dingding``, ``wecom``, ``webhook`` ...
-        settings: what that way needs, by Grafana's names.
+        settings: what that way needs, by Grafana's names; what it sends is worded by our templates, unless they say.
     """
+    fields = zip(WORDED.get(kind, ("", "")), (TITLE_OF, TEXT_OF), strict=True)
     return {
         "uid": RECEIVER,
         "name": RECEIVER,
         "type": kind,
-        "settings": settings,
+        "settings": {name: said for name, said in fields if name} | settings,
         "disableResolveMessage": False,
     }
 
@@ -141,9 +170,31 @@ def route() -> dict[str, Any]:
     return _plain(policy.build())
 
 
+def template(wording: Wording) -> str:
+    """Return the templates of a message: what fires or is over, and once for all what is to be done.
+
+    Grafana's own would add labels, values and addresses that say nothing to whoever reads it on a phone.
+    """
+    over = _text("message", "over", wording)
+    told = "{{ .Annotations.summary }}" + "".join(
+        f"{{{{ with .Labels.{label} }}}} ({{{{ . }}}}){{{{ end }}}}" for label in ("hub", "district")
+    )
+    return (
+        '{{ define "fenceline.title" -}}\n'
+        '{{ if eq .Status "firing" }}✖{{ else }}✔ ' + over + ":{{ end }} {{ .CommonLabels.alertname }}\n"
+        "{{- end }}\n"
+        '{{ define "fenceline.message" -}}\n'
+        "{{ range .Alerts.Firing }}✖ " + told + "\n{{ end -}}\n"
+        "{{ range .Alerts.Resolved }}✔ " + over + ": " + told + "\n{{ end -}}\n"
+        "{{ if .Alerts.Firing }}{{ .CommonAnnotations.description }}{{ end }}\n"
+        "{{- end }}\n"
+    )
+
+
 def files(wording: Wording) -> dict[Path, str]:
     """Return the text of every provisioning file by its path below the output folder."""
     places = {
+        "templates.json": {"templates": [{"orgId": 1, "name": MESSAGE, "template": template(wording)}]},
         "rules.json": {"groups": [_group_file(group) for group in groups(wording)]},
         "contact-points.json": contact_points_file(NOBODY),
         # Grafana has one tree, so this file is the whole of it, and what has no branch of its own comes to us, too.
@@ -258,7 +309,7 @@ def _group_file(group: Group) -> dict[str, Any]:
 def _text(name: str, part: str, wording: Wording, minutes: int = 0) -> str:
     texts = tomllib.loads(TEXTS.read_text("utf-8"))[name][part]
     languages = ("zh", "en") if wording is Wording.BOTH else (wording.value,)
-    between = " / " if part == "title" else "\n"
+    between = " / " if part in ("title", "over") else "\n"
     return between.join(texts[language].strip().format(minutes=minutes) for language in languages)
 
 

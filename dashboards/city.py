@@ -141,55 +141,34 @@ def _night(panels: Panels) -> Any:
         f'SELECT {asked} FROM "verdict_night" WHERE {statements.DISTRICT} AND {statements.BINDS} '
         f'AND ("exceeded" > 0 OR "uncorrected" > 0) AND {statements.before_end("1d")}'
     )
-    panel = panels.rows("night", statement, columns, ref_id="night", time="night")
+    panel = panels.rows("night", statement, columns, ref_id="night", time="night", before_time=len(columns))
     panel.no_value(panels.text("night", "none"))
     for step in sorted_by("exceeded_s", descending=True, most=200):
         panel.with_transformation(step)
     return panel
 
 
-def _state(panels: Panels, basemap: Basemap) -> str:
+def _state(panels: Panels, basemap: Basemap, *, only_worst: bool = False) -> str:
     lang = panels.text.lang
     named = (f"site_{lang}", f"district_{lang}", "site_kind", f"rule_{lang}")
     fields = ("level", *basemap.position, *named, "value", "limit_value", "unit", "ratio")
-    return statements.newest("state", fields, statements.DISTRICT, ("district", "site"))
+    if only_worst:
+        return statements.newest("state", fields, f'{statements.DISTRICT} AND "level" > 1', _PLACE, minutes=2)
+    return statements.newest("state", fields, statements.DISTRICT, _PLACE)
 
 
 def _map(panels: Panels, basemap: Basemap) -> geomap.Panel:
     """Return the map. A site's mark has the colour of its state, beside it stands its sign; the worst lie on top."""
     text = panels.text
     latitude, longitude = basemap.position
-    layer = shapes.MapLayerOptions(
-        type_val="markers",
-        name=text("map", "layer"),
-        location=shapes.FrameGeometrySource(
-            mode=shapes.FrameGeometrySourceMode.COORDS, latitude=latitude, longitude=longitude
-        ),
-        config={
-            # It would tell the steps of the level; the words beside the marks tell what they mean.
-            "showLegend": False,
-            "style": {
-                "color": {"field": "level", "fixed": GREY},
-                "opacity": 0.8,
-                "size": {"fixed": 7, "min": 2, "max": 15},
-                "symbol": {"mode": "fixed", "fixed": "img/icons/marker/circle.svg"},
-                "text": {"mode": "field", "field": "level", "fixed": ""},
-                "textConfig": {
-                    "fontSize": 12,
-                    "offsetX": 9,
-                    "offsetY": 0,
-                    "textAlign": "left",
-                    "textBaseline": "middle",
-                },
-            },
-        },
-        tooltip=True,
-    )
+    layer = _marks(text("map", "layer"), "state", basemap)
+    worst = _marks(text("map", "worst"), "worst", basemap)
     panel = panels.base(geomap.Panel(), "map").unit("none").basemap(basemap.tiles_layer())
-    panel.layers([*basemap.district_layers(text("map", "districts")), Layer(layer)])
+    panel.layers([*basemap.district_layers(text("map", "districts")), Layer(layer), Layer(worst)])
     # With `fit` the zoom is the most that it goes in; the builder's own, 1, shows the whole world.
     panel.view(geomap.MapViewConfig().id("fit").all_layers(False).layer(layer.name).padding(20).zoom(15).max_zoom(18))
     panel.with_target(InfluxQL(_state(panels, basemap), ref_id="state", result_format="table"))
+    panel.with_target(InfluxQL(_state(panels, basemap, only_worst=True), ref_id="worst", result_format="table"))
     for step in sorted_by("level", descending=False):
         panel.with_transformation(step)
     colours = thresholds((None, GREY), (1, GREEN), (2, ORANGE), (3, RED), (4, SUSPECT))
@@ -220,6 +199,38 @@ def _map(panels: Panels, basemap: Basemap) -> geomap.Panel:
     return panel
 
 
+def _marks(name: str, ref_id: str, basemap: Basemap) -> shapes.MapLayerOptions:
+    """Return a layer with a mark for each site of a query. Signs that would cover each other are left out."""
+    latitude, longitude = basemap.position
+    return shapes.MapLayerOptions(
+        type_val="markers",
+        name=name,
+        filter_data={"id": "byRefId", "options": ref_id},
+        location=shapes.FrameGeometrySource(
+            mode=shapes.FrameGeometrySourceMode.COORDS, latitude=latitude, longitude=longitude
+        ),
+        config={
+            # It would tell the steps of the level; the words beside the marks tell what they mean.
+            "showLegend": False,
+            "style": {
+                "color": {"field": "level", "fixed": GREY},
+                "opacity": 0.8,
+                "size": {"fixed": 7, "min": 2, "max": 15},
+                "symbol": {"mode": "fixed", "fixed": "img/icons/marker/circle.svg"},
+                "text": {"mode": "field", "field": "level", "fixed": ""},
+                "textConfig": {
+                    "fontSize": 12,
+                    "offsetX": 9,
+                    "offsetY": 0,
+                    "textAlign": "left",
+                    "textBaseline": "middle",
+                },
+            },
+        },
+        tooltip=True,
+    )
+
+
 def _nearest(panels: Panels) -> Any:
     lang = panels.text.lang
     columns = [
@@ -245,12 +256,14 @@ _PLACE = ("district", "site")
 def _open_alerts(panels: Panels) -> Any:
     """Return the open alerts about limits, the oldest first: how old, and who has taken it."""
     lang = panels.text.lang
+    site, *place = panels.where()
     nobody = [no_value(f"✖ {panels.text('open_alerts', 'nobody')}", RED)]
     columns = [
+        site,
         Column("age", unit="dthms", width=110),
         Column("acknowledged_by", mappings=nobody, coloured=True, width=110),
         Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=110),
-        *panels.where(),
+        *place,
         Column(f"text_{lang}", wrapped=True),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns if column.name != "age")

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import statements
+from dashboards import meanings, statements
 from dashboards.frame import alerts, district, finish, frame, site, tag
 from dashboards.influxql import InfluxQL
 from dashboards.looks import BLUE, FAINT, GREEN, GREY, ORANGE, RED, limit_line, sorted_by, thresholds, value, value_map
@@ -63,6 +63,8 @@ def _budget(panels: Panels, one: Panel) -> Any:
     panel = panels.bars(
         _place(one), f'SELECT last("used") AS "used" {source}', ref_id="budget", alias=alias, unit="percentunit"
     )
+    # Grafana leaves out the name of a single bar, unless all have one: the same by which they are found.
+    panel.display_name("used ${__field.labels.quantity} ${__field.labels.rule} ${__field.labels.device}")
     panels.call(panel, "used", BOARD, one.quantities)
     # The steps are of the picture; 1 is the limit, whichever it is. Nothing is in the colour of the first step.
     steps = thresholds((None, GREY), (0, GREEN), (0.8, ORANGE), (1.0, RED))
@@ -104,6 +106,7 @@ def _wind(panels: Panels, one: Panel) -> Any:
         [
             value("unit", "degree"),
             value("decimals", 0),
+            value("mappings", meanings.winds(panels.text)),
             value("custom.axisPlacement", "right"),
             value("custom.drawStyle", "points"),
             value("min", 0),

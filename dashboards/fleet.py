@@ -6,13 +6,15 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import meanings, statements
 from dashboards.frame import district, finish, frame, site, tag
-from dashboards.looks import BLUE, GREEN, ORANGE, RED, counted_by, in_order, sorted_by, thresholds, value_map
+from dashboards.looks import BLUE, GREEN, ORANGE, RED, counted_by, in_order, range_map, sorted_by, value_map
 from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "fleet"
 SOON_D = 30
 """A calibration that is due in fewer days should be planned."""
+DUE = {"due": "cal_due_days"}
+"""The same days once more, for the word that they mean."""
 STEPS = {"": "5m", "_1h": "1h", "_24h": "1d, -8h"}
 """From one value to the next, by coarseness, as InfluxQL writes it."""
 
@@ -61,25 +63,24 @@ def _boards(panels: Panels) -> Any:
     silence = {"0": (f"✔ {panels.text('silent', 'no')}", GREEN), "1": (f"✖ {panels.text('silent', 'yes')}", RED)}
     columns = [
         Column("silent", mappings=[value_map(silence)], coloured=True, width=90),
-        Column("device", width=115),
-        *panels.where(125),
-        Column("silent_s", unit="dthms", width=100),
+        Column("device", width=105),
+        *panels.where(115),
+        Column("silent_s", unit="dthms", width=95),
         Column("depth", width=85),
-        Column("dropped", width=80),
+        Column("dropped", width=95),
         Column("clock", mappings=_clocks(panels.text), coloured=True, width=145),
-        Column("rssi", unit="dBm", width=80),
+        Column("rssi", unit="dBm", width=75),
         Column("heap_free", unit="bytes", decimals=0, width=90),
-        Column("faulty", width=85),
-        _due(panels, 105),
+        Column("faulty", width=80),
+        *_due(panels, 110, 85),
         Column("agent", width=75),
-        Column("runtime", width=150),
-        Column("reset", mappings=meanings.named(panels.text, "reset"), width=95),
+        Column("reset", mappings=meanings.named(panels.text, "reset"), width=80),
+        Column("runtime", width=145),
     ]
     tags = ("district", "site", "device")
-    fields = [column.name for column in columns if column.name not in tags]
-    panel = panels.rows(
-        "boards", statements.newest("fleet", fields, statements.DEVICES, tags), columns, ref_id="boards", searched=True
-    )
+    fields = [column.name for column in columns if column.name not in (*tags, "due")]
+    statement = statements.newest("fleet", fields, statements.DEVICES, tags, again=DUE)
+    panel = panels.rows("boards", statement, columns, ref_id="boards", searched=True)
     for step in sorted_by("silent", descending=True):
         panel.with_transformation(step)
     return panel
@@ -95,10 +96,10 @@ def _firmware(panels: Panels) -> Any:
 
 
 def _calibration(panels: Panels) -> Any:
-    columns = [_due(panels, 150), Column("device", width=130), *panels.where(140)]
+    columns = [*_due(panels, 90, 115), Column("device", width=110), *panels.where(140)]
     tags = ("district", "site", "device")
-    fields = [column.name for column in columns if column.name not in tags]
-    statement = statements.newest("fleet", fields, statements.DEVICES, tags)
+    fields = [column.name for column in columns if column.name not in (*tags, "due")]
+    statement = statements.newest("fleet", fields, statements.DEVICES, tags, again=DUE)
     panel = panels.rows("calibration", statement, columns, ref_id="calibration")
     for step in sorted_by("cal_due_days", descending=False):
         panel.with_transformation(step)
@@ -151,16 +152,18 @@ def _clocks(text: Texts) -> list[Any]:
     return [value_map({code: (f"{mark} {text('clock', name)}", color) for code, (mark, name, color) in words.items()})]
 
 
-def _due(panels: Panels, width: int) -> Column:
-    """Return the column of the days until a calibration is due: overdue and soon in a sign, too."""
-    steps = thresholds((None, RED), (0, ORANGE), (SOON_D, GREEN))
-    return Column(
-        "cal_due_days",
-        unit="suffix:" + panels.text("calibration", "days"),
-        coloured=True,
-        thresholds=steps,
-        width=width,
-    )
+def _due(panels: Panels, width: int, days: int) -> list[Column]:
+    """Return the columns that tell when a calibration is due: in a word with a sign, and in days."""
+    text = panels.text
+    words = [
+        range_map(-1e6, -0.5, f"✖ {text('calibration', 'overdue')}", RED),
+        range_map(-0.5, SOON_D - 0.5, f"▲ {text('calibration', 'soon')}", ORANGE),
+        range_map(SOON_D - 0.5, 1e6, f"✔ {text('calibration', 'later')}", GREEN),
+    ]
+    return [
+        Column("due", mappings=words, coloured=True, width=width),
+        Column("cal_due_days", unit="suffix:" + text("calibration", "days"), width=days),
+    ]
 
 
 def _quarantine(panels: Panels) -> Any:
@@ -183,7 +186,7 @@ def _events(panels: Panels) -> Any:
         Column("device", width=130),
         *panels.where(140),
         Column("count", width=80),
-        Column("text", wrapped=True),
+        Column(f"text_{panels.text.lang}", title="text", wrapped=True),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "event" WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000'

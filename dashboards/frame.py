@@ -96,16 +96,17 @@ def _places(
         text: gives its label.
         field: of `place`: what is offered, a name with an id in brackets.
         within: a condition on the places.
-        several: more than one, or all, may be chosen.
+        several: more than one, or all, may be chosen; otherwise the list begins with the worst one.
     """
+    asked = statements.choices if several else statements.worst_first
     variable = (
         dashboard.QueryVariable(name)
         .label(text("variable", name))
         .datasource(DATABASE)
-        .query({"query": statements.choices(f"{field}_{text.lang}", within), "refId": name})
+        .query({"query": asked(f"{field}_{text.lang}", within), "refId": name})
         .regex(CHOICE)
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(model.VariableSort.ALPHABETICAL_ASC)
+        .sort(model.VariableSort.ALPHABETICAL_ASC if several else model.VariableSort.DISABLED)
     )
     return variable.multi(True).include_all(True).all_value(ALL).current(_all(text)) if several else variable
 

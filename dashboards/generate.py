@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -45,9 +45,18 @@ def builders(basemap: Basemap = EMPTY) -> dict[str, Callable[[Lang], Dashboard]]
 def files(lang: Lang, basemap: Basemap = EMPTY) -> dict[Path, str]:
     """Return the text of every generated file of one language by its path below the output folder."""
     return {
-        Path(lang, name): json.dumps(build(lang), cls=JSONEncoder, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+        Path(lang, name): json.dumps(_plain(build(lang)), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
         for name, build in builders(basemap).items()
     }
+
+
+def _plain(board: Dashboard) -> dict[str, Any]:
+    """Return a dashboard as JSON has it, the pages of tables where Grafana 12 has them, too: the SDK is that of 11."""
+    plain: dict[str, Any] = json.loads(json.dumps(board, cls=JSONEncoder))
+    for panel in plain["panels"]:
+        if panel["type"] == "table":
+            panel["options"]["enablePagination"] = panel["options"]["footer"]["enablePagination"]
+    return plain
 
 
 def queries(

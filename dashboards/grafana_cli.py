@@ -1,6 +1,7 @@
 """`fenceline grafana push` and `check`: into a Grafana that runs, and whether it answers."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,9 @@ from dashboards.grafana import Grafana, read_token
 from dashboards.panel_check import Asked, ask_all, of_rules, parse_span, questions
 from dashboards.push import Action, Database, PushStep, plan
 from dashboards.texts import Lang
-from hub.terminal.commands import command, option
+from hub.terminal.commands import argument, command, option
 from hub.terminal.json_lines import print_object
-from hub.terminal.options import AsJson
+from hub.terminal.options import FENCELINE, AsJson, Config
 from hub.terminal.tables import Cell, say, table
 from schemas.errors import UserError
 from schemas.language import Text, tell
@@ -67,6 +68,7 @@ KINDS = {
     "data source": Text("data source", "数据源"),
     "folder": Text("folder", "文件夹"),
     "dashboard": Text("dashboard", "看板"),
+    "message template": Text("message template", "消息模板"),
     "contact point": Text("contact point", "联络点"),
     "alert rule": Text("alert rule", "告警规则"),
     "rule group": Text("rule group", "规则组"),
@@ -226,6 +228,51 @@ def check(
     raise typer.Exit(1 if health or failed else 0)
 
 
+class Coordinates(StrEnum):
+    """Which coordinates a file has."""
+
+    WGS84 = "wgs84"
+    GCJ02 = "gcj02"
+    BD09 = "bd09"
+
+
+def write_districts(
+    file: Annotated[str, argument(Text("FILE.geojson, or - for standard output.", "文件，- 表示标准输出。"), "FILE")],
+    coordinates: Annotated[
+        Coordinates, option(Text("Which coordinates the outlines have.", "边界文件的坐标系。"))
+    ] = Coordinates.WGS84,
+    gcj02: basemap.Gcj02 = False,
+    config: Config = FENCELINE,
+) -> None:
+    """Write the districts."""
+    from dashboards.districts import districts
+    from hub.config.files import load_config
+    from hub.registry.live import load_entries
+
+    settings = load_config(config)
+    named = load_entries(settings).districts
+    text = districts(named, settings.registry.parent, coordinates.value, gcj02=gcj02)
+    if file == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(file).write_text(text, "utf-8")
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}; name a file that can be written") from error
+    print(file)
+
+
+DISTRICTS = Text(
+    """Write the registry's districts as GeoJSON for the map's layer of districts (push --districts).
+
+    A district's `outline` names a GeoJSON file beside the registry. The file that is written goes where Grafana serves
+    it, such as public/maps/.""",
+    """将登记册中的区县导出为 GeoJSON，用作地图的区县图层（push --districts）。
+
+    区县的 outline 指定登记册旁的 GeoJSON 边界文件。导出的文件放在 Grafana 可提供的位置，如 public/maps/。""",
+)
+
+
 def mount(app: typer.Typer) -> None:
     """Add the commands."""
     command(
@@ -245,6 +292,13 @@ def mount(app: typer.Typer) -> None:
         "fenceline grafana check --lang zh --from now-7d --json",
         lang=False,
     )(check)
+    command(
+        app,
+        "districts",
+        DISTRICTS,
+        "fenceline grafana districts districts.geojson",
+        "fenceline grafana districts districts.geojson --coordinates gcj02 --gcj02",
+    )(write_districts)
 
 
 def _database(url: str, name: str, user: str, password_file: Path | None) -> Database | None:

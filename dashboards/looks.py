@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 
 GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#8e8e8e", "blue"
-NEUTRAL, DARK_RED, FAINT = "text", "dark-red", "rgba(142, 142, 142, 0.2)"
+NEUTRAL, DARK_RED, FAINT = "text", "dark-red", "rgba(142, 142, 142, 0.07)"
 SUSPECT, UNDECIDED = "semi-dark-yellow", "purple"
 """Above a limit without a measured background; what holds is not known."""
 
@@ -39,8 +39,8 @@ def value_map(texts: Mapping[str, tuple[str, str | None]]) -> model.ValueMap:
     return model.ValueMap(results)
 
 
-def range_map(from_: float, to: float, text: str, color: str) -> model.RangeMap:
-    """Return the mapping of a range of values to a text and a colour."""
+def range_map(from_: float, to: float, text: str, color: str | None = None) -> model.RangeMap:
+    """Return the mapping of a range of values to a text and, if it has one, a colour."""
     result = model.ValueMappingResult(text=text, color=color)
     return model.RangeMap(model.DashboardRangeMapOptions(from_, to, result))
 

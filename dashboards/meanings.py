@@ -1,10 +1,12 @@
 """What codes in the data mean to people: words in their language, with a sign and a colour where it matters."""
 
+import itertools
 from typing import Any
 
 from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, SUSPECT, UNDECIDED, range_map, value_map
 from dashboards.texts import Lang, Texts
-from schemas import Quantity
+from hub.alerts.text import KIND
+from schemas import Quantity, load_limits, site_properties
 
 
 def strip(text: Texts) -> list[Any]:
@@ -51,6 +53,54 @@ def severities(text: Texts) -> list[Any]:
 def named(text: Texts, place: str) -> list[Any]:
     """Return the meaning of codes that have a text each, such as the states of alerts (`place` "state")."""
     return [value_map({name: (text(place, name), None) for name in text.names(place)})]
+
+
+def kinds(text: Texts) -> dict[str, str]:
+    """Return the names of the kinds of alerts, as people are told of them."""
+    return {kind: name.zh if text.lang is Lang.ZH else name.en for kind, name in KIND.items()}
+
+
+def assumed(text: Texts) -> list[Any]:
+    """Return the meaning of what is assumed of a site, of all that limits can ask of it at once."""
+    asked = {tuple(name for name in limit.where if _assumable(name)) for _, limit in load_limits()}
+    some = {part for names in asked for n in range(1, len(names) + 1) for part in itertools.combinations(names, n)}
+    codes = {", ".join(f"{name}={site_properties()[name].default}" for name in part): part for part in some}
+    words = {code: "; ".join(_said(text, name) for name in part) for code, part in codes.items()}
+    running = text("missing", "running")
+    words |= {"operation=running": running} | {
+        f"{code}, operation=running": f"{said}; {running}" for code, said in words.items()
+    }
+    return [value_map({code: (words[code], None) for code in sorted(words)})]
+
+
+def missing(text: Texts) -> list[Any]:
+    """Return the meaning of what is not known of a site, or of a limit."""
+    own = {name: text("missing", name) for name in ("value", "zone_class")}
+    zh = text.lang is Lang.ZH
+    properties = {name: one.zh if zh else one.en for name, one in site_properties().items()}
+    return [value_map({name: (said, None) for name, said in (own | properties).items()})]
+
+
+def _assumable(name: str) -> bool:
+    return site_properties()[name].default is not None
+
+
+def _said(text: Texts, name: str) -> str:
+    one = site_properties()[name]
+    en, zh = one.values[one.default or ""]
+    return f"{one.zh}：{zh}" if text.lang is Lang.ZH else f"{one.en}: {en}"
+
+
+def winds(text: Texts) -> list[Any]:
+    """Return the names of the eight directions from which wind blows, by degrees."""
+    ends = [22.5 + 45 * n for n in range(8)]
+    names = [text("direction", name) for name in text.names("direction")]
+    north, *others = names
+    return [
+        range_map(0, ends[0], north),
+        *(range_map(*part, name) for part, name in zip(itertools.pairwise(ends), others, strict=True)),
+        range_map(ends[-1], 360, north),
+    ]
 
 
 def quantities(text: Texts, catalogue: dict[str, Quantity]) -> list[Any]:

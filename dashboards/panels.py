@@ -67,6 +67,8 @@ class Column(NamedTuple):
     """It is there for links only."""
     thresholds: Any = None
     """Of the coloured value, where no mapping colours it."""
+    bar: bool = False
+    """The value is drawn as a bar from the panel's least to its most."""
     title: str = ""
     """Its text in the table "column"; empty: the one that is called as the field."""
 
@@ -270,22 +272,22 @@ class Panels:
             panel.with_target(InfluxQL(statement, ref_id=ref_id, alias=name))
         return panel
 
-    def bars(
-        self, place: str, statement: str, *, ref_id: str, alias: str, unit: str = "none", rows: bool = False
-    ) -> bargauge.Panel:
-        """Return a panel with a bar for each series: its newest value; or for each of the `rows` of a table."""
+    def bars(self, place: str, statement: str, *, ref_id: str, alias: str, unit: str = "none") -> bargauge.Panel:
+        """Return a panel with a bar for each series: its newest value."""
         return (
             self.base(bargauge.Panel(), place)
             .unit(unit)
-            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(rows))
+            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
             .orientation(shapes.VizOrientation.HORIZONTAL)
             .display_mode(shapes.BarGaugeDisplayMode.BASIC)
             .value_mode(shapes.BarGaugeValueMode.TEXT)
+            .sizing(shapes.BarGaugeSizing.MANUAL)  # a few bars would share a whole panel
+            .min_viz_height(16)
+            .max_viz_height(48)
             .text(common.VizTextDisplayOptions().title_size(14).value_size(18))
             .no_value("–")
-            .with_target(
-                InfluxQL(statement, ref_id=ref_id, alias=alias, result_format="table" if rows else "time_series")
-            )
+            .name_placement(shapes.BarGaugeNamePlacement.TOP)
+            .with_target(InfluxQL(statement, ref_id=ref_id, alias=alias))
         )
 
     def columns_by_day(self, place: str, statement: str, *, ref_id: str, alias: str) -> barchart.Panel:
@@ -308,6 +310,7 @@ class Panels:
         *,
         ref_id: str,
         time: str = "",
+        before_time: int = 0,
         more: str = "",
         searched: bool = False,
     ) -> table.Panel:
@@ -319,6 +322,7 @@ class Panels:
             columns: all that is shown, but for the time.
             ref_id: of the query.
             time: the text in the table "column" for the time of a row; empty: it tells nothing and is not shown.
+            before_time: how many columns stand before it: a phone shows the first two.
             more: a further statement, whose rows are merged with the others.
             searched: its columns can be searched, which takes room of their names.
         """
@@ -328,9 +332,9 @@ class Panels:
         if more:
             panel.with_target(InfluxQL(more, ref_id=f"{ref_id}_more", result_format="table"))
             panel.with_transformation(merged())
-        panel.with_transformation(
-            in_order(["Time", *(column.name for column in columns)], without=[] if time else ["Time"])
-        )
+        names = [column.name for column in columns]
+        order = [*names[:before_time], "Time", *names[before_time:]]
+        panel.with_transformation(in_order(order, without=[] if time else ["Time"]))
         if time:
             panel.override_by_name(
                 "Time",
@@ -351,17 +355,21 @@ class Panels:
             "unit": column.unit,
             "custom.width": column.width,
             "custom.hidden": column.hidden,
+            "custom.hideFrom.viz": column.hidden,  # Grafana 12 calls it so
         }
         if column.decimals is not None:
             found["decimals"] = column.decimals
         if column.coloured:
             found["custom.cellOptions"] = {"type": "color-text"}
+        if column.bar:
+            found["custom.cellOptions"] = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         if column.mappings:
             found["custom.align"] = "left"  # a word, though it stands for a number
         if column.thresholds:
             found |= {"thresholds": column.thresholds.build(), "color": {"mode": "thresholds"}}
         if column.wrapped:
             found["custom.cellOptions"] = {"type": "auto", "wrapText": True}
+            found["custom.wrapText"] = True  # where Grafana 12 has it
         shown = [value(name, content) for name, content in found.items() if content or name == "decimals"]
         if column.hidden:
             return shown
@@ -420,10 +428,11 @@ class Panels:
         alias = "$col $tag_quantity $tag_flag $tag_device"
         panel.with_target(InfluxQL(f'SELECT sum("dt") AS "dt" {source} {by}', ref_id="flags", alias=alias))
         # The meaning first: what has been renamed is looked for by its new name.
+        # A calibration is too short for a word in it, so that the lane's name has it.
         for flag, color in FLAGS.items():
             shown = [range_map(0.001, 1e9, self.text("flag", flag), color)]
             panel.override_by_regexp(f"/^dt \\S+ {flag} /", [value("mappings", shown)])
-        for key in self.quantities:
-            name = f"{self.name(key)} · ${{__field.labels.device}}"
-            panel.override_by_regexp(f"/^dt {key} /", [value("displayName", name)])
-        return panel.row_height(0.5)
+            for key in self.quantities:
+                name = f"{self.name(key)} {self.text('flag', flag)} · ${{__field.labels.device}}"
+                panel.override_by_regexp(f"/^dt {key} {flag} /", [value("displayName", name)])
+        return panel.row_height(0.5).show_value(shapes.VisibilityMode.NEVER)

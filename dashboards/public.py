@@ -6,15 +6,14 @@ nothing stands in them but `$timeFilter` and `$__interval`, and the database is 
 
 from typing import Any
 
-from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.builders import text as note
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import text as note_model
 
 from dashboards import statements
 from dashboards.frame import finish, frame
-from dashboards.looks import GREY, in_order, thresholds
-from dashboards.panels import Panels
+from dashboards.looks import GREY, sorted_by, thresholds
+from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
 NAME = "public"
@@ -41,8 +40,7 @@ def build(lang: Lang) -> model.Dashboard:
     return finish(
         board,
         [
-            _now(panels).height(8).span(8),
-            _level(panels).height(8).span(4),
+            _now(panels).height(8).span(12),
             _course(panels, "aqi", "aqi", "none").height(8).span(12),
             _course(panels, "district_noise", "laeq", panels.unit("laeq")).height(8).span(12),
             _course(panels, "district_dust", "pm10", panels.unit("pm10")).height(8).span(12),
@@ -53,10 +51,16 @@ def build(lang: Lang) -> model.Dashboard:
 
 
 def _kept(panels: Panels, statement: str) -> Any:
-    """Return a bar for each district: the rows of a table, since a name that is no tag can be in no legend."""
-    panel = panels.bars("kept", statement, ref_id="kept", alias="", unit="percentunit", rows=True)
-    panel.with_transformation(in_order(["kept"], without=["Time", "district"]))
-    return panel.min(0).max(1).decimals(1)
+    """Return a row with a bar for each district, the one that kept least first."""
+    columns = [
+        Column(_named(panels), width=150),
+        Column("kept", unit="percentunit", decimals=1, bar=True),
+        Column("district", hidden=True),
+    ]
+    panel = panels.rows("kept", statement, columns, ref_id="kept").min(0).max(1)
+    for step in sorted_by("kept", descending=False):
+        panel.with_transformation(step)
+    return panel
 
 
 def _named(panels: Panels) -> str:
@@ -65,21 +69,24 @@ def _named(panels: Panels) -> str:
 
 
 def _now(panels: Panels) -> Any:
-    name = _named(panels)
-    statement = f'SELECT last("aqi") FROM "district" WHERE "{name}" != \'\' AND $timeFilter GROUP BY "{name}"'
-    panel = panels.bars("aqi_now", statement, ref_id="aqi", alias=f"$tag_{name}").min(0).max(500).time_from(NOW)
-    steps = ((most + 1, color) for most, color in zip(HIGHEST, COLORS[1:], strict=True))
-    return panel.thresholds(thresholds((None, GREY), (0, COLORS[0]), *steps))
-
-
-def _level(panels: Panels) -> Any:
-    """Return the level in words, so that nobody has to read it off a colour."""
+    """Return the index of each district and its level in words, the worst first: nobody has to read it off a colour."""
     lang, name = panels.text.lang, _named(panels)
-    statement = f'SELECT last("level_{lang}") FROM "district" WHERE "{name}" != \'\' AND $timeFilter GROUP BY "{name}"'
-    # Of words Grafana shows none unless it is told which fields; all of them would be the time, too.
-    words = common.ReduceDataOptions().calcs(["lastNotNull"]).fields("/^(?!Time$).*/").values(False)
-    panel = panels.number("aqi_level", {"level": (statement, f"$tag_{name}")}).reduce_options(words).time_from(NOW)
-    return panel.text(common.VizTextDisplayOptions().title_size(14).value_size(26))
+    statement = (
+        f'SELECT last("aqi") AS "aqi", "level_{lang}" FROM "district" WHERE "{name}" != \'\' AND $timeFilter '
+        f'GROUP BY "{name}"'
+    )
+    steps = ((most + 1, color) for most, color in zip(HIGHEST, COLORS[1:], strict=True))
+    coloured = thresholds((None, GREY), (0, COLORS[0]), *steps)
+    columns = [
+        Column(name, width=150),
+        # The bar has the colour, the figures have the text's: yellow ones on white could not be read.
+        Column("aqi", decimals=0, thresholds=coloured, bar=True, width=250),
+        Column(f"level_{lang}"),
+    ]
+    panel = panels.rows("aqi_now", statement, columns, ref_id="aqi").min(0).max(500).time_from(NOW)
+    for step in sorted_by("aqi", descending=True):
+        panel.with_transformation(step)
+    return panel.no_value(panels.text("aqi_now", "none"))
 
 
 def _course(panels: Panels, place: str, field: str, unit: str) -> Any:

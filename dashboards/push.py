@@ -92,6 +92,7 @@ def plan(
             yield _dashboard(grafana, json.loads(text), FOLDERS[language][0])
     if alerts:
         yield _folder(grafana, alerting.PLACE, alerting.PLACE_TITLE)
+        yield _message(grafana, wording)
         yield _contact_point(grafana, contact)
         tree = grafana.get("/v1/provisioning/policies")
         there = {rule["uid"]: rule for rule in grafana.get("/v1/provisioning/alert-rules") or ()}
@@ -191,6 +192,22 @@ def _dashboard(grafana: Grafana, wanted: dict[str, Any], folder: str) -> PushSte
         body["folderUid"] = meta.get("folderUid", folder)
         action = Action.UPDATE
     return _step(grafana, "dashboard", uid, action, lambda: grafana.api.dashboard.update_dashboard(body))
+
+
+def _message(grafana: Grafana, wording: Wording) -> PushStep:
+    """Return the step for the templates by which our contact point words its messages."""
+    path, name = f"/v1/provisioning/templates/{alerting.MESSAGE}", alerting.MESSAGE
+    wanted, there = alerting.template(wording), grafana.get(path)
+    if there and there.get("provenance") == "file":
+        return PushStep("message template", name, Action.LEAVE, note=BY_FILE)
+    if there and there["template"].strip() == wanted.strip():
+        return PushStep("message template", name, Action.KEEP)
+    # Grafana takes a change only of the version that we have read.
+    body = {"template": wanted} | ({"version": there["version"]} if there and there.get("version") else {})
+    by_hand = {"X-Disable-Provenance": "true"} if there is None or not there.get("provenance") else {}
+    action = Action.UPDATE if there else Action.CREATE
+    put = lambda: grafana.api.client.PUT(path, json=body, headers=by_hand)  # noqa: E731
+    return _step(grafana, "message template", name, action, put)
 
 
 def _contact_point(grafana: Grafana, contact: Contact | None) -> PushStep:

@@ -8,6 +8,7 @@ differ in what they make of InfluxQL; tests/dashboards/forms.py finds the forms 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -113,7 +114,14 @@ def window(key: str) -> dt.timedelta:
     return _TWENTY if short else _HOUR
 
 
-def newest(measurement: str, fields: Sequence[str], where: str, by: Sequence[str], minutes: int = 5) -> str:
+def newest(
+    measurement: str,
+    fields: Sequence[str],
+    where: str,
+    by: Sequence[str],
+    minutes: int = 5,
+    again: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Return the statement for the newest state before the end of the range: the first field's last point.
 
     Args:
@@ -122,8 +130,10 @@ def newest(measurement: str, fields: Sequence[str], where: str, by: Sequence[str
         where: a condition.
         by: tags, of whose values each has its state.
         minutes: what is older is not told as if it were now.
+        again: fields that are asked for once more, by the names that they get then.
     """
-    columns = ", ".join([f'last("{fields[0]}") AS "{fields[0]}"', *(f'"{field}"' for field in fields[1:])])
+    twice = (f'"{field}" AS "{name}"' for name, field in again.items())
+    columns = ", ".join([f'last("{fields[0]}") AS "{fields[0]}"', *(f'"{field}"' for field in fields[1:]), *twice])
     tags = ", ".join(f'"{tag}"' for tag in by)
     return f'SELECT {columns} FROM "{measurement}" WHERE {where} AND {before_end(f"{minutes}m")} GROUP BY {tags}'
 
@@ -157,6 +167,14 @@ def choices(field: str, within: str = "") -> str:
     """Return the statement for what a variable offers: names with ids, of the sites within a condition."""
     where = f"{within} AND {before_end('32d')}" if within else before_end("32d")
     return f'SELECT last("{field}") FROM "place" WHERE {where} GROUP BY "district", "site"'
+
+
+def worst_first(field: str, within: str) -> str:
+    """Return the statement for what a variable offers where one is chosen: the site that is worst now comes first.
+
+    The hub tells a state within its minute the later the worse it is. Grafana shows each site where it comes first.
+    """
+    return f'SELECT "{field}" FROM "state" WHERE {within} AND {before_end("32d")} ORDER BY time DESC LIMIT 5000'
 
 
 def capture(keys: Iterable[str], lang: str) -> str:

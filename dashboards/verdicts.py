@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import meanings, statements
 from dashboards.frame import choice, district, finish, frame, site, tag
-from dashboards.looks import GREY, NEUTRAL, RED, no_value, sorted_by, thresholds, value
+from dashboards.looks import GREY, NEUTRAL, RED, no_value, sorted_by, thresholds, value, value_map
 from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
@@ -51,8 +51,8 @@ def _open(panels: Panels) -> Any:
         'GROUP BY "kind"'
     )
     panel = panels.number("open", {"open": (statement, "$tag_kind")}).decimals(0)
-    for kind in panels.text.names("kind"):
-        panel.override_by_name(kind, [value("displayName", panels.text("kind", kind))])
+    for kind, name in meanings.kinds(panels.text).items():
+        panel.override_by_name(kind, [value("displayName", name)])
     return panel
 
 
@@ -82,21 +82,26 @@ def _by_day(panels: Panels) -> Any:
 
 def _alerts(panels: Panels) -> Any:
     lang = panels.text.lang
+    site_, *place = panels.where(130)
     columns = [
-        Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=100),
-        Column("state", mappings=meanings.named(panels.text, "state"), width=100),
-        *panels.where(130),
-        Column("kind", mappings=meanings.named(panels.text, "kind"), width=130),
+        site_,
+        Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=110),
+        Column("state", mappings=meanings.named(panels.text, "state"), width=115),
+        *(column for column in place if column.name != f"district_{lang}"),  # it stands in the text
+        Column(
+            "kind",
+            mappings=[value_map({k: (name, None) for k, name in meanings.kinds(panels.text).items()})],
+            width=130,
+        ),
         Column("acknowledged_by", mappings=[no_value("–", GREY)], width=110),
         Column("acknowledged_after_s", unit="dthms", width=110),
-        Column("resolved_after_s", unit="dthms", width=110),
+        Column("resolved_after_s", unit="dthms", width=105),
         Column(f"text_{lang}", wrapped=True),
-        Column("device", width=110),
-        Column("id", width=70),
+        Column("id", width=85),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "alert" WHERE {_MATCHES} AND $timeFilter ORDER BY time DESC LIMIT 1000'
-    return panels.rows("alerts", statement, columns, ref_id="alerts", time="opened", searched=True)
+    return panels.rows("alerts", statement, columns, ref_id="alerts", time="opened", before_time=1, searched=True)
 
 
 def _rules(panels: Panels) -> Any:
@@ -127,9 +132,11 @@ def _rules(panels: Panels) -> Any:
 def _verdicts(panels: Panels) -> Any:
     """Return single verdicts; in long ranges the days with exceedances: a city gives millions of verdicts a year."""
     lang = panels.text.lang
+    site_, *place = panels.where(130)
     columns = [
+        site_,
         Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True, width=110),
-        *panels.where(130),
+        *place,
         Column("value", decimals=1, width=75),
         Column("limit_value", width=65),
         Column("unit", width=75),
@@ -147,8 +154,8 @@ def _verdicts(panels: Panels) -> Any:
         Column("instrument", mappings=meanings.named(panels.text, "instrument"), width=110),
         Column("uncertainty", decimals=1, width=95),
         Column("verified", width=80),
-        Column("missing", width=90),
-        Column("assumed", width=90),
+        Column("missing", mappings=meanings.missing(panels.text), width=130),
+        Column("assumed", mappings=meanings.assumed(panels.text), width=300),
         Column("revision", width=80),
     ]
     single, days = statements.LISTED
@@ -162,7 +169,14 @@ def _verdicts(panels: Panels) -> Any:
         )
     )
     return panels.rows(
-        "judged", of_single, columns, ref_id=f"judged{single.name}", time="window", more=of_days, searched=True
+        "judged",
+        of_single,
+        columns,
+        ref_id=f"judged{single.name}",
+        time="window",
+        before_time=1,
+        more=of_days,
+        searched=True,
     )
 
 

@@ -56,7 +56,7 @@ class GrafanaServer(ThreadingHTTPServer):
         self.changes = []
         self.invalid = []
         self.datasources, self.folders, self.dashboards, self.rules, self.points = {}, {}, {}, {}, {}
-        self.intervals = {}
+        self.intervals, self.templates = {}, {}
         self.add_point(
             {"uid": "default", "name": "grafana-default-email", "type": "email", "settings": {"addresses": "x"}}
         )
@@ -74,7 +74,7 @@ class GrafanaServer(ThreadingHTTPServer):
     def state(self):
         """All that is kept, to compare before and after."""
         kept = (self.datasources, self.folders, self.dashboards, self.rules, self.points, self.intervals, self.tree)
-        return copy.deepcopy(kept)
+        return copy.deepcopy((*kept, self.templates))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -246,6 +246,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._store_rule(rule, {"provenance": rule["provenance"]} if rule.get("provenance") else {})
         return 200, body
 
+    def template(self, name):
+        return 200, _found(self.server.templates, name, "template not found")
+
+    def put_template(self, name, body):
+        there = self.server.templates.get(name)
+        if there and body.get("version") not in (None, "", there["version"]):
+            raise RefusedError(409, "provided version of template does not match current version")
+        version = f"v{int(there['version'][1:]) + 1 if there else 1}"
+        kept = {"name": name, "template": body["template"], "version": version} | self._provenance(there)
+        self.server.templates[name] = kept
+        return 202, kept
+
     def contact_points(self):
         return 200, [self._shown(point) for point in self.server.points.values()]
 
@@ -326,6 +338,8 @@ ROUTES = [
     ("PUT", f"{PROVISIONING}/alert-rules/([^/]+)", "ProvisionedAlertRule", "Editor", _Handler.put_rule),
     ("GET", GROUP, None, "Editor", _Handler.group),
     ("PUT", GROUP, "AlertRuleGroup", "Editor", _Handler.put_group),
+    ("GET", f"{PROVISIONING}/templates/([^/]+)", None, "Editor", _Handler.template),
+    ("PUT", f"{PROVISIONING}/templates/([^/]+)", "NotificationTemplateContent", "Editor", _Handler.put_template),
     ("GET", f"{PROVISIONING}/contact-points", None, "Editor", _Handler.contact_points),
     ("POST", f"{PROVISIONING}/contact-points", "EmbeddedContactPoint", "Editor", _Handler.add_contact_point),
     ("PUT", f"{PROVISIONING}/contact-points/([^/]+)", "EmbeddedContactPoint", "Editor", _Handler.put_contact_point),

@@ -67,6 +67,7 @@ EXPECTED = {
     "since": TIME,
     "until": TIME,
     "reference": "the id of a board or station",
+    "outline": "a GeoJSON file beside the registry, in quotes",
     "from": TIME,
     "to": TIME,
     "permit": "the permit's number, in quotes",

@@ -43,6 +43,8 @@ class District(_Entry, frozen=True):
     zh: Text
     reference: Id | None = None
     """The board or station that measures the background of the area, which some limits on dust take off."""
+    outline: Text | None = None
+    """File with its outline for maps, GeoJSON, named from the registry's folder."""
 
 
 class Contact(_Entry, frozen=True):

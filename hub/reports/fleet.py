@@ -1,6 +1,7 @@
 """What boards say of themselves: of each one a point a minute, and a point for each event."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -10,12 +11,31 @@ from hub.registry.live import Registry
 from hub.reports import points
 from hub.wire.channels import Measured
 from hub.wire.messages import Event, Status
+from schemas import load_quantities
+from schemas.language import Text
 
 CLOCKS = {"none": 0, "rtc": 1, "ntp": 2, "hub": 2}
 """How a board knows the time: not at all, from its own clock, from the network."""
 
 MOST_TEXT = 2000
 """Longest text of an event, characters; the log has all of it."""
+GIVEN_UP = {
+    "overflow": Text("the outbox was full", "发件箱已满"),
+    "medium": Text("the flash could not be written", "闪存无法写入"),
+    "damaged": Text("the flash was damaged", "闪存数据损坏"),
+}
+"""Why a board gave records up (edge/outbox.py)."""
+SWITCHED = {
+    r"(\w+) (\S+), on at (\S+)": "{0}为{1}，达到{2}开启",
+    r"(\w+) (\S+), off below (\S+)": "{0}为{1}，低于{2}关闭",
+    r"on for (\d+) s": "已开启{0}秒",
+    r"no normal value of (\w+)": "{0}没有正常数据",
+    r"ordered for (\d+) s": "指令开启{0}秒",
+    r"there is no rule": "没有规则",
+    r"the order is over": "指令已到期",
+}
+"""What a board says of its relay, and the same in Chinese."""
+LABELS = {key: quantity.symbol or quantity.zh for key, quantity in load_quantities().items()}
 OFF = 35 * 86_400
 """An event whose own time differs from its arrival by more [s] is dated by the hub: no outbox keeps one so long."""
 
@@ -121,12 +141,26 @@ def _told(event: Event) -> dict[str, points.Value]:
     """Return an event's fields: what it says as text, and its number where it has one."""
     if event.dropped:
         stream, first, last, reason = event.dropped
-        return {"count": last - first + 1, "text": f"{reason}: {first}-{last} ({stream})"}
+        why, numbers = GIVEN_UP.get(reason, Text(reason, reason)), f"{first}-{last} ({stream})"
+        return {"count": last - first + 1, **_both(Text(f"{why.en}: {numbers}", f"{why.zh}：{numbers}"))}
     detail = event.detail if isinstance(event.detail, dict) else {}
-    fields: dict[str, points.Value] = {"count": 1, "text": msgspec.json.encode(detail).decode()[:MOST_TEXT]}
-    if event.event == "relay":
-        fields |= {"on": int(bool(detail.get("on"))), "text": str(detail.get("why", ""))[:MOST_TEXT]}
-    return fields
+    if event.event != "relay":
+        plain = msgspec.json.encode(detail).decode()
+        return {"count": 1, **_both(Text(plain, plain) if detail else Text("-", "-"))}
+    why = switched(str(detail.get("why", "")))
+    return {"count": 1, "on": int(bool(detail.get("on"))), **_both(why)}
+
+
+def _both(said: Text) -> dict[str, points.Value]:
+    return {"text_en": said.en[:MOST_TEXT], "text_zh": said.zh[:MOST_TEXT]}
+
+
+def switched(why: str) -> Text:
+    """Return why a board's relay was switched, as the board says it in English (edge/relay.py)."""
+    for said, zh in SWITCHED.items():
+        if match := re.fullmatch(said, why):
+            return Text(why, zh.format(*(LABELS.get(part, part) for part in match.groups())))
+    return Text(why, why)
 
 
 def _day(text: str) -> dt.date | None:

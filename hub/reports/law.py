@@ -158,6 +158,7 @@ class Law:
             found = worst.get(site.id)
             fields: dict[str, points.Value] = {
                 **points.names(site, self._registry),
+                **points.choices(site, self._registry),
                 **points.position(site),
                 "level": NONE,
                 "alerts": int(open_.get(site.id, 0)),
@@ -169,7 +170,7 @@ class Law:
                 fields |= {"device": v.device, "rule": v.rule, "quantity": v.quantity, "end": v.end}
                 fields |= points.of_rule(self._limits.get((v.standard, v.limit_id)), v)
             tags = {"district": site.district, "site": site.id, "kind": site.kind}
-            yield points.point("state", tags, fields, now - now % 60)
+            yield points.point("state", tags, fields, now - now % 60, _badness(found))
 
     def _follow(self) -> None:
         """Learn of the verdicts given since the last time."""
@@ -179,6 +180,14 @@ class Law:
             if v.binding == "binds" and (known is None or v.start >= known.start):
                 self._newest[v.device, v.rule] = v
         self._seen = max(self._seen or 0, found[-1].id if found else 0)
+
+
+def _badness(found: tuple[int, float, KeptVerdict] | None) -> int:
+    """Return how bad a state is, as ns within its minute: whoever lists sites by time has the worst first or last."""
+    if found is None:
+        return 0
+    level, share, _ = found
+    return GRAVE.index(level) * 100_000_000 + min(int(max(share, 0.0) * 100_000), 99_999_999)
 
 
 def _level(v: KeptVerdict) -> tuple[int, float]:

@@ -233,12 +233,24 @@ def _after(t: float | None, since: float) -> float | None:
 
 
 def place(site: Site, boards: int, registry: Registry, t: float) -> str:
-    """Return a site of the registry; `choice`: its name and its id, as a list to choose from shows and needs them."""
-    named = names(site, registry)
-    choices: dict[str, Value] = {f"choice_{lang}": f"{named[f'site_{lang}']} ({site.id})" for lang in ("en", "zh")}
-    choices |= {f"choice_district_{lang}": f"{named[f'district_{lang}']} ({site.district})" for lang in ("en", "zh")}
-    fields: dict[str, Value] = {**named, **choices, "zone": site.zone_class or "", "boards": boards, **position(site)}
+    """Return a site of the registry."""
+    fields: dict[str, Value] = {
+        **names(site, registry),
+        **choices(site, registry),
+        "zone": site.zone_class or "",
+        "boards": boards,
+        **position(site),
+    }
     return point("place", {"district": site.district, "site": site.id, "kind": site.kind}, fields, t)
+
+
+def choices(site: Site, registry: Registry) -> dict[str, Value]:
+    """Return names with ids in brackets as fields, as a list to choose from shows and needs them."""
+    named = names(site, registry)
+    found: dict[str, Value] = {f"choice_{lang}": f"{named[f'site_{lang}']} ({site.id})" for lang in ("en", "zh")}
+    return found | {
+        f"choice_district_{lang}": f"{named[f'district_{lang}']} ({site.district})" for lang in ("en", "zh")
+    }
 
 
 def position(site: Site) -> dict[str, Value]:

@@ -128,20 +128,22 @@ class City:
                 yield from self.rollups(district, site, device, values, period, begin)
         yield from self.verdicts(tags, kind)
         yield from self.fleet(tags, n)
+        offered = f'choice_en="Site {n} ({site})",choice_zh="场所{n} ({site})",'
+        offered += f'choice_district_en="District {n % 10} ({district})",choice_district_zh="区{n % 10} ({district})"'
         for t in range(self.now - self.recent // 2, self.now, MINUTE):
             yield f"budget,{tags},quantity=laeq,rule=laeq-day,standard=GB\\ 12523-2025 used=0.4,limit_value=70 {t}"
             yield (
                 f"state,district={district},kind={kind},site={site} level={self.level(n)}i,{self.position(n)},"
                 f"ratio={self.ratio(n):.2f},value=66,"
                 f'limit_value=70,unit="dB(A)",rule="GB 12523-2025 laeq-day",device="{device}",quantity="laeq",'
-                f'{self.names(n)},rule_en="Day, 20 min LAeq",rule_zh="昼间20分钟等效声级",end={t}i {t}'
+                f'{self.names(n)},{offered},rule_en="Day, 20 min LAeq",rule_zh="昼间20分钟等效声级",end={t}i '
+                f"{t + self.level(n)}"  # within its minute the later the worse, as the hub has it
             )
-        offered = f'choice_en="Site {n} ({site})",choice_zh="场所{n} ({site})",'
-        offered += f'choice_district_en="District {n % 10} ({district})",choice_district_zh="区{n % 10} ({district})"'
         yield f"place,district={district},kind={kind},site={site} boards=1i,{self.names(n)},{offered} {self.now - HOUR}"
         for t in range(self.raw, self.now, 7 * HOUR):
             yield f"flagged,{tags},flag=C,quantity=pm10 dt=60,value=9 {t}"
-            yield f'event,{tags},event=relay count=1i,text="pm10 160, on at 150" {t}'
+            said = 'text_en="pm10 160, on at 150",text_zh="PM10为160，达到150开启"'
+            yield f"event,{tags},event=relay count=1i,{said},{self.names(n)} {t}"
         if self.level(n) == 3:
             rule = f"binding=binds,device={device},district={district},quantity=laeq,rule=laeq-night,site={site}"
             yield (
@@ -190,7 +192,7 @@ class City:
                 yield (
                     f"verdict_24h,{of} windows=72i,exceeded={t // DAY % 5 // 4}i,uncorrected=0i,open=0i,invalid=0i,"
                     "exceeded_s=1200i,"
-                    f"capture=0.99,highest=68.2,limit_value=70,ratio=0.7 {t}"
+                    f'capture=0.99,highest=68.2,limit_value=70,ratio=0.7,rule_en="Rule {rule}",rule_zh="规则{rule}" {t}'
                 )
 
     def fleet(self, tags, n):

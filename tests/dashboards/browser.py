@@ -84,11 +84,13 @@ class Browser:
         while time.monotonic() < until:
             self._hear(0.2)
 
-    def picture(self, file):
-        """Write what is seen, as PNG or WebP by the file's name."""
+    def picture(self, file, width, height):
+        """Write the upper left of what is seen, as PNG or WebP by the file's name."""
         kind = file.suffix.removeprefix(".")
         quality = {"quality": 60} if kind == "webp" else {}
-        file.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot", format=kind, **quality)["data"]))
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        taken = self._ask("Page.captureScreenshot", format=kind, clip=clip, **quality)
+        file.write_bytes(base64.b64decode(taken["data"]))
 
     def _ask(self, method, *, page=True, **parameters):
         number = self._say(method, page=page, **parameters)

@@ -5,7 +5,8 @@
     python -m tests.dashboards.pictures --url http://127.0.0.1:3000 --token-file token --to MILLISECONDS
 
 It brings neither a Grafana nor a browser: Debian's package `chromium` is one. Each picture is of the whole page. With
-`--all` also at the width of a phone and in the dark theme. At the end it says which other servers pages asked: none.
+`--all` at 1920 pixels and at the width of a phone, light and dark. At the end it says which other servers pages asked:
+none.
 """
 
 import argparse
@@ -26,12 +27,15 @@ PLACES = {
 }
 """Of each dashboard how far back it is shown, and which of the simulated week's sites."""
 SECONDS = {"24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
-TALL = 3600
+PHONE, TALL, PHONE_TALL = 390, 3600, 9000
 """Pixels: panels below the window's edge are not drawn, so the window is as high as any page."""
+LOOKS = [(f"-{width}-{theme}", width, theme) for width in (1920, PHONE) for theme in ("light", "dark")]
 ENDS = """Math.ceil(Math.max(0, ...[...document.querySelectorAll('.react-grid-item')]
     .map(one => one.getBoundingClientRect().bottom)))"""
 
-READY = f"{ENDS} > 0 && !document.querySelector('[aria-label=\"Panel loading bar\"]')"
+BUSY = "[...document.querySelectorAll('button')].some(one => one.textContent.trim() === 'Cancel')"
+"""While a query is under way the button that asks again is one that breaks it off."""
+READY = f"{ENDS} > 0 && !{BUSY} && !document.querySelector('[aria-label=\"Panel loading bar\"]')"
 
 
 def address(url, name, lang, until_ms, theme, span="", places=None):
@@ -44,9 +48,9 @@ def address(url, name, lang, until_ms, theme, span="", places=None):
 
 def picture(browser, file, page, width):
     """Write a picture of a whole page."""
-    _open(browser, page, width, TALL)
-    _open(browser, page, width, min(TALL, browser.run(ENDS) + 40))
-    browser.picture(file)
+    height = PHONE_TALL if width == PHONE else TALL
+    _open(browser, page, width, height)
+    browser.picture(file, width, min(height, browser.run(ENDS) + 40))
 
 
 def _open(browser, page, width, height):
@@ -70,21 +74,23 @@ def main():
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--names", nargs="*", default=list(PLACES), choices=list(PLACES))
     parser.add_argument("--langs", nargs="*", default=["en", "zh"])
-    parser.add_argument("--all", action="store_true", help="also for a phone, and dark")
+    parser.add_argument("--all", action="store_true", help="1920 pixels and a phone, light and dark")
     parser.add_argument("--everywhere", action="store_true", help="of another city: no sites are chosen")
+    parser.add_argument("--database", default="", help="uid of the data source, where it is not ours")
     parser.add_argument("--span", default="", help="such as 7d, for all")
     parser.add_argument("--format", default="webp", choices=["webp", "png"])
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     token = given.token_file.read_text().strip() if given.token_file else ""
-    looks = [("", 1600, "light")]
-    looks += [("-phone", 390, "light"), ("-dark", 1920, "dark")] if given.all else []
+    looks = LOOKS if given.all else [("", 1600, "light")]
     url = given.url.rstrip("/")
     with Browser(url, token) as browser:
         for name in given.names:
             for lang in given.langs:
                 for suffix, width, theme in looks:
                     places = {} if given.everywhere else None
+                    if given.database:
+                        places = {"var-datasource": given.database}
                     file = given.out / f"{name}-{lang}{suffix}.{given.format}"
                     picture(browser, file, address(url, name, lang, given.to, theme, given.span, places), width)
                     print(f"{file}: {file.stat().st_size // 1024} KB", flush=True)

@@ -222,5 +222,29 @@ def test_the_files_fit_each_other_as_grafana_reads_them():
             assert needed <= set(rule)
             matched = [rule["labels"].get(name) == value for name, _, value in route["object_matchers"]]
             assert all(matched)
-            # A lone $ in an annotation would be taken for a variable of the environment.
-            assert all("${" not in text for text in rule["annotations"].values())
+            # After a restart Grafana does not fill in the texts of an alert without data: people would get braces.
+            assert not any("{{" in text or "$" in text for text in rule["annotations"].values())
+
+
+@pytest.mark.parametrize("wording", Wording)
+def test_the_template_is_the_same_in_the_file_and_by_the_api(wording):
+    """A `$` in a provisioning file would be taken for a variable of the environment (values.go)."""
+    (one,) = read(wording, "templates.json")["templates"]
+    assert (one["name"], one["template"]) == (alerting.MESSAGE, alerting.template(wording))
+    assert "$" not in one["template"]
+    for named in (alerting.TITLE_OF, alerting.TEXT_OF):
+        assert named.replace("template", "define").replace(" . }}", "") in one["template"]
+    both = {"zh": "已恢复", "en": "over", "both": "已恢复 / over"}
+    assert f"✔ {both[wording]}:" in one["template"]
+    opened = re.findall(r"{{ (?:if|range|with|define) ", one["template"])
+    assert len(re.findall(r"{{-? end", one["template"])) == len(opened)
+
+
+def test_every_place_of_what_fires_is_told_by_the_template():
+    """No text of a rule has labels in it, so each by which a rule's answer is told apart stands in the message."""
+    asked = [query["model"].get("query", "") for rule in RULES.values() for query in rule["data"]]
+    grouped = [one.rpartition("GROUP BY")[2] for one in asked if "GROUP BY" in one]
+    apart = {label for one in grouped for label in re.findall(r'"(\w+)"', one)}
+    assert apart == {"hub", "district"}
+    for label in apart:
+        assert f"{{{{ with .Labels.{label} }}}}" in alerting.template(Wording.EN)

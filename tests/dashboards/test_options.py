@@ -3,6 +3,7 @@
 The options are Grafana's own; where one does what is said here stands in its source of 12.2, at the name given.
 """
 
+import itertools
 import json
 import re
 
@@ -13,6 +14,8 @@ from dashboards.basemap import Basemap
 from dashboards.city import CAPTURED
 from dashboards.generate import FOLDER, builders, files
 from dashboards.statements import CLOSED
+from hub.alerts.text import KIND
+from schemas import site_properties
 from schemas.errors import UserError
 
 BOARDS = [(lang, name.removesuffix(".json")) for lang in Lang for name in builders()]
@@ -115,7 +118,7 @@ def test_a_table_fits_into_its_panel_on_a_screen_of_1600_pixels(lang, name):
 def test_no_code_stands_where_a_name_is_known(lang, name):
     for panel in panels_of(lang, name):
         for field in ("district", "site", "rule", "site_kind", "site_zh" if lang is Lang.EN else "site_en"):
-            if by_name(panel, field):
+            if by_name(panel, field) and panel["type"] in {"table", "geomap"}:  # elsewhere it is a series of that name
                 seen = by_name(panel, field)
                 assert seen.get("custom.hidden") or seen.get("custom.hideFrom", {}).get("viz"), (panel["title"], field)
         if panel["type"] in OVER:
@@ -166,9 +169,15 @@ def test_the_map_shows_every_site_in_the_colour_of_its_state_and_asks_nobody(lan
     assert (options["view"]["id"], options["view"]["zoom"]) == ("fit", 15)
     assert options["basemap"]["type"] == "xyz"
     assert options["basemap"]["config"]["url"].startswith("data:")
-    (marks,) = options["layers"]
-    assert marks["config"]["style"]["color"]["field"] == "level"
-    assert marks["config"]["showLegend"] is False
+    # Of signs that would cover each other the lower layer's are left out (markersLayer: declutter).
+    assert [layer["filterData"]["options"] for layer in options["layers"]] == ["state", "worst"]
+    assert {target["refId"]: '"level" > 1' in target["query"] for target in panel["targets"]} == {
+        "state": False,
+        "worst": True,
+    }
+    for marks in options["layers"]:
+        assert marks["config"]["style"]["color"]["field"] == "level"
+        assert marks["config"]["showLegend"] is False
     level = by_name(panel, "level")
     assert level["color"] == {"mode": "thresholds"}
     coloured = {step["value"]: step["color"] for step in level["thresholds"]["steps"]}
@@ -189,9 +198,10 @@ def test_a_deployment_chooses_what_lies_below_the_sites():
         board = json.loads(text)
         for panel in (one for one in board["panels"] if one["type"] == "geomap"):
             assert panel["options"]["basemap"]["config"]["url"] == chosen.tiles
-            districts, marks = panel["options"]["layers"]
+            districts, *both = panel["options"]["layers"]
             assert (districts["type"], districts["config"]["src"]) == ("geojson", "public/maps/d.geojson")
-            assert (marks["location"]["latitude"], marks["location"]["longitude"]) == ("lat_gcj02", "lon_gcj02")
+            for marks in both:
+                assert (marks["location"]["latitude"], marks["location"]["longitude"]) == ("lat_gcj02", "lon_gcj02")
             assert all('"lat_gcj02"' in target["query"] for target in panel["targets"])
 
 
@@ -265,12 +275,94 @@ def test_nothing_grows_with_the_number_of_boards_but_pages(lang):
 
 @pytest.mark.parametrize("lang", Lang)
 def test_the_publics_headline_is_words_and_can_be_read(lang):
-    level = panel_of(lang, "public", "level")
     (now,) = [
-        one for one in panels_of(lang, "public") if one["type"] == "bargauge" and one["targets"][0]["refId"] == "aqi"
+        one for one in panels_of(lang, "public") if one["type"] == "table" and one["targets"][0]["refId"] == "aqi"
     ]
-    fields = level["options"]["reduceOptions"]["fields"].strip("/")
-    assert re.match(fields, "last")
-    assert not re.match(fields, "Time")
-    assert now["options"]["valueMode"] == "text", "yellow figures on white cannot be read"
-    assert now["timeFrom"] == level["timeFrom"] == "3h"
+    order = options_of(now, "organize")["indexByName"]
+    assert sorted(order, key=order.get) == ["Time", f"district_{lang}", "aqi", f"level_{lang}"]
+    assert by_name(now, "aqi")["custom.cellOptions"]["valueDisplayMode"] == "text", "yellow on white cannot be read"
+    assert options_of(now, "sortBy")["sort"] == [{"field": "aqi", "desc": True}], "the worst district first"
+    assert now["timeFrom"] == "3h"
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_a_few_bars_do_not_fill_a_panel_and_a_single_one_keeps_its_name(lang):
+    """BarGaugePanel gives a single bar no name unless the panel has one for all (clearNameForSingleSeries)."""
+    budget = panel_of(lang, "site", "budget")
+    assert (budget["options"]["sizing"], budget["options"]["namePlacement"]) == ("manual", "top")
+    assert budget["options"]["maxVizHeight"] <= 60
+    # And what the overrides find the series by is that name, filled in.
+    filled = re.sub(r"\$\{__field\.labels\.(\w+)\}", r"$tag_\1", budget["fieldConfig"]["defaults"]["displayName"])
+    assert filled == budget["targets"][0]["alias"].replace("$col", "used")
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_a_dashboard_of_one_site_begins_with_the_worst(lang):
+    """Grafana takes the first of a list that it does not sort itself."""
+    for name in ("site", "factory"):
+        for variable in (v for v in board_of(lang, name)["templating"]["list"] if v["name"] in ("district", "site")):
+            assert variable["sort"] == 0
+            assert 'FROM "state"' in variable["query"]["query"]
+            assert "ORDER BY time DESC" in variable["query"]["query"]
+    for variable in (v for v in board_of(lang, "city")["templating"]["list"] if v["name"] == "district"):
+        assert variable["sort"] == 1, "where all are shown, by name"
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_a_phone_shows_whose_row_it_is(lang):
+    """At 390 pixels there is room for about 330 of a table."""
+    for name in ("city", "verdicts"):
+        for panel in (one for one in panels_of(lang, name) if one["type"] == "table"):
+            order = options_of(panel, "organize")["indexByName"]
+            if f"site_{lang}" not in order:
+                continue
+            without = options_of(panel, "organize")["excludeByName"]
+            shown = [
+                c
+                for c in sorted(order, key=order.get)
+                if c not in without and not by_name(panel, c).get("custom.hidden")
+            ]
+            until = shown[: shown.index(f"site_{lang}") + 1]
+            assert sum(by_name(panel, field)["custom.width"] for field in until) <= 330, panel["title"]
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_when_a_calibration_is_due_is_told_by_a_sign_too(lang):
+    told = [by_name(panel, "due")["mappings"] for panel in panels_of(lang, "fleet") if by_name(panel, "due")]
+    assert len(told) == 2
+    for mappings in told:
+        assert [one["options"]["result"]["text"][0] for one in mappings] == ["✖", "▲", "✔"]
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_a_flag_is_told_by_the_name_of_its_lane(lang):
+    panel = panel_of(lang, "site", "flags")
+    assert panel["options"]["showValue"] == "never", "an hour is too short for a word"
+    names = [e["value"] for e in looks(panel, "byRegexp", "/^dt pm10 D /")]
+    assert any(("faulty" if lang is Lang.EN else "故障") in str(name) for name in names)
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_wind_has_the_names_of_its_directions(lang):
+    (panel,) = [one for one in panels_of(lang, "site") if any(e["value"] == "degree" for e in looks(one))]
+    (mappings,) = [e["value"] for e in looks(panel) if e["id"] == "mappings"]
+    ranges = [(one["options"]["from"], one["options"]["to"]) for one in mappings]
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == 360
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(ranges))
+    words = [one["options"]["result"]["text"] for one in mappings]
+    assert words[0] == words[-1] == ("N" if lang is Lang.EN else "北")
+    assert len(set(words)) == 8
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_every_code_of_a_kind_or_an_assumption_has_words(lang):
+    kinds = by_name(panel_of(lang, "verdicts", "alerts"), "kind")["mappings"][0]["options"]
+    assert set(kinds) == set(KIND)
+    judged = panel_of(lang, "verdicts", "judged_raw")
+    assumed = by_name(judged, "assumed")["mappings"][0]["options"]
+    assert {"sensitive=near, works=planned", "works=planned", "operation=running"} <= set(assumed)
+    missing = by_name(judged, "missing")["mappings"][0]["options"]
+    assert {"value", "zone_class", *site_properties()} == set(missing)
+    if lang is Lang.ZH:
+        assert all(re.search(r"[\u4e00-\u9fff]", one["text"]) for one in (*assumed.values(), *missing.values()))

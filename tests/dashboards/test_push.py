@@ -129,6 +129,7 @@ def test_what_a_file_has_provisioned_is_left_to_the_file(server, run):
         board["dashboard"]["title"] += " of the file"
     for rule in server.rules.values():
         rule |= {"provenance": "file", "title": "of the file"}
+    server.templates["fenceline"]["provenance"] = "file"
     server.points["fenceline-operations"]["provenance"] = "file"
     server.tree = {"receiver": "grafana-default-email", "provenance": "file"}
     server.changes = []
@@ -138,6 +139,21 @@ def test_what_a_file_has_provisioned_is_left_to_the_file(server, run):
     assert set(done.values()) == {"leave", "keep"}
     assert {kind for (kind, _), action in done.items() if action == "keep"} == {"folder"}
     assert server.changes == []
+
+
+def test_messages_are_worded_by_our_template_unless_the_operator_words_them(server, run, tmp_path):
+    contact = tmp_path / "contact.toml"
+    contact.write_text('type = "wecom"\n[settings]\nurl = "https://qyapi.example"\ntitle = "Mine"\n')
+    first = steps(run("push", server.url, *STORE, "--lang", "en", "--contact", contact, "--json"))
+    assert first["message template", "fenceline"] == "create"
+    settings = server.points["fenceline-operations"]["settings"]
+    assert (settings["title"], settings["message"]) == ("Mine", '{{ template "fenceline.message" . }}')
+    assert "✔ over:" in server.templates["fenceline"]["template"]
+    assert not server.templates["fenceline"].get("provenance"), "people may change it in Grafana's own pages"
+
+    done = steps(run("push", server.url, "--lang", "zh", "--json"))
+    assert done["message template", "fenceline"] == "update"
+    assert "✔ 已恢复:" in server.templates["fenceline"]["template"]
 
 
 def test_a_contact_is_told_and_stays_until_another_is_told(server, run, tmp_path):
@@ -150,7 +166,8 @@ def test_a_contact_is_told_and_stays_until_another_is_told(server, run, tmp_path
         steps(run("push", server.url, "--contact", contact, "--json"))["contact point", "fenceline-operations"]
         == "update"
     )
-    assert server.points["fenceline-operations"]["settings"] == {"addresses": "ops@city.example"}
+    worded = {"subject": '{{ template "fenceline.title" . }}', "message": '{{ template "fenceline.message" . }}'}
+    assert server.points["fenceline-operations"]["settings"] == {"addresses": "ops@city.example"} | worded
     assert set(steps(run("push", server.url, "--contact", contact, "--json")).values()) == {"keep"}
     server.points["fenceline-operations"]["settings"] = {"addresses": "changed@in.grafana"}
     assert set(steps(run("push", server.url, "--json")).values()) == {"keep"}

@@ -181,7 +181,7 @@ def happens(speakers, t):
             "event", event(t - STEP, "relay", on=on, why="pm10 180, on at 150" if on else "pm10 70, off below 100")
         )
     if t == GAP[1] + STEP:
-        yield tower.say("event", message.dropped(t, "9f3a12c4", tower.next, tower.next + 39, "full"))
+        yield tower.say("event", message.dropped(t, "9f3a12c4", tower.next, tower.next + 39, "overflow"))
         tower.next += 40
     if t == YESTERDAY + 9 * HOUR:
         yield tower.say("event", event(t, "update", version="0.1.0"))

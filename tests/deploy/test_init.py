@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from typer.testing import CliRunner
 
-from dashboards.alerting import NOBODY
+from dashboards.alerting import NOBODY, TEXT_OF
 from deploy import certificates
 from deploy.cli import app
 from deploy.files import OWNERS
@@ -214,13 +214,14 @@ def test_grafanas_contact_point_follows_the_operators_file(folder):
     assert "reaches nobody yet" in init(folder).stdout
     points = folder / "secrets" / "contact-points.json"
     (before,) = json.loads(points.read_text())["contactPoints"]
-    assert before["receivers"][0]["settings"] == {"addresses": NOBODY["settings"]["addresses"]}
+    settings = before["receivers"][0]["settings"]
+    assert (settings["addresses"], settings["message"]) == (NOBODY["settings"]["addresses"], TEXT_OF)
 
     (folder / "contact.toml").write_text('type = "dingding"\nsettings = {url = "https://robot.example/?token=a$b"}\n')
     assert told(folder)["secrets/contact-points.json"] == "renewed"
     (after,) = json.loads(points.read_text())["contactPoints"]
     # Grafana fills in variables where it reads a $, and reads $$ as one.
-    assert after["receivers"][0]["settings"] == {"url": "https://robot.example/?token=a$$b"}
+    assert after["receivers"][0]["settings"]["url"] == "https://robot.example/?token=a$$b"
     assert after["name"] == before["name"]
     assert told(folder)["secrets/contact-points.json"] == "kept"
 

@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+import re
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from hub.config.files import load_config
 from hub.desk.desk import Desk
 from hub.judge.aqi import aqi, edition_on
 from hub.registry.live import Board, Registry, Site
+from hub.reports.fleet import GIVEN_UP, switched
 from hub.run.consumers import Consumers, Job
 from hub.series import StoreError
 from tests.hub import registry_files
@@ -184,17 +187,38 @@ def test_the_fleet_is_told_of_by_status_and_silence_and_outlasts_a_restart(hub, 
     assert (of("fence-1")["silent"], of("fence-1")["rssi"], of("fence-1")["last_heard"]) == (1, -71, START + 900)
 
 
+def test_all_that_a_board_says_of_its_relay_and_its_losses_is_known_in_chinese():
+    """The board says it in English (edge/relay.py, edge/outbox.py); a new sentence there needs one here."""
+    edge = Path(message.__file__).parent
+    said = re.findall(r'_set\((?:True|False|on), "([^"]+)"', (edge / "relay.py").read_text("utf-8"))
+    assert len(said) >= 6
+    for text in said:
+        assert re.search(r"[\u4e00-\u9fff]", switched(re.sub("%[gds]", "7", text)).zh), text
+    reasons = re.findall(r'(?:_make_room|_lose|drop_oldest)\(.*?"(\w+)"\)', (edge / "outbox.py").read_text("utf-8"))
+    assert set(reasons) == set(GIVEN_UP)
+
+
+def test_states_lie_within_their_minute_the_later_the_worse(hub, database):
+    board = Speaker()
+    measure(hub, board, 30, laeq=75.0)
+    asked = 'SELECT "choice_en", "level" FROM "state" ORDER BY time DESC LIMIT 2'
+    worst, other = database.query(asked, "fenceline")
+    assert (worst["choice_en"], worst["level"], other["level"]) == ("Clock Tower (tower)", 3, 0)
+
+
 def test_what_happens_to_boards_is_an_event(hub, database):
     board = Speaker()
     hub.hear(board.say("event", event(START, "relay", {"on": True, "why": "pm10 160, on at 150"})))
     hub.hear(board.say("event", event(START, "relay", {"on": False, "why": "pm10 90, off below 100"})))
-    hub.hear(board.say("event", message.dropped(0, board.stream, 1, 40, "full")))
+    hub.hear(board.say("event", message.dropped(0, board.stream, 1, 40, "overflow")))
     hub.now += 60
     hub.work()
 
     on, off, dropped = sorted(rows(database, "event"), key=lambda row: (row["event"] == "dropped", not row["on"]))
-    assert (on["on"], on["text"], on["time"], off["on"]) == (1, "pm10 160, on at 150", START, 0)
+    assert (on["on"], on["text_en"], on["time"], off["on"]) == (1, "pm10 160, on at 150", START, 0)
+    assert (on["text_zh"], off["text_zh"]) == ("PM10为160，达到150开启", "PM10为90，低于100关闭")
     assert (dropped["count"], dropped["time"]) == (40, START)  # a clock that is not set dates nothing
+    assert dropped["text_zh"].startswith("发件箱已满：1-40")
     assert rows(database, "fleet", "relay, device")[-1]["relay"] == 0
 
 
