@@ -6,6 +6,7 @@ renewed, owners and permissions are put right, and what is derived from the oper
 
 import datetime as dt
 import os
+import pwd
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -99,8 +100,12 @@ OWNERS = {
     "city/keys.toml": Owner(HUB, HUB, 0o600),
 }
 """Who must be able to read what, by its path in the folder of compose.yaml."""
-OPERATORS = {"certs": 0o755, "secrets": 0o755, ".env": 0o644, "grafana.env": 0o600, "contact.toml": 0o600}
-"""What is the operator's own, whoever that is: the owner of the folder. Docker's client reads it as that user."""
+OPERATORS = {"certs": 0o700, "secrets": 0o700, ".env": 0o644, "grafana.env": 0o600, "contact.toml": 0o600}
+"""What is the operator's own, whoever that is: the owner of the folder. Docker's client reads it as that user.
+
+A container's user may be somebody's login on this machine, as 1000 mostly is. Docker mounts each file by itself, so
+nobody else has to come into the two folders, and who has that number by chance cannot reach what is in them.
+"""
 
 
 def init(folder: Path, hosts: Sequence[str], authority_folder: Path, districts: Sequence[str] = ()) -> Iterator[Made]:
@@ -232,12 +237,30 @@ def broker_access(folder: Path) -> Made:
     return Made(path, done, note if done is Done.RENEWED else None)
 
 
-def wrong_owners(folder: Path) -> list[str]:
-    """Give each file to the user who must read it; return the commands for what only root can do."""
+def owner_named(name: str) -> tuple[int, int]:
+    """Return the number of a user of this machine, and of that user's group.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        raise UserError(f"--owner {name!r}: this machine has no such user; make it first, or name another") from None
+    return user.pw_uid, user.pw_gid
+
+
+def wrong_owners(folder: Path, only: tuple[int, int] | None = None) -> list[str]:
+    """Give each file to the user who must read it; return the commands for what only root can do.
+
+    `only`: without containers, the user and group of this machine that all files are given to.
+    """
     here = folder.stat()
     own = {name: Owner(here.st_uid, here.st_gid, mode) for name, mode in OPERATORS.items()}
     wanted = {folder / name: owner for name, owner in (own | OWNERS).items()}
     wanted |= {path: Owner(HUB) for path in (folder / "certs").glob(f"{HUB_OF}*.key")}
+    if only:
+        wanted = {path: Owner(*only, owner.mode) for path, owner in wanted.items()}
     # A technician puts them on the board.
     boards = folder / "certs" / "boards"
     for path in [boards, *boards.glob("*"), *boards.glob("*/*")]:

@@ -76,7 +76,7 @@ def alert_router(
             response.headers["Content-Language"] = lang.value
             response.headers["Cache-Control"] = "no-store"
             with closing(open_compliance(config.data / COMPLIANCE, PART)) as db:
-                yield Caller(user, Desk(db, clock), Presenter(config, registry(), catalogue, quantities, lang))
+                yield Caller(user, Desk(db, clock), Presenter(config, registry(), catalogue, quantities, lang, clock))
 
         return caller
 
