@@ -139,7 +139,7 @@ def write_hub(
         # No HTTP: several cities may run on one machine at once.
         f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = 0\n\n"
         # The night's alerts are to end before whoever watches has gone.
-        f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\n"
+        f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\nsensor_minutes = {29 + speed:.0f}.0\n"
         f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
         "utf-8",
     )
