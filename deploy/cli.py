@@ -24,7 +24,10 @@ app = group(
 Folder = Annotated[
     Path | None,
     option(
-        Text("Where compose.yaml lies.", "compose.yaml 所在目录。"),
+        Text(
+            "Where compose.yaml lies; a new one is laid out for a city without containers.",
+            "compose.yaml 所在目录；新目录将按不使用容器的方式准备。",
+        ),
         show_default=Text("here, or ./deploy", "当前目录或 ./deploy"),
     ),
 ]
@@ -53,6 +56,7 @@ STATES = {
     "made": (Text("made", "已生成"), "green"),
     "renewed": (Text("renewed", "已更新"), "yellow"),
     "kept": (Text("kept", "已保留"), "dim"),
+    "left": (Text("left out", "未生成"), "yellow"),
 }
 OWNERS = Text(
     "Not root, so these files are still yours; the services start only when they can read them:",
@@ -112,11 +116,14 @@ def init_command(
     as_json: AsJson = False,
 ) -> None:
     """Make what is missing."""
-    from deploy.files import init, wrong_owners
+    from deploy.files import init, lay_out, wrong_owners
 
-    place, given = _place(folder), _given(owner)
+    given = _given(owner)
+    place = _new_place(folder)
+    made = list(lay_out(place)) if place else []
+    place = place or _place(folder)
     keys = authority or place / "authority"
-    made = list(init(place, host, keys, district or ()))
+    made += init(place, host, keys, district or ())
     commands = wrong_owners(place, given)
     _tell(place, made, commands, as_json)
     if (keys / "ca.key").exists() and not as_json:
@@ -203,11 +210,27 @@ def _given(owner: str) -> tuple[int, int] | None:
 
 
 def _place(folder: Path | None) -> Path:
-    for place in [folder] if folder else [Path(), Path("deploy")]:
-        if (place / "compose.yaml").is_file():
+    """Return the folder of the deployment: the project's own, or one that `init` has laid out without containers."""
+    for place in _places(folder):
+        if any((place / name).is_file() for name in ("compose.yaml", "env.example")):
             return place
     where = f"--folder {folder}" if folder else "here and in ./deploy"
-    raise UserError(f"{where}: there is no compose.yaml; go to the project's folder deploy, or name it with --folder")
+    raise UserError(
+        f"{where}: there is no compose.yaml; go to the project's folder deploy, or name it with --folder. Without "
+        "containers name a new folder: fenceline deploy init --folder NEW makes it"
+    )
+
+
+def _new_place(folder: Path | None) -> Path | None:
+    """Return the folder that `init` is to lay out: the one that is named, or ./deploy, if nothing is in it yet."""
+    place = _places(folder)[-1]
+    taken = place.exists() and (not place.is_dir() or any(place.iterdir()))
+    there = any((one / "compose.yaml").is_file() for one in _places(folder))
+    return None if taken or there else place
+
+
+def _places(folder: Path | None) -> list[Path]:
+    return [folder] if folder else [Path(), Path("deploy")]
 
 
 def _tell(place: Path, made: list["Made"], commands: list[str], as_json: bool) -> None:

@@ -16,8 +16,6 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from dashboards.alerting import NOBODY, contact_point, contact_points_file, file_text
-from dashboards.contact import read_contact
 from deploy.access import Place, access
 from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, days_left, fits, hosts_of, read, write
 from hub.config.files import ConfigError, load_config
@@ -28,6 +26,19 @@ from schemas.language import Text
 
 MOSQUITTO, GRAFANA, INFLUXDB, HUB, PROXY = 1883, 472, 1000, 10001, 10002
 """The users as which the images run; the hub's is made in Containerfile, the proxy's has no name."""
+
+CARRIED = (
+    "caddy/Caddyfile",
+    "env.example",
+    "fenceline.toml",
+    "mosquitto/mosquitto.conf",
+    "registry.example.toml",
+    "systemd/README.md",
+    "systemd/fenceline-backup.service",
+    "systemd/fenceline-backup.timer",
+    "systemd/fenceline-hub.service",
+)
+"""What an installed Fenceline brings for a city without containers; their image is built from the project's folder."""
 
 ID = re.compile(r"[a-z0-9-]{1,32}")
 HUB_OF = "hub-"
@@ -62,6 +73,7 @@ class Done(StrEnum):
     MADE = "made"
     RENEWED = "renewed"
     KEPT = "kept"
+    LEFT = "left"
 
 
 class Made(NamedTuple):
@@ -106,6 +118,12 @@ OPERATORS = {"certs": 0o700, "secrets": 0o700, ".env": 0o644, "grafana.env": 0o6
 A container's user may be somebody's login on this machine, as 1000 mostly is. Docker mounts each file by itself, so
 nobody else has to come into the two folders, and who has that number by chance cannot reach what is in them.
 """
+
+
+def lay_out(folder: Path) -> Iterator[Made]:
+    """Put into an empty folder what `CARRIED` names; yield what became of each file."""
+    for name in CARRIED:
+        yield _new(folder / name, (Path(__file__).parent / name).read_text("utf-8"), 0o644)
 
 
 def init(folder: Path, hosts: Sequence[str], authority_folder: Path, districts: Sequence[str] = ()) -> Iterator[Made]:
@@ -314,7 +332,16 @@ def _ca_copy(path: Path, authority: Authority) -> Made:
 
 def _contact_points(folder: Path) -> Made:
     """Derive Grafana's provisioning file from the operator's contact.toml."""
-    path, contact = folder / "secrets" / "contact-points.json", contact_point(*read_contact(folder / "contact.toml"))
+    path = folder / "secrets" / "contact-points.json"
+    try:
+        from dashboards.alerting import NOBODY, contact_point, contact_points_file, file_text
+        from dashboards.contact import read_contact
+    except ModuleNotFoundError as error:
+        if "grafana" not in str(error.name):
+            raise
+        need = "pip install 'fenceline[grafana]'"
+        return Made(path, Done.LEFT, Text(f"only Grafana needs it: {need}", f"仅Grafana需要：{need}"))
+    contact = contact_point(*read_contact(folder / "contact.toml"))
     nobody = contact["settings"].get("addresses") == NOBODY["settings"]["addresses"]
     note = Text("reaches nobody yet: fill in contact.toml", "尚未设置接收人：请填写contact.toml") if nobody else None
     return Made(path, _derived(path, file_text(contact_points_file(contact)).encode()), note)

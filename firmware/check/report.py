@@ -5,10 +5,9 @@ It needs nothing from elsewhere (style within, no script, no picture) and holds 
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from firmware.channels import shown, symbol, unit
 from firmware.check.results import Result, ResultState, passed
@@ -101,7 +100,7 @@ def render(done: Commissioned, lang: Lang) -> str:
 <div class="verdict {"pass" if well else "fail"}">{verdict}</div></header>
 <dl class="facts">{_facts(done, local, lang)}</dl>
 <h2>{say(Text("Sensors", "传感器"))}</h2>
-{_table(_sensor_columns(), _sensors(record.sensors, done.values), lang)}
+{_table(_sensor_columns(), _sensors(record, done.values), lang)}
 <h2>{say(Text("Calibrations", "校准"))}</h2>
 {_calibrations(done, lang)}
 <h2>{say(Text("Checks", "检查结果"))}</h2>
@@ -149,23 +148,25 @@ def _sensor_columns() -> Sequence[Text]:
     return (
         Text("Name", "名称"),
         Text("Type", "类型"),
+        Text("Serial number", "出厂编号"),
         Text("Connected to", "接口"),
         Text("Measured", "当前读数"),
     )
 
 
-def _sensors(sensors: Iterable[dict[str, Any]], values: dict[str, float]) -> list[list[str]]:
+def _sensors(record: BoardRecord, values: dict[str, float]) -> list[list[str]]:
     return [
         [
             str(settings["name"]),
             " ".join(filter(None, (str(settings["type"]), str(settings.get("model", ""))))),
+            record.serials.get(str(settings["name"]), "-"),
             str(settings["port"]),
             ", ".join(
                 shown(channel, values[channel]) if channel in values else f"{symbol(channel)} -"
                 for channel in channels(settings)
             ),
         ]
-        for settings in sensors
+        for settings in record.sensors
     ]
 
 

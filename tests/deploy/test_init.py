@@ -226,8 +226,10 @@ def test_a_host_that_is_none_is_refused(folder, host):
     assert not (folder / "certs").exists()
 
 
-def test_a_folder_without_compose_file_is_told(tmp_path):
+def test_a_folder_without_compose_file_that_holds_something_else_is_told_and_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
     assert "there is no compose.yaml" in refused(run("init", "--host", HOST, "--folder", tmp_path))
+    assert list(tmp_path.iterdir()) == [tmp_path / "thesis.txt"]
 
 
 def test_grafanas_contact_point_follows_the_operators_file(folder):
