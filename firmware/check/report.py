@@ -107,7 +107,7 @@ def render(done: Commissioned, lang: Lang) -> str:
 {_checks(done.results, lang)}
 {f"<p>{say(Text('Remark', '备注'))}: {escape(done.remark)}</p>" if done.remark else ""}
 <div class="sign"><div>{say(Text("Technician, date", "技术人员、日期"))}: {escape(done.who)}</div>
-<div>{say(Text("For the site, date", "场所代表、日期"))}</div></div>
+<div>{say(Text("For the site, date", "站点代表、日期"))}</div></div>
 <footer>{say(_FOOTER)}</footer>
 </body>
 </html>
@@ -130,7 +130,7 @@ def _facts(done: Commissioned, local: dt.datetime, lang: Lang) -> str:
     record = done.record
     position = f"{record.position[0]:.5f}, {record.position[1]:.5f} (WGS-84)" if record.position else "-"
     facts = (
-        (Text("Site", "场所"), f"{record.site_name} ({record.site})" if record.site_name else record.site),
+        (Text("Site", "站点"), f"{record.site_name} ({record.site})" if record.site_name else record.site),
         (Text("District", "区"), record.district),
         (Text("Position", "坐标"), position),
         (Text("Place", "安装位置"), record.place or "-"),

@@ -17,7 +17,7 @@ TEXTS = {
     "age": Text("Age", "持续"),
     "state": Text("State", "状态"),
     "severity": Text("Severity", "级别"),
-    "site": Text("Site", "场所"),
+    "site": Text("Site", "站点"),
     "board": Text("Board", "设备"),
     "what": Text("What", "事项"),
     "standard": Text("Standard", "标准"),

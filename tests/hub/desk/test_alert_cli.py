@@ -99,7 +99,7 @@ def test_the_age_of_an_alert_ends_when_it_is_resolved(folder):
 
 def test_the_list_in_chinese_has_no_english_word_left(folder):
     listed = run(folder, "alerts", "list", "--lang", "zh")
-    for word in ("持续中", "待定", "已解除", "严重", "钟楼", "超过限值", "可能超过限值"):
+    for word in ("持续中", "预警", "已解除", "严重", "钟楼", "超过限值", "可能超过限值"):
         assert word in listed.out
     for word in ("firing", "resolved", "pending", "critical", "Tower", "exceeded"):
         assert word not in listed.out
