@@ -4,10 +4,14 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import ItemsView, Iterator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from amqtt.broker import Broker
 from amqtt.session import Session
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_items
 
 
 class Subscriptions(dict[str, list[tuple[Session, int]]]):
@@ -21,7 +25,7 @@ class Subscriptions(dict[str, list[tuple[Session, int]]]):
         """Go through those that are there now."""
         return iter(list(super().__iter__()))
 
-    def items(self) -> ItemsView[str, list[tuple[Session, int]]]:
+    def items(self) -> "dict_items[str, list[tuple[Session, int]]]":
         """Return those that are there now, with their topics."""
         return dict(super().items()).items()
 
