@@ -56,8 +56,8 @@ def test_a_sound_board_passes_without_a_network_and_the_report_says_what_was_lef
     assert "虚拟设备" in page
     again = shared.run("check", "--offline", "--report", Path(told["report"]).with_name("again.html"))
     assert "PMS-3107" in Path(told["report"]).with_name("again.html").read_text("utf-8"), "it is kept"
-    assert "measures on" in again.out
-    assert "its SHA-256" in again.out
+    assert "measures on" in again.err
+    assert "its SHA-256" in again.err
 
 
 def test_a_serial_number_of_a_sensor_that_is_not_there_is_refused(shared):
