@@ -7,14 +7,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-dashboards
-.PHONY: bench-field bench-start bench-hj212 torture torture-hj212 fuzz fuzz-hj212 properties check generate docs pictures
-.PHONY: lock clean
+.PHONY: help setup dev demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules
+.PHONY: bench-dashboards bench-field bench-start bench-hj212 torture torture-hj212 fuzz fuzz-hj212 properties check generate docs
+.PHONY: pictures lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(VENV)/.product ## Make .venv with the fenceline command and its locked dependencies
+
+dev: $(VENV)/.dev ## Make .venv with what the checks and tests need, too
 
 demo: setup ## Run a simulated city here, e.g. make demo ARGS="--for 60 --json"
 	@$(BIN)/fenceline demo $(ARGS)

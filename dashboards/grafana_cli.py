@@ -17,7 +17,7 @@ from dashboards.contact import read_contact
 from dashboards.generate import files
 from dashboards.grafana import Grafana, read_token
 from dashboards.panel_check import Asked, ask_all, of_rules, parse_span, questions
-from dashboards.push import Action, Database, PushStep, plan
+from dashboards.push import SECRET, Action, Database, PushStep, plan
 from dashboards.texts import Lang
 from hub.terminal.commands import argument, command, option
 from hub.terminal.json_lines import print_object
@@ -188,7 +188,7 @@ def push(
                     bar(step.name)
     if as_json:
         rows = [{"kind": step.kind, "name": step.name, "action": step.action.value} for step in steps]
-        print_object({"dry_run": dry_run, "grafana": grafana.version, "changes": len(waiting), "steps": rows})
+        print_object({"dry_run": dry_run, "grafana": grafana.version, "changes": changes_of(steps), "steps": rows})
     else:
         _show_steps(grafana, steps, dry_run)
 
@@ -361,14 +361,19 @@ def _progress(what: Text, total: int | None) -> Iterator[Any]:
         yield lambda name: bar.update(task, advance=1, description=f"{label} {name}")
 
 
+def changes_of(steps: list[PushStep]) -> int:
+    """Return how much changes; what is only sent again because nobody can compare it is no change."""
+    return sum(step.apply is not None and step.note is not SECRET for step in steps)
+
+
 def _show_steps(grafana: Grafana, steps: list[PushStep], dry_run: bool) -> None:
     rows = []
     for step in steps:
         done, would, style = ACTIONS[step.action]
         said = Cell(tell(would if dry_run else done), style)
         rows.append((tell(KINDS[step.kind]), step.name, said, tell(step.note) if step.note else ""))
-    table((), rows)
-    number = sum(step.apply is not None for step in steps)
+    table((), rows, whole=(0, 1, 2))
+    number = changes_of(steps)
     end = Text(
         f"{number} change(s) in Grafana {grafana.version} at {grafana.url}" + (", none made" if dry_run else ""),
         f"{grafana.url}（Grafana {grafana.version}）：{number}项更改" + ("，均未执行" if dry_run else ""),

@@ -27,6 +27,10 @@ FOLDERS = {Lang.EN: ("fenceline-en", "Fenceline (English)"), Lang.ZH: ("fencelin
 """Uid and title of the folder of each language's dashboards."""
 
 BY_FILE = Text("provisioned by a file, which decides", "由配置文件管理，不作更改")
+NO_STORE = Text(
+    "not there: say where InfluxDB is, with --store-url, --store-user and --store-password-file",
+    "尚不存在：请用--store-url、--store-user和--store-password-file指明InfluxDB",
+)
 SECRET = Text("its secrets cannot be compared, so they are sent again", "密钥无法比对，将重新发送")
 _HIDDEN = "[REDACTED]"
 
@@ -132,10 +136,16 @@ def _datasource(grafana: Grafana, database: Database | None) -> PushStep:
     if database is None:
         if there:
             return PushStep("data source", uid, Action.KEEP)
-        raise UserError(
+        missing = UserError(
             f"{grafana.url} has no data source with uid {uid!r}; say where InfluxDB is: "
             "--store-url http://influxdb:8086 --store-user NAME --store-password-file FILE"
         )
+
+        def refuse() -> None:
+            raise missing
+
+        # It is the first step: a dry run shows the others, too, and nothing is written before it refuses.
+        return PushStep("data source", uid, Action.CREATE, refuse, NO_STORE)
     wanted: dict[str, Any] = {
         "uid": uid,
         "name": there["name"] if there else "Fenceline",

@@ -24,7 +24,10 @@ app = group(
 Folder = Annotated[
     Path | None,
     option(
-        Text("Where compose.yaml lies.", "compose.yaml 所在目录。"),
+        Text(
+            "Where compose.yaml lies; a new one is laid out for a city without containers.",
+            "compose.yaml 所在目录；新目录将按不使用容器的方式准备。",
+        ),
         show_default=Text("here, or ./deploy", "当前目录或 ./deploy"),
     ),
 ]
@@ -37,10 +40,23 @@ AuthorityFolder = Annotated[
     ),
 ]
 
+OwnerOfAll = Annotated[
+    str,
+    option(
+        Text(
+            "Without containers: the user of this machine that all files are given to.",
+            "不使用容器时：本机上拥有全部文件的用户。",
+        ),
+        "--owner",
+        show_default=Text("each to its container's user", "各容器的用户"),
+    ),
+]
+
 STATES = {
     "made": (Text("made", "已生成"), "green"),
     "renewed": (Text("renewed", "已更新"), "yellow"),
     "kept": (Text("kept", "已保留"), "dim"),
+    "left": (Text("left out", "未生成"), "yellow"),
 }
 OWNERS = Text(
     "Not root, so these files are still yours; the services start only when they can read them:",
@@ -61,14 +77,17 @@ ON_BOARD = Text("Put the files of {folder} on the board.", "请将{folder}中的
 
         Nothing that exists is overwritten, so run it as often as you like: it renews certificates that end within 90
         days or lack a --host, gives each file to the user who must read it (as root), and tells what it did. Secrets
-        are never shown.""",
+        are never shown. Those users are the containers'; a machine without containers has others of the same numbers:
+        name the one that is to have all files with --owner.""",
         """生成首次 docker compose up 之前所需的内容：证书机构、证书、密码、令牌。
 
         不覆盖已有内容，可重复执行：更新 90 天内到期或缺少某个 --host 的证书，（以 root 运行时）将各文件交给须读取它的
-        用户，并报告所做的事。机密从不显示。""",
+        用户，并报告所做的事。机密从不显示。这些用户属于容器；不使用容器的机器上，相同编号是其他用户：请用 --owner
+        指明拥有全部文件的用户。""",
     ),
     "docker compose run --rm tools deploy init --host fenceline.city.example",
     "sudo fenceline deploy init --host fenceline.city.example --host 203.0.113.7 --authority /media/safe/authority",
+    "sudo fenceline deploy init --host fenceline.city.example --owner operator",
 )
 def init_command(
     host: Annotated[
@@ -93,15 +112,19 @@ def init_command(
     ] = None,
     folder: Folder = None,
     authority: AuthorityFolder = None,
+    owner: OwnerOfAll = "",
     as_json: AsJson = False,
 ) -> None:
     """Make what is missing."""
-    from deploy.files import init, wrong_owners
+    from deploy.files import init, lay_out, wrong_owners
 
-    place = _place(folder)
+    given = _given(owner)
+    place = _new_place(folder)
+    made = list(lay_out(place)) if place else []
+    place = place or _place(folder)
     keys = authority or place / "authority"
-    made = list(init(place, host, keys, district or ()))
-    commands = wrong_owners(place)
+    made += init(place, host, keys, district or ())
+    commands = wrong_owners(place, given)
     _tell(place, made, commands, as_json)
     if (keys / "ca.key").exists() and not as_json:
         print(tell(PUT_AWAY).format(path=keys / "ca.key"))
@@ -129,6 +152,7 @@ def board_certificate(
     ] = False,
     folder: Folder = None,
     authority: AuthorityFolder = None,
+    owner: OwnerOfAll = "",
     as_json: AsJson = False,
 ) -> None:
     """Make boards' certificates."""
@@ -136,7 +160,7 @@ def board_certificate(
     from hub.config.files import ConfigError, load_config
     from hub.registry.live import load_registry
 
-    place = _place(folder)
+    place, given = _place(folder), _given(owner)
     wanted = list(ids or ())
     if registry:
         try:
@@ -147,7 +171,7 @@ def board_certificate(
     if not wanted:
         raise UserError("no board is named; name its id, or all of the registry with --registry")
     made = [board(place, authority or place / "authority", id_) for id_ in dict.fromkeys(wanted)]
-    wrong_owners(place)
+    wrong_owners(place, given)
     _tell(place, made, [], as_json)
     if not as_json:
         told = tell(ON_BOARD)
@@ -170,21 +194,43 @@ def board_certificate(
     ),
     "docker compose run --rm tools deploy access && docker compose restart mosquitto",
 )
-def access_command(folder: Folder = None, as_json: AsJson = False) -> None:
+def access_command(folder: Folder = None, owner: OwnerOfAll = "", as_json: AsJson = False) -> None:
     """Make the broker's list of who may say and hear what."""
     from deploy.files import broker_access, wrong_owners
 
-    place = _place(folder)
+    place, given = _place(folder), _given(owner)
     made = broker_access(place)
-    _tell(place, [made], wrong_owners(place), as_json)
+    _tell(place, [made], wrong_owners(place, given), as_json)
+
+
+def _given(owner: str) -> tuple[int, int] | None:
+    from deploy.files import owner_named
+
+    return owner_named(owner) if owner else None
 
 
 def _place(folder: Path | None) -> Path:
-    for place in [folder] if folder else [Path(), Path("deploy")]:
-        if (place / "compose.yaml").is_file():
+    """Return the folder of the deployment: the project's own, or one that `init` has laid out without containers."""
+    for place in _places(folder):
+        if any((place / name).is_file() for name in ("compose.yaml", "env.example")):
             return place
     where = f"--folder {folder}" if folder else "here and in ./deploy"
-    raise UserError(f"{where}: there is no compose.yaml; go to the project's folder deploy, or name it with --folder")
+    raise UserError(
+        f"{where}: there is no compose.yaml; go to the project's folder deploy, or name it with --folder. Without "
+        "containers name a new folder: fenceline deploy init --folder NEW makes it"
+    )
+
+
+def _new_place(folder: Path | None) -> Path | None:
+    """Return the folder that `init` is to lay out: the one that is named, or ./deploy, if nothing is in it yet."""
+    place = _places(folder)[-1]
+    taken = place.exists() and (not place.is_dir() or any(place.iterdir()))
+    there = any((one / "compose.yaml").is_file() for one in _places(folder))
+    return None if taken or there else place
+
+
+def _places(folder: Path | None) -> list[Path]:
+    return [folder] if folder else [Path(), Path("deploy")]
 
 
 def _tell(place: Path, made: list["Made"], commands: list[str], as_json: bool) -> None:

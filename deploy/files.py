@@ -6,6 +6,7 @@ renewed, owners and permissions are put right, and what is derived from the oper
 
 import datetime as dt
 import os
+import pwd
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,6 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from dashboards.alerting import NOBODY, contact_point, contact_points_file, file_text
-from dashboards.contact import read_contact
 from deploy.access import Place, access
 from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, days_left, fits, hosts_of, read, write
 from hub.config.files import ConfigError, load_config
@@ -28,6 +27,19 @@ from schemas.language import Text
 
 MOSQUITTO, GRAFANA, INFLUXDB, HUB, PROXY = 1883, 472, 1000, 10001, 10002
 """The users as which the images run; the hub's is made in Containerfile, the proxy's has no name."""
+
+CARRIED = (
+    "caddy/Caddyfile",
+    "env.example",
+    "fenceline.toml",
+    "mosquitto/mosquitto.conf",
+    "registry.example.toml",
+    "systemd/README.md",
+    "systemd/fenceline-backup.service",
+    "systemd/fenceline-backup.timer",
+    "systemd/fenceline-hub.service",
+)
+"""What an installed Fenceline brings for a city without containers; their image is built from the project's folder."""
 
 ID = re.compile(r"[a-z0-9-]{1,32}")
 HUB_OF = "hub-"
@@ -62,6 +74,7 @@ class Done(StrEnum):
     MADE = "made"
     RENEWED = "renewed"
     KEPT = "kept"
+    LEFT = "left"
 
 
 class Made(NamedTuple):
@@ -100,8 +113,18 @@ OWNERS = {
     "city/keys.toml": Owner(HUB, HUB, 0o600),
 }
 """Who must be able to read what, by its path in the folder of compose.yaml."""
-OPERATORS = {"certs": 0o755, "secrets": 0o755, ".env": 0o644, "grafana.env": 0o600, "contact.toml": 0o600}
-"""What is the operator's own, whoever that is: the owner of the folder. Docker's client reads it as that user."""
+OPERATORS = {"certs": 0o700, "secrets": 0o700, ".env": 0o644, "grafana.env": 0o600, "contact.toml": 0o600}
+"""What is the operator's own, whoever that is: the owner of the folder. Docker's client reads it as that user.
+
+A container's user may be somebody's login on this machine, as 1000 mostly is. Docker mounts each file by itself, so
+nobody else has to come into the two folders, and who has that number by chance cannot reach what is in them.
+"""
+
+
+def lay_out(folder: Path) -> Iterator[Made]:
+    """Put into an empty folder what `CARRIED` names; yield what became of each file."""
+    for name in CARRIED:
+        yield _new(folder / name, (Path(__file__).parent / name).read_text("utf-8"), 0o644)
 
 
 def init(folder: Path, hosts: Sequence[str], authority_folder: Path, districts: Sequence[str] = ()) -> Iterator[Made]:
@@ -236,12 +259,30 @@ def broker_access(folder: Path) -> Made:
     return Made(path, done, note if done is Done.RENEWED else None)
 
 
-def wrong_owners(folder: Path) -> list[str]:
-    """Give each file to the user who must read it; return the commands for what only root can do."""
+def owner_named(name: str) -> tuple[int, int]:
+    """Return the number of a user of this machine, and of that user's group.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        raise UserError(f"--owner {name!r}: this machine has no such user; make it first, or name another") from None
+    return user.pw_uid, user.pw_gid
+
+
+def wrong_owners(folder: Path, only: tuple[int, int] | None = None) -> list[str]:
+    """Give each file to the user who must read it; return the commands for what only root can do.
+
+    `only`: without containers, the user and group of this machine that all files are given to.
+    """
     here = folder.stat()
     own = {name: Owner(here.st_uid, here.st_gid, mode) for name, mode in OPERATORS.items()}
     wanted = {folder / name: owner for name, owner in (own | OWNERS).items()}
     wanted |= {path: Owner(HUB) for path in (folder / "certs").glob(f"{HUB_OF}*.key")}
+    if only:
+        wanted = {path: Owner(*only, owner.mode) for path, owner in wanted.items()}
     # A technician puts them on the board.
     boards = folder / "certs" / "boards"
     for path in [boards, *boards.glob("*"), *boards.glob("*/*")]:
@@ -295,7 +336,16 @@ def _ca_copy(path: Path, authority: Authority) -> Made:
 
 def _contact_points(folder: Path) -> Made:
     """Derive Grafana's provisioning file from the operator's contact.toml."""
-    path, contact = folder / "secrets" / "contact-points.json", contact_point(*read_contact(folder / "contact.toml"))
+    path = folder / "secrets" / "contact-points.json"
+    try:
+        from dashboards.alerting import NOBODY, contact_point, contact_points_file, file_text
+        from dashboards.contact import read_contact
+    except ModuleNotFoundError as error:
+        if "grafana" not in str(error.name):
+            raise
+        need = "pip install 'fenceline[grafana]'"
+        return Made(path, Done.LEFT, Text(f"only Grafana needs it: {need}", f"仅Grafana需要：{need}"))
+    contact = contact_point(*read_contact(folder / "contact.toml"))
     nobody = contact["settings"].get("addresses") == NOBODY["settings"]["addresses"]
     note = Text("reaches nobody yet: fill in contact.toml", "尚未设置接收人：请填写contact.toml") if nobody else None
     return Made(path, _derived(path, file_text(contact_points_file(contact)).encode()), note)

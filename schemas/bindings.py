@@ -19,22 +19,22 @@ _TEXTS = {
     "binds": ("in force since {since}; emission limit for {kind}{assumed}", "自{since}起施行；{kind}排放限值{assumed}"),
     "ambient": (
         "in force since {since}; quality of the area, no violation by the site{assumed}",
-        "自{since}起施行；属区域环境质量限值，超过不等于该场所违法{assumed}",
+        "自{since}起施行；属区域环境质量限值，超过不等于该站点违法{assumed}",
     ),
     "guideline": ("advice since {since}, binds nobody{assumed}", "自{since}起的建议值，无约束力{assumed}"),
     "elsewhere": ("in force in {place} only", "仅在{place}施行"),
     "not_yet": ("not in force before {since}", "{since}起才施行"),
     "over": ("no longer in force since {ends}", "自{ends}起不再施行"),
     "kind": ("for {kinds} only", "仅适用于{kinds}"),
-    "zone": ("for zone class {classes}; this site: {zone}", "适用于{classes}类声环境功能区；本场所：{zone}类"),
-    "property": ("for {name} = {values}; this site: {own}", "适用于{name} = {values}；本场所：{own}"),
+    "zone": ("for zone class {classes}; this site: {zone}", "适用于{classes}类声环境功能区；本站点：{zone}类"),
+    "property": ("for {name} = {values}; this site: {own}", "适用于{name} = {values}；本站点：{own}"),
     "zone_unknown": (
         "depends on the zone class; give the site its zone class",
-        "取决于声环境功能区类别；请为该场所注明类别",
+        "取决于声环境功能区类别；请为该站点注明类别",
     ),
     "property_unknown": (
         "depends on {name} ({meaning}), one of: {values}; give the site its {name}",
-        "取决于{name}（{meaning}），可为：{values}；请为该场所注明{name}",
+        "取决于{name}（{meaning}），可为：{values}；请为该站点注明{name}",
     ),
     "staged": (
         "before {since} in force in some places only, the first from {early}",

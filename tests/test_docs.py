@@ -174,6 +174,15 @@ def test_the_pages_that_say_what_to_type_are_run():
     assert {name(path) for path in RUN} >= {"docs/quick-start.md", "docs/analyst.md", "docs/add.md"}
 
 
+@pytest.mark.parametrize("path", RUN, ids=name)
+def test_a_reader_sees_the_name_of_each_file_that_is_to_be_written(path):
+    """The mark that tells it to this test is shown by nobody."""
+    text, at = path.read_text("utf-8"), 0
+    for mark in re.finditer(r"<!-- file: (\S+) -->", text):
+        assert f"`{mark[1]}`" in text[at : mark.start()], f"{name(path)}: {mark[1]}"
+        at = mark.end()
+
+
 @pytest.mark.parametrize("path", [path for path in RUN if path not in TRANSLATED], ids=name)
 def test_what_a_page_says_can_be_typed(path, tmp_path):
     """Write a page's files and type its commands, in their order, in a copy of the tree."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.files import CARRIED
+
 ROOT = Path(__file__).parent.parent
 DEPENDENCIES = sysconfig.get_path("purelib")
 PACKAGES = {"dashboards", "deploy", "edge", "firmware", "hub", "schemas", "sim"}
@@ -60,6 +62,38 @@ def test_commands_work_from_any_folder(installed):
     assert demo.returncode == 0, demo.stderr
     assert json.loads(demo.stdout.splitlines()[-1])["lost"] == 0
     assert fenceline(installed, "grafana", "build", "--check").returncode == 0
+
+
+def test_recorded_data_are_judged_from_any_folder(installed):
+    (installed / "noise.csv").write_text("time,dt,quantity,value\n2026-11-20 22:00,600,laeq,58.1\n")
+    judged = fenceline(installed, "backtest", "noise.csv", "--tz", "Asia/Shanghai", "--json")
+    assert judged.returncode == 0, judged.stderr
+    assert json.loads(judged.stdout.splitlines()[-1])["summary"]
+
+
+def test_a_city_without_containers_is_laid_out_in_a_new_folder_also_without_grafana(installed):
+    (site,) = (installed / "venv/lib").glob("python*/site-packages")
+    hidden = site / "grafana_foundation_sdk.py"
+    hidden.write_text(
+        "raise ModuleNotFoundError(\"No module named 'grafana_foundation_sdk'\", name='grafana_foundation_sdk')"
+    )
+    try:
+        done = fenceline(installed, "deploy", "init", "--host", "hub.city.example", "--folder", "city", "--json")
+    finally:
+        hidden.unlink()
+    assert done.returncode == 0, done.stderr
+    files = {file["path"]: file["done"] for file in json.loads(done.stdout)["files"]}
+    assert files["city/secrets/contact-points.json"] == "left"
+    for name in CARRIED:
+        assert (installed / "city" / name).read_bytes() == (ROOT / "deploy" / name).read_bytes(), name
+    assert "FENCELINE_HOST=hub.city.example" in (installed / "city" / ".env").read_text()
+    again = fenceline(installed, "deploy", "init", "--host", "hub.city.example", "--folder", "city", "--json")
+    assert {file["done"] for file in json.loads(again.stdout)["files"]} == {"kept", "made"}, "Grafana's part comes now"
+    taken = installed / "taken"
+    taken.mkdir()
+    (taken / "thesis.txt").write_text("mine")
+    refused = fenceline(installed, "deploy", "init", "--host", "hub.city.example", "--folder", "taken")
+    assert (refused.returncode, list(taken.iterdir())) == (2, [taken / "thesis.txt"])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """`fenceline board check`: everything that a board needs, tried for real, and the commissioning report."""
 
 import datetime as dt
+import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +33,10 @@ from schemas.language import Text, spoken, tell
 
 app = alone()
 
+STARTED = Text(
+    "The board has started again and measures on; fenceline board console shows what.",
+    "设备已重新启动并继续测量；用 fenceline board console 可查看读数。",
+)
 MEASURES_ON = Text("Nothing was changed; the board measures on.", "未作任何更改；设备继续测量。")
 STYLES = {
     ResultState.ok: "green",
@@ -75,6 +81,17 @@ def check_command(
     patience: Annotated[
         float, option(Text("s to wait for sensors, broker and hub.", "等待传感器、代理和数据中心的时间（秒）。"), min=1)
     ] = 90.0,
+    serial: Annotated[
+        list[str] | None,
+        option(
+            Text(
+                "SENSOR=NUMBER: a sensor's serial number, for the report; kept for the next one.",
+                "传感器=编号：传感器的出厂编号，写入报告并保留至下次。",
+            ),
+            "--serial",
+            show_default=Text("as told before", "沿用此前提供的"),
+        ),
+    ] = None,
     remark: Annotated[str, option(Text("A line for the report.", "写入报告的说明。"), show_default=NONE)] = "",
     port: Port = None,
     baud: Baud = BAUD,
@@ -89,6 +106,7 @@ def check_command(
     with Link.open(port, baud=baud) as link, if_stopped(MEASURES_ON):
         version = session.enter(link)
         config = config_of(link)
+        serials = _serials(serial or (), config)
         told = session.look(link)
         content = find(link).calibration
         has_key = key_of(link) is not None
@@ -120,6 +138,9 @@ def check_command(
     record = records.get(board)
     assert record
     record.mac, record.sensors = record.mac or address, config["sensors"]
+    if serials:
+        record.serials |= serials
+        records.put(record)
     entries = [one for one in latest(ledger.entries(board)) if content and one.channel in content.get("channels", {})]
     done = Commissioned(
         record=record,
@@ -135,8 +156,9 @@ def check_command(
         offline=offline,
     )
     path = _write(report or folder / "reports" / f"{board}-{now:%Y%m%dT%H%M%SZ}.html", render(done, spoken()))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if as_json:
-        print_object(_report(board, results, path))
+        print_object(_report(board, results, path) | {"report_sha256": digest})
     else:
         _show(results)
         well = passed(results)
@@ -146,8 +168,28 @@ def check_command(
             )
         )
         say(Text(f"report: {path}", f"报告：{path}"))
+        # Whoever gets the file can tell that it is the one which was written here.
+        say(Text(f"its SHA-256: {digest}", f"其 SHA-256：{digest}"))
+        if has_key:
+            say(STARTED)
     if not passed(results):
         raise typer.Exit(1)
+
+
+def _serials(given: Sequence[str], config: dict[str, Any]) -> dict[str, str]:
+    """Take SENSOR=NUMBER apart.
+
+    Raises:
+        UserError: one names no sensor of the board, or no number.
+    """
+    names = [str(one["name"]) for one in config["sensors"]]
+    found = {}
+    for text in given:
+        name, _, number = (part.strip() for part in text.partition("="))
+        if name not in names or not number:
+            raise UserError(f"--serial {text}: expected SENSOR=NUMBER with SENSOR one of {', '.join(names)}")
+        found[name] = number
+    return found
 
 
 def _watch(link: Link, config: dict[str, Any], patience: float, *, offline: bool) -> Seen:

@@ -5,10 +5,9 @@ It needs nothing from elsewhere (style within, no script, no picture) and holds 
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from firmware.channels import shown, symbol, unit
 from firmware.check.results import Result, ResultState, passed
@@ -101,14 +100,14 @@ def render(done: Commissioned, lang: Lang) -> str:
 <div class="verdict {"pass" if well else "fail"}">{verdict}</div></header>
 <dl class="facts">{_facts(done, local, lang)}</dl>
 <h2>{say(Text("Sensors", "传感器"))}</h2>
-{_table(_sensor_columns(), _sensors(record.sensors, done.values), lang)}
+{_table(_sensor_columns(), _sensors(record, done.values), lang)}
 <h2>{say(Text("Calibrations", "校准"))}</h2>
 {_calibrations(done, lang)}
 <h2>{say(Text("Checks", "检查结果"))}</h2>
 {_checks(done.results, lang)}
 {f"<p>{say(Text('Remark', '备注'))}: {escape(done.remark)}</p>" if done.remark else ""}
 <div class="sign"><div>{say(Text("Technician, date", "技术人员、日期"))}: {escape(done.who)}</div>
-<div>{say(Text("For the site, date", "场所代表、日期"))}</div></div>
+<div>{say(Text("For the site, date", "站点代表、日期"))}</div></div>
 <footer>{say(_FOOTER)}</footer>
 </body>
 </html>
@@ -131,7 +130,7 @@ def _facts(done: Commissioned, local: dt.datetime, lang: Lang) -> str:
     record = done.record
     position = f"{record.position[0]:.5f}, {record.position[1]:.5f} (WGS-84)" if record.position else "-"
     facts = (
-        (Text("Site", "场所"), f"{record.site_name} ({record.site})" if record.site_name else record.site),
+        (Text("Site", "站点"), f"{record.site_name} ({record.site})" if record.site_name else record.site),
         (Text("District", "区"), record.district),
         (Text("Position", "坐标"), position),
         (Text("Place", "安装位置"), record.place or "-"),
@@ -149,23 +148,25 @@ def _sensor_columns() -> Sequence[Text]:
     return (
         Text("Name", "名称"),
         Text("Type", "类型"),
+        Text("Serial number", "出厂编号"),
         Text("Connected to", "接口"),
         Text("Measured", "当前读数"),
     )
 
 
-def _sensors(sensors: Iterable[dict[str, Any]], values: dict[str, float]) -> list[list[str]]:
+def _sensors(record: BoardRecord, values: dict[str, float]) -> list[list[str]]:
     return [
         [
             str(settings["name"]),
             " ".join(filter(None, (str(settings["type"]), str(settings.get("model", ""))))),
+            record.serials.get(str(settings["name"]), "-"),
             str(settings["port"]),
             ", ".join(
                 shown(channel, values[channel]) if channel in values else f"{symbol(channel)} -"
                 for channel in channels(settings)
             ),
         ]
-        for settings in sensors
+        for settings in record.sensors
     ]
 
 

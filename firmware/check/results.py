@@ -78,7 +78,10 @@ def certificate(expires: dt.datetime | None, now: dt.datetime, *, secured: bool)
             name,
             ResultState.warning,
             Text("no TLS: only for a laboratory", "未启用 TLS：仅限实验室"),
-            Text("provision it with --ca and a certificate", "使用 --ca 和证书重新配置"),
+            Text(
+                "give it the city's certificates before it goes to a fence (provision --force --ca ...)",
+                "投入使用前须装入全市统一颁发的证书（provision --force --ca ……）",
+            ),
         )
     if expires is None or expires < now:
         return Result(name, ResultState.problem, same("-" if expires is None else f"{expires:%Y-%m-%d}"), again)
@@ -232,6 +235,18 @@ def supply(values: dict[str, float]) -> Result:
     )
 
 
+CAUSES = {
+    "power": Text("power came on", "上电"),
+    "reset": Text("reset button", "复位键"),
+    "sleep": Text("woke from sleep", "休眠唤醒"),
+    "software": Text("restarted by its software", "软件重启"),
+    "process": Text("a virtual board", "虚拟设备"),
+    "brownout": Text("brownout: the supply broke down", "供电跌落"),
+    "watchdog": Text("watchdog: it hung", "看门狗（曾死机）"),
+}
+"""Why a board started, by the word of its agent (`reset_cause` in edge/)."""
+
+
 def reset(cause: str) -> Result:
     """Judge why the board started last."""
     name = Text("Last start", "上次启动")
@@ -241,9 +256,10 @@ def reset(cause: str) -> Result:
             "it hung: fenceline board logs; then install", "曾死机：查看 fenceline board logs，再重新安装"
         ),
     }
+    told = CAUSES.get(cause, same(cause))
     if cause in remedies:
-        return Result(name, ResultState.warning, same(cause), remedies[cause])
-    return Result(name, ResultState.ok, same(cause))
+        return Result(name, ResultState.warning, told, remedies[cause])
+    return Result(name, ResultState.ok, told)
 
 
 def calibration(content: dict[str, Any] | None, today: dt.date) -> Result:

@@ -38,6 +38,8 @@ class BoardRecord(msgspec.Struct, omit_defaults=True):
     """Where at the fence it hangs, in words: gate 2, 3 m above ground."""
     interval: int = 10
     certificate_expires: dt.date | None = None
+    serials: dict[str, str] = {}
+    """Serial numbers of its sensors, by the sensor's name: what a calibration and a site's contract speak of."""
     registered: dt.datetime | None = None
     """When the hub last took what was told of it."""
 

@@ -11,9 +11,9 @@ from firmware.link.ports import NO_BOARD, find_port
 from firmware.software import finding, signature
 from firmware.software.bundle import Arch, build
 from firmware.software.flash import BAUD as FLASH_BAUD
-from firmware.software.flash import flash
+from firmware.software.flash import find_chip, flash
 from firmware.software.identity import identify
-from firmware.software.image import read_image
+from firmware.software.image import Image, image_for, read_image, wanted
 from firmware.software.install import Installed, install
 from firmware.terminal import screen as show
 from firmware.terminal.options import BAUD, Baud, Port
@@ -111,18 +111,21 @@ def _show(found: list[finding.Found]) -> None:
         "Put MicroPython on a chip, and verify it; what was cut off goes on where it stopped.",
         "将 MicroPython 写入芯片并校验；中断后可从断点继续。",
     ),
+    "fenceline board flash",
     "fenceline board flash --image ESP32_GENERIC-20250415-v1.25.0.bin",
+    "fenceline board flash --image ./images",
 )
 def flash_command(
     image: Annotated[
-        Path,
+        Path | None,
         option(
             Text(
-                "MicroPython's firmware for the chip: a whole .bin file.",
-                "该芯片的 MicroPython 固件：完整的 .bin 文件。",
-            )
+                "MicroPython's firmware for the chip, a whole .bin file; of a folder, the newest for the chip.",
+                "该芯片的 MicroPython 固件，完整的 .bin 文件；为目录时取其中适用于该芯片的最新版。",
+            ),
+            show_default=Text("look at the chip and name the file", "查询芯片并给出文件名"),
         ),
-    ],
+    ] = None,
     port: Port = None,
     baud: Annotated[
         int,
@@ -143,8 +146,8 @@ def flash_command(
     as_json: AsJson = False,
 ) -> None:
     """Put MicroPython on a chip."""
-    checked = read_image(image)
     name = find_port(port)
+    checked = read_image(image) if image and not image.is_dir() else _image(name, image)
     title = Text(f"Flashing {checked.chip}", f"正在写入{checked.chip}")
     with show.progress(title, len(checked.content)) as more:
         done = flash(name, checked, erase=erase, baud=baud, progress=lambda count: more(count, ""))
@@ -159,6 +162,20 @@ def flash_command(
                 f"{done.chip} {done.mac}：共{done.size}字节，已校验，本次写入{done.sent}字节。下一步：fenceline "
                 "board install",
             )
+        )
+    )
+
+
+def _image(port: str, folder: Path | None) -> Image:
+    """Find the image for the chip at a port in a folder; without one say which file it takes."""
+    chip = find_chip(port).chip
+    if folder is not None:
+        return image_for(chip, folder)
+    name = wanted(chip)
+    raise FieldError(
+        Text(
+            f"the chip at {port} is an {chip}: fetch {name.en}, and name it with --image. Nothing was changed on it.",
+            f"{port} 上的芯片为 {chip}：请下载{name.zh}，并用 --image 指定。芯片未作任何改动。",
         )
     )
 

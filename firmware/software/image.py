@@ -5,6 +5,7 @@ touched: a wrong or damaged file must never cost a working board.
 """
 
 import hashlib
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,54 @@ def read_image(path: Path) -> Image:
             f"文件头标明闪存为{told[0]}，而分区需要{told[1]}",
         )
     return Image(path, content, chip.CHIP_NAME, start, bootloader.min_rev_full, max(sizes), partitions)
+
+
+def image_for(chip: str, folder: Path) -> Image:
+    """Return the newest image of a folder that is for a chip, such as a city's copy of those that it has tried.
+
+    Raises:
+        FieldError: there is none, or several of one release, or what the folder has cannot be used.
+    """
+    found = []
+    for path in sorted(folder.glob("*.bin")):
+        try:
+            image = read_image(path)
+        except FieldError:
+            continue  # another program's .bin, or half a download: the ones that can be used decide
+        if image.chip == chip:
+            found.append(image)
+    newest = max((_release(each.path) for each in found), default=())
+    best = [each for each in found if _release(each.path) == newest]
+    if len(best) > 1:
+        names = ", ".join(each.path.name for each in best)
+        raise FieldError(
+            Text(
+                f"--image {folder}: {names} are all for an {chip}: name the one for this board.",
+                f"--image {folder}：{names} 均适用于 {chip}：请指定适合该板型的一个。",
+            )
+        )
+    if not best:
+        raise FieldError(
+            Text(
+                f"--image {folder}: holds no whole image for an {chip}; put {wanted(chip).en} there.",
+                f"--image {folder}：其中没有适用于 {chip} 的完整固件；请放入{wanted(chip).zh}。",
+            )
+        )
+    return best[0]
+
+
+def wanted(chip: str) -> Text:
+    """Name the file that MicroPython publishes for a chip on a board of no special make, and where."""
+    board = "_".join(["ESP32_GENERIC", *chip.split("-")[1:]])
+    name = f"{board}-YYYYMMDD-vX.Y.Z.bin"
+    page = f"micropython.org/download/{board}"
+    return Text(f"{name} (1.24 or newer) from {page}", f"{page} 上的 {name}（1.24 或更新）")
+
+
+def _release(path: Path) -> tuple[int, ...]:
+    """Return the release of MicroPython that a file's name tells; () where it tells none."""
+    told = re.search(r"-v(\d+)\.(\d+)(?:\.(\d+))?", path.name)
+    return tuple(int(part or 0) for part in told.groups()) if told else ()
 
 
 def _flash_bytes(path: Path, chip: type[ESPLoader], program: "LoadFirmwareImage") -> int:

@@ -107,7 +107,7 @@ class MaintenanceBook:
                 "to",
                 Text(
                     f"must be at most {days} days after from: what is forgotten must not keep a site silent for ever",
-                    f"最长{days}天：以免遗忘后场所长期不告警",
+                    f"最长{days}天：以免遗忘后站点长期不告警",
                 ),
                 422,
             )
@@ -143,7 +143,7 @@ def check_place(registry: Registry, site: str, board: str) -> None:
     sender = registry.sender(board)
     board_site = sender.site if sender else None
     if site not in registry.sites:
-        raise DeskError("site", Text(f"the registry has no site {site!r}", f"登记册中没有场所{site!r}"), 422)
+        raise DeskError("site", Text(f"the registry has no site {site!r}", f"登记册中没有站点{site!r}"), 422)
     if board and board_site != site:
-        text = Text(f"the site {site!r} has no board {board!r}", f"登记册中场所{site!r}没有设备{board!r}")
+        text = Text(f"the site {site!r} has no board {board!r}", f"登记册中站点{site!r}没有设备{board!r}")
         raise DeskError("board", text, 422)

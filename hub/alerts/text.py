@@ -23,7 +23,7 @@ SEVERITY: dict[Severity, Text] = {
     "critical": Text("critical", "严重"),
 }
 STATE: dict[State, Text] = {
-    "pending": Text("pending", "待定"),
+    "pending": Text("pending", "预警"),
     "firing": Text("firing", "持续中"),
     "acknowledged": Text("acknowledged", "已确认"),
     "resolved": Text("resolved", "已解除"),
@@ -111,10 +111,10 @@ class Teller:
             zh += f"仪器：{CLASSES[v.instrument].zh}{zh_off}。"
         if v.missing:
             en += f" Whatever the site's {v.missing} is: this is the laxest of the limits that may hold."
-            zh += f"场所的{v.missing}未注明，此处按可能适用的最宽限值判定。"
+            zh += f"站点的{v.missing}未注明，此处按可能适用的最宽限值判定。"
         if v.assumed:
             en += f" Assumed of the site: {v.assumed}."
-            zh += f"场所情况按假定：{v.assumed}。"
+            zh += f"站点情况按假定：{v.assumed}。"
         if permit:
             en += f" Night-work permit {permit.permit}: work at night is allowed, the limit still binds."
             zh += f"夜间施工许可{permit.permit}：允许夜间施工，但限值仍须遵守。"

@@ -47,11 +47,11 @@ VERIFIED = Text(
     "Verified: P read in the standard's own text, S secondary source, U unverified (value or averaging).",
     "核实程度：P 查阅过标准原文，S 二手来源，U 未核实（限值或平均方式）。",
 )
-OPEN = Text("Not judged, since something is not known of the site:", "因场所情况不明而未判定：")
+OPEN = Text("Not judged, since something is not known of the site:", "因站点情况不明而未判定：")
 NOTHING = Text(
     "No limit of these standards is about these quantities at such a site on these days; "
     "see: fenceline limits explain --help",
-    "所选标准在这些日期对此类场所的这些指标没有限值；参见：fenceline limits explain --help",
+    "所选标准在这些日期对此类站点的这些指标没有限值；参见：fenceline limits explain --help",
 )
 _BOOL = ("false", "true")
 INFORMS = Text("* for information: above it nobody violates the law", "* 仅供参考：超过不等于违法")

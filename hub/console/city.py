@@ -112,7 +112,11 @@ def add_city(router: APIRouter, shared: Shared) -> None:
             days=calendar_of(visit, id),
             weekdays=("一二三四五六日" if visit.lang == "zh" else "MTWTFSS"),
             alerts=[
-                (one, listed(one, visit.shared.registry(), visit.lang), outcome_of(_alert_tone(one), visit.lang))
+                (
+                    one,
+                    listed(one, visit.shared.registry(), visit.lang, visit.now),
+                    outcome_of(_alert_tone(one), visit.lang),
+                )
                 for one in alerts
             ],
             senders=[one for one in visit.registry.senders() if one.site == id],

@@ -132,7 +132,7 @@ def _by_urgency(alerts: Sequence[Alert]) -> list[Alert]:
 
 def _card(visit: Visit, alert: Alert, seen: dict[int, int], levels: int) -> Card:
     minutes = visit.shared.config.alerts.escalate_minutes.get(alert.severity)
-    told = listed(alert, visit.shared.registry(), visit.lang)
+    told = listed(alert, visit.shared.registry(), visit.lang, visit.now)
     badge = severity_of(alert.severity, visit.lang)
     known = visit.shared.quantities.get(alert.quantity or "")
     quantity = known.symbol or visit.say(Text(known.en, known.zh)) if known else ""

@@ -154,7 +154,9 @@ class Visit:
         self.registry = shared.registry().owned(self.user.districts)
         """Only what concerns the user."""
         self.desk = Desk(db, shared.clock, self.user.districts)
-        self.present = Presenter(shared.config, shared.registry(), shared.limits, shared.quantities, self.lang)
+        self.present = Presenter(
+            shared.config, shared.registry(), shared.limits, shared.quantities, self.lang, shared.clock
+        )
         self.form: dict[str, str] = {}
 
     @cached_property

@@ -98,6 +98,7 @@ def list_(
     from hub.desk.view import AlertsView
 
     with _desk(config, district) as (desk, registry, _):
+        now = desk.book.clock()
         found = desk.book.search_alerts(
             state=state or "",
             kind=kind or "",
@@ -105,7 +106,7 @@ def list_(
             site=site,
             limit=most,
         )
-    alerts = [listed(alert, registry, spoken()) for alert in found]
+    alerts = [listed(alert, registry, spoken(), now) for alert in found]
     if as_json:
         print_list(map(json_of, alerts), "alerts")
     else:

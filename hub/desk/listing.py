@@ -23,9 +23,10 @@ MORE = (
 TIMES = ("opened", "fired", "acknowledged", "resolved", "closed")
 
 
-def listed(alert: Alert, registry: Registry, lang: Lang) -> dict[str, Any]:
-    """Return an alert in one language, its times as local times of the registry."""
+def listed(alert: Alert, registry: Registry, lang: Lang, now: float) -> dict[str, Any]:
+    """Return an alert in one language, its times as local times of the registry; `now`: Unix s, for its age."""
     site = registry.sites.get(alert.site)
+    ended = alert.resolved if alert.resolved is not None else alert.closed
 
     def time(t: float | None) -> datetime | None:
         return None if t is None else datetime.fromtimestamp(t, registry.zone)
@@ -33,6 +34,7 @@ def listed(alert: Alert, registry: Registry, lang: Lang) -> dict[str, Any]:
     return {
         **{name: getattr(alert, name) for name in (*SAME, *MORE)},
         **{name: time(getattr(alert, name)) for name in TIMES},
+        "age": max(0, round((now if ended is None else ended) - alert.opened)),
         "kind_name": kind_of(alert).into(lang),
         "severity_name": SEVERITY[alert.severity].into(lang),
         "state_name": STATE[alert.state].into(lang),

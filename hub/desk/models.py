@@ -97,6 +97,7 @@ class Alert(BaseModel):
     acknowledged_by: str | None
     resolved: datetime | None
     closed: datetime | None
+    age: Annotated[int, Field(description="s from when it opened until it was resolved, or until now")]
     escalation: int
     maintenance: Annotated[int | None, Field(description="the maintenance window for which nobody was told")]
     permit: Annotated[str | None, Field(description="number of the permit for night work; the limit still binds")]

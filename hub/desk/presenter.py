@@ -1,5 +1,7 @@
 """Presents alerts as API and command line show them: in one language, local times, with what they rest on."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, get_args
 
@@ -42,13 +44,20 @@ class Presenter:
     """Presents in one language."""
 
     def __init__(
-        self, config: Config, registry: Registry, limits: Limits, quantities: dict[str, Quantity], lang: Lang
+        self,
+        config: Config,
+        registry: Registry,
+        limits: Limits,
+        quantities: dict[str, Quantity],
+        lang: Lang,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._registry = registry
         self._limits = limits
         self._quantities = quantities
         self._lang = lang
+        self._clock = clock
 
     def say(self, text: Text) -> str:
         """Return a text in the language."""
@@ -78,7 +87,7 @@ class Presenter:
         return models.Alert(**self._alert(alert))
 
     def _alert(self, alert: Alert) -> dict[str, Any]:
-        return listed(alert, self._registry, self._lang)
+        return listed(alert, self._registry, self._lang, self._clock())
 
     def detail(self, alert: Alert, desk: Desk) -> models.AlertDetail:
         """Return an alert with all that it rests on and all that was done."""

@@ -78,7 +78,9 @@ def alert_router(
             response.headers["Cache-Control"] = "no-store"
             with closing(open_compliance(config.data / COMPLIANCE, PART)) as db:
                 yield Caller(
-                    user, Desk(db, clock, user.districts), Presenter(config, registry(), catalogue, quantities, lang)
+                    user,
+                    Desk(db, clock, user.districts),
+                    Presenter(config, registry(), catalogue, quantities, lang, clock),
                 )
 
         return caller

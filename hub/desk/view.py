@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 TEXTS = {
     "id": Text("No.", "编号"),
     "opened": Text("Opened", "时间"),
+    "age": Text("Age", "持续"),
     "state": Text("State", "状态"),
     "severity": Text("Severity", "级别"),
-    "site": Text("Site", "场所"),
+    "site": Text("Site", "站点"),
     "board": Text("Board", "设备"),
     "what": Text("What", "事项"),
     "standard": Text("Standard", "标准"),
@@ -87,14 +88,14 @@ class AlertsView:
             severity = Cell(alert["severity_name"], STYLES[alert["severity"]])
             who = f", {alert['acknowledged_by']}" if alert["state"] == "acknowledged" else ""
             state = f"{alert['state_name']}{who}{suppressed}"
-            begin = (str(alert["id"]), shown_time(alert["opened"]), state, severity)
+            begin = (str(alert["id"]), shown_time(alert["opened"]), shown_span(alert["age"]), state, severity)
             # A trouble of a sensor has no quantity of its own; its cause ends with the one that is concerned.
             quantity = alert["rule"].rpartition(" ")[2] if alert["kind"] == "sensor" else alert["quantity"]
             about = f"{alert['kind_name']}: {quantity}" if quantity else alert["kind_name"]
             rows.append((*begin, *place, about, shown(alert["value"]), limit, standard))
         if rows:
-            keys = ("id", "opened", "state", "severity", "site", "board", "what", "value", "limit", "standard")
-            table([self.text(key) for key in keys], rows, numbers=(0, 7, 8))
+            keys = ("id", "opened", "age", "state", "severity", "site", "board", "what", "value", "limit", "standard")
+            table([self.text(key) for key in keys], rows, numbers=(0, 2, 8, 9))
         else:
             print(self.text("none"))
 
@@ -189,6 +190,17 @@ class AlertsView:
 def shown_time(time_: datetime) -> str:
     """Return a local time as people read it."""
     return f"{time_:%Y-%m-%d %H:%M:%S}"
+
+
+def shown_span(seconds: float) -> str:
+    """Return a span as people read it, in the two largest units that it has."""
+    minutes = int(seconds) // 60
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return tell(Text(f"{days} d {hours} h", f"{days}天{hours}小时"))
+    if hours:
+        return tell(Text(f"{hours} h {minutes % 60} min", f"{hours}小时{minutes % 60}分"))
+    return tell(Text(f"{minutes} min", f"{minutes}分钟"))
 
 
 def shown(value: float | None) -> str:

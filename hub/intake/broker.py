@@ -9,6 +9,7 @@ times as long for them: a receiver that is no faster than one board's flood cann
 
 import logging
 import random
+import re
 import select
 import socket
 import ssl
@@ -28,6 +29,8 @@ from hub.wire.topics import of_all
 
 KEEPALIVE = 30  # s
 PAUSES = (1.0, 30.0)  # s between two attempts to connect, the first and the longest
+ANSWERED_SOON = 60.0
+"""A broker that has not answered for so long is told with for how long [s]."""
 MOST_READ = 4_000_000  # bytes in one `receive`, about
 MOST_UNSENT = 4_000_000
 """Bytes that wait for a broker which does not read; beyond, nothing more is published."""
@@ -44,6 +47,18 @@ class Incoming(msgspec.Struct, frozen=True, array_like=True, gc=False):
     mid: int
     qos: int
     session: int
+
+
+class Problem(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Why there is no connection, as far as it is known, and since when (Unix s)."""
+
+    text: str = ""
+    since: float = 0.0
+
+    @property
+    def lasting(self) -> str:
+        """Say for how long, and why."""
+        return f" for {_span(time.time() - self.since)}: {self.text}" if self.text else ""
 
 
 class Waitable(Protocol):
@@ -68,6 +83,7 @@ class Link:
         self.sessions = 0
         """How often the broker has let the hub in."""
         self.connected = False
+        self.problem = Problem()
         client = self._client = _Client(
             CallbackAPIVersion.VERSION2, client_id=broker.client_id, clean_session=False, manual_ack=True
         )
@@ -87,7 +103,7 @@ class Link:
                 )
             except OSError as error:
                 files = ", ".join(str(file) for file in (broker.ca, broker.certificate, broker.key) if file)
-                problem = f"broker: ca, certificate or key cannot be used: {error}; look at {files}"
+                problem = f"broker: ca, certificate or key cannot be used: {_why(error)}; look at {files}"
                 raise ConfigError(problem) from error
         client.connect_async(broker.host, broker.port, KEEPALIVE)
 
@@ -115,7 +131,9 @@ class Link:
                 client.loop_write()  # what paho's callbacks ask for, such as the subscription, waits for this
             stream.flush()
         except OSError as error:
-            log.warning("connection to the broker lost: %s%s", stream.last_words() or error, self._perhaps())
+            why = f"{stream.last_words() or error}{self._perhaps()}"
+            log.warning("connection to the broker lost: %s", why)
+            self._has_problem(why)
             stream.fail()  # paho notices at its next read
         arrived, self._arrived = self._arrived, []
         return arrived
@@ -154,7 +172,14 @@ class Link:
             self._client.reconnect()
         except (OSError, ValueError) as error:
             where = f"{self._broker.host}:{self._broker.port}"
-            log.warning("no broker answers at %s (%s)%s; trying again", where, error, self._perhaps())
+            self._has_problem(f"{error}{self._perhaps()}")
+            lasts = time.time() - self.problem.since
+            again = f"for {_span(lasts)} now" if lasts >= ANSWERED_SOON else "trying again"
+            log.warning("no broker answers at %s (%s)%s; %s", where, error, self._perhaps(), again)
+
+    def _has_problem(self, text: str) -> None:
+        """Note why there is no connection; since when is that of the first reason."""
+        self.problem = Problem(text, self.problem.since or time.time())
 
     def _perhaps(self) -> str:
         """Return what is wrong with the hub's own certificate, to be told with what the broker did."""
@@ -165,6 +190,7 @@ class Link:
         where = f"{self._broker.host}:{self._broker.port}"
         if reason.is_failure:
             log.error("the broker at %s refuses the hub: %s", where, reason)
+            self._has_problem(f"it refuses the hub: {reason}")
             return
         self.session += 1
         self._refused = []
@@ -185,10 +211,11 @@ class Link:
             limit = "a limit of it is in the way, not its ACL; raise it (deploy/SIZING.md)"
             remedy = "mend its ACL" if refused else limit
             log.error("the broker at %s does not let the hub subscribe to %s: %s", where, told, remedy)
+            self._has_problem(f"it does not let the hub subscribe to {told}: {remedy}")
             client.disconnect()
             return
         self.sessions += 1
-        self.connected = True
+        self.connected, self.problem = True, Problem()
         self._pause = PAUSES[0]
         log.info("connected to the broker at %s", where)
         if soon := remark(self._broker)[1].en:
@@ -199,6 +226,7 @@ class Link:
         self.connected = False
         if reason.is_failure:
             log.warning("connection to the broker lost: %s%s", reason, self._perhaps())
+            self._has_problem(self.problem.text or f"{reason}{self._perhaps()}")
 
     def _received(self, _client: Any, _data: Any, m: paho.MQTTMessage) -> None:
         try:
@@ -377,6 +405,20 @@ class _Stream:
     def fileno(self) -> int:
         """See socket.fileno."""
         return self._socket.fileno()
+
+
+def _why(error: OSError) -> str:
+    """Say what is wrong with a file of TLS; OpenSSL names its own source line instead."""
+    said = error.strerror or str(error)
+    if "KEY_VALUES_MISMATCH" in said:
+        return "the key is not that of the certificate"
+    if "PEM lib" in said or "NO_START_LINE" in said:
+        return "one of them is no PEM file"
+    return re.sub(r" \(_ssl\.c:\d+\)$", "", said)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _password(broker: Broker) -> str | None:

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import msgspec
 
 from hub.config.files import Broker, Id
-from hub.intake.broker import Incoming, Link
+from hub.intake.broker import Incoming, Link, Problem
 from hub.intake.fair_queue import FairQueue
 from hub.process import logs
 from hub.process.child import job_of_child
@@ -48,6 +48,7 @@ class Report(msgspec.Struct, array_like=True, gc=False):
     size: int
     connected: bool
     sessions: int
+    problem: Problem
     let_go: dict[str, int]
 
 
@@ -77,7 +78,7 @@ class Passing:
         self._size = 0  # of those
         self._number = 0
         self._let_go: Counter[str] = Counter()
-        self._told: tuple[bool, int] | None = None
+        self._told: tuple[bool, int, Problem] | None = None
 
     def run(self) -> None:
         """Hand over what comes and do what is ordered, until the hub says that it is over."""
@@ -91,7 +92,7 @@ class Passing:
                 waiting.add(self._link.receive(GROUP, WAIT, self._hub), time.monotonic())
             while waiting.size and self._size < HANDED:
                 self._hand_over()
-            if self._told != (self._link.connected, self._link.sessions):
+            if self._told != self._state():
                 self._report(0, [], 0)
             while self._hub.poll():
                 received = self._hub.recv_bytes()
@@ -115,9 +116,12 @@ class Passing:
         self._report(self._number, messages, size)
 
     def _report(self, transfer: int, messages: list[Incoming], size: int) -> None:
-        self._told = self._link.connected, self._link.sessions
+        self._told = self._state()
         self._hub.send_bytes(_encode(Report(transfer, messages, size, *self._told, self._let_go)))
         self._let_go = Counter()
+
+    def _state(self) -> tuple[bool, int, Problem]:
+        return self._link.connected, self._link.sessions, self._link.problem
 
     def _do(self, order: Order) -> None:
         for number in order.done:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from hub.config.files import Broker, Id
-from hub.intake.broker import Incoming, Link
+from hub.intake.broker import Incoming, Link, Problem
 from hub.intake.passing import TRANSFER, Job, Order, Report
 from hub.process import logs
 from hub.process.child import Child
@@ -65,6 +65,8 @@ class Receiver:
             PATIENCE,
         )
         self.connected = False
+        self.problem = Problem()
+        """Why it is not."""
         self.sessions = 0
         """How often the broker has let the hub in."""
 
@@ -137,7 +139,8 @@ class Receiver:
 
     def _hear(self, data: bytes) -> None:
         report = _report(data)
-        self.connected, self.sessions = report.connected, self._earlier + report.sessions
+        self.connected, self.problem = report.connected, report.problem
+        self.sessions = self._earlier + report.sessions
         if report.messages:
             self._came.put(_Transfer(self._child.starts, report.transfer, report.size, report.messages))
         if report.let_go:

@@ -39,7 +39,7 @@ MORE = Text(
 )
 HEAD = Text(
     "no. | time | site | what | severity | value | limit | standard (verified)",
-    "编号 | 时间 | 场所 | 事项 | 级别 | 数值 | 限值 | 标准（核实程度）",
+    "编号 | 时间 | 站点 | 事项 | 级别 | 数值 | 限值 | 标准（核实程度）",
 )
 
 

@@ -1,9 +1,11 @@
 """Puts the hub together: receiver -> admission -> log -> acknowledgement, and the log's consumers behind it."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from hub.access.caller import Gate
@@ -43,6 +45,11 @@ from hub.storage.damage import refuse_damaged
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
 from schemas import Quantity, load_limits, load_quantities
+
+log = logging.getLogger("hub")
+
+NAMED = 8
+"""So many districts are named at the start; of more their number is told."""
 
 
 class Hub:
@@ -122,6 +129,7 @@ class Hub:
 
     def start(self) -> None:
         """Start every part; returns at once."""
+        log.info("%s", self._introduction())
         self._downstream.start()
         self._receiver.start()
         self._ingest.start()
@@ -130,6 +138,18 @@ class Hub:
             self._stations.server.start()
         if self._server:
             self._server.start()
+
+    def _introduction(self) -> str:
+        """Return what runs here, for the first line of the log."""
+        config, registry = self._config, self._registry.current
+        senders = len(list(registry.senders()))
+        districts = registry.districts
+        where = ", ".join(districts) if len(districts) <= NAMED else f"{len(districts)} districts"
+        http = f"HTTP at {config.http.host}:{config.http.port}" if config.http.port else "no HTTP"
+        return (
+            f"Fenceline {version('fenceline')} starts: {senders} senders in {where or 'no district'}, "
+            f"data in {config.data}, broker {config.broker.host}:{config.broker.port}, {http}"
+        )
 
     def stop(self) -> None:
         """Stop in the order of the flow; what is not committed yet, the broker and the boards still have."""
@@ -164,13 +184,14 @@ class Hub:
         """See `hub.http.server.Watched`."""
         broker, connected = self._config.broker, self._receiver.connected
         where = f"{broker.host}:{broker.port}"
+        said = f"connected to {where}" if connected else f"not connected to {where}{self._receiver.problem.lasting}"
         problem = self._ingest.problem
         consumers = [
             Condition(name, not state.problem, state.problem or f"done up to offset {state.position}")
             for name, state in self._downstream.states.items()
         ]
         return [
-            Condition("broker", connected, f"{'connected to' if connected else 'not connected to'} {where}"),
+            Condition("broker", connected, said),
             *self._certificate_condition(),
             *self._station_condition(),
             Condition("log", not problem, problem or "can be written"),

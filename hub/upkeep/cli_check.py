@@ -70,13 +70,15 @@ def _row(finding: "Finding") -> dict[str, str]:
 
 
 def _show(findings: list["Finding"], problems: int) -> None:
+    from hub.upkeep.checks.finding import shown
+
     rows = []
     for finding in findings:
         state, style = SHOWN[finding.state.value]
         text = tell(finding.text)
         if finding.remedy:
             text += f"\n-> {tell(finding.remedy)}"
-        rows.append((Cell(tell(state), style), finding.name, text))
+        rows.append((Cell(tell(state), style), tell(shown(finding.name)), text))
     table((), rows, whole=(0, 1))
     if problems:
         end = Text(f"{problems} problem(s); the hub needs them mended.", f"{problems} 个问题，需要处理。")

@@ -226,12 +226,9 @@ class Watch:
                 self._over(device, "board silent", Text("the board is heard again", "设备恢复上报"))
 
     def _look_at_sensors(self, device: str, board: Heard) -> None:
-        for quantity, fault in board.faults.items():
-            lasts = fault.last - fault.since
-            if lasts < 60 * self._settings.sensor_minutes:
-                continue
-            place = self._place(device)
-            self._network.trouble(tell.sensor(device, place, quantity, fault.flag, fault.since, fault.last))
+        for quantities in board.causes(60 * self._settings.sensor_minutes):
+            fault, place = board.faults[quantities[0]], self._place(device)
+            self._network.trouble(tell.sensor(device, place, quantities, fault.flag, fault.since, fault.last))
         for quantity in board.suspected & board.well:
             self._over(device, SENSOR + quantity, Text("the sensor gives normal values again", "传感器恢复正常"))
         board.well.clear()

@@ -8,6 +8,8 @@ from hub.wire.messages import Event, Status
 
 FAULTY = frozenset("BDFT")
 """Flags (HJ 212) of a sensor that gives nothing usable: no communication, faulty, stopped, over range."""
+SAME_MOMENT = 60
+"""What has failed alike within so long of each other has one cause: a sensor, or the bus that it hangs on [s]."""
 WELL = 300
 """A sensor is in order again when nothing was flagged for so long [s]."""
 
@@ -25,6 +27,10 @@ class Fault:
     since: int
     last: int
     flag: str
+
+    def begins_like(self, other: "Fault") -> bool:
+        """Tell whether it has the flag of another one and began with it."""
+        return self.flag == other.flag and abs(self.since - other.since) <= SAME_MOMENT
 
 
 @dataclass(slots=True)
@@ -80,6 +86,21 @@ class Heard:
         elif isinstance(said, Event) and said.dropped:
             _, first, last, reason = said.dropped
             self.dropped = (now, last - first + 1, reason)
+
+    def causes(self, patience: float) -> list[list[str]]:
+        """Return the quantities that have been faulty for `patience` s, those of one cause together.
+
+        The first one stands for the cause: one that has an alert already, so that the others raise no second one.
+        """
+        lasting = [quantity for quantity, fault in self.faults.items() if fault.last - fault.since >= patience]
+        waiting = sorted(lasting, key=lambda quantity: (quantity not in self.suspected, quantity))
+        found = []
+        while waiting:
+            first = self.faults[waiting[0]]
+            alike = [one for one in waiting if self.faults[one].begins_like(first)]
+            found.append(alike)
+            waiting = [one for one in waiting if one not in alike]
+        return found
 
     def _follow_clock(self, said: Status, received: float, now: float) -> None:
         """Notice a board that says again and again that it has no time: what it measures waits on it."""

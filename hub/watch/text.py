@@ -1,6 +1,7 @@
 """What people are told of the network, as troubles: one sentence of what is wrong and what to do, in both languages."""
 
 import datetime as dt
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from hub.alerts.network import Trouble
@@ -51,15 +52,19 @@ def deaf(boards: int, since: float, now: float) -> Trouble:
     return Trouble("silent", "", DEAF, "critical", since, text)
 
 
-def sensor(device: str, place: Text, quantity: str, flag: str, since: int, last: int) -> Trouble:
-    """A sensor gives nothing usable."""
+def sensor(device: str, place: Text, quantities: Sequence[str], flag: str, since: int, last: int) -> Trouble:
+    """A sensor, or the bus of several, gives nothing usable; the first quantity names the alert."""
     minutes, meaning = minutes_of(last - since), FLAGS[flag]
+    one = len(quantities) == 1
+    have, it, what = ("has", "it", "the sensor") if one else ("have", "them", "the sensor and its line")
+    names, kinds = ", ".join(quantities), "、".join(quantities)
     text = Text(
-        f"{place.en}: {quantity} has been flagged {flag} ({meaning.en}) for {minutes.en}; nothing of it counts. "
-        "Check the sensor.",
-        f"{place.zh}：{quantity}已被标记为{flag}（{meaning.zh}）达{minutes.zh}，不计入评价。请检查传感器。",
+        f"{place.en}: {names} {have} been flagged {flag} ({meaning.en}) for {minutes.en}; nothing of {it} counts. "
+        f"Check {what}.",
+        f"{place.zh}：{kinds}已被标记为{flag}（{meaning.zh}）达{minutes.zh}，不计入评价。"
+        f"请检查传感器{'' if one else '及其线路'}。",
     )
-    return Trouble("sensor", device, SENSOR + quantity, "warning", since, text)
+    return Trouble("sensor", device, SENSOR + quantities[0], "warning", since, text)
 
 
 def clock(device: str, place: Text, how: str, since: float) -> Trouble:

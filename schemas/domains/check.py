@@ -11,6 +11,7 @@ import msgspec
 from schemas.catalogue import HERE as CATALOGUE
 from schemas.catalogue import Quantity, load_quantities, quantity_of, read_toml
 from schemas.domains.entries import (
+    MADE,
     Dashboard,
     Manifest,
     Names,
@@ -392,7 +393,7 @@ def _check_courses(
     registers = [one for sensor in profile.sensors for one in templates.get(sensor, {}).get("registers", ())]
     measured = sorted({str(one.get("channel")) for one in registers if isinstance(one, dict)})
     for channel in measured:
-        if channel not in profile.course:
+        if channel not in profile.course and channel not in MADE:
             problem = Text("its sensors measure it; give its course of the day", "传感器测量该通道，请给出其全天变化")
             faults.add(path, ("profile", name, "course", channel), problem)
     for channel, course in profile.course.items():

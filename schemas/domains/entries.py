@@ -201,6 +201,10 @@ class Course(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is there without the site; chance moves the distance from it."""
 
 
+MADE = ("laf", "pm1", "pm25", "pm10", "tsp")
+"""Sample channels that the city and the activities of a profile give: noise, and dust of every size."""
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What goes on at a simulated site, every day."""
 
@@ -210,7 +214,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sensors: tuple[Id, ...] = ()
     """Templates of Modbus sensors that its boards have beside a noise meter and a dust sensor."""
     course: dict[str, Course] = {}
-    """What those sensors measure, by sample channel."""
+    """What those sensors measure, by sample channel; of what activities make (`MADE`) only where it is another one."""
 
 
 class SimulatedSite(Names, frozen=True, forbid_unknown_fields=True):

@@ -144,7 +144,7 @@ def write_hub(
         f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
         f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = {http_port}\n\n"
         # The night's alerts are to end before whoever watches has gone.
-        f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\n"
+        f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\nsensor_minutes = {29 + speed:.0f}.0\n"
         f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
         "utf-8",
     )

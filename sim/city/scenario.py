@@ -44,9 +44,12 @@ CITY_LAF = (
 CITY_PM10 = 60.0
 """µg/m3 that the wind brings from elsewhere, on the average."""
 
-CITY_SHARE = {"pm1": 0.40, "pm25": 0.60, "pm10": 1.0}
-SITE_SHARE = {"pm1": 0.04, "pm25": 0.15, "pm10": 1.0}
-"""Parts of PM10: city dust comes mostly from burning and is fine, site dust is ground and coarse."""
+CITY_SHARE = {"pm1": 0.40, "pm25": 0.60, "pm10": 1.0, "tsp": 1.6}
+SITE_SHARE = {"pm1": 0.04, "pm25": 0.15, "pm10": 1.0, "tsp": 2.1}
+"""Beside PM10: city dust comes mostly from burning and is fine, site dust is ground and coarse.
+
+TSP of a site by the size multipliers of US EPA's AP-42, section 13.2.4: 0.74 below 30 um, 0.35 below 10 um.
+"""
 
 STROKE_EVERY_S = 1.5
 F_DECAY_DB_S = 34.7
@@ -75,10 +78,10 @@ class WorkingDay(Source):
         second = local.hour * 3600 + local.minute * 60 + local.second
         if channel == "laf":
             return self._laf(t, second)
-        if channel in SITE_SHARE:
-            return self._dust(channel, t, second)
         if course := self.profile.course.get(channel):
             return self._course(channel, course, t, second)
+        if channel in SITE_SHARE:
+            return self._dust(channel, t, second)
         if channel in self._channels:
             return None
         raise ValueError(f"no channel {channel!r}")
@@ -101,7 +104,7 @@ class WorkingDay(Source):
         return activity.laf + 1.5 * self._gauss(activity.what, int(t))
 
     def _dust(self, channel: str, t: float, second: int) -> float:
-        # The wind and the sensor's own scatter move all three sizes together, so PM1 <= PM2.5 <= PM10 always.
+        # The wind and the sensor's own scatter move all sizes together, so PM1 <= PM2.5 <= PM10 <= TSP always.
         city = CITY_PM10 * math.exp(0.3 * self._wander("air mass", t, 6 * 3600))
         gust = math.exp(0.4 * self._wander("wind", t, 900))
         site = gust * sum(activity.pm10 for activity in self._under_way(second))

@@ -12,8 +12,8 @@ class Source(Protocol):
         """Return what ``channel`` is at simulated time ``t``, or None while the sensor is silent.
 
         Args:
-            channel: ``laf`` in dB(A), time weighting F; ``pm1``, ``pm25``, ``pm10`` in µg/m3; ``stack_nox``,
-                ``stack_co`` in mg/m3; ``stack_o2`` in %.
+            channel: ``laf`` in dB(A), time weighting F; ``pm1``, ``pm25``, ``pm10``, ``tsp`` in µg/m3;
+                ``stack_nox``, ``stack_co`` in mg/m3; ``stack_o2`` in %.
             t: Unix seconds UTC of the simulated clock.
         """
 

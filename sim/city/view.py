@@ -85,9 +85,9 @@ STYLES = {
 
 
 ABOVE = "▲ "
-SHOWN = {"laeq": "LAeq", "pm10": "PM10", "stack_nox": "NOx", "stack_co": "CO"}
+SHOWN = {"laeq": "LAeq", "tsp": "TSP", "pm10": "PM10", "stack_nox": "NOx", "stack_co": "CO"}
 """The quantities that have a column, and its short name."""
-WIDE, WIDE_ONLY = 100, ("stack_co",)
+WIDE, WIDE_ONLY = 100, ("pm10", "stack_co")
 """Columns of a terminal from which on these are shown, too."""
 TABLE_HEAD = 2
 LEAST_ALERTS = 5
@@ -227,9 +227,10 @@ class DemoView:
             over = state in ("resolved", "closed", "withdrawn")
             known = self._quantities.get(quantity)
             what = KIND[kind].into(Lang(self._lang))
-            if value is not None and limit is not None and known is not None:
+            if limit is not None and known is not None:
                 name = SHOWN.get(quantity) or known.symbol or (known.zh if self._lang == "zh" else known.en)
-                what = f"{name} {value:.1f}/{limit:g} {unit}"
+                reached = "?" if value is None else f"{value:.1f}"  # an early warning has no whole window yet
+                what = f"{name} {reached}/{limit:g} {unit}"
             # What matters comes first: a narrow terminal cuts the end.
             line = f"{datetime.fromtimestamp(when, SHANGHAI):%H:%M} {self._texts[state]}: {self._name(site)}, {what}"
             text = Text(line, style="dim" if over else "bold red" if state != "pending" else "yellow")

@@ -97,7 +97,7 @@ class City:
         """Return the fields that name a site and its district."""
         _, _, kind, _ = self.place(n)
         return (
-            f'site_en="Site {n}",site_zh="场所{n}",site_kind="{kind}",'
+            f'site_en="Site {n}",site_zh="站点{n}",site_kind="{kind}",'
             f'district_en="District {n % 10}",district_zh="区{n % 10}"'
         )
 
@@ -128,7 +128,7 @@ class City:
                 yield from self.rollups(district, site, device, values, period, begin)
         yield from self.verdicts(tags, kind)
         yield from self.fleet(tags, n)
-        offered = f'choice_en="Site {n} ({site})",choice_zh="场所{n} ({site})",'
+        offered = f'choice_en="Site {n} ({site})",choice_zh="站点{n} ({site})",'
         offered += f'choice_district_en="District {n % 10} ({district})",choice_district_zh="区{n % 10} ({district})"'
         for t in range(self.now - self.recent // 2, self.now, MINUTE):
             yield f"budget,{tags},quantity=laeq,rule=laeq-day,standard=GB\\ 12523-2025 used=0.4,limit_value=70 {t}"

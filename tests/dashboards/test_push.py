@@ -208,7 +208,9 @@ def test_the_databases_password_comes_from_a_file_and_is_not_shown(server, run, 
     assert server.datasources["fenceline"]["secureJsonFields"] == {"basicAuthPassword": True}
     assert server.datasources["fenceline"]["basicAuthUser"] == "grafana"
     assert "a secret" not in result.output
-    assert steps(run("push", server.url, *credentials, "--json"))["data source", "fenceline"] == "update"
+    again = run("push", server.url, *credentials, "--json")
+    assert steps(again)["data source", "fenceline"] == "update"
+    assert json.loads(again.stdout)["changes"] == 0, "what was only sent again is no change"
     assert "belong together" in refused(run("push", server.url, *STORE, "--store-user", "grafana"))
     assert "without --store-url" in refused(run("push", server.url, "--store-user", "grafana"))
 
@@ -216,6 +218,10 @@ def test_the_databases_password_comes_from_a_file_and_is_not_shown(server, run, 
 def test_without_a_data_source_it_asks_where_the_database_is(server, run):
     assert "--store-url" in refused(run("push", server.url))
     assert server.changes == []
+    shown = run("push", server.url, "--dry-run")
+    assert shown.exit_code == 0, "a dry run goes on, so that everything can be looked at first"
+    assert "say where InfluxDB is, with --store-url" in shown.stdout
+    assert "fenceline-hub-silent" in shown.stdout
 
 
 def test_our_uid_on_somebody_elses_thing_is_refused_and_nothing_is_changed(server, run):

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import pwd
 import shutil
 import ssl
 import stat
@@ -99,7 +100,9 @@ def test_files_are_readable_by_those_alone_who_must_read_them(folder):
         assert stat.S_IMODE(state.st_mode) & 0o007 == 0, name
         if os.geteuid() == 0:
             assert (state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode)) == (owner.user, owner.group, owner.mode)
-    assert stat.S_IMODE((folder / "authority").stat().st_mode) == 0o700
+    # A container's user may be somebody's login here: nobody else comes into what holds secrets.
+    for name in ("authority", "certs", "secrets"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "authority" / "ca.key").stat().st_mode) == 0o600
 
 
@@ -109,6 +112,23 @@ def test_without_root_it_says_what_root_has_to_do(folder, monkeypatch):
     assert f"sudo chown 10001:10001 {folder / 'city' / 'keys.toml'}" in commands
     assert len(commands) == len(OWNERS)
     assert "sudo chown 472:1000" in init(folder).stdout
+
+
+def test_without_containers_one_user_of_this_machine_has_it_all(folder):
+    user = pwd.getpwnam("daemon")
+    commands = json.loads(init(folder, "--owner", user.pw_name, "--json").stdout)["to_do"]
+    again = run("access", "--folder", folder, "--owner", user.pw_name, "--json")
+    if os.geteuid() == 0:
+        assert commands == json.loads(again.stdout)["to_do"] == []
+        for name, owner in OWNERS.items():
+            state = (folder / name).stat()
+            assert (state.st_uid, state.st_gid) == (user.pw_uid, user.pw_gid), name
+            assert stat.S_IMODE(state.st_mode) == owner.mode, name
+        assert (folder / "secrets").stat().st_uid == user.pw_uid
+    else:
+        assert f"sudo chown {user.pw_uid}:{user.pw_gid} {folder / 'certs' / 'hub.key'}" in commands
+    told = refused(run("init", "--host", HOST, "--folder", folder, "--owner", "no-such-user"))
+    assert told == "--owner 'no-such-user': this machine has no such user; make it first, or name another"
 
 
 def test_git_sees_nothing_of_what_was_made(folder):
@@ -206,8 +226,10 @@ def test_a_host_that_is_none_is_refused(folder, host):
     assert not (folder / "certs").exists()
 
 
-def test_a_folder_without_compose_file_is_told(tmp_path):
+def test_a_folder_without_compose_file_that_holds_something_else_is_told_and_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
     assert "there is no compose.yaml" in refused(run("init", "--host", HOST, "--folder", tmp_path))
+    assert list(tmp_path.iterdir()) == [tmp_path / "thesis.txt"]
 
 
 def test_grafanas_contact_point_follows_the_operators_file(folder):

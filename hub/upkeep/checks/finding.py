@@ -18,6 +18,34 @@ class FindingState(StrEnum):
     """It could not be checked."""
 
 
+NAMES = {
+    "config": "配置",
+    "catalogue": "监测量与限值",
+    "alerts": "告警",
+    "registry": "登记册",
+    "time zone": "时区",
+    "instruments": "仪器等级",
+    "keys": "密钥",
+    "data folder": "数据目录",
+    "disk": "磁盘",
+    "database": "数据库",
+    "messages": "报文",
+    "clock": "时钟",
+    "certificate": "证书",
+    "certificates": "证书",
+    "certificate authority": "证书机构",
+    "certificate key": "证书私钥",
+    "broker": "消息代理",
+    "broker login": "消息代理登录",
+    "broker password": "消息代理密码",
+    "broker subscription": "消息代理订阅",
+    "districts": "各区",
+    "store": "时序库",
+    "http": "HTTP",
+}
+"""What is checked, in Chinese; the name of a file may follow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The result of one check; `name` is stable, for programs."""
@@ -26,6 +54,14 @@ class Finding:
     state: FindingState
     text: Text
     remedy: Text | None = None
+
+
+def shown(name: str) -> Text:
+    """Return what is checked, as people read it."""
+    for known in sorted(NAMES, key=len, reverse=True):
+        if name == known or name.startswith(f"{known} "):
+            return Text(name, NAMES[known] + name[len(known) :])
+    return Text(name, name)
 
 
 def ok(name: str, en: str, zh: str) -> Finding:

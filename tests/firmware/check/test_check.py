@@ -1,6 +1,7 @@
 """The check of a board and its report: each failure is named with what to do, on a real virtual board and as values."""
 
 import datetime as dt
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -28,9 +29,21 @@ def states(told):
 
 def test_a_sound_board_passes_without_a_network_and_the_report_says_what_was_left_out(shared):
     shared.hold()
-    done = shared.run("check", "--offline", "--who", "Technician 7", "--remark", "<b>mast</b> 3 m", "--json", lang="zh")
+    done = shared.run(
+        "check",
+        "--offline",
+        "--who",
+        "Technician 7",
+        "--remark",
+        "<b>mast</b> 3 m",
+        "--serial",
+        "dust=PMS-3107",
+        "--json",
+        lang="zh",
+    )
     assert done.code == 0, done
     told = json.loads(done.out)
+    assert told["report_sha256"] == hashlib.sha256(Path(told["report"]).read_bytes()).hexdigest()
     assert told["passed"]
     for name in ("Software", "Clock", "Storage", "Outbox", "Sensor dust", "Sensor noise", "Sensor stack"):
         assert states(told)[name] == "ok"
@@ -39,6 +52,18 @@ def test_a_sound_board_passes_without_a_network_and_the_report_says_what_was_lef
     page = Path(told["report"]).read_text("utf-8")
     for shown in ("设备调试验收报告", "合格（未检查网络）", "Technician 7", "pit-1", "&lt;b&gt;mast&lt;/b&gt; 3 m"):
         assert shown in page
+    assert "PMS-3107" in page
+    assert "虚拟设备" in page
+    again = shared.run("check", "--offline", "--report", Path(told["report"]).with_name("again.html"))
+    assert "PMS-3107" in Path(told["report"]).with_name("again.html").read_text("utf-8"), "it is kept"
+    assert "measures on" in again.err
+    assert "its SHA-256" in again.err
+
+
+def test_a_serial_number_of_a_sensor_that_is_not_there_is_refused(shared):
+    done = shared.run("check", "--offline", "--serial", "radar=1")
+    assert done.code == 2
+    assert "--serial radar=1: expected SENSOR=NUMBER with SENSOR one of " in done.err
 
 
 def test_each_failure_is_named_with_what_to_do_and_the_exit_code_is_1(tmp_path, installed_flash):

@@ -66,6 +66,42 @@ def test_an_image_goes_on_its_chip_and_is_verified(chip, firmware, name):
     assert content_of(device)[start : start + told["size"]] == image.read_bytes()
 
 
+def test_without_an_image_it_names_the_file_for_the_chip_and_changes_nothing(chip):
+    device = chip("--kind", "esp32s3")
+    answer = device.run("flash")
+    assert answer.returncode == 2
+    assert "is an ESP32-S3: fetch ESP32_GENERIC_S3-YYYYMMDD-vX.Y.Z.bin" in answer.stderr
+    assert "micropython.org/download/ESP32_GENERIC_S3" in answer.stderr
+    assert bare(device)
+
+
+def test_of_a_folder_the_newest_image_for_the_chip_is_taken(chip, firmware, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, kind in (
+        ("ESP32_GENERIC-20241129-v1.24.1", "esp32"),
+        ("ESP32_GENERIC-20250415-v1.25.0", "esp32"),
+        ("ESP32_GENERIC_S3-20250809-v1.26.0", "esp32s3"),
+    ):
+        (folder / f"{name}.bin").write_bytes(images.image(kind, app_size=150_000 + 1000 * len(name)))
+    (folder / "half.bin").write_bytes(b"\xe9 half a download")
+    newest = folder / "ESP32_GENERIC-20250415-v1.25.0.bin"
+    newest.write_bytes(images.image("esp32", app_size=180_000))
+    device = chip()
+    done = device.run("flash", "--image", str(folder), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["size"] == newest.stat().st_size
+    (folder / "ESP32_GENERIC-SPIRAM-20250415-v1.25.0.bin").write_bytes(newest.read_bytes())
+    assert "name the one for this board" in device.run("flash", "--image", str(folder)).stderr
+
+
+def test_a_folder_without_an_image_for_the_chip_says_which_is_missing(chip, firmware, tmp_path):
+    firmware("esp32s3")
+    answer = chip("--kind", "esp32c3").run("flash", "--image", str(tmp_path))
+    assert answer.returncode == 2
+    assert "no whole image for an ESP32-C3; put ESP32_GENERIC_C3-" in answer.stderr
+
+
 def test_what_is_there_already_is_not_sent_again(chip, firmware):
     image = firmware()
     device = chip()

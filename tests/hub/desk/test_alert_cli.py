@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.desk.view import shown_span
 from hub.wire.seal import authentic
+from schemas.language import Lang, speak
 from tests.hub.alerting import NINE, WINDOW, AlertCity, run, write_files
 from tests.hub.desk.test_api import make_city
 from tests.hub.helpers import CITY, execute, query
@@ -51,7 +53,7 @@ def test_the_list_tells_what_is_wrong_where_and_how_gravely(folder):
     listed = run(folder, "alerts", "list")
     assert (listed.code, listed.err) == (0, "")
     head, pending, firing, resolved = listed.out.splitlines()
-    assert head.split()[:4] == ["No.", "Opened", "State", "Severity"]
+    assert head.split()[:5] == ["No.", "Opened", "Age", "State", "Severity"]
     for line, words in (
         (pending, ["3", "pending", "warning", "Clock Tower", "fence-1", "limit at risk"]),
         (
@@ -67,14 +69,37 @@ def test_the_list_tells_what_is_wrong_where_and_how_gravely(folder):
                 "GB 12523-2025 laeq-day",
             ],
         ),
-        (resolved, ["1", "2026-03-02 09:20:05", "resolved", "violation", "74.0"]),
+        (resolved, ["1", "2026-03-02 09:20:05", "40 min", "resolved", "violation", "74.0"]),
     ):
         assert all(word in line for word in words), line
 
 
+@pytest.mark.parametrize(
+    ("seconds", "lang", "told"),
+    [
+        (59, Lang.en, "0 min"),
+        (3 * 3600 + 1260, Lang.en, "3 h 21 min"),
+        (3 * 3600 + 1260, Lang.zh, "3小时21分"),
+        (2 * 86400 + 3599, Lang.en, "2 d 0 h"),
+    ],
+)
+def test_an_age_is_told_in_its_two_largest_units(seconds, lang, told):
+    speak(lang)
+    try:
+        assert shown_span(seconds) == told
+    finally:
+        speak(None)
+
+
+def test_the_age_of_an_alert_ends_when_it_is_resolved(folder):
+    open_, firing, resolved = (row["age"] for row in rows_of(run(folder, "alerts", "list", "--json").out))
+    assert resolved == 2400
+    assert open_ > firing - 86400 > 0
+
+
 def test_the_list_in_chinese_has_no_english_word_left(folder):
     listed = run(folder, "alerts", "list", "--lang", "zh")
-    for word in ("持续中", "待定", "已解除", "严重", "钟楼", "超过限值", "可能超过限值"):
+    for word in ("持续中", "预警", "已解除", "严重", "钟楼", "超过限值", "可能超过限值"):
         assert word in listed.out
     for word in ("firing", "resolved", "pending", "critical", "Tower", "exceeded"):
         assert word not in listed.out

@@ -476,7 +476,7 @@ def test_an_admin_announces_maintenance_and_takes_it_back(busy):
 @pytest.mark.parametrize(
     ("wrong", "field", "zh"),
     [
-        ({"site": "nowhere"}, "site", "登记册中没有场所"),
+        ({"site": "nowhere"}, "site", "登记册中没有站点"),
         ({"board": "stack-1"}, "board", "没有设备"),
         ({"to": 5.0}, "to", "须晚于开始时间"),
         ({"from": 1.0, "to": 5.0}, "to", "已是过去时间"),

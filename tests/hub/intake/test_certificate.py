@@ -3,11 +3,12 @@
 import datetime as dt
 import time
 
+import msgspec
 import pytest
 
 import deploy.certificates
 from deploy.certificates import CLIENT, Authority, Pair
-from hub.config.files import Broker
+from hub.config.files import Broker, ConfigError
 from hub.intake.broker import Link
 from hub.intake.certificate import NOTHING, remark
 from tests.conftest import require
@@ -62,6 +63,18 @@ def test_an_expired_certificate_is_named_and_the_broker_is_asked_ever_more_rarel
     assert any("fenceline deploy init" in line for line in lines)
     assert rounds < 100, "it waits between two looks"
     assert not link.connected
+
+
+def test_a_key_of_another_certificate_is_named_as_that(broker, monkeypatch):
+    wrong = msgspec.structs.replace(
+        issue(broker, "hub", 400, monkeypatch), key=issue(broker, "other", 400, monkeypatch).key
+    )
+    with pytest.raises(ConfigError, match=r"the key is not that of the certificate; look at .*other\.key") as told:
+        Link(wrong)
+    assert "_ssl.c" not in str(told.value)
+    wrong.key.write_text("nonsense")
+    with pytest.raises(ConfigError, match="one of them is no PEM"):
+        Link(wrong)
 
 
 def test_a_certificate_that_ends_soon_is_warned_of_and_a_good_one_is_not(broker, monkeypatch, caplog):

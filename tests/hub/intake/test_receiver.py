@@ -13,6 +13,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hub.config.files import Broker, ConfigError
+from hub.intake.broker import Problem
 from hub.intake.fair_queue import HELD, OVERHEAD
 from hub.intake.passing import GROUP, HANDED, TRANSFER
 from hub.intake.receiver import Receiver
@@ -196,8 +197,11 @@ def test_it_waits_for_a_broker_that_is_away_and_says_how_it_is(mosquitto):
     with receiving(mosquitto.port) as receiver:
         mosquitto.stop()
         until(lambda: not receiver.connected, "it has noticed")
+        until(lambda: "refused" in receiver.problem.lasting, "it says why")
+        assert receiver.problem.lasting.startswith(" for ")
         mosquitto.start()
         until(lambda: receiver.connected, "it is connected again")
+        assert receiver.problem == Problem()
         assert receiver.sessions == 2
         assert receiver.is_alive()
 

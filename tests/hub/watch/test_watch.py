@@ -207,6 +207,33 @@ def test_a_sensor_that_gives_only_flagged_values_is_faulty_until_it_gives_good_o
     assert ("fence-1", "sensor faulty: laeq") in city.rules("resolved")
 
 
+def sensors_of(city):
+    return [one for one in city.alerts("firing") if (one["kind"], one["device"]) == ("sensor", "stack-1")]
+
+
+def test_a_silent_bus_is_one_alert_and_a_second_sensor_that_fails_later_another(city):
+    bus = {"laeq": "B", "stack_nox": "B", "stack_o2": "B"}
+    city.speak(*BOARDS)
+    city.speak("stack-1", minutes=10, flags=bus)
+    city.speak("stack-1", minutes=21, flags=bus | {"pm10": "B"})
+    (told,) = sensors_of(city)
+    assert told["rule"] == "sensor faulty: laeq"
+    assert "laeq, stack_nox, stack_o2 have been flagged B" in told["text"]
+    assert "laeq、stack_nox、stack_o2" in told["text"]
+    city.restart()
+    city.speak("stack-1", minutes=31, flags=bus | {"pm10": "B"})
+    assert len(sensors_of(city)) == 1, "after a start all of them seem to begin at once"
+
+
+def test_what_is_still_silent_when_its_cause_seemed_mended_is_told_by_itself(city):
+    city.speak(*BOARDS)
+    city.speak("stack-1", minutes=31, flags={"laeq": "B", "stack_nox": "B"})
+    assert [one["rule"] for one in sensors_of(city)] == ["sensor faulty: laeq"]
+    city.speak("stack-1", minutes=6, flags={"stack_nox": "B"})
+    assert ("stack-1", "sensor faulty: laeq") in city.rules("resolved")
+    assert [one["rule"] for one in sensors_of(city)] == ["sensor faulty: stack_nox"]
+
+
 def test_a_sensor_stuck_at_one_value_is_found_though_the_board_flags_nothing(tmp_path):
     with watched(tmp_path, Alerting(sensor_minutes=20)) as city:
         for _ in range(90):

@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.errors import UserError
+from sim.city.city import boards, city
 from sim.city.scenario import WorkingDay, profiles
+from tests.hub.judging import Bench
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MIDNIGHT = dt.datetime(2026, 3, 2, tzinfo=SHANGHAI).timestamp()
@@ -72,11 +74,11 @@ def test_earthworks_raise_dust_while_they_last():
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_pm1_is_part_of_pm25_and_pm25_of_pm10(profile):
+def test_each_size_of_dust_is_part_of_the_next(profile):
     day = WorkingDay(profile, 1)
     for t in range(int(MIDNIGHT), int(MIDNIGHT) + 24 * HOUR, 97):
-        pm1, pm25, pm10 = (day.value(channel, t) for channel in ("pm1", "pm25", "pm10"))
-        assert 0 < pm1 <= pm25 <= pm10
+        pm1, pm25, pm10, tsp = (day.value(channel, t) for channel in ("pm1", "pm25", "pm10", "tsp"))
+        assert 0 < pm1 <= pm25 <= pm10 <= tsp
 
 
 @pytest.mark.parametrize("profile", ["boiler_house", "gas_turbine_plant"])
@@ -114,3 +116,24 @@ def test_an_unknown_profile_is_named_with_those_there_are():
 def test_an_unknown_channel_is_refused_instead_of_silent():
     with pytest.raises(ValueError, match="no channel 'pm4'"):
         WorkingDay("fit_out", 1).value("pm4", MIDNIGHT)
+
+
+@pytest.mark.parametrize("day", ["2026-01-15", "2026-07-04", "2026-11-28"])
+@pytest.mark.parametrize(
+    ("site", "channels", "limit"),
+    [
+        ("logistics-park", ("tsp",), "boundary-pm"),
+        ("ring-road", ("tsp",), "boundary-pm"),
+        ("ceramics-works", ("stack_nox", "stack_o2"), "nox-new-gas"),
+    ],
+)
+def test_the_morning_of_the_demo_breaks_limits_on_dust_and_emissions_and_an_hour_later_keeps_them(
+    site, channels, limit, day
+):
+    board = next(one for one in boards(city()) if one.site.id == site)
+    bench = Bench(day=day, kind=board.site.kind, zone=board.site.zone_class, **board.site.properties)
+    source = WorkingDay(board.site.profile, board.number)
+    for channel in channels:
+        values = [source.value(channel, bench.midnight + 6 * HOUR + t) for t in range(0, 2 * HOUR, 60)]
+        bench.add(channel, 6 * HOUR, 60, *values)
+    assert [outcome for _, outcome in bench.told(limit)] == ["exceeded", "compliant"]
