@@ -345,6 +345,11 @@ class Log(LogReader):
         found = compare(message, without(first, after, fresh), stream, self._chain(stream, batch))
         if fresh:
             self._keep(outcome, fresh, batch)
+        if outcome.apart and (away := {first + index for index in outcome.apart.indices}.intersection(found.unknown)):
+            # The log never has these: they stand in the quarantine, maybe in another message, and now in this one, too.
+            found = Compared(found.same, found.other, [n for n in found.unknown if n not in away])
+            if not again:
+                batch.quarantine(_strange(outcome, outcome.apart.reason, outcome.apart.detail), [], counted=False)
         found, branched = self._branch_off(outcome, message, stream, found, earlier, batch)
         for branch in stream.branches:
             if message.oldest <= branch.complete + 1:  # from whoever sends the branch: these it has shown

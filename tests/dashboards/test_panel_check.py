@@ -22,6 +22,7 @@ def pushed(server, influxdb, run):
     place = "district=north,site=gate-7,device=a1"
     lines = [
         f"place,district=north,site=gate-7,kind=construction boards=1i,{OFFERED} {now - 60}",
+        f"state,district=north,site=gate-7,kind=construction level=1i,{OFFERED} {now - 60}",
         f"noise_10m,{place} laeq=61.5,lafmax=74.2 {now - 600}",
         f"dust_10m,{place} pm10=81,pm25=35 {now - 600}",
     ]

@@ -180,7 +180,8 @@ def test_a_clock_that_jumps_and_comes_back_changes_no_verdict_and_loses_no_messa
 
     city.clock.set(jump)
     until(lambda: city.ready("clock") is False)
-    time.sleep(1)  # until the process that judges has heard of it, too
+    # The process that judges has heard of it, too, once it has raised the alert.
+    until(lambda: city.compliance("SELECT 1 FROM alert WHERE kind = 'clock'"))
     for n in range(6):
         city.say("fence-1", end - 60 + 10 * n, laeq=95.0)
         city.say("fence-2", lately(), laeq=60.0)

@@ -57,7 +57,7 @@ def test_orders_reach_a_board_and_come_back_answered_whatever_is_killed(chain, m
     selftest, ping = send(chain, "selftest"), send(chain, "ping")
     time.sleep(1)
     mosquitto.start()
-    assert ended(chain, selftest)[:2] == ("done", "dust N, noise N")
+    assert ended(chain, selftest)[:2] == ("done", "dust N, noise N, tsp N")
     assert ended(chain, ping)[:2] == ("done", "pong")
 
     chain.kill("pit-1")

@@ -176,7 +176,7 @@ def test_dust_over_the_board_s_own_rule_switches_the_relay_and_an_order_goes_bef
 
 def test_log_selftest_and_a_command_that_is_unknown(desk):
     start(desk)
-    assert desk.order("selftest") == (True, "dust N, noise N")
+    assert desk.order("selftest") == (True, "dust N, noise N, tsp N")
     desk._client.publish(desk._topic + "command", seal(b'{"id":"forged","do":"reboot"}', bytes(32)), qos=1)
     ok, lines = desk.order("log", lines=1)
     assert ok
