@@ -38,6 +38,8 @@ settings.load_profile(os.environ.get("FENCELINE_PROPERTIES", "same"))
 # fold their tables for a terminal that is none.
 for _name in ("COLUMNS", "LINES"):
     os.environ.pop(_name, None)
+# Demos of several workers run at once.
+os.environ["FENCELINE_CONSOLE_PORT"] = "0"
 
 
 WAITS = ("system", "deploy", "test_edge_on_micropython.py", "run")

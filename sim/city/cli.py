@@ -95,6 +95,16 @@ def demo(
             max=65535,
         ),
     ] = 0,
+    console_port: Annotated[
+        int | None,
+        option(
+            Text("Port of the console on 127.0.0.1; 0: any.", "管理台在 127.0.0.1 上的端口；0 为任意。"),
+            envvar="FENCELINE_CONSOLE_PORT",
+            show_default=Text("8433, or any where that is taken", "8433；已被占用时任选"),
+            min=0,
+            max=65535,
+        ),
+    ] = None,
     interpreter: Annotated[
         Interpreter, option(Text("What the boards run on.", "设备程序的运行环境。"))
     ] = Interpreter.auto,
@@ -112,12 +122,14 @@ def demo(
     recordings = [load_recording(path) for path in replay or ()]
     micropython = _micropython(interpreter)
     if port:
-        check_port(port)
+        check_port(port, "--port")
+    if console_port:
+        check_port(console_port, "--console-port")
     folder = _folder(keep)
     now = datetime.now(SHANGHAI)
     start = now.replace(hour=0, minute=0, second=0, microsecond=0) + BEGIN
     clock = SimClock(start.timestamp(), time.time(), speed)
-    plan = Plan(folder, clock, recordings, micropython, port)
+    plan = Plan(folder, clock, recordings, micropython, port, console_port)
     name = interpreter_name(micropython or Path(sys.executable))
     try:
         result = asyncio.run(_run(plan, name, spoken().value, seconds, sys.stdout.isatty()))

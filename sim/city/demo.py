@@ -54,6 +54,8 @@ class Plan:
     recordings: Sequence[Recording] = ()
     micropython: Path | None = None
     port: int = 0
+    console: int | None = None
+    """The console's port; 0: any, None: the usual one, or any where that is taken."""
 
 
 class Demo:
@@ -89,7 +91,7 @@ class Demo:
         port = plan.port or free_port()
         self._broker = await self._python("broker", "-m", "sim.city.broker", str(port))
         await self._until(lambda: _answers(port), "broker")
-        web = _console_port()
+        web = _console_port() if plan.console is None else plan.console or free_port()
         keys = write_hub(plan.folder, self.sites, port, speed=clock.speed, http_port=web)
         config = plan.folder / "fenceline.toml"
         moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
@@ -236,21 +238,22 @@ def free_port() -> int:
 def _console_port() -> int:
     """Return the port that a hub's console has; one that is free where another hub has taken it."""
     try:
-        check_port(Http().port)
+        check_port(Http().port, "")
     except UserError:
         return free_port()
     return Http().port
 
 
-def check_port(port: int) -> None:
-    """Raise UserError if the port cannot be bound."""
+def check_port(port: int, asked: str) -> None:
+    """Raise UserError if the port, which the option `asked` names, cannot be bound."""
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             s.bind(("127.0.0.1", port))
         except OSError as error:
             raise UserError(
-                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); name another with --port, or leave it out"
+                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); "
+                f"name another with {asked}, or leave it out"
             ) from error
 
 

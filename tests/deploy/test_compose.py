@@ -220,7 +220,12 @@ def test_grafana_shows_every_language_and_has_the_alert_rules():
     shown = mounts("grafana")[provider["options"]["path"]]
     assert {path.parent.name for path in shown.glob("*/*.json")} == {"en", "zh"}
     alerting = [target for target in mounts("grafana") if target.startswith("/etc/grafana/provisioning/alerting/")]
-    assert {Path(target).name for target in alerting} == {"rules.json", "policies.json", "contact-points.json", "templates.json"}
+    assert {Path(target).name for target in alerting} == {
+        "rules.json",
+        "policies.json",
+        "contact-points.json",
+        "templates.json",
+    }
 
 
 def stub(folder, answer):

@@ -28,6 +28,7 @@ READERS = {
     "hub/upkeep/checks/moves.py": {"verdict"},  # what was judged where a board was not
     "hub/desk/told.py": {"notification"},  # who was told of an alert
     "hub/intake/cli.py": {"count", "quarantine"},  # what `fenceline quarantine` shows
+    "hub/intake/stations/asking.py": {"message"},  # which minutes, hours and days of a station the log has
     "hub/upkeep/archive.py": {"position"},  # a backup says how far each consumer is
 }
 """The tables that a module reads though another package owns them."""

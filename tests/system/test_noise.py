@@ -62,7 +62,7 @@ def test_percentiles_of_a_boards_day_are_those_of_its_meters_levels(mosquitto, m
             )
     levels = [level for t, level in chain.heard.told if t // 60 in minutes]
     print(len(minutes), "minutes,", len(levels), "levels", told)
-    assert len(minutes) > 500  # on a slow machine the board is too late for some
+    assert len(minutes) > 300  # on a slow machine the board is too late for some
     assert told["counted"] == round(len(minutes) * 60 / DAY, 4)
     for quantity, percent in (("l5", 5), ("l10", 10), ("l50", 50), ("l90", 90), ("l95", 95)):
         highest, lowest = exceeded(percent - RANKS)(levels), exceeded(percent + RANKS)(levels)

@@ -42,6 +42,7 @@ NAMES = {
     "districts": "各区",
     "store": "时序库",
     "http": "HTTP",
+    "moves": "设备迁移",
 }
 """What is checked, in Chinese; the name of a file may follow."""
 

@@ -505,7 +505,7 @@ def _read(file):
 
 
 def test_a_pipe_gets_no_progress_bar(run, monkeypatch):
-    monkeypatch.setattr("hub.backtest.cli.LONG", 1)
+    monkeypatch.setattr("hub.terminal.progress.LONG", 1)
     assert run(table(*minutes(*[80] * 20)), "--json")[2] == ""
 
 

@@ -236,8 +236,8 @@ def test_the_versions_of_the_packages_in_one_database_are_told(well):
     execute(path, "UPDATE schema_part SET version = 99 WHERE owner = 'alerts'")
     assert "schema version 99 of alerts, and this hub works with 2" in well.problems()["database compliance.db"]
     execute(path, "UPDATE schema_part SET version = 1")
-    execute(path, "INSERT INTO schema_part VALUES ('orders', 1)")
-    assert "tables of orders, which this hub does not know" in well.problems()["database compliance.db"]
+    execute(path, "INSERT INTO schema_part VALUES ('cases', 1)")
+    assert "tables of cases, which this hub does not know" in well.problems()["database compliance.db"]
 
 
 def test_a_database_that_is_none_is_told(well):

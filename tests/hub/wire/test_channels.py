@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from hub.alerts.book import Book
-from hub.desk.evidence import messages
+from hub.desk.evidence import Source, messages
 from hub.intake.admission import Admission
 from hub.log.outcomes import Refused
 from hub.registry.live import Registry, Station, Terminal
@@ -117,9 +117,9 @@ def test_the_evidence_of_an_alert_has_the_lines_and_how_they_were_proven(hub):
     (alert,) = hub.alerts()
     assert (alert["device"], alert["state"]) == ("meter-1", "firing")
     db = open_all(hub.folder / "compliance.db")
-    found, _ = messages(
-        hub.folder / "log.db", Book(db, lambda: hub.now).find_alerts({alert["id"]})[alert["id"]], [], None, 0, 100
-    )
+    told = Book(db, lambda: hub.now).find_alerts({alert["id"]})[alert["id"]]
+    sources = {"meter-1": Source(None, [(told.district, told.site)])}
+    found, _ = messages(hub.folder / "log.db", told, [], sources, 0, 100)
     db.close()
     assert len(found) == 20
     assert {(one.entry.proof, one.authentic) for one in found} == {("password", None)}
