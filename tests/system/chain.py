@@ -7,6 +7,7 @@ started again.
 import asyncio
 import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -31,10 +32,20 @@ INTERVAL_S = 1
 PERIOD_S = 0.2
 
 
+def _holds(condition):
+    """Tell whether a condition holds; of a database that the hub is still making, nothing does."""
+    try:
+        return condition()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return False
+
+
 def until(condition, what, seconds=60):
     """Wait until the condition holds; fail with `what` when it does not within so many seconds."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not _holds(condition):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.05)
 
