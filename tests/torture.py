@@ -23,7 +23,8 @@ Then the boards send what they have, the store takes what the log has, and every
 (which keeps them for this) is looked for in the log and in the store, every event (kept likewise) in the log.
 
 `records`, `events`: made by the boards. `lost`: made and not there. `duplicated`: there more often than made, or never
-made.
+made. `given_up`: events that a board had no room for, 50 of them waiting already. Its own log tells them, and the hub
+sees that their numbers are missing; they count as made only where they came all the same.
 `orders`: given. One is `lost` that is open in the end, or of which the hub says something else than the board has done
 (`done` though it never began, "never begun" though it did), and `duplicated` if its board began with it twice.
 `faults`: how often each kind came, beside the kills; `left_out`: kinds that cannot be had here, and why.
@@ -76,7 +77,7 @@ SITES = (
 STORES = ("sqlite", "influxdb")
 BETWEEN_S = (0.2, 1.2)  # two kills
 AWAY_S = (0.1, 2.5)  # what was killed
-DRAIN_S = 180
+DRAIN_S = 120
 NEARLY = 3  # records that may be on their way when a board is stopped
 WEIGHTS = {"hub": 3, "broker": 2, "influxdb": 2, "clock": 2, "disk": 2, "store": 2}  # anything else has 1
 FAULTS = ("clock", "disk", "store")
@@ -93,7 +94,7 @@ ORDERS = (
     ("relay", {"on": True, "minutes": 1}),
     ("selftest", {}),
 )
-OLD, BEGUN = ".old", ".begun"  # as tests/system/keeping_board.py has them
+OLD, GIVEN_UP, BEGUN = ".old", ".given-up", ".begun"  # as tests/system/keeping_board.py has them
 KEEPING = str(Path(__file__).parent / "system" / "keeping_board.py")
 AHEAD_S = (-86_400, 9 * 86_400, 500 * 86_400)  # of the right time
 INFLUXDB_TIMEOUT_MS = 1000  # the hub waits for an answer; the one that comes late comes behind that
@@ -227,8 +228,8 @@ class City:
     def drain(self):
         """Let the boards send what they have and the store take what the log has, and end the hub.
 
-        A board whose broker went away again and again connects after up to a minute, and lingers for less than that
-        when it is stopped. So it is stopped when it has caught up.
+        A board whose broker went away again and again connects after a pause, and lingers for less than that when it is
+        stopped. So it is stopped when it has caught up.
         """
         until(lambda: not self._orders or not self.orders(only_open=True), "every order is over", DRAIN_S)
         until(self._all_have_caught_up, "every board has sent nearly all of its records", DRAIN_S)
@@ -248,7 +249,7 @@ class City:
             "faults": dict(sorted(self.faults.items())),
             "records": made.total(),
             "log": difference(made, in_log(self.chain.folder / "data" / "log.db")),
-            "events": difference(self._events_made(events), events),
+            "events": difference(self._events_made(events), events) | {"given_up": self._events_given_up(events)},
             "series": difference(*stored(made)),
             "quarantined": len(self.chain.quarantine()),
         } | ({"orders": self._account_of_orders()} if self._orders else {})
@@ -288,12 +289,21 @@ class City:
         return made
 
     def _events_made(self, there=None):
-        """Return the events that the boards made; with those `there`, without what they still keep and is not."""
+        """Return the events that the boards made, without what they had no room for.
+
+        With those `there`: without what they still keep and is not there, and with what was there all the same.
+        """
         made = Counter()
         for board in self.chain.boards:
-            kept, waiting = events_made_by(board.id, self.chain.outbox(board.id))
-            made += kept + (waiting if there is None else waiting & there)
+            kept, waiting, given_up = events_made_by(board.id, self.chain.outbox(board.id))
+            made += kept + (waiting if there is None else (waiting | given_up) & there)
         return made
+
+    def _events_given_up(self, there):
+        """Return how many events the boards had no room for before the log had them."""
+        return sum(
+            (events_made_by(board.id, self.chain.outbox(board.id))[2] - there).total() for board in self.chain.boards
+        )
 
     def _all_have_caught_up(self):
         time.sleep(0.5)
@@ -423,9 +433,12 @@ def in_log(path):
 
 
 def events_made_by(device, outbox):
-    """Return the events a board made and holds for done with, and those that wait: device, number, what it said."""
+    """Return a board's events: device, number, what it said.
+
+    Three counts: those that it holds for done with, those that wait, those that it gave up for want of room.
+    """
     found = []
-    for path in (outbox / f"events{OLD}", outbox / "events"):
+    for path in (outbox / f"events{OLD}", outbox / "events", outbox / f"events{GIVEN_UP}"):
         events = {}
         for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
             # A copy that a kill has torn stands whole among those that wait.
@@ -433,8 +446,9 @@ def events_made_by(device, outbox):
                 event = json.loads(line)
                 events[device, event["n"]] = json.dumps(event, sort_keys=True)
         found.append({(*key, said) for key, said in events.items()})
-    kept, waiting = found
-    return Counter(kept), Counter(waiting - kept)
+    kept, waiting, given_up = found
+    waiting -= kept
+    return Counter(kept), Counter(waiting), Counter(given_up - kept - waiting)
 
 
 def events_in_log(path):

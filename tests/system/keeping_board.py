@@ -2,30 +2,46 @@
 
     micropython tests/system/keeping_board.py CONFIG
 
-Its events stay after the hub has answered, in the file `events.old` of the outbox; each command that it begins to carry
-out leaves its id in `orders.begun`. The agent's own code runs, unchanged; `"outbox": {"keep": true}` does the same for
-its records, without this.
+Its events stay after they have left the file `events` of the outbox: in `events.old` when the hub has answered, in
+`events.given-up` when there was no room for them; each command that it begins to carry out leaves its id in
+`orders.begun`. The agent's own code runs, unchanged; `"outbox": {"keep": true}` does the same for its records, without
+this. What the agent waits for in minutes, it waits for in seconds here: its longest pause between two attempts to
+connect, and how long it waits for the hub's answer to an event.
 """
 
 import sys
 
+from edge import mqtt, notes
 from edge.agent import Agent
 from edge.notes import Notes
 
 OLD = ".old"
+GIVEN_UP = ".given-up"
 BEGUN = ".begun"
+LONGEST_S = 5
 _forget = Notes.acknowledged
+_write = Notes._write
 _carry_out = Agent._carry_out
 
 
-def _keep_and_forget(self, number):
-    """Copy an event to the file beside, whole or torn, before it leaves its own: a kill between leaves it in both."""
-    with open(self._path, "rb") as waiting, open(self._path + OLD, "ab") as kept:  # noqa: PTH123 (MicroPython has no Path)
-        for text in waiting:
-            if text.startswith(b'{"n":%d,' % number):
-                kept.write(b"\n" + text)
-                kept.flush()
+def _forget_for_good(self, number):
+    """Note that what leaves now is answered."""
+    self.kept_in = OLD
     _forget(self, number)
+    self.kept_in = GIVEN_UP
+
+
+def _keep_and_write(self, waiting):
+    """Copy what leaves the file to one beside, whole or torn, before: a kill between leaves it in both."""
+    try:
+        with open(self._path, "rb") as file:  # noqa: PTH123 (MicroPython has no Path)
+            gone = [text[:-1] for text in file if text[-1:] == b"\n" and text[:-1] not in waiting]
+    except OSError:
+        gone = []
+    if gone:
+        with open(self._path + getattr(self, "kept_in", GIVEN_UP), "ab") as kept:  # noqa: PTH123
+            kept.writelines(b"\n" + text + b"\n" for text in gone)
+    _write(self, waiting)
 
 
 async def _note_and_carry_out(self, command):
@@ -38,6 +54,8 @@ async def _note_and_carry_out(self, command):
 if __name__ == "__main__":
     from edge.main import run
 
-    Notes.acknowledged = _keep_and_forget
+    mqtt.LONGEST_PAUSE = notes.AGAIN = LONGEST_S
+    Notes.acknowledged = _forget_for_good
+    Notes._write = _keep_and_write
     Agent._carry_out = _note_and_carry_out
     run(sys.argv[1])

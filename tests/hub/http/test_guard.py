@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from hub.health.metrics import Metrics
@@ -40,6 +40,10 @@ def server(gate):
     def slow() -> str:
         gate.wait(30)
         return "done"
+
+    @router.get("/large")
+    def large() -> Response:
+        return Response(bytes(2**26))
 
     @router.post("/told")
     def told(told: Told) -> str:
@@ -88,28 +92,29 @@ def test_half_open_requests_keep_nobody_out(server, sent):
         begin = time.monotonic()
         assert get(server, "/healthz")[0] == 200
         assert get(server, "/readyz")[0] == 200
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < guard.HEADERS_S  # nobody waited until the others were let go of
 
 
 def test_a_connection_without_a_request_is_let_go_of_after_a_while(server, monkeypatch):
     monkeypatch.setattr(guard, "HEADERS_S", 0.5)
     with connections(server, 2, b"GET /healthz HTTP/1.1\r\n") as (silent, slow):
         begin = time.monotonic()
-        while time.monotonic() - begin < 0.4:
-            slow.sendall(b"x: y\r\n")  # a head that never ends
-            time.sleep(0.05)
+        with contextlib.suppress(ConnectionError):  # it is let go of in the middle
+            while time.monotonic() - begin < 10:
+                slow.sendall(b"x: y\r\n")  # a head that never ends
+                time.sleep(0.05)
         assert answer(silent) is None
         assert answer(slow) is None
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 9
 
 
 def test_a_kept_connection_is_used_again_and_then_let_go_of(server, monkeypatch):
-    monkeypatch.setattr(guard, "HEADERS_S", 1.0)
+    monkeypatch.setattr(guard, "HEADERS_S", 2.0)
     with connections(server, 1) as (one,):
         for _ in range(3):
             one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert answer(one)[0] == 200
-            time.sleep(0.4)
+            time.sleep(0.8)
         one.sendall(b"GET /heal")
         assert answer(one) is None
 
@@ -167,21 +172,14 @@ def test_a_body_that_is_not_strictly_json_is_refused(server, body):
 
 def test_a_client_that_does_not_read_is_let_go_of(server, monkeypatch):
     monkeypatch.setattr(guard, "READ_S", 0.3)
-    with connections(server, 1) as (one,):
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        one.settimeout(0.2)
-        ask = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            for _ in range(20_000):
-                one.sendall(ask)
-        deadline = time.monotonic() + 20
+    # More than any kernel keeps for a connection, so that the server waits for the client however slow both are.
+    with connections(server, 1, b"GET /api/v1/large HTTP/1.1\r\nHost: x\r\n\r\n") as (one,):
+        deadline = time.monotonic() + 60
         ended = False
         while not ended and time.monotonic() < deadline:
             time.sleep(0.1)
             try:
-                ended = one.send(b"x") == 0
-            except TimeoutError:
-                continue
+                one.send(b"x")
             except ConnectionError:
                 ended = True
         assert ended
