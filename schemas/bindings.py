@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal
 
-from schemas.domains.packs import site_kinds
+from schemas.domains.pack import site_kinds
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.properties import site_properties
 from schemas.standards import Limit, Standard

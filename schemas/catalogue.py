@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from schemas.domains.packs import families, packs
+from schemas.domains.pack import families, packs
 from schemas.errors import CatalogueError
 from schemas.toml_text import TomlError, read_toml_file
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.catalogue import HERE, Quantity, load_quantities, read_toml
-from schemas.domains.packs import packs, site_kinds
+from schemas.domains.pack import packs, site_kinds
 from schemas.errors import CatalogueError
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.limit_entries import LimitEntry, check_property, convert, expanded

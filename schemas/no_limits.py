@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from schemas.catalogue import HERE, load_quantities, read_toml
-from schemas.domains.packs import site_kinds
+from schemas.domains.pack import site_kinds
 from schemas.errors import CatalogueError
 from schemas.limit_entries import check_property
 from schemas.standards import Verified

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from schemas.domains.packs import Pack, packs, properties_declared
+from schemas.domains.pack import Pack, packs, properties_declared
 
 ZONE_CLASSES = ("0", "1", "2", "3", "4", "4a", "4b")
 """Classes of acoustic environment of GB 3096. A site of class 4 without a letter counts as 4a."""

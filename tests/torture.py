@@ -84,6 +84,7 @@ FAULTS = ("clock", "disk", "store")
 FAULT_S = (0.5, 5)  # how long one lasts
 DISK = "128m"
 BALLAST = "ballast"
+BUSY_S = 30  # whatever has been killed may hold it still
 RESTART_S = 1.0  # of a hub that could not start
 EXCUSED_S = 5.0  # so long after a fault it may still end because of it
 RELAY = {"quantity": "pm10", "on": 1, "off": 0.5, "least": 1, "most": 2}  # dust is never so little: on, off, on, ...
@@ -114,7 +115,9 @@ def small_disk(folder):
         (folder / BALLAST).unlink(missing_ok=True)
         copy = folder.with_name(f"{folder.name}-copy")
         shutil.copytree(folder, copy)
-        subprocess.run(["umount", folder], check=True)
+        until(
+            lambda: not subprocess.run(["umount", folder], check=False).returncode, "nobody uses the small disk", BUSY_S
+        )
         folder.rmdir()
         copy.rename(folder)
 

@@ -31,9 +31,9 @@ from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
 from hub.storage.room import short_of_room
 from hub.storage.trouble import explain
+from hub.wire.frame_kinds import PREFIX as STATIONS
 from hub.wire.messages import Status
 from hub.wire.outline import NOTHING
-from hub.wire.station import PREFIX as STATIONS
 
 WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hub.registry.entries import Instrument
 from schemas import load_quantities
 from schemas.domains import packs
-from schemas.domains.packs import Pack
+from schemas.domains.pack import Pack
 from schemas.language import Text
 
 CLASSES: dict[str, Text] = {

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from hub.wire import station
+from hub.wire import frame_kinds
 from hub.wire.messages import Event, Reply, Status
 from hub.wire.said import Measured, Moment, Observed, Record
 from hub.wire.topics import PREFIX, Topic, parse
@@ -93,12 +93,26 @@ BOARD = Channel(
     "mac",
     _outline,
 )
+
+
+def _frame(payload: bytes) -> Said:
+    from hub.wire import station
+
+    return station.decode(payload)
+
+
+def _frame_identity(payload: bytes) -> tuple[bytes, bytes]:
+    from hub.wire import station
+
+    return station.identity(payload)
+
+
 STATION = Channel(
     "hj212",
-    station.PREFIX,
-    dict.fromkeys(station.KINDS, station.decode),
+    frame_kinds.PREFIX,
+    dict.fromkeys(frame_kinds.KINDS, _frame),
     "none",
-    identity=station.identity,
+    identity=_frame_identity,
 )
 CHANNELS: dict[str, Channel] = {BOARD.prefix: BOARD, STATION.prefix: STATION}
 """By the beginning of their topics."""

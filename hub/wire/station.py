@@ -12,17 +12,11 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from hub.wire.frame_kinds import OF_COMMAND, STATE
 from hub.wire.hj212 import Joiner, Packet, Splitter, read_packet, readings
 from hub.wire.hj212.packet import BEIJING, moment
 from hub.wire.hj212.readings import Kind
 from hub.wire.said import Measured, Moment, Observed, Record
-
-PREFIX = "hj212/1/"
-"""Of topics in the log."""
-OF_COMMAND = {"2011": "realtime", "2051": "minute", "2061": "hour", "2031": "day"}
-"""Kind of message by CN, of those that carry values of a time; what is sent in parts has `PART` until all are there."""
-STATE, PART = "state", "part"
-KINDS = (*OF_COMMAND.values(), STATE, PART)
 
 Counts = Literal["realtime", "minute", "hour"]
 MEANS: tuple[Kind, ...] = ("avg", "data")

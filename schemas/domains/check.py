@@ -24,7 +24,8 @@ from schemas.domains.entries import (
     Things,
 )
 from schemas.domains.faults import Faults, explain, read, read_table
-from schemas.domains.packs import FAMILIES, MANIFEST, Pack, packs, site_kinds, thing_kinds, trying
+from schemas.domains.folders import MANIFEST
+from schemas.domains.pack import FAMILIES, Pack, packs, site_kinds, thing_kinds, trying
 from schemas.errors import CatalogueError
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.language import Text

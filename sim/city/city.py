@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.domains import packs, sensor_templates
-from schemas.domains.packs import together
+from schemas.domains.pack import together
 from sim.city.replay import Recording, Replay, align
 from sim.city.scenario import SHANGHAI, WorkingDay, profiles
 from sim.city.sensors import ModbusBus, Plantower, SerialLine, modbus_device, noise_transmitter

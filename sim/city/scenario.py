@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.domains import packs
 from schemas.domains.entries import Activity, Course, Profile
-from schemas.domains.packs import together
+from schemas.domains.pack import together
 from schemas.errors import UserError
 from sim.city.source import Source
 

@@ -12,7 +12,7 @@ from schemas.catalogue import Quantity, load_quantities, read_toml
 from schemas.domains.check import check as check_files
 from schemas.domains.entries import Rule, Rules
 from schemas.domains.faults import Faults, read
-from schemas.domains.packs import Pack, trying
+from schemas.domains.pack import Pack, trying
 from schemas.errors import CatalogueError
 from schemas.language import Text
 

@@ -9,7 +9,7 @@ from hub.terminal.options import FENCELINE, AsJson, Config
 from hub.terminal.tables import Cell, say, table, width
 from schemas import domains
 from schemas.domains.faults import Fault
-from schemas.domains.packs import Pack
+from schemas.domains.pack import Pack
 from schemas.errors import UserError
 from schemas.language import Lang, Text, spoken, tell
 

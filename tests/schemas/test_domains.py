@@ -10,7 +10,8 @@ import pytest
 
 from schemas import CatalogueError, domains, load_limits, load_quantities, site_properties
 from schemas.domains.check import FILES
-from schemas.domains.packs import HERE, Pack, trying
+from schemas.domains.folders import HERE
+from schemas.domains.pack import Pack, trying
 from sim.city.scenario import SHANGHAI, WorkingDay
 from sim.packs.check import check
 

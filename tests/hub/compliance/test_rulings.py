@@ -29,7 +29,7 @@ from hub.things.tables import PART as THINGS
 from hub.wire import channels
 from hub.wire.channels import Channel, Observed
 from schemas import domains
-from schemas.domains.packs import Pack
+from schemas.domains.pack import Pack
 from schemas.language import Lang
 from sim.packs.cases import Case
 from tests.hub.helpers import SHANGHAI, at, open_all, query

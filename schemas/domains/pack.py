@@ -1,10 +1,8 @@
 """The packs in use, and what they declare together.
 
-A process has one set of packs: those of this folder, those that the environment names in `VARIABLE`, and those that
-``fenceline.toml`` names. Each file of a pack is read when something of it is asked for.
+Each file of a pack is read when something of it is asked for.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
@@ -25,13 +23,10 @@ from schemas.domains.entries import (
     Things,
 )
 from schemas.domains.faults import Faults, read
+from schemas.domains.folders import MANIFEST, in_use
 from schemas.errors import CatalogueError
 from schemas.language import Text
 
-HERE = Path(__file__).parent
-MANIFEST = "pack.toml"
-VARIABLE = "FENCELINE_DOMAINS"
-"""Variable of the environment with folders of packs, separated as in PATH."""
 FAMILIES = ("noise", "dust", "gas", "weather", "device")
 """The families of quantities that all share; packs declare the others."""
 
@@ -111,20 +106,7 @@ class Pack:
         return found
 
 
-_added: tuple[Path, ...] = ()
 _tried: tuple[Pack, ...] | None = None
-
-
-def use(folders: Iterable[Path]) -> None:
-    """Add packs to those that are there anyway, in place of what was added before.
-
-    Raises:
-        CatalogueError: one of the folders is no pack, or a pack of its name is there already.
-    """
-    global _added  # noqa: PLW0603 - one process, one set of packs: what a quantity is must not depend on who asks
-    chosen = tuple(folder.resolve() for folder in folders)
-    _found(os.environ.get(VARIABLE, ""), chosen)
-    _added = chosen
 
 
 def packs() -> tuple[Pack, ...]:
@@ -133,7 +115,7 @@ def packs() -> tuple[Pack, ...]:
     Raises:
         CatalogueError: a folder that the environment names is no pack.
     """
-    return _tried or _found(os.environ.get(VARIABLE, ""), _added)
+    return _tried or _packs(in_use())
 
 
 @contextmanager
@@ -149,17 +131,8 @@ def trying(folder: Path) -> Iterator[Pack]:
 
 
 @lru_cache(8)
-def _found(named: str, added: tuple[Path, ...]) -> tuple[Pack, ...]:
-    shipped = sorted(path.parent for path in HERE.glob(f"*/{MANIFEST}"))
-    folders = [Path(text).resolve() for text in named.split(os.pathsep) if text]
-    found: dict[str, Path] = {}
-    for folder in dict.fromkeys([*shipped, *folders, *added]):
-        if not (folder / MANIFEST).is_file():
-            raise CatalogueError(f"{folder}: is no domain pack, there is no {MANIFEST} in it; name a pack's own folder")
-        if folder.name in found:
-            raise CatalogueError(f"{folder}: {found[folder.name]} has that name already; rename one of the two")
-        found[folder.name] = folder
-    return tuple(Pack(folder) for folder in found.values())
+def _packs(folders: tuple[Path, ...]) -> tuple[Pack, ...]:
+    return tuple(Pack(folder) for folder in folders)
 
 
 def together(what: str, among: Iterable[Pack], of: Callable[[Pack], Mapping[str, T]]) -> dict[str, T]:
