@@ -40,7 +40,7 @@ def _keep_and_write(self, waiting):
         gone = []
     if gone:
         with open(self._path + getattr(self, "kept_in", GIVEN_UP), "ab") as kept:  # noqa: PTH123
-            kept.writelines(b"\n" + text + b"\n" for text in gone)
+            kept.write(b"\n" + b"\n\n".join(gone) + b"\n")
     _write(self, waiting)
 
 
