@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from hub.wire.channels import Proof
+from hub.wire.proof import Proof
 
 
 class Verdict(BaseModel):

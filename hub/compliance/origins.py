@@ -3,7 +3,7 @@
 import sqlite3
 
 from hub.judge.windows import DAY
-from hub.wire.channels import Proof, weakest
+from hub.wire.proof import Proof, weakest
 
 BEST: Proof = "mac"
 """What a verdict rests on where nothing weaker was noted."""

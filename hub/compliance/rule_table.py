@@ -9,7 +9,7 @@ import msgspec
 
 from hub.judge.records import Cited, RuleVerdict
 from hub.storage.rows import insert, select
-from hub.wire.channels import PROOFS, Proof
+from hub.wire.proof import PROOFS, Proof
 
 Key = tuple[str, str, str]
 """Rule, kind and id of the subject."""

@@ -8,7 +8,7 @@ import msgspec
 
 from hub.judge.verdicts import Verdict
 from hub.storage.rows import select
-from hub.wire.channels import Proof
+from hub.wire.proof import Proof
 
 COUNTED = """
 SELECT count(*), sum(outcome = 'exceeded' AND grade != 'suspicion'),

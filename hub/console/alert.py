@@ -18,7 +18,7 @@ from hub.field.tables import FILE, STEPS
 from hub.http.problems import RequestError
 from hub.sheets.cells import csv_text
 from hub.storage.database import open_database
-from hub.wire.channels import weakest
+from hub.wire.proof import weakest
 from schemas.language import Text
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]

@@ -6,7 +6,7 @@ from hub.access.tokens import Role
 from hub.alerts.text import SEVERITY
 from hub.config.alerts import Severity
 from hub.judge.verdicts import Outcome
-from hub.wire.channels import Proof
+from hub.wire.proof import Proof
 from schemas.language import Lang, Text
 
 

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hub.alerts.states import Kind, State
 from hub.config.alerts import Severity
-from hub.wire.channels import Proof
+from hub.wire.proof import Proof
 from schemas.standards import Verified
 
 

@@ -11,9 +11,10 @@ from hub.intake.standing import belongs, placed
 from hub.log.outcomes import Admitted, Finding, Refused
 from hub.registry.live import Board, Registry, Sender
 from hub.registry.stays import has_moved
-from hub.wire.channels import CHANNELS, Measured, Proof, Said, channel
+from hub.wire.channels import CHANNELS, Measured, Said, channel
 from hub.wire.messages import DECODERS, KINDS, Event, Message, Status, Telemetry, TelemetryDecoder
 from hub.wire.outline import NOTHING, event_number, outline
+from hub.wire.proof import Proof
 from hub.wire.seal import authentic
 from hub.wire.times import MOST_AHEAD, MOST_BEHIND
 from hub.wire.topics import PREFIX, Topic, split

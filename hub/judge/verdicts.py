@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from hub.wire.channels import Proof
+from hub.wire.proof import Proof
 from schemas import Limit, Standard
 
 Outcome = Literal["compliant", "exceeded", "above_uncorrected", "open", "invalid"]

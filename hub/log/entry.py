@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from hub.log.outcomes import PLACE, WHOLE
-from hub.wire.channels import Channel, Measured, Proof, Record, Said, channel
+from hub.wire.channels import Channel, Measured, Record, Said, channel
 from hub.wire.messages import LEAST
+from hub.wire.proof import Proof
 from hub.wire.topics import Topic
 
 COLUMNS = "offset, received, topic, payload, fresh, findings, settled, ifnull(branch, 0), proof"

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from hub.wire.channels import Proof, Said
+from hub.wire.channels import Said
 from hub.wire.messages import Message
 from hub.wire.outline import NOTHING, Outline
+from hub.wire.proof import Proof
 
 Finding = tuple[int, str, str]
 """Index of the record in its message, quantity, flag (HJ 212: T over range, D faulty, S said again of a time of which

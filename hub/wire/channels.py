@@ -5,27 +5,24 @@ channel is one more entry of `CHANNELS`, whose decoders give the same types, and
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import msgspec
 
 from hub.wire import frame_kinds
 from hub.wire.messages import Event, Reply, Status
+from hub.wire.proof import Proof
 from hub.wire.said import Measured, Moment, Observed, Record
 from hub.wire.topics import PREFIX, Topic, parse
 
 __all__ = [
     "CHANNELS",
-    "PROOFS",
     "Channel",
     "Measured",
     "Moment",
     "Observed",
-    "Proof",
     "Record",
     "Said",
     "channel",
-    "weakest",
 ]
 
 
@@ -47,12 +44,6 @@ _decode_outline = msgspec.json.Decoder(_Outline).decode
 def _outline(payload: bytes) -> tuple[str, int]:
     found = _decode_outline(payload)
     return found.stream, max(record.t for record in found.records)
-
-
-Proof = Literal["mac", "certificate", "password", "none"]
-"""How well it is proven who said something, the best first: the MAC of a board's own key; a certificate of the city's;
-a password or code that goes over the line with each message; nothing but what the message says of itself."""
-PROOFS: tuple[Proof, ...] = ("mac", "certificate", "password", "none")
 
 
 class Channel(msgspec.Struct, frozen=True):
@@ -128,8 +119,3 @@ def channel(topic: str) -> tuple[Channel, Topic]:
         if topic.startswith(prefix) and (parts := parse(topic, prefix)):
             return found, parts
     raise ValueError(f"topic {topic!r}: belongs to no channel; expected one that begins with one of {list(CHANNELS)}")
-
-
-def weakest(one: Proof, other: Proof) -> Proof:
-    """Return the weaker of two proofs."""
-    return max(one, other, key=PROOFS.index)

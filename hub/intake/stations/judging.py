@@ -12,10 +12,10 @@ from hub.intake.admission import Admission
 from hub.intake.stations.profiles import Profiles
 from hub.log.outcomes import Admitted, Refused
 from hub.registry.live import Registry, Station
-from hub.wire.channels import Proof
 from hub.wire.frame_kinds import OF_COMMAND, PART, PREFIX, STATE
 from hub.wire.hj212 import END, Packet, Plain, Splitter, read_packet
 from hub.wire.hj212.codes import COMMANDS
+from hub.wire.proof import Proof
 from hub.wire.station import identity_of, kind_of, meaning, packet_of, unpack
 
 TALK = frozenset({"1011", "1013", "9011", "9012", "9013", "9015", "9021"})

@@ -13,7 +13,8 @@ from hub.desk.evidence import Source, messages
 from hub.intake.admission import Admission
 from hub.log.outcomes import Refused
 from hub.registry.live import Registry, Station, Terminal
-from hub.wire.channels import CHANNELS, PROOFS, Channel, Measured, Record, channel, weakest
+from hub.wire.channels import CHANNELS, Channel, Measured, Record, channel
+from hub.wire.proof import PROOFS, weakest
 from tests.hub.helpers import CITY, QUANTITIES, Hub, Speaker, at, open_all, record
 
 NINE = at("2026-03-02 09:00")
