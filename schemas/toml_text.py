@@ -1,14 +1,15 @@
 """Reads TOML from outside: what would take the reader's time, memory or stack is refused in one sentence."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
+
+import tomli
 
 MOST_BYTES = 16_000_000
 """A registry of 50,000 boards has 10 MB."""
 MOST_PARTS = 16
-"""Parts of a dotted key: tomllib takes time and memory with their square."""
+"""Parts of a dotted key: tomli takes time and memory with their square."""
 MOST_DEPTH = 16
 """Tables and lists in each other; no file of ours has more than 5."""
 
@@ -35,10 +36,10 @@ def parse_toml(data: bytes | str) -> dict[str, Any]:
         if line.count(".") >= MOST_PARTS and _has_long_key(line):
             raise TomlError(f"has a key of more than {MOST_PARTS} parts with dots between (line {number}); shorten it")
     try:
-        content = tomllib.loads(text)
+        content = tomli.loads(text)
     except RecursionError:
         raise TomlError(f"is nested too deeply; expected {MOST_DEPTH} tables and lists in each other at most") from None
-    except tomllib.TOMLDecodeError as error:
+    except tomli.TOMLDecodeError as error:
         raise TomlError(f"is not valid TOML: {error}") from None
     except ValueError as error:  # a number with thousands of digits
         raise TomlError(f"is not valid TOML: {error}") from None
