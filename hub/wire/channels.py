@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from hub.wire import station
+from hub.wire import station, terminal
 from hub.wire.messages import Event, Reply, Status
 from hub.wire.said import Measured, Moment, Observed, Record
 from hub.wire.topics import PREFIX, Topic, parse
@@ -100,7 +100,20 @@ STATION = Channel(
     "none",
     identity=station.identity,
 )
-CHANNELS: dict[str, Channel] = {BOARD.prefix: BOARD, STATION.prefix: STATION}
+TERMINAL = Channel(
+    "jt808",
+    terminal.PREFIX,
+    {
+        terminal.FIX: terminal.decode_fix,
+        terminal.STATE: terminal.decode_state,
+        terminal.BATCH: terminal.decode_nothing,
+        terminal.PART: terminal.decode_nothing,
+        terminal.SESSION: terminal.decode_nothing,
+    },
+    "none",
+    identity=terminal.identity,
+)
+CHANNELS: dict[str, Channel] = {one.prefix: one for one in (BOARD, STATION, TERMINAL)}
 """By the beginning of their topics."""
 
 
