@@ -3,9 +3,9 @@
     make torture-jt808 ARGS="--kills 200 --json"
 
 Terminals drive and send over TCP to `fenceline run`, which is ended by SIGKILL, or its consumers alone, stays away
-for a moment and starts again. Some have faults: wrong checksums, parts that are only sent when they are asked for, every
-fix twice, no position. Then they send what they have, and every fix that the hub acknowledged (8001) is looked for in the
-log.
+for a moment and starts again. Some have faults: wrong checksums, parts that are only sent when they are asked for,
+every fix twice, no position. Then they send what they have, and every fix that the hub acknowledged (8001) is looked
+for in the log.
 
 `made`: fixes. `acknowledged`: of those. `lost`: acknowledged and not in the log with its own bytes. `duplicated`: fixes
 that the log has more than once, or that were never made. Ends with 1 if any is lost or duplicated, or waits for ever.

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from hub.config.files import Config, ConfigError, load_config, read_toml
+from hub.intake.terminals.profiles import Profiles
 from hub.registry.check import Entries, EntryError, check
 from hub.registry.entries import Board, Station
 from hub.registry.instruments import DECISIONS
@@ -119,7 +120,36 @@ def check_registry(config: Config) -> list[Finding]:
         for name in config.districts
         if name not in known
     ]
+    findings += _check_terminals(config, entries)
     return findings + (_check_keys(config.keys, list(entries.boards)) if boards else [])
+
+
+def _check_terminals(config: Config, entries: Entries) -> list[Finding]:
+    """Look for terminals that would not be understood, or that nobody listens for."""
+    terminals = entries.terminals.values()
+    mend = Text("Correct the file that it names.", "请改正其中所指的文件。")
+    try:
+        profiles = Profiles(config.jt808.profiles)
+    except ConfigError as error:
+        return [problem("terminals", Text(str(error), f"终端配置有误：{error}"), mend)]
+    wrong = [f"{one.id} ({one.profile})" for one in terminals if profiles.head(one.profile) is None]
+    if wrong:
+        names, known = ", ".join(wrong[:MOST]), ", ".join(profiles)
+        return [
+            problem(
+                "terminals",
+                Text(f"terminals name profiles that there are not: {names}", f"终端所指的配置不存在：{names}"),
+                Text(
+                    f"Mend 'profile' in the registry; there are: {known}.", f"请改正登记册中的 profile；现有：{known}。"
+                ),
+            )
+        ]
+    if not terminals:
+        return []
+    where = f"{config.jt808.host}:{config.jt808.port}" if config.jt808.port else ""
+    en = f"{len(terminals)} terminals, " + (f"heard on {where}" if where else "and [jt808] port is 0: nobody listens")
+    zh = f"{len(terminals)} 个终端，" + (f"监听 {where}" if where else "但 [jt808] port 为 0，未监听")
+    return [ok("terminals", en, zh)]
 
 
 def _check_instruments(entries: Entries) -> list[Finding]:
