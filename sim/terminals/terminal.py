@@ -257,7 +257,13 @@ class _Line:
         self._waiting: list[Frame] = []
 
     def say(self, frames: Mapping[int, bytes]) -> None:
-        """Send frames."""
+        """Send frames.
+
+        Raises:
+            ConnectionResetError: nobody hears them.
+        """
+        if self._writer.is_closing():
+            raise ConnectionResetError
         self._writer.write(b"".join(frames.values()))
 
     async def drain(self) -> None:

@@ -13,7 +13,7 @@ from hub.registry.check import Entries, EntryError, check
 from hub.registry.entries import Board, Station
 from hub.registry.instruments import DECISIONS
 from hub.registry.live import key_of
-from hub.upkeep.checks.finding import Finding, FindingState, ok, problem
+from hub.upkeep.checks.finding import Finding, FindingState, ok, problem, warning
 from schemas import CatalogueError, load_limits, load_quantities
 from schemas.language import Text
 from schemas.toml_text import read_toml_file
@@ -146,10 +146,19 @@ def _check_terminals(config: Config, entries: Entries) -> list[Finding]:
         ]
     if not terminals:
         return []
-    where = f"{config.jt808.host}:{config.jt808.port}" if config.jt808.port else ""
-    en = f"{len(terminals)} terminals, " + (f"heard on {where}" if where else "and [jt808] port is 0: nobody listens")
-    zh = f"{len(terminals)} 个终端，" + (f"监听 {where}" if where else "但 [jt808] port 为 0，未监听")
-    return [ok("terminals", en, zh)]
+    if not config.jt808.port:
+        return [
+            warning(
+                "terminals",
+                Text(
+                    f"{len(terminals)} terminals are registered, and nobody listens for them",
+                    f"登记了 {len(terminals)} 个终端，但未监听",
+                ),
+                Text("Name a port in [jt808] of fenceline.toml.", "请在 fenceline.toml 的 [jt808] 中填写 port。"),
+            )
+        ]
+    where = f"{config.jt808.host}:{config.jt808.port}"
+    return [ok("terminals", f"{len(terminals)} terminals, heard on {where}", f"{len(terminals)} 个终端，监听 {where}")]
 
 
 def _check_instruments(entries: Entries) -> list[Finding]:
