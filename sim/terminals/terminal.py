@@ -195,7 +195,9 @@ class SimTerminal:
             self._some.clear()
             before = len(self.acknowledged)
             try:
-                await asyncio.wait_for(self._some.wait(), TIMEOUT if self._flying else HEARTBEAT)
+                # In Python 3.11 wait_for may swallow that it is cancelled.
+                async with asyncio.timeout(TIMEOUT if self._flying else HEARTBEAT):
+                    await self._some.wait()
             except TimeoutError:
                 if before == len(self.acknowledged):
                     self._flying.clear()  # all of it once more
