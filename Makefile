@@ -8,7 +8,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules
-.PHONY: bench-dashboards bench-field bench-start bench-hj212 torture torture-hj212 fuzz fuzz-hj212 properties check generate docs
+.PHONY: bench-dashboards bench-field bench-start bench-hj212 torture torture-hj212 torture-jt808 fuzz fuzz-hj212 fuzz-jt808
+.PHONY: properties check generate docs
 .PHONY: pictures lock clean
 
 help: ## Show this list
@@ -68,12 +69,18 @@ torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. 
 torture-hj212: $(VENV)/.dev ## Kill the hub while stations send HJ 212, and count, e.g. make torture-hj212 ARGS="--kills 200 --json"
 	@$(BIN)/python -m tests.torture_stations $(ARGS)
 
+torture-jt808: $(VENV)/.dev ## Kill the hub while terminals send JT/T 808, and count, e.g. make torture-jt808 ARGS="--kills 200 --json"
+	@$(BIN)/python -m tests.torture_terminals $(ARGS)
+
 fuzz: $(VENV)/.dev ## Send random messages and count every one, e.g. make fuzz ARGS="--messages 1000000 --json"
 	@$(BIN)/python -m tests.stack >&2
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 fuzz-hj212: $(VENV)/.dev ## Give the hub random HJ 212 and count every byte, e.g. make fuzz-hj212 ARGS="--frames 1000000 --json"
 	@$(BIN)/python -m tests.fuzz.stations $(ARGS)
+
+fuzz-jt808: $(VENV)/.dev ## Give the hub random JT/T 808 and count every byte, e.g. make fuzz-jt808 ARGS="--frames 1000000 --json"
+	@$(BIN)/python -m tests.fuzz.terminals $(ARGS)
 
 properties: $(VENV)/.dev ## Try the property tests with examples that nobody has tried yet; repeat it as often as you like
 	@$(BIN)/python -m tests.stack

@@ -86,6 +86,13 @@ COMMANDS = {
             "HJ 212 报文：解析、说明错误、生成。",
         ),
     ),
+    "jt808": (
+        "hub.intake.terminals.cli",
+        Text(
+            "Frames of JT/T 808: read them, explain what is wrong with them, make some.",
+            "JT/T 808 报文：解析、说明错误、生成。",
+        ),
+    ),
     "alerts": (
         "hub.desk.cli",
         Text("Alerts: list, show, acknowledge, comment, close.", "告警：列出、查看、确认、备注、关闭。"),

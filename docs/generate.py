@@ -295,6 +295,38 @@ def hj212() -> str:
     )
 
 
+def jt808() -> str:
+    """Return what the codec of JT/T 808 knows: faults, messages, bits, items."""
+    from hub.wire.jt808 import FAULTS
+    from hub.wire.jt808.codes import ALARMS, ITEMS, LOAD, MESSAGES, STATUS
+
+    items = [
+        (f"`{id_:02X}`", one.name, " or ".join(map(str, one.sizes)) or "any", one.unit or "")
+        for id_, one in ITEMS.items()
+    ]
+    status = [(str(bit), f"`{name}`") for bit, name in STATUS.items()]
+    status.append(("8, 9", f"`load`: {', '.join(LOAD)}"))
+    return page(
+        "JT/T 808",
+        "What `fenceline jt808 decode` says. Letters: P the standard's own text was read (2013), S a secondary source. "
+        "A frame is `ok` where it has no fault; what can be read is read all the same.",
+        "\n\n".join(
+            (
+                "## Faults\n\n"
+                + table(
+                    ("code", "English", "Chinese", "clause"), [(f"`{code}`", *one) for code, one in FAULTS.items()]
+                ),
+                "## Messages\n\nOthers pass through as bytes.\n\n"
+                + table(("id", "English", "Chinese"), [(f"{id_:04X}", *one) for id_, one in MESSAGES.items()]),
+                "## Bits of alarms\n\n"
+                + table(("bit", "name"), [(str(n), f"`{one}`") for n, one in enumerate(ALARMS)]),
+                "## Bits of the status\n\nOthers are vendors' own.\n\n" + table(("bit", "name"), status),
+                "## Additional items\n\nOthers are vendors' own.\n\n" + table(("id", "name", "bytes", "unit"), items),
+            )
+        ),
+    )
+
+
 def page(title: str, what: str, rest: str) -> str:
     """Return a page of Markdown."""
     return f"{NOTE}# {title}\n\n{what}\n\n{rest}\n"
@@ -310,6 +342,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "quantities.md": quantities,
     "limits.md": limits,
     "hj212.md": hj212,
+    "jt808.md": jt808,
     "settings.md": settings,
     "metrics.md": metrics,
     "api.md": api,

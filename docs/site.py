@@ -31,6 +31,7 @@ NAVIGATION = {
     "The city's IT": [
         "docs/it.md",
         "docs/stations.md",
+        "docs/terminals.md",
         "docs/install.md",
         "deploy/README.md",
         "deploy/systemd/README.md",
@@ -51,6 +52,7 @@ NAVIGATION = {
         "schemas/limits/README.md",
         "schemas/domains/README.md",
         "schemas/stations/README.md",
+        "schemas/terminals/README.md",
     ],
     "References": [
         "docs/reference/settings.md",

@@ -115,6 +115,21 @@ class Hj212(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("ca needs certificate and key: without TLS no station can show a certificate")
 
 
+class Jt808(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where vehicles' terminals that speak JT/T 808 connect; port 0: nowhere."""
+
+    host: str = "127.0.0.1"
+    """The address on which it listens; terminals elsewhere reach it on 0.0.0.0."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """0: nothing listens."""
+    profiles: Path | None = None
+    """Folder of terminal profiles of the city's own."""
+    connections: Annotated[int, msgspec.Meta(ge=1, le=50_000)] = 12_000
+    """Most connections at once."""
+    idle_minutes: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    """A connection on which nothing came for so long is closed: terminals send heartbeats."""
+
+
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The pages for officers, inspectors and technicians, at /console of the HTTP interface."""
 
@@ -150,6 +165,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep: Keep = Keep()
     http: Http = Http()
     hj212: Hj212 = Hj212()
+    jt808: Jt808 = Jt808()
     console: Console = Console()
     alerts: Alerting = Alerting()
     recipients: tuple[Recipient, ...] = msgspec.field(default=(), name="recipient")
@@ -211,6 +227,7 @@ def load_config(path: Path) -> Config:
             ca=hj212.ca and here / hj212.ca,
             profiles=hj212.profiles and here / hj212.profiles,
         ),
+        jt808=msgspec.structs.replace(config.jt808, profiles=config.jt808.profiles and here / config.jt808.profiles),
         recipients=tuple(
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
         ),

@@ -24,6 +24,8 @@ from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
 from hub.intake.stations.judging import Judged
 from hub.intake.stations.server import Stations, Waiting
+from hub.intake.terminals.server import Terminals
+from hub.intake.terminals.server import Waiting as Fix
 from hub.log.batch import Committed
 from hub.log.log import FLOOD, Log
 from hub.log.outcomes import Admitted, Refused
@@ -31,9 +33,10 @@ from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
 from hub.storage.room import short_of_room
 from hub.storage.trouble import explain
-from hub.wire.frame_kinds import PREFIX as STATIONS
 from hub.wire.messages import Status
 from hub.wire.outline import NOTHING
+from hub.wire.station_kinds import PREFIX as STATIONS
+from hub.wire.terminal_kinds import PREFIX as TERMINALS
 
 WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
@@ -76,6 +79,7 @@ class Ingest(threading.Thread):
         judged: Callable[[], int | None] = lambda: None,
         outgoing: Callable[[], Iterable[tuple[str, bytes, bool]]] = tuple,
         stations: Stations | None = None,
+        terminals: Terminals | None = None,
     ) -> None:
         super().__init__(name="ingest", daemon=True)
         self._receiver = receiver
@@ -88,6 +92,7 @@ class Ingest(threading.Thread):
         self._metrics = metrics
         self._clock = clock
         self._stations = stations
+        self._terminals = terminals
         self._told: set[tuple[str, str]] = set()  # station and factor code
         self._wake = wake
         self._done = done
@@ -117,14 +122,15 @@ class Ingest(threading.Thread):
             room = self._has_room()
             group = self._receiver.receive(GROUP, 0 if more else WAIT) if room else self._rest()
             frames = self._stations.server.take(GROUP) if room and self._stations else []
-            self.waiting = len(group) + len(frames)
-            if self.waiting and self._commit(group, frames):
+            fixes = self._terminals.server.take(GROUP) if room and self._terminals else []
+            self.waiting = len(group) + len(frames) + len(fixes)
+            if self.waiting and self._commit(group, frames, fixes):
                 self._receiver.done()
                 self._wake()
                 self._pace.keep(group, self._stop_asked)
             self.waiting = 0
             more = self._clock.doubt is None and self._acknowledgements.pay(busy=len(group) >= GROUP)
-            more = more or len(frames) >= GROUP
+            more = more or len(frames) >= GROUP or len(fixes) >= GROUP
             for topic, payload, retained in self._outgoing():
                 self._receiver.publish(topic, payload, retained=retained)
             if time.monotonic() > self._next_chores:
@@ -148,10 +154,12 @@ class Ingest(threading.Thread):
         self._stop_asked.wait(WAIT)
         return []
 
-    def _commit(self, group: list[Incoming], frames: list[Waiting]) -> bool:
+    def _commit(self, group: list[Incoming], frames: list[Waiting], fixes: list[Fix]) -> bool:
         outcomes, asked = self._judge_all(group)
         judged = self._judge_frames(frames)
         outcomes += [outcome for _, verdict in judged for outcome in verdict.outcomes]
+        told = [(fix, self._terminals.judging.judge(fix.came)) for fix in fixes] if self._terminals else []
+        outcomes += [outcome for _, verdict in told for outcome in verdict.outcomes]
         reminded = -REMIND
         while not self._stop_asked.is_set():
             began = time.monotonic()
@@ -173,6 +181,8 @@ class Ingest(threading.Thread):
                 self._tell_time(asked)
                 if self._stations and judged:
                     self._stations.server.done(judged, sure=self._clock.doubt is None)
+                if self._terminals and told:
+                    self._terminals.server.done(told, sure=self._clock.doubt is None)
                 return True
         return False
 
@@ -225,6 +235,8 @@ class Ingest(threading.Thread):
     def _judge(self, topic: str, payload: bytes) -> Admitted | Refused:
         if self._stations and topic.startswith(STATIONS):
             outcome = self._stations.judging.judge_again(payload)
+        elif self._terminals and topic.startswith(TERMINALS):
+            outcome = self._terminals.judging.judge_again(topic, payload)
         else:
             outcome = self._admission.judge(topic, payload)
         if self._clock.doubt and isinstance(outcome, Refused) and outcome.reason in OF_TIME:
@@ -271,6 +283,8 @@ class Ingest(threading.Thread):
             self._acknowledgements.use(self._registry.current)
             if self._stations:
                 self._stations.judging.use(self._registry.current)
+            if self._terminals:
+                self._terminals.judging.use(self._registry.current)
             self._receiver.use(self._registry.current.boards)
             self._asked = False
         self._let_go.update(self._receiver.let_go())
@@ -296,8 +310,10 @@ class Ingest(threading.Thread):
         today = datetime.fromtimestamp(self._clock.now(), zone).date()
         known = registry.boards.keys() & registry.keys.keys()
         heard = known | {one.mn[:32] for one in registry.stations.values()}
+        heard |= {one.phone.lstrip("0")[:32] for one in registry.terminals.values()}
+        others = registry.stations.keys() | registry.terminals.keys()
         self._log.ask_for("unknown_board", lambda device: device in heard)
         for reason in ("wrong_topic", "nowhere", "other_district"):
-            self._log.ask_for(reason, lambda device: device in known or device in registry.stations)
+            self._log.ask_for(reason, lambda device: device in known or device in others)
         self._log.ask_for("retired_board", lambda device: device in known and not registry.is_retired(device, today))
         self._asked = True

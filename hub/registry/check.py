@@ -77,7 +77,7 @@ EXPECTED = {
     "retired": DAY,
     "earlier": 'a list such as [{site = "old-pit", until = 2026-12-01T08:00:00}], the oldest first',
     "mn": "the number of its equipment (MN) in quotes: 1 to 32 letters, digits, _ and -",
-    "profile": "the name of a station profile in quotes: a to z, 0 to 9 and _",
+    "profile": "the name of a profile in quotes: a to z, 0 to 9 and _",
     "addresses": 'a list of addresses or networks such as ["10.8.0.7", "10.9.0.0/16"]',
     "plate": "the plate of its vehicle, in quotes",
     "note": "a text, in quotes",

@@ -243,12 +243,23 @@ def add_terminal(
     site: Annotated[str, option(Text("Id of its site, such as a depot.", "所属站点的编号，如车场。"), "--site")],
     phone: Annotated[str, option(Text("Number of its SIM card, as it sends it.", "终端手机号，与上报一致。"))],
     plate: Annotated[str | None, option(Text("Plate of its vehicle.", "车牌号。"))] = None,
+    profile: Annotated[
+        str | None,
+        option(
+            Text(
+                "How its frames are understood; docs/terminals.md lists the profiles.",
+                "报文解析配置，列表见 docs/terminals.md。",
+            ),
+            "--profile",
+            show_default=Text("by the standard", "按标准"),
+        ),
+    ] = None,
     installed: Installed = None,
     note: Note = None,
     config: Config = FENCELINE,
 ) -> None:
     """Add a terminal."""
-    entry = {"id": id_, "site": site, "phone": phone, "plate": plate, "note": note}
+    entry = {"id": id_, "site": site, "phone": phone, "plate": plate, "profile": profile, "note": note}
     entry["installed"] = cell("--installed", "installed", installed)
     RegistryView().changes(_add(config, "terminal", entry))
 

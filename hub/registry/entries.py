@@ -207,6 +207,8 @@ class Terminal(_Entry, frozen=True):
     """The number of its SIM card as it sends it; zeros in front do not count (BCD of 12 digits, from 2019 of 20)."""
     plate: Text | None = None
     """Of its vehicle."""
+    profile: Word | None = None
+    """How its frames are understood: a file of `schemas/terminals/` or of the city's own; left out: by the standard."""
     installed: dt.date | None = None
     retired: dt.date | None = None
     note: Text | None = None

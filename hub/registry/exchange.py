@@ -51,7 +51,7 @@ COLUMNS = {
         "instruments",
         *STOOD,
     ),
-    "terminal": ("id", "site", "phone", "plate", "installed", "retired", "note", *STOOD),
+    "terminal": ("id", "site", "phone", "plate", "profile", "installed", "retired", "note", *STOOD),
 }
 CONTACT = ("role", "name", "phone", "email")
 PERMIT = ("from", "to", "permit", "note")

@@ -27,6 +27,9 @@ from hub.intake.stations.asking import Asker
 from hub.intake.stations.judging import Judging
 from hub.intake.stations.profiles import Profiles
 from hub.intake.stations.server import Stations, StationServer
+from hub.intake.terminals import judging as terminal_judging
+from hub.intake.terminals.profiles import Profiles as TerminalProfiles
+from hub.intake.terminals.server import Terminals, TerminalServer
 from hub.log.log import Log
 from hub.log.reader import reading_log
 from hub.notify.queue import count_waiting
@@ -97,6 +100,7 @@ class Hub:
         registry = self._registry.current
         admission = Admission(registry, quantities, self._time.now, config.districts)
         self._stations = self._make_stations(quantities, admission) if config.hj212.port else None
+        self._terminals = self._make_terminals(admission) if config.jt808.port else None
         self._ingest = Ingest(
             self._receiver,
             self._registry,
@@ -112,6 +116,7 @@ class Hub:
             self._downstream.judged,
             self._orders.outgoing,
             self._stations,
+            self._terminals,
         )
         self._metrics.watch(self)
         http = config.http
@@ -134,8 +139,9 @@ class Hub:
         self._receiver.start()
         self._ingest.start()
         self._orders.start()
-        if self._stations:
-            self._stations.server.start()
+        for listener in (self._stations, self._terminals):
+            if listener:
+                listener.server.start()
         if self._server:
             self._server.start()
 
@@ -160,8 +166,9 @@ class Hub:
         self._orders.join()
         self._ingest.stop()
         self._ingest.join()
-        if self._stations:
-            self._stations.server.stop()
+        for listener in (self._stations, self._terminals):
+            if listener:
+                listener.server.stop()
         self._downstream.stop()
         with suppress(sqlite3.Error):  # it only makes the next start quicker
             self._log.checkpoint()
@@ -178,6 +185,8 @@ class Hub:
         }
         if self._stations:
             alive["stations"] = self._stations.server.is_alive()
+        if self._terminals:
+            alive["terminals"] = self._terminals.server.is_alive()
         return [name for name, lives in alive.items() if not lives]
 
     def conditions(self) -> list[Condition]:
@@ -194,6 +203,7 @@ class Hub:
             Condition("broker", connected, said),
             *self._certificate_condition(),
             *self._station_condition(),
+            *self._terminal_condition(),
             Condition("log", not problem, problem or "can be written"),
             self._clock_condition(),
             Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
@@ -243,6 +253,20 @@ class Hub:
         server = self._stations.server
         text = f"port {server.port}: {server.known} of {len(self._registry.current.stations)} stations are connected"
         return [Condition("stations", server.is_alive(), text)]
+
+    def _make_terminals(self, admission: Admission) -> Terminals:
+        settings = self._config.jt808
+        profiles = TerminalProfiles(settings.profiles)
+        registry = self._registry.current
+        judging = terminal_judging.Judging(admission, registry, profiles, self._log.latest, self._time.now)
+        return Terminals(TerminalServer(settings), judging)
+
+    def _terminal_condition(self) -> list[Condition]:
+        if self._terminals is None:
+            return []
+        server = self._terminals.server
+        text = f"port {server.port}: {server.known} of {len(self._registry.current.terminals)} terminals are connected"
+        return [Condition("terminals", server.is_alive(), text)]
 
     def _clock_condition(self) -> Condition:
         if self._time.doubt:

@@ -5,10 +5,13 @@ channel is one more entry of `CHANNELS`, whose decoders give the same types, and
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
 
 import msgspec
 
-from hub.wire import frame_kinds
+from hub.wire import station_kinds, terminal_kinds
 from hub.wire.messages import Event, Reply, Status
 from hub.wire.proof import Proof
 from hub.wire.said import Measured, Moment, Observed, Record
@@ -86,26 +89,38 @@ BOARD = Channel(
 )
 
 
-def _frame(payload: bytes) -> Said:
-    from hub.wire import station
+def _later(module: str, name: str) -> Any:
+    """Return a function whose module is loaded when it is used first: a list that reads no frame waits for no codec."""
 
-    return station.decode(payload)
+    @cache
+    def loaded() -> Any:
+        return getattr(import_module(module), name)
 
-
-def _frame_identity(payload: bytes) -> tuple[bytes, bytes]:
-    from hub.wire import station
-
-    return station.identity(payload)
+    return lambda payload: loaded()(payload)
 
 
 STATION = Channel(
     "hj212",
-    frame_kinds.PREFIX,
-    dict.fromkeys(frame_kinds.KINDS, _frame),
+    station_kinds.PREFIX,
+    dict.fromkeys(station_kinds.KINDS, _later("hub.wire.station", "decode")),
     "none",
-    identity=_frame_identity,
+    identity=_later("hub.wire.station", "identity"),
 )
-CHANNELS: dict[str, Channel] = {BOARD.prefix: BOARD, STATION.prefix: STATION}
+_nothing = _later("hub.wire.terminal", "decode_nothing")
+TERMINAL = Channel(
+    "jt808",
+    terminal_kinds.PREFIX,
+    {
+        terminal_kinds.FIX: _later("hub.wire.terminal", "decode_fix"),
+        terminal_kinds.STATE: _later("hub.wire.terminal", "decode_state"),
+        terminal_kinds.BATCH: _nothing,
+        terminal_kinds.PART: _nothing,
+        terminal_kinds.SESSION: _nothing,
+    },
+    "none",
+    identity=_later("hub.wire.terminal", "identity"),
+)
+CHANNELS: dict[str, Channel] = {one.prefix: one for one in (BOARD, STATION, TERMINAL)}
 """By the beginning of their topics."""
 
 

@@ -12,11 +12,11 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from hub.wire.frame_kinds import OF_COMMAND, STATE
 from hub.wire.hj212 import Joiner, Packet, Splitter, read_packet, readings
 from hub.wire.hj212.packet import BEIJING, moment
 from hub.wire.hj212.readings import Kind
 from hub.wire.said import Measured, Moment, Observed, Record
+from hub.wire.station_kinds import OF_COMMAND, STATE
 
 Counts = Literal["realtime", "minute", "hour"]
 MEANS: tuple[Kind, ...] = ("avg", "data")

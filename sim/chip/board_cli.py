@@ -23,6 +23,7 @@ from sim.city.sensors import ModbusBus, Plantower, SerialLine, modbus_device, no
 from sim.city.source import SimClock
 from sim.interpreter import HOW_TO_GET_IT, find_micropython
 from sim.stations import cli as stations
+from sim.terminals import cli as terminals
 
 app = group(
     Text(
@@ -34,6 +35,7 @@ app = group(
 )
 NONE = Text("none", "无")
 command(app, "hj212", stations.HELP, *stations.EXAMPLES)(stations.hj212)
+command(app, "jt808", terminals.HELP, *terminals.EXAMPLES)(terminals.jt808)
 
 
 class Sensor(StrEnum):

@@ -24,10 +24,10 @@ from hub.log.batch import digest_parts
 from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry, Station
 from hub.storage.database import read_only
-from hub.wire.frame_kinds import PREFIX
 from hub.wire.hj212 import Packet
 from hub.wire.hj212.packet import moment
 from hub.wire.station import about, local_text, unix_of
+from hub.wire.station_kinds import PREFIX
 
 ASKED_FOR = {"minute": ("2051", 86_400), "hour": ("2061", 7 * 86_400), "day": ("2031", 31 * 86_400)}
 """By kind: the command, and how far back it is looked for [s]."""

@@ -12,11 +12,11 @@ from hub.intake.admission import Admission
 from hub.intake.stations.profiles import Profiles
 from hub.log.outcomes import Admitted, Refused
 from hub.registry.live import Registry, Station
-from hub.wire.frame_kinds import OF_COMMAND, PART, PREFIX, STATE
 from hub.wire.hj212 import END, Packet, Plain, Splitter, read_packet
 from hub.wire.hj212.codes import COMMANDS
 from hub.wire.proof import Proof
 from hub.wire.station import identity_of, kind_of, meaning, packet_of, unpack
+from hub.wire.station_kinds import OF_COMMAND, PART, PREFIX, STATE
 
 TALK = frozenset({"1011", "1013", "9011", "9012", "9013", "9015", "9021"})
 """Commands that belong to the conversation and carry no data: they are answered and not kept."""

@@ -25,6 +25,7 @@ NAMES = {
     "registry": "登记册",
     "time zone": "时区",
     "instruments": "仪器等级",
+    "terminals": "车载终端",
     "keys": "密钥",
     "data folder": "数据目录",
     "disk": "磁盘",

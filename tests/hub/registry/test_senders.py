@@ -146,13 +146,14 @@ def test_they_are_listed_and_shown(run):
 def test_they_are_added_and_retired_and_the_rest_of_the_file_stays(run, tmp_path):
     before = (tmp_path / "registry.toml").read_text("utf-8")
     assert run("add", "station", "gate-noise", "--site", "gate-7", "--mn", "LD13")[0] == 0
-    assert run("add", "terminal", "truck-2", "--site", "mill", "--phone", "13900000000", "--plate", "粤B1")[0] == 0
+    assert run("add", "terminal", "truck-2", "--site", "mill", "--phone", "13900000000", "--plate", "粤B1",
+               "--profile", "trwy")[0] == 0  # fmt: skip
     assert run("retire", "mill-cems", "--date", "2026-06-30")[0] == 0
     after = (tmp_path / "registry.toml").read_text("utf-8")
     assert [line for line in before.splitlines() if line not in after.splitlines()] == []
     registry = load_registry(load_config(tmp_path / "fenceline.toml"))
     assert registry.stations.keys() == {"mill-cems", "gate-noise"}
-    assert registry.terminals["truck-2"].plate == "粤B1"
+    assert (registry.terminals["truck-2"].plate, registry.terminals["truck-2"].profile) == ("粤B1", "trwy")
     assert registry.stations["mill-cems"].retired == dt.date(2026, 6, 30)
     code, _, err = run("add", "terminal", "gate-noise", "--site", "mill", "--phone", "13700000000")
     assert code == 2

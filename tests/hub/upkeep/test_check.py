@@ -130,6 +130,26 @@ def test_where_all_is_well_it_says_so(well):
     assert found["time zone"][1].startswith("Asia/Shanghai")
 
 
+TERMINAL = '[[terminal]]\nid = "truck-1"\nsite = "tower"\nphone = "013800000000"\n'
+
+
+def test_it_knows_of_terminals(city, free_port):
+    city.write("registry.toml", REGISTRY + TERMINAL)
+    assert "1 terminals are registered, and nobody listens for them" in city.warnings()["terminals"]
+    port = free_port()
+    city.configure(rest=f"[jt808]\nport = {port}")
+    assert city.check()["terminals"][:2] == (FindingState.ok, f"1 terminals, heard on 127.0.0.1:{port}")
+    city.write("registry.toml", REGISTRY + TERMINAL + 'profile = "nobody"\n')
+    assert "profiles that there are not: truck-1 (nobody)" in city.problems()["terminals"]
+    city.configure(rest=f'[jt808]\nport = {port}\nprofiles = "own"')
+    assert "own: is no folder" in city.problems()["terminals"]
+    (city.folder / "own").mkdir()
+    city.write("own/nobody.toml", 'en = "x"\nzh = "x"\n[[state]]\nname = "cover"\nfrom = "E100"\n')
+    assert "from = 'E100': expected status, alarm" in city.problems()["terminals"]
+    city.write("own/nobody.toml", 'en = "x"\nzh = "x"\n[[state]]\nname = "cover"\nfrom = "E1"\n')
+    assert city.check()["terminals"][0] == FindingState.ok
+
+
 STATED = 'instruments = [{of = "dust", class = "class_2"}, {of = "noise", class = "indicative"}]\n'
 
 

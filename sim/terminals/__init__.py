@@ -1,0 +1,1 @@
+"""Simulated terminals that speak JT/T 808 over TCP to a hub: `fenceline sim jt808`."""
