@@ -34,6 +34,8 @@ LATE_S, OLD_S = 180, 600
 """The hub writes every minute: a picture is late, or not of now at all, when its newest sample is older [s]."""
 LEAST_CAPTURE = 0.75
 """Share of an hour that most averaging windows need (GB 3095 and the like)."""
+ABOVE = {"worst": '"level" > 1', "exceeded": '"level" = 3'}
+"""What lies above all sites on the map, a layer each: of signs that would cover each other a layer drops the later."""
 PAST = {"today": "from=now/d&to=now", "yesterday": "from=now-1d/d&to=now-1d/d", "week": "from=now-7d/d&to=now-7d/d"}
 """Time ranges of days, as an address has them."""
 
@@ -124,16 +126,18 @@ def _waiting(panels: Panels) -> stat.Panel:
 def _night(panels: Panels) -> Any:
     """Return what was above a limit in the night that began last, 22:00 to 06:00: its windows are one click away."""
     lang = panels.text.lang
+    site, *place = panels.where()
     columns = [
-        *panels.where(),
-        Column(f"rule_{lang}", wrapped=True),
-        Column("margin", decimals=1, width=100),
-        Column("unit", width=75),
+        site,
+        Column("margin", decimals=1, width=80),
         Column("exceeded_s", unit="dthms", width=110),
-        Column("exceeded", width=80),
-        Column("uncorrected", width=110),
+        Column("exceeded", width=90),
+        Column("uncorrected", width=100),
         Column("highest", decimals=1, width=85),
         Column("limit_value", width=70),
+        Column("unit", width=65),
+        Column(f"rule_{lang}", wrapped=True, least=200),
+        *place,
         Column("device", width=120),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
@@ -148,12 +152,12 @@ def _night(panels: Panels) -> Any:
     return panel
 
 
-def _state(panels: Panels, basemap: Basemap, *, only_worst: bool = False) -> str:
+def _state(panels: Panels, basemap: Basemap, only: str = "") -> str:
     lang = panels.text.lang
     named = (f"site_{lang}", f"district_{lang}", "site_kind", f"rule_{lang}")
     fields = ("level", *basemap.position, *named, "value", "limit_value", "unit", "ratio")
-    if only_worst:
-        return statements.newest("state", fields, f'{statements.DISTRICT} AND "level" > 1', _PLACE, minutes=2)
+    if only:
+        return statements.newest("state", fields, f"{statements.DISTRICT} AND {only}", _PLACE, minutes=2)
     return statements.newest("state", fields, statements.DISTRICT, _PLACE)
 
 
@@ -162,13 +166,14 @@ def _map(panels: Panels, basemap: Basemap) -> geomap.Panel:
     text = panels.text
     latitude, longitude = basemap.position
     layer = _marks(text("map", "layer"), "state", basemap)
-    worst = _marks(text("map", "worst"), "worst", basemap)
+    above = [_marks(text("map", name), name, basemap) for name in ABOVE]
     panel = panels.base(geomap.Panel(), "map").unit("none").basemap(basemap.tiles_layer())
-    panel.layers([*basemap.district_layers(text("map", "districts")), Layer(layer), Layer(worst)])
+    panel.layers([*basemap.district_layers(text("map", "districts")), *map(Layer, (layer, *above))])
     # With `fit` the zoom is the most that it goes in; the builder's own, 1, shows the whole world.
     panel.view(geomap.MapViewConfig().id("fit").all_layers(False).layer(layer.name).padding(20).zoom(15).max_zoom(18))
     panel.with_target(InfluxQL(_state(panels, basemap), ref_id="state", result_format="table"))
-    panel.with_target(InfluxQL(_state(panels, basemap, only_worst=True), ref_id="worst", result_format="table"))
+    for name, only in ABOVE.items():
+        panel.with_target(InfluxQL(_state(panels, basemap, only), ref_id=name, result_format="table"))
     for step in sorted_by("level", descending=False):
         panel.with_transformation(step)
     colours = thresholds((None, GREY), (1, GREEN), (2, ORANGE), (3, RED), (4, SUSPECT))
@@ -233,14 +238,16 @@ def _marks(name: str, ref_id: str, basemap: Basemap) -> shapes.MapLayerOptions:
 
 def _nearest(panels: Panels) -> Any:
     lang = panels.text.lang
+    site, *place = panels.where()
     columns = [
         Column("level", mappings=meanings.site_levels(panels.text), coloured=True, width=105),
-        *panels.where(),
-        Column("ratio", unit="percentunit", decimals=0, width=70),
+        site,
+        Column("ratio", unit="percentunit", decimals=0, width=75),
         Column("value", decimals=1, width=65),
         Column("limit_value", width=60),
         Column("unit", width=70),
         Column(f"rule_{lang}", wrapped=True),
+        *place,
     ]
     fields = ("ratio", "level", *(column.name for column in columns if column.name not in ("ratio", "level", *_PLACE)))
     statement = statements.newest("state", fields, statements.DISTRICT, _PLACE)
@@ -264,7 +271,7 @@ def _open_alerts(panels: Panels) -> Any:
         Column("acknowledged_by", mappings=nobody, coloured=True, width=110),
         Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=110),
         *place,
-        Column(f"text_{lang}", wrapped=True),
+        Column(f"text_{lang}", wrapped=True, least=900),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns if column.name != "age")
     statement = (
@@ -277,7 +284,10 @@ def _open_alerts(panels: Panels) -> Any:
 
 def _unjudged(panels: Panels) -> Any:
     """Return the sites of which nothing can be said now, by name."""
-    columns = [Column("level", mappings=meanings.site_levels(panels.text), coloured=True, width=150), *panels.where()]
+    columns = [
+        Column("level", mappings=meanings.site_levels(panels.text), coloured=True, width=140),
+        *panels.where(district=None),
+    ]
     fields = tuple(column.name for column in columns if column.name not in _PLACE)
     statement = statements.newest("state", fields, f'{statements.DISTRICT} AND "level" = 0', _PLACE, minutes=2)
     panel = panels.rows("unjudged", statement, columns, ref_id="unjudged")
@@ -286,8 +296,9 @@ def _unjudged(panels: Panels) -> Any:
 
 def _silent(panels: Panels) -> Any:
     """Return the boards from which nothing comes, by their sites' names, the longest first."""
-    columns = [*panels.where(), Column("device", width=115), Column("silent_s", unit="dthms", width=125)]
-    fields = ("silent", "silent_s", *(c.name for c in panels.where() if c.name not in _PLACE))
+    site, *place = panels.where(district=None)
+    columns = [site, Column("silent_s", unit="dthms", width=115), Column("device", width=115), *place]
+    fields = ("silent", "silent_s", *(c.name for c in (site, *place) if c.name not in _PLACE))
     where = f'{statements.DISTRICT} AND "silent" = 1'
     statement = statements.newest("fleet", fields, where, (*_PLACE, "device"), minutes=2)
     panel = panels.rows("silent_boards", statement, [*columns, Column("silent", hidden=True)], ref_id="silent_boards")
@@ -298,11 +309,19 @@ def _silent(panels: Panels) -> Any:
 
 def _capture(panels: Panels) -> Any:
     lang = panels.text.lang
-    poor = thresholds((None, RED), (LEAST_CAPTURE, NEUTRAL))
+    # Nothing has the first step's colour: where there is no stack, none is missing.
+    poor = thresholds((None, GREY), (0, RED), (LEAST_CAPTURE, NEUTRAL))
     columns = [
-        Column(f"district_{lang}", width=150),
+        Column(f"district_{lang}"),
         *(
-            Column(f"{key}_capture", unit="percentunit", decimals=0, coloured=True, thresholds=poor, width=110)
+            Column(
+                f"{key}_capture",
+                unit="percentunit",
+                decimals=0,
+                coloured=True,
+                thresholds=poor,
+                width=95,
+            )
             for key in CAPTURED
         ),
     ]

@@ -11,8 +11,9 @@ from dashboards import meanings, statements
 from dashboards.frame import alerts, district, finish, frame, site, tag
 from dashboards.influxql import InfluxQL
 from dashboards.looks import BLUE, FAINT, GREEN, GREY, ORANGE, RED, limit_line, sorted_by, thresholds, value, value_map
-from dashboards.panels import Column, Panels
+from dashboards.panels import Column, Panels, hues
 from dashboards.texts import Lang, Texts
+from schemas import load_limits
 from schemas.domains.entries import Dashboard, Panel
 
 BOARD, STANDARD = "${__field.labels.device}", "${__field.labels.standard}"
@@ -100,17 +101,18 @@ def _percentiles(panels: Panels, one: Panel) -> Any:
 
 
 def _wind(panels: Panels, one: Panel) -> Any:
-    panel = panels.curves(_place(one), ("wind_speed", "wind_dir"))
+    # Grafana has ticks at 50 and 100 degrees, but at whole eighths of the circle.
+    panel = panels.curves(_place(one), ("wind_speed", "wind_dir"), parts={"wind_dir": meanings.EIGHTH})
     panel.override_by_regexp(
         f"/^{panels.name('wind_dir')}/",
         [
-            value("unit", "degree"),
-            value("decimals", 0),
+            value("unit", "none"),
+            value("decimals", 0),  # no tick between two names
             value("mappings", meanings.winds(panels.text)),
             value("custom.axisPlacement", "right"),
             value("custom.drawStyle", "points"),
             value("min", 0),
-            value("max", 360),
+            value("max", 8),
         ],
     )
     return panel
@@ -188,7 +190,9 @@ def _boundary(panels: Panels, one: Panel) -> Any:
         alias="$col $tag_quantity $tag_rule $tag_device ($tag_standard)",
     )
     panels.close(panel)
-    panels.call(panel, "ratio", f"{BOARD} ({STANDARD})", panels.quantities)
+    judged = dict.fromkeys(limit.quantity for standard, limit in load_limits() if standard.nature == "emission")
+    coloured = hues(key for key in judged if not key.startswith(tuple(one.without)))
+    panels.call(panel, "ratio", f"{BOARD} ({STANDARD})", panels.quantities, coloured)
     return _marked(panel, 1).unit("percentunit").min(0).axis_soft_max(1.1)
 
 
@@ -209,8 +213,8 @@ def _hours(panels: Panels, one: Panel) -> Any:
     )
     above = thresholds((None, GREY), (0.001, RED))
     columns = [
-        Column("hours", unit="suffix:h", decimals=1, coloured=True, thresholds=above, width=90),
-        Column(f"rule_{lang}", wrapped=True),
+        Column("hours", unit="suffix:h", decimals=1, coloured=True, thresholds=above, width=115),
+        Column(f"rule_{lang}", wrapped=True, least=300),
         Column("standard", width=130),
         Column("windows", width=80),
         Column("rule", hidden=True),

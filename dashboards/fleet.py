@@ -2,11 +2,25 @@
 
 from typing import Any
 
+from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import meanings, statements
 from dashboards.frame import district, finish, frame, site, tag
-from dashboards.looks import BLUE, GREEN, ORANGE, RED, counted_by, in_order, range_map, sorted_by, value_map
+from dashboards.looks import (
+    BLUE,
+    GREEN,
+    NEUTRAL,
+    ORANGE,
+    RED,
+    counted_by,
+    in_order,
+    range_map,
+    sorted_by,
+    thresholds,
+    value,
+    value_map,
+)
 from dashboards.panels import Column, Panels
 from dashboards.texts import Lang, Texts
 
@@ -29,22 +43,12 @@ def build(lang: Lang) -> model.Dashboard:
         .with_variable(site(text, several=True))
         .with_variable(tag("device", text, measurement="fleet", within=statements.SITE, several=True))
     )
-    newest = statements.newest("fleet", ("silent",), statements.DEVICES, ("device",))
     return finish(
         board,
         [
-            panels.number(
-                "silent",
-                {
-                    "silent": (statements.over("sum", "silent", newest), text("silent", "silent")),
-                    "boards": (statements.over("count", "silent", newest), text("online", "boards")),
-                },
-            )
-            .decimals(0)
-            .height(6)
-            .span(6),
-            _firmware(panels).height(6).span(8),
-            _calibration(panels).height(6).span(10),
+            _silent(panels).height(8).span(6),
+            _firmware(panels).height(8).span(7),
+            _calibration(panels).height(8).span(11),
             _boards(panels).height(10).span(24),
             _course(panels, "depth", "depth", "none", "max").height(8).span(8),
             _course(panels, "dropped", "dropped", "none", "max").height(8).span(8),
@@ -59,6 +63,19 @@ def build(lang: Lang) -> model.Dashboard:
     )
 
 
+def _silent(panels: Panels) -> Any:
+    """Return how many boards are silent, in red where one is, and how many there are."""
+    text = panels.text
+    newest = statements.newest("fleet", ("silent",), statements.DEVICES, ("device",))
+    targets = {
+        "silent": (statements.over("sum", "silent", newest), text("silent", "silent")),
+        "boards": (statements.over("count", "silent", newest), text("online", "boards")),
+    }
+    panel = panels.number("silent", targets).decimals(0).color_mode(shapes.BigValueColorMode.VALUE)
+    some = [value("thresholds", thresholds((None, NEUTRAL), (1, RED)).build()), value("color", {"mode": "thresholds"})]
+    return panel.override_by_query("silent", some)
+
+
 def _boards(panels: Panels) -> Any:
     silence = {"0": (f"✔ {panels.text('silent', 'no')}", GREEN), "1": (f"✖ {panels.text('silent', 'yes')}", RED)}
     columns = [
@@ -69,13 +86,13 @@ def _boards(panels: Panels) -> Any:
         Column("depth", width=85),
         Column("dropped", width=95),
         Column("clock", mappings=_clocks(panels.text), coloured=True, width=145),
-        Column("rssi", unit="dBm", width=75),
+        Column("rssi", unit="dBm", width=90),
         Column("heap_free", unit="bytes", decimals=0, width=90),
         Column("faulty", width=80),
         *_due(panels, 110, 85),
         Column("agent", width=75),
         Column("reset", mappings=meanings.named(panels.text, "reset"), width=80),
-        Column("runtime", width=145),
+        Column("runtime"),
     ]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in (*tags, "due")]
@@ -96,14 +113,15 @@ def _firmware(panels: Panels) -> Any:
 
 
 def _calibration(panels: Panels) -> Any:
-    columns = [*_due(panels, 90, 115), Column("device", width=110), *panels.where(140)]
+    columns = [*_due(panels, 105, 95), *panels.where(140, district=None), Column("device", width=120)]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in (*tags, "due")]
-    statement = statements.newest("fleet", fields, statements.DEVICES, tags, again=DUE)
+    where = f'{statements.DEVICES} AND "cal_due_days" < {SOON_D}'
+    statement = statements.newest("fleet", fields, where, tags, minutes=2, again=DUE)
     panel = panels.rows("calibration", statement, columns, ref_id="calibration")
     for step in sorted_by("cal_due_days", descending=False):
         panel.with_transformation(step)
-    return panel
+    return panel.no_value(f"✔ {panels.text('calibration', 'none')}")
 
 
 def _course(panels: Panels, place: str, field: str, unit: str, worst: str) -> Any:
@@ -122,7 +140,7 @@ def _course(panels: Panels, place: str, field: str, unit: str, worst: str) -> An
         ),
         alias="$col",
     )
-    return panel.unit(unit)
+    return panel.unit(unit).decimals(0)  # half a record waits nowhere
 
 
 def _clock(panels: Panels) -> Any:
@@ -168,7 +186,7 @@ def _due(panels: Panels, width: int, days: int) -> list[Column]:
 
 def _quarantine(panels: Panels) -> Any:
     columns = [
-        Column("reason", mappings=meanings.named(panels.text, "reason"), width=170),
+        Column("reason", mappings=meanings.named(panels.text, "reason")),
         Column("device", width=100),
         Column("total", width=90),
         Column("new", width=75),
@@ -181,19 +199,22 @@ def _quarantine(panels: Panels) -> Any:
 
 
 def _events(panels: Panels) -> Any:
+    site_, *place = panels.where(130)
     columns = [
-        Column("event", mappings=meanings.named(panels.text, "event"), width=160),
-        Column("device", width=130),
-        *panels.where(140),
-        Column("count", width=80),
-        Column(f"text_{panels.text.lang}", title="text", wrapped=True),
+        site_,
+        Column("event", mappings=meanings.named(panels.text, "event"), width=155),
+        Column("device", width=115),
+        *place,
+        Column("count", width=105),
+        Column(f"text_{panels.text.lang}", title="text", wrapped=True, least=300),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "event" WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000'
-    return panels.rows("events", statement, columns, ref_id="events", time="time", searched=True)
+    return panels.rows("events", statement, columns, ref_id="events", time="time", before_time=2, searched=True)
 
 
 def _hub(panels: Panels, place: str, field: str, unit: str) -> Any:
     statement = f'SELECT max("{field}") FROM "hub" WHERE $timeFilter GROUP BY time($__interval), "hub" fill(null)'
     panel = panels.plot(place, statement, ref_id=field, alias="$tag_hub")
-    return panel.unit(unit).min(0)
+    panel.unit(unit).min(0)
+    return panel.decimals(0) if unit == "none" else panel

@@ -85,6 +85,22 @@ def unseen() -> model.DynamicConfigValue:
     return value("custom.hideFrom", {"viz": True, "legend": True, "tooltip": True})
 
 
+def room(title: str, *, searched: bool) -> int:
+    """Return how wide a column must be so that its name is not cut, in pixels; `searched`: a funnel stands beside it.
+
+    The widths are those of Grafana's letters (Inter, 14 pixels, medium), in whose place nothing wider comes.
+    """
+    width = 0.0
+    for sign in title:
+        wide = 12.5 if sign in "mwMW%@" else 9.8 if sign.isupper() else 8.3
+        width += 14.3 if ord(sign) > _CHINESE else 4.9 if sign in "ijltfrI.,:()' ·1" else wide
+    return round(width) + (38 if searched else 16)
+
+
+_CHINESE = 0x2E80
+"""Signs from here on are as wide as they are high."""
+
+
 def counted_by(*fields: str) -> model.DataTransformerConfig:
     """Return the transformation that counts a table's rows by the values of fields."""
     options: dict[str, Any] = {field: {"operation": "groupby", "aggregations": []} for field in fields}

@@ -7,6 +7,11 @@ from dashboards.looks import BLUE, GREEN, GREY, ORANGE, RED, SUSPECT, UNDECIDED,
 from dashboards.texts import Lang, Texts
 from hub.alerts.text import KIND
 from schemas import Quantity, load_limits, site_properties
+from schemas.language import Text
+from schemas.properties import told_assumed, told_missing
+
+EIGHTH = 45
+"""Of a circle, in degrees."""
 
 
 def strip(text: Texts) -> list[Any]:
@@ -57,49 +62,42 @@ def named(text: Texts, place: str) -> list[Any]:
 
 def kinds(text: Texts) -> dict[str, str]:
     """Return the names of the kinds of alerts, as people are told of them."""
-    return {kind: name.zh if text.lang is Lang.ZH else name.en for kind, name in KIND.items()}
+    return {kind: _in(text, name) for kind, name in KIND.items()}
 
 
 def assumed(text: Texts) -> list[Any]:
     """Return the meaning of what is assumed of a site, of all that limits can ask of it at once."""
     asked = {tuple(name for name in limit.where if _assumable(name)) for _, limit in load_limits()}
     some = {part for names in asked for n in range(1, len(names) + 1) for part in itertools.combinations(names, n)}
-    codes = {", ".join(f"{name}={site_properties()[name].default}" for name in part): part for part in some}
-    words = {code: "; ".join(_said(text, name) for name in part) for code, part in codes.items()}
-    running = text("missing", "running")
-    words |= {"operation=running": running} | {
-        f"{code}, operation=running": f"{said}; {running}" for code, said in words.items()
-    }
-    return [value_map({code: (words[code], None) for code in sorted(words)})]
+    codes = [", ".join(f"{name}={site_properties()[name].default}" for name in part) for part in some]
+    codes += ["operation=running", *(f"{code}, operation=running" for code in codes)]
+    return [value_map({code: (_in(text, told_assumed(code)), None) for code in sorted(codes)})]
 
 
 def missing(text: Texts) -> list[Any]:
     """Return the meaning of what is not known of a site, or of a limit."""
-    own = {name: text("missing", name) for name in ("value", "zone_class")}
-    zh = text.lang is Lang.ZH
-    properties = {name: one.zh if zh else one.en for name, one in site_properties().items()}
-    return [value_map({name: (said, None) for name, said in (own | properties).items()})]
+    return [
+        value_map({name: (_in(text, told_missing(name)), None) for name in ("value", "zone_class", *site_properties())})
+    ]
 
 
 def _assumable(name: str) -> bool:
     return site_properties()[name].default is not None
 
 
-def _said(text: Texts, name: str) -> str:
-    one = site_properties()[name]
-    en, zh = one.values[one.default or ""]
-    return f"{one.zh}：{zh}" if text.lang is Lang.ZH else f"{one.en}: {en}"
+def _in(text: Texts, said: Text) -> str:
+    return said.zh if text.lang is Lang.ZH else said.en
 
 
 def winds(text: Texts) -> list[Any]:
-    """Return the names of the eight directions from which wind blows, by degrees."""
-    ends = [22.5 + 45 * n for n in range(8)]
+    """Return the names of the eight directions from which wind blows, by eighths of the circle."""
+    ends = [n + 0.5 for n in range(8)]
     names = [text("direction", name) for name in text.names("direction")]
     north, *others = names
     return [
         range_map(0, ends[0], north),
         *(range_map(*part, name) for part, name in zip(itertools.pairwise(ends), others, strict=True)),
-        range_map(ends[-1], 360, north),
+        range_map(ends[-1], 8, north),
     ]
 
 

@@ -1,7 +1,9 @@
 """The kinds of panels, each with what an inspector may rely on: unit, gaps as gaps, no meaning in colour alone."""
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from grafana_foundation_sdk.builders import (
@@ -21,6 +23,7 @@ from dashboards.influxql import InfluxQL
 from dashboards.looks import (
     BLUE,
     DARK_RED,
+    GREEN,
     GREY,
     NEUTRAL,
     ORANGE,
@@ -33,6 +36,7 @@ from dashboards.looks import (
     limit_line,
     merged,
     range_map,
+    room,
     thresholds,
     unseen,
     value,
@@ -48,6 +52,8 @@ TIME_WIDTH = 165
 """Of a date with its time, pixels."""
 LATE = dt.timedelta(minutes=2)
 """How far two samples may lie further apart than they should."""
+HUES = (BLUE, GREEN, UNDECIDED, SUSPECT, ORANGE)
+"""Of the quantities of one panel, never the limits' red; each board has a shade of them."""
 FLAGS = {"C": BLUE, "D": RED, "M": SUSPECT, "F": GREY, "T": ORANGE, "S": UNDECIDED, "B": DARK_RED}
 """Colours of the letters of HJ 212; the words beside them tell them apart."""
 
@@ -62,7 +68,11 @@ class Column(NamedTuple):
     coloured: bool = False
     width: int | None = None
     """Pixels; None: what the others leave."""
+    least: int | None = None
+    """Pixels that it has at least, where it has no width: a phone would make ten lines of a sentence. What is not
+    wrapped and longer is cut, and a click shows all of it."""
     wrapped: bool = False
+    """It takes as many lines as it needs; in Chinese it is cut, and a click shows all of it."""
     hidden: bool = False
     """It is there for links only."""
     thresholds: Any = None
@@ -71,6 +81,15 @@ class Column(NamedTuple):
     """The value is drawn as a bar from the panel's least to its most."""
     title: str = ""
     """Its text in the table "column"; empty: the one that is called as the field."""
+
+
+def hues(keys: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each quantity of a panel."""
+    return dict(zip(keys, itertools.cycle(HUES), strict=False))
+
+
+def _shades(hue: str) -> Any:
+    return value("color", {"mode": "shades", "fixedColor": hue})
 
 
 class Panels:
@@ -88,6 +107,8 @@ class Panels:
         described = panel.title(text(place, "title")).description(text(place, "description", **values))
         # Without thresholds Grafana takes its own: green, and red from 80 of whatever it is.
         plain = described.thresholds(thresholds((None, NEUTRAL)))
+        # Grafana's own "No data" is in the language of its menus.
+        plain = plain.no_value(text("frame", "no_data"))
         return plain.datasource(OURS if self.public else DATABASE)  # type: ignore[no-any-return]
 
     def name(self, key: str) -> str:
@@ -99,10 +120,17 @@ class Panels:
         """Return Grafana's way of saying "this text after the number"."""
         return f"suffix:{self.quantities[key].label}"
 
-    def curves(self, place: str, keys: Sequence[str], limits: Sequence[str] = ()) -> timeseries.Panel:
+    def curves(
+        self,
+        place: str,
+        keys: Sequence[str],
+        limits: Sequence[str] = (),
+        parts: Mapping[str, int] = MappingProxyType({}),
+    ) -> timeseries.Panel:
         """Return a panel with a curve for each quantity and board, and the limits of some of them as dashed steps.
 
-        The quantities share one unit and one family. How coarse they are drawn follows from the range.
+        The quantities share one unit and one family. How coarse they are drawn follows from the range. Of what has
+        `parts` the axis counts those.
         """
         first = self.quantities[keys[0]]
         panel = self._plot(place).unit(self.unit(keys[0]))
@@ -113,9 +141,15 @@ class Panels:
             if names:
                 ref_id = first.family + step.name
                 panel.with_target(
-                    InfluxQL(statements.readings(first.family, names, step), ref_id=ref_id, alias="$col $tag_device")
+                    InfluxQL(
+                        statements.readings(first.family, names, step, parts), ref_id=ref_id, alias="$col $tag_device"
+                    )
                 )
                 panel.override_by_query(ref_id, [gap_beyond(step.length * 1.5)])
+        if len(keys) > 1 and "lafmax" not in keys:
+            # Red is the limits', which a palette would give to the fifth curve.
+            for key, hue in hues(keys).items():
+                panel.override_by_regexp(f"/^{self.name(key)} /", [_shades(hue)])
         if "lafmax" in keys:  # The loudest moments stand behind the levels that most windows are judged by.
             thin = [value("color", {"mode": "fixed", "fixedColor": GREY}), value("custom.lineWidth", 1)]
             panel.override_by_regexp(f"/^{self.name('lafmax')} /", thin)
@@ -190,24 +224,28 @@ class Panels:
         """Take the ends of windows out of a panel whose aliases begin with the column: they only break its lines."""
         panel.override_by_regexp(f"/^{statements.CLOSED} /", [unseen()])
 
-    def call(self, panel: Panel, column: str, what: str, keys: Iterable[str]) -> None:
-        """Name the series of a column by quantity, time of day and `what`.
+    def call(
+        self, panel: Panel, column: str, what: str, keys: Iterable[str], hues: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Name the series of a column by `what`, quantity and time of day.
 
         Args:
             panel: gets the names.
             column: the alias's first word; `$tag_quantity $tag_rule` follow.
-            what: follows the quantity, such as the board's label.
+            what: stands before the quantity, such as the board's label: a phone cuts the begin of a lane's name.
             keys: quantities that may occur.
+            hues: colours of some of them.
         """
         # One name for each: what has been renamed is looked for by its new name.
         for key in keys:
             noise = key in ("laeq", "lafmax")
+            coloured = [_shades(hues[key])] if key in hues else []
             for part in ("day", "night") if noise else ():
                 name = self.text("frame", part, symbol=self.name(key))
                 matched = f"/^{column} {key} \\S*-{part}/"
-                panel.override_by_regexp(matched, [value("displayName", f"{name} · {what}")])
+                panel.override_by_regexp(matched, [value("displayName", f"{what} · {name}"), *coloured])
             other = "(?!\\S*-(day|night))" if noise else ""
-            named = [value("displayName", f"{self.name(key)} · {what}")]
+            named = [value("displayName", f"{what} · {self.name(key)}"), *coloured]
             panel.override_by_regexp(f"/^{column} {key} {other}/", named)
 
     def lanes(
@@ -345,45 +383,61 @@ class Panels:
                 ],
             )
         for column in columns:
-            panel.override_by_name(column.name, self._looks(column))
+            panel.override_by_name(column.name, self._looks(column, searched=searched))
         return panel
 
-    def _looks(self, column: Column) -> list[Any]:
+    def _looks(self, column: Column, *, searched: bool) -> list[Any]:
         """Return how a column looks."""
+        title = "" if column.hidden else self.text("column", column.title or column.name)
         found: dict[str, Any] = {
             "mappings": list(column.mappings),
             "unit": column.unit,
-            "custom.width": column.width,
+            "noValue": "–",  # the panel's own is for when there is no row
+            "custom.width": column.width and max(column.width, room(title, searched=searched)),
+            "custom.minWidth": column.least,
             "custom.hidden": column.hidden,
             "custom.hideFrom.viz": column.hidden,  # Grafana 12 calls it so
         }
         if column.decimals is not None:
             found["decimals"] = column.decimals
-        if column.coloured:
-            found["custom.cellOptions"] = {"type": "color-text"}
-        if column.bar:
-            found["custom.cellOptions"] = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         if column.mappings:
             found["custom.align"] = "left"  # a word, though it stands for a number
         if column.thresholds:
             found |= {"thresholds": column.thresholds.build(), "color": {"mode": "thresholds"}}
-        if column.wrapped:
-            found["custom.cellOptions"] = {"type": "auto", "wrapText": True}
-            found["custom.wrapText"] = True  # where Grafana 12 has it
+        found |= self._cell(column)
         shown = [value(name, content) for name, content in found.items() if content or name == "decimals"]
         if column.hidden:
             return shown
         if column.name == f"site_{self.text.lang}":
             shown.append(self.site_links())
-        return [value("displayName", self.text("column", column.title or column.name)), *shown]
+        return [value("displayName", title), *shown]
 
-    def where(self, width: int = 130) -> list[Column]:
-        """Return the columns that tell a site by its name and its district's, and lead to it."""
+    def _cell(self, column: Column) -> dict[str, Any]:
+        """Return what kind of cells a column has."""
+        if column.coloured:
+            return {"custom.cellOptions": {"type": "color-text"}}
+        if column.bar:
+            return {"custom.cellOptions": {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}}
+        if not column.wrapped:
+            return {"custom.inspect": True} if column.least else {}
+        if self.text.lang is Lang.ZH:
+            # Grafana counts lines by blanks, of which Chinese has few: wrapped rows would cover each other.
+            return {"custom.inspect": True}
+        # The second is where Grafana 12 has it.
+        return {"custom.cellOptions": {"type": "auto", "wrapText": True}, "custom.wrapText": True}
+
+    def where(self, width: int = 150, district: int | None = 95) -> list[Column]:
+        """Return the columns that tell a site by its name and its district's, and lead to it.
+
+        Args:
+            width: of the site's name, which is often long, in pixels.
+            district: of the district's name; None: what the other columns leave.
+        """
         lang = self.text.lang
         kinds = {kind: (pack.dashboard.name, None) for pack in packs() if pack.dashboard for kind in pack.manifest.kind}
         return [
-            Column(f"site_{lang}", width=width),
-            Column(f"district_{lang}", width=95),
+            Column(f"site_{lang}", width=width, wrapped=True),
+            Column(f"district_{lang}", width=district, wrapped=True),
             Column("district", hidden=True),
             Column("site", hidden=True),
             # What a link calls the dashboard of a kind of sites.
@@ -413,7 +467,7 @@ class Panels:
         )
         columns = [
             Column("device", width=160),
-            Column("quantity", mappings=meanings.quantities(self.text, self.quantities), width=320),
+            Column("quantity", mappings=meanings.quantities(self.text, self.quantities)),
             Column("flag", mappings=meanings.named(self.text, "flag"), width=200),
             Column("value", width=120),
             Column("dt", unit="suffix:s", width=120),
@@ -433,6 +487,6 @@ class Panels:
             shown = [range_map(0.001, 1e9, self.text("flag", flag), color)]
             panel.override_by_regexp(f"/^dt \\S+ {flag} /", [value("mappings", shown)])
             for key in self.quantities:
-                name = f"{self.name(key)} {self.text('flag', flag)} · ${{__field.labels.device}}"
+                name = f"${{__field.labels.device}} · {self.name(key)} {self.text('flag', flag)}"
                 panel.override_by_regexp(f"/^dt {key} {flag} /", [value("displayName", name)])
         return panel.row_height(0.5).show_value(shapes.VisibilityMode.NEVER)

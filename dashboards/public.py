@@ -53,7 +53,7 @@ def build(lang: Lang) -> model.Dashboard:
 def _kept(panels: Panels, statement: str) -> Any:
     """Return a row with a bar for each district, the one that kept least first."""
     columns = [
-        Column(_named(panels), width=150),
+        Column(_named(panels), width=110, wrapped=True),
         Column("kept", unit="percentunit", decimals=1, bar=True),
         Column("district", hidden=True),
     ]
@@ -78,10 +78,10 @@ def _now(panels: Panels) -> Any:
     steps = ((most + 1, color) for most, color in zip(HIGHEST, COLORS[1:], strict=True))
     coloured = thresholds((None, GREY), (0, COLORS[0]), *steps)
     columns = [
-        Column(name, width=150),
+        Column(name, width=110, wrapped=True),
         # The bar has the colour, the figures have the text's: yellow ones on white could not be read.
-        Column("aqi", decimals=0, thresholds=coloured, bar=True, width=250),
-        Column(f"level_{lang}"),
+        Column("aqi", decimals=0, thresholds=coloured, bar=True, least=100),
+        Column(f"level_{lang}", width=130, wrapped=True),
     ]
     panel = panels.rows("aqi_now", statement, columns, ref_id="aqi").min(0).max(500).time_from(NOW)
     for step in sorted_by("aqi", descending=True):
@@ -97,7 +97,9 @@ def _course(panels: Panels, place: str, field: str, unit: str) -> Any:
         f'GROUP BY time($__interval), "{name}" fill(null)'
     )
     panel = panels.plot(place, statement, ref_id=field, alias=f"$tag_{name}")
-    return panel.interval("1h").unit(unit).decimals(0)
+    # A single hour is a point that can be seen; an axis from 130 to 133 would make hills of nothing.
+    panel.interval("1h").unit(unit).decimals(0).point_size(7)
+    return panel if field == "laeq" else panel.min(0)
 
 
 def _advice(panels: Panels) -> Any:

@@ -88,9 +88,15 @@ def rolled_up(quantity: Quantity) -> bool:
     return quantity.aggregate not in {"l5", "l10", "l50", "l90", "l95", "lsd"}
 
 
-def readings(family: str, names: Mapping[str, str], step: Resolution) -> str:
-    """Return the statement that plots quantities of one family, by the names that they get, for each device."""
-    columns = ", ".join(f'"{key}" AS "{name}"' for key, name in names.items())
+def readings(
+    family: str, names: Mapping[str, str], step: Resolution, parts: Mapping[str, int] = MappingProxyType({})
+) -> str:
+    """Return the statement that plots quantities of one family, by the names that they get, for each device.
+
+    Of what has `parts` it plots how many of so many units each there are.
+    """
+    divided = {key: f" / {part}" for key, part in parts.items()}
+    columns = ", ".join(f'"{key}"{divided.get(key, "")} AS "{name}"' for key, name in names.items())
     where = f"{DEVICES} AND $timeFilter AND {step.condition}"
     return f'SELECT {columns} FROM "{family}{step.suffix}" WHERE {where} GROUP BY "device"'
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards import meanings, statements
@@ -59,7 +60,7 @@ def _open(panels: Panels) -> Any:
 def _taken(panels: Panels) -> Any:
     text = panels.text
     found = f'FROM "alert" WHERE {_MATCHES} AND "kind" = \'limit\' AND $timeFilter'
-    return panels.number(
+    panel = panels.number(
         "taken",
         {
             "acknowledged": (f'SELECT median("acknowledged_after_s") {found}', text("taken", "acknowledged")),
@@ -68,6 +69,7 @@ def _taken(panels: Panels) -> Any:
         },
         "dthms",
     )
+    return panel.text(common.VizTextDisplayOptions().title_size(13).value_size(22))
 
 
 def _by_day(panels: Panels) -> Any:
@@ -96,24 +98,24 @@ def _alerts(panels: Panels) -> Any:
         Column("acknowledged_by", mappings=[no_value("–", GREY)], width=110),
         Column("acknowledged_after_s", unit="dthms", width=110),
         Column("resolved_after_s", unit="dthms", width=105),
-        Column(f"text_{lang}", wrapped=True),
-        Column("id", width=85),
+        Column(f"text_{lang}", least=450),  # a line an alert: wrapped, three would fill the panel
+        Column("id", width=110),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "alert" WHERE {_MATCHES} AND $timeFilter ORDER BY time DESC LIMIT 1000'
-    return panels.rows("alerts", statement, columns, ref_id="alerts", time="opened", before_time=1, searched=True)
+    return panels.rows("alerts", statement, columns, ref_id="alerts", time="opened", before_time=2, searched=True)
 
 
 def _rules(panels: Panels) -> Any:
     lang = panels.text.lang
     columns = [
-        Column(f"rule_{lang}", wrapped=True),
         Column("exceeded", coloured=True, thresholds=thresholds((None, NEUTRAL), (1, RED)), width=85),
-        Column("hours", unit="suffix:h", decimals=1, width=95),
+        Column("hours", unit="suffix:h", decimals=1, width=115),
+        Column(f"rule_{lang}", wrapped=True, least=300),
         Column("windows", width=80),
         Column("uncorrected", width=100),
         Column("open", width=60),
-        Column("invalid", width=90),
+        Column("invalid", width=120),
         Column("standard", width=140),
         Column("rule", hidden=True),
     ]
@@ -174,7 +176,7 @@ def _verdicts(panels: Panels) -> Any:
         columns,
         ref_id=f"judged{single.name}",
         time="window",
-        before_time=1,
+        before_time=2,
         more=of_days,
         searched=True,
     )

@@ -30,6 +30,17 @@ class Text(NamedTuple):
         return self.zh if lang is Lang.zh else self.en
 
 
+_PARTS = {"appendix ": "附录", "annex ": "附件", "table ": "表", "note ": "注", ", ": "，"}
+
+
+def clause_text(clause: str) -> Text:
+    """Return where in a standard something stands, such as "table 1, note 1", in both languages."""
+    zh = clause
+    for en, word in _PARTS.items():
+        zh = zh.replace(en, word)
+    return Text(clause, zh)
+
+
 _chosen: Lang | None = None
 
 

@@ -158,10 +158,43 @@ def test_one_thing_has_one_word_in_chinese():
     assert found == {}
 
 
+def own_words() -> dict[str, str]:
+    """Return the Chinese word of each English one."""
+    lines = (ROOT / "docs" / "glossary.md").read_text("utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row[1] for row in cells if len(row) == 5}
+
+
+def both(table):
+    """Yield each text of a table of texts, in English and Chinese."""
+    if {*table} == {"en", "zh"}:
+        yield table["en"], table["zh"]
+        return
+    for one in table.values():
+        if isinstance(one, dict):
+            yield from both(one)
+
+
+NAMED = ("site", "board", "hub", "alert", "calibration", "quarantine", "outbox", "flag")
+"""What dashboards show: whoever reads one sees the same word on each of them, and in the pages."""
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "dashboards" / "texts.toml", *sorted((ROOT / "schemas" / "domains").glob("*/texts.toml"))], ids=name
+)
+def test_dashboards_have_the_words_of_the_glossary(path):
+    words, wrong = own_words(), []
+    for en, zh in both(tomllib.loads(path.read_text("utf-8"))):
+        said = re.sub("construction sites?", "", en.lower())  # the name of a kind of sites
+        wrong += [(word, en, zh) for word in NAMED if re.search(rf"\b{word}s?\b", said) and words[word] not in zh]
+    assert wrong == []
+
+
 def test_another_word_for_the_broker_the_outbox_or_the_hub_is_found():
     assert other_words("请检查消息服务器") == ["消息服务器 (say 消息代理)"]
     assert other_words("待发送区") == ["待发送区 (say 发件箱)"]
     assert other_words("平台") == ["平台 (say 数据中心)"]
+    assert other_words("各测点的评价时段") == ["测点 (say 站点)", "评价时段 (say 统计时段)"]
     assert other_words("数据中心通过消息代理读取发件箱，产生告警") == []
 
 

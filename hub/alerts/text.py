@@ -12,7 +12,8 @@ from hub.judge.verdicts import Warning as Early
 from hub.registry.instruments import CLASSES
 from hub.registry.live import NightWork, Site
 from schemas import Limit
-from schemas.language import Text
+from schemas.language import Text, clause_text
+from schemas.properties import told_assumed, told_missing
 from schemas.standards import Verified
 
 SEVERITY: dict[Severity, Text] = {
@@ -110,11 +111,13 @@ class Teller:
             en += f" Instrument: {CLASSES[v.instrument].en}{off}."
             zh += f"仪器：{CLASSES[v.instrument].zh}{zh_off}。"
         if v.missing:
-            en += f" Whatever the site's {v.missing} is: this is the laxest of the limits that may hold."
-            zh += f"站点的{v.missing}未注明，此处按可能适用的最宽限值判定。"
+            what = told_missing(v.missing)
+            en += f" Not known: {what.en}. This is the laxest of the limits that may hold."
+            zh += f"未注明：{what.zh}，此处按可能适用的最宽限值判定。"
         if v.assumed:
-            en += f" Assumed of the site: {v.assumed}."
-            zh += f"站点情况按假定：{v.assumed}。"
+            what = told_assumed(v.assumed)
+            en += f" Assumed of the site: {what.en}."
+            zh += f"站点情况按假定：{what.zh}。"
         if permit:
             en += f" Night-work permit {permit.permit}: work at night is allowed, the limit still binds."
             zh += f"夜间施工许可{permit.permit}：允许夜间施工，但限值仍须遵守。"
@@ -176,10 +179,13 @@ def place(site: Site, device: str, lang: int) -> str:
 def cited(judged: Verdict | Early, lang: int) -> str:
     """Return what sets the limit, and how well its value and averaging are verified."""
     standard, limit = judged.standard, judged.limit
-    clause, value, averaging = clause_of(limit), VERIFIED[limit.verified], VERIFIED[limit.averaging.verified]
+    value, averaging = VERIFIED[limit.verified], VERIFIED[limit.averaging.verified]
+    # Where the clause is not known, nothing stands for it: the limit's name has been told, its id tells nobody more.
+    clause = clause_text(limit.clause or "")
     if lang:
-        return f"{standard.id}《{standard.zh}》{clause}；限值核实程度：{value.zh}，平均方式：{averaging.zh}"
-    return f"{standard.id}, {clause}; limit verified: {value.en}, averaging: {averaging.en}"
+        return f"{standard.id}《{standard.zh}》{clause.zh}；限值核实程度：{value.zh}，平均方式：{averaging.zh}"
+    where = f", {clause.en}" if limit.clause else ""
+    return f"{standard.id}{where}; limit verified: {value.en}, averaging: {averaging.en}"
 
 
 def clause_of(limit: Limit) -> str:

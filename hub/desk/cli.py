@@ -118,7 +118,7 @@ def list_(
     "show",
     Text(
         "Show an alert with the windows, the limit and the readings on which it rests, and all that was done.",
-        "查看告警及其依据的评价时段、限值和读数，以及全部处理记录。",
+        "查看告警及其依据的统计时段、限值和读数，以及全部处理记录。",
     ),
     "fenceline alerts show 17",
     "fenceline alerts show 17 --json",
@@ -141,7 +141,7 @@ def show(id_: Number, as_json: AsJson = False, district: HubOf = "", config: Con
         """Show what proves an alert: limit, windows and the boards' messages, and whether the MAC of each is right.
 
         With --json one object for each message, its payload verbatim. The exit code is 1 if a MAC is wrong.""",
-        """查看告警的证据：限值、评价时段和设备报文，以及每条报文的 MAC 是否有效。
+        """查看告警的证据：限值、统计时段和设备报文，以及每条报文的 MAC 是否有效。
 
         使用 --json 时每条报文一个对象，payload 为原文。有无效的 MAC 时退出码为 1。""",
     ),

@@ -26,7 +26,7 @@ from hub.registry.live import Board, Registry, Station
 from hub.series.sqlite import stored_readings
 from hub.wire.channels import BOARD
 from schemas import Limit, Quantity, Standard
-from schemas.language import Lang, Text
+from schemas.language import Lang, Text, clause_text
 
 MOST_READINGS = 10_000
 """Readings that one answer holds at most; a day has 8,640 of 10 s."""
@@ -189,7 +189,7 @@ class Presenter:
         return models.LimitCited(
             standard=standard.id,
             title=self.say(Text(standard.en, standard.zh)),
-            clause=clause_of(limit),
+            clause=self.say(clause_text(clause_of(limit))),
             name=self.say(Text(limit.en, limit.zh)),
             value=limit.value,
             unit=self._quantities[limit.quantity].label,

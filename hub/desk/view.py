@@ -25,7 +25,7 @@ TEXTS = {
     "limit": Text("Limit", "限值"),
     "none": Text("no alerts", "没有告警"),
     "steps": Text("What was done", "处理记录"),
-    "windows": Text("Windows", "评价时段"),
+    "windows": Text("Windows", "统计时段"),
     "notifications": Text("Notifications", "通知"),
     "rests": Text("Rests on", "依据"),
     "readings": Text("{n} readings: fenceline alerts show {id} --json", "{n}条读数：fenceline alerts show {id} --json"),

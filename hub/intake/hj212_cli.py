@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_object
 from schemas.errors import UserError
-from schemas.language import Lang, Text, spoken, tell
+from schemas.language import Lang, Text, clause_text, spoken, tell
 
 if TYPE_CHECKING:
     from hub.wire.hj212 import Frame, Piece
@@ -233,7 +233,7 @@ def _explain(number: int, frame: "Frame") -> None:
         print(f"   {one.code:8} {one.kind:6} {one.value:>12} {one.unit or '':6} {one.letter or '-'}{name}")
     for code in frame.faults:
         fault = FAULTS[code]
-        clause = fault.clause.replace("table ", "表").replace("appendix ", "附录") if chinese else fault.clause
+        clause = clause_text(fault.clause)[chinese]
         print(f"   ✖ {code}: {fault[chinese]} ({clause})")
     if frame.ok:
         print(f"   ✔ {tell(KEEPS)}")

@@ -12,7 +12,7 @@ from hub.notify.pieces import Room
 from hub.notify.queue import Due
 from hub.notify.recipients import FOLLOWS
 from hub.registry.live import Registry
-from schemas.language import Lang, Text
+from schemas.language import Lang, Text, clause_text
 
 MOST_ROWS = 50
 """Rows of a digest's table."""
@@ -103,7 +103,10 @@ class Composer:
             value = "-" if one.alert.value is None else f"{one.alert.value:.1f} {one.alert.unit}"
             limit = "-" if one.alert.limit_value is None else f"{one.alert.limit_value:g} {one.alert.unit}"
             what, severity = self._what(one, lang), SEVERITY[one.event.severity].into(lang)
-            cited = f"{one.alert.standard} {one.alert.clause} ({one.alert.verified})" if one.alert.standard else "-"
+            standard, clause = one.alert.standard, one.alert.clause
+            # A limit without a known clause has its id there, which is the end of the rule's.
+            known = f" {clause_text(clause).into(lang)}" if clause and one.alert.rule != f"{standard} {clause}" else ""
+            cited = f"{standard}{known} ({one.alert.verified})" if standard else "-"
             when = f"{one.alert.id} | {self._teller.clock(one.event.time)}"
             lines.append(" | ".join((when, self._place(one, lang), what, severity, value, limit, cited)))
         if rest := ranked[rows:]:

@@ -96,7 +96,10 @@ def _later(module: str, name: str) -> Any:
     def loaded() -> Any:
         return getattr(import_module(module), name)
 
-    return lambda payload: loaded()(payload)
+    def call(payload: bytes) -> Any:
+        return loaded()(payload)
+
+    return call
 
 
 STATION = Channel(

@@ -24,6 +24,8 @@ class Browser:
         self.token = token
         self.foreign = set()
         """Other servers that pages asked for something; they get no answer."""
+        self._unanswered = set()
+        """Requests of the page's own code that wait for their answers: a busy database takes its time."""
         self._number = 0
         self._read = b""
         self._waiting = {}
@@ -48,6 +50,7 @@ class Browser:
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self._ask("Page.enable")
+        self._ask("Network.enable")
         self._ask("Fetch.enable", patterns=[{"urlPattern": "*"}])
         return self
 
@@ -58,18 +61,19 @@ class Browser:
         os.close(self._to)
         os.close(self._from)
 
-    def open(self, url, width, height, quiet_s=2.5, most_s=60):
-        """Open a page, and wait until it has asked for nothing during `quiet_s`."""
+    def open(self, url, width, height, quiet_s=2.5, most_s=120):
+        """Open a page, and wait until it has asked for nothing, and waited for nothing, during `quiet_s`."""
         self._ask(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
+        self._unanswered.clear()
         self._ask("Page.navigate", url=url)
         self.wait(quiet_s, most_s)
 
-    def wait(self, quiet_s=2.5, most_s=60):
-        """Wait until a page has asked for nothing during `quiet_s`."""
+    def wait(self, quiet_s=2.5, most_s=120):
+        """Wait until a page has asked for nothing, and waited for nothing, during `quiet_s`."""
         begin = self._busy = time.monotonic()
-        while time.monotonic() - self._busy < quiet_s and time.monotonic() - begin < most_s:
+        while (self._unanswered or time.monotonic() - self._busy < quiet_s) and time.monotonic() - begin < most_s:
             self._hear(0.2)
 
     def run(self, javascript):
@@ -122,6 +126,11 @@ class Browser:
                 self._waiting[message["id"]] = message
             elif message["method"] == "Fetch.requestPaused":
                 self._let(message["params"])
+            elif message["method"] == "Network.requestWillBeSent" and message["params"].get("type") in ("Fetch", "XHR"):
+                self._unanswered.add(message["params"]["requestId"])
+            elif message["method"] in ("Network.loadingFinished", "Network.loadingFailed"):
+                self._busy = time.monotonic()
+                self._unanswered.discard(message["params"]["requestId"])
 
     def _let(self, paused):
         """Let a request go on, to Grafana with the token; what goes elsewhere is put down and not sent."""

@@ -13,6 +13,7 @@ from dashboards import Lang
 from dashboards.basemap import Basemap
 from dashboards.city import CAPTURED
 from dashboards.generate import FOLDER, builders, files
+from dashboards.looks import room
 from dashboards.statements import CLOSED
 from hub.alerts.text import KIND
 from schemas import site_properties
@@ -51,6 +52,11 @@ def looks(panel, *matcher):
 
 def by_name(panel, field):
     return {entry["id"]: entry["value"] for entry in looks(panel, "byName", field)}
+
+
+def by_name_fields(panel):
+    rules = panel["fieldConfig"].get("overrides", ())
+    return [rule["matcher"]["options"] for rule in rules if rule["matcher"]["id"] == "byName"]
 
 
 def options_of(panel, transformation):
@@ -169,11 +175,13 @@ def test_the_map_shows_every_site_in_the_colour_of_its_state_and_asks_nobody(lan
     assert (options["view"]["id"], options["view"]["zoom"]) == ("fit", 15)
     assert options["basemap"]["type"] == "xyz"
     assert options["basemap"]["config"]["url"].startswith("data:")
-    # Of signs that would cover each other the lower layer's are left out (markersLayer: declutter).
-    assert [layer["filterData"]["options"] for layer in options["layers"]] == ["state", "worst"]
-    assert {target["refId"]: '"level" > 1' in target["query"] for target in panel["targets"]} == {
-        "state": False,
-        "worst": True,
+    # Of signs that would cover each other those of a layer's later rows are left out (markersLayer: declutter), and
+    # its later rows lie on top: so what is exceeded has a layer of its own.
+    assert [layer["filterData"]["options"] for layer in options["layers"]] == ["state", "worst", "exceeded"]
+    assert {target["refId"]: re.findall(r'AND "level" (. \d)', target["query"]) for target in panel["targets"]} == {
+        "state": [],
+        "worst": ["> 1"],
+        "exceeded": ["= 3"],
     }
     for marks in options["layers"]:
         assert marks["config"]["style"]["color"]["field"] == "level"
@@ -198,9 +206,9 @@ def test_a_deployment_chooses_what_lies_below_the_sites():
         board = json.loads(text)
         for panel in (one for one in board["panels"] if one["type"] == "geomap"):
             assert panel["options"]["basemap"]["config"]["url"] == chosen.tiles
-            districts, *both = panel["options"]["layers"]
+            districts, *sites = panel["options"]["layers"]
             assert (districts["type"], districts["config"]["src"]) == ("geojson", "public/maps/d.geojson")
-            for marks in both:
+            for marks in sites:
                 assert (marks["location"]["latitude"], marks["location"]["longitude"]) == ("lat_gcj02", "lon_gcj02")
             assert all('"lat_gcj02"' in target["query"] for target in panel["targets"])
 
@@ -238,8 +246,8 @@ def test_what_is_bad_is_not_green(lang):
     assert [step["color"] for step in hours] == ["#8e8e8e", "red"]
     for key in CAPTURED:
         poor = by_name(panel_of(lang, "city", "capture"), f"{key}_capture")["thresholds"]["steps"]
-        assert poor[0]["color"] == "red"
-        assert poor[1]["value"] == 0.75
+        assert [(step["value"], step["color"]) for step in poor[:2]] == [(None, "#8e8e8e"), (0, "red")]
+        assert poor[2]["value"] == 0.75
     assert panel_of(lang, "factory", "boundary_raw")["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] > 1
 
 
@@ -280,6 +288,8 @@ def test_the_publics_headline_is_words_and_can_be_read(lang):
     ]
     order = options_of(now, "organize")["indexByName"]
     assert sorted(order, key=order.get) == ["Time", f"district_{lang}", "aqi", f"level_{lang}"]
+    seen = [by_name(now, field) for field in (f"district_{lang}", "aqi", f"level_{lang}")]
+    assert sum(one.get("custom.width", one.get("custom.minWidth")) for one in seen) <= 340, "a phone shows the word"
     assert by_name(now, "aqi")["custom.cellOptions"]["valueDisplayMode"] == "text", "yellow on white cannot be read"
     assert options_of(now, "sortBy")["sort"] == [{"field": "aqi", "desc": True}], "the worst district first"
     assert now["timeFrom"] == "3h"
@@ -311,7 +321,7 @@ def test_a_dashboard_of_one_site_begins_with_the_worst(lang):
 @pytest.mark.parametrize("lang", Lang)
 def test_a_phone_shows_whose_row_it_is(lang):
     """At 390 pixels there is room for about 330 of a table."""
-    for name in ("city", "verdicts"):
+    for name in ("city", "verdicts", "fleet"):
         for panel in (one for one in panels_of(lang, name) if one["type"] == "table"):
             order = options_of(panel, "organize")["indexByName"]
             if f"site_{lang}" not in order:
@@ -323,7 +333,99 @@ def test_a_phone_shows_whose_row_it_is(lang):
                 if c not in without and not by_name(panel, c).get("custom.hidden")
             ]
             until = shown[: shown.index(f"site_{lang}") + 1]
-            assert sum(by_name(panel, field)["custom.width"] for field in until) <= 330, panel["title"]
+            assert sum(by_name(panel, field)["custom.width"] for field in until) <= 340, panel["title"]
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_a_phone_shows_how_far_above_its_limit_a_site_was_last_night(lang):
+    order = options_of(panel_of(lang, "city", "night"), "organize")["indexByName"]
+    first = sorted(order, key=order.get)[:3]
+    assert first == [f"site_{lang}", "margin", "exceeded_s"]
+    assert sum(by_name(panel_of(lang, "city", "night"), field)["custom.width"] for field in first) <= 340
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_a_sentence_is_not_folded_into_a_phones_narrowest_column(lang, name):
+    """A row as high as the panel shows nothing but its own blank; 150 pixels are the least that Grafana takes."""
+    for panel in (one for one in panels_of(lang, name) if one["type"] == "table"):
+        if told := by_name(panel, f"text_{lang}"):
+            assert told["custom.minWidth"] >= 300, panel["title"]
+            assert "custom.width" not in told
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_chinese_is_not_wrapped_in_a_table(lang, name):
+    """How high a row must be Grafana counts by blanks (uwrap): lines of Chinese would lie over the next row."""
+    for panel in (one for one in panels_of(lang, name) if one["type"] == "table"):
+        for field in by_name_fields(panel):
+            seen = by_name(panel, field)
+            assert lang is Lang.EN or not seen.get("custom.wrapText"), (panel["title"], field)
+            assert field != f"text_{lang}" or seen.get("custom.wrapText") or seen["custom.inspect"], (
+                "cut, and no way to it"
+            )
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_the_name_of_no_column_is_cut(lang, name):
+    for panel in (one for one in panels_of(lang, name) if one["type"] == "table"):
+        searched = panel["fieldConfig"]["defaults"]["custom"]["filterable"]
+        for field in options_of(panel, "organize")["indexByName"]:
+            seen = by_name(panel, field)
+            if "custom.width" in seen and "displayName" in seen:
+                assert seen["custom.width"] >= room(seen["displayName"], searched=searched), (panel["title"], field)
+
+
+@pytest.mark.parametrize(
+    ("title", "searched", "cut", "whole"),
+    [
+        ("Exceeded", False, 80, 85),
+        ("Exceeded for", False, 95, 110),
+        ("Number", True, 85, None),
+        ("Signal", True, 75, None),
+    ],
+)
+def test_a_name_needs_the_room_that_grafana_showed(title, searched, cut, whole):
+    """Widths at which names were cut, and whole, in Grafana 12.2."""
+    assert cut < room(title, searched=searched) <= (whole or 120)
+
+
+@pytest.mark.parametrize(("lang", "name"), BOARDS)
+def test_a_panel_without_rows_says_so_in_the_readers_language(lang, name):
+    """Grafana's own words are in the language of its menus (PanelDataErrorView)."""
+    for panel in panels_of(lang, name):
+        said = panel["fieldConfig"]["defaults"]["noValue"]
+        assert said in {"–", "0"} or bool(re.search(r"[\u4e00-\u9fff]", said)) is (lang is Lang.ZH), panel["title"]
+        for field in by_name_fields(panel) if panel["type"] == "table" else ():
+            seen = by_name(panel, field)
+            if "displayName" in seen and field != "Time":
+                assert seen["noValue"] == "–", "an empty cell is not an empty table"
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_no_curve_of_several_quantities_has_the_red_of_limits(lang):
+    for name, query in (("site", "dust_raw"), ("factory", "stack_raw")):
+        found = [one for one in panels_of(lang, name) if query in {target["refId"] for target in one["targets"]}]
+        colours = [e["value"] for panel in found for e in looks(panel) if e["id"] == "color"]
+        hues = [one["fixedColor"] for one in colours if one["mode"] == "shades"]
+        assert len(hues) == len(set(hues)) >= 3
+        assert not {"red", "dark-red"} & {*hues}
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_a_lane_is_known_by_the_end_of_its_name(lang):
+    """A phone cuts the begin: what remains is what it is about, and the end of the board's label before it."""
+    for query in ("strip_raw", "flags"):
+        names = [e["value"] for e in looks(panel_of(lang, "site", query)) if e["id"] == "displayName"]
+        assert names
+        assert all(re.fullmatch(r"\$\{__field\.labels\.device\} · .+", name) for name in names)
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_only_calibrations_that_are_due_are_listed(lang):
+    """Of a thousand boards that are in order nobody turns over 300 pages."""
+    panel = panel_of(lang, "fleet", "calibration")
+    assert '"cal_due_days" < 30' in panel["targets"][0]["query"]
+    assert panel["fieldConfig"]["defaults"]["noValue"].startswith("✔")
 
 
 @pytest.mark.parametrize("lang", Lang)
@@ -344,11 +446,16 @@ def test_a_flag_is_told_by_the_name_of_its_lane(lang):
 
 @pytest.mark.parametrize("lang", Lang)
 def test_wind_has_the_names_of_its_directions(lang):
-    (panel,) = [one for one in panels_of(lang, "site") if any(e["value"] == "degree" for e in looks(one))]
+    (panel,) = [
+        one
+        for one in panels_of(lang, "site")
+        if any("wind_dir" in target["query"] for target in one.get("targets", ()))
+    ]
     (mappings,) = [e["value"] for e in looks(panel) if e["id"] == "mappings"]
     ranges = [(one["options"]["from"], one["options"]["to"]) for one in mappings]
     assert ranges[0][0] == 0
-    assert ranges[-1][1] == 360
+    assert ranges[-1][1] == 8
+    assert all(re.search(r'"wind_dir" / 45 AS', target["query"]) for target in panel["targets"])
     assert all(before[1] == after[0] for before, after in itertools.pairwise(ranges))
     words = [one["options"]["result"]["text"] for one in mappings]
     assert words[0] == words[-1] == ("N" if lang is Lang.EN else "北")

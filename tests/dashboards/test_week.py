@@ -201,7 +201,7 @@ def of(rows, **tags):
 
 
 def test_exceedances_are_counted_by_local_days(day):
-    panels = ("Exceeded today", "Exceeded yesterday", "A week ago")
+    panels = ("Windows exceeded today", "Windows exceeded yesterday", "The same day a week ago")
     counted = {name: rows for panel in panels for name, rows in day["city", panel].items()}
     # Today 2 windows of 20 min in the morning, 2 at noon and 3 h of the stack; on the others 2, and 2 in the night.
     assert {name: rows[0]["sum"] for name, rows in counted.items()} == {"today": 7, "yesterday": 4, "week": 4}
@@ -244,7 +244,7 @@ def test_the_morning_tells_what_nobody_has_taken_and_of_whom_nothing_is_known(da
     rows = day["city", "Open alerts about limits, the oldest first"]["open_alerts"]
     assert [row["acknowledged_by"] for row in rows] == ["officer-2", None]
     assert [row["age"] for row in rows] == sorted((row["age"] for row in rows), reverse=True)
-    assert day["city", "Not taken"]["waiting"][0]["sum"] == 1
+    assert day["city", "Alerts not taken"]["waiting"][0]["sum"] == 1
     assert [row["site_en"] for row in day["city", "Sites without a verdict now"]["unjudged"]] == ["New Bridge"]
     silent = day["city", "Silent boards"]["silent_boards"]
     assert [(row["site_en"], row["device"]) for row in silent] == [("New Bridge", "bridge-1")]

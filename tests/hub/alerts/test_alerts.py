@@ -62,13 +62,45 @@ def test_an_alert_lives_from_the_first_exceedance_until_an_officer_closes_it(cit
     assert city.steps()[1]["detail"] == "on my way"
 
 
+@pytest.mark.parametrize(
+    ("more", "en_words", "zh_words"),
+    [
+        (
+            {"assumed": "sensitive=near, works=planned"},
+            "stand around the site: there are; whether the works are planned, or repair in an emergency: planned.",
+            "站点情况按假定：周围是否有噪声敏感建筑物：有；施工性质：正常施工。",
+        ),
+        (
+            {"assumed": "air_class=2, operation=running"},
+            "Assumed of the site: class of ambient air: class 2; the plant was running.",
+            "站点情况按假定：环境空气功能区类别：二类区；设备正常运行。",
+        ),
+        (
+            {"missing": "zone_class"},
+            "Not known: class of the noise zone. This is the laxest of the limits that may hold.",
+            "未注明：声环境功能区类别，此处按可能适用的最宽限值判定。",
+        ),
+        ({"missing": "area"}, "Not known: area around a construction site. ", "未注明：工地所在区域，"),
+        ({"missing": "gone", "assumed": "gone=x"}, "Assumed of the site: gone: x.", "站点情况按假定：gone：x。"),
+    ],
+)
+def test_what_is_assumed_or_not_known_of_a_site_is_told_in_words(city, more, en_words, zh_words):
+    city.judge(74.04, **more)
+    en, zh = city.alert()["text"].splitlines()
+    assert en_words in en
+    assert zh_words in zh
+
+
 def test_what_people_are_told_names_everything_that_an_officer_needs(city):
     city.judge(74.04, capture=0.98)
     en, zh = city.alert()["text"].splitlines()
     for part in ("Clock Tower (north/tower, board fence-1)", "74.0 dB(A), limit 70 dB(A)", "09:00 to 09:20", "98 %"):
         assert part in en
-    for part in ("GB 12523-2025, laeq-day", "verified: S", "averaging: U"):
+    for part in ("GB 12523-2025; limit verified: S", "averaging: U"):
         assert part in en
+    # Its clause is not known, and its id is none.
+    assert "《建筑施工噪声排放标准》；" in zh
+    assert "laeq-day" not in en + zh
     for part in ("钟楼", "74.0 dB(A)", "限值70 dB(A)", "09:00至09:20", "《建筑施工噪声排放标准》", "核实程度：S"):
         assert part in zh
 

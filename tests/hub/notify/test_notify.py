@@ -107,12 +107,12 @@ def test_a_message_tells_everything_that_an_officer_needs_in_each_recipients_lan
     assert titles["/zh"] == "Fenceline [超标] 钟楼 fence-1: 告警（已定论）"
     assert en == (
         "Clock Tower (north/tower, board fence-1): 74.0 dB(A), limit 70 dB(A). Day, 20 min LAeq, "
-        "2026-03-02 09:00 to 09:20, data capture 98 %. GB 12523-2025, laeq-day; limit verified: S (secondary source), "
+        "2026-03-02 09:00 to 09:20, data capture 98 %. GB 12523-2025; limit verified: S (secondary source), "
         "averaging: U (unverified). The instrument's class is not stated.\n"
         "Firing, final, since 2026-03-02 09:00.\n"
         "Alert no. 1. https://city.example/d/site?var-site=tower&alert=1"
     )
-    for part in ("钟楼", "74.0 dB(A)", "限值70 dB(A)", "昼间20分钟等效声级", "《建筑施工噪声排放标准》laeq-day"):
+    for part in ("钟楼", "74.0 dB(A)", "限值70 dB(A)", "昼间20分钟等效声级", "《建筑施工噪声排放标准》；限值"):
         assert part in zh
     for part in ("S（二手来源）", "平均方式：U（未核实）", "已定论", "自2026-03-02 09:00起", "告警编号：1"):
         assert part in zh
@@ -323,8 +323,8 @@ def storm(city, sites=60):
             city.db.execute(
                 "INSERT INTO alert (kind, district, site, device, rule, state, severity, opened, fired, first, last, "
                 "value, limit_value, unit, quantity, standard, clause, verified, exceeded, text) VALUES ('limit', "
-                "'north', 'tower', ?, 'r', 'firing', ?, ?, ?, ?, ?, 74.04, 70, 'dB(A)', 'laeq', 'GB 12523-2025', "
-                "'laeq-day', 'S', 1, 'en\nzh')",
+                "'north', 'tower', ?, 'GB 12523-2025 laeq-day', 'firing', ?, ?, ?, ?, ?, 74.04, 70, 'dB(A)', 'laeq', "
+                "'GB 12523-2025', 'laeq-day', 'S', 1, 'en\nzh')",
                 (f"b{n}", "critical" if n == 59 else "violation", city.now, city.now, NINE, NINE + WINDOW),
             )
             city.db.execute(
@@ -348,7 +348,7 @@ def test_a_storm_becomes_one_digest_with_the_gravest_first(tmp_path, city):
     lines = text.splitlines()
     assert lines[0] == "critical 1, violation 59"
     assert lines[2] == (
-        "60 | 09:00 | Clock Tower b59 | firing, final | critical | 74.0 dB(A) | 70 dB(A) | GB 12523-2025 laeq-day (S)"
+        "60 | 09:00 | Clock Tower b59 | firing, final | critical | 74.0 dB(A) | 70 dB(A) | GB 12523-2025 (S)"
     )
     assert len(lines) == 2 + MOST_ROWS + 1
     assert lines[-1].startswith("... and 10 more")
