@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from hub.access.tokens import NAME, Access, AccessError, Act, Role
+from hub.access.tokens import NAME, Access, AccessError, Role
+from hub.access.words import ACTS
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
@@ -28,20 +29,22 @@ COLUMNS = (
     Text("Districts", "区"),
     Text("Since (UTC)", "创建时间（UTC）"),
     Text("Revoked", "撤销时间"),
+    Text("Second factor", "两步验证"),
 )
+YES = Text("yes", "已启用")
 NOBODY = Text(
     "nobody has access yet: fenceline access add NAME --role officer",
     "尚无用户：fenceline access add 姓名 --role officer",
 )
 WHEN, BY, WHAT = Text("Time (UTC)", "时间（UTC）"), Text("By", "操作人"), Text("What", "操作")
-ACTS: dict[Act, Text] = {
-    "added": Text("added", "创建"),
-    "revoked": Text("revoked", "撤销"),
-    "link": Text("sign-in link made", "生成登录链接"),
-    "passphrase": Text("passphrase set", "设置口令"),
-    "signed_in": Text("signed in", "登录"),
-    "signed_out": Text("signed out everywhere", "退出全部登录"),
-}
+CHANGED = Text(
+    "{name} is {role} from the next request on, districts: {districts}.",
+    "{name}的角色现为{role}，管辖区：{districts}，即刻生效。",
+)
+RESET = Text(
+    "{name} is asked for no code any more, and may set up another phone.",
+    "{name}登录时不再需要验证码，可重新绑定手机。",
+)
 ALL = Text("all", "全部")
 LINKED = Text(
     "It signs {name} in once, within {hours:.0f} hours. Whoever has it can use it: send it to nobody else.",
@@ -109,17 +112,21 @@ def add(
 )
 def list_(as_json: AsJson = False, district: HubOf = "", config: Config = FENCELINE) -> None:
     """List the users."""
+    from hub.access.factor import SecondFactor
+
     with opened(config, district) as users:
+        coded = SecondFactor(users.db).on()
         rows = [
-            (one.name, one.role, one.districts, _time(made), _time(revoked)) for one, made, revoked in users.users()
+            (one.name, one.role, one.districts, _time(made), _time(revoked), one.name in coded)
+            for one, made, revoked in users.users()
         ]
     if as_json:
-        names = ("name", "role", "districts", "made", "revoked")
+        names = ("name", "role", "districts", "made", "revoked", "second_factor")
         print_list((dict(zip(names, row, strict=True)) for row in rows), "users")
     elif rows:
         shown = [
-            (name, role, ", ".join(districts) or tell(ALL), made or "-", revoked or "-")
-            for name, role, districts, made, revoked in rows
+            (name, role, ", ".join(districts) or tell(ALL), made or "-", revoked or "-", tell(YES) if coded else "-")
+            for name, role, districts, made, revoked, coded in rows
         ]
         table([tell(head) for head in COLUMNS], shown)
     else:
@@ -136,13 +143,98 @@ def list_(as_json: AsJson = False, district: HubOf = "", config: Config = FENCEL
 def history(as_json: AsJson = False, district: HubOf = "", config: Config = FENCELINE) -> None:
     """Show who let whom in."""
     with opened(config, district) as users:
-        rows = [(_time(when) or "", who, what, name, role) for when, who, what, name, role in users.history()]
+        rows = [
+            (_time(one.time) or "", one.who, one.what, one.name, one.role, one.districts) for one in users.history()
+        ]
     if as_json:
-        names = ("time", "who", "what", "name", "role")
+        names = ("time", "who", "what", "name", "role", "districts")
         print_list((dict(zip(names, row, strict=True)) for row in rows), "steps")
         return
-    heads = [tell(head) for head in (WHEN, BY, WHAT, *COLUMNS[:2])]
-    table(heads, [(when, who, tell(ACTS[what]), *rest) for when, who, what, *rest in rows])
+    heads = [tell(head) for head in (WHEN, BY, WHAT, *COLUMNS[:3])]
+    shown = [
+        (when, who, tell(ACTS[what]), name, role, ", ".join(districts) or tell(ALL))
+        for when, who, what, name, role, districts in rows
+    ]
+    table(heads, shown)
+
+
+@command(
+    app,
+    "change",
+    Text(
+        "Give a user another role or other districts; it holds from the next request on.",
+        "更改用户的角色或管辖区，即刻生效。",
+    ),
+    "fenceline access change officer-2 --role viewer",
+    "fenceline access change officer-2 --role officer --scope nanhai,shunde",
+)
+def change(
+    name: Annotated[str, argument(Text("Whose.", "用户名。"), "NAME")],
+    role: Annotated[Role, option(Text("What they may do from now on.", "新的权限。"))],
+    scope: Annotated[
+        str,
+        option(
+            Text(
+                "They see and do only what belongs to these districts, separated by commas.",
+                "仅可查看和处理这些区，以逗号分隔。",
+            ),
+            show_default=ALL,
+        ),
+    ] = "",
+    district: HubOf = "",
+    config: Config = FENCELINE,
+) -> None:
+    """Give a user another role or other districts."""
+    with opened(config, district) as users:
+        user = users.change(name, role, time.time(), actor(), districts_of(scope))
+    print(tell(CHANGED).format(name=name, role=role, districts=", ".join(user.districts) or tell(ALL)))
+
+
+@command(
+    app,
+    "token",
+    Text(
+        "Make a new token in place of a user's earlier one, and show it once.",
+        "为用户生成新令牌（旧令牌失效），仅显示一次。",
+    ),
+    "fenceline access token technician-7",
+)
+def token(
+    name: Annotated[str, argument(Text("Whose.", "用户名。"), "NAME")],
+    as_json: AsJson = False,
+    district: HubOf = "",
+    config: Config = FENCELINE,
+) -> None:
+    """Make a new token in place of a user's earlier one."""
+    with opened(config, district) as users:
+        made = users.renew(name, time.time(), actor())
+    if as_json:
+        print_object({"name": name, "token": made})
+        return
+    print(made)
+    print(tell(ONCE).format(name=name), file=sys.stderr)
+
+
+@command(
+    app,
+    "reset-factor",
+    Text(
+        "Take off a user's second factor: the phone is lost, and no recovery code is left.",
+        "重置用户的两步验证：手机遗失且无恢复码时使用。",
+    ),
+    "fenceline access reset-factor officer-2",
+)
+def reset_factor(
+    name: Annotated[str, argument(Text("Whose.", "用户名。"), "NAME")],
+    district: HubOf = "",
+    config: Config = FENCELINE,
+) -> None:
+    """Take off a user's second factor."""
+    from hub.access.factor import SecondFactor
+
+    with opened(config, district) as users:
+        SecondFactor(users.db).off(users.named(name), time.time(), actor())
+    print(tell(RESET).format(name=name))
 
 
 @command(

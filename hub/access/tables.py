@@ -14,7 +14,7 @@ CREATE TABLE access_step (        -- who let whom in, and whose access was revok
     id INTEGER PRIMARY KEY,
     time REAL NOT NULL,
     who TEXT NOT NULL,            -- a user of the hub's machine
-    what TEXT NOT NULL,           -- added, revoked
+    what TEXT NOT NULL,           -- added, revoked, and what else hub/access/tokens.py names (`Act`)
     name TEXT NOT NULL, role TEXT NOT NULL
 );
 CREATE TRIGGER access_step_stays BEFORE UPDATE ON access_step
@@ -38,6 +38,27 @@ CREATE TABLE session (            -- browsers that are signed in
 CREATE INDEX session_by_name ON session (name);
 CREATE TABLE known_browser (      -- in which a user was signed in: strangers' guesses do not slow it down
     hash TEXT PRIMARY KEY, name TEXT NOT NULL
+) WITHOUT ROWID
+""",
+    """
+ALTER TABLE access_step ADD COLUMN districts TEXT NOT NULL DEFAULT '';  -- of the user then, as in access
+CREATE INDEX access_step_of ON access_step (name, id);
+CREATE INDEX access_step_by_time ON access_step (time, id);
+CREATE INDEX access_step_by_who ON access_step (who, time, id);
+CREATE TABLE second_factor (      -- the secret must be known to check a code; only the hub's user can read the file
+    name TEXT PRIMARY KEY,
+    secret TEXT NOT NULL,         -- 160 random bits in base32, as the phone has it
+    confirmed REAL,               -- when the phone's first code was right; null: it is asked for from then on
+    used INTEGER NOT NULL         -- number of the 30 s of the newest code that was taken: none is taken twice
+) WITHOUT ROWID;
+CREATE TABLE recovery_code (      -- in place of the phone, each once
+    hash TEXT PRIMARY KEY,        -- SHA-256 of 80 random bits
+    name TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE half_sign_in (       -- whose passphrase or link was right, and who has not given a code yet
+    hash TEXT PRIMARY KEY,        -- SHA-256 of a secret that stands in the form for the code
+    name TEXT NOT NULL, ends REAL NOT NULL,
+    tries INTEGER NOT NULL
 ) WITHOUT ROWID
 """,
 )

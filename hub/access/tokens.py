@@ -7,12 +7,13 @@ is kept for ever: acts in the audit trail are known by these names.
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hub.access.names import HUB
 
@@ -21,8 +22,23 @@ ROLES: tuple[Role, ...] = ("viewer", "technician", "officer", "admin")
 """viewer: reads. technician: also registers boards, gives them orders, tells of calibrations and repairs. officer:
 reads, acknowledges, comments, closes what is resolved. admin: everything, also closes what is not, and decides on
 maintenance windows."""
-Act = Literal["added", "revoked", "link", "passphrase", "signed_in", "signed_out"]
-"""What is on record of a user. link: a one-time link was made. signed_in, signed_out: in a browser, of all browsers."""
+Act = Literal[
+    "added",
+    "changed",
+    "revoked",
+    "token",
+    "link",
+    "passphrase",
+    "signed_in",
+    "signed_out",
+    "factor_on",
+    "factor_off",
+    "factor_reset",
+    "recovered",
+]
+"""What is on record of a user. changed: role or districts. token, link: a new one was made. signed_in, signed_out: in a
+browser, of all browsers. factor_on, factor_off: of the second factor, by the user; factor_reset: by an admin;
+recovered: a recovery code was used up."""
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 _NOBODY = hashlib.sha256(b"").hexdigest()
@@ -44,6 +60,21 @@ class User:
     def sees(self, district: str) -> bool:
         """Tell whether what belongs to a district (empty: to none, as the hub itself) concerns the user."""
         return not self.districts or district in self.districts
+
+
+class Step(NamedTuple):
+    """Something that was done with somebody's access."""
+
+    id: int
+    time: float
+    """Unix s."""
+    who: str
+    what: Act
+    name: str
+    """Whose access."""
+    role: Role
+    """Of the user then, as `districts`."""
+    districts: tuple[str, ...]
 
 
 class Access:
@@ -69,7 +100,34 @@ class Access:
             "INSERT OR REPLACE INTO access (name, role, hash, made, districts) VALUES (?, ?, ?, ?, ?)",
             (name, role, digest(secret), now, ",".join(districts)),
         )
-        self.note(now, who, "added", name, role)
+        self.note(now, who, "added", User(name, role, tuple(districts)))
+        return f"{name}.{secret}"
+
+    def change(self, name: str, role: Role, now: float, who: str, districts: Collection[str] = ()) -> User:
+        """Give a user another role or other districts on behalf of `who`; both hold from the next request on.
+
+        `districts`: those that the user sees; none named: all. `now`: Unix s.
+
+        Raises:
+            AccessError: nobody has that name.
+        """
+        user = User(name, role, tuple(districts))
+        if user != self.named(name):
+            self.db.execute(
+                "UPDATE access SET role = ?, districts = ? WHERE name = ?", (role, ",".join(districts), name)
+            )
+            self.note(now, who, "changed", user)
+        return user
+
+    def renew(self, name: str, now: float, who: str) -> str:
+        """Make a new token in place of a user's earlier one, on behalf of `who`; it is kept nowhere. `now`: Unix s.
+
+        Raises:
+            AccessError: nobody has that name.
+        """
+        user, secret = self.named(name), secrets.token_urlsafe(32)
+        self.db.execute("UPDATE access SET hash = ? WHERE name = ?", (digest(secret), name))
+        self.note(now, who, "token", user)
         return f"{name}.{secret}"
 
     def revoke(self, name: str, now: float, who: str) -> None:
@@ -78,15 +136,21 @@ class Access:
         Raises:
             AccessError: nobody has that name.
         """
-        changed = self.db.execute(
-            "UPDATE access SET revoked = ? WHERE name = ? AND revoked IS NULL RETURNING role", (now, name)
-        ).fetchall()
-        if not changed:
+        user = self.find(name)
+        if user is None:
             raise AccessError(f"there is no user {name!r} with a token; 'fenceline access list' shows who has one")
+        self.db.execute("UPDATE access SET revoked = ?, passphrase = NULL WHERE name = ?", (now, name))
+        self.shut_out(name)
+        self.db.execute("DELETE FROM second_factor WHERE name = ?", (name,))
+        self.db.execute("DELETE FROM recovery_code WHERE name = ?", (name,))
+        self.note(now, who, "revoked", user)
+
+    def shut_out(self, name: str) -> None:
+        """End every session of a user, and what would let the user in without a further secret."""
         self.db.execute("DELETE FROM session WHERE name = ?", (name,))
         self.db.execute("DELETE FROM sign_in_link WHERE name = ?", (name,))
+        self.db.execute("DELETE FROM half_sign_in WHERE name = ?", (name,))
         self.db.execute("DELETE FROM known_browser WHERE name = ?", (name,))
-        self.note(now, who, "revoked", name, changed[0][0])
 
     def users(self) -> list[tuple[User, float, float | None]]:
         """Return every user, and when the token was made and when it was revoked (Unix s)."""
@@ -100,9 +164,56 @@ class Access:
         ).fetchone()
         return _user(*row) if row else None
 
-    def history(self) -> list[tuple[float, str, Act, str, Role]]:
-        """Return when (Unix s) who did what with whose access, and the role; the oldest first."""
-        return self.db.execute("SELECT time, who, what, name, role FROM access_step ORDER BY id").fetchall()
+    def named(self, name: str) -> User:
+        """Return the user of a name who has access now.
+
+        Raises:
+            AccessError: there is none.
+        """
+        user = self.find(name)
+        if user is None:
+            raise AccessError(f"there is no user {name!r} who has access; 'fenceline access list' shows who has")
+        return user
+
+    def history(self) -> list[Step]:
+        """Return what was done with anybody's access, the oldest first."""
+        return self._steps("ORDER BY id")
+
+    def steps_of(self, name: str, after: int = 0) -> list[Step]:
+        """Return what was done with one user's access behind a number, the oldest first."""
+        return self._steps("WHERE name = ? AND id > ? ORDER BY id", name, after)
+
+    def newest_of(self, name: str, most: int) -> list[Step]:
+        """Return the newest steps of one user's access, the newest first."""
+        return self._steps("WHERE name = ? ORDER BY id DESC LIMIT ?", name, most)
+
+    def last_step(self) -> int:
+        """Return the number of the newest step, 0 when there is none."""
+        return int(self.db.execute("SELECT ifnull(max(id), 0) FROM access_step").fetchone()[0])
+
+    def trail(
+        self, before: tuple[float, int], most: int, *, since: float = 0.0, who: str = "", names: Collection[str] | None
+    ) -> list[Step]:
+        """Return at most so many steps, the newest first: those below a moment (Unix s) and number.
+
+        `since`: then or later. `who`: only what this one did. `names`: only of these users; None: of all.
+        """
+        return self._steps(
+            f"WHERE (time, id) < (?, ?) AND time >= ? {'AND who = ? ' if who else ''}"  # noqa: S608
+            "AND (? IS NULL OR name IN (SELECT value FROM json_each(?))) ORDER BY time DESC, id DESC LIMIT ?",
+            *before,
+            since,
+            *((who,) if who else ()),
+            *[None if names is None else json.dumps(list(names))] * 2,
+            most,
+        )
+
+    def _steps(self, rest: str, *values: object) -> list[Step]:
+        rows = self.db.execute(f"SELECT id, time, who, what, name, role, districts FROM access_step {rest}", values)  # noqa: S608
+        return [
+            Step(id_, time, who, what, name, role, _split(districts))
+            for id_, time, who, what, name, role, districts in rows
+        ]
 
     def who(self, token: str) -> User | None:
         """Return the user whose token this is, or None.
@@ -117,10 +228,12 @@ class Access:
         right = hmac.compare_digest(digest(secret), kept)
         return _user(name, role, districts) if right and row else None
 
-    def note(self, now: float, who: str, what: Act, name: str, role: Role) -> None:
+    def note(self, now: float, who: str, what: Act, user: User) -> None:
         """Keep on record that `who` did something with somebody's access. `now`: Unix s."""
-        step = (now, who, what, name, role)
-        self.db.execute("INSERT INTO access_step (time, who, what, name, role) VALUES (?, ?, ?, ?, ?)", step)
+        self.db.execute(
+            "INSERT INTO access_step (time, who, what, name, role, districts) VALUES (?, ?, ?, ?, ?, ?)",
+            (now, who, what, user.name, user.role, ",".join(user.districts)),
+        )
 
 
 def allows(role: Role, needed: Role) -> bool:
@@ -134,4 +247,8 @@ def digest(secret: str) -> str:
 
 
 def _user(name: str, role: Role, districts: str) -> User:
-    return User(name, role, tuple(filter(None, districts.split(","))))
+    return User(name, role, _split(districts))
+
+
+def _split(districts: str) -> tuple[str, ...]:
+    return tuple(filter(None, districts.split(",")))

@@ -147,6 +147,24 @@ class Book:
         """Return the next events of all alerts behind a number, at most `most`, in their order."""
         return select(self.db, AlertEvent, "FROM alert_step WHERE id > ? ORDER BY id LIMIT ?", id_, most)
 
+    def trail(
+        self, before: tuple[float, int], most: int, *, since: float, who: str = "", districts: Collection[str] = ()
+    ) -> list[tuple[AlertEvent, str]]:
+        """Return at most so many acts of people and each one's site, the newest first.
+
+        `before`: only those below this moment (Unix s) and number. `since`: then or later. `who`: only this one's.
+        `districts`: on alerts of one of them; none named: of all.
+        """
+        by, of = ("AND s.who = ? ", (who,)) if who else ("", ())
+        chosen = self.db.execute(
+            f"SELECT s.id, a.site FROM alert_step s JOIN alert a ON a.id = s.alert WHERE s.who <> 'hub' {by}"  # noqa: S608
+            "AND (s.time, s.id) < (?, ?) AND s.time >= ? "
+            "AND (? = '[]' OR a.district IN (SELECT value FROM json_each(?))) ORDER BY s.time DESC, s.id DESC LIMIT ?",
+            (*of, *before, since, *[_json(districts)] * 2, most),
+        ).fetchall()
+        events = self.find_events(id_ for id_, _ in chosen)
+        return [(events[id_], site) for id_, site in chosen]
+
     def last_events(self, alerts: Iterable[int]) -> dict[int, int]:
         """Return the number of the newest event of each of these alerts, by the alert's number."""
         sql = "SELECT alert, max(id) FROM alert_step WHERE alert IN (SELECT value FROM json_each(?)) GROUP BY alert"

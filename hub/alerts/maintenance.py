@@ -3,8 +3,9 @@
 All of it is here: the table, what is kept, and what an admin may ask for. A window that was taken back stays on record.
 """
 
+import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -57,6 +58,19 @@ class Maintenance(msgspec.Struct, kw_only=True):
         return Text(f"maintenance: {reason}", f"维护：{reason}")
 
 
+class OpenedError(DeskError):
+    """What another admin opened at the same site in the meantime, and must be read first."""
+
+    def __init__(self, news: list[Maintenance]) -> None:
+        who = ", ".join(sorted({window.who for window in news}))
+        told = Text(
+            f"{who} opened a window at this site meanwhile; read it, then decide",
+            f"{who}已为该站点设置维护时段，请先查看再决定",
+        )
+        super().__init__("seen", told)
+        self.news = news
+
+
 class MaintenanceBook:
     """The maintenance windows in the compliance database behind `db`; `clock` gives Unix time in s."""
 
@@ -90,8 +104,46 @@ class MaintenanceBook:
             self._clock(),
         )
 
-    def add(self, site: str, device: str, begins: float, ends: float, reason: str, who: str) -> Maintenance:
+    def trail(
+        self, before: tuple[float, int], most: int, *, since: float, who: str = "", sites: Collection[str] | None
+    ) -> list[tuple[int, float, Maintenance]]:
+        """Return at most so many acts, the newest first: each one's number, its moment (Unix s), and the window.
+
+        The number is even where the window was opened, odd where it was taken back. `before`: only acts below this
+        moment and number. `since`: then or later. `who`: only this one's. `sites`: of these; None: of all.
+        """
+        listed = None if sites is None else json.dumps(list(sites))
+        found = self._db.execute(
+            "SELECT number, time FROM (SELECT 2 * id AS number, made AS time, who, site FROM maintenance UNION ALL "
+            "SELECT 2 * id + 1, removed, removed_by, site FROM maintenance WHERE removed IS NOT NULL) "
+            "WHERE (time, number) < (?, ?) AND time >= ? AND ? IN ('', who) "
+            "AND (? IS NULL OR site IN (SELECT value FROM json_each(?))) ORDER BY time DESC, number DESC LIMIT ?",
+            (*before, since, who, listed, listed, most),
+        ).fetchall()
+        acts = [(number, time, self.find(number // 2)) for number, time in found]
+        return [(number, time, window) for number, time, window in acts if window is not None]
+
+    def last(self) -> int:
+        """Return the number of the newest window, 0 when there is none."""
+        return int(self._db.execute("SELECT ifnull(max(id), 0) FROM maintenance").fetchone()[0])
+
+    def after(self, id_: int, site: str) -> list[Maintenance]:
+        """Return the windows of a site that were opened behind a number and hold."""
+        rest = "FROM maintenance WHERE id > ? AND site = ? AND removed IS NULL ORDER BY id"
+        return select(self._db, Maintenance, rest, id_, site)
+
+    def past(self, most: int) -> list[Maintenance]:
+        """Return the newest windows that are over or were taken back."""
+        rest = "FROM maintenance WHERE removed IS NOT NULL OR ends <= ? ORDER BY id DESC LIMIT ?"
+        return select(self._db, Maintenance, rest, self._clock(), most)
+
+    def add(
+        self, site: str, device: str, begins: float, ends: float, reason: str, who: str, seen: int | None = None
+    ) -> Maintenance:
         """Tell nobody of what happens at a site, or one board of it (`device`), from `begins` to `ends` (Unix s).
+
+        `seen`: the number of the newest window that `who` had read of: what another one opened at the site since then
+        is told in place of acting (`OpenedError`), and a form that was sent twice opens one window.
 
         Raises:
             DeskError: it ends before it begins, or in the past, is too long or too far away, or has no reason.
@@ -116,16 +168,31 @@ class MaintenanceBook:
         as_written(reason, needed="reason")
         window = Maintenance(site=site, device=device, begins=begins, ends=ends, reason=reason, who=who, made=now)
         with transaction(self._db):
+            news = [] if seen is None else self.after(seen, site)
+            same = (device, begins, ends, reason, who)
+            for one in news:
+                if (one.device, one.begins, one.ends, one.reason, one.who) == same:
+                    return one
+            if others := [one for one in news if one.who != who]:
+                raise OpenedError(others)
             window.id = insert(self._db, "INSERT INTO maintenance", window)
         return window
 
-    def remove(self, id_: int, who: str) -> None:
+    def remove(self, id_: int, who: str, *, again: bool = False) -> None:
         """Take a maintenance window back; it stays on record.
 
+        `again`: it may be a form that was sent twice, so what `who` has taken back already is no mistake.
+
         Raises:
-            DeskError: there is no such window.
+            DeskError: there is no such window, or another one was quicker.
         """
         with transaction(self._db):
+            there = self.find(id_) if again else None
+            if there is not None and there.removed is not None:
+                if there.removed_by == who:
+                    return
+                by = there.removed_by
+                raise DeskError("id", Text(f"{by} has taken window {id_} back already", f"{by}已撤回维护时段{id_}"))
             changed = self._db.execute(
                 "UPDATE maintenance SET removed = ?, removed_by = ? WHERE id = ? AND removed IS NULL",
                 (self._clock(), who, id_),

@@ -62,5 +62,9 @@ ALTER TABLE alert ADD COLUMN instrument TEXT NOT NULL DEFAULT '';  -- class of w
 ALTER TABLE alert ADD COLUMN uncertainty REAL;  -- of it at the limit, expanded (k = 2)
 ALTER TABLE alert ADD COLUMN decision TEXT NOT NULL DEFAULT 'simple'
 """,
+    """
+CREATE INDEX alert_step_of_people ON alert_step (time) WHERE who <> 'hub';
+CREATE INDEX alert_step_by_who ON alert_step (who, time) WHERE who <> 'hub'
+""",
 )
 PART = Part("alerts", STEPS, before=1)

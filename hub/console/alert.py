@@ -10,12 +10,11 @@ from hub.alerts.text import SENDING, VERIFIED
 from hub.compliance.verdicts import VerdictTable
 from hub.console.badges import OUTCOME, PROOF, SENT, severity_of
 from hub.console.plot import plot
-from hub.console.web import Shared, Visit, acting, visiting
+from hub.console.web import Shared, Visit, acting, seen_in, visiting
 from hub.desk import models
 from hub.desk.desk import DeskError, NewsError
 from hub.field.book import FieldBook
 from hub.field.tables import FILE, STEPS
-from hub.http.problems import RequestError
 from hub.sheets.cells import csv_text
 from hub.storage.database import open_database
 from hub.wire.proof import weakest
@@ -25,7 +24,6 @@ Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Act = Literal["acknowledge", "comment", "close"]
 MOST_WINDOWS = 500
 """Verdicts that are looked through for how well the origin is proven."""
-MOST_SEEN = 2**63 - 1
 
 
 class Calibrated(NamedTuple):
@@ -57,7 +55,7 @@ def add_alert(router: APIRouter, shared: Shared) -> None:
 
     @router.post("/alerts/{id}/{act}")
     def act(visit: Annotated[Visit, officer], id: Id, act: Act) -> Response:  # noqa: A002
-        text, seen = visit.form.get("text", "").replace("\r\n", "\n"), _seen(visit.form.get("seen", ""))
+        text, seen = visit.form.get("text", "").replace("\r\n", "\n"), seen_in(visit.form)
         who, desk = visit.user.name, visit.desk
         try:
             if act == "acknowledge":
@@ -71,17 +69,6 @@ def add_alert(router: APIRouter, shared: Shared) -> None:
                 raise
             return _page(visit, desk.get(id), refused=error, act=act, written=text)
         return RedirectResponse(f"/console/alerts/{id}?done={act}", 303)
-
-
-def _seen(text: str) -> int:
-    """Return up to which event an officer had read an alert.
-
-    Raises:
-        RequestError: the form does not say.
-    """
-    if not text.isascii() or not text.isdigit() or int(text) > MOST_SEEN:
-        raise RequestError(422, Text("The form does not say what you had read of it.", "表单未注明您已读到何处。"))
-    return int(text)
 
 
 def _page(

@@ -13,7 +13,12 @@ from hub.console.badges import OUTCOME, TONES
 from hub.console.city import add_city
 from hub.console.lists import add_lists
 from hub.console.live import Live
-from hub.console.signin import add_signing_in
+from hub.console.pages.audit import add_audit
+from hub.console.pages.maintenance import add_maintenance
+from hub.console.pages.told import add_told
+from hub.console.pages.users import add_users
+from hub.console.signin.entering import add_signing_in
+from hub.console.signin.own import add_own_access
 from hub.console.statics import Statics
 from hub.console.today import add_today
 from hub.console.web import HOME, NOT_FOUND, PageRoute, Shared, Visit, visiting
@@ -47,10 +52,15 @@ class Console:
         self.router = APIRouter(prefix="/console", route_class=Route, include_in_schema=False)
         self._add_files(shared)
         add_signing_in(self.router, shared)
+        add_own_access(self.router, shared)
         add_today(self.router, shared)
         add_alert(self.router, shared)
         add_city(self.router, shared)
         add_lists(self.router, shared)
+        add_maintenance(self.router, shared)
+        add_told(self.router, shared)
+        add_audit(self.router, shared)
+        add_users(self.router, shared)
         self._add_rest(shared)
 
     def close(self) -> None:
@@ -72,6 +82,10 @@ class Console:
         @self.router.get("/")
         def begin() -> Response:
             return RedirectResponse(HOME, 303)
+
+        @self.router.get("/more")
+        def show_more(visit: Annotated[Visit, visitor]) -> Response:
+            return visit.page("more.html")
 
         @self.router.get("/design")
         def show_design(visit: Annotated[Visit, visitor]) -> Response:

@@ -57,8 +57,9 @@ HEADERS = {
 LANG_COOKIE = "fenceline-lang"
 FOLLOWS = "x-fenceline-follows"
 """The header of a request that a page sent by itself."""
-MOST_FIELDS = 20
-"""Fields of a form."""
+MOST_FIELDS = 500
+"""Fields of a form: a user's districts are one each."""
+MOST_SEEN = 2**63 - 1
 NO_SESSION = Text("Please sign in again; nothing was changed.", "请重新登录；未做任何更改。")
 FOREIGN = Text(
     "This form does not come from the page of yours that is open; nothing was changed. Open the page again.",
@@ -287,6 +288,18 @@ async def read_form(request: Request) -> dict[str, str]:
         raise RequestError(422, UNREADABLE)
     request.state.form = fields
     return fields
+
+
+def seen_in(form: dict[str, str]) -> int:
+    """Return up to which event somebody had read what a form is about.
+
+    Raises:
+        RequestError: the form does not say.
+    """
+    text = form.get("seen", "")
+    if not text.isascii() or not text.isdigit() or int(text) > MOST_SEEN:
+        raise RequestError(422, Text("The form does not say what you had read of it.", "表单未注明您已读到何处。"))
+    return int(text)
 
 
 def visiting(shared: Shared) -> Callable[[Request], Iterator[Visit]]:

@@ -2,13 +2,14 @@
 
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.terminal.actor import actor
 from hub.terminal.commands import command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config
@@ -19,10 +20,7 @@ from schemas.language import Text, tell
 if TYPE_CHECKING:
     from hub.config.alerts import Recipient
     from hub.config.files import Config as HubConfig
-    from hub.notify.text import Message
 
-TITLE = Text("Fenceline: test", "Fenceline：测试")
-BODY = Text("This is a test of the channel to {name}: no alert.", "这是发给{name}的通道测试，不是告警。")
 TAKEN = Text("the service took the message", "服务已接收消息")
 SEE = Text(
     "Taken is not yet read: look whether it arrived.",
@@ -81,8 +79,11 @@ def prove(
 ) -> None:
     """Send a test message to each recipient."""
     from hub.config.files import ConfigError, load_config
+    from hub.notify.proving import prove_channel
     from hub.notify.recipients import recipients
-    from hub.notify.sender import deliver
+    from hub.notify.tables import PART
+    from hub.storage.compliance_file import open_compliance
+    from hub.storage.database import DatabaseError
 
     try:
         settings = load_config(config)
@@ -93,21 +94,27 @@ def prove(
         people = [_named(recipient, people)]
     if not people:
         raise UserError(tell(NOBODY).format(config=config))
-    results = {one.name: deliver(one, _message(one)).error for one in people}
-    failed = any(results.values())
-    revived = {name: _revive(settings, name) for name, problem in results.items() if not problem}
+    with ExitStack() as stack:
+        try:
+            books = [stack.enter_context(closing(open_compliance(path, PART))) for path in _compliance_files(settings)]
+            proven = {one.name: prove_channel(one, books, actor(), time.time) for one in people}
+        except (DatabaseError, sqlite3.Error) as error:
+            raise UserError(f"{settings.data}: {error}; run fenceline check") from error
+    failed = any(one.error for one in proven.values())
     if as_json:
         rows = [
-            {"recipient": name, "ok": not problem, "error": problem or None, "sent_now": revived.get(name, 0)}
-            for name, problem in results.items()
+            {"recipient": name, "ok": not one.error, "error": one.error or None, "sent_now": one.sent_now}
+            for name, one in proven.items()
         ]
         print_object({"ok": not failed, "recipients": rows})
     else:
-        for name, problem in results.items():
-            say(Cell(f"{'✗' if problem else '✓'} {name}: ", "red" if problem else "green"), problem or tell(TAKEN))
-            if revived.get(name):
-                say(f"  {tell(REVIVED).format(n=revived[name])}")
-        if not all(results.values()):
+        for name, one in proven.items():
+            say(
+                Cell(f"{'✗' if one.error else '✓'} {name}: ", "red" if one.error else "green"), one.error or tell(TAKEN)
+            )
+            if one.sent_now:
+                say(f"  {tell(REVIVED).format(n=one.sent_now)}")
+        if not all(one.error for one in proven.values()):
             say(Cell(tell(SEE), "dim"))
     raise typer.Exit(1 if failed else 0)
 
@@ -180,23 +187,6 @@ def _compliance_files(config: "HubConfig") -> list[Path]:
     return [path for path in databases(config.data) if path.name == COMPLIANCE]
 
 
-def _revive(config: "HubConfig", name: str) -> int:
-    """Let what a recipient's service has refused so far be sent; return how many messages that are."""
-    from hub.notify.queue import revive
-    from hub.notify.tables import PART
-    from hub.storage.compliance_file import open_compliance
-    from hub.storage.database import DatabaseError
-
-    count = 0
-    for path in _compliance_files(config):
-        try:
-            with closing(open_compliance(path, PART)) as db:
-                count += revive(db, name, time.time())
-        except (DatabaseError, sqlite3.Error) as error:
-            raise UserError(f"{path}: {error}; run fenceline check") from error
-    return count
-
-
 def _time(when: float | None) -> str | None:
     return None if when is None else f"{datetime.fromtimestamp(when, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
@@ -211,11 +201,3 @@ def _named(name: str, people: list["Recipient"]) -> "Recipient":
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
         raise UserError(f"--recipient {name}: there is no such recipient; {hint}")
     return found
-
-
-def _message(recipient: "Recipient") -> "Message":
-    from hub.notify.text import TYPES, Message
-
-    texts = {"en": [BODY.en], "zh": [BODY.zh], "both": [BODY.en, BODY.zh]}[recipient.lang]
-    title = TITLE.zh if recipient.lang == "zh" else TITLE.en
-    return Message(title, "\n".join(texts).format(name=recipient.name), TYPES["info"])

@@ -29,5 +29,20 @@ CREATE TABLE refusal (            -- of notifications that are refused for a rea
 );
 CREATE INDEX notification_refused ON notification (recipient) WHERE state = 'refused'
 """,
+    """
+CREATE INDEX notification_by_state ON notification (recipient, state);
+CREATE TABLE channel_test (       -- test messages: who had one sent to whom, and what came back; only ever added to
+    id INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    who TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    what TEXT NOT NULL,           -- asked, taken, refused
+    detail TEXT NOT NULL          -- why it was not taken
+);
+CREATE TRIGGER channel_test_stays BEFORE UPDATE ON channel_test
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END;
+CREATE TRIGGER channel_test_is_kept BEFORE DELETE ON channel_test
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END
+""",
 )
 PART = Part("notify", STEPS, before=1)

@@ -196,6 +196,21 @@ class OrderBook:
             },
         )
 
+    def trail(
+        self, before: tuple[float, int], most: int, *, since: float, who: str = "", districts: Sequence[str] = ()
+    ) -> list[Order]:
+        """Return at most so many orders, the one that was given last first.
+
+        `before`: only those below this moment (Unix s) and number. `since`: given then or later. `who`: only this
+        one's. `districts`: only theirs; none named: of all.
+        """
+        listed = json.dumps(list(districts))
+        return self._orders(
+            "WHERE (given, id) < (?, ?) AND given >= ? AND ? IN ('', who) "
+            "AND (? = '[]' OR district IN (SELECT value FROM json_each(?))) ORDER BY given DESC, id DESC LIMIT ?",
+            (*before, since, who, listed, listed, most),
+        )
+
     def expire(self, now: float) -> None:
         """End what no answer can come to any more."""
         late = self._orders(

@@ -7,7 +7,7 @@ rise, also in a database that was restored, since they are made of the time.
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal
 
 import msgspec
@@ -118,6 +118,24 @@ class DesiredBook:
             "SELECT id, place, name, settings, who, reason, made FROM desired "
             "WHERE (place = 'site' AND name = ?) OR (place = 'board' AND name = ?) ORDER BY id",
             (site, device),
+        )
+        return [Edition(id_, place, name, json.loads(text), *more) for id_, place, name, text, *more in rows]
+
+    def trail(
+        self, before: tuple[float, int], most: int, *, since: float, who: str = "", places: Collection[str] | None
+    ) -> list[Edition]:
+        """Return at most so many editions, the newest first.
+
+        `before`: only those below this moment (Unix s) and number. `since`: made then or later. `who`: only this one's.
+        `places`: of these, each as "site ID" or "board ID"; None: of all.
+        """
+        listed = None if places is None else json.dumps(list(places))
+        rows = self._db.execute(
+            "SELECT id, place, name, settings, who, reason, made FROM desired "
+            "WHERE (made, id) < (?, ?) AND made >= ? AND ? IN ('', who) "
+            "AND (? IS NULL OR place || ' ' || name IN (SELECT value FROM json_each(?))) "
+            "ORDER BY made DESC, id DESC LIMIT ?",
+            (*before, since, who, listed, listed, most),
         )
         return [Edition(id_, place, name, json.loads(text), *more) for id_, place, name, text, *more in rows]
 

@@ -7,13 +7,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 OWNERS = {
-    "access": {"access", "access_step", "known_browser", "session", "sign_in_link"},
+    "access": {"access", "access_step", "known_browser", "session", "sign_in_link"}
+    | {"half_sign_in", "recovery_code", "second_factor"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
     | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
-    "notify": {"notification", "notified", "refusal"},
+    "notify": {"channel_test", "notification", "notified", "refusal"},
     "orders": {"board_order", "desired", "desired_board", "order_step"},
     "reports": {"board", "position"},
     "series": {"bucket", "changed", "gone", "levels", "place", "position", "reading", "record", "rollup", "source"},

@@ -31,7 +31,7 @@
   // A page that shows a refusal keeps it until somebody acts.
   if (document.getElementById("refused")) return;
   const events = new EventSource("/console/events");
-  events.addEventListener("open", () => { const told = document.getElementById("live"); if (told) told.hidden = false; });
+  events.addEventListener("open", () => { const told = document.getElementById("live"); if (told && document.querySelector("[data-region]")) told.hidden = false; });
   events.addEventListener("change", refresh);
   events.addEventListener("over", () => { events.close(); location.reload(); });
 })();

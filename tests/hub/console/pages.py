@@ -61,7 +61,12 @@ class Read(HTMLParser):
         if tag == "form":
             self.forms.append(Form(values["action"], values.get("method", "get")))
         elif tag == "input" and "name" in values:
-            self.forms[-1].fields[values["name"]] = values.get("value", "")
+            if values.get("type") not in {"checkbox", "radio"} or "checked" in values:
+                self.forms[-1].fields[values["name"]] = values.get("value", "")
+        elif tag == "select":
+            self._select = values.get("name")
+        elif tag == "option" and self._select and ("selected" in values or self._select not in self.forms[-1].fields):
+            self.forms[-1].fields[self._select] = values["value"]
         elif tag == "button" and self.forms and "name" in values:
             self.forms[-1].buttons.append((values["name"], values.get("value", "")))
         elif tag == "textarea" and "name" in values:
@@ -77,6 +82,8 @@ class Read(HTMLParser):
         assert self.open.pop() == tag
         if tag == "textarea":
             self._area = None
+        elif tag == "select":
+            self._select = None
 
     def handle_data(self, data):
         self.text += data

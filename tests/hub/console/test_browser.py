@@ -3,6 +3,7 @@
 import shutil
 import time
 
+import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
@@ -11,8 +12,11 @@ from tests.hub.alerting import AlertCity, write_files
 from tests.hub.console.pages import a_console
 from tests.stack import required
 
-PAGES = ("today", "alerts/1", "map", "sites/tower", "verdicts", "fleet", "me", "design")
-LOOKED_THROUGH = {"today", "alerts/1", "map", "sites/tower", "design"}
+PAGES = (
+    *("today", "alerts/1", "map", "sites/tower", "verdicts", "fleet", "me", "design"),
+    *("more", "users", "add-user", "users/officer-2", "maintenance", "add-maintenance?site=tower", "told", "audit"),
+)
+LOOKED_THROUGH = {"today", "alerts/1", "map", "sites/tower", "design", "users/officer-2", "told", "audit"}
 """By axe, which takes seconds for each; the others are made of the same parts."""
 PHONE, DESK = (390, 844), (1440, 900)
 
@@ -45,7 +49,7 @@ def city(tmp_path_factory):
 
 @pytest.fixture
 def visit(chromium, city):
-    """Return a page of somebody who has signed in by a link; whatever the browser complains about is a failure."""
+    """Return a page of somebody who has signed in by a link, or of nobody; what the browser complains about fails."""
     opened, complaints = [], []
 
     def visit(name, size=DESK, lang="en", scripts=True, scheme="light"):
@@ -60,14 +64,22 @@ def visit(chromium, city):
         page.set_default_timeout(20_000)
         page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{city.url}/console/enter/{city.link(name)}")
-        page.click("main button")
+        if name:
+            page.goto(f"{city.url}/console/enter/{city.link(name)}")
+            page.click("main button")
         return page
 
     yield visit
     for context in opened:
         context.close()
     assert complaints == []
+
+
+def look_through(axe, page):
+    found = axe.run(page).response
+    wrong = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in wrong] == [], page.url
+    assert len(found["passes"]) > 10, "it has looked"
 
 
 WAYS = [("en", DESK, True), ("zh-CN", PHONE, True), ("zh-CN", DESK, False), ("en", PHONE, False)]
@@ -89,6 +101,43 @@ def test_from_the_link_to_the_closed_alert(visit, city, lang, size, scripts):
     assert page.locator("[role=status]").inner_text() in {"Closed.", "已关闭。"}
     assert page.locator("#acts form").count() == 1, "only a comment can be added to what is closed"
     assert city.alerts.done(number)[-3:] == ["acknowledged", "comment", "closed"]
+
+
+@pytest.mark.parametrize(("lang", "size", "scripts"), [WAYS[1], WAYS[2]])
+def test_an_admin_lets_somebody_in_who_sets_up_a_phone_and_signs_in_with_it(visit, city, lang, size, scripts):
+    name = f"officer-js-{scripts}".lower()
+    admin, axe = visit("root", size, lang, scripts), Axe()
+    admin.goto(f"{city.url}/console/add-user")
+    admin.fill("#name", name)
+    admin.select_option("#role", "officer")
+    admin.check("[value=some]")
+    admin.check("[name=in-north]")
+    admin.click("main form button")
+    admin.click("form[action$=link] button")
+    made = admin.locator("#secret").inner_text().rpartition("/console/enter/")[2]
+    page = visit(None, size, lang, scripts)
+    page.goto(f"{city.url}/console/enter/{made}")
+    page.click("main button")
+    page.goto(f"{city.url}/console/me")
+    page.click("form[action$=begin] button")
+    if scripts:
+        look_through(axe, page)
+    assert page.locator(".qr").bounding_box()["width"] > 150
+    phone = pyotp.TOTP(page.locator(".secret").inner_text().replace(" ", ""))
+    page.fill("#code", phone.now())
+    page.click("main form button")
+    recovery = page.locator(".codes code").first.inner_text()
+    page.goto(f"{city.url}/console/me")
+    page.click("[name=everywhere]")
+    page.goto(f"{city.url}/console/enter/{city.link(name)}")
+    page.click("main button")
+    if scripts:
+        look_through(axe, page)
+    page.fill("#code", recovery)
+    page.click("main form button")
+    page.wait_for_url("**/console/today")
+    admin.goto(f"{city.url}/console/audit?kind=access&who={name}")
+    assert admin.locator("tbody tr").count() == 5, "signed in twice, set up, signed out, recovered"
 
 
 def test_an_open_page_follows_by_itself_and_leaves_alone_what_somebody_writes(visit, city):
@@ -125,12 +174,9 @@ def test_every_page_can_be_read_by_everybody_and_fits(visit, city, lang, size, s
         wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, f"{name} is wider than the screen"
         if name in LOOKED_THROUGH:
-            found = axe.run(page).response
-            wrong = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
-            assert [(one["id"], one["nodes"][0]["html"]) for one in wrong] == [], name
-            assert len(found["passes"]) > 10, "it has looked"
+            look_through(axe, page)
         small = page.eval_on_selector_all(
-            "main button, main select, main input:not([type=hidden])",
+            "main button, main select, main .choice, main input:not([type=hidden]):not(.choice input)",
             "all => all.filter(one => one.offsetHeight && one.offsetHeight < 43).map(one => one.outerHTML)",
         )
         assert small == [], f"{name}: too small for a thumb"

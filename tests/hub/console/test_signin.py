@@ -4,7 +4,7 @@ import time
 
 from hub.access import sessions as signing
 from hub.access.sessions import IDLE, LINK_S, LONGEST, Sessions, hash_of, is_right
-from hub.console.attempts import BURST
+from hub.console.signin.attempts import BURST
 from tests.hub.alerting import run
 from tests.hub.console.pages import USERS, Read, a_console
 

@@ -311,7 +311,7 @@ def test_who_let_whom_in_stays_on_record(tmp_path):
         ("officer-1", "revoked", "officer-2", "viewer"),
         ("officer-1", "added", "officer-2", "admin"),
     ]
-    assert "创建" in run(tmp_path, "access", "history", "--lang", "zh").out
+    assert "授予权限" in run(tmp_path, "access", "history", "--lang", "zh").out
     (user,) = rows_of(run(tmp_path, "access", "list", "--json").out)
     assert (user["name"], user["role"], user["revoked"]) == ("officer-2", "admin", None)
 

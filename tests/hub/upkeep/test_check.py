@@ -250,11 +250,11 @@ def test_the_versions_of_the_packages_in_one_database_are_told(well):
     open_compliance(path, ACCESS).close()
     before = well.check()["database compliance.db"]
     assert before[0] == FindingState.ok
-    assert "schema version 4 (access 2); the next start makes it 4 (access 2, alerts 2, compliance 5, " in before[1]
+    assert "schema version 4 (access 3); the next start makes it 4 (access 3, alerts 3, compliance 5, " in before[1]
     open_all(path).close()
     assert "next start" not in well.check()["database compliance.db"][1]
     execute(path, "UPDATE schema_part SET version = 99 WHERE owner = 'alerts'")
-    assert "schema version 99 of alerts, and this hub works with 2" in well.problems()["database compliance.db"]
+    assert "schema version 99 of alerts, and this hub works with 3" in well.problems()["database compliance.db"]
     execute(path, "UPDATE schema_part SET version = 1")
     execute(path, "INSERT INTO schema_part VALUES ('cases', 1)")
     assert "tables of cases, which this hub does not know" in well.problems()["database compliance.db"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from schemas.domains.packs import Pack
+from schemas.domains.pack import Pack
 
 from hub.compliance.rulings import Rulings
 from hub.intake.admission import Admission
