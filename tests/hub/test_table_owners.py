@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 OWNERS = {
     "access": {"access", "access_step", "known_browser", "session", "sign_in_link"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
+    "cases": {"calendar_edition", "casefile", "casefile_alert", "casefile_event"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
     | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
     "field": {"entry"},
