@@ -60,7 +60,7 @@ app = group(
         """管理台和 HTTP 接口的访问权限：每个用户一个令牌，并可生成管理台登录链接。
 
         viewer：只读。technician：还可登记设备、下达指令、上报校准。officer：读取、确认、备注，关闭已解除的告警；案件立案、核查、结案。
-        collector：现场核实、核查案件。dispatcher：派遣案件。handler：处置案件。supervisor：督办、强制结案、裁定申诉。
+        collector：现场核实、核查案件。dispatcher：派遣案件。handler：处置案件。supervisor：督办、强制结案、决定申诉。
         admin：全部权限，包括关闭未解除的告警和设置维护时段。""",
     ),
     "fenceline access add officer-2 --role officer",

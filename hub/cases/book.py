@@ -13,6 +13,19 @@ from hub.cases.rules.records import OVER, Case, Event
 
 SQL_OPEN = "state NOT IN ('" + "', '".join(sorted(OVER)) + "')"
 _COLUMNS = ", ".join(name for name in Event.__struct_fields__)
+_LOOKED_FOR = (
+    "seq",
+    "state",
+    "district",
+    "code",
+    "department",
+    "reported",
+    "dispatched",
+    "fed_back",
+    "deadline",
+    "updated",
+)
+"""What of a case is a column of its row, too."""
 _case = msgspec.json.Decoder(Case)
 _encode = msgspec.json.Encoder().encode
 
@@ -43,11 +56,13 @@ class CaseBook:
         marks = ", ".join("?" * len(values))
         self.db.execute(f"INSERT INTO casefile_event ({_COLUMNS}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
         changed = apply(case, event)
-        body = _encode(changed).decode()
+        row = {"body": _encode(changed).decode(), **{name: getattr(changed, name) for name in _LOOKED_FOR}}
         if case is None:
-            self.db.execute("INSERT INTO casefile (id, body) VALUES (?, ?)", (changed.id, body))
+            marks = ", ".join("?" * len(row))
+            sql = f"INSERT INTO casefile ({', '.join(row)}, id) VALUES ({marks}, ?)"  # noqa: S608 - columns
         else:
-            self.db.execute("UPDATE casefile SET body = ? WHERE id = ?", (body, changed.id))
+            sql = f"UPDATE casefile SET {', '.join(f'{name} = ?' for name in row)} WHERE id = ?"  # noqa: S608 - columns
+        self.db.execute(sql, (*row.values(), changed.id))
         for alert in changed.alerts[len(case.alerts) if case else 0 :]:
             self.db.execute("INSERT INTO casefile_alert (alert, casefile) VALUES (?, ?)", (alert, changed.id))
         return changed

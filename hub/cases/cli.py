@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from hub.cases.rules.calendar import Unit
 from hub.cases.rules.rates import By
-from hub.cases.rules.records import Checked, Found, Source, State, What
+from hub.cases.rules.records import Checked, Found, Source, StateAsked, What
 from hub.cases.rules.texts import JOINED
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
@@ -115,7 +115,7 @@ EDITION = Text("calendar {edition}: {source} ({verified})", "日历{edition}：{
 )
 def list_(
     state: Annotated[
-        "Literal['open'] | State | None",
+        StateAsked | None,
         option(Text("Only those in this state; open: not over.", "仅限该状态；open为未结束。"), show_default=ALL),
     ] = None,
     in_district: District = "",

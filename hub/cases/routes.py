@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response, status
 from pydantic import AwareDatetime
@@ -17,7 +17,7 @@ from hub.cases.opening import open_cases
 from hub.cases.present import shown, shown_event, shown_numbers, shown_similar
 from hub.cases.refusal import CaseError, wrong
 from hub.cases.rules.rates import By, rates
-from hub.cases.rules.records import Case, State
+from hub.cases.rules.records import Case, StateAsked
 from hub.cases.rules.rulebook import LiveRulebook
 from hub.config.files import Config
 from hub.http.problem import EVERY, answers
@@ -153,7 +153,7 @@ def _views(router: APIRouter, clock: Callable[[], float], caller: Any) -> None:
     @router.get("/cases", summary="List cases, the newest first")
     def list_cases(
         asks: Annotated[Caller, caller],
-        state: Annotated[Literal["open"] | State | None, Query(description="open: not over yet")] = None,
+        state: Annotated[StateAsked | None, Query(description="open: not over yet")] = None,
         district: Short = "",
         code: Short = "",
         department: Short = "",

@@ -6,18 +6,10 @@ STEPS = (
     """
 CREATE TABLE casefile (
     id INTEGER PRIMARY KEY,
-    body TEXT NOT NULL,           -- JSON of the case (hub/cases/records.py); the columns are read out of it
-    seq INTEGER NOT NULL AS (json_extract(body, '$.seq')),
-    state TEXT NOT NULL AS (json_extract(body, '$.state')),
-    district TEXT NOT NULL AS (json_extract(body, '$.district')),
-    code TEXT NOT NULL AS (json_extract(body, '$.code')),
-    department TEXT AS (json_extract(body, '$.department')),
-    reported REAL NOT NULL AS (json_extract(body, '$.reported')),
-    dispatched REAL AS (json_extract(body, '$.dispatched')),
-    fed_back REAL AS (json_extract(body, '$.fed_back')),
-    deadline REAL AS (json_extract(body, '$.deadline')),
-    calendar TEXT AS (json_extract(body, '$.calendar')),
-    updated REAL NOT NULL AS (json_extract(body, '$.updated'))
+    body TEXT NOT NULL,           -- JSON of the case (hub/cases/rules/records.py); the rest is what is looked for in it
+    seq INTEGER NOT NULL,
+    state TEXT NOT NULL, district TEXT NOT NULL, code TEXT NOT NULL, department TEXT NOT NULL,
+    reported REAL NOT NULL, dispatched REAL, fed_back REAL, deadline REAL, updated REAL NOT NULL
 );
 CREATE INDEX casefile_by_state ON casefile (state, id);
 CREATE INDEX casefile_by_code ON casefile (code, district, reported);
@@ -67,19 +59,18 @@ CREATE TRIGGER casefile_event_goes_on BEFORE INSERT ON casefile_event
 CREATE TRIGGER casefile_is_kept BEFORE DELETE ON casefile
     BEGIN SELECT RAISE(ABORT, 'a case is never removed'); END;
 CREATE TRIGGER casefile_begins BEFORE INSERT ON casefile
-    WHEN EXISTS (SELECT 1 FROM casefile WHERE id = NEW.id)
-        OR NOT EXISTS (SELECT 1 FROM casefile_event WHERE casefile = NEW.id AND seq = 1 AND what = 'report')
-        OR json_extract(NEW.body, '$.id') <> NEW.id
+    WHEN EXISTS (SELECT 1 FROM casefile WHERE id = NEW.id) OR (NEW.seq, NEW.state, 'report') IS NOT
+        (SELECT seq, after, what FROM casefile_event WHERE casefile = NEW.id ORDER BY seq DESC LIMIT 1)
     BEGIN SELECT RAISE(ABORT, 'a case is what its history says'); END;
 CREATE TRIGGER casefile_follows BEFORE UPDATE ON casefile
-    WHEN NEW.id <> OLD.id OR json_extract(NEW.body, '$.id') <> OLD.id
-        OR (json_extract(NEW.body, '$.seq'), json_extract(NEW.body, '$.state')) IS NOT
-            (SELECT seq, after FROM casefile_event WHERE casefile = OLD.id ORDER BY seq DESC LIMIT 1)
+    WHEN NEW.id <> OLD.id OR NEW.seq <= OLD.seq OR (NEW.seq, NEW.state) IS NOT
+        (SELECT seq, after FROM casefile_event WHERE casefile = OLD.id ORDER BY seq DESC LIMIT 1)
     BEGIN SELECT RAISE(ABORT, 'a case is what its history says'); END;
 CREATE TRIGGER casefile_alert_once BEFORE INSERT ON casefile_alert
     WHEN EXISTS (SELECT 1 FROM casefile_alert WHERE alert = NEW.alert)
     BEGIN SELECT RAISE(ABORT, 'an alert stays with its case'); END;
-CREATE TRIGGER casefile_alert_stays BEFORE UPDATE OF alert, casefile ON casefile_alert
+CREATE TRIGGER casefile_alert_stays BEFORE UPDATE ON casefile_alert
+    WHEN NEW.alert <> OLD.alert OR NEW.casefile <> OLD.casefile OR NEW.noted < OLD.noted
     BEGIN SELECT RAISE(ABORT, 'an alert stays with its case'); END;
 CREATE TRIGGER casefile_alert_is_kept BEFORE DELETE ON casefile_alert
     BEGIN SELECT RAISE(ABORT, 'an alert stays with its case'); END;

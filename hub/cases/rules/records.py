@@ -21,6 +21,8 @@ State = Literal[
     "suspended",
     "appealed",
 ]
+StateAsked = Literal["open", State]
+"""State by which cases are looked for; open: not over yet."""
 OVER: frozenset[State] = frozenset({"closed", "archived", "refused"})
 """States of what nobody has to do anything about any more."""
 What = Literal[
