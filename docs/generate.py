@@ -331,13 +331,14 @@ def cases() -> str:
     ]
     return page(
         "Cases",
-        "What may be done with a case in which state and by whom ([Cases](../cases.md)), and the codes and case standards that "
-        "come along, from `schemas/cases/`. Letters: P the authority's own text was read, S a secondary source, U not verified.",
+        "What may be done with a case in which state and by whom ([Cases](../cases.md)), and the codes and case "
+        "standards that come along, from `schemas/cases/`. Letters: P the authority's own text was read, S a secondary "
+        "source, U not verified.",
         "\n\n".join(
             (
-                "## Transitions\n\n`resume` and `reject_appeal` lead back to the state before; `uphold` to `handling`, or, of what "
-                "was refused, to `reported`. An admin may do each, but in one case only what belongs to one side.\n\n"
-                + table(("act", "Chinese", "in the states", "to", "by", "side", "says why"), acts),
+                "## Transitions\n\n`resume` and `reject_appeal` lead back to the state before; `uphold` to `handling`, "
+                "or, of what was refused, to `reported`. An admin may do each, but in one case only what belongs to one "
+                "side.\n\n" + table(("act", "Chinese", "in the states", "to", "by", "side", "says why"), acts),
                 "## States\n\n" + table(("state", "Chinese"), [(f"`{name}`", one.zh) for name, one in STATE.items()]),
                 "## Positions\n\n"
                 + table(("role", "Chinese"), [(f"`{name}`", one.zh) for name, one in POSITION.items()]),

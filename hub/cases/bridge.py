@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hub.access.names import HUB
 from hub.access.tokens import User
-from hub.alerts.book import Book, of_lines
+from hub.alerts.book import Book
 from hub.alerts.records import Alert
 from hub.alerts.tables import PART as ALERTS
 from hub.cases.book import CaseBook
@@ -47,7 +47,7 @@ def open_from_alert(desk: CaseDesk, compliance: Path, id_: int, code: str = "", 
             "alert",
             alert.district,
             code or code_of(desk, alert),
-            text or of_lines(alert.text).zh,
+            text or alert.text,
             site=alert.site,
             alert=id_,
             key=key,

@@ -94,12 +94,12 @@ def test_a_case_goes_its_way_by_people_of_five_roles(ask):
     assert (listed["cursor"], listed["joined"]) == (None, False)
 
 
-@pytest.mark.parametrize("role", ["viewer", "technician", "dispatcher", "handler"])
-def test_who_has_no_part_in_reports_takes_none(ask, role):
-    refused = ask("POST", "cases", REPORT, role)
-    assert refused.status_code == 403
-    assert f"{role} is {role}; report needs the role collector, officer, supervisor" in refused.json()["detail"]
-    assert "需要采集员、受理员、值班长" in ask("POST", "cases", REPORT, role, accept_language="zh").json()["detail"]
+def test_who_has_no_part_in_reports_takes_none(ask):
+    for role in ("viewer", "technician", "dispatcher", "handler"):
+        refused = ask("POST", "cases", REPORT, role)
+        assert refused.status_code == 403
+        assert f"{role} is {role}; report needs the role collector, officer, supervisor" in refused.json()["detail"]
+    assert "需要采集员、受理员、值班长" in ask("POST", "cases", REPORT, "viewer", accept_language="zh").json()["detail"]
 
 
 def test_what_belongs_to_other_districts_is_not_there(ask):
@@ -175,23 +175,22 @@ def test_an_alert_has_one_case_and_says_so(ask, folder):
     assert ask("GET", f"cases/{case['id']}").json()["state"] == "reported"
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        (REPORT | {"alert": 1}, "alert"),
-        ({"source": "alert"}, "alert"),
-        ({"source": "alert", "alert": 1, "district": "north"}, "district"),
-        (REPORT | {"lat": 1e999}, "lat"),
-        (REPORT | {"colour": "red"}, "colour"),
-        (REPORT | {"source": "rumour"}, "source"),
-        (REPORT | {"text": "x" * 5000}, "text"),
-    ],
-)
-def test_a_report_that_is_wrong_names_the_field(ask, body, field):
-    answer = ask("POST", "cases", {name: value for name, value in body.items() if value != float("inf")})
-    if field == "lat":  # JSON has no such number
-        answer = ask("POST", "cases", body | {"lat": 1e300, "lon": 0})
-    assert (answer.status_code, answer.json()["field"]) == (422, field)
+WRONG = [
+    (REPORT | {"alert": 1}, "alert"),
+    ({"source": "alert"}, "alert"),
+    ({"source": "alert", "alert": 1, "district": "north"}, "district"),
+    (REPORT | {"lat": 1e300, "lon": 0}, "lat"),
+    (REPORT | {"colour": "red"}, "colour"),
+    (REPORT | {"source": "rumour"}, "source"),
+    (REPORT | {"text": "x" * 5000}, "text"),
+]
+
+
+def test_a_report_that_is_wrong_names_the_field(ask):
+    for body, field in WRONG:
+        answer = ask("POST", "cases", body)
+        assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert ask("GET", "cases").json()["cases"] == []
 
 
 def test_rates_name_the_cases_behind_each_number(ask):

@@ -1,5 +1,6 @@
 """`fenceline cases` on a hub's folder; what a kill between alert and case leaves; backup and restore."""
 
+import datetime as dt
 import json
 import signal
 import subprocess
@@ -14,11 +15,12 @@ from hub.cases.bridge import reconcile
 from hub.cases.opening import open_cases
 from hub.config.files import load_config
 from hub.upkeep.backup import back_up
+from hub.upkeep.checks.cases import check_cases
 from hub.upkeep.checks.data import check_data
 from hub.upkeep.restore import restore
 from tests.hub.alerting import AlertCity, run, write_files
 from tests.hub.cases.case_city import CITY_FILE
-from tests.hub.helpers import CITY, execute, query
+from tests.hub.helpers import CITY, SHANGHAI, execute, query
 from tests.json_lines import rows_of
 
 ROOT = Path(__file__).parents[3]
@@ -88,26 +90,26 @@ def test_two_centres_in_one_are_told_wherever_cases_are(folder):
         assert '"joined": true' in done(folder, *command, "--json")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (("show", 7), "there is no case 7"),
-        (("from-alert", 9), "there is no alert 9"),
-        (("open", "--source", "alert", "--in", "north", "--code", "0301", "--text", "x"), "from-alert"),
-        (("open", "--source", "citizen", "--in", "east", "--code", "0301", "--text", "x"), "district"),
-        (("open", "--source", "citizen", "--in", "north", "--code", "0301", "--text", "x"), "place"),
-        (("act", 1, "close"), "is reported (report by zhang); close is done when it is: checking"),
-        (("act", 1, "file", "--standard", "x"), "standard: 'x' is no case standard for 0301"),
-        (("rates", "--from", "x"), "--from x: expected a date"),
-        (("rates", "--from", "2026-02-01", "--to", "2026-01-01"), "expected the first before the second"),
-        (("calendar", "--unit", "work_day", "--amount", "1.5"), "whole number"),
-    ],
-)
-def test_a_mistake_is_told_in_a_sentence(folder, arguments, told):
+MISTAKES = [
+    (("show", 7), "there is no case 7"),
+    (("from-alert", 9), "there is no alert 9"),
+    (("open", "--source", "alert", "--in", "north", "--code", "0301", "--text", "x"), "from-alert"),
+    (("open", "--source", "citizen", "--in", "east", "--code", "0301", "--text", "x"), "district"),
+    (("open", "--source", "citizen", "--in", "north", "--code", "0301", "--text", "x"), "place"),
+    (("act", 1, "close"), "is reported (report by zhang); close is done when it is: checking"),
+    (("act", 1, "file", "--standard", "x"), "standard: 'x' is no case standard for 0301"),
+    (("rates", "--from", "x"), "--from x: expected a date"),
+    (("rates", "--from", "2026-02-01", "--to", "2026-01-01"), "expected the first before the second"),
+    (("calendar", "--unit", "work_day", "--amount", "1.5"), "whole number"),
+]
+
+
+def test_a_mistake_is_told_in_a_sentence(folder):
     done(folder, "from-alert", 1)
-    ended = cases(folder, *arguments)
-    assert ended.code == 2
-    assert told in " ".join(ended.err.split())
+    for arguments, told in MISTAKES:
+        ended = cases(folder, *arguments)
+        assert ended.code == 2
+        assert told in " ".join(ended.err.split())
 
 
 def test_codes_and_calendar_are_shown_with_their_letters(folder):
@@ -179,3 +181,19 @@ def test_cases_are_backed_up_put_back_and_checked(folder, tmp_path_factory):
     archive = back_up(config, load_config(config), folder / "backups" / "odd.tar.gz")[0]
     with pytest.raises(Exception, match="is no database of a hub"):
         restore(archive, other / "fenceline.toml", force=True)
+
+
+def test_check_tells_what_cases_go_by(folder):
+    config = load_config(folder / "fenceline.toml")
+    (rules, late) = check_cases(config, SHANGHAI, dt.date(2026, 12, 24))
+    assert rules.state == "ok"
+    assert "2 departments; two centres" in rules.text.en
+    assert (late.name, late.state, "2026-12-31" in late.text.en) == ("case calendar", "warning", True)
+    assert len(check_cases(config, SHANGHAI, dt.date(2026, 3, 1))) == 1
+    (folder / "rules" / "city.toml").write_text("nonsense", "utf-8")
+    (wrong,) = check_cases(config, SHANGHAI)
+    assert (wrong.state, "city.toml" in wrong.text.en) == ("problem", True)
+    (folder / "fenceline.toml").write_text(
+        (folder / "fenceline.toml").read_text("utf-8").partition("[cases]")[0], "utf-8"
+    )
+    assert check_cases(load_config(folder / "fenceline.toml"), SHANGHAI) == []
