@@ -337,8 +337,8 @@ def cases() -> str:
         "\n\n".join(
             (
                 "## Transitions\n\n`resume` and `reject_appeal` lead back to the state before; `uphold` to `handling`, "
-                "or, of what was refused, to `reported`. An admin may do each, but in one case only what belongs to one "
-                "side.\n\n" + table(("act", "Chinese", "in the states", "to", "by", "side", "says why"), acts),
+                "or, of what was refused, to `reported`. An admin may do each, but in one case only what belongs to "
+                "one side.\n\n" + table(("act", "Chinese", "in the states", "to", "by", "side", "says why"), acts),
                 "## States\n\n" + table(("state", "Chinese"), [(f"`{name}`", one.zh) for name, one in STATE.items()]),
                 "## Positions\n\n"
                 + table(("role", "Chinese"), [(f"`{name}`", one.zh) for name, one in POSITION.items()]),

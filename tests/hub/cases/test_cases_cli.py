@@ -71,10 +71,11 @@ def test_from_an_alert_to_its_rates(folder):
     assert "已结案" in done(folder, "list", "--lang", "zh")
     (row,) = rows_of(done(folder, "list", "--state", "closed", "--json"))
     assert row["on_time"] is True
-    table = done(folder, "rates", "--by", "department")
+    since = f"{dt.datetime.now(SHANGHAI) - dt.timedelta(days=1):%Y-%m-%d}"
+    table = done(folder, "rates", "--from", since, "--by", "department")
     assert "greens" in table
     assert "100.00 %" in table
-    lines = [json.loads(line) for line in done(folder, "rates", "--cases", "--json").splitlines()]
+    lines = [json.loads(line) for line in done(folder, "rates", "--from", since, "--cases", "--json").splitlines()]
     assert (lines[0]["cases"]["accepted"], lines[0]["rates"]["filing"]) == ([1], 1.0)
     assert lines[-1]["summary"] is True
 
