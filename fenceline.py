@@ -97,6 +97,13 @@ COMMANDS = {
         "hub.desk.cli",
         Text("Alerts: list, show, acknowledge, comment, close.", "告警：列出、查看、确认、备注、关闭。"),
     ),
+    "cases": (
+        "hub.cases.cli",
+        Text(
+            "Cases: report, file, dispatch, handle, check, close; rates of any period.",
+            "案件：上报、立案、派遣、处置、核查、结案，以及任意时段的评价指标。",
+        ),
+    ),
     "rules": (
         "hub.compliance.cli",
         Text(

@@ -217,7 +217,10 @@ def api() -> str:
 
 
 def _openapi() -> dict[str, Any]:
+    from zoneinfo import ZoneInfo
+
     from hub.access.caller import Gate
+    from hub.cases.routes import case_router
     from hub.compliance.routes import verdict_router
     from hub.config.files import Config
     from hub.desk.routes import alert_router
@@ -225,6 +228,7 @@ def _openapi() -> dict[str, Any]:
     from hub.health.metrics import Metrics
     from hub.http.server import make_app
     from hub.orders.routes import order_router
+    from hub.registry.live import Registry
     from hub.reports.routes import noise_router
 
     nothing: Any = None  # is asked of nothing: no request comes
@@ -236,6 +240,7 @@ def _openapi() -> dict[str, Any]:
         board_router(config, time.time, gate),
         noise_router(config, nothing, gate),
         order_router(config, nothing, time.time, gate),
+        case_router(config, lambda: Registry({}, {}, {}, ZoneInfo("UTC")), time.time, gate),
     ]
     return make_app(nothing, Metrics(), routers).openapi()
 
@@ -327,6 +332,56 @@ def jt808() -> str:
     )
 
 
+def cases() -> str:
+    """Return the table of a case's transitions, its codes and standards."""
+    from zoneinfo import ZoneInfo
+
+    from hub.cases.rules.machine import RULES
+    from hub.cases.rules.rulebook import Rulebook
+    from hub.cases.rules.texts import ACT, POSITION, STATE
+
+    rules = Rulebook(None, ZoneInfo("Asia/Shanghai"))
+    acts = [
+        (
+            f"`{what}`",
+            ACT[what].zh,
+            ", ".join(rule.before) or "-",
+            rule.after or "as it was",
+            ", ".join(rule.positions) or "the hub",
+            rule.side or "",
+            "yes" if rule.says_why else "",
+        )
+        for what, rule in RULES.items()
+    ]
+    codes = [
+        (f"`{one.code}`", one.en, one.zh, where or "all", one.verified, one.source)
+        for (where, _), one in rules.codes.items()
+    ]
+    standards = [
+        (f"`{one.id}`", f"`{one.code}`", f"{one.amount:g} {one.unit}", where or "all", one.verified, one.source)
+        for (where, _), one in rules.standards.items()
+    ]
+    return page(
+        "Cases",
+        "What may be done with a case in which state and by whom ([Cases](../cases.md)), and the codes and case "
+        "standards that come along, from `schemas/cases/`. Letters: P the authority's own text was read, S a secondary "
+        "source, U not verified.",
+        "\n\n".join(
+            (
+                "## Transitions\n\n`resume` and `reject_appeal` lead back to the state before; `uphold` to `handling`, "
+                "or, of what was refused, to `reported`. An admin may do each, but in one case only what belongs to "
+                "one side.\n\n" + table(("act", "Chinese", "in the states", "to", "by", "side", "says why"), acts),
+                "## States\n\n" + table(("state", "Chinese"), [(f"`{name}`", one.zh) for name, one in STATE.items()]),
+                "## Positions\n\n"
+                + table(("role", "Chinese"), [(f"`{name}`", one.zh) for name, one in POSITION.items()]),
+                "## Event codes\n\n" + table(("code", "English", "Chinese", "district", "letter", "source"), codes),
+                "## Case standards\n\n"
+                + table(("standard", "code", "limit", "district", "letter", "source"), standards),
+            )
+        ),
+    )
+
+
 def page(title: str, what: str, rest: str) -> str:
     """Return a page of Markdown."""
     return f"{NOTE}# {title}\n\n{what}\n\n{rest}\n"
@@ -343,6 +398,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "limits.md": limits,
     "hj212.md": hj212,
     "jt808.md": jt808,
+    "cases.md": cases,
     "settings.md": settings,
     "metrics.md": metrics,
     "api.md": api,

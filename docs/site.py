@@ -25,7 +25,7 @@ LEFT_OUT = (".github/", "tests/")
 NAVIGATION = {
     "Fenceline": ["README.md", "docs/quick-start.md", "docs/way.md", "docs/glossary.md", "CHANGELOG.md"],
     "Inspectors": ["docs/inspector.md", "dashboards/README.md"],
-    "Officers": ["docs/officer.md"],
+    "Officers": ["docs/officer.md", "docs/cases.md"],
     "Technicians": ["docs/technician.md", "edge/drivers/README.md"],
     "Analysts": ["docs/analyst.md"],
     "The city's IT": [
@@ -58,6 +58,7 @@ NAVIGATION = {
         "docs/reference/settings.md",
         "docs/reference/commands.md",
         "docs/reference/api.md",
+        "docs/reference/cases.md",
         "docs/reference/metrics.md",
         "docs/reference/limits.md",
         "docs/reference/quantities.md",

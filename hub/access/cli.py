@@ -57,11 +57,13 @@ app = group(
         """Who may use the console and the HTTP API: one token for each user, and links to sign in to the console.
 
         viewer: reads. technician: also registers boards, gives them orders and tells of calibrations. officer: reads,
-        acknowledges, comments, and closes what is resolved. admin: everything, also closes what is not, and decides on
-        maintenance windows.""",
+        acknowledges, comments, and closes what is resolved; files, checks and closes cases. collector: verifies and
+        inspects cases on site. dispatcher: sends them to departments. handler: works on them. supervisor: watches over
+        them. admin: everything, also closes alerts that are not resolved, and decides on maintenance windows.""",
         """管理台和 HTTP 接口的访问权限：每个用户一个令牌，并可生成管理台登录链接。
 
-        viewer：只读。technician：还可登记设备、下达指令、上报校准。officer：读取、确认、备注，关闭已解除的告警。
+        viewer：只读。technician：还可登记设备、下达指令、上报校准。officer：读取、确认、备注，关闭已解除的告警；案件立案、核查、结案。
+        collector：现场核实、核查案件。dispatcher：派遣案件。handler：处置案件。supervisor：督办、强制结案、决定申诉。
         admin：全部权限，包括关闭未解除的告警和设置维护时段。""",
     ),
     "fenceline access add officer-2 --role officer",

@@ -17,11 +17,22 @@ from typing import Literal, NamedTuple
 
 from hub.access.names import HUB
 
-Role = Literal["viewer", "technician", "officer", "admin"]
-ROLES: tuple[Role, ...] = ("viewer", "technician", "officer", "admin")
+Role = Literal["viewer", "technician", "collector", "officer", "dispatcher", "handler", "supervisor", "admin"]
+ROLES: tuple[Role, ...] = (
+    "viewer",
+    "technician",
+    "collector",
+    "officer",
+    "dispatcher",
+    "handler",
+    "supervisor",
+    "admin",
+)
 """viewer: reads. technician: also registers boards, gives them orders, tells of calibrations and repairs. officer:
-reads, acknowledges, comments, closes what is resolved. admin: everything, also closes what is not, and decides on
-maintenance windows."""
+reads, acknowledges, comments, closes what is resolved; files, checks and closes cases. collector: verifies and inspects
+cases on site. dispatcher: sends cases to departments. handler: works on them. supervisor: watches over cases, closes by
+force, decides on appeals. admin: everything, also closes alerts that are not resolved, and decides on maintenance
+windows."""
 Act = Literal[
     "added",
     "changed",

@@ -145,6 +145,16 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"address = {self.address!r}: expected only {{district}} in braces") from None
 
 
+class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the city works on cases (docs/cases.md)."""
+
+    folder: Path | None = None
+    """Folder of the city's own calendar, codes, case standards, departments and responsibility table."""
+    joined: bool = False
+    """Supervision and command are one centre, as in small cities: who judges a case may dispatch it, too. It stands in
+    the history of each case, and is shown wherever cases are."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``fenceline.toml``. Paths are relative to the file."""
 
@@ -167,6 +177,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hj212: Hj212 = Hj212()
     jt808: Jt808 = Jt808()
     console: Console = Console()
+    cases: Cases = Cases()
     alerts: Alerting = Alerting()
     recipients: tuple[Recipient, ...] = msgspec.field(default=(), name="recipient")
 
@@ -213,6 +224,7 @@ def load_config(path: Path) -> Config:
         keys=here / config.keys,
         data=here / config.data,
         domains=folders,
+        cases=msgspec.structs.replace(config.cases, folder=config.cases.folder and here / config.cases.folder),
         broker=msgspec.structs.replace(
             broker,
             password_file=broker.password_file and here / broker.password_file,

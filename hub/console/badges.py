@@ -49,6 +49,10 @@ ROLE: dict[Role, Text] = {
     "officer": Text(
         "officer: takes in hand, comments, closes what is over", "执法人员（确认、备注、关闭已解除的告警）"
     ),
+    "collector": Text("collector: verifies and inspects cases on site", "采集员（现场核实、核查案件）"),
+    "dispatcher": Text("dispatcher: sends cases to departments", "派遣员（派遣案件）"),
+    "handler": Text("handler: works on cases", "处置人员（处置案件）"),
+    "supervisor": Text("supervisor: watches over cases", "值班长（督办、强制结案、决定申诉）"),
     "admin": Text("admin: everything", "管理员（全部权限）"),
 }
 SENT = {

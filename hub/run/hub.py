@@ -10,6 +10,8 @@ from pathlib import Path
 
 from hub.access.caller import Gate
 from hub.alerts.book import Book
+from hub.cases.bridge import reconcile
+from hub.cases.routes import case_router
 from hub.compliance.routes import verdict_router
 from hub.config.files import Config
 from hub.console.router import Console
@@ -121,12 +123,14 @@ class Hub:
         self._metrics.watch(self)
         http = config.http
         gate = Gate(config.data / COMPLIANCE)
+        reconcile(config, registry, self._time.now)
         routers = [
             alert_router(config, lambda: self._registry.current, limits, quantities, self._time.now, gate),
             verdict_router(config, lambda: self._registry.current, self._time.now, gate),
             board_router(config, self._time.now, gate),
             noise_router(config, lambda: self._registry.current, gate),
             order_router(config, lambda: self._registry.current, self._time.now, gate),
+            case_router(config, lambda: self._registry.current, self._time.now, gate),
         ]
         self._console = Console(config, lambda: self._registry.current, limits, quantities, self._time.now)
         routers.append(self._console.router)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import hub.access.tables
 import hub.alerts.tables
+import hub.cases.tables
 import hub.compliance.tables
 import hub.field.tables
 import hub.log.tables
@@ -71,6 +72,7 @@ KNOWN = {
     "rollups.db": Versions(len(hub.series.rollups.STEPS)),
     "series.db": Versions(len(hub.series.sqlite.STEPS)),
     "reports.db": Versions(len(hub.reports.sink.STEPS)),
+    hub.cases.tables.FILE: Versions(len(hub.cases.tables.STEPS)),
     hub.field.tables.FILE: Versions(len(hub.field.tables.STEPS)),
 }
 """What this hub works with, by the file's name."""

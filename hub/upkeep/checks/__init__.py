@@ -8,6 +8,7 @@ from hub.config.districts import of_districts
 from hub.config.files import ConfigError
 from hub.registry.live import load_registry
 from hub.upkeep.checks.broker import check_broker
+from hub.upkeep.checks.cases import check_cases
 from hub.upkeep.checks.certificates import check_certificates
 from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs_here
 from hub.upkeep.checks.files import check_catalogue, check_config, check_registry, check_secret
@@ -38,6 +39,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
         findings += check_messages(config.data, registry.keys)
         findings += check_collocations(config.data, registry)
         findings += check_moves(config.data, registry)
+        findings += check_cases(config, registry.zone)
     findings += check_certificates(config.broker)
     if config.broker.password_file:
         findings += check_secret("broker password", config.broker.password_file, Text("the password", "密码"))

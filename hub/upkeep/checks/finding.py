@@ -44,6 +44,8 @@ NAMES = {
     "store": "时序库",
     "http": "HTTP",
     "moves": "设备迁移",
+    "case rules": "案件规则",
+    "case calendar": "案件日历",
 }
 """What is checked, in Chinese; the name of a file may follow."""
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from schemas.domains.pack import Pack
 
 from hub.compliance.rulings import Rulings
 from hub.intake.admission import Admission
@@ -18,6 +17,7 @@ from hub.things.entries import Thing
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
 from hub.wire.jt808 import Content, Header, build, read_plain
+from schemas.domains.pack import Pack
 from tests.hub.helpers import QUANTITIES, SHANGHAI, at, query
 from tests.hub.intake.terminals.terminal import fix
 
