@@ -62,5 +62,12 @@ ALTER TABLE alert ADD COLUMN instrument TEXT NOT NULL DEFAULT '';  -- class of w
 ALTER TABLE alert ADD COLUMN uncertainty REAL;  -- of it at the limit, expanded (k = 2)
 ALTER TABLE alert ADD COLUMN decision TEXT NOT NULL DEFAULT 'simple'
 """,
+    """
+-- What waits for somebody, with all by which it is ordered, counted and chosen.
+CREATE INDEX alert_waiting ON alert (state, severity, fired, opened, district, kind, acknowledged_by, site)
+    WHERE state IN ('pending', 'firing', 'acknowledged', 'resolved');
+CREATE INDEX alert_by_site ON alert (site);
+CREATE INDEX alert_lasting ON alert (kind) WHERE state = 'closed' AND resolved IS NULL
+""",
 )
 PART = Part("alerts", STEPS, before=1)
