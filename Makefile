@@ -8,8 +8,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules
-.PHONY: bench-dashboards bench-field bench-start bench-hj212 torture torture-hj212 torture-jt808 fuzz fuzz-hj212 fuzz-jt808
-.PHONY: properties check generate docs
+.PHONY: bench-dashboards bench-field bench-start bench-hj212 bench-console torture torture-hj212 torture-jt808
+.PHONY: fuzz fuzz-hj212 fuzz-jt808 properties check generate docs
 .PHONY: pictures lock clean
 
 help: ## Show this list
@@ -61,6 +61,10 @@ bench-start: $(VENV)/.dev ## Measure how soon a command answers, beside Python w
 
 bench-hj212: $(VENV)/.dev ## Measure what a frame of HJ 212 costs beside an asyncio echo; one JSON line last
 	@$(BIN)/python -m tests.bench.hj212 $(ARGS)
+
+bench-console: $(VENV)/.dev ## Measure the console's pages in a city of 1,000 sites, and what they cost the hub; one JSON line last
+	@$(BIN)/python -m tests.stack >&2
+	@$(BIN)/python -m tests.bench.console $(ARGS)
 
 torture: $(VENV)/.dev ## Kill everything at random and count every record, e.g. make torture ARGS="--kills 100 --json"
 	@$(BIN)/python -m tests.stack >&2

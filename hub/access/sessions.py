@@ -52,12 +52,28 @@ class Session(NamedTuple):
     seen: float
 
     def form_token(self, secret: str) -> str:
-        """Return what a form of this session carries, so that no other page can send it (CSRF)."""
-        return digest(f"form {self.key} {secret}")
+        """Return what a form of this session carries, so that no other page can send it (CSRF).
+
+        It is another text each time, as pages are compressed: beside what a stranger has put into an address, the
+        length of the answer would tell a text that stays the same, letter by letter (BREACH).
+        """
+        mask = secrets.token_bytes(32)
+        return (mask + _xor(mask, self._form_token(secret))).hex()
 
     def is_own_form(self, secret: str, given: str) -> bool:
         """Tell whether a form's token is the one of this session."""
-        return hmac.compare_digest(self.form_token(secret), given)
+        try:
+            masked = bytes.fromhex(given)
+        except ValueError:
+            return False
+        return len(masked) == 64 and hmac.compare_digest(self._form_token(secret), _xor(masked[:32], masked[32:]))
+
+    def _form_token(self, secret: str) -> bytes:
+        return bytes.fromhex(digest(f"form {self.key} {secret}"))
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
 class Opened(NamedTuple):

@@ -12,8 +12,8 @@ import msgspec
 
 from hub.access.names import HUB
 from hub.alerts.maintenance import MaintenanceBook
-from hub.alerts.records import Alert, AlertEvent, AlertWindow
-from hub.alerts.states import SQL_OPEN, What
+from hub.alerts.records import Alert, AlertEvent, AlertWindow, OpenAlerts, Waiting
+from hub.alerts.states import SQL_OPEN, SQL_WAITING, State, What
 from hub.judge.verdicts import SQL_ABOVE, Verdict
 from hub.storage.rows import insert, select, select_one
 from schemas.language import Text
@@ -51,8 +51,11 @@ class Book:
 
     def lasting_troubles(self) -> list[Alert]:
         """Return the alerts about the network whose cause is not over, though somebody may have closed them."""
-        lasts = f"({SQL_OPEN} OR (state = 'closed' AND resolved IS NULL))"
-        return select(self.db, Alert, f"FROM alert WHERE kind NOT IN ('limit', 'rule') AND {lasts} ORDER BY id")
+        network = "kind NOT IN ('limit', 'rule')"
+        open_ = select(self.db, Alert, f"FROM alert WHERE {network} AND {SQL_OPEN}")
+        lasting = "FROM alert INDEXED BY alert_lasting WHERE state = 'closed' AND resolved IS NULL"
+        closed = select(self.db, Alert, f"{lasting} AND {network}")
+        return sorted(open_ + closed, key=lambda alert: alert.id)
 
     def unacknowledged_alerts(self, fired_before: float, below: int) -> list[Alert]:
         """Return what fired then (Unix s) or earlier, nobody has acknowledged, and was escalated to less than a level.
@@ -98,6 +101,51 @@ class Book:
             tests["id < ?"] = before
         where = " AND ".join([*tests, *([SQL_OPEN] if state == "open" else [])]) or "1"
         return select(self.db, Alert, f"FROM alert WHERE {where} ORDER BY id DESC LIMIT ?", *tests.values(), limit)
+
+    def find_waiting(
+        self,
+        state: State,
+        severity: str,
+        *,
+        kind: str = "",
+        districts: Collection[str] = (),
+        by: str = "",
+        not_by: str = "",
+        skip: int = 0,
+        limit: int = 100,
+    ) -> list[Alert]:
+        """Return alerts of one state and severity that nobody has put away, what fired first standing first.
+
+        At most `limit` behind the first `skip`. `districts`: of one of them; none named: of all. `by`, `not_by`: who
+        has, and who has not, acknowledged them; empty: whoever.
+        """
+        where, values = _waiting(kind, districts)
+        tests = f"{where} AND state = ? AND severity = ? AND ? IN ('', acknowledged_by) AND acknowledged_by IS NOT ?"
+        rows = self.db.execute(
+            f"SELECT id FROM alert INDEXED BY alert_waiting WHERE {tests} ORDER BY fired, opened, id LIMIT ? OFFSET ?",  # noqa: S608 - our words
+            (*values, state, severity, by, not_by, limit, skip),
+        )
+        ids = [id_ for (id_,) in rows]
+        found = self.find_alerts(ids)
+        return [found[id_] for id_ in ids]
+
+    def count_waiting(self, *, kind: str = "", districts: Collection[str] = (), by: str = "") -> dict[Waiting, int]:
+        """Return how many alerts nobody has put away, by state, severity and whether `by` has acknowledged them."""
+        where, values = _waiting(kind, districts)
+        rows = self.db.execute(
+            "SELECT state, severity, acknowledged_by IS ?, count(*) "  # noqa: S608 - our words
+            f"FROM alert INDEXED BY alert_waiting WHERE {where} GROUP BY 1, 2, 3",
+            (by, *values),
+        )
+        return {Waiting(state, severity, bool(mine)): count for state, severity, mine, count in rows}
+
+    def count_open(self) -> list[OpenAlerts]:
+        """Return how many alerts are not over, by site and by what they say of it."""
+        rows = self.db.execute(
+            "SELECT site, kind, severity, fired IS NOT NULL, count(*) FROM alert INDEXED BY alert_waiting "  # noqa: S608
+            f"WHERE {SQL_WAITING} AND {SQL_OPEN} GROUP BY 1, 2, 3, 4"
+        )
+        return [OpenAlerts(site, kind, severity, bool(fired), count) for site, kind, severity, fired, count in rows]
 
     def count_open_by_site(self) -> dict[str, int]:
         """Return how many alerts about limits are not over, by site."""
@@ -235,6 +283,14 @@ class Book:
         """Return the window of an alert with the highest value of those above the limit, as judged last."""
         rest = f"FROM alert_window WHERE alert = ? AND {SQL_ABOVE} ORDER BY value DESC"
         return select_one(self.db, AlertWindow, rest, alert.id)
+
+
+def _waiting(kind: str, districts: Collection[str]) -> tuple[str, list[object]]:
+    """Return the words by which the index `alert_waiting` is asked, and what stands for their question marks."""
+    tests: dict[str, object] = {"kind = ?": kind} if kind else {}
+    if districts:
+        tests["district IN (SELECT value FROM json_each(?))"] = _json(districts)
+    return " AND ".join([SQL_WAITING, *tests]), list(tests.values())
 
 
 def lines(text: Text) -> str:

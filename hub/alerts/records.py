@@ -1,5 +1,7 @@
 """An alert and what belongs to it, as their tables in compliance.db hold them (`hub.alerts.tables`)."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from hub.alerts.states import Kind, Sending, State, What
@@ -67,6 +69,26 @@ class Alert(msgspec.Struct, kw_only=True):
     uncertainty: float | None = None
     """Of it at the limit, expanded (k = 2), in `unit`; None: not stated."""
     decision: str = "simple"
+
+
+class Waiting(NamedTuple):
+    """What alerts that nobody has put away are counted by."""
+
+    state: State
+    severity: Severity
+    mine: bool
+    """Acknowledged by whoever asks."""
+
+
+class OpenAlerts(NamedTuple):
+    """So many alerts at a site are not over and say the same of it."""
+
+    site: str
+    kind: Kind
+    severity: Severity
+    fired: bool
+    """False: early warnings."""
+    alerts: int
 
 
 class AlertEvent(msgspec.Struct, kw_only=True):

@@ -43,4 +43,8 @@ day for a reason that only a person can mend."""
 
 OPEN: tuple[State, ...] = ("pending", "firing", "acknowledged")
 """States of what is not over. Of one cause there is at most one such alert; the database itself sees to it."""
+WAITING: tuple[State, ...] = (*OPEN, "resolved")
+"""States of what nobody has put away yet."""
 SQL_OPEN = "state IN ('" + "', '".join(OPEN) + "')"
+SQL_WAITING = "state IN ('" + "', '".join(WAITING) + "')"
+"""As the index `alert_waiting` says it: SQLite takes it only where the same is asked."""

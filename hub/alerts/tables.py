@@ -64,7 +64,12 @@ ALTER TABLE alert ADD COLUMN decision TEXT NOT NULL DEFAULT 'simple'
 """,
     """
 CREATE INDEX alert_step_of_people ON alert_step (time) WHERE who <> 'hub';
-CREATE INDEX alert_step_by_who ON alert_step (who, time) WHERE who <> 'hub'
+CREATE INDEX alert_step_by_who ON alert_step (who, time) WHERE who <> 'hub';
+-- What waits for somebody, with all by which it is ordered, counted and chosen.
+CREATE INDEX alert_waiting ON alert (state, severity, fired, opened, district, kind, acknowledged_by, site)
+    WHERE state IN ('pending', 'firing', 'acknowledged', 'resolved');
+CREATE INDEX alert_by_site ON alert (site);
+CREATE INDEX alert_lasting ON alert (kind) WHERE state = 'closed' AND resolved IS NULL
 """,
 )
 PART = Part("alerts", STEPS, before=1)

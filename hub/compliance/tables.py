@@ -121,5 +121,8 @@ CREATE INDEX rule_verdict_by_subject ON rule_verdict (rule, subject_kind, subjec
 CREATE TRIGGER rule_verdict_stays BEFORE UPDATE ON rule_verdict
     BEGIN SELECT RAISE(ABORT, 'a verdict is never changed'); END
 """,
+    """
+CREATE INDEX verdict_by_outcome ON verdict (district, outcome)  -- of each the newest, as lists ask for them
+""",
 )
 PART = Part("compliance", STEPS, before=1)

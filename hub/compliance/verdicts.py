@@ -1,12 +1,15 @@
 """The verdicts as they are kept: added by judging, never changed, and read by the HTTP API and the reports."""
 
+import heapq
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import product
+from typing import NamedTuple, get_args
 
 import msgspec
 
-from hub.judge.verdicts import Verdict
+from hub.judge.verdicts import Outcome, Verdict
 from hub.storage.rows import select
 from hub.wire.proof import Proof
 
@@ -82,6 +85,19 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
         return self.outcome == "above_uncorrected" or (self.outcome == "exceeded" and self.grade == "suspicion")
 
 
+class Passed(NamedTuple):
+    """What of a verdict says how its site stands."""
+
+    id: int
+    site: str
+    device: str
+    rule: str
+    start: int
+    revision: int
+    outcome: str
+    grade: str
+
+
 class Counted(msgspec.Struct):
     """What the newest verdicts on the windows of one rule at one board come to."""
 
@@ -143,14 +159,69 @@ class VerdictTable:
         `districts`: of one of them; none named: of all. `since`, `until`: on windows that start then or later, and
         before (Unix s).
         """
-        wanted: dict[str, object] = {"district = ?": district, "site = ?": site, "device = ?": device, "rule = ?": rule}
-        wanted |= {"outcome = ?": outcome, "start >= ?": since, "start < ?": until, "id < ?": before}
-        wanted |= {IN_DISTRICTS: json.dumps(list(districts)) if districts else ""}
+        wanted: dict[str, object] = {"site = ?": site, "device = ?": device, "rule = ?": rule}
+        wanted |= {"start >= ?": since, "start < ?": until, "id < ?": before}
         tests = {test: value for test, value in wanted.items() if value}
+        # A site has few verdicts; a rare outcome, or a district where little is judged, could stand anywhere.
+        if not (site or device) and (district or districts or outcome):
+            ids = self._newest_ids(self._scope(district, districts), outcome, tests, limit)
+            rest = "FROM verdict WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id DESC"
+            return select(self._db, KeptVerdict, rest, json.dumps(ids))
+        more: dict[str, object] = {"district = ?": district, "outcome = ?": outcome}
+        more |= {IN_DISTRICTS: json.dumps(list(districts)) if districts else ""}
+        tests |= {test: value for test, value in more.items() if value}
         where = " AND ".join(tests) or "1"
         return select(
             self._db, KeptVerdict, f"FROM verdict WHERE {where} ORDER BY id DESC LIMIT ?", *tests.values(), limit
         )
+
+    def _scope(self, district: str, districts: Collection[str]) -> Collection[str]:
+        """Return the districts that are asked for; of all, those that have a verdict."""
+        if district:
+            return [district] if not districts or district in districts else []
+        return districts or list(self._districts())
+
+    def _districts(self) -> Iterator[str]:
+        # From one to the next in an index: SELECT DISTINCT would read all of it.
+        return self._each("SELECT min(district) FROM verdict WHERE district > ?")
+
+    def _each(self, next_one: str) -> Iterator[str]:
+        found = ""
+        while (found := self._db.execute(next_one, (found,)).fetchone()[0]) is not None:
+            yield found
+
+    def _newest_ids(self, districts: Collection[str], outcome: str, tests: dict[str, object], limit: int) -> list[int]:
+        """Return the highest numbers: of each district and outcome its highest stand together in an index."""
+        where = " AND ".join(["district = ?", "outcome = ?", *tests])
+        sql = f"SELECT id FROM verdict INDEXED BY verdict_by_outcome WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+        pairs = product(districts, [outcome] if outcome else get_args(Outcome))
+        found = (id_ for pair in pairs for (id_,) in self._db.execute(sql, (*pair, *tests.values(), limit)))
+        return heapq.nlargest(limit, found)
+
+    def of_site(
+        self,
+        site: str,
+        *,
+        districts: Collection[str],
+        outcome: str,
+        since: float | None,
+        by: str,
+        down: bool,
+        skip: int,
+        limit: int,
+    ) -> list[KeptVerdict]:
+        """Return verdicts on a site, ordered by a column of the table: at most `limit` behind the first `skip`.
+
+        `districts`: only what was judged when it belonged to one of them; none named: all. `outcome`: empty: any.
+        `since`: only windows that begin then or later, Unix s.
+        """
+        assert by in KeptVerdict.__struct_fields__
+        tests: dict[str, object] = {"site = ?": site, "outcome = ?": outcome, "start >= ?": since}
+        tests |= {IN_DISTRICTS: json.dumps(list(districts)) if districts else ""}
+        tests = {test: value for test, value in tests.items() if value}
+        order = f"{by} {'DESC' if down else 'ASC'}" + (" NULLS LAST" if by == "value" else "")
+        rest = f"FROM verdict INDEXED BY verdict_by_site WHERE {' AND '.join(tests)} ORDER BY {order}, id DESC"
+        return select(self._db, KeptVerdict, f"{rest} LIMIT ? OFFSET ?", *tests.values(), limit, skip)
 
     def after(self, id_: int, most: int | None = None) -> list[KeptVerdict]:
         """Return the verdicts behind a number, at most `most`, in the order in which they were given."""
@@ -166,18 +237,23 @@ class VerdictTable:
             "USING (device, rule, start) WHERE binding = 'binds' ORDER BY id",
         )
 
-    def latest_of(self, sites: Collection[str], since: float) -> list[tuple[str, str, str]]:
-        """Return site, outcome and grade of the newest windows of each rule at each board of these sites.
-
-        Only of windows that begin at `since` (Unix s) or later.
-        """
-        rows = self._db.execute(
-            "SELECT v.site, v.outcome, v.grade, max(v.start + v.revision * 1e-6) FROM json_each(?) s "
-            "CROSS JOIN verdict v ON v.site = s.value AND v.start >= ? "
-            "WHERE v.binding = 'binds' GROUP BY v.site, v.device, v.rule",
-            (json.dumps(list(sites)), since),
+    def passed_since(self, since: float) -> Iterator[Passed]:
+        """Go through the verdicts that bind, on windows that begin at `since` (Unix s) or later."""
+        sql = (
+            "SELECT id, site, device, rule, start, revision, outcome, grade FROM verdict INDEXED BY verdict_by_site "
+            "WHERE site = ? AND start >= ? AND binding = 'binds'"
         )
-        return [(site, outcome, grade) for site, outcome, grade, _ in rows]
+        for site in self._each("SELECT min(site) FROM verdict WHERE site > ?"):
+            yield from map(Passed._make, self._db.execute(sql, (site, since)))
+
+    def passed_after(self, id_: int) -> Iterator[Passed]:
+        """Go through the verdicts that bind and have a higher number, in the order in which they were given."""
+        rows = self._db.execute(
+            "SELECT id, site, device, rule, start, revision, outcome, grade FROM verdict "
+            "WHERE id > ? AND binding = 'binds' ORDER BY id",
+            (id_,),
+        )
+        return map(Passed._make, rows)
 
     def newest_of(self, site: str, since: float) -> list[KeptVerdict]:
         """Return the newest verdict of each rule at each board of a site, on windows that begin at `since` or later."""

@@ -1,18 +1,20 @@
 """The city as a map that is drawn here, without any other server: districts as areas, sites by colour and shape."""
 
-import math
 from collections import Counter
 from datetime import date, timedelta
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Response
-from shapely import MultiPoint, Polygon
+from markupsafe import Markup
 
 from hub.alerts.text import VERIFIED
 from hub.compliance.verdicts import VerdictTable
 from hub.console.badges import GRAVEST, Badge, outcome_of
+from hub.console.parts.order import Number, Order, Pages, matches, ordered
+from hub.console.parts.picture import WIDTH, Picture, Pictures
+from hub.console.parts.sheet import csv_file
 from hub.console.state import SiteState, states_of
-from hub.console.today import district_name
+from hub.console.today import Short, district_name
 from hub.console.web import NOT_FOUND, Shared, Visit, visiting
 from hub.desk.listing import listed
 from hub.http.problems import RequestError
@@ -21,34 +23,21 @@ from hub.series.periods import DAY, Calendar
 from schemas.domains import site_kinds
 from schemas.language import Text
 
-WIDTH, HIGHEST, EDGE = 640.0, 560.0, 60.0
-"""Of the picture, and what stays free around it."""
 NAMED = 40
 """So many sites have their names beside them; more would cover each other, and the list has them."""
-LISTED = 100
-"""Sites of the list below the map, the gravest first."""
 DAYS = 35
 """Days of a site's calendar."""
 
 
-class Place(NamedTuple):
-    """A site in the picture."""
+class Line(NamedTuple):
+    """A site in the list."""
 
     site: Site
     name: str
+    district: str
+    """As people call it."""
     state: SiteState
     badge: Badge
-    x: float
-    y: float
-
-
-class Area(NamedTuple):
-    """A district in the picture: around its sites, as nobody has told its border."""
-
-    name: str
-    points: str
-    x: float
-    y: float
 
 
 class Day(NamedTuple):
@@ -64,31 +53,47 @@ def add_city(router: APIRouter, shared: Shared) -> None:
     """Add the map and the page of a site."""
     visitor = Depends(visiting(shared))
 
+    pictures = Pictures()
+
     @router.get("/map")
-    def show_map(visit: Annotated[Visit, visitor], district: str = "") -> Response:
+    def show_map(
+        visit: Annotated[Visit, visitor], district: Short = "", q: Short = "", sort: Short = "", page: Number = 1
+    ) -> Response:
         chosen = district if district in visit.registry.districts else ""
         sites = [one for one in visit.registry.sites.values() if not chosen or one.district == chosen]
         states = states_of(visit, [site.id for site in sites])
-        places, areas, height = draw(visit, sites, states)
         counts = Counter(state.state for state in states.values())
-        ranked = sorted(sites, key=lambda one: (GRAVEST.index(states[one.id].state), one.district, one.id))
+        picture = pictures.of(visit.shared.registry(), (visit.user.districts, chosen, visit.lang), sites)
+        order = _order(visit, chosen, q, sort)
+        listed = _listed(visit, sites, states, q, order)
+        pages = Pages(order, page, len(listed))
         return visit.page(
             "map.html",
-            places=places,
-            areas=areas,
-            named=len(places) <= NAMED,
+            marks=_marks(visit, picture, sites, states),
+            areas=picture.areas,
             width=WIDTH,
-            height=height,
-            listed=[
-                (one, visit.say(Text(one.en, one.zh)), states[one.id], outcome_of(states[one.id].state, visit.lang))
-                for one in ranked[:LISTED]
-            ],
-            more=max(0, len(ranked) - LISTED),
+            height=picture.height,
+            listed=_lines(visit, listed[pages.skip : pages.skip + pages.each], states),
+            pages=pages,
+            order=order,
             legend=[(outcome_of(state, visit.lang), counts[state]) for state in GRAVEST if counts[state]],
             chosen=chosen,
+            q=q,
             districts=[(id_, district_name(visit, id_)) for id_ in visit.registry.districts],
-            unplaced=len(sites) - len(places),
+            unplaced=len(sites) - len(picture.spots),
         )
+
+    @router.get("/sites.csv")
+    def list_sites(visit: Annotated[Visit, visitor], district: Short = "", q: Short = "", sort: Short = "") -> Response:
+        chosen = district if district in visit.registry.districts else ""
+        sites = [one for one in visit.registry.sites.values() if not chosen or one.district == chosen]
+        states = states_of(visit, [site.id for site in sites])
+        listed = _listed(visit, sites, states, q, _order(visit, chosen, q, sort))
+        rows = [
+            (one.site.id, one.name, one.site.district, one.district, one.state.state, one.badge.text, one.state.alerts)
+            for one in _lines(visit, listed, states)
+        ]
+        return csv_file("sites.csv", ("id", "name", "district", "district_name", "state", "now", "open_alerts"), rows)
 
     @router.get("/sites/{id}")
     def show_site(visit: Annotated[Visit, visitor], id: str) -> Response:  # noqa: A002
@@ -134,43 +139,58 @@ def _what(visit: Visit, quantity: str) -> str:
     return visit.say(Text(found.en, found.zh)) if found else quantity
 
 
-def draw(visit: Visit, sites: list[Site], states: dict[str, SiteState]) -> tuple[list[Place], list[Area], float]:
-    """Return the sites that have a position, and their districts, as they lie in the picture; and how high it is."""
-    placed = [(site, site.position) for site in sites if site.position is not None]
-    if not placed:
-        return [], [], 0.0
-    # Narrow enough for a city: degrees of longitude are as long as at its middle.
-    shrink = math.cos(math.radians(sum(position[0] for _, position in placed) / len(placed)))
-    at = {site.id: (position[1] * shrink, -position[0]) for site, position in placed}
-    xs, ys = [x for x, _ in at.values()], [y for _, y in at.values()]
-    whole = max((max(xs) - min(xs)) / (WIDTH - 2 * EDGE), (max(ys) - min(ys)) / (HIGHEST - 2 * EDGE), 1e-6)
-    left = (WIDTH - (max(xs) - min(xs)) / whole) / 2
-    height = round((max(ys) - min(ys)) / whole + 2 * EDGE)
-    spots = {id_: ((x - min(xs)) / whole + left, (y - min(ys)) / whole + EDGE) for id_, (x, y) in at.items()}
-    places = [
-        Place(
+def _order(visit: Visit, chosen: str, q: str, sort: str) -> Order:
+    columns = {
+        "now": Text("now, the gravest first", "当前（最严重在前）"),
+        "site": Text("site", "站点"),
+        "district": Text("district", "区"),
+        "alerts": Text("open alerts", "未结告警"),
+    }
+    said = {key: visit.say(text) for key, text in columns.items()}
+    return Order("/console/map", {"district": chosen, "q": q}, said, sort)
+
+
+def _listed(visit: Visit, sites: list[Site], states: dict[str, SiteState], q: str, order: Order) -> list[Site]:
+    """Return the sites that have what somebody looks for in their name or id, in an order."""
+    found = [site for site in sites if not q or matches(q, site.id, site.en, site.zh)]
+    found.sort(key=lambda site: (site.district, site.id))
+    keys = {
+        "now": lambda site: GRAVEST.index(states[site.id].state),
+        "site": lambda site: visit.say(Text(site.en, site.zh)),
+        "district": lambda site: district_name(visit, site.district),
+        "alerts": lambda site: states[site.id].alerts,
+    }
+    return ordered(found, order, keys)
+
+
+def _lines(visit: Visit, sites: list[Site], states: dict[str, SiteState]) -> list[Line]:
+    return [
+        Line(
             site,
             visit.say(Text(site.en, site.zh)),
+            district_name(visit, site.district),
             states[site.id],
             outcome_of(states[site.id].state, visit.lang),
-            *(round(part, 1) for part in spots[site.id]),
         )
-        for site, _ in placed
+        for site in sites
     ]
-    # The gravest is drawn last, on top of the others.
-    places.sort(key=lambda place: -GRAVEST.index(place.state.state))
-    by_district: dict[str, list[tuple[float, float]]] = {}
-    for site, _ in placed:
-        by_district.setdefault(site.district, []).append(spots[site.id])
-    return places, [_area(district_name(visit, id_), spots) for id_, spots in sorted(by_district.items())], height
 
 
-def _area(name: str, spots: list[tuple[float, float]]) -> Area:
-    around = MultiPoint(spots).convex_hull.buffer(36, quad_segs=6)
-    assert isinstance(around, Polygon)
-    points = " ".join(f"{x:.0f},{y:.0f}" for x, y in around.exterior.coords)
-    left, top, right, _ = around.bounds
-    return Area(name, points, round((left + right) / 2), round(top - 6))
+def _marks(visit: Visit, picture: Picture, sites: list[Site], states: dict[str, SiteState]) -> list[Markup]:
+    """Return the marks of all sites that have a position, the gravest last, on top of the others."""
+    draw = visit.shared.templates.get_template("parts.html").module.mark  # type: ignore[attr-defined]
+    named = len(picture.spots) <= NAMED
+    marks = []
+    for site in sorted(sites, key=lambda site: -GRAVEST.index(states[site.id].state)):
+        if site.id not in picture.spots:
+            continue
+        state = states[site.id].state
+        mark = picture.marks.get((site.id, state))
+        if mark is None:
+            name, badge = visit.say(Text(site.en, site.zh)), outcome_of(state, visit.lang)
+            mark = picture.marks[site.id, state] = draw(site.id, name, badge, *picture.spots[site.id], named)
+        marks.append(mark)
+    return marks
 
 
 def calendar_of(visit: Visit, site: str) -> list[Day | None]:

@@ -1,26 +1,28 @@
 """Verdicts and the fleet as lists: searched by the address, page by page, and as CSV that no spreadsheet runs."""
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, NamedTuple, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Response
-from fastapi.responses import PlainTextResponse
 
 from hub.alerts.text import KIND
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.console.badges import OUTCOME, Badge, outcome_of
-from hub.console.today import district_name
+from hub.console.parts.order import PAGE, Number, Order, Pages, matches, ordered
+from hub.console.parts.sheet import MOST_CSV, csv_file
+from hub.console.today import Short, district_name
 from hub.console.web import Shared, Visit, visiting
 from hub.judge.verdicts import REASONS, Outcome
-from hub.sheets.cells import csv_text
+from hub.registry.live import Site
+from hub.series.periods import DAY
 from schemas.language import Text
 
-PAGE, MOST_CSV = 50, 10_000
-"""Verdicts on a page, and in one file."""
+MOST_NAMED = 50
+"""Sites that a search offers."""
+SORTED_DAYS = 35
+"""Verdicts of so many days are ordered by their value: years of them would take seconds."""
 FIRST_TEXT = Text("registered, no trouble known", "已登记，无异常")
-Short = Annotated[str, Query(max_length=100)]
 Cursor = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 
 
@@ -29,6 +31,7 @@ class Wanted(NamedTuple):
 
     district: str
     site: str
+    """What somebody looks for in the ids and names of sites."""
     outcome: str
 
 
@@ -44,8 +47,21 @@ class Sending(NamedTuple):
     badge: Badge
 
 
+class Found(NamedTuple):
+    """A page of verdicts."""
+
+    verdicts: list[KeptVerdict]
+    following: str
+    """The address of what comes behind; empty: nothing does."""
+
+
 def add_lists(router: APIRouter, shared: Shared) -> None:
     """Add verdicts and fleet."""
+    _add_verdicts(router, shared)
+    _add_fleet(router, shared)
+
+
+def _add_verdicts(router: APIRouter, shared: Shared) -> None:
     visitor = Depends(visiting(shared))
 
     @router.get("/verdicts")
@@ -55,59 +71,130 @@ def add_lists(router: APIRouter, shared: Shared) -> None:
         site: Short = "",
         outcome: Short = "",
         before: Cursor = None,
+        sort: Short = "",
+        page: Number = 1,
     ) -> Response:
         wanted = _wanted(visit, district, site, outcome)
-        found = _search(visit, wanted, before, PAGE + 1)
-        asked = {name: value for name, value in wanted._asdict().items() if value}
-        following = urlencode(asked | {"before": found[PAGE - 1].id}) if len(found) > PAGE else ""
+        sites = _sites(visit, wanted)
+        order = _order(visit, wanted, sites, sort)
+        found = Found([], "") if wanted.site and len(sites) != 1 else _page(visit, wanted, sites, order, before, page)
         return visit.page(
             "verdicts.html",
             verdicts=[
                 (one, _site(visit, one), outcome_of(one.outcome, visit.lang, one.grade), _quantity(visit, one))
-                for one in found[:PAGE]
+                for one in found.verdicts
             ],
             wanted=wanted,
-            following=following,
-            query=urlencode(asked),
+            order=order,
+            following=found.following,
+            chosen=sites[0] if len(sites) == 1 else None,
+            sites=[(one.id, visit.say(Text(one.en, one.zh))) for one in sites[:MOST_NAMED]] if len(sites) > 1 else [],
+            more=max(0, len(sites) - MOST_NAMED),
+            sorted_days=SORTED_DAYS,
             districts=[(id_, district_name(visit, id_)) for id_ in visit.registry.districts],
-            sites=sorted((visit.say(Text(one.en, one.zh)), one.id) for one in visit.registry.sites.values()),
             outcomes=[(one, visit.say(OUTCOME[one][2])) for one in get_args(Outcome)],
         )
 
     @router.get("/verdicts.csv")
     def list_verdicts(
-        visit: Annotated[Visit, visitor], district: Short = "", site: Short = "", outcome: Short = ""
+        visit: Annotated[Visit, visitor], district: Short = "", site: Short = "", outcome: Short = "", sort: Short = ""
     ) -> Response:
-        found = _search(visit, _wanted(visit, district, site, outcome), None, MOST_CSV)
-        return _csv("verdicts.csv", [_HEAD, *(_row(visit, one) for one in found)])
+        wanted = _wanted(visit, district, site, outcome)
+        sites = _sites(visit, wanted)
+        order = _order(visit, wanted, sites, sort)
+        known = not wanted.site or len(sites) == 1
+        found = _search(visit, wanted, sites, order, most=MOST_CSV) if known else []
+        return csv_file("verdicts.csv", _HEAD, [_row(visit, one) for one in found])
+
+
+def _add_fleet(router: APIRouter, shared: Shared) -> None:
+    visitor = Depends(visiting(shared))
 
     @router.get("/fleet")
-    def show_fleet(visit: Annotated[Visit, visitor], trouble: Short = "") -> Response:
-        fleet = [one for one in _fleet(visit) if not trouble or one.badge.tone != "good"]
-        return visit.page("fleet.html", fleet=fleet, trouble=bool(trouble))
+    def show_fleet(
+        visit: Annotated[Visit, visitor], trouble: Short = "", q: Short = "", sort: Short = "", page: Number = 1
+    ) -> Response:
+        order = _fleet_order(visit, trouble, q, sort)
+        fleet = _fleet(visit, trouble, q, order)
+        pages = Pages(order, page, len(fleet))
+        shown = fleet[pages.skip : pages.skip + pages.each]
+        return visit.page("fleet.html", fleet=shown, pages=pages, order=order, trouble=bool(trouble), q=q)
 
     @router.get("/fleet.csv")
-    def list_fleet(visit: Annotated[Visit, visitor]) -> Response:
+    def list_fleet(visit: Annotated[Visit, visitor], trouble: Short = "", q: Short = "", sort: Short = "") -> Response:
         rows = [
             (one.id, one.channel, one.site, one.site_name, one.due.isoformat() if one.due else "", one.troubles)
-            for one in _fleet(visit)
+            for one in _fleet(visit, trouble, q, _fleet_order(visit, trouble, q, sort))
         ]
-        return _csv("fleet.csv", [("id", "channel", "site", "site_name", "calibration_due", "troubles"), *rows])
+        return csv_file("fleet.csv", ("id", "channel", "site", "site_name", "calibration_due", "troubles"), rows)
 
 
 def _wanted(visit: Visit, district: str, site: str, outcome: str) -> Wanted:
     return Wanted(
         district if district in visit.registry.districts else "",
-        site if site in visit.registry.sites else "",
+        site.strip(),
         outcome if outcome in get_args(Outcome) else "",
     )
 
 
-def _search(visit: Visit, wanted: Wanted, before: int | None, most: int) -> list[KeptVerdict]:
-    return VerdictTable(visit.db).search(
+def _sites(visit: Visit, wanted: Wanted) -> list[Site]:
+    """Return the sites that somebody looks for: the one with that id, or all that have it in their name."""
+    if not wanted.site:
+        return []
+    if exact := visit.registry.sites.get(wanted.site):
+        return [exact]
+    sites = (one for one in visit.registry.sites.values() if wanted.district in {"", one.district})
+    return sorted((one for one in sites if matches(wanted.site, one.id, one.en, one.zh)), key=lambda one: one.id)
+
+
+def _order(visit: Visit, wanted: Wanted, sites: list[Site], sort: str) -> Order:
+    """Return the order of verdicts: of one site by any column, of many always the newest first."""
+    columns = {
+        "start": Text("window", "时段"),
+        "outcome": Text("outcome", "结论"),
+        "value": Text("value", "数值"),
+        "valid_share": Text("captured", "有效数据率"),
+    }
+    said = {key: visit.say(text) for key, text in columns.items()}
+    return Order("/console/verdicts", wanted._asdict(), said, (sort if len(sites) == 1 else "") or "-start")
+
+
+def _page(visit: Visit, wanted: Wanted, sites: list[Site], order: Order, before: int | None, number: int) -> Found:
+    if sites:
+        found = _search(visit, wanted, sites, order, skip=(number - 1) * PAGE, most=PAGE + 1)
+        return Found(found[:PAGE], order.page(number + 1) if len(found) > PAGE else "")
+    found = _search(visit, wanted, sites, order, before=before, most=PAGE + 1)
+    asked = {name: value for name, value in wanted._asdict().items() if value}
+    following = f"/console/verdicts?{urlencode(asked | {'before': found[PAGE - 1].id})}" if len(found) > PAGE else ""
+    return Found(found[:PAGE], following)
+
+
+def _search(
+    visit: Visit,
+    wanted: Wanted,
+    sites: list[Site],
+    order: Order,
+    *,
+    most: int,
+    skip: int = 0,
+    before: int | None = None,
+) -> list[KeptVerdict]:
+    table = VerdictTable(visit.db)
+    if sites:
+        since = None if order.by == "start" else visit.now - SORTED_DAYS * DAY
+        return table.of_site(
+            sites[0].id,
+            districts=visit.user.districts,
+            outcome=wanted.outcome,
+            since=since,
+            by=order.by,
+            down=order.down,
+            skip=skip,
+            limit=most,
+        )
+    return table.search(
         district=wanted.district,
         districts=visit.user.districts,
-        site=wanted.site,
         outcome=wanted.outcome,
         before=before,
         limit=most,
@@ -149,23 +236,40 @@ def _quantity(visit: Visit, one: KeptVerdict) -> str:
     return visit.say(Text(found.en, found.zh)) if found else one.quantity
 
 
-def _fleet(visit: Visit) -> Iterator[Sending]:
-    """Go through what sends: first what has a trouble, then the others, each by its id."""
-    troubles: dict[str, list[str]] = {}
+def _fleet_order(visit: Visit, trouble: str, q: str, sort: str) -> Order:
+    columns = {
+        "state": Text("state, troubles first", "状态（异常在前）"),
+        "id": Text("board", "设备"),
+        "site": Text("site", "站点"),
+        "channel": Text("comes by", "接入方式"),
+        "due": Text("calibration due", "校准有效期"),
+    }
+    said = {key: visit.say(text) for key, text in columns.items()}
+    return Order("/console/fleet", {"trouble": trouble, "q": q}, said, sort)
+
+
+def _fleet(visit: Visit, trouble: str, q: str, order: Order) -> list[Sending]:
+    """Return what sends, in an order; `trouble`: only what has one; `q`: what somebody looks for in ids and names."""
+    troubles: dict[str, set[str]] = {}
     for alert in visit.desk.book.lasting_troubles():
         if alert.device and visit.user.sees(alert.district):
-            troubles.setdefault(alert.device, []).append(visit.say(KIND[alert.kind]))
+            troubles.setdefault(alert.device, set()).add(visit.say(KIND[alert.kind]))
     good = Badge("good", "circle", visit.say(FIRST_TEXT))
-    for one in sorted(visit.registry.senders(), key=lambda one: (one.id not in troubles, one.id)):
-        site, said = visit.registry.sites[one.site], ", ".join(sorted(set(troubles.get(one.id, []))))
-        badge = Badge("warn", "square", said) if said else good
-        if one.retired and one.retired <= visit.page_formats.local(visit.now).date():
-            badge = Badge("quiet", "ring", visit.say(Text("retired", "已停用")))
+    retired = Badge("quiet", "ring", visit.say(Text("retired", "已停用")))
+    today = visit.page_formats.local(visit.now).date()
+    fleet = []
+    for one in sorted(visit.registry.senders(), key=lambda one: one.id):
+        site, said = visit.registry.sites[one.site], ", ".join(sorted(troubles.get(one.id, ())))
+        badge = retired if one.retired and one.retired <= today else Badge("warn", "square", said) if said else good
+        if (trouble and badge.tone == "good") or (q and not matches(q, one.id, site.id, site.en, site.zh)):
+            continue
         name, due = visit.say(Text(site.en, site.zh)), getattr(one, "calibration_due", None)
-        yield Sending(one.id, one.channel, one.site, name, due, said, badge)
-
-
-def _csv(name: str, rows: list[tuple[object, ...]]) -> Response:
-    # The mark at the start tells spreadsheets that it is UTF-8.
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return PlainTextResponse(f"\ufeff{csv_text(rows)}", headers=headers, media_type="text/csv")
+        fleet.append(Sending(one.id, one.channel, one.site, name, due, said, badge))
+    keys = {
+        "state": lambda one: (not one.troubles, one.badge.tone),
+        "id": lambda one: one.id,
+        "site": lambda one: one.site_name,
+        "channel": lambda one: one.channel,
+        "due": lambda one: one.due,
+    }
+    return ordered(fleet, order, keys)

@@ -19,10 +19,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
 from hub.access.caller import refuse_role
-from hub.access.sessions import Session, Sessions
+from hub.access.sessions import SEEN_EVERY, Session, Sessions
 from hub.access.tables import PART as ACCESS
 from hub.access.tokens import Role, User, allows
 from hub.alerts.tables import PART as ALERTS
+from hub.compliance.standing import RECENT, Standing
 from hub.compliance.tables import PART as VERDICTS
 from hub.config.files import Config
 from hub.console.formats import Formats
@@ -95,6 +96,11 @@ class Shared:
     def secure(self) -> bool:
         """Tell whether people reach the console over TLS alone."""
         return self.config.console.address.startswith("https:")
+
+    @cached_property
+    def standing(self) -> Standing:
+        """How sites stand now."""
+        return Standing(RECENT)
 
     @cached_property
     def templates(self) -> jinja2.Environment:
@@ -316,7 +322,8 @@ def visiting(shared: Shared) -> Callable[[Request], Iterator[Visit]]:
                 text = Text("More requests than the hub answers to one user.", "请求过于频繁。")
                 raise RequestError(429, text, headers={"Retry-After": f"{math.ceil(pause)}"})
             # A page that is left open and follows by itself is not used: it must not keep its session alive.
-            if FOLLOWS not in request.headers:
+            # Who only reads must not wait for those who write.
+            if FOLLOWS not in request.headers and now - session.seen >= SEEN_EVERY:
                 with transaction(db):
                     sessions.touch(session, now)
             yield Visit(shared, request, db, session, secret)

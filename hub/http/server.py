@@ -21,6 +21,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from hub.config.files import ConfigError
 from hub.health.metrics import Metrics
@@ -34,6 +35,11 @@ SERVICE = "fenceline-hub"
 
 OPERATIONS_AT_ONCE = 4
 """Requests for /readyz and /metrics that are answered at once, in threads that the API does not use."""
+
+COMPRESSED_FROM = 1000
+"""Answers of so many bytes are compressed for those who ask for it; streams of events never are."""
+COMPRESSION = 5
+"""Level of gzip: a map of 1,000 sites is 3 % larger than with level 9, in a third of the time."""
 
 T = TypeVar("T")
 
@@ -110,6 +116,7 @@ def make_app(hub: Watched, metrics: Metrics, routers: Sequence[APIRouter] = ()) 
         redoc_url=None,
     )
     app.add_middleware(Guard, most=MOST_BODY)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)
     app.add_exception_handler(HTTPException, _refuse)
     app.include_router(_operations(hub, metrics))
     for router in routers:
@@ -226,9 +233,12 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=128)
+        found = socket.create_server(address[:2], family=family, backlog=128)
     except OSError as error:
         raise ConfigError(
             f"http: cannot listen at host = {host!r}, port = {port} ({error.strerror}); "
             "stop what listens there, or name another port under [http]"
         ) from error
+    # Connections inherit it: else the body of an answer waits 40 ms for the client's acknowledgement of its head.
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found

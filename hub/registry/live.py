@@ -115,7 +115,10 @@ class Registry(msgspec.Struct, frozen=True):
         boards = {id_: board for id_, board in self.boards.items() if board.site in sites}
         stations = {id_: station for id_, station in self.stations.items() if station.site in sites}
         terminals = {id_: terminal for id_, terminal in self.terminals.items() if terminal.site in sites}
-        return msgspec.structs.replace(self, sites=sites, boards=boards, stations=stations, terminals=terminals)
+        named = {id_: one for id_, one in self.named_districts.items() if id_ in districts}
+        return msgspec.structs.replace(
+            self, sites=sites, boards=boards, stations=stations, terminals=terminals, named_districts=named
+        )
 
     def sites_in(self, district: str) -> Iterator[Site]:
         """Go through the sites of a district."""

@@ -5,26 +5,36 @@
 (() => {
   if (!document.body.hasAttribute("data-live") || !("EventSource" in window)) return;
 
-  let asked = false, again = false;
+  const PAUSE = 3000;
+  let timer = 0, last = -PAUSE, missed = false;
+
+  // In a large city something changes all the time: a page asks at most every 3 s, and one that nobody sees not at all.
+  function soon() {
+    if (document.hidden) { missed = true; return; }
+    if (!timer) timer = setTimeout(refresh, Math.max(0, last + PAUSE - performance.now()));
+  }
 
   const inUse = (region) =>
     region.contains(document.activeElement) && document.activeElement.matches("input, textarea, select, button, a") ||
     [...region.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue);
 
+  // The token of a form is another text each time: it alone is no change.
+  const said = (region) => region.innerHTML.replace(/(name="form_token" value=")[^"]*/g, "$1");
+
   async function refresh() {
-    if (asked) { again = true; return; }
-    asked = true;
+    last = performance.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Fenceline-Follows": "1" }, redirect: "error" });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const region of document.querySelectorAll("[data-region]")) {
         const now = page.getElementById(region.id);
-        if (now && !inUse(region) && now.innerHTML !== region.innerHTML) region.replaceWith(document.importNode(now, true));
+        if (now && !inUse(region) && said(now) !== said(region)) region.replaceWith(document.importNode(now, true));
       }
     } catch { /* the next change asks again */ } finally {
-      asked = false;
-      if (again) { again = false; setTimeout(refresh, 1000); }
+      last = performance.now();
+      timer = 0;
+      if (missed) { missed = false; soon(); }
     }
   }
 
@@ -32,6 +42,7 @@
   if (document.getElementById("refused")) return;
   const events = new EventSource("/console/events");
   events.addEventListener("open", () => { const told = document.getElementById("live"); if (told && document.querySelector("[data-region]")) told.hidden = false; });
-  events.addEventListener("change", refresh);
+  events.addEventListener("change", () => { if (timer) missed = true; else soon(); });
+  document.addEventListener("visibilitychange", () => { if (missed && !document.hidden && !timer) { missed = false; soon(); } });
   events.addEventListener("over", () => { events.close(); location.reload(); });
 })();
