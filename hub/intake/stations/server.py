@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from hub.config.files import ConfigError, Hj212
 from hub.intake.stations.connection import Connection
-from hub.intake.stations.judging import TALK, Came, Judged, Judging
-from hub.intake.stations.speech import Manner, answer, wants_answer
+from hub.intake.stations.judging import Came, Judged, Judging
+from hub.intake.stations.speech import answer
 from hub.registry.live import Station
 
 NAME_WITHIN = 60.0
@@ -157,26 +157,29 @@ class StationServer(threading.Thread):
         self._talker.close()
 
     def _answer(self, judged: list[tuple[Waiting, Judged]], sure: bool) -> None:
+        said: dict[Connection, list[bytes]] = {}
         for (connection, came), verdict in judged:
+            answers = said.setdefault(connection, [])
+            connection.flying -= 1
             if came.plain is not None and verdict.station is not None:
-                manner = Manner.of(came.plain.packet, came.plain.crc)
+                packet, manner = came.plain.packet, connection.manner_of(came.plain)
                 if connection.station is None:
-                    self._know(connection, verdict.station, manner)
-                connection.manner = manner
-                if came.plain.packet.field("CN") in TALK:
+                    self._know(connection, verdict.station)
+                if not verdict.outcomes:
                     self._talker.heard(connection, came)
-                elif verdict.safe and sure and wants_answer(came.plain.packet):
-                    connection.say(answer(came.plain.packet, manner))
+                elif verdict.safe and sure and manner.waits:
+                    answers.append(answer(packet, manner))
             else:
                 connection.refused += 1
                 if connection.station is None and connection.refused >= REFUSED:
                     connection.close(at_once=True)
-            connection.done()
+        for connection, answers in said.items():
+            connection.done(b"".join(answers))
 
-    def _know(self, connection: Connection, station: Station, manner: Manner) -> None:
+    def _know(self, connection: Connection, station: Station) -> None:
         if connection.transport is None:
             return
-        connection.station, connection.manner = station.id, manner
+        connection.station = station.id
         self._strangers.pop(connection, None)
         of_one = self._stations.setdefault(station.id, [])
         of_one.append(connection)

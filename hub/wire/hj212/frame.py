@@ -103,7 +103,7 @@ def read(raw: bytes, key: bytes | None = None) -> Frame:
     kind = _check(segment, sent, faults)
     if packet.encoding != "utf-8":
         faults.add("encoding")
-    if len(packet.data_text().encode(packet.encoding)) > MOST_DATA:
+    if len((packet.area or "").encode(packet.encoding)) > MOST_DATA:
         faults.add("cp_long")
     edition = edition_of(packet)
     faults |= faults_of(packet, readable="encrypted" not in faults)
@@ -168,7 +168,7 @@ def parts(packet: Packet) -> Iterator[Packet]:
     Raises:
         ValueError: the items of one factor alone are too long, or Flag is missing.
     """
-    size = len(packet.data_text().encode(packet.encoding))
+    size = len((packet.area or "").encode(packet.encoding))
     if size <= MOST_DATA:
         yield packet
         return
@@ -176,13 +176,14 @@ def parts(packet: Packet) -> Iterator[Packet]:
     if flag is None or not flag.isdigit():
         raise ValueError(f"Flag = {flag!r}: expected a number, since a packet in parts says so in it")
     numbered = (Item("Flag", str(int(flag) | 2)), Item("PNUM", "99"), Item("PNO", "99"))
-    most = min(MOST_DATA, MOST_SEGMENT - len(packet.with_fields(numbered)._replace(data=()).segment()))
-    areas: list[list[tuple[Item, ...]]] = [[]]
+    most = min(MOST_DATA, MOST_SEGMENT - len(packet.with_fields(numbered)._replace(area="").segment()))
+    areas: list[list[str]] = [[]]
     left = most
-    for group in packet.data or ():
-        length = len(",".join(map(str, group)).encode(packet.encoding)) + 1
+    for group in packet.area.split(";") if packet.area else ():
+        length = len(group.encode(packet.encoding)) + 1
         if length > most:
-            raise ValueError(f"{group[0]}, ...: {length} bytes; expected at most {most} for one factor")
+            first, _, _ = group.partition(",")
+            raise ValueError(f"{first}, ...: {length} bytes; expected at most {most} for one factor")
         if length > left:
             areas.append([])
             left = most
@@ -190,4 +191,4 @@ def parts(packet: Packet) -> Iterator[Packet]:
         left -= length
     for number, area in enumerate(areas, 1):
         changed = (numbered[0], Item("PNUM", str(len(areas))), Item("PNO", str(number)))
-        yield packet.with_fields(changed)._replace(data=tuple(area))
+        yield packet.with_fields(changed)._replace(area=";".join(area))

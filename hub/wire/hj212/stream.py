@@ -120,8 +120,8 @@ class Joiner:
                 del self._parts[next(iter(self._parts))]
             return None
         del self._parts[key]
-        groups = tuple(group for part in sorted(known) for group in known[part].data or ())
-        return known[1]._replace(data=groups)
+        areas = [known[part].area for part in sorted(known)]
+        return known[1]._replace(area=";".join([area for area in areas if area]))
 
 
 def _closed(kept: bytes, at: int, end: int) -> int:
