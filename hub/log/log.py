@@ -573,13 +573,13 @@ class Log(LogReader):
         Of what is said of one time again, the first counts. What comes later is kept beside it as set by hand (S): a
         source that changes its word must not be able to change a verdict unseen.
         """
-        topics = (outcome.topic, *outcome.also) if outcome.also else (outcome.topic,)
         # A source that has moved may say it again under the topic of its new place.
-        abouts = [batch.about(topic, identity[0]) for topic in topics]
-        about, says = abouts[0], identity[1][: len(abouts[0])]
+        about = batch.about(outcome.topic, identity[0])
+        abouts = [about, *[batch.about(topic, identity[0]) for topic in outcome.also]]
+        says = identity[1][: len(about)]
         self._look_for(abouts, batch)
         rows = [row for one in abouts for row in batch.known[one]]
-        if not batch.taken.isdisjoint([one + says for one in abouts]) or any(row[0].endswith(says) for row in rows):
+        if any(one + says in batch.taken for one in abouts) or any(row[0].endswith(says) for row in rows):
             batch.counts["", "duplicate"] += 1
             return True
         digest = about + says

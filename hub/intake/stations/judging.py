@@ -41,9 +41,10 @@ class Came(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What becomes of a piece; nothing is kept of what belongs to the conversation. `station`: whose it is for certain, else None; `safe`: once committed it is kept.
+    """What becomes of a piece; nothing is kept of what belongs to the conversation.
 
-    `unknown`: factor codes of it that mean nothing here, with the reason.
+    `station`: whose it is for certain, else None; `safe`: once committed it is kept. `unknown`: factor codes of it that
+    mean nothing here, with the reason.
     """
 
     outcomes: list[Admitted | Refused]

@@ -7,6 +7,7 @@ semicolons between factors and commas between the items of one (HJ 212-2017, 6.3
 import datetime as dt
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
@@ -40,6 +41,10 @@ _VALUE = re.compile("=([^;,]*)")
 
 Group = tuple[Item, ...]
 """Items between two semicolons of CP, most often those of one factor."""
+
+
+MOST_FIELDS = 128
+"""Characters of fields that are remembered."""
 
 
 class Cut(NamedTuple):
@@ -140,8 +145,18 @@ class Packet(NamedTuple):
 
 
 def parse_fields(text: str) -> tuple[Item, ...]:
-    """Return the fields before CP."""
-    return tuple([Item.parse(piece) for piece in text.split(";")]) if text else ()
+    """Return the fields before CP; behind QN, a sender has the same in each of its frames."""
+    first, more, others = text.partition(";")
+    if not text:
+        return ()
+    if not more:
+        return (Item.parse(first),)
+    return (Item.parse(first), *(_fields if len(others) <= MOST_FIELDS else _fields.__wrapped__)(others))
+
+
+@lru_cache(8192)
+def _fields(text: str) -> tuple[Item, ...]:
+    return tuple([Item.parse(piece) for piece in text.split(";")])
 
 
 def parse_data(text: str) -> tuple[Group, ...]:
