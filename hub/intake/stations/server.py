@@ -227,7 +227,7 @@ def _tls(settings: Hj212) -> ssl.SSLContext | None:
         context.load_cert_chain(settings.certificate, settings.key)
         if settings.ca:
             context.load_verify_locations(settings.ca)
-            context.verify_mode = ssl.CERT_OPTIONAL
+            context.verify_mode = ssl.CERT_REQUIRED if settings.require_certificate else ssl.CERT_OPTIONAL
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"[hj212] certificate, key, ca: cannot be used ({error}); expected PEM files") from error
     return context
