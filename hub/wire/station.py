@@ -53,13 +53,16 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     ends: bool = False
     """DataTime is the end of an interval, not its start."""
     profile: str = ""
+    sealed: int = 0
+    """Bytes at the end that are the frame as it came, encrypted; before them it stands in plain text."""
 
 
 class Logged(NamedTuple):
-    """What stands in the log."""
+    """What stands in the log: frames in plain text, and one as it was sent, where that was encrypted."""
 
     head: Head
     frames: bytes
+    sealed: bytes = b""
 
 
 class _Plan(NamedTuple):
@@ -82,9 +85,9 @@ def line_of(head: Head) -> bytes:
     return _encode(head)
 
 
-def pack(line: bytes, frames: bytes) -> bytes:
+def pack(line: bytes, frames: bytes, sealed: bytes = b"") -> bytes:
     """Return what is put into the log."""
-    return line + b"\n" + frames
+    return b"%b\n%b%b" % (line, frames, sealed)
 
 
 def unpack(payload: bytes) -> Logged:
@@ -93,15 +96,17 @@ def unpack(payload: bytes) -> Logged:
     Raises:
         msgspec.DecodeError, ValueError: it is none.
     """
-    line, frames = _parted(payload)
-    return Logged(head_of(line), frames)
+    line, rest = _parted(payload)
+    head = head_of(line)
+    end = len(rest) - head.sealed
+    return Logged(head, rest[:end], rest[end:])
 
 
 def _parted(payload: bytes) -> tuple[bytes, bytes]:
-    line, newline, frames = payload.partition(b"\n")
+    line, newline, rest = payload.partition(b"\n")
     if not newline:
         raise ValueError("no line before the frame; expected what the hub understood of the station, as JSON")
-    return line, frames
+    return line, rest
 
 
 @lru_cache(512)
@@ -148,8 +153,8 @@ def decode(payload: bytes) -> Measured | Observed:
     Raises:
         msgspec.DecodeError, ValueError: it is none.
     """
-    line, frames = _parted(payload)
-    head_of(line)
+    line, rest = _parted(payload)
+    frames = rest[: len(rest) - head_of(line).sealed]
     packet = packet_of(frames)
     if packet is None or (packet.field("PNO") is not None and frames.find(b"##", 2) < 0):
         return Observed([])
@@ -258,7 +263,7 @@ def identity(payload: bytes) -> tuple[bytes, bytes]:
     Values of a time are known by command and DataTime, whatever the exchange: what was asked for once more is a
     repeat. The rest is known by its exchange (QN), too.
     """
-    _, frames = unpack(payload)
+    frames = unpack(payload).frames
     packet = packet_of(frames)
     return (frames, b"") if packet is None else identity_of(packet, whole=frames.find(b"##", 2) >= 0)
 

@@ -13,9 +13,22 @@ from hub.intake.stations.profiles import Profile, Profiles
 from hub.log.outcomes import Admitted, Refused
 from hub.registry.live import Registry, Station
 from hub.wire.channels import Proof
-from hub.wire.hj212 import END, Packet, Plain, Splitter, read_packet
+from hub.wire.hj212 import END, Packet, Plain, Splitter, UnreadableError, opened, read_packet
 from hub.wire.hj212.codes import COMMANDS
-from hub.wire.station import OF_COMMAND, PART, PREFIX, STATE, identity_of, kind_of, meaning, pack, packet_of, unpack
+from hub.wire.station import (
+    OF_COMMAND,
+    PART,
+    PREFIX,
+    STATE,
+    Head,
+    identity_of,
+    kind_of,
+    line_of,
+    meaning,
+    pack,
+    packet_of,
+    unpack,
+)
 
 TALK = frozenset({"1011", "1013", "9011", "9012", "9013", "9015", "9021"})
 """Commands that belong to the conversation and carry no data: they are answered and not kept."""
@@ -60,6 +73,7 @@ class _Known(NamedTuple):
     place: str
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     password: bytes | None
+    cipher: bytes | None
     profile: Profile | None
 
 
@@ -89,6 +103,7 @@ class Judging:
                 f"{PREFIX}{site.district}/{site.id}/{station.id}/",
                 tuple(map(ipaddress.ip_network, station.addresses)),
                 None if password is None else password.encode(),
+                registry.ciphers.get(station.id),
                 self._profiles.of(station.profile),
             )
 
@@ -113,7 +128,8 @@ class Judging:
         raw = payload
         if not payload.startswith(b"#"):
             try:
-                raw = unpack(payload).frames
+                logged = unpack(payload)
+                raw = logged.sealed or logged.frames
             except (msgspec.DecodeError, ValueError):
                 raw = payload
         packet = packet_of(raw)
@@ -140,6 +156,17 @@ class Judging:
         if profile is None:
             text = f"the registry names profile {station.profile!r}, and there is none; mend it, then replay this"
             return aside("profile", text, safe=False)
+        frame, sealed = raw, b""
+        if packet.area and packet.area.startswith(_CIPHER):
+            sound = plain.sound  # over what was sent: without the key no more can be said
+            try:
+                frame, sealed = opened(raw, known.cipher), raw
+            except UnreadableError:
+                text = "its key is not known, or does not fit; add it to [sm4] in the file of keys, then replay this"
+                return aside("encrypted", f"the data area is encrypted: {text}", safe=sound and proof != "none")
+            plain = read_packet(frame)
+            packet = plain.packet
+            plain = plain if plain.sound or not sound else plain._replace(crc="standard")
         if not plain.sound and not {"crc_wrong", "crc_missing"} & {*profile.faults}:
             # It is not known to be what the station sent: it sends it again, as it is not acknowledged.
             return aside("crc", f"the checksum is {plain.crc}; the profile does not know that of it", safe=False)
@@ -147,26 +174,34 @@ class Judging:
             return Judged([], station)
         if cn not in COMMANDS:
             return aside("command", f"CN {cn[:8]!r} is no command that is known")
-        if packet.area and packet.area.startswith(_CIPHER):
-            return aside("encrypted", "the data area is encrypted, and the hub reads plain text alone")
         if "PNO" in said:
-            return self._join(known, proof, raw, packet)
-        return self._keep(known, proof, raw, packet)
+            return self._join(known, proof, frame, packet, sealed)
+        return self._keep(known, proof, frame, packet, sealed)
 
-    def _keep(self, known: _Known, proof: Proof, frames: bytes, packet: Packet, *, joined: bool = False) -> Judged:
-        """Admit a whole packet, if what it says is understood; `joined`: of its parts."""
+    def _keep(
+        self,
+        known: _Known,
+        proof: Proof,
+        frames: bytes,
+        packet: Packet,
+        sealed: bytes = b"",
+        *,
+        joined: bool = False,
+    ) -> Judged:
+        """Admit a whole packet, if what it says is understood; `joined`: of its parts. `sealed`: as it came."""
         station, cut = known.station, packet.cut()
         head, line, unknown = self._profiles.head(station.profile, packet.field("ST") or "", cut.form)
         topic = known.place + kind_of(packet)
         if unknown and not head.codes and packet.field("CN") in OF_COMMAND:
             detail = "; ".join(f"{code[:16]!r}: {why}" for code, why in list(unknown.items())[:8])
             outcome: Admitted | Refused = Refused(
-                topic, frames, station.id, "unknown_quantity", detail, authentic=proof != "none", proof=proof
+                topic, sealed or frames, station.id, "unknown_quantity", detail, authentic=proof != "none", proof=proof
             )
         else:
+            line = _sealed(head, line, sealed)
             outcome = self._admission.judge_proven(
                 topic,
-                pack(line, frames),
+                pack(line, frames, sealed),
                 proof,
                 lambda: meaning(packet, line, cut),
                 identity_of(packet, cut, whole=joined),
@@ -174,7 +209,7 @@ class Judging:
         safe = isinstance(outcome, Admitted) or outcome.authentic
         return Judged([outcome], station, safe, unknown)
 
-    def _join(self, known: _Known, proof: Proof, raw: bytes, packet: Packet) -> Judged:
+    def _join(self, known: _Known, proof: Proof, raw: bytes, packet: Packet, sealed: bytes) -> Judged:
         """Keep a part by itself, and all together when it is the last that was missing."""
         station, topic = known.station, known.place + PART
         waiting = self._parts.get(station.id)
@@ -184,8 +219,9 @@ class Judging:
             for payload in reversed(self._latest(topic, AGAIN)):
                 frame = unpack(payload).frames
                 _put(waiting, read_packet(frame).packet, frame)
-        line = self._profiles.head(station.profile, packet.field("ST") or "", packet.cut().form).line
-        outcome = self._admission.judge_proven(topic, pack(line, raw), proof)
+        head, line, _ = self._profiles.head(station.profile, packet.field("ST") or "", packet.cut().form)
+        payload = pack(_sealed(head, line, sealed), raw, sealed)
+        outcome = self._admission.judge_proven(topic, payload, proof)
         judged = Judged([outcome], station, isinstance(outcome, Admitted) or outcome.authentic)
         frames = _put(waiting, packet, raw)
         whole = packet_of(frames) if frames else None
@@ -215,6 +251,10 @@ def _prove(known: _Known, came: Came, password: str | None) -> tuple[Proof | Non
     if not _same(password, known.password):
         return None, "bad_password"
     return "password", ""
+
+
+def _sealed(head: Head, line: bytes, sealed: bytes) -> bytes:
+    return line_of(msgspec.structs.replace(head, sealed=len(sealed))) if sealed else line
 
 
 def _put(waiting: dict[tuple[str, ...], dict[str, bytes]], packet: Packet, raw: bytes) -> bytes | None:

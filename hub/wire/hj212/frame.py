@@ -73,6 +73,18 @@ def read_packet(raw: bytes) -> Plain:
     return Plain(Packet.parse(segment), _check(segment, sent, set()))
 
 
+def opened(raw: bytes, key: bytes | None) -> bytes:
+    """Return a frame in plain text, with the length and the checksum that were sent; one in plain text as it is.
+
+    Raises:
+        UnreadableError: there is no key for it, or what is encrypted is no whole number of blocks.
+    """
+    digits = _LENGTH.match(raw)
+    segment, sent = _split(raw[digits.end() :] if digits else raw.lstrip(b"#"), int(digits[1]) if digits else None)
+    plain = decrypt(segment, key)
+    return raw if plain == segment else b"##%b%b%b" % (digits[1] if digits else b"", plain, sent.encode())
+
+
 def read(raw: bytes, key: bytes | None = None) -> Frame:
     """Return what a frame says, without its line ending; it never fails.
 
