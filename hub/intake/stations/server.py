@@ -69,7 +69,7 @@ class StationServer(threading.Thread):
         super().__init__(name="stations", daemon=True)
         self.buffer = memoryview(bytearray(BUFFER))
         self._settings = settings
-        self._tls = _tls(settings)
+        self._tls = context_of(settings)
         self._socket = _listen(settings)
         self.port = int(self._socket.getsockname()[1])
         self._talker = talker or Talker()
@@ -219,7 +219,12 @@ def _listen(settings: Hj212) -> socket.socket:
         ) from error
 
 
-def _tls(settings: Hj212) -> ssl.SSLContext | None:
+def context_of(settings: Hj212) -> ssl.SSLContext | None:
+    """Return how the hub speaks TLS to stations; None: it does not.
+
+    Raises:
+        ConfigError: the certificate cannot be used.
+    """
     if settings.certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -43,6 +43,8 @@ NAMES = {
     "store": "时序库",
     "http": "HTTP",
     "moves": "设备迁移",
+    "stations": "监测站",
+    "station certificate": "监测站 TLS 证书",
 }
 """What is checked, in Chinese; the name of a file may follow."""
 

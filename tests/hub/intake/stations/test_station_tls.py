@@ -3,14 +3,16 @@
 import socket
 import ssl
 
+import msgspec
 import pytest
 
 import deploy.certificates
 from deploy.certificates import CLIENT, SERVER, Authority, Pair
-from hub.config.files import ConfigError, Hj212
+from hub.config.files import Config, ConfigError, Hj212
 from hub.intake.stations.server import StationServer
+from hub.upkeep.checks.stations import check_stations
 from tests.bench.parts import free_port
-from tests.hub.intake.stations.station import PASSWORD, Station, StationHub, minute_of, registry, until
+from tests.hub.intake.stations.station import PASSWORD, SITES, Station, StationHub, minute_of, registry, until
 
 STATIONS = registry("a", "b")
 FILES = 'certificate = "hub.crt"\nkey = "hub.key"\nca = "ca.crt"\n'
@@ -119,6 +121,23 @@ def test_where_a_certificate_is_required_a_password_is_not_enough(city):
         assert (came.raw, came.certified) == (frame, "MN-A")
     finally:
         server.stop()
+
+
+def test_check_tells_of_profiles_and_of_a_certificate_before_a_station_does(city, tmp_path):
+    folder = city[0]
+    (tmp_path / "registry.toml").write_text(SITES + registry("a", "b", b={"profile": "nobody"}), "utf-8")
+    files = {"key": folder / "hub.key", "ca": folder / "ca.crt"}
+    hj212 = Hj212(port=1, certificate=folder / "hub.crt", **files)
+    config = Config(tmp_path / "registry.toml", tmp_path / "keys.toml", hj212=hj212)
+    profile, certificate = check_stations(config)
+    assert (profile.state, certificate.state) == ("problem", "ok")
+    assert "'nobody'" in profile.text.en
+    for file, told in [("hub.key", "cannot be used"), ("nowhere.crt", "cannot be used")]:
+        hj212 = Hj212(port=1, certificate=folder / file, **files)
+        assert told in check_stations(msgspec.structs.replace(config, hj212=hj212))[1].text.en
+    old = Hj212(port=1, certificate=folder / "old.crt", key=folder / "old.key")
+    assert "ended on" in check_stations(msgspec.structs.replace(config, hj212=old))[1].text.en
+    assert check_stations(msgspec.structs.replace(config, hj212=Hj212())) == []
 
 
 def test_files_that_cannot_be_used_are_named(city, tmp_path):
