@@ -54,19 +54,19 @@ DRAIN_S = 120
 QUANTITIES = {"a34004": "pm25", "a34002": "pm10", "Leq": "laeq"}
 
 
-def write_hub(folder, stations):
-    """Write the files of a hub with so many stations; return its port."""
+def write_hub(folder, stations, profile="dust_ug", password="pass{n:02d}"):
+    """Write the files of a hub with so many stations, `s0` with MN `MN-0` and so on; return its port."""
     port = free_port()
     (folder / "fenceline.toml").write_text(
         f'registry = "registry.toml"\nkeys = "keys.toml"\n[broker]\nport = {free_port()}\n[http]\nport = 0\n'
         f"[hj212]\nport = {port}\n"
     )
     entries = "".join(
-        f'\n[[station]]\nid = "s{n}"\nsite = "tower"\nmn = "MN-{n}"\nprofile = "dust_ug"\n' for n in range(stations)
+        f'\n[[station]]\nid = "s{n}"\nsite = "tower"\nmn = "MN-{n}"\nprofile = "{profile}"\n' for n in range(stations)
     )
     (folder / "registry.toml").write_text(SITE + entries, "utf-8")
     (folder / "keys.toml").touch(0o600)
-    (folder / "keys.toml").write_text("".join(f's{n} = "pass{n:02d}"\n' for n in range(stations)))
+    (folder / "keys.toml").write_text("".join(f's{n} = "{password.format(n=n)}"\n' for n in range(stations)))
     return port
 
 
@@ -111,6 +111,8 @@ class HubUnderFire:
         self.process.wait(30)
 
     def store_is_behind(self):
+        if not (self.folder / "data" / "series.db").exists():
+            return True  # the hub is still making it
         with read_only(self.folder / "data" / "log.db") as log, read_only(self.folder / "data" / "series.db") as series:
             end = log.execute("SELECT ifnull(max(offset), 0) FROM message").fetchone()[0]
             return series.execute("SELECT offset FROM position").fetchone()[0] < end

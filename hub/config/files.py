@@ -98,6 +98,8 @@ class Hj212(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The private key of `certificate`."""
     ca: Path | None = None
     """Whose certificates of stations are believed: one whose common name is the station's MN proves its origin."""
+    require_certificate: bool = False
+    """Only stations that show a certificate of `ca` are let in; else the others may prove themselves by password."""
     profiles: Path | None = None
     """Folder of station profiles of the city's own."""
     connections: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 4000
@@ -113,6 +115,8 @@ class Hj212(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("certificate and key belong together; expected both, or neither")
         if self.ca and not self.certificate:
             raise ValueError("ca needs certificate and key: without TLS no station can show a certificate")
+        if self.require_certificate and not self.ca:
+            raise ValueError("require_certificate needs ca: it says whose certificates of stations are believed")
 
 
 class Jt808(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -113,12 +113,17 @@ class Admission:
         return Refused(topic, payload, None, "topic", f"expected {PREFIX}DISTRICT/SITE/DEVICE/ and one of {KINDS}")
 
     def judge_proven(
-        self, topic: str, payload: bytes, proof: Proof | None, said: Callable[[], Said] | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        proof: Proof | None,
+        said: Callable[[], Said] | None = None,
+        identity: tuple[bytes, bytes] | None = None,
     ) -> Admitted | Refused:
         """Return what becomes of a message of a channel without seals; it never fails.
 
         `proof`: how well the channel's server could prove its origin; None: as the channel has it. `said`: gives what
-        decoding the payload would, by whoever has read it already; it may raise the same.
+        decoding the payload would, by whoever has read it already; it may raise the same. `identity`: as in `Admitted`.
         """
         try:
             found, place = channel(topic)
@@ -142,7 +147,7 @@ class Admission:
             if elsewhere := _elsewhere(registry, sender, place):
                 return aside("wrong_topic", f"it belongs to {elsewhere}")
             message = said() if said else decode(payload)
-            return self._judge_decoded(topic, payload, sender, place, message, proof)
+            return self._judge_decoded(topic, payload, sender, place, message, proof, identity)
         except (*UNREADABLE, ValueError) as error:
             return aside("schema", str(error))
         except Exception as error:
@@ -150,14 +155,23 @@ class Admission:
             return aside("internal", repr(error))
 
     def _judge_decoded(
-        self, topic: str, payload: bytes, sender: Sender, place: Topic, message: Said, proof: Proof | None
+        self,
+        topic: str,
+        payload: bytes,
+        sender: Sender,
+        place: Topic,
+        message: Said,
+        proof: Proof | None,
+        identity: tuple[bytes, bytes] | None,
     ) -> Admitted | Refused:
         problem = self._problem_of(message) if isinstance(message, Measured) else None
         findings = (
             [] if problem or not isinstance(message, Measured) else self._plausibility.check_range(message.records)
         )
         district, site, _, kind = place
-        admitted = Admitted(topic, payload, district, site, sender.id, kind, message, findings, proof)
+        admitted = Admitted(
+            topic, payload, district, site, sender.id, kind, message, findings, proof, identity=identity
+        )
         if has_moved(sender) and not problem:
             admitted = placed(admitted, sender, self._registry, self._districts)
             # Such a message is known by its bytes, and taken as a whole or not at all.

@@ -5,7 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import msgspec
@@ -33,10 +33,12 @@ class Committed:
 
 _USUAL = "INSERT INTO message (offset, received, topic, payload, fresh, settled, before, findings"
 _MESSAGE = {
-    8: f"{_USUAL}) VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
-    11: f"{_USUAL}, branch, proof, digest) VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?, ?)",
+    8: (f"{_USUAL}) VALUES ", "(?, ?, ?, ?, ?, ?, ?, nullif(?, ''))"),
+    11: (f"{_USUAL}, branch, proof, digest) VALUES ", "(?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?, ?)"),
 }
 """By the width of a row. Most messages have only the first columns: each None takes a tenth of the time of a row."""
+_AT_ONCE = 64
+"""Rows of one statement. Between two statements Python may let another thread in, which takes longer than a row."""
 
 _QUARANTINE = (
     "INSERT INTO quarantine (received, topic, payload, device, reason, detail, fresh, authentic, digest, proof) "
@@ -74,12 +76,15 @@ class Batch:
         self.said: set[tuple[str, bytes]] = set()
         self.taken: set[bytes] = set()
         """Digests of messages of channels without numbers."""
+        self.known: dict[bytes, list[tuple[bytes, bytes]]] = {}
+        """Digests and payloads of the log's messages by what they are about, as far as it was looked for."""
         self.stated: dict[bytes, list[Measured]] = {}
         """By what they are about, messages of channels that know them by it."""
         self.gaps: list[tuple[str, str, int, int, str, float]] = []
         self.reasons: list[tuple[str, str, str, int, int]] = []
         self.counts: Counter[tuple[str, str]] = Counter()
         self.records = 0
+        self._abouts: dict[tuple[str, bytes], bytes] = {}
         self._messages: list[tuple[Any, ...]] = []
         self._quarantine: list[tuple[Any, ...]] = []
 
@@ -93,6 +98,13 @@ class Batch:
             return None
         _, _, _, payload, fresh, _, before, _, *more = self._messages[offset - self._before - 1]
         return payload, fresh, before, more[0] if more else None
+
+    def about(self, topic: str, about: bytes) -> bytes:
+        """Return `digest_parts`, which is asked for several times."""
+        found = self._abouts.get((topic, about))
+        if found is None:
+            found = self._abouts[topic, about] = digest_parts(topic, about)
+        return found
 
     def hear(self, stream: Stream, outcome: Admitted) -> None:
         """Note that the board of a stream was heard; one that has moved listens where it speaks."""
@@ -168,12 +180,22 @@ class Batch:
     def write(self, db: sqlite3.Connection) -> None:
         """Write everything; inside the caller's transaction."""
         for width, rows in groupby(self._messages, len):
-            db.executemany(_MESSAGE[width], rows)
+            _insert(db, width, [*rows])
         db.executemany(_QUARANTINE + _AGAIN, self._quarantine)
         db.executemany("INSERT OR IGNORE INTO gap VALUES (?, ?, ?, ?, ?, ?)", self.gaps)
         for reason in self.reasons:
             _explain(db, *reason)
         add_counts(db, self.counts, self.now)
+
+
+def _insert(db: sqlite3.Connection, width: int, rows: list[tuple[Any, ...]]) -> None:
+    """Write rows of the table `message`."""
+    sql, row = _MESSAGE[width]
+    whole = len(rows) // _AT_ONCE * _AT_ONCE
+    many = sql + ", ".join([row] * _AT_ONCE)
+    for first in range(0, whole, _AT_ONCE):
+        db.execute(many, [*chain.from_iterable(rows[first : first + _AT_ONCE])])
+    db.executemany(sql + row, rows[whole:])
 
 
 def digest_of(outcome: Admitted | Refused, topic: str = "") -> bytes:

@@ -70,6 +70,8 @@ class Registry(msgspec.Struct, frozen=True):
     terminals: dict[str, Terminal] = {}
     passwords: dict[str, str] = {}
     """What stations and terminals prove themselves with, by id; not every one has one."""
+    ciphers: dict[str, bytes] = {}
+    """SM4 keys of the stations that encrypt (HJ 212 of 2025), by id: 16 bytes each."""
 
     def sender(self, id_: str) -> Sender | None:
         """Return the board, station or terminal of an id; None: there is none."""
@@ -148,6 +150,7 @@ def load_registry(config: Config) -> Registry:
         entries.stations,
         entries.terminals,
         read_passwords(config.keys, others) if others and config.keys.exists() else {},
+        read_ciphers(config.keys, entries.stations) if entries.stations and config.keys.exists() else {},
     )
 
 
@@ -206,6 +209,27 @@ def read_passwords(path: Path, ids: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def read_ciphers(path: Path, ids: Iterable[str]) -> dict[str, bytes]:
+    """Read the SM4 keys of stations, which stand in a table [sm4] of the file of keys. No error tells one.
+
+    Raises:
+        ConfigError: the file is wrong, or a key is none.
+    """
+    texts = read_toml(path, dict[str, Any]).get("sm4")
+    if not isinstance(texts, dict):
+        return {}
+    found = {}
+    for id_ in ids:
+        if id_ in texts:
+            key = cipher_of(str(texts[id_]))
+            if key is None:
+                raise ConfigError(
+                    f"{path}: [sm4] {id_}: is no SM4 key; expected 16 characters, or 32 hexadecimal digits"
+                )
+            found[id_] = key
+    return found
+
+
 def _refuse_public(path: Path) -> None:
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{path}: the boards' keys can be read by other users; run: chmod 600 {path}")
@@ -218,6 +242,15 @@ def key_of(text: str) -> bytes | None:
     except ValueError:
         return None
     return key if len(key) == 32 else None
+
+
+def cipher_of(text: str) -> bytes | None:
+    """Return the SM4 key that 16 characters or 32 hexadecimal digits stand for, or None if they are none."""
+    try:
+        key = bytes.fromhex(text) if len(text) == 32 else text.encode()
+    except ValueError:
+        return None
+    return key if len(key) == 16 else None
 
 
 class LiveRegistry:

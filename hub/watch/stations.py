@@ -99,7 +99,7 @@ class StationWatch:
         station.signs[rule] = since, now, text
 
     def _look_at_frame(self, station: StationMemory, entry: Entry, now: float) -> None:
-        head, frames = unpack(entry.payload)
+        head, frames, _ = unpack(entry.payload)
         if frames.find(b"##", 2) >= 0:
             return  # parts
         found = frozenset(read(frames).faults)

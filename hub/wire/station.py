@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from hub.wire.hj212 import Joiner, Packet, Splitter, read_packet, readings
-from hub.wire.hj212.packet import BEIJING, moment
-from hub.wire.hj212.readings import Kind
+from hub.wire.hj212 import Joiner, Packet, Splitter, read_packet
+from hub.wire.hj212.packet import BEIJING, Cut, moment
+from hub.wire.hj212.readings import MOST_FORM, Kind, form_of
 from hub.wire.said import Measured, Moment, Observed, Record
 from hub.wire.station_kinds import OF_COMMAND, STATE
 
@@ -24,6 +24,9 @@ MEANS: tuple[Kind, ...] = ("avg", "data")
 REPORTED: dict[str, str] = {"realtime": "_rtd", "minute": "_min", "hour": "_hour", "day": "_day"}
 """Ends of keys in a record's `r` under which values stand that do not count, since others do."""
 
+_DIGITS = len("YYYYMMDDhhmmss")
+_LONGEST = 32
+"""Characters of a number or time that is remembered."""
 _NUMBER = re.compile(r"[+-]?\d{1,12}(\.\d{0,9})?\Z")
 _LETTERS = frozenset("FMCDTSB")
 _OLD = {"P": "F"}
@@ -44,13 +47,26 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     ends: bool = False
     """DataTime is the end of an interval, not its start."""
     profile: str = ""
+    sealed: int = 0
+    """Bytes at the end that are the frame as it came, encrypted; before them it stands in plain text."""
 
 
 class Logged(NamedTuple):
-    """What stands in the log."""
+    """What stands in the log: frames in plain text, and one as it was sent, where that was encrypted."""
 
     head: Head
     frames: bytes
+    sealed: bytes = b""
+
+
+class _Plan(NamedTuple):
+    """What becomes of the values of a form: their numbers in it, those of their letters, and by what to multiply.
+
+    `best`: by quantity the value that says what the interval was. `others`: by key of a record's `r`.
+    """
+
+    best: tuple[tuple[str, int, int | None, float], ...]
+    others: tuple[tuple[str, int, float], ...]
 
 
 _encode = msgspec.json.Encoder().encode
@@ -59,13 +75,13 @@ _SPANS = {"hour": 3600, "day": 86_400}
 
 
 def line_of(head: Head) -> bytes:
-    """Return what stands before a frame."""
-    return _encode(head) + b"\n"
+    """Return what stands before a frame, without the end of the line."""
+    return _encode(head)
 
 
-def pack(head: Head, frames: bytes) -> bytes:
+def pack(line: bytes, frames: bytes, sealed: bytes = b"") -> bytes:
     """Return what is put into the log."""
-    return line_of(head) + frames
+    return b"%b\n%b%b" % (line, frames, sealed)
 
 
 def unpack(payload: bytes) -> Logged:
@@ -74,14 +90,26 @@ def unpack(payload: bytes) -> Logged:
     Raises:
         msgspec.DecodeError, ValueError: it is none.
     """
-    line, newline, frames = payload.partition(b"\n")
+    line, rest = _parted(payload)
+    head = head_of(line)
+    end = len(rest) - head.sealed
+    return Logged(head, rest[:end], rest[end:])
+
+
+def _parted(payload: bytes) -> tuple[bytes, bytes]:
+    line, newline, rest = payload.partition(b"\n")
     if not newline:
         raise ValueError("no line before the frame; expected what the hub understood of the station, as JSON")
-    return Logged(_head(line), frames)
+    return line, rest
 
 
 @lru_cache(512)
-def _head(line: bytes) -> Head:
+def head_of(line: bytes) -> Head:
+    """Return what a line before a frame says.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
     return _decode(line)
 
 
@@ -119,63 +147,98 @@ def decode(payload: bytes) -> Measured | Observed:
     Raises:
         msgspec.DecodeError, ValueError: it is none.
     """
-    head, frames = unpack(payload)
+    line, rest = _parted(payload)
+    frames = rest[: len(rest) - head_of(line).sealed]
     packet = packet_of(frames)
     if packet is None or (packet.field("PNO") is not None and frames.find(b"##", 2) < 0):
         return Observed([])
-    return meaning(packet, head)
+    return meaning(packet, line)
 
 
-def meaning(packet: Packet, head: Head) -> Measured | Observed:
-    """Return what a packet says, by what is known of its station.
+def meaning(packet: Packet, line: bytes, cut: Cut | None = None) -> Measured | Observed:
+    """Return what a packet says, by the line before it; `cut`: its data area, where somebody has cut it already.
 
     Raises:
         ValueError: values without a time.
     """
-    kind = kind_of(packet)
+    kind, head = kind_of(packet), head_of(line)
     if kind == STATE:
         when = at_of(packet, head)
         return Observed([Moment(when, states=_states(packet))] if when is not None else [])
-    found = moment(packet.item("DataTime"))
-    if found is None:
+    form, values = cut or packet.cut()
+    place = form_of(form).time
+    text = "" if place is None else values[place]
+    when = (_unix if len(text) <= _LONGEST else _unix.__wrapped__)(text, head.utc)
+    if when is None:
         raise ValueError("values without a DataTime; expected DataTime=YYYYMMDDhhmmss in CP")
     length = head.length if kind == head.counts else _SPANS.get(kind, head.length if kind == "minute" else 1)
-    when = unix_of(found, head.utc) - (length if head.ends and kind != "realtime" else 0)
-    record = _record(packet, head, kind, when, length)
-    return Measured(kind, when, [record])
+    if head.ends and kind != "realtime":
+        when -= length
+    plan = (_plan if len(form) <= MOST_FORM else _plan.__wrapped__)(line, form, kind)
+    return Measured(kind, when, [_record(plan, values, head, kind, when, length)])
 
 
-def _record(packet: Packet, head: Head, kind: str, when: int, length: int) -> Record:
-    best = ("rtd",) if kind == "realtime" else MEANS
-    values: dict[str, float] = {}
-    flags: dict[str, str] = {}
-    others: dict[str, float] = {}
-    ranks: dict[str, int] = {}
-    for one in readings(packet):
-        meant = head.codes.get(one.code)
+@lru_cache(1024)
+def _unix(text: str, utc: int) -> int | None:
+    """Return a DataTime as Unix time [s]: stations all send the same ones."""
+    found = moment(text)
+    return None if found is None else unix_of(found, utc)
+
+
+def _value(text: str) -> float | None:
+    text = text.strip()
+    return float(text) if _NUMBER.match(text) else None
+
+
+@lru_cache(4096)
+def _rounded(text: str, factor: float) -> float | None:
+    """Return a number in the catalogue's unit: instruments have few digits, so the same come again and again."""
+    value = _value(text)
+    return None if value is None else round(value * factor, 9)
+
+
+@lru_cache(1024)
+def _plan(line: bytes, form: str, kind: str) -> _Plan:
+    codes, ranked = head_of(line).codes, ("rtd",) if kind == "realtime" else MEANS
+    best: dict[str, tuple[int, tuple[str, int, int | None, float]]] = {}
+    others = []
+    for one in form_of(form).places:
+        meant = codes.get(one.code)
         if meant is None:
             continue
         quantity, factor = meant
-        value = float(one.value) * factor if _NUMBER.match(one.value) else None
-        if one.kind not in best:
-            if value is not None:
-                others[f"{quantity}{REPORTED[kind]}_{one.kind}"] = value
+        if one.kind not in ranked:
+            others.append((f"{quantity}{REPORTED[kind]}_{one.kind}", one.at, factor))
             continue
-        rank = best.index(one.kind)
-        if ranks.get(quantity, len(best)) <= rank:
-            continue
-        ranks[quantity] = rank
-        flags.pop(quantity, None)
-        values.pop(quantity, None)
+        rank = ranked.index(one.kind)
+        if quantity not in best or rank < best[quantity][0]:
+            best[quantity] = rank, (quantity, one.at, one.letter, factor)
+    return _Plan(tuple(chosen for _, chosen in best.values()), tuple(others))
+
+
+def _record(plan: _Plan, texts: list[str], head: Head, kind: str, when: int, length: int) -> Record:
+    values: dict[str, float] = {}
+    flags: dict[str, str] = {}
+    for quantity, at, lettered, factor in plan.best:
+        text, letter = texts[at], "N" if lettered is None else texts[lettered]
+        value = _rounded(text, factor) if len(text) <= _LONGEST else _rounded.__wrapped__(text, factor)
         if value is not None:
-            values[quantity] = round(value, 9)
-        letter = one.letter or "N"
+            values[quantity] = value
+            if letter == "N":
+                continue
+        letter = letter.strip() or "N"
         letter = _OLD.get(letter, letter)
         if value is None or letter != "N":
             flags[quantity] = letter if letter in _LETTERS else "D"
+    others = {}
+    for key, at, factor in plan.others:
+        value = _value(texts[at])
+        if value is not None:
+            others[key] = value * factor
     if kind != head.counts:
-        normal = {key: value for key, value in values.items() if key not in flags}
-        return Record(when, length, {}, {}, {**others, **{key + REPORTED[kind]: x for key, x in normal.items()}})
+        end = REPORTED[kind]
+        others |= {key + end: value for key, value in values.items() if key not in flags}
+        return Record(when, length, {}, {}, others)
     return Record(when, length, values, flags, others)
 
 
@@ -194,24 +257,56 @@ def identity(payload: bytes) -> tuple[bytes, bytes]:
     Values of a time are known by command and DataTime, whatever the exchange: what was asked for once more is a
     repeat. The rest is known by its exchange (QN), too.
     """
-    _, frames = unpack(payload)
+    frames = unpack(payload).frames
     packet = packet_of(frames)
     return (frames, b"") if packet is None else identity_of(packet, whole=frames.find(b"##", 2) >= 0)
 
 
-def identity_of(packet: Packet, *, whole: bool = False) -> tuple[bytes, bytes]:
-    """Return the `identity` of a packet; `whole`: its parts are put together, if it came in some."""
-    when, cn = packet.item("DataTime"), packet.field("CN") or ""
+def identity_of(packet: Packet, cut: Cut | None = None, *, whole: bool = False) -> tuple[bytes, bytes]:
+    """Return the `identity` of a packet; `whole`: its parts are put together; `cut`: as of `meaning`."""
+    form, values = cut or packet.cut()
+    meant, cn = form_of(form), packet.field("CN") or ""
+    when = None if meant.time is None else values[meant.time]
     more = []
     if cn not in OF_COMMAND or when is None or (not whole and packet.field("PNO") is not None):
         more = [packet.field(name) or "" for name in ("QN", "PNO")]
-    said = sorted([f"{name}={value}" for group in packet.data or () for name, value in group if name != "DataTime"])
-    return about(cn, when or "", *more), _hash("\n".join(said))
+    order = _order(form) if len(form) <= MOST_FORM else None
+    if order is None:
+        said = "\n".join(sorted(_stated(packet.area or "")))
+    else:
+        said = order.text % tuple([values[at] for at in order.places])
+    when = (when or "")[:_DIGITS]
+    return (about if not more and len(when) == _DIGITS else about.__wrapped__)(cn, when, *more), _hash(said)
 
 
+def _stated(area: str) -> list[str]:
+    """Return the items of a data area but DataTime, those without a value as the log has known them from the first."""
+    pieces = area.replace(",", ";").split(";") if area else []
+    kept = [piece for piece in pieces if not piece.startswith("DataTime=") and piece != "DataTime"]
+    return [piece if "=" in piece else f"{piece}=None" for piece in kept]
+
+
+class _Order(NamedTuple):
+    """The items of a form but DataTime, sorted: as a text with places for their values, and the numbers of these."""
+
+    text: str
+    places: tuple[int, ...]
+
+
+@lru_cache(1024)
+def _order(form: str) -> _Order | None:
+    """Return how the items of a form are sorted; None: that depends on their values, since names come twice."""
+    meant = form_of(form)
+    if meant.bare or len(set(meant.names)) < len(meant.names):
+        return None
+    found = sorted((f"{name}=", at) for at, name in enumerate(meant.names) if name != "DataTime")
+    return _Order("\n".join([name.replace("%", "%%") + "%s" for name, _ in found]), tuple(at for _, at in found))
+
+
+@lru_cache(1024)
 def about(command: str, when: str, *more: str) -> bytes:
-    """Return what values of a command and a DataTime are about."""
-    return _hash("\n".join([command, when[:14], *more]))
+    """Return what values of a command and a DataTime, of 14 digits, are about."""
+    return _hash("\n".join([command, when, *more]))
 
 
 def _hash(text: str) -> bytes:

@@ -1,11 +1,13 @@
 """Counts what became of every record: what the boards made against what the series store holds.
 
-What a board made stands in its outbox's segments, kept after the hub's acknowledgement for this purpose.
+What a board made stands in its outbox's segments, kept after the hub's acknowledgement for this purpose; a station
+remembers it.
 """
 
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +29,10 @@ class Account:
     duplicated: int
 
 
-def account(board_folders: dict[str, Path], series: Path) -> Account:
-    """Compare the boards' outboxes (by board id) with the embedded series store."""
+def account(board_folders: dict[str, Path], series: Path, others: Iterable[Made] = ()) -> Account:
+    """Compare the boards' outboxes (by board id), and what `others` made, with the embedded series store."""
     made = Counter(record for device, folder in board_folders.items() for record in made_by(device, folder))
+    made.update(others)
     stored = stored_in(series)
     return Account(made.total(), stored.total(), (made - stored).total(), (stored - made).total())
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from schemas.domains import packs, sensor_templates
@@ -133,16 +134,20 @@ def write_hub(
     store: str = "sqlite",
     speed: float = 1,
     http_port: int = 0,
+    stations_port: int = 0,
+    stations: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Write the hub's configuration, registry and keys into `folder`; return the boards' keys (hexadecimal) by id.
 
     `speed`: of the simulated clock. What a process needs to start and to catch up does not get faster with it, so the
     alerts about the network itself wait as many minutes more as pass in a real one. `http_port`: 0: no console.
+    `stations`: by id, registry entry and password of each that speaks HJ 212; they connect to `stations_port`.
     """
     keys = {board.id: secrets.token_hex(32) for board in boards(sites)}
     (folder / "fenceline.toml").write_text(
         f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
         f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = {http_port}\n\n"
+        f"[hj212]\nport = {stations_port}\n\n"
         # The night's alerts are to end before whoever watches has gone.
         f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\nsensor_minutes = {29 + speed:.0f}.0\n"
         f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
@@ -162,10 +167,13 @@ def write_hub(
             text += f'zone_class = "{site.zone_class}"\n'
     for board in boards(sites):
         text += f'\n[[board]]\nid = "{board.id}"\nsite = "{board.site.id}"\ninstruments = [{", ".join(STATED)}]\n'
+    for entry, _ in stations.values():
+        text += f"\n[[station]]\n{entry}instruments = [{', '.join(STATED[:2])}]\n"
     (folder / "registry.toml").write_text(text, "utf-8")
     path = folder / "keys.toml"
     path.touch(mode=0o600)
-    path.write_text("".join(f'{id_} = "{key}"\n' for id_, key in keys.items()), "utf-8")
+    secret = keys | {id_: password for id_, (_, password) in stations.items()}
+    path.write_text("".join(f'{id_} = "{key}"\n' for id_, key in secret.items()), "utf-8")
     return keys
 
 

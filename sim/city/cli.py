@@ -52,12 +52,13 @@ class Interpreter(StrEnum):
     app,
     "demo",
     Text(
-        """Run a simulated city: 12 boards with the real agent, an MQTT broker, the hub, and a live view.
+        """Run a simulated city: 12 boards with the real agent, 2 stations, an MQTT broker, the hub, and a live view.
 
-        At the end the records that the boards made are compared with those in the series store.""",
-        """运行模拟城市：12 台运行真实程序的设备、MQTT 代理、数据中心和实时画面。
+        The stations speak HJ 212, and one has faults. At the end the records that boards and stations made are compared
+        with those in the series store.""",
+        """运行模拟城市：12 台运行真实程序的设备、2 台监测站、MQTT 代理、数据中心和实时画面。
 
-        结束时将设备生成的记录与时序库中的记录逐一核对。""",
+        监测站按 HJ 212 通信，其中一台有故障。结束时将全部生成的记录与时序库中的记录逐一核对。""",
     ),
     "fenceline demo",
     "fenceline demo --for 60 --json",
@@ -158,12 +159,13 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
             await _show_plain(view, demo, stop, deadline)
         print(_TEXTS[lang]["ending"], flush=True)
         await demo.finish()
-        counted = account({board.id: demo.outbox(board) for board in demo.boards}, demo.series)
+        counted = account({board.id: demo.outbox(board) for board in demo.boards}, demo.series, demo.made_by_stations())
         n = numbers(demo)
         print(view.line())
         print(_TEXTS[lang]["account"].format(**vars(counted)), flush=True)
     return {
         "boards": len(demo.boards),
+        "stations": len(demo.stations),
         "interpreter": name,
         "records_made": counted.made,
         "records_stored": counted.stored,
@@ -207,11 +209,11 @@ def _next(keep: Path | None, *, real: bool) -> list[str]:
 
 _TEXTS = {
     "en": {
-        "ending": "stopping: the boards send what they still hold ...",
+        "ending": "stopping: boards and stations send what they still hold ...",
         "account": "account: {made} records made, {stored} stored, {lost} lost, {duplicated} duplicated",
     },
     "zh": {
-        "ending": "正在停止：设备发送剩余记录……",
+        "ending": "正在停止：设备和监测站发送剩余记录……",
         "account": "核对：生成{made}条，入库{stored}条，丢失{lost}条，重复{duplicated}条",
     },
 }

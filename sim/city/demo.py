@@ -1,7 +1,9 @@
 """Runs the simulated city: broker, hub and boards as processes of their own, the sensors in this one.
 
-The order at the end is that of the flow: boards stop measuring and send what they have, the hub finishes what is in its
-log, and only then the records are counted.
+Stations of other makers send beside the boards; they are in this process, too.
+
+The order at the end is that of the flow: boards and stations stop measuring and send what they have, the hub finishes
+what is in its log, and only then the records are counted.
 """
 
 import asyncio
@@ -24,12 +26,13 @@ from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
 from schemas.errors import UserError
 from schemas.generate import board_package
-from sim.city.account import made_count, read_only
+from sim.city.account import Made, made_count, read_only
 from sim.city.city import CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
 from sim.city.city import city as simulated_city
 from sim.city.replay import Recording
 from sim.city.sensors import SerialLine
 from sim.city.source import SimClock
+from sim.city.stations import CityStation, stations
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEND_S = 150
@@ -65,6 +68,7 @@ class Demo:
         self.plan = plan
         self.sites = simulated_city()
         self.boards = boards(self.sites)
+        self.stations: list[CityStation] = stations(self.sites)
         self.data = plan.folder / "data"
         self._code = ROOT
         self.console = ""
@@ -80,6 +84,11 @@ class Demo:
         """Return the folder of a board's outbox."""
         return self.plan.folder / board.id / "outbox"
 
+    def senders(self) -> list[tuple[str, str]]:
+        """Return boards and stations: the id of each, and that of its site."""
+        stations = [(station.id, station.site.id) for station in self.stations]
+        return [(board.id, board.site.id) for board in self.boards] + stations
+
     @property
     def series(self) -> Path:
         """The hub's series store."""
@@ -92,7 +101,16 @@ class Demo:
         self._broker = await self._python("broker", "-m", "sim.city.broker", str(port))
         await self._until(lambda: _answers(port), "broker")
         web = _console_port() if plan.console is None else plan.console or free_port()
-        keys = write_hub(plan.folder, self.sites, port, speed=clock.speed, http_port=web)
+        to_stations, known = free_port(), {one.id: (one.entry(), one.password) for one in self.stations}
+        keys = write_hub(
+            plan.folder,
+            self.sites,
+            port,
+            speed=clock.speed,
+            http_port=web,
+            stations_port=to_stations,
+            stations=known,
+        )
         config = plan.folder / "fenceline.toml"
         moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
         self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), *moment)
@@ -108,6 +126,9 @@ class Demo:
                 plan.folder / board.id, board_config(board, lines, clock, port, interval, period), keys[board.id]
             )
             self._agents.append(await self._agent(board))
+        for number, station in enumerate(self.stations, len(self.boards)):
+            board = CityBoard(station.id, station.site, number)
+            station.start(to_stations, source_of(board, plan.recordings, clock), clock)
         self.console = f"http://127.0.0.1:{web}/console"
         self.links = {role: f"{self.console}/enter/{secret}" for role, secret in self._let_in().items()}
 
@@ -117,7 +138,8 @@ class Demo:
             self.outbox(board).mkdir(exist_ok=True)  # a board that has only just begun has none yet
             (self.outbox(board) / "stop").touch()
         with contextlib.suppress(TimeoutError):  # what a board could not send by then is counted as lost
-            await asyncio.wait_for(asyncio.gather(*[agent.wait() for agent in self._agents]), SEND_S)
+            last = [agent.wait() for agent in self._agents], [one.finish() for one in self.stations]
+            await asyncio.wait_for(asyncio.gather(*last[0], *last[1]), SEND_S)
         deadline = time.monotonic() + 30
         while self.waiting() and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
@@ -134,6 +156,8 @@ class Demo:
                     await process.wait()
         for line in self._lines:
             await line.stop()
+        for station in self.stations:
+            await station.stop()
 
     def _let_in(self) -> dict[Role, str]:
         """Let in one user of each role; return the secrets of their links."""
@@ -145,8 +169,12 @@ class Demo:
         return secrets
 
     def made(self) -> int:
-        """Return how many records the boards have made so far."""
-        return sum(made_count(self.outbox(board)) for board in self.boards)
+        """Return how many records boards and stations have made so far."""
+        return sum(made_count(self.outbox(board)) for board in self.boards) + len(self.made_by_stations())
+
+    def made_by_stations(self) -> list[Made]:
+        """Return what the stations have made so far."""
+        return [made for station in self.stations for made in station.made()]
 
     def waiting(self) -> int:
         """Return how many messages in the hub's log the series store has not taken yet."""

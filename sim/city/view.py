@@ -44,7 +44,7 @@ TEXTS = {
         "faulty. Try --speed {less:g}.",
         "open_now": "{open} open, {ended} ended",
         "count": "{made} records made, {stored} stored, {way} under way | {bad} quarantined | {alerts} alerts",
-        "boards": "{n} boards on {interpreter}, {speed:g} x real time",
+        "boards": "{n} boards on {interpreter}, {stations} stations, {speed:g} x real time",
         "stop": "Ctrl-C stops and counts",
     },
     "zh": {
@@ -70,7 +70,7 @@ TEXTS = {
         "slow": "本机速度不足以运行 --speed {speed:g}：正常的传感器应答过迟，被报为故障。请改用 --speed {less:g}。",
         "open_now": "{open}条未结束，{ended}条已结束",
         "count": "记录：生成{made}条，入库{stored}条，途中{way}条 | 隔离{bad}条 | 告警{alerts}条",
-        "boards": "{n}台设备运行于{interpreter}，{speed:g}倍速",
+        "boards": "{n}台设备运行于{interpreter}，{stations}台监测站，{speed:g}倍速",
         "stop": "按Ctrl-C停止并核对",
     },
 }
@@ -128,7 +128,7 @@ class DemoView:
         self._limits = load_limits()
         self._quantities = load_quantities()
         self._heading = self._texts["boards"].format(
-            n=len(demo.boards), interpreter=interpreter, speed=demo.plan.clock.speed
+            n=len(demo.boards), interpreter=interpreter, stations=len(demo.stations), speed=demo.plan.clock.speed
         )
 
     def line(self) -> str:
@@ -246,18 +246,18 @@ class DemoView:
         return text.splitlines()[self._lang == "zh"]
 
     def _latest(self, keys: Sequence[str]) -> dict[tuple[str, str], float]:
-        """Return the latest normal value by (site, quantity); of several boards at a site, the highest."""
+        """Return the latest normal value by (site, quantity); of several at a site, the highest."""
         values: dict[tuple[str, str], float] = {}
         with read_only(self._demo.series) as db:
-            for board in self._demo.boards:
+            for device, site in self._demo.senders():
                 for key in keys:
                     row = db.execute(
                         "SELECT value FROM reading WHERE device = ? AND quantity = ? AND flag = 'N' "
                         "ORDER BY t DESC LIMIT 1",
-                        (board.id, key),
+                        (device, key),
                     ).fetchone()
                     if row:
-                        place = (board.site.id, key)
+                        place = (site, key)
                         values[place] = max(row[0], values.get(place, row[0]))
         return values
 

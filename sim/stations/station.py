@@ -47,7 +47,11 @@ class Account(NamedTuple):
 
 
 class SimStation:
-    """One station. `clock` gives Unix time [s]; `seed` makes its values."""
+    """One station. `clock` gives Unix time [s]; `seed` makes its values.
+
+    `source`: gives what it measures in the minute from a time (Unix s) on, PM2.5, PM10 [µg/m³] and Leq [dB(A)]; without
+    one it makes that up around `level` [µg/m³].
+    """
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class SimStation:
         clock: Callable[[], float],
         seed: int = 0,
         level: float = 40.0,
+        source: Callable[[int], tuple[float, float, float]] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._mn, self._pw, self._st = mn, pw, st
@@ -69,6 +74,7 @@ class SimStation:
         self._behind = 600.0 if "clock" in self._faults else 0.0
         self._dice = random.Random(f"{mn} {seed}")  # noqa: S311 - values of an instrument
         self._level = level
+        self._source = source or self._made_up
         self._history: dict[str, dict[int, str]] = {"2051": {}, "2061": {}}
         self._unsent: dict[tuple[str, int], None] = {}
         self._flying: dict[str, tuple[str, int]] = {}
@@ -89,10 +95,9 @@ class SimStation:
 
     def measure(self, t: int) -> None:
         """Measure the minute that begins at `t` (Unix s); with the last of an hour its mean, too."""
-        wave = math.sin(t / 1800) * self._level / 3
-        pm25 = self._level if "stuck" in self._faults else self._level + wave + self._dice.uniform(-4, 4)
-        pm25, pm10 = round(max(1.0, pm25), 1), round(max(2.0, pm25 * 1.6 + self._dice.uniform(-3, 3)), 1)
-        leq = round(58 + 6 * math.sin(t / 700) + self._dice.uniform(-2, 2), 1)
+        pm25, pm10, leq = self._source(t)
+        pm25 = self._level if "stuck" in self._faults else pm25
+        pm25, pm10, leq = round(max(1.0, pm25), 1), round(max(2.0, pm10), 1), round(leq, 1)
         data = (
             f"DataTime={self._local(t)};a34004-Avg={pm25},a34004-Flag=N;a34002-Avg={pm10},a34002-Flag=N;"
             f"Leq-Data={leq},Leq-Flag=N"
@@ -100,6 +105,27 @@ class SimStation:
         self._keep("2051", t, data, sent="gap" not in self._faults or t // 60 % 5 != 2)
         if (t + 60) % 3600 == 0:
             self._average(t + 60 - 3600)
+
+    def _made_up(self, t: int) -> tuple[float, float, float]:
+        wave = math.sin(t / 1800) * self._level / 3
+        pm25 = self._level + wave + self._dice.uniform(-4, 4)
+        return pm25, pm25 * 1.6 + self._dice.uniform(-3, 3), 58 + 6 * math.sin(t / 700) + self._dice.uniform(-2, 2)
+
+    def minutes(self) -> dict[int, dict[str, float]]:
+        """Return what it measured, by start (Unix s) and factor code."""
+        found = {}
+        for t, data in self._history["2051"].items():
+            items = [piece.partition("=") for piece in data.replace(",", ";").split(";")]
+            values = {name.partition("-"): text for name, _, text in items}
+            found[t] = {code: float(text) for (code, _, end), text in values.items() if end in {"Avg", "Data"}}
+        return found
+
+    def send_rest(self) -> None:
+        """Send by itself, too, what only was to be told when it is asked for."""
+        for key in self.values():
+            if key not in self.acknowledged:
+                self._unsent[key] = None
+        self._some.set()
 
     def _average(self, hour: int) -> None:
         minutes = [self._history["2051"].get(t) for t in range(hour, hour + 3600, 60)]

@@ -33,19 +33,9 @@ import psutil
 from hub.wire.hj212 import END, Packet, build
 from sim.city.account import read_only
 from tests.bench.parts import ROOT, free_port
-from tests.torture_stations import HubUnderFire
+from tests.torture_stations import HubUnderFire, write_hub
 
 ECHO = ROOT / "tests" / "bench" / "echo.py"
-SITE = """timezone = "Asia/Shanghai"
-
-[[site]]
-id = "tower"
-district = "north"
-kind = "construction"
-en = "Tower"
-zh = "塔楼"
-zone_class = "2"
-"""
 
 
 def frames_of(station, count, first):
@@ -139,15 +129,8 @@ def echoed(frames):
 def taken(connections, count):
     """Return the figures of the hub."""
     with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), free_port()
-        (folder / "fenceline.toml").write_text(
-            f'registry = "registry.toml"\nkeys = "keys.toml"\n[broker]\nport = {free_port()}\n[http]\nport = 0\n'
-            f"[hj212]\nport = {port}\n"
-        )
-        entry = '\n[[station]]\nid = "s{n}"\nsite = "tower"\nmn = "MN-{n}"\nprofile = "dust_realtime"\n'
-        (folder / "registry.toml").write_text(SITE + "".join(entry.format(n=n) for n in range(connections)), "utf-8")
-        (folder / "keys.toml").touch(0o600)
-        (folder / "keys.toml").write_text("".join(f's{n} = "123456"\n' for n in range(connections)))
+        folder = Path(name)
+        port = write_hub(folder, connections, "dust_realtime", "123456")
         hub = HubUnderFire(folder, port)
         hub.start()
         try:

@@ -32,7 +32,7 @@ from hub.wire.station_kinds import PREFIX
 ASKED_FOR = {"minute": ("2051", 86_400), "hour": ("2061", 7 * 86_400), "day": ("2031", 31 * 86_400)}
 """By kind: the command, and how far back it is looked for [s]."""
 LOOK_EVERY = 600.0
-"""Between two looks at what is missing of a station [s]."""
+"""Between two looks at what is missing of a station, of the hub's time [s]."""
 SETTLED = 120
 """So long after its end an interval may still be on its way [s]."""
 WITHIN = 60.0
@@ -42,7 +42,7 @@ TRIES = 3
 AT_ONCE = 6 * 3600
 """One question is for so much of minutes at most [s]."""
 CLOCK_EVERY = 3600.0
-"""Between two looks at a station's clock [s]."""
+"""Between two looks at a station's clock, of the hub's time [s]."""
 CLOCK_WRONG = 30.0
 """A clock that is wrong by more is set, where the profile lets it [s]."""
 DAY = 86_400
@@ -80,7 +80,7 @@ class Asker(Talker):
         self._clock = clock
         self._talks: dict[str, _Talk] = {}
         self._tried: Counter[tuple[str, Span]] = Counter()
-        self._forget_at = time.monotonic() + DAY
+        self._forget_at = clock.steady() + DAY
         self._looker = ThreadPoolExecutor(1, "stations-missing")
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class Asker(Talker):
 
     def look(self, connections: dict[str, list[Connection]]) -> None:
         """See `Talker`."""
-        now = time.monotonic()
+        now = self._clock.steady()
         if now >= self._forget_at:
             self._forget_at = now + DAY
             self._tried.clear()
@@ -129,10 +129,10 @@ class Asker(Talker):
     def _go_on(self, connection: Connection, station: Station) -> None:
         """Ask the next question, when it is time for one."""
         talk, profile = self._talks[station.id], self._profiles.of(station.profile)
-        now, manner = time.monotonic(), connection.manner
+        now, manner = self._clock.steady(), connection.manner
         if profile is None or manner is None or self._clock.doubt:
             return
-        if talk.qn and now - talk.asked < WITHIN:
+        if talk.qn and time.monotonic() - talk.asked < WITHIN:
             return
         talk.qn = ""
         if profile.clock == "set" and now >= talk.clock_at:

@@ -11,7 +11,8 @@ from typing import Protocol, cast
 
 from hub.intake.stations.judging import Came
 from hub.intake.stations.speech import Manner
-from hub.wire.hj212 import Piece, Splitter, read_packet
+from hub.wire.hj212 import Item, Piece, Plain, Splitter, read_packet
+from hub.wire.hj212.frame import Checksum
 
 READ = 8192
 """Bytes that are read at a time; all connections read into one buffer."""
@@ -44,6 +45,7 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_server",
         "_splitter",
+        "_spoke",
         "certified",
         "flying",
         "heard",
@@ -67,6 +69,7 @@ class Connection(asyncio.BufferedProtocol):
         self.started: float | None = None  # when the unfinished frame began
         self.station: str | None = None
         self.manner: Manner | None = None
+        self._spoke: tuple[tuple[Item, ...], Checksum] | None = None  # what makes it
         self.unread = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -117,13 +120,23 @@ class Connection(asyncio.BufferedProtocol):
         self.started = None
         self._take(self._splitter.rest())
 
-    def done(self) -> None:
-        """Take notice that a frame is committed."""
-        self.flying -= 1
+    def manner_of(self, plain: Plain) -> Manner:
+        """Return how the station speaks, by its frame; it says the same of itself in each, but for the exchange."""
+        fields = plain.packet.fields
+        spoke = fields[1:] if fields[0].name == "QN" else fields, plain.crc
+        if self.manner is None or spoke != self._spoke:
+            self._spoke = spoke
+            self.manner = Manner.of(plain.packet, plain.crc)
+        return self.manner
+
+    def done(self, answers: bytes) -> None:
+        """Take notice that frames are committed (`flying`), and send the answers to them."""
+        if answers:
+            self.say(answers)
         self._pace()
 
     def say(self, frame: bytes) -> None:
-        """Send a frame, if there is still somebody."""
+        """Send a frame, or several, if there is still somebody."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return

@@ -7,15 +7,16 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from hub.config.files import ConfigError, read_toml
-from hub.wire.hj212 import FAULTS, Packet, readings
+from hub.wire.hj212 import FAULTS
 from hub.wire.hj212.codes import FACTORS, SUCCESSORS
 from hub.wire.hj212.described import quantity_of
+from hub.wire.hj212.readings import MOST_FORM, form_of
 from hub.wire.station import Counts, Head, line_of
 from schemas import Quantity
 
 HERE = Path(__file__).resolve().parents[3] / "schemas" / "stations"
 MOST_KNOWN = 4096
-"""Sets of names of items that are remembered."""
+"""Forms of data areas that are remembered."""
 History = Literal["minute", "hour", "day"]
 UNITS: Mapping[str, tuple[str, float]] = {
     "ng/m3": ("ug/m3", 1e-3),
@@ -97,23 +98,26 @@ class Profiles:
         profile = self._profiles.get(name)
         return frozenset(profile.faults) if profile else None
 
-    def head(self, name: str | None, packet: Packet) -> "Understood":
-        """Return how a packet is understood by a profile that there is; a station always sends the same names."""
-        system = packet.field("ST") or ""
-        key = name or "", system, *[item.name for item in packet.items()]
+    def head(self, name: str | None, system: str, form: str) -> "Understood":
+        """Return how data areas of a form are understood by a profile that there is, from stations of a system (ST).
+
+        A station always sends the same forms.
+        """
+        key = name or "", system, form
         found = self._understood.get(key)
         if found is None:
-            found = self._understand(name or "", system, packet)
-            if len(self._understood) >= MOST_KNOWN:  # one may make up names
-                self._understood.clear()
-            self._understood[key] = found
+            found = self._understand(name or "", system, form)
+            if len(form) <= MOST_FORM:
+                if len(self._understood) >= MOST_KNOWN:  # one may make up names
+                    self._understood.clear()
+                self._understood[key] = found
         return found
 
-    def _understand(self, name: str, system: str, packet: Packet) -> "Understood":
+    def _understand(self, name: str, system: str, form: str) -> "Understood":
         profile = self._profiles[name]
         known: dict[str, tuple[str, float]] = {}
         unknown: dict[str, str] = {}
-        for one in readings(packet):
+        for one in form_of(form).places:
             if one.code in known or one.code in unknown:
                 continue
             meaning = self._meaning(profile, system, one.code, one.unit)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from hub.config.files import ConfigError, Hj212
 from hub.intake.stations.connection import Connection
-from hub.intake.stations.judging import TALK, Came, Judged, Judging
-from hub.intake.stations.speech import Manner, answer, wants_answer
+from hub.intake.stations.judging import Came, Judged, Judging
+from hub.intake.stations.speech import answer
 from hub.registry.live import Station
 
 NAME_WITHIN = 60.0
@@ -69,7 +69,7 @@ class StationServer(threading.Thread):
         super().__init__(name="stations", daemon=True)
         self.buffer = memoryview(bytearray(BUFFER))
         self._settings = settings
-        self._tls = _tls(settings)
+        self._tls = context_of(settings)
         self._socket = _listen(settings)
         self.port = int(self._socket.getsockname()[1])
         self._talker = talker or Talker()
@@ -157,26 +157,29 @@ class StationServer(threading.Thread):
         self._talker.close()
 
     def _answer(self, judged: list[tuple[Waiting, Judged]], sure: bool) -> None:
+        said: dict[Connection, list[bytes]] = {}
         for (connection, came), verdict in judged:
+            answers = said.setdefault(connection, [])
+            connection.flying -= 1
             if came.plain is not None and verdict.station is not None:
-                manner = Manner.of(came.plain.packet, came.plain.crc)
+                packet, manner = came.plain.packet, connection.manner_of(came.plain)
                 if connection.station is None:
-                    self._know(connection, verdict.station, manner)
-                connection.manner = manner
-                if came.plain.packet.field("CN") in TALK:
+                    self._know(connection, verdict.station)
+                if not verdict.outcomes:
                     self._talker.heard(connection, came)
-                elif verdict.safe and sure and wants_answer(came.plain.packet):
-                    connection.say(answer(came.plain.packet, manner))
+                elif verdict.safe and sure and manner.waits:
+                    answers.append(answer(packet, manner))
             else:
                 connection.refused += 1
                 if connection.station is None and connection.refused >= REFUSED:
                     connection.close(at_once=True)
-            connection.done()
+        for connection, answers in said.items():
+            connection.done(b"".join(answers))
 
-    def _know(self, connection: Connection, station: Station, manner: Manner) -> None:
+    def _know(self, connection: Connection, station: Station) -> None:
         if connection.transport is None:
             return
-        connection.station, connection.manner = station.id, manner
+        connection.station = station.id
         self._strangers.pop(connection, None)
         of_one = self._stations.setdefault(station.id, [])
         of_one.append(connection)
@@ -216,7 +219,12 @@ def _listen(settings: Hj212) -> socket.socket:
         ) from error
 
 
-def _tls(settings: Hj212) -> ssl.SSLContext | None:
+def context_of(settings: Hj212) -> ssl.SSLContext | None:
+    """Return how the hub speaks TLS to stations; None: it does not.
+
+    Raises:
+        ConfigError: the certificate cannot be used.
+    """
     if settings.certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -224,7 +232,7 @@ def _tls(settings: Hj212) -> ssl.SSLContext | None:
         context.load_cert_chain(settings.certificate, settings.key)
         if settings.ca:
             context.load_verify_locations(settings.ca)
-            context.verify_mode = ssl.CERT_OPTIONAL
+            context.verify_mode = ssl.CERT_REQUIRED if settings.require_certificate else ssl.CERT_OPTIONAL
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"[hj212] certificate, key, ca: cannot be used ({error}); expected PEM files") from error
     return context

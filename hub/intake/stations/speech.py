@@ -21,24 +21,22 @@ class Manner(NamedTuple):
     pw: str
     flag: int
     checksum: Literal["standard", "modbus"]
+    waits: bool
+    """To hear that its data have come; without Flag (2005) it may."""
 
     @classmethod
     def of(cls, packet: Packet, crc: Checksum) -> "Manner":
         """Return how the sender of a packet speaks."""
         st, pw, mn = (packet.field(name) or "" for name in ("ST", "PW", "MN"))
-        return cls(mn, st, pw, (flag_of(packet) or WITHOUT_FLAG) & VERSION, "modbus" if crc == "modbus" else "standard")
+        flag = flag_of(packet)
+        waits = flag is None or bool(flag & 1)
+        return cls(mn, st, pw, (flag or WITHOUT_FLAG) & VERSION, "modbus" if crc == "modbus" else "standard", waits)
 
 
 def flag_of(packet: Packet) -> int | None:
     """Return a packet's Flag; None: it has none that is a number."""
     flag = packet.field("Flag")
     return int(flag) if flag and flag.isascii() and flag.isdigit() and len(flag) < 4 else None
-
-
-def wants_answer(packet: Packet) -> bool:
-    """Tell whether a station waits to hear that its data have come; without Flag (2005) it may."""
-    flag = flag_of(packet)
-    return flag is None or bool(flag & 1)
 
 
 def answer(packet: Packet, manner: Manner, cn: str = "9014") -> bytes:

@@ -16,6 +16,7 @@ from hub.upkeep.checks.finding import Finding, FindingState
 from hub.upkeep.checks.instruments import check_collocations
 from hub.upkeep.checks.moves import check_moves
 from hub.upkeep.checks.services import check_http, check_people
+from hub.upkeep.checks.stations import check_stations
 from hub.upkeep.checks.store import check_store
 from schemas.language import Text
 
@@ -40,6 +41,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
         findings += check_collocations(config.data, registry)
         findings += check_moves(config.data, registry)
         findings += check_cases(config, registry.zone)
+    findings += check_stations(config)
     findings += check_certificates(config.broker)
     if config.broker.password_file:
         findings += check_secret("broker password", config.broker.password_file, Text("the password", "密码"))

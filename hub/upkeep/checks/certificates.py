@@ -58,7 +58,7 @@ def _authority(ca: Path) -> tuple[list[Finding], bool]:
             f"{ca}: is no certificate of an authority ({_why(error)})", f"{ca}：不是颁发机构的证书（{_why(error)}）"
         )
         return [problem("certificate authority", text, MAKE)], False
-    return [_lasting("certificate authority", ca, ends)], True
+    return [lasting("certificate authority", ca, ends)], True
 
 
 def _own(certificate: Path, key: Path, ca: Path | None) -> list[Finding]:
@@ -88,7 +88,7 @@ def _own(certificate: Path, key: Path, ca: Path | None) -> list[Finding]:
             f"{certificate}：信任 {ca} 的代理会拒绝它（{_why(error)}）",
         )
         return [problem("certificate", text, MAKE)]
-    return [_lasting("certificate", certificate, ends)]
+    return [lasting("certificate", certificate, ends)]
 
 
 def _shown_to_a_broker(server: ssl.SSLContext, certificate: Path, key: Path, ca: Path) -> str:
@@ -112,7 +112,8 @@ def _shown_to_a_broker(server: ssl.SSLContext, certificate: Path, key: Path, ca:
     return str((shown or {})["notAfter"])
 
 
-def _lasting(name: str, path: Path, ends: str) -> Finding:
+def lasting(name: str, path: Path, ends: str) -> Finding:
+    """Return how long a certificate is still good; `ends`: as `ssl` writes it."""
     days = (ssl.cert_time_to_seconds(ends) - time.time()) / 86400
     if days < 0:
         return problem(name, Text(f"{path}: ended on {ends}", f"{path}：已于 {ends} 过期"), MAKE)

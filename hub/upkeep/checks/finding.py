@@ -46,6 +46,8 @@ NAMES = {
     "moves": "设备迁移",
     "case rules": "案件规则",
     "case calendar": "案件日历",
+    "stations": "监测站",
+    "station certificate": "监测站 TLS 证书",
 }
 """What is checked, in Chinese; the name of a file may follow."""
 

@@ -12,7 +12,7 @@ Sources: HJ 212-2017 (read), HJ 212-2025 and HJ/T 212-2005 (secondary); each tab
 
 from hub.wire.hj212.crc import crc, crc_modbus
 from hub.wire.hj212.faults import FAULTS, Fault
-from hub.wire.hj212.frame import END, Frame, Plain, build, parts, read, read_packet
+from hub.wire.hj212.frame import END, Frame, Plain, build, opened, parts, read, read_packet
 from hub.wire.hj212.packet import Item, Packet
 from hub.wire.hj212.readings import Reading, readings, time_of
 from hub.wire.hj212.secret import UnreadableError
@@ -34,6 +34,7 @@ __all__ = [
     "build",
     "crc",
     "crc_modbus",
+    "opened",
     "parts",
     "read",
     "read_packet",

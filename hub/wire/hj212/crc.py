@@ -1,25 +1,13 @@
 """The two checksums that stations put behind a frame: the standard's own, and the one that it is taken for."""
 
-import struct
-from functools import cache
-
 _TABLE = []
 for _byte in range(256):
     _reg = _byte
     for _ in range(8):
         _reg = _reg >> 1 ^ (0xA001 if _reg & 1 else 0)
     _TABLE.append(_reg)
-
-
-@cache
-def _of_pairs() -> bytes:
-    """Return the high byte of the register behind two bytes, by their number and the high byte before them, as one."""
-    pairs = bytearray(65_536)
-    for first in range(256):
-        between = _TABLE[first] >> 8
-        for second in range(256):
-            pairs[second << 8 | first] = _TABLE[between ^ second] >> 8
-    return bytes(pairs)
+_EIGHT = 64
+"""Eight bytes, in bits."""
 
 
 def crc(segment: bytes) -> int:
@@ -28,14 +16,17 @@ def crc(segment: bytes) -> int:
     Its register is shifted by eight bits before each byte, so only 256 values exist, all with the low byte 00, 01, 40,
     41, 80, 81, C0 or C1; 0000 is one of them.
     """
-    # Only the high byte survives a step, so two steps are one look into a table.
-    high, pairs, end = 0xFF, _of_pairs(), (len(segment) - 1) // 2 * 2
     if not segment:
         return 0xFFFF
-    for pair in struct.unpack(f"<{end // 2}H", segment[:end]):
-        high = pairs[high ^ pair]
-    reg = high << 8
-    for byte in segment[end:]:
+    # Only the high byte survives a step. Steps are linear, and eight of them give the same byte again: so bytes that
+    # are eight apart stand for their XOR, and all of a segment for eight bytes.
+    bits = 8 * len(segment)
+    folded = int.from_bytes(segment, "big") ^ 0xFF << bits - 8
+    while bits > _EIGHT:
+        bits = bits // 2 + _EIGHT - 1 & -_EIGHT
+        folded = folded >> bits ^ folded & (1 << bits) - 1
+    reg = 0
+    for byte in folded.to_bytes(8, "big"):
         reg = _TABLE[reg >> 8 ^ byte]
     return reg
 

@@ -73,6 +73,18 @@ def read_packet(raw: bytes) -> Plain:
     return Plain(Packet.parse(segment), _check(segment, sent, set()))
 
 
+def opened(raw: bytes, key: bytes | None) -> bytes:
+    """Return a frame in plain text, with the length and the checksum that were sent; one in plain text as it is.
+
+    Raises:
+        UnreadableError: there is no key for it, or what is encrypted is no whole number of blocks.
+    """
+    digits = _LENGTH.match(raw)
+    segment, sent = _split(raw[digits.end() :] if digits else raw.lstrip(b"#"), int(digits[1]) if digits else None)
+    plain = decrypt(segment, key)
+    return raw if plain == segment else b"##%b%b%b" % (digits[1] if digits else b"", plain, sent.encode())
+
+
 def read(raw: bytes, key: bytes | None = None) -> Frame:
     """Return what a frame says, without its line ending; it never fails.
 
@@ -103,7 +115,7 @@ def read(raw: bytes, key: bytes | None = None) -> Frame:
     kind = _check(segment, sent, faults)
     if packet.encoding != "utf-8":
         faults.add("encoding")
-    if len(packet.data_text().encode(packet.encoding)) > MOST_DATA:
+    if len((packet.area or "").encode(packet.encoding)) > MOST_DATA:
         faults.add("cp_long")
     edition = edition_of(packet)
     faults |= faults_of(packet, readable="encrypted" not in faults)
@@ -168,7 +180,7 @@ def parts(packet: Packet) -> Iterator[Packet]:
     Raises:
         ValueError: the items of one factor alone are too long, or Flag is missing.
     """
-    size = len(packet.data_text().encode(packet.encoding))
+    size = len((packet.area or "").encode(packet.encoding))
     if size <= MOST_DATA:
         yield packet
         return
@@ -176,13 +188,14 @@ def parts(packet: Packet) -> Iterator[Packet]:
     if flag is None or not flag.isdigit():
         raise ValueError(f"Flag = {flag!r}: expected a number, since a packet in parts says so in it")
     numbered = (Item("Flag", str(int(flag) | 2)), Item("PNUM", "99"), Item("PNO", "99"))
-    most = min(MOST_DATA, MOST_SEGMENT - len(packet.with_fields(numbered)._replace(data=()).segment()))
-    areas: list[list[tuple[Item, ...]]] = [[]]
+    most = min(MOST_DATA, MOST_SEGMENT - len(packet.with_fields(numbered)._replace(area="").segment()))
+    areas: list[list[str]] = [[]]
     left = most
-    for group in packet.data or ():
-        length = len(",".join(map(str, group)).encode(packet.encoding)) + 1
+    for group in packet.area.split(";") if packet.area else ():
+        length = len(group.encode(packet.encoding)) + 1
         if length > most:
-            raise ValueError(f"{group[0]}, ...: {length} bytes; expected at most {most} for one factor")
+            first, _, _ = group.partition(",")
+            raise ValueError(f"{first}, ...: {length} bytes; expected at most {most} for one factor")
         if length > left:
             areas.append([])
             left = most
@@ -190,4 +203,4 @@ def parts(packet: Packet) -> Iterator[Packet]:
         left -= length
     for number, area in enumerate(areas, 1):
         changed = (numbered[0], Item("PNUM", str(len(areas))), Item("PNO", str(number)))
-        yield packet.with_fields(changed)._replace(data=tuple(area))
+        yield packet.with_fields(changed)._replace(area=";".join(area))

@@ -98,6 +98,72 @@ def time_of(packet: Packet) -> dt.datetime | None:
     return moment(packet.item("DataTime"))
 
 
+class Place(NamedTuple):
+    """Where a data area of a form has a value: as in `Reading`, with `at`, the number of the value among all.
+
+    `letter`: that of its letter; None: none belongs to it.
+    """
+
+    code: str
+    kind: Kind
+    unit: str | None
+    at: int
+    letter: int | None
+
+
+class Form(NamedTuple):
+    """What a form of a data area means: the values that are readings, and the number of DataTime, if there is one.
+
+    `names`: of all items that have a value, in their order. `bare`: others have none.
+    """
+
+    places: tuple[Place, ...]
+    time: int | None
+    names: tuple[str, ...]
+    bare: bool
+
+
+MOST_FORM = 1024
+"""Characters of a form that is remembered; one may make up others."""
+
+
+def form_of(text: str) -> Form:
+    """Return what a form (`Packet.cut`) means."""
+    return _form(text) if len(text) <= MOST_FORM else _form.__wrapped__(text)
+
+
+@lru_cache(1024)
+def _form(text: str) -> Form:
+    letters: dict[str, int] = {}
+    shared, when, timed = None, None, False
+    named: list[Name] = []
+    names: list[str] = []
+    pieces = text.replace(",", ";").split(";")
+    for piece in pieces:
+        name, equals, _ = piece.partition("=")
+        upper = name.strip().upper()
+        if upper == "DATATIME" and not timed:
+            timed, when = True, len(named) if equals else None  # the first of the name, with a value or without
+        if not equals:
+            continue
+        names.append(name)
+        said = parse_name(name)
+        if said.suffix == "Flag":
+            letters[said.code] = len(named)
+        elif upper == "FLAG":
+            shared = len(named)
+        named.append(said)
+    places = []
+    for at, (code, kind) in enumerate([(said.code, said.kind) for said in named]):
+        if kind is None or not code:
+            continue
+        factor = FACTORS.get(SUCCESSORS.get(code, code))
+        # In 2005 a flow was in other units, too: the station's profile says it.
+        unit = factor.unit if factor and kind != "cou" and code != "B02" else None
+        places.append(Place(code, kind, unit, at, letters.get(code, shared)))
+    return Form(tuple(places), when, tuple(names), len(names) < len(pieces))
+
+
 def readings(packet: Packet, quantity: Callable[[str, str], str | None] = lambda _st, _code: None) -> Iterator[Reading]:
     """Go through the values of a packet, as far as they can be read.
 
@@ -106,20 +172,7 @@ def readings(packet: Packet, quantity: Callable[[str, str], str | None] = lambda
         quantity: Gives the catalogue's key of a factor code under a system (ST); of 2005 come the codes' successors.
     """
     system = packet.field("ST") or ""
-    letters: dict[str, str] = {}
-    shared = None
-    named = [(parse_name(item.name), item) for item in packet.items() if item.value is not None]
-    for name, item in named:
-        if name.suffix == "Flag":
-            letters[name.code] = (item.value or "").strip()
-        elif item.name.strip().upper() == "FLAG":
-            shared = (item.value or "").strip()
-    for name, item in named:
-        if name.kind is None or not name.code:
-            continue
-        code = SUCCESSORS.get(name.code, name.code)
-        factor = FACTORS.get(code)
-        # In 2005 a flow was in other units, too: the station's profile says it.
-        unit = factor.unit if factor and name.kind != "cou" and name.code != "B02" else None
-        letter = letters.get(name.code, shared)
-        yield Reading(name.code, quantity(system, code), name.kind, (item.value or "").strip(), unit, letter)
+    form, values = packet.cut()
+    for code, kind, unit, at, letter in form_of(form).places:
+        key = quantity(system, SUCCESSORS.get(code, code))
+        yield Reading(code, key, kind, values[at].strip(), unit, None if letter is None else values[letter].strip())

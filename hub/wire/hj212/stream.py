@@ -43,6 +43,8 @@ class Splitter:
 
     def feed(self, data: bytes) -> list[Piece]:
         """Take bytes; return what they complete."""
+        if self._at == len(self._kept) and _is_one(data):
+            return [Piece(data[:-2], data[-2:])]
         self._kept, self._at = self._kept[self._at :] + data, 0
         found = []
         while piece := self._next():
@@ -120,8 +122,21 @@ class Joiner:
                 del self._parts[next(iter(self._parts))]
             return None
         del self._parts[key]
-        groups = tuple(group for part in sorted(known) for group in known[part].data or ())
-        return known[1]._replace(data=groups)
+        areas = [known[part].area for part in sorted(known)]
+        return known[1]._replace(area=";".join([area for area in areas if area]))
+
+
+def _is_one(data: bytes) -> bool:
+    """Tell whether these bytes are one frame and nothing else, right in all that splitting looks at: most are."""
+    return (
+        data[:2] == b"##"
+        and data[2:6].isdigit()
+        and int(data[2:6]) == len(data) - 12
+        and data[-8:-6] == b"&&"
+        and data[-2:] == b"\r\n"
+        and _CRC.match(data, len(data) - 6) is not None
+        and data.find(b"##", 2) < 0
+    )
 
 
 def _closed(kept: bytes, at: int, end: int) -> int:

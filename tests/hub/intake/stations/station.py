@@ -101,9 +101,11 @@ class StationHub:
 class Station:
     """One connection. It reads what the hub says as frames."""
 
-    def __init__(self, port, mn, pw="123456", st="39", flag="5"):
+    def __init__(self, port, mn, pw="123456", st="39", flag="5", tls=None):
         self.mn, self.pw, self.st, self.flag = mn, pw, st, flag
-        self.socket = socket.create_connection(("127.0.0.1", port), 10)
+        self.socket = socket.create_connection(("127.0.0.1", port), 20)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self._splitter, self._heard, self._number = Splitter(), [], 0
 
     def __enter__(self):
