@@ -5,6 +5,8 @@ import ssl
 import time
 from pathlib import Path
 
+from cryptography import x509
+
 from hub.config.files import Broker
 from hub.upkeep.checks.files import check_secret
 from hub.upkeep.checks.finding import Finding, ok, problem, warning
@@ -89,6 +91,12 @@ def _own(certificate: Path, key: Path, ca: Path | None) -> list[Finding]:
         )
         return [problem("certificate", text, MAKE)]
     return [_lasting("certificate", certificate, ends)]
+
+
+def lasting(name: str, certificate: Path) -> Finding:
+    """Tell until when a certificate that can be read is good, whoever signed it."""
+    ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    return _lasting(name, certificate, f"{ends:%b %d %H:%M:%S %Y} GMT")
 
 
 def _shown_to_a_broker(server: ssl.SSLContext, certificate: Path, key: Path, ca: Path) -> str:

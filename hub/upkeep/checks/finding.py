@@ -41,6 +41,7 @@ NAMES = {
     "broker subscription": "消息代理订阅",
     "districts": "各区",
     "store": "时序库",
+    "stations": "监测站",
     "http": "HTTP",
     "moves": "设备迁移",
 }

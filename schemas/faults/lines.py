@@ -1,0 +1,62 @@
+"""On which line of a TOML file something stands: readers of TOML do not tell."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from schemas.faults.explain import Place
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*=""")
+_PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
+
+
+def lines(text: str) -> dict[Place, int]:
+    """Return on which line of a TOML file each table and key stands."""
+    found: dict[Place, int] = {}
+    counts: dict[Place, int] = {}
+    table: Place = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = _resolved(_parts(header[2]), counts, several=header[1] == "[[")
+            found.setdefault(table, number)
+            if header[1] == "[[":
+                found.setdefault(table[:-1], number)
+        elif key := _KEY.match(line):
+            found.setdefault((*table, *_parts(key[1])), number)
+    return found
+
+
+def line_of(place: Place, where: Mapping[Place, int] | Path) -> int:
+    """Return the line of a place of a file, or of the table around it; 0: it is not known.
+
+    `where` are the file's `lines`, or the file.
+    """
+    if isinstance(where, Path):
+        try:
+            where = lines(where.read_text("utf-8-sig"))
+        except (OSError, UnicodeDecodeError):
+            return 0
+    return next((where[place[:n]] for n in range(len(place), 0, -1) if place[:n] in where), 0)
+
+
+def at(path: Path, place: Place) -> str:
+    """Return where a place of a TOML file is, as editors and compilers write it: ``fenceline.toml:7``."""
+    line = line_of(place, path)
+    return f"{path}:{line}" if line else f"{path}"
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(one[1] or one[2] or one[3] or "" for one in _PART.finditer(dotted))
+
+
+def _resolved(parts: tuple[str, ...], counts: dict[Place, int], *, several: bool) -> Place:
+    """Return a header's place: a name of an array of tables is followed by the number of its newest entry."""
+    place: Place = ()
+    for index, part in enumerate(parts):
+        place = (*place, part)
+        if several and index == len(parts) - 1:
+            counts[place] = counts.get(place, -1) + 1
+        if place in counts:
+            place = (*place, counts[place])
+    return place
