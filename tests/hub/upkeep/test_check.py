@@ -517,7 +517,9 @@ def test_a_profile_that_there_is_not_and_a_certificate_that_has_expired_are_told
     ended = x509.load_pem_x509_certificate(old.read_bytes())
     key = serialization.load_pem_private_key(old.with_suffix(".key").read_bytes(), None)
     builder = x509.CertificateBuilder(ended.issuer, ended.subject, ended.public_key(), ended.serial_number)
-    builder = builder.not_valid_before(dt.datetime(2025, 1, 1)).not_valid_after(dt.datetime(2026, 1, 1))
+    builder = builder.not_valid_before(dt.datetime(2025, 1, 1, tzinfo=dt.UTC)).not_valid_after(
+        dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    )
     old.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     city.configure(rest=f'[hj212]\nport = {free_port()}\ncertificate = "old.crt"\nkey = "old.key"')
     assert "old.crt: ended on " in city.problems()["stations"]
