@@ -19,12 +19,16 @@ def lines(text: str) -> dict[Place, int]:
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             table = _resolved(_parts(header[2]), counts, several=header[1] == "[[")
-            found.setdefault(table, number)
-            if header[1] == "[[":
-                found.setdefault(table[:-1], number)
+            _note(found, table, number)
         elif key := _KEY.match(line):
-            found.setdefault((*table, *_parts(key[1])), number)
+            _note(found, (*table, *_parts(key[1])), number)
     return found
+
+
+def _note(found: dict[Place, int], place: Place, number: int) -> None:
+    """Note a place, and the tables that it makes by being within them: [a.b] is the first that is heard of a."""
+    for length in range(1, len(place) + 1):
+        found.setdefault(place[:length], number)
 
 
 def line_of(place: Place, where: Mapping[Place, int] | Path) -> int:
