@@ -11,7 +11,7 @@ from hub.config.alerts import Alerting, Recipient
 from hub.config.names import OWN
 from schemas import domains
 from schemas.errors import CatalogueError
-from schemas.faults import as_type, at, explain, takes, told
+from schemas.faults import as_type, at, explain, lines_of, takes, told
 from schemas.toml_text import TomlError, read_toml_file
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z", extra=takes("1 to 32 of a-z, 0-9 and -, in quotes"))]
@@ -289,8 +289,9 @@ def read_toml(path: Path, type_: type[T]) -> T:
 
 def mistakes(path: Path, raw: dict[str, Any], type_: Any) -> Iterator[str]:
     """Go through every mistake in what a TOML file holds: its line, the field, the value, what was expected."""
+    where = lines_of(path)
     for place, problem in explain(raw, type_):
-        yield f"{at(path, place)}: {told(place)}: {problem}" if place else f"{path}: {problem}"
+        yield f"{at(path, place, where)}: {told(place)}: {problem}" if place else f"{path}: {problem}"
 
 
 def read_document(path: Path) -> dict[str, Any]:

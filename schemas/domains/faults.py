@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from schemas.chinese import in_chinese
 from schemas.errors import CatalogueError
-from schemas.faults import Place, as_type, explain, line_of, lines, told
+from schemas.faults import Place, as_type, explain, line_of, lines_of, told
 from schemas.language import Text
 from schemas.toml_text import TomlError, read_toml_file
 
@@ -55,10 +55,7 @@ class Faults:
 
     def _line(self, path: Path, place: Place) -> int:
         if path not in self._texts:
-            try:
-                self._texts[path] = lines(path.read_text("utf-8"))
-            except (OSError, UnicodeDecodeError):
-                self._texts[path] = {}
+            self._texts[path] = lines_of(path)
         return line_of(place, self._texts[path])
 
 

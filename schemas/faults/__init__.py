@@ -5,6 +5,6 @@ A type says what it takes by itself: bounds and choices are read from it, and wh
 """
 
 from schemas.faults.explain import Place, as_type, explain, takes, told
-from schemas.faults.lines import at, line_of, lines
+from schemas.faults.lines import at, line_of, lines, lines_of
 
-__all__ = ["Place", "as_type", "at", "explain", "line_of", "lines", "takes", "told"]
+__all__ = ["Place", "as_type", "at", "explain", "line_of", "lines", "lines_of", "takes", "told"]

@@ -18,7 +18,7 @@ Homes = Mapping[str, list[str]]
 """By a field's name, the tables that have it; '' is the top of the file."""
 
 MOST_SHOWN = 80
-"""Characters of a value that are shown; a longer one is not."""
+"""Characters of a value that are shown: a longer one is not; of a longer name its beginning."""
 _PLAIN = {
     str: "a text, in quotes",
     float: "a number",
@@ -60,7 +60,8 @@ def told(place: Place) -> str:
     """Return a place as people write it: ``kind.harbour.one``, ``panel[3].draw``."""
     text = ""
     for step in place:
-        text += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if text else step
+        name = step if isinstance(step, int) or len(step) <= MOST_SHOWN else f"{step[:MOST_SHOWN]}..."
+        text += f"[{name + 1}]" if isinstance(name, int) else f".{name}" if text else name
     return text
 
 
@@ -156,15 +157,15 @@ def shown(value: Any) -> str:
 
 def _meant(name: str, fields: list[str], there: Mapping[str, Any], homes: Homes) -> str:
     """Return what somebody may have meant by a field that there is not."""
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), [one for one in fields if one not in there], 1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    elsewhere = homes.get(name) or next(
-        (homes[one] for one in difflib.get_close_matches(name.lower().replace("-", "_"), homes, 1, 0.8)), None
-    )
-    if elsewhere:
-        places = [f"[{one}]" if one else "the top of the file, before the first [table]" for one in elsewhere]
-        return f"it belongs into {' or '.join(places)}"
+    word = name.lower().replace("-", "_")
+    if len(word) <= MOST_SHOWN:  # nobody mistypes a longer one, and to compare it takes time
+        near = difflib.get_close_matches(word, [one for one in fields if one not in there], 1)
+        if near:
+            return f"did you mean {near[0]!r}?"
+        close = [name] if name in homes else difflib.get_close_matches(word, homes, 1, 0.8)
+        if close:
+            places = [f"[{one}]" if one else "the top of the file, before the first [table]" for one in homes[close[0]]]
+            return f"it belongs into {' or '.join(places)}"
     return f"expected one of: {', '.join(fields)}"
 
 
@@ -174,7 +175,7 @@ def _wanted(value: Any, type_: Any) -> str:
     kinds = [_bare(one) for one in _kinds(type_)]
     choices = [str(one) for kind in kinds if typing.get_origin(kind) is typing.Literal for one in typing.get_args(kind)]
     if isinstance(value, str):
-        near = difflib.get_close_matches(value.lower(), choices, 1)
+        near = difflib.get_close_matches(value.lower(), choices, 1) if len(value) <= MOST_SHOWN else []
         if near:
             return f"{said}; did you mean {near[0]!r}?"
         bare = value.strip()

@@ -31,22 +31,22 @@ def _note(found: dict[Place, int], place: Place, number: int) -> None:
         found.setdefault(place[:length], number)
 
 
-def line_of(place: Place, where: Mapping[Place, int] | Path) -> int:
-    """Return the line of a place of a file, or of the table around it; 0: it is not known.
+def lines_of(path: Path) -> dict[Place, int]:
+    """Return the lines of a file; none if it cannot be read."""
+    try:
+        return lines(path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        return {}
 
-    `where` are the file's `lines`, or the file.
-    """
-    if isinstance(where, Path):
-        try:
-            where = lines(where.read_text("utf-8-sig"))
-        except (OSError, UnicodeDecodeError):
-            return 0
+
+def line_of(place: Place, where: Mapping[Place, int]) -> int:
+    """Return the line of a place, or of the table around it; 0: it is not known. `where`: the file's lines."""
     return next((where[place[:n]] for n in range(len(place), 0, -1) if place[:n] in where), 0)
 
 
-def at(path: Path, place: Place) -> str:
+def at(path: Path, place: Place, where: Mapping[Place, int] | None = None) -> str:
     """Return where a place of a TOML file is, as editors and compilers write it: ``fenceline.toml:7``."""
-    line = line_of(place, path)
+    line = line_of(place, lines_of(path) if where is None else where)
     return f"{path}:{line}" if line else f"{path}"
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from schemas.chinese import in_chinese
 from schemas.language import Text
 
 MOST = 20
-"""Boards named in one finding."""
+"""Boards named in one finding, and mistakes of one file that are told at once."""
 MEND_CONFIG = Text(
     "Correct it; docs/reference/settings.md explains every setting.",
     "请改正；docs/reference/settings.md 说明了每一项设置。",
@@ -39,9 +40,9 @@ def check_config(path: Path) -> tuple[Config | None, list[Finding]]:
 
 
 def _mistakes(path: Path) -> list[str]:
-    """Return every mistake in the values; none if the file cannot be read at all, or they do not fit other files."""
+    """Return the first mistakes in the values; none if it cannot be read, or they do not fit other files."""
     try:
-        return list(mistakes(path, read_document(path), Config))
+        return list(islice(mistakes(path, read_document(path), Config), MOST))
     except ConfigError:
         return []
 
