@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.domains.pack import families, packs
 from schemas.errors import CatalogueError
+from schemas.faults import as_type, at, explain, told
 from schemas.toml_text import TomlError, read_toml_file
 
 HERE = Path(__file__).parent
@@ -78,10 +79,9 @@ def quantity_of(where: str, key: str, entry: dict[str, object], families: Collec
     """
     if not KEY.fullmatch(key):
         raise CatalogueError(f"{where}: a key is a letter and then letters, digits or _, all small")
-    try:
-        quantity = msgspec.convert(entry, Quantity)
-    except msgspec.ValidationError as error:
-        raise CatalogueError(f"{where}: {error}") from error
+    for place, problem in explain(entry, Quantity, (key,)):
+        raise CatalogueError(f"{where}: {told(place[1:])}: {problem}")
+    quantity = msgspec.convert(entry, Quantity)
     if quantity.family not in families:
         raise CatalogueError(f"{where} family = {quantity.family!r}: expected one of: {', '.join(families)}")
     low, high = quantity.range
@@ -100,10 +100,11 @@ def read_toml(path: Path, type_: type[T]) -> T:
         CatalogueError: it cannot be read or is something else; the text names the file.
     """
     try:
-        return msgspec.convert(read_toml_file(path), type_)
+        raw = read_toml_file(path)
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read ({error.strerror}); is the installation complete?") from error
     except TomlError as error:
         raise CatalogueError(f"{path}: {error}") from None
-    except msgspec.ValidationError as error:
-        raise CatalogueError(f"{path}: {error}") from error
+    for place, problem in explain(raw, type_):
+        raise CatalogueError(f"{at(path, place)}: {told(place)}: {problem}")
+    return as_type(raw, type_)

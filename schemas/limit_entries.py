@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.catalogue import Quantity
 from schemas.errors import CatalogueError
+from schemas.faults import takes
 from schemas.properties import ZONE_CLASSES, site_properties
 from schemas.standards import Averaging, Limit, Permitted, Standard, Step, TimeOfDay, Verified
 
@@ -47,7 +48,9 @@ SHOWN = {"mg/m3": "mg/m³", "ug/m3": "µg/m³"}
 class LimitEntry(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
     """A ``[[limit]]`` of a file: one limit, or with `by` and `values` one for each class or other property."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
+    id: Annotated[
+        str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*\Z", extra=takes("small letters, digits and -, in quotes"))
+    ]
     en: str
     zh: str
     quantity: str

@@ -15,6 +15,7 @@ import msgspec
 from schemas.catalogue import HERE, Quantity, load_quantities, read_toml
 from schemas.domains.pack import packs, site_kinds
 from schemas.errors import CatalogueError
+from schemas.faults import at
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.limit_entries import LimitEntry, check_property, convert, expanded
 from schemas.standards import DAY, Averaging, Limit, Standard, Step, seconds
@@ -72,7 +73,10 @@ def _telling(refused: Refused | None, path: Path, *place: str | int) -> Iterator
         yield
     except CatalogueError as error:
         if refused is None:
-            raise
+            text = str(error)
+            if text.startswith(f"{path}: {place[0]} "):
+                text = at(path, place) + text.removeprefix(f"{path}")
+            raise CatalogueError(text) from None
         refused(path, place, error)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from schemas.faults import takes
+
 Verified = Literal["P", "S", "U"]
 """P: read in the standard's own text. S: secondary source. U: unverified."""
 Nature = Literal["emission", "ambient", "guideline"]
@@ -15,9 +17,18 @@ Statistic = Literal["energy_mean", "mean", "max", "p90", "p95", "p98"]
 """p90, p95, p98: percentiles of the values of the step before, as HJ 663 interpolates them (`hub.judge.averaging`)."""
 
 DAY = 86_400
-TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z")]
+TimeOfDay = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z", extra=takes("a local time such as 06:00, in quotes")),
+]
 """Local time of day, ``HH:MM``."""
-Span = Annotated[str, msgspec.Meta(pattern=r"^([1-9]\d* (s|min|h)|period|day|month|quarter|year)\Z")]
+Span = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^([1-9]\d* (s|min|h)|period|day|month|quarter|year)\Z",
+        extra=takes("a window such as 20 min, 1 h, day, month or year, in quotes"),
+    ),
+]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 

@@ -10,14 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from firmware.check import results as checkup
+from firmware.check.letterhead import read_letterhead
 from firmware.check.network import network
+from firmware.check.pictures import MOST_PHOTOS, picture
 from firmware.check.report import STATES, Commissioned, render
 from firmware.check.results import Result, ResultState, passed
 from firmware.link import session
 from firmware.link.link import Link
 from firmware.link.live import Live
 from firmware.link.session import Seen
-from firmware.notebook.boards import Records
+from firmware.notebook.boards import BoardRecord, Records
 from firmware.notebook.calibrations import Ledger
 from firmware.notebook.folder import home
 from firmware.provision.board import config_of, find, key_of, mac
@@ -92,6 +94,17 @@ def check_command(
             show_default=Text("as told before", "沿用此前提供的"),
         ),
     ] = None,
+    photo: Annotated[
+        list[Path] | None,
+        option(
+            Text(
+                f"A photo for the report (JPEG, PNG), up to {MOST_PHOTOS}; where and when it was taken is left out.",
+                f"写入报告的照片（JPEG、PNG），最多 {MOST_PHOTOS} 张；不含拍摄地点和时间。",
+            ),
+            "--photo",
+            show_default=NONE,
+        ),
+    ] = None,
     remark: Annotated[str, option(Text("A line for the report.", "写入报告的说明。"), show_default=NONE)] = "",
     port: Port = None,
     baud: Baud = BAUD,
@@ -102,6 +115,9 @@ def check_command(
     """Check a board."""
     folder = home(home_folder)
     ledger = Ledger(folder)
+    # What is wrong with pictures is told before the board is stopped for minutes.
+    photos = _photos(photo or ())
+    letterhead = read_letterhead(folder)
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     with Link.open(port, baud=baud) as link, if_stopped(MEASURES_ON):
         version = session.enter(link)
@@ -121,7 +137,8 @@ def check_command(
             *checkup.buses(told["buses"]),
         ]
         # Without a key the agent does not start, and what has no identity has no records either.
-        seen = _watch(link, config, patience, offline=offline) if has_key else None
+        courses: dict[str, list[tuple[float, float]]] = {}
+        seen = _watch(link, config, patience, courses, offline=offline) if has_key else None
         address = mac(link)
     values = seen.values if seen else {}
     if seen:
@@ -133,14 +150,7 @@ def check_command(
         results += network(seen, told["platform"], offline=offline)
     results.append(checkup.calibration(content, now.date()))
     board = str(config["device"])
-    records = Records(folder)
-    records.adopt(config, name_of(who))
-    record = records.get(board)
-    assert record
-    record.mac, record.sensors = record.mac or address, config["sensors"]
-    if serials:
-        record.serials |= serials
-        records.put(record)
+    record = _record(Records(folder), config, name_of(who), address, serials)
     entries = [one for one in latest(ledger.entries(board)) if content and one.channel in content.get("channels", {})]
     done = Commissioned(
         record=record,
@@ -154,6 +164,9 @@ def check_command(
         at=now,
         remark=remark,
         offline=offline,
+        courses=dict(courses),
+        photos=photos,
+        letterhead=letterhead,
     )
     path = _write(report or folder / "reports" / f"{board}-{now:%Y%m%dT%H%M%SZ}.html", render(done, spoken()))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -192,13 +205,43 @@ def _serials(given: Sequence[str], config: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _watch(link: Link, config: dict[str, Any], patience: float, *, offline: bool) -> Seen:
-    """Let the agent work until every sensor has given something and the hub has answered, or for `patience` s."""
+def _record(records: Records, config: dict[str, Any], who: str, address: str, serials: dict[str, str]) -> BoardRecord:
+    """Return what the laptop knows of the board, with what it has shown now."""
+    records.adopt(config, who)
+    record = records.get(str(config["device"]))
+    assert record
+    record.mac, record.sensors = record.mac or address, config["sensors"]
+    if serials:
+        record.serials |= serials
+        records.put(record)
+    return record
+
+
+def _photos(given: Sequence[Path]) -> list[str]:
+    if len(given) > MOST_PHOTOS:
+        raise UserError(f"--photo: is given {len(given)} times; expected {MOST_PHOTOS} at most, choose among them")
+    return [picture("--photo", path) for path in given]
+
+
+def _watch(
+    link: Link,
+    config: dict[str, Any],
+    patience: float,
+    courses: dict[str, list[tuple[float, float]]],
+    *,
+    offline: bool,
+) -> Seen:
+    """Let the agent work until every sensor has given something and the hub has answered, or for `patience` s.
+
+    What each channel gave is put into `courses`: s since the beginning, value.
+    """
     sensors, begin = len(config["sensors"]), time.monotonic()
     with Live(link, 0.5) as live, progress(Text("Checking", "正在检查"), sensors + 2 * (not offline)) as more:
         done = 0
         while True:
             seen = live.next(20)
+            for channel, value in seen.values.items():
+                courses.setdefault(channel, []).append((time.monotonic() - begin, value))
             good = sum(one.flag == "N" and one.n > 1 for one in seen.sensors.values())
             reached = 0 if offline else seen.connected + seen.reached_hub
             now = Text("the hub", "数据中心") if good == sensors else Text("sensors", "传感器")

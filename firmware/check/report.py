@@ -1,15 +1,17 @@
 """The commissioning report: one page of HTML in the technician's language, to be printed and signed.
 
-It needs nothing from elsewhere (style within, no script, no picture) and holds no secret. Every value is escaped.
+It needs nothing from elsewhere (style and pictures within, no script) and holds no secret. Every value is escaped.
 """
 
 import datetime as dt
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 from firmware.channels import shown, symbol, unit
+from firmware.check.curve import Course, curve, drawn
+from firmware.check.letterhead import Letterhead
 from firmware.check.results import Result, ResultState, passed
 from firmware.notebook.boards import BoardRecord
 from firmware.notebook.calibrations import STAYS, SUFFICES, CalibrationEntry
@@ -29,9 +31,24 @@ STYLE = """
 body { font: 9.5pt/1.35 "Noto Sans", "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", Arial, sans-serif;
   color: #111; margin: 0 auto; max-width: 182mm; padding: 4mm 0 }
 h1 { font-size: 15pt; margin: 0 }
-h2 { font-size: 10.5pt; margin: 3.5mm 0 1mm; border-bottom: .3mm solid #111 }
-header { display: flex; justify-content: space-between; align-items: flex-end; border-bottom: .6mm solid #111;
-  padding-bottom: 1.5mm }
+h2 { break-after: avoid; font-size: 10.5pt; margin: 3.5mm 0 1mm; border-bottom: .3mm solid #111 }
+header { display: flex; justify-content: space-between; align-items: flex-end; gap: 4mm;
+  border-bottom: .6mm solid #111; padding-bottom: 1.5mm }
+header img { max-height: 16mm; max-width: 40mm; align-self: center }
+header div:first-of-type { flex: 1 }
+.from { font-size: 9pt; color: #444 }
+.top { display: flex; gap: 6mm; align-items: flex-start }
+.top dl { flex: 1 }
+.code { width: 24mm; margin: 2mm 0 0; font-size: 6.5pt; color: #444; text-align: center }
+.code img { width: 24mm; height: 24mm; display: block }
+.curves, .photos { display: grid; grid-template-columns: 1fr 1fr; gap: 2mm 6mm }
+figure { margin: 0; break-inside: avoid }
+figcaption { font-size: 8.5pt; font-weight: 600 }
+.curve svg { width: 100%; display: block }
+.curve text { font-size: 9px; fill: #444 }
+.curve polyline { fill: none; stroke: #0b4f8a; stroke-width: 1.3 }
+.curve .axis { fill: none; stroke: #888; stroke-width: .6 }
+.photos img { width: 100%; max-height: 60mm; object-fit: contain; object-position: left top; display: block }
 .verdict { font-weight: 700; font-size: 12pt; border: .5mm solid; padding: .5mm 3mm }
 .pass { color: #14632b } .fail { color: #a01010 } .note { color: #7a4b00 } .none { color: #555 }
 table { border-collapse: collapse; width: 100% }
@@ -54,6 +71,9 @@ _CLASSES = {
 }
 
 
+NO_HEAD = Letterhead()
+
+
 @dataclass(frozen=True)
 class Commissioned:
     """What a report tells."""
@@ -73,6 +93,11 @@ class Commissioned:
     remark: str = ""
     offline: bool = False
     """Network, broker and hub were left out."""
+    courses: dict[str, Course] = field(default_factory=dict)
+    """By channel, what came during the check."""
+    photos: Sequence[str] = ()
+    """Pictures as a page holds them within itself."""
+    letterhead: Letterhead = NO_HEAD
 
 
 def render(done: Commissioned, lang: Lang) -> str:
@@ -90,21 +115,25 @@ def render(done: Commissioned, lang: Lang) -> str:
 <html lang="{"zh-CN" if lang is Lang.zh else "en"}">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <meta name="viewport" content="width=device-width">
 <title>{title}: {escape(record.board)}</title>
 <style>{STYLE}</style>
 </head>
 <body>
-<header><div><h1>{title}</h1>{say(Text("Fenceline monitoring board", "围界监测设备"))} {escape(record.board)}</div>
+<header>{_head(done.letterhead, lang)}<h1>{title}</h1>
+{say(Text("Fenceline monitoring board", "围界监测设备"))} {escape(record.board)}</div>
 <div class="verdict {"pass" if well else "fail"}">{verdict}</div></header>
-<dl class="facts">{_facts(done, local, lang)}</dl>
+<div class="top"><dl class="facts">{_facts(done, local, lang)}</dl>
+{_code(done, local, lang)}</div>
 <h2>{say(Text("Sensors", "传感器"))}</h2>
 {_table(_sensor_columns(), _sensors(record, done.values), lang)}
 <h2>{say(Text("Calibrations", "校准"))}</h2>
 {_calibrations(done, lang)}
 <h2>{say(Text("Checks", "检查结果"))}</h2>
 {_checks(done.results, lang)}
+{_curves(done, lang)}
+{_photos(done, lang)}
 {f"<p>{say(Text('Remark', '备注'))}: {escape(done.remark)}</p>" if done.remark else ""}
 <div class="sign"><div>{say(Text("Technician, date", "技术人员、日期"))}: {escape(done.who)}</div>
 <div>{say(Text("For the site, date", "站点代表、日期"))}</div></div>
@@ -112,6 +141,52 @@ def render(done: Commissioned, lang: Lang) -> str:
 </body>
 </html>
 """
+
+
+def _head(head: Letterhead, lang: Lang) -> str:
+    """Return the logo, and the beginning of what stands beside it."""
+    logo = f'<img src="{head.logo}" alt="">' if head.logo else ""
+    name = escape(head.name.into(lang))
+    return f'{logo}<div><div class="from">{name}</div>' if name else f"{logo}<div>"
+
+
+def _code(done: Commissioned, local: dt.datetime, lang: Lang) -> str:
+    """Return the QR code: the site's page in the console; where that is not known, what the report says in short."""
+    import segno
+
+    record = done.record
+    if console := done.letterhead.console.replace("{district}", record.district):
+        content = f"{console}/console/sites/{record.site}"
+        told = Text("The site in the console", "在管理台查看该站点")
+    else:
+        verdict = _verdict(well=passed(done.results), offline=done.offline).into(lang)
+        at = f"{local:%Y-%m-%d %H:%M %z}"
+        content = "\n".join((f"Fenceline {record.board}", record.site, at, verdict, f"№ {done.calibration}"))
+        told = Text("Board, site, time, result", "设备、站点、时间、结果")
+    # Error correction M: a crease or a drop of water on the paper still leaves it readable.
+    made = segno.make(content, error="m", mode="byte", encoding="utf-8", micro=False)
+    picture = escape(made.svg_data_uri(border=2, light="#fff"))
+    return f'<figure class="code"><img src="{picture}" alt="{escape(content)}">{escape(told.into(lang))}</figure>'
+
+
+def _curves(done: Commissioned, lang: Lang) -> str:
+    figures = []
+    for settings in done.record.sensors:
+        channel = drawn(channels(settings), done.courses)
+        if channel:
+            figures.append(curve(str(settings["name"]), channel, done.courses[channel], lang))
+    if not figures:
+        return ""
+    title = escape(Text("Measured during the check", "检查期间的读数").into(lang))
+    return f'<h2>{title}</h2><div class="curves">{"".join(figures)}</div>'
+
+
+def _photos(done: Commissioned, lang: Lang) -> str:
+    if not done.photos:
+        return ""
+    title = escape(Text("Photos", "现场照片").into(lang))
+    shown_ = "".join(f'<figure><img src="{one}" alt=""></figure>' for one in done.photos)
+    return f'<h2>{title}</h2><div class="photos">{shown_}</div>'
 
 
 def _verdict(*, well: bool, offline: bool) -> Text:

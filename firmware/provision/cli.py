@@ -342,7 +342,7 @@ def _sensors(given: list[str] | None, file: Path | None) -> list[dict[str, Any]]
         sensors = [templates.sensor(text) for text in given or ()]
     else:
         try:
-            sensors = json.loads(file.read_text("utf-8"))
+            sensors = json.loads(file.read_text("utf-8-sig"))
         except (OSError, ValueError) as error:
             raise UserError(f"--sensors-file {file}: expected a JSON list of settings ({error})") from error
         if not isinstance(sensors, list) or not sensors:

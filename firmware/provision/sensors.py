@@ -1,12 +1,14 @@
 """Settings of the usual sensors, so that a technician names a sensor and changes only what is wired otherwise."""
 
 import copy
+import difflib
 import json
 import re
 from typing import Any
 
 from edge.borrow import borrow
 from firmware.terminal.speech import FieldError
+from schemas.chinese import in_chinese
 from schemas.domains import sensor_templates
 from schemas.generate import channel_ranges
 from schemas.language import Text
@@ -111,8 +113,9 @@ def check(sensors: list[Settings]) -> None:
             raise _wrong(name, told) from None
         unknown = sorted(settings.keys() - read.known)
         if unknown:
-            expected = ", ".join(sorted(read.known))
-            raise _wrong(name, f"{unknown[0]} is not known to {settings['type']}; expected one of {expected}")
+            near = difflib.get_close_matches(unknown[0].lower(), read.known - settings.keys(), 1)
+            expected = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(sorted(read.known))}"
+            raise _wrong(name, f"{unknown[0]} is not known to {settings['type']}; {expected}")
 
 
 class _Read(dict[str, Any]):
@@ -146,7 +149,7 @@ def _make(settings: Settings, port: object) -> Any:
 
 def _wrong(name: object, why: str) -> FieldError:
     told = f"{why} (edge/drivers/README.md)"
-    return FieldError(Text(f"sensor {name!r}: {told}", f"传感器 {name!r}：{told}"))
+    return FieldError(Text(f"sensor {name!r}: {told}", f"传感器 {name!r}：{in_chinese(told)}"))
 
 
 def _split(text: str) -> list[str]:

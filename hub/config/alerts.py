@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from schemas.faults import takes
+
 Severity = Literal["info", "warning", "suspicion", "violation", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "suspicion", "violation", "critical")
 """From the least to the gravest.
@@ -22,8 +24,19 @@ become graver. escalated: that nobody acknowledged it in time. amended: that lat
 rests. resolved: that its cause is over."""
 
 Minutes = Annotated[float, msgspec.Meta(gt=0)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
-Hours = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d\Z")]
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9_.-]{1,64}\Z", extra=takes("a name in quotes: 1 to 64 letters, digits, ., _ and -")
+    ),
+]
+Hours = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d\Z",
+        extra=takes("hours such as 08:00-20:00, in quotes"),
+    ),
+]
 
 
 class Alerting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,9 +1,9 @@
 """The hub's configuration: read whole, or refused with the file, the field and the remedy."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -11,9 +11,10 @@ from hub.config.alerts import Alerting, Recipient
 from hub.config.names import OWN
 from schemas import domains
 from schemas.errors import CatalogueError
+from schemas.faults import as_type, at, explain, lines_of, takes, told
 from schemas.toml_text import TomlError, read_toml_file
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z", extra=takes("1 to 32 of a-z, 0-9 and -, in quotes"))]
 """Identifier of a district, site or board, as it stands in topics."""
 
 T = TypeVar("T")
@@ -137,7 +138,13 @@ class Jt808(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The pages for officers, inspectors and technicians, at /console of the HTTP interface."""
 
-    address: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s/?#]+)?\Z")] = ""
+    address: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^(https?://[^\s/?#]+)?\Z",
+            extra=takes("an address such as https://fenceline.example.gov.cn, in quotes, nothing behind it"),
+        ),
+    ] = ""
     """How people reach it: "https://fenceline.example.gov.cn", with ``{district}`` where districts have hubs of their
     own. Links in messages lead there; with https, cookies go over TLS alone. Empty: where [http] listens."""
 
@@ -300,23 +307,35 @@ def with_districts(config: Config, names: str) -> Config:
     return msgspec.structs.replace(config, districts=districts)
 
 
-def _path(type_: type, value: object) -> Path:
-    if type_ is Path and isinstance(value, str):
-        return Path(value)
-    raise ValueError(f"Expected a path, got {value!r}")
-
-
 def read_toml(path: Path, type_: type[T]) -> T:
     """Read a TOML file as `type_`.
 
     Raises:
         ConfigError: the file is missing, is not TOML, or holds something else.
     """
+    raw = read_document(path)
     try:
-        return msgspec.convert(read_toml_file(path), type_, dec_hook=_path)
+        return as_type(raw, type_)
+    except msgspec.ValidationError as error:
+        raise ConfigError(next(mistakes(path, raw, type_), f"{path}: {error}")) from None
+
+
+def mistakes(path: Path, raw: dict[str, Any], type_: Any) -> Iterator[str]:
+    """Go through every mistake in what a TOML file holds: its line, the field, the value, what was expected."""
+    where = lines_of(path)
+    for place, problem in explain(raw, type_):
+        yield f"{at(path, place, where)}: {told(place)}: {problem}" if place else f"{path}: {problem}"
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: it is missing, or is not TOML.
+    """
+    try:
+        return read_toml_file(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/it.md shows what stands in it") from error
     except TomlError as error:
         raise ConfigError(f"{path}: {error}") from None
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from error

@@ -426,5 +426,6 @@ def _password(broker: Broker) -> str | None:
         return None
     try:
         return broker.password_file.read_text("utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"broker: password_file {broker.password_file} cannot be read: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(f"broker: password_file {broker.password_file} cannot be read: {why}") from error

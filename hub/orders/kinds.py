@@ -3,11 +3,12 @@
 Calibrations are made at the fence, and versions come in waves: neither is an order that a person gives one board here.
 """
 
-import re
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from schemas.chinese import in_chinese
+from schemas.faults import as_type, explain, told
 from schemas.language import Text
 
 What = Literal["ping", "selftest", "live", "relay", "reboot", "log", "flag"]
@@ -86,16 +87,15 @@ def check(what: What, settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
         OrderError: the settings are none of such an order.
     """
     kind = _KINDS[what]
-    try:
-        order = msgspec.convert(settings, kind)
-    except msgspec.ValidationError as error:
-        needed = [one.name for one in msgspec.structs.fields(kind) if one.required]
-        known = [one.name for one in msgspec.structs.fields(kind)]
-        field = next((name for name in (*settings, *needed) if re.search(rf"[`.]{name}`", str(error))), "")
-        takes = ", ".join(known) or "nothing else"
+    for place, problem in explain(settings, kind):
+        known = ", ".join(one.name for one in msgspec.structs.fields(kind))
+        wrong, wrong_zh = f"{told(place)}: {problem}", f"{told(place)}：{in_chinese(problem)}"
         raise OrderError(
-            Text(f"{what}: {error}; it takes {takes}", f"{what}：{error}；可用参数：{', '.join(known) or '无'}"),
-            field or None,
-        ) from error
+            Text(
+                f"{what}: {wrong}; it takes {known or 'nothing else'}", f"{what}：{wrong_zh}；可用参数：{known or '无'}"
+            ),
+            str(place[0]) if place else None,
+        )
+    order = as_type(settings, kind)
     said: dict[str, Any] = msgspec.to_builtins(order)
     return said, order.lasts()

@@ -35,6 +35,7 @@ from hub.registry.entries import (
 from hub.registry.instruments import check_instruments
 from schemas import jurisdictions_of, site_properties
 from schemas.domains import site_kinds
+from schemas.faults import Place
 
 ID = "1 to 32 of a-z, 0-9 and -"
 TIME = "a date and time such as 2026-12-01T22:00"
@@ -106,14 +107,29 @@ T = TypeVar("T", City, District, Site, Board, Station, Terminal)
 
 
 class EntryError(Exception):
-    """A mistake in one entry (`kind`, `id`) and `field`, or, without them, in the registry as a whole."""
+    """A mistake in one entry (`kind`, `id`) and `field`, or, without them, in the registry as a whole.
 
-    def __init__(self, problem: str, kind: str = "", id_: str = "", field: str = "") -> None:
+    `number`: which of its kind an entry without an id is, from 0 on.
+    """
+
+    def __init__(
+        self, problem: str, kind: str = "", id_: str = "", field: str = "", number: tuple[str, int] | None = None
+    ) -> None:
         super().__init__(f"{kind} {id_!r}: {problem}" if kind else problem)
         self.problem = problem
         self.kind = kind
         self.id = id_
         self.field = field
+        self.number = number
+
+    def place(self, raw: Mapping[str, Any]) -> Place:
+        """Return where in the registry's file, as TOML reads it, the mistake is."""
+        entries = raw.get(self.kind) if self.kind else None
+        number = next(
+            (n for n, one in enumerate(entries if isinstance(entries, list) else ()) if _id_of(one) == self.id), None
+        )
+        at: Place = self.number or (() if number is None else (self.kind, number))
+        return (*at, self.field) if self.field else at
 
 
 class Entries(msgspec.Struct, frozen=True):
@@ -149,6 +165,10 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _Packed = tuple[list[City], list[District], list[Site], list[Board], list[Station], list[Terminal], str]
+
+
+def _id_of(entry: object) -> str | None:
+    return str(entry.get("id")) if isinstance(entry, dict) else None
 
 
 def check(raw: dict[str, Any]) -> Entries:
@@ -537,13 +557,14 @@ def _explain(told: str, raw: dict[str, Any]) -> EntryError:
     what, where = (match[1], match[2] or "") if match else (told, "")
     entry = re.fullmatch(r"(\w+)\[(\d+)\]\.?(.*)", where)
     if not entry or entry[1] not in KINDS:
-        return EntryError(_of_the_file(what, where))
+        unknown = re.search(r"unknown field `(.*?)`", what)
+        return EntryError(_of_the_file(what, where), field=unknown[1] if unknown else where)
     kind, number, path = entry[1], int(entry[2]), entry[3]
     value: Any = raw[kind][number]
     id_ = value.get("id") if isinstance(value, dict) else None
     field, error = _field_problem(what, path, value, kind)
     if id_ is None:
-        return EntryError(f"{kind} number {number + 1}: {error}")
+        return EntryError(f"{kind} number {number + 1}: {error}", number=(kind, number))
     return EntryError(error, kind, str(id_), field)
 
 

@@ -17,6 +17,7 @@ from hub.sheets.moments import NoTimeError, read_time
 from hub.sheets.numbers import bare
 from hub.sheets.text import Source, opened
 from schemas.errors import UserError
+from schemas.faults import at
 from schemas.toml_text import TomlError, read_toml_file
 
 MOST = 100_000
@@ -139,7 +140,8 @@ class Imported:
         """Return the error with the file, line and column where it comes from."""
         row = row or self.rows.get((error.kind, error.id))
         if row is None or not row.line:
-            return ConfigError(f"{self.path}: {error}")
+            place = error.place(read_toml_file(self.path)) if self.path.suffix.lower() == ".toml" else ()
+            return ConfigError(f"{at(self.path, place)}: {error}")
         column = "latitude" if error.field == "position" else error.field
         named = f", column {column}" if column in COLUMNS[row.kind] else ""
         return ConfigError(f"{self.path}, line {row.line}{named}: {error}")

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from hub.config.files import Config, ConfigError, read_toml
+from hub.config.files import Config, ConfigError, read_document, read_toml
 from hub.registry.check import Entries, EntryError, check
 from hub.registry.entries import (
     Background,
@@ -30,6 +30,7 @@ from hub.registry.entries import (
     Terminal,
 )
 from hub.registry.stays import site_at, sites_of
+from schemas.faults import at
 
 __all__ = [
     "Background",
@@ -163,13 +164,18 @@ def load_entries(config: Config) -> Entries:
     try:
         entries = check(read_toml(config.registry, dict[str, Any]))
     except EntryError as error:
-        raise ConfigError(f"{config.registry}: {error}") from error
+        raise located(config.registry, error) from error
     if (name := config.broker.client_id) in entries.boards:
         raise ConfigError(
             f"{config.registry}: board {name!r}: has the name that [broker] client_id gives the hub, and the broker "
             "lets in one of the two; choose another for one of them"
         )
     return entries
+
+
+def located(path: Path, error: EntryError) -> ConfigError:
+    """Return what is wrong with an entry of a registry with the line on which it stands."""
+    return ConfigError(f"{at(path, error.place(read_document(path)))}: {error}")
 
 
 def read_keys(path: Path, boards: dict[str, Board]) -> dict[str, bytes]:

@@ -14,6 +14,8 @@ from hub.registry.check import EXPECTED, MOST_CHARACTERS, EntryError
 from hub.things.coordinates import System, to_wgs84
 from hub.things.entries import FIELDS, Thing
 from schemas.domains.entries import ThingKind, ThingProperty
+from schemas.faults import explain
+from schemas.faults import told as place_told
 
 SHAPES = {
     "Point": "point",
@@ -300,8 +302,10 @@ def _explained(told: str, kind: str, id_: str, fields: Mapping[str, Any]) -> Ent
     expected = EXPECTED_OF.get(field, "")
     if missing and not where:
         return EntryError(f"{field} is missing; expected {expected}", kind, id_, field)
-    if "unknown field" in told or field == "people":
-        return EntryError(f"{told}; expected {expected}", kind, id_, field)
+    if field == "people":
+        of = next(one.type for one in msgspec.structs.fields(Thing) if one.name == "people")
+        for place, problem in explain(fields.get(field), of, (field,)):
+            return EntryError(f"{place_told(place)}: {problem}", kind, id_, field)
     return EntryError(f"{field} = {reprlib.repr(fields.get(field))}: expected {expected}", kind, id_, field)
 
 

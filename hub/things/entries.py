@@ -57,7 +57,7 @@ class Said(NamedTuple):
     id: str
     fields: dict[str, Any]
     line: int = 0
-    """0 in TOML and GeoJSON."""
+    """0 in GeoJSON."""
 
 
 class Change(NamedTuple):

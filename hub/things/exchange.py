@@ -22,6 +22,7 @@ from hub.things.change import WrongThingError
 from hub.things.entries import FIELDS, Said, Thing, plain, time_text
 from schemas.domains.entries import ThingKind, ThingProperty
 from schemas.errors import UserError
+from schemas.faults import line_of, lines
 from schemas.toml_text import TomlError, read_toml_file
 
 HEADS = ("kind", "id", "en", "zh", "district", "from", "until", "longitude", "latitude", "geometry", "people", "note")
@@ -71,6 +72,8 @@ def located(path: Path, wrong: WrongThingError) -> ConfigError:
     said, field = wrong.said, wrong.error.field
     if said is None or not said.line:
         return ConfigError(f"{path}: {wrong}")
+    if path.suffix.lower() == ".toml":
+        return ConfigError(f"{path}:{said.line}: {wrong}")
     column = f", column {field}" if field and field not in ("properties", "withdrawn") else ""
     return ConfigError(f"{path}, line {said.line}{column}: {wrong}")
 
@@ -99,7 +102,11 @@ def _from_toml(path: Path, kind: str | None) -> list[Said]:
     if raw or not isinstance(tables, list):
         name = next(iter(raw), "thing")
         raise ConfigError(f"{path}: {name!r} is not known; expected tables [[thing]]")
-    return [_said(path, number, table, kind, "thing") for number, table in enumerate(tables, 1)]
+    where = lines(path.read_text("utf-8-sig"))
+    return [
+        _said(path, number, table, kind, "thing")._replace(line=line_of(("thing", number - 1), where))
+        for number, table in enumerate(tables, 1)
+    ]
 
 
 def _from_geojson(path: Path, data: bytes, kind: str | None) -> list[Said]:

@@ -23,10 +23,11 @@ from schemas.domains.entries import (
     ThingKind,
     Things,
 )
-from schemas.domains.faults import Faults, explain, read, read_table
+from schemas.domains.faults import Faults, bilingual, read, read_table
 from schemas.domains.folders import MANIFEST
 from schemas.domains.pack import FAMILIES, Pack, packs, site_kinds, thing_kinds, trying
 from schemas.errors import CatalogueError
+from schemas.faults import explain
 from schemas.jurisdictions import JURISDICTIONS
 from schemas.language import Text
 from schemas.limit_entries import LimitEntry
@@ -215,7 +216,7 @@ def _check_quantities(folder: Path, manifest: Manifest, faults: Faults) -> dict[
     for key, entry in raw.items():
         found = list(explain(entry, Quantity, (key,)))
         for place, problem in found:
-            faults.add(path, place, problem)
+            faults.add(path, place, bilingual(problem))
         if key in shared:
             faults.add(
                 path, (key,), Text("there is such a quantity already; choose another key", "已有该监测项，请改用其他键")
@@ -225,7 +226,7 @@ def _check_quantities(folder: Path, manifest: Manifest, faults: Faults) -> dict[
                 own[key] = quantity_of(f"{path}: [{key}]", key, entry, (*FAMILIES, *manifest.family))
             except CatalogueError as error:
                 text = str(error).removeprefix(f"{path}: [{key}]").lstrip(": ")
-                faults.add(path, (key,), Text(text, text))
+                faults.add(path, (key,), bilingual(text))
     return shared | own
 
 
@@ -248,7 +249,7 @@ def _check_limits(folder: Path, quantities: dict[str, Quantity], faults: Faults)
         ]
         for place, value, type_ in parts:
             for where, problem in explain(value, type_, place):
-                faults.add(path, where, problem)
+                faults.add(path, where, bilingual(problem))
     if len(faults.found) == before:  # only then it is worth while to ask what they mean
         load_limits(quantities=quantities, refused=faults.add_told)
 

@@ -18,13 +18,21 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from schemas.faults import takes
 from schemas.standards import TimeOfDay, Verified
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
+Id = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z][a-z0-9_-]{0,31}\Z", extra=takes("1 to 32 of a-z, 0-9, - and _ in quotes, a letter first")
+    ),
+]
 """Of a pack, and of whatever it declares; unique over all packs, each kind of declaration by itself."""
-PlaceId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+PlaceId = Annotated[
+    str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z", extra=takes("1 to 32 of a-z, 0-9 and -, in quotes"))
+]
 """Of a district or site, as it stands in topics."""
-Said = Annotated[str, msgspec.Meta(min_length=1)]
+Said = Annotated[str, msgspec.Meta(min_length=1, extra=takes("a text, in quotes"))]
 """What people read: never empty."""
 
 

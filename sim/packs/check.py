@@ -11,7 +11,7 @@ from schemas import domains
 from schemas.catalogue import Quantity, load_quantities, read_toml
 from schemas.domains.check import check as check_files
 from schemas.domains.entries import Rule, Rules
-from schemas.domains.faults import Faults, read
+from schemas.domains.faults import Faults, bilingual, read
 from schemas.domains.pack import Pack, trying
 from schemas.errors import CatalogueError
 from schemas.language import Text
@@ -43,7 +43,7 @@ def _check_rules(pack: Pack, faults: Faults) -> None:
                 params_of(rule)
             except RuleError as error:
                 field = "params" if "params" in str(error) else "kind"
-                faults.add(path, ("rule", number, field), Text(str(error), f"规则参数有误：{error}"))
+                faults.add(path, ("rule", number, field), bilingual(str(error)))
             else:
                 usable[rule.id] = rule
     _check_cases(pack, usable, faults)

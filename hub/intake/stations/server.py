@@ -69,8 +69,8 @@ class StationServer(threading.Thread):
         super().__init__(name="stations", daemon=True)
         self.buffer = memoryview(bytearray(BUFFER))
         self._settings = settings
-        self._tls = context_of(settings)
-        self._socket = _listen(settings)
+        self._tls = tls_of(settings)
+        self._socket = listen(settings)
         self.port = int(self._socket.getsockname()[1])
         self._talker = talker or Talker()
         self._loop = asyncio.new_event_loop()
@@ -208,7 +208,12 @@ class Stations(NamedTuple):
     judging: Judging
 
 
-def _listen(settings: Hj212) -> socket.socket:
+def listen(settings: Hj212) -> socket.socket:
+    """Return a socket that stations can connect to.
+
+    Raises:
+        ConfigError: another program has the port, or the address is none of this machine.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
@@ -219,17 +224,17 @@ def _listen(settings: Hj212) -> socket.socket:
         ) from error
 
 
-def context_of(settings: Hj212) -> ssl.SSLContext | None:
-    """Return how the hub speaks TLS to stations; None: it does not.
+def tls_of(settings: Hj212) -> ssl.SSLContext | None:
+    """Return what TLS with stations begins with; None where it is not wanted.
 
     Raises:
-        ConfigError: the certificate cannot be used.
+        ConfigError: a file of it cannot be used.
     """
     if settings.certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(settings.certificate, settings.key)
+        context.load_cert_chain(settings.certificate, settings.key, password="")
         if settings.ca:
             context.load_verify_locations(settings.ca)
             context.verify_mode = ssl.CERT_REQUIRED if settings.require_certificate else ssl.CERT_OPTIONAL

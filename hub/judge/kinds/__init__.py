@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from schemas.domains.entries import Rule
+from schemas.faults import as_type, explain, told
 
 if TYPE_CHECKING:
     from hub.judge.kinds.course import Course
@@ -48,12 +49,11 @@ def params_of(rule: Rule) -> Any:
     """
     try:
         kind = params_type(rule.kind)
-        return msgspec.convert(rule.params, kind)
     except RuleError as error:
         raise RuleError(f"rule {rule.id!r}: {error}") from None
-    except (msgspec.ValidationError, ValueError) as error:
-        told = str(error).replace("`$.", "`params.").replace("`$`", "`params`")
-        raise RuleError(f"rule {rule.id!r}: params of kind {rule.kind!r}: {told}") from None
+    for place, problem in explain(rule.params, kind, ("params",)):
+        raise RuleError(f"rule {rule.id!r}: kind {rule.kind!r}: {told(place)}: {problem}")
+    return as_type(rule.params, kind)
 
 
 def course_of(rule: Rule, world: "World", local: "LocalTime", subject: str, since: int) -> "Course":

@@ -11,8 +11,15 @@ from hub.judge.kinds.world import Term, World, names_in
 from hub.judge.records import Cited, Sample, Value
 from hub.judge.windows import LocalTime, Window
 from schemas.domains.entries import Id
+from schemas.faults import takes
 
-Span = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d\Z")]
+Span = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d\Z",
+        extra=takes("hours such as 08:00-20:00, in quotes"),
+    ),
+]
 """A part of the local day, ``HH:MM-HH:MM``; it may cross midnight. Equal ends: the whole day."""
 Weekday = Annotated[int, msgspec.Meta(ge=1, le=7)]
 """1: Monday."""

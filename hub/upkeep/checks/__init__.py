@@ -1,24 +1,25 @@
 """Everything that can be in the hub's way, looked at before it starts or while it runs: `fenceline check`."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from hub.config.districts import of_districts
 from hub.config.files import ConfigError
+from hub.registry.entries import Station
 from hub.registry.live import load_registry
 from hub.upkeep.checks.broker import check_broker
 from hub.upkeep.checks.cases import check_cases
 from hub.upkeep.checks.certificates import check_certificates
 from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs_here
-from hub.upkeep.checks.files import check_catalogue, check_config, check_registry, check_secret
+from hub.upkeep.checks.files import check_catalogue, check_config, check_password, check_registry
 from hub.upkeep.checks.finding import Finding, FindingState
 from hub.upkeep.checks.instruments import check_collocations
 from hub.upkeep.checks.moves import check_moves
 from hub.upkeep.checks.services import check_http, check_people
 from hub.upkeep.checks.stations import check_stations
 from hub.upkeep.checks.store import check_store
-from schemas.language import Text
 
 __all__ = ["Finding", "FindingState", "check"]
 
@@ -35,17 +36,18 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     workers = of_districts(config)
     findings += check_registry(config)
     findings += check_data(config.data, quick=quick) + check_clock(config.data)
+    stations: Mapping[str, Station] = {}
     with suppress(ConfigError):  # check_registry says it
         registry = load_registry(config)
+        stations = registry.stations
         findings += check_messages(config.data, registry.keys)
         findings += check_collocations(config.data, registry)
         findings += check_moves(config.data, registry)
         findings += check_cases(config, registry.zone)
-    findings += check_stations(config)
     findings += check_certificates(config.broker)
-    if config.broker.password_file:
-        findings += check_secret("broker password", config.broker.password_file, Text("the password", "密码"))
+    findings += check_password(config.broker)
     hub_runs = any(runs_here(worker.data) for worker in workers)
+    findings += check_stations(config.hj212, stations, hub_runs=hub_runs)
     findings += check_broker(config.broker, hub_runs=hub_runs, districts=config.districts)
     findings += check_store(config)
     for worker in workers:

@@ -117,7 +117,7 @@ class _Visit:
         """Log in, subscribe as the hub does, leave, and take back a session that the visit made."""
         try:
             client = self._client(clean=False)
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             text = Text(f"password_file or certificates: {error}", f"password_file 或证书：{error}")
             return [problem("broker login", text, ACCESS)]
         try:

@@ -5,6 +5,8 @@ import ssl
 import time
 from pathlib import Path
 
+from cryptography import x509
+
 from hub.config.files import Broker
 from hub.upkeep.checks.files import check_secret
 from hub.upkeep.checks.finding import Finding, ok, problem, warning
@@ -58,7 +60,7 @@ def _authority(ca: Path) -> tuple[list[Finding], bool]:
             f"{ca}: is no certificate of an authority ({_why(error)})", f"{ca}：不是颁发机构的证书（{_why(error)}）"
         )
         return [problem("certificate authority", text, MAKE)], False
-    return [lasting("certificate authority", ca, ends)], True
+    return [_lasting("certificate authority", ca, ends)], True
 
 
 def _own(certificate: Path, key: Path, ca: Path | None) -> list[Finding]:
@@ -88,7 +90,13 @@ def _own(certificate: Path, key: Path, ca: Path | None) -> list[Finding]:
             f"{certificate}：信任 {ca} 的代理会拒绝它（{_why(error)}）",
         )
         return [problem("certificate", text, MAKE)]
-    return [lasting("certificate", certificate, ends)]
+    return [_lasting("certificate", certificate, ends)]
+
+
+def lasting(name: str, certificate: Path) -> Finding:
+    """Tell until when a certificate that can be read is good, whoever signed it."""
+    ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    return _lasting(name, certificate, f"{ends:%b %d %H:%M:%S %Y} GMT")
 
 
 def _shown_to_a_broker(server: ssl.SSLContext, certificate: Path, key: Path, ca: Path) -> str:
@@ -112,7 +120,7 @@ def _shown_to_a_broker(server: ssl.SSLContext, certificate: Path, key: Path, ca:
     return str((shown or {})["notAfter"])
 
 
-def lasting(name: str, path: Path, ends: str) -> Finding:
+def _lasting(name: str, path: Path, ends: str) -> Finding:
     """Return how long a certificate is still good; `ends`: as `ssl` writes it."""
     days = (ssl.cert_time_to_seconds(ends) - time.time()) / 86400
     if days < 0:

@@ -2,27 +2,31 @@
 
 import datetime as dt
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from hub.config.files import Config, ConfigError, load_config, read_toml
+from hub.config.files import Broker, Config, ConfigError, load_config, mistakes, read_document, read_toml
 from hub.intake.terminals.profiles import Profiles
 from hub.registry.check import Entries, EntryError, check
 from hub.registry.entries import Board, Station
 from hub.registry.instruments import DECISIONS
-from hub.registry.live import key_of
+from hub.registry.live import key_of, located
 from hub.upkeep.checks.finding import Finding, FindingState, ok, problem, warning
 from schemas import CatalogueError, load_limits, load_quantities
+from schemas.chinese import in_chinese
 from schemas.language import Text
-from schemas.toml_text import read_toml_file
 
 MOST = 20
-"""Boards named in one finding."""
+"""Boards named in one finding, and mistakes of one file that are told at once."""
 MEND_CONFIG = Text(
     "Correct it; docs/reference/settings.md explains every setting.",
     "请改正；docs/reference/settings.md 说明了每一项设置。",
+)
+
+MEND_PASSWORD = Text(
+    "Write the password into it, or name the right file under [broker].",
+    "请在其中写入密码，或在 [broker] 中指定正确的文件。",
 )
 
 
@@ -32,64 +36,16 @@ def check_config(path: Path) -> tuple[Config | None, list[Finding]]:
         config = load_config(path)
     except ConfigError as error:
         mistakes = _mistakes(path) or [str(error)]
-        return None, [problem("config", Text(text, f"配置文件有误：{text}"), MEND_CONFIG) for text in mistakes]
+        return None, [problem("config", Text(text, in_chinese(text)), MEND_CONFIG) for text in mistakes]
     return config, [ok("config", f"{path} is valid", f"{path} 正确")]
 
 
 def _mistakes(path: Path) -> list[str]:
-    """Return every mistake in the values: each one is taken out of the document, and the rest is looked at again."""
+    """Return the first mistakes in the values; none if it cannot be read, or they do not fit other files."""
     try:
-        document = read_toml_file(path)
-    except (OSError, ValueError):
+        return list(islice(mistakes(path, read_document(path), Config), MOST))
+    except ConfigError:
         return []
-    found: list[str] = []
-    taken: set[str] = set()
-    while True:
-        try:
-            msgspec.convert(document, Config, dec_hook=_path)
-        except msgspec.ValidationError as error:
-            field, missing = _take_out(document, str(error))
-            if not missing or field not in taken:
-                found.append(f"{path}: {error}")
-            if field is None:
-                return found
-            taken.add(field)
-        else:
-            return found
-
-
-def _path(_type: type, value: object) -> Path:
-    if isinstance(value, str):
-        return Path(value)
-    raise ValueError(f"Expected a path, got {value!r}")
-
-
-def _take_out(document: dict[str, Any], error: str) -> tuple[str | None, bool]:
-    """Remove what msgspec complains of, or fill in what is missing.
-
-    Its message ends in " - at `$.broker.port`"; for a field that is missing or unknown, it names the field and
-    ends in the table's path.
-
-    Returns:
-        The field, None if it could not be found; and whether it was missing.
-    """
-    message, _, where = error.partition(" - at `$")
-    steps = [step for step in where.rstrip("`").split(".") if step]
-    missing = "missing required field" in message
-    if missing or "unknown field" in message:
-        steps.append(message.split("`")[1])
-    for depth, step in enumerate(steps):
-        if "[" in step:  # one mistake for a list: without one entry, the numbers of the others would be wrong
-            steps, missing = [*steps[:depth], step.split("[")[0]], False
-            break
-    table = document
-    for step in steps[:-1]:
-        table = table[step]
-    if missing:
-        table[steps[-1]] = "missing"  # every required field of the hub's configuration is a path
-    elif not steps or table.pop(steps[-1], None) is None:
-        return None, missing
-    return steps[-1], missing
 
 
 def check_registry(config: Config) -> list[Finding]:
@@ -98,8 +54,8 @@ def check_registry(config: Config) -> list[Finding]:
     try:
         entries = check(read_toml(config.registry, dict[str, Any]))
     except (ConfigError, EntryError) as error:
-        told = str(error) if isinstance(error, ConfigError) else f"{config.registry}: {error}"
-        return [problem("registry", Text(told, f"登记册有误：{told}"), mend)]
+        told = str(located(config.registry, error) if isinstance(error, EntryError) else error)
+        return [problem("registry", Text(told, in_chinese(told)), mend)]
     sites, boards, zone = len(entries.sites), len(entries.boards), entries.zone.key
     local = dt.datetime.now(entries.zone).strftime("%Y-%m-%d %H:%M")
     findings = [
@@ -189,7 +145,7 @@ def _check_keys(path: Path, boards: list[str]) -> list[Finding]:
         texts = read_toml(path, dict[str, Any])
     except ConfigError as error:
         mend = Text("Put the boards' keys there.", "请在其中写入设备密钥。")
-        return [*findings, problem("keys", Text(str(error), f"密钥文件有误：{error}"), mend)]
+        return [*findings, problem("keys", Text(str(error), in_chinese(str(error))), mend)]
     wrong = [board for board in boards if key_of(str(texts.get(board, ""))) is None]
     if wrong:
         names = ", ".join(wrong[:MOST]) + (", ..." if len(wrong) > MOST else "")
@@ -202,6 +158,29 @@ def _check_keys(path: Path, boards: list[str]) -> list[Finding]:
     return findings or [ok("keys", "each board has its key", "每台设备均有密钥")]
 
 
+def check_password(broker: Broker) -> list[Finding]:
+    """Read the password for the broker; whether it is the right one, the broker says when it is there."""
+    path = broker.password_file
+    if path is None:
+        return []
+    try:
+        password = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        en, zh = (error.strerror,) * 2 if isinstance(error, OSError) else ("it is not text", "不是文本")
+        text = Text(f"password_file {path}: cannot be read ({en})", f"password_file {path}：无法读取（{zh}）")
+        return [problem("broker password", text, MEND_PASSWORD)]
+    if not password:
+        text = Text(f"password_file {path}: is empty", f"password_file {path}：为空")
+        return [problem("broker password", text, MEND_PASSWORD)]
+    if broker.user is None:
+        text = Text(
+            "[broker] password_file is set without user: it is not used",
+            "[broker] 设置了 password_file 而没有 user：不会使用",
+        )
+        return [problem("broker password", text, Text("Name the user, too.", "请同时设置 user。"))]
+    return check_secret("broker password", path, Text("the password", "密码"))
+
+
 def check_catalogue() -> list[Finding]:
     """Read the catalogues of quantities and of limits."""
     try:
@@ -209,7 +188,7 @@ def check_catalogue() -> list[Finding]:
         limits = load_limits(quantities=quantities)
     except CatalogueError as error:
         again = Text("Install Fenceline again, or correct the file.", "请重新安装 Fenceline，或改正该文件。")
-        return [problem("catalogue", Text(str(error), f"目录有误：{error}"), again)]
+        return [problem("catalogue", Text(str(error), in_chinese(str(error))), again)]
     n, m = len(quantities), len(limits)
     return [ok("catalogue", f"{n} quantities, {m} limits", f"{n} 个监测量，{m} 条限值")]
 

@@ -42,12 +42,11 @@ NAMES = {
     "broker subscription": "消息代理订阅",
     "districts": "各区",
     "store": "时序库",
+    "stations": "监测站",
     "http": "HTTP",
     "moves": "设备迁移",
     "case rules": "案件规则",
     "case calendar": "案件日历",
-    "stations": "监测站",
-    "station certificate": "监测站 TLS 证书",
 }
 """What is checked, in Chinese; the name of a file may follow."""
 

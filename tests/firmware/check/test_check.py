@@ -1,5 +1,6 @@
 """The check of a board and its report: each failure is named with what to do, on a real virtual board and as values."""
 
+import base64
 import datetime as dt
 import hashlib
 import json
@@ -12,6 +13,7 @@ import pytest
 from edge import outbox
 from firmware.check import network as reach
 from firmware.check import results as checkup
+from firmware.check.letterhead import Letterhead
 from firmware.check.report import Commissioned, render
 from firmware.check.results import Result, ResultState, same
 from firmware.link.link import Link
@@ -19,6 +21,7 @@ from firmware.link.session import Seen, SensorSeen
 from firmware.notebook.boards import BoardRecord
 from schemas.language import Lang, Text
 from tests.firmware.benchtop import Bench
+from tests.firmware.check.test_report import SECRET, chunk, png
 
 RECORD = b'1 ntp {"t":1794999990,"dt":1,"v":{"laeq":60.0}}'  # as the agent writes it into its outbox
 
@@ -29,9 +32,14 @@ def states(told):
 
 def test_a_sound_board_passes_without_a_network_and_the_report_says_what_was_left_out(shared):
     shared.hold()
+    photo = shared.home.parent / "mast.png"
+    photo.write_bytes(png(chunk(b"tEXt", SECRET)))
+    (shared.home / "report.toml").write_text('zh = "某市生态环境局"\nconsole = "https://f.example"\n', "utf-8")
     done = shared.run(
         "check",
         "--offline",
+        "--photo",
+        photo,
         "--who",
         "Technician 7",
         "--remark",
@@ -53,6 +61,11 @@ def test_a_sound_board_passes_without_a_network_and_the_report_says_what_was_lef
     for shown in ("设备调试验收报告", "合格（未检查网络）", "Technician 7", "pit-1", "&lt;b&gt;mast&lt;/b&gt; 3 m"):
         assert shown in page
     assert "PMS-3107" in page
+    assert base64.b64encode(png()).decode() in page, "the photo, without its remark"
+    assert "某市生态环境局" in page
+    assert "https://f.example/console/sites/pit" in page
+    assert len(re.findall("<polyline ", page)) == 3, "a curve for each sensor"
+    (shared.home / "report.toml").unlink()
     assert "虚拟设备" in page
     again = shared.run("check", "--offline", "--report", Path(told["report"]).with_name("again.html"))
     assert "PMS-3107" in Path(told["report"]).with_name("again.html").read_text("utf-8"), "it is kept"
@@ -64,6 +77,14 @@ def test_a_serial_number_of_a_sensor_that_is_not_there_is_refused(shared):
     done = shared.run("check", "--offline", "--serial", "radar=1")
     assert done.code == 2
     assert "--serial radar=1: expected SENSOR=NUMBER with SENSOR one of " in done.err
+
+
+def test_a_picture_that_is_none_is_refused_before_the_board_is_stopped(shared, tmp_path):
+    (tmp_path / "photo.heic").write_bytes(b"heic")
+    done = shared.run("check", "--port", "/dev/none", "--photo", tmp_path / "photo.heic")
+    assert (done.code, "photo.heic: is not a JPEG or PNG file" in done.err) == (2, True)
+    done = shared.run("check", "--port", "/dev/none", *["--photo", tmp_path / "photo.heic"] * 5)
+    assert (done.code, "--photo: is given 5 times; expected 4 at most" in done.err) == (2, True)
 
 
 def test_each_failure_is_named_with_what_to_do_and_the_exit_code_is_1(tmp_path, installed_flash):
@@ -205,8 +226,14 @@ def test_the_report_escapes_everything_and_loads_nothing_from_elsewhere(lang):
     results = [Result(Text(evil, evil), ResultState.problem, same(evil), Text(evil, evil))]
     at = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
     page = Tags()
-    page.feed(render(Commissioned(record, evil, evil, results, {}, [], 0, evil, at, remark=evil), lang))
+    head = Letterhead(Text(evil, evil), console=evil)
+    page.feed(
+        render(Commissioned(record, evil, evil, results, {}, [], 0, evil, at, remark=evil, letterhead=head), lang)
+    )
     names = {tag for tag, _ in page.tags}
-    assert not names & {"script", "img", "link", "iframe", "object", "svg", "a"}
-    assert not any(key in ("src", "href", "onload", "style") for _, attributes in page.tags for key in attributes)
-    assert page.text.count(evil) >= 12
+    assert not names & {"script", "link", "iframe", "object", "svg", "a"}
+    assert not any(key in ("href", "onload", "style") for _, attributes in page.tags for key in attributes)
+    pictures = [attributes["src"] for _, attributes in page.tags if "src" in attributes]
+    assert pictures
+    assert all(one.startswith("data:image/") for one in pictures)
+    assert page.text.count(evil) >= 13

@@ -107,7 +107,7 @@ def test_paths_are_relative_to_the_file_not_to_where_the_hub_is_started(city, mo
     ("file", "old", "new", "told"),
     [
         ("fenceline.toml", "port = 1883", "prot = 1883", ["prot", "broker"]),
-        ("fenceline.toml", "port = 1883", 'port = "1883"', ["broker.port", "int"]),
+        ("fenceline.toml", "port = 1883", 'port = "1883"', ["broker.port", "a whole number"]),
         ("fenceline.toml", "port = 1883", "port = 70000", ["broker.port", "65535"]),
         ("fenceline.toml", "port = 1883", "ca = true", ["broker.ca", "path"]),
         ("fenceline.toml", 'kind = "sqlite"', 'kind = "postgres"', ["store.kind", "postgres"]),

@@ -151,7 +151,7 @@ def test_the_command_line_gives_lists_and_shows(folder):
     ("arguments", "words"),
     [
         (("fence-9", "ping"), "board 'fence-9' is not in the registry"),
-        (("fence-1", "relay"), "missing required field `on`"),
+        (("fence-1", "relay"), "relay: on: is missing; add it: expected true or false; it takes on, minutes"),
         (("fence-1", "ping", "--minutes", "5"), "it takes nothing else"),
     ],
 )

@@ -332,15 +332,15 @@ def test_a_bad_row_is_named_by_line_and_column_and_nothing_changes(city, incomin
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('[[board]]\nid = "a"\nsite = "mill"\n[[board]]\nid = "b"\nsite = "x"\n', "board 'b': there is no site 'x'"),
+        ('[[board]]\nid = "a"\nsite = "mill"\n[[board]]\nid = "b"\nsite = "x"\n', ":6: board 'b': there is no site"),
         (
             '[[site]]\nid = "mill"\nkind = "airport"\n',
-            "site 'mill': kind = 'airport': expected construction or factory",
+            ":3: site 'mill': kind = 'airport': expected construction or factory",
         ),
-        ('[[boards]]\nid = "a"\n', "'boards' is not known; expected tables [[city]], [[district]], [[site]]"),
-        ('[[board]]\nsite = "mill"\n', "board number 1 has no id"),
-        ('timezone = "Asia/Tokyo"\n', "timezone = 'Asia/Tokyo', but the registry's is 'Asia/Shanghai'"),
-        ("[[board\n", "is not valid TOML"),
+        ('[[boards]]\nid = "a"\n', ": 'boards' is not known; expected tables [[city]], [[district]], [[site]]"),
+        ('[[board]]\nsite = "mill"\n', ": board number 1 has no id"),
+        ('timezone = "Asia/Tokyo"\n', ": timezone = 'Asia/Tokyo', but the registry's is 'Asia/Shanghai'"),
+        ("[[board\n", ": is not valid TOML"),
     ],
 )
 def test_a_toml_file_with_a_mistake_changes_nothing(city, incoming, text, problem):
@@ -349,7 +349,7 @@ def test_a_toml_file_with_a_mistake_changes_nothing(city, incoming, text, proble
     before = contents(city)
     ended = run(city, "import", str(file))
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith(f"fenceline: {file}: {problem}")
+    assert ended.err.startswith(f"fenceline: {file}{problem}")
     assert contents(city) == before
 
 

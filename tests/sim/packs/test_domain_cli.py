@@ -91,7 +91,10 @@ def test_a_wrong_pack_is_explained_whole_in_both_languages(run, config):
         ("pack.toml", 5, "kind.berth.one"),
         ("pack.toml", 8, "kind.berth.oen"),
     }
-    assert all("，" in row["problem"] for row in rows)
+    assert {row["problem"] for row in rows} == {
+        "没有该字段；是否为 'one'？",
+        "缺失，请补充：应为文本，写在引号中",
+    }
 
 
 def test_a_configuration_with_a_wrong_pack_is_refused(run, config):
