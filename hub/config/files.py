@@ -130,6 +130,16 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"address = {self.address!r}: expected only {{district}} in braces") from None
 
 
+class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """New versions of the boards' agent: `fenceline fleet`."""
+
+    trusted: Path | None = None
+    """The public half of the key by which the city signs bundles; none: no bundle is taken."""
+    address: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s?#]+)?\Z", max_length=200)] = ""
+    """Where boards reach /bundles of the hub's HTTP server, as `http://10.0.0.5:8433/bundles`; empty: nowhere. Plain
+    http will do: a board takes only files whose SHA-256 the hub has told it under the board's own key."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``fenceline.toml``. Paths are relative to the file."""
 
@@ -151,6 +161,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http: Http = Http()
     hj212: Hj212 = Hj212()
     console: Console = Console()
+    fleet: Fleet = Fleet()
     alerts: Alerting = Alerting()
     recipients: tuple[Recipient, ...] = msgspec.field(default=(), name="recipient")
 
@@ -211,6 +222,7 @@ def load_config(path: Path) -> Config:
             ca=hj212.ca and here / hj212.ca,
             profiles=hj212.profiles and here / hj212.profiles,
         ),
+        fleet=msgspec.structs.replace(config.fleet, trusted=config.fleet.trusted and here / config.fleet.trusted),
         recipients=tuple(
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
         ),
