@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 .PHONY: help setup dev demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules
 .PHONY: bench-dashboards bench-field bench-start bench-hj212 bench-console torture torture-hj212 torture-jt808
 .PHONY: fuzz fuzz-hj212 fuzz-jt808 properties check generate docs
-.PHONY: pictures lock clean
+.PHONY: pictures lock clean waves
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -75,6 +75,9 @@ torture-hj212: $(VENV)/.dev ## Kill the hub while stations send HJ 212, and coun
 
 torture-jt808: $(VENV)/.dev ## Kill the hub while terminals send JT/T 808, and count, e.g. make torture-jt808 ARGS="--kills 200 --json"
 	@$(BIN)/python -m tests.torture_terminals $(ARGS)
+
+waves: $(VENV)/.dev ## Bring a version to 10,000 simulated boards, 5 % failing in five ways; one JSON line last
+	@$(BIN)/python -m tests.hub.orders.fleet $(or $(ARGS),10000)
 
 fuzz: $(VENV)/.dev ## Send random messages and count every one, e.g. make fuzz ARGS="--messages 1000000 --json"
 	@$(BIN)/python -m tests.stack >&2

@@ -117,6 +117,13 @@ COMMANDS = {
             "Orders to boards: self-test, relay, reboot; what came of them.", "设备指令：自检、继电器、重启及其结果。"
         ),
     ),
+    "fleet": (
+        "hub.orders.cli_fleet",
+        Text(
+            "New versions of the boards' agent: in waves, halted by themselves, and back.",
+            "设备程序新版本：分批更新、自动中止和退回。",
+        ),
+    ),
     "notify": ("hub.notify.cli", Text("Prove that alerts reach people.", "验证告警能够送达。")),
     "access": (
         "hub.access.cli",

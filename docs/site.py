@@ -36,6 +36,7 @@ NAVIGATION = {
         "deploy/README.md",
         "deploy/systemd/README.md",
         "docs/upgrade.md",
+        "docs/waves.md",
         "deploy/SIZING.md",
         "SECURITY.md",
     ],

@@ -312,7 +312,9 @@ class Agent:
             return await borrow("names").connect(self.board.known, host, port, **tls)
 
         try:
-            version = await update.install(command["url"], command["sha256"], open_connection)
+            version = await update.install(
+                command["url"], command["sha256"], open_connection, downgrade=command.get("downgrade") is True
+            )
         except (update.UpdateError, KeyError) as error:
             raise ValueError("update: %s" % error) from None
         if version is None:

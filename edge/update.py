@@ -29,7 +29,7 @@ except ImportError:
         return ticks_diff(ticks_ms(), _STARTED) / 1000
 
 
-from edge import boot
+from edge import VERSION, boot
 from edge.port import close
 
 HEALTHY_WITHIN = 300  # s from the start of a version on trial
@@ -56,11 +56,16 @@ def running(slots=boot.FOLDER):
     return None
 
 
-async def install(url, sha256, open_connection, slots=boot.FOLDER):
+def _number(version):
+    return [int(part) if part.isdigit() else 0 for part in version.split(".")]
+
+
+async def install(url, sha256, open_connection, slots=boot.FOLDER, downgrade=False):
     """Fetch a bundle into the slot that is not running and put it on trial: the next reset starts it.
 
     Returns its version, or None when it is the one that runs already (an order may arrive twice). Raises UpdateError;
-    the running version then stays as it is. `url`, `sha256` and `open_connection` are those of `fetch`.
+    the running version then stays as it is. `url`, `sha256` and `open_connection` are those of `fetch`. An older
+    version than the one that runs is refused, unless the order permits the `downgrade`.
     """
     slot = running(slots)
     state = boot.read(slots)
@@ -73,7 +78,8 @@ async def install(url, sha256, open_connection, slots=boot.FOLDER):
     if _under_way.locked():
         raise UpdateError("another update is under way")
     async with _under_way:
-        version = await fetch(url, sha256, slots + "/" + boot.other(slot), open_connection)
+        least = None if downgrade else VERSION
+        version = await fetch(url, sha256, slots + "/" + boot.other(slot), open_connection, least)
         state = boot.read(slots) or state
         state.update({"trial": boot.other(slot), "starts": 0, "version": version, "why": "", "last": ""})
         if not boot.write(slots, state):
@@ -130,7 +136,7 @@ class Trial:
         self.why = ""
 
 
-async def fetch(url, sha256, folder, open_connection):
+async def fetch(url, sha256, folder, open_connection, least=None):
     """Bring a bundle into `folder` and return its version; what lies there and is right is not fetched again.
 
     `url`: http:// or https:// of the bundle's folder; `sha256`: of its manifest.json, 64 small hexadecimal digits.
@@ -140,8 +146,8 @@ async def fetch(url, sha256, folder, open_connection):
             tls = {"ssl": secure.context(**broker["tls"]), "server_hostname": host} if secured else {}
             return await asyncio.open_connection(host, port, **tls)
 
-    The server must give Content-Length. Raises UpdateError naming the file and the reason. `folder` counts as a whole
-    version (boot.whole) only after the last step.
+    `least`: an older version than that is refused. The server must give Content-Length. Raises UpdateError naming the
+    file and the reason. `folder` counts as a whole version (boot.whole) only after the last step.
     """
     site = _Site(url, open_connection)
     try:
@@ -149,7 +155,7 @@ async def fetch(url, sha256, folder, open_connection):
         sealed = boot.digest(folder + "/" + boot.MANIFEST) == sha256
         path = folder + "/" + (boot.MANIFEST if sealed else NEW)
         await _bring(site, boot.MANIFEST, sha256, MOST_MANIFEST, path)
-        version, files = _contents(path)
+        version, files = _contents(path, least)
         _clear(folder, files)
         for name in sorted(files):
             await _bring(site, name, files[name]["sha256"], files[name]["size"], folder + "/" + name)
@@ -162,7 +168,7 @@ async def fetch(url, sha256, folder, open_connection):
         await site.close()
 
 
-def _contents(path):
+def _contents(path, least):
     """Return version and files of a manifest that is what was ordered, and refuse one that is not for this board."""
     try:
         with open(path) as file:
@@ -177,6 +183,8 @@ def _contents(path):
         if (arch, mpy.split(".")[0]) != own:
             told = (boot.MANIFEST, arch, mpy, own[0], own[1])
             raise UpdateError("%s: made for %s with .mpy format %s, this board is %s with %s" % told)
+    if least is not None and _number(version) < _number(least):
+        raise UpdateError("%s is older than %s, which runs; only an order with downgrade takes it" % (version, least))
     if not sizes or [name for name in files if name.startswith("/") or ".." in name]:
         raise UpdateError("%s: no files, or some outside the slot" % boot.MANIFEST)
     return version, files

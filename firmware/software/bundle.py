@@ -8,12 +8,14 @@ bundle with viper code on a real MicroPython (1.25 so far).
 The same source gives the same bundle, byte for byte, whoever builds it and wherever.
 """
 
+import ast
 import hashlib
 import json
 import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -51,7 +53,7 @@ class Manifest(TypedDict):
     """What is in a bundle and what it is for."""
 
     version: str
-    """Of Fenceline."""
+    """Of the package, as its boards report it."""
     arch: str
     micropython: str
     """Release of the compiler."""
@@ -88,7 +90,7 @@ def build(source: Path, out: Path, arch: Arch) -> Manifest:
         for module in sorted(path for path in package.rglob("*.py") if _is_for(arch, path)):
             _compile(module.relative_to(package.parent), package.parent, new, arch)
         manifest: Manifest = {
-            "version": version("fenceline"),
+            "version": _version(source),
             "arch": arch,
             "micropython": release,
             "mpy": mpy_format,
@@ -99,6 +101,15 @@ def build(source: Path, out: Path, arch: Arch) -> Manifest:
             shutil.rmtree(out)
         new.rename(out)
     return manifest
+
+
+def _version(source: Path) -> str:
+    """Return the version that the package says of itself, as a board reports it; else that of Fenceline."""
+    with suppress(OSError, SyntaxError):
+        for node in ast.parse((source / "__init__.py").read_bytes()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "VERSION":
+                return str(ast.literal_eval(node.value))
+    return version("fenceline")
 
 
 def _is_for(arch: Arch, path: Path) -> bool:

@@ -166,6 +166,16 @@ class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the history of each case, and is shown wherever cases are."""
 
 
+class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """New versions of the boards' agent: `fenceline fleet`."""
+
+    trusted: Path | None = None
+    """The public half of the key by which the city signs bundles; none: no bundle is taken."""
+    address: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s?#]+)?\Z", max_length=200)] = ""
+    """Where boards reach /bundles of the hub's HTTP server, as `http://10.0.0.5:8433/bundles`; empty: nowhere. Plain
+    http will do: a board takes only files whose SHA-256 the hub has told it under the board's own key."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``fenceline.toml``. Paths are relative to the file."""
 
@@ -189,6 +199,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jt808: Jt808 = Jt808()
     console: Console = Console()
     cases: Cases = Cases()
+    fleet: Fleet = Fleet()
     alerts: Alerting = Alerting()
     recipients: tuple[Recipient, ...] = msgspec.field(default=(), name="recipient")
 
@@ -251,6 +262,7 @@ def load_config(path: Path) -> Config:
             profiles=hj212.profiles and here / hj212.profiles,
         ),
         jt808=msgspec.structs.replace(config.jt808, profiles=config.jt808.profiles and here / config.jt808.profiles),
+        fleet=msgspec.structs.replace(config.fleet, trusted=config.fleet.trusted and here / config.fleet.trusted),
         recipients=tuple(
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
         ),

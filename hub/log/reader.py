@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.log.batch import AGAIN
 from hub.log.entry import COLUMNS, Entry
 from hub.storage.database import read_only
+from hub.wire.channels import channel
 
 AT_ONCE = 500
 """Messages in memory at once while the log is searched."""
@@ -70,6 +71,14 @@ class LogReader:
             "SELECT payload FROM message WHERE topic = ? AND fresh IS NULL ORDER BY offset DESC LIMIT ?", (topic, most)
         )
         return [payload for (payload,) in rows.fetchall()]
+
+    def recording(self, since: float) -> set[str]:
+        """Return the devices from which messages with records were received at `since` (Unix s) or later."""
+        rows = self._db.execute(
+            "SELECT DISTINCT CAST(topic AS TEXT) FROM message WHERE offset >= ? AND fresh IS NOT NULL",
+            (self.offset_at(since),),
+        )
+        return {channel(topic)[1].device for (topic,) in rows}
 
     def newest(self, most: int) -> Iterator[tuple[int, str, bytes]]:
         """Yield up to `most` of the newest messages as (offset, topic, payload), the newest first."""

@@ -8,8 +8,8 @@ board's clock (edge/rising.py). The hub builds on that:
 - A board that was away refuses bytes that are too old, and thereby says that it has not done them: only then the order
   is signed anew, under another id. So no order is done twice, whoever is killed.
 - The board refuses it by itself from `expires` on: `t` is never later than `FRESH` before.
-- A board has one order at a time, in the sequence in which they were given. Only `live`, which it answers after minutes
-  or hours, lets the next ones pass once it is sent.
+- A board has one order at a time, in the sequence in which they were given. Only `live` and `update`, which it answers
+  after minutes or hours, let the next ones pass once they are sent.
 """
 
 import json
@@ -21,7 +21,7 @@ from typing import Any, Literal
 import msgspec
 
 from hub.access.names import HUB
-from hub.orders.kinds import OrderError, What, check
+from hub.orders.kinds import Kind, OrderError, check
 from hub.storage.database import transaction
 from hub.wire.messages import Reply
 from schemas.language import Text
@@ -38,6 +38,8 @@ MOST_OPEN = 20
 """Orders of one board that wait at once."""
 LATE = 86_400.0
 """So long after an order has expired its board's answer is still taken [s]."""
+PASSED: tuple[Kind, ...] = ("live", "update")
+"""Orders that let the next ones pass once they are sent."""
 OUT_OF_TIME = "t: "
 """Begin of a refusal by which a board says that it has not carried out an order, which may come again."""
 
@@ -51,6 +53,24 @@ SINCE = "whether the board had carried it out before is not known"
 UNKNOWN = "no answer: whether the board has carried it out is not known"
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """An order that somebody wants to give a board.
+
+    `district`, `site`: where the board belongs. `lives`: so long it may begin with it, s. `key`: names the request; the
+    same user's same key again gives the order that it gave then.
+    """
+
+    device: str
+    district: str
+    site: str
+    what: Kind
+    settings: dict[str, Any]
+    who: str
+    reason: str
+    lives: float
+    key: str | None = None
+
+
 class Order(msgspec.Struct, frozen=True):
     """An order, as its table has it (hub/orders/tables.py)."""
 
@@ -59,7 +79,7 @@ class Order(msgspec.Struct, frozen=True):
     device: str
     district: str
     site: str
-    what: What
+    what: Kind
     settings: str
     lasts: float
     who: str
@@ -99,24 +119,19 @@ class OrderBook:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def give(
-        self,
-        device: str,
-        district: str,
-        site: str,
-        what: What,
-        settings: dict[str, Any],
-        who: str,
-        reason: str,
-        now: float,
-        lives: float,
-    ) -> Order:
-        """Give a board an order on behalf of `who`; it may begin with it for `lives` s.
+    def give(self, asked: Asked, now: float) -> Order:
+        """Give a board an order.
 
         Raises:
-            OrderError: it cannot be one, or too many wait already.
+            OrderError: it cannot be one, too many wait already, or its key was another order's.
         """
-        said, lasts = check(what, settings)
+        with transaction(self._db):
+            return self.add(asked, now)
+
+    def add(self, asked: Asked, now: float) -> Order:
+        """Do what `give` does, in the caller's transaction."""
+        device, what, lives = asked.device, asked.what, asked.lives
+        said, lasts = check(what, asked.settings)
         if not SHORTEST <= lives <= LONGEST:
             days = int(LONGEST // 86_400)
             raise OrderError(
@@ -126,27 +141,42 @@ class OrderBook:
                 ),
                 "expires_in",
             )
-        with transaction(self._db):
-            waiting = self._db.execute(
-                "SELECT count(*) FROM board_order WHERE device = ? AND state IN ('waiting', 'sent')", (device,)
-            ).fetchone()[0]
-            if waiting >= MOST_OPEN:
+        if asked.key is not None and (given := self._orders("WHERE who = ? AND key = ?", (asked.who, asked.key))):
+            order = given[0]
+            if (device, what, json.dumps(said), asked.reason) != (
+                order.device,
+                order.what,
+                order.settings,
+                order.reason,
+            ):
                 raise OrderError(
                     Text(
-                        f"board {device!r} has {waiting} orders that wait; give it more when they are over",
-                        f"设备{device!r}已有{waiting}条待执行指令；请待其结束后再下达",
+                        f"the key {asked.key!r} came with another order, {order.id}; a new order needs a new key",
+                        f"键{asked.key!r}已用于另一指令（编号{order.id}）；新指令须使用新的键",
                     ),
-                    "device",
-                    409,
+                    "Idempotency-Key",
                 )
-            values = (secrets.token_hex(4), device, district, site, what, json.dumps(said), lasts, who, reason)
-            id_ = self._db.execute(
-                "INSERT INTO board_order (mark, device, district, site, what, settings, lasts, who, reason, given, "
-                "expires, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting')",
-                (*values, now, now + lives),
-            ).lastrowid
-            assert id_ is not None
-            self._note(id_, now, who, "given", reason)
+            return order
+        waiting = self._db.execute(
+            "SELECT count(*) FROM board_order WHERE device = ? AND state IN ('waiting', 'sent')", (device,)
+        ).fetchone()[0]
+        if waiting >= MOST_OPEN:
+            raise OrderError(
+                Text(
+                    f"board {device!r} has {waiting} orders that wait; give it more when they are over",
+                    f"设备{device!r}已有{waiting}条待执行指令；请待其结束后再下达",
+                ),
+                "device",
+                409,
+            )
+        values = device, asked.district, asked.site, what, json.dumps(said), lasts, asked.who, asked.reason, now
+        id_ = self._db.execute(
+            "INSERT INTO board_order (mark, device, district, site, what, settings, lasts, who, reason, given, "
+            "expires, state, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
+            (secrets.token_hex(4), *values, now + lives, asked.key),
+        ).lastrowid
+        assert id_ is not None
+        self._note(id_, now, asked.who, "given", asked.reason)
         return self.get(id_)
 
     def get(self, id_: int) -> Order:
@@ -223,13 +253,13 @@ class OrderBook:
                 self._end(order, "expired", HUB, why, now)
 
     def next_of_each(self) -> list[Order]:
-        """Return of each board the order that is its turn, and those of `live` that its board is at."""
+        """Return of each board the order that is its turn, and the one among `PASSED` that its board is at."""
         turn: dict[str, Order] = {}
         running: dict[str, Order] = {}
         for order in self._orders("WHERE state IN ('waiting', 'sent') ORDER BY id"):
             if order.device in turn:
                 continue
-            if order.what == "live" and order.state == "sent":
+            if order.what in PASSED and order.state == "sent":
                 running[order.device] = order  # not told again once a later one is on its way: the board refused it
             else:
                 turn[order.device] = order

@@ -2,7 +2,8 @@
 
 import json
 import time
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
@@ -11,6 +12,14 @@ from hub.terminal.options import FENCELINE, Actor, AsJson, Config
 from hub.terminal.tables import say, table
 from schemas.errors import UserError
 from schemas.language import Text, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub.orders.desired import DesiredBook
+    from hub.registry.live import Registry
+
+T = TypeVar("T")
 
 app = group(
     Text(
@@ -61,12 +70,10 @@ BoardId = Annotated[str, argument(Text("The board.", "设备编号。"), "BOARD"
 )
 def show(board: BoardId, as_json: AsJson = False, config: Config = FENCELINE) -> None:
     """Show how a board is to work."""
-    from hub.orders import desk
-    from hub.orders.desired import KEYS, DesiredBook
-    from hub.orders.opening import opened
+    from hub.orders.desired import KEYS
+    from hub.orders.desk import shown_desired
 
-    with opened(config, place=board) as (db, registry):
-        shown = desk.shown_desired(DesiredBook(db), registry, board)
+    shown = _ask(config, board, shown_desired)
     if as_json:
         print_object(shown)
         return
@@ -128,12 +135,9 @@ def set_(
 )
 def diff(board: BoardId, as_json: AsJson = False, config: Config = FENCELINE) -> None:
     """Show the difference."""
-    from hub.orders import desk
-    from hub.orders.desired import DesiredBook
-    from hub.orders.opening import opened
+    from hub.orders.desk import shown_desired
 
-    with opened(config, place=board) as (db, registry):
-        found = desk.shown_desired(DesiredBook(db), registry, board)["diff"]
+    found = _ask(config, board, shown_desired)["diff"]
     if as_json:
         print_list(found, "differences")
     elif found:
@@ -152,12 +156,9 @@ def diff(board: BoardId, as_json: AsJson = False, config: Config = FENCELINE) ->
 )
 def history(board: BoardId, as_json: AsJson = False, config: Config = FENCELINE) -> None:
     """List the changes."""
-    from hub.orders import desk
-    from hub.orders.desired import DesiredBook
-    from hub.orders.opening import opened
+    from hub.orders.desk import shown_history
 
-    with opened(config, place=board) as (db, registry):
-        found = desk.shown_history(DesiredBook(db), registry, board)
+    found = _ask(config, board, shown_history)
     if as_json:
         print_list(found, "editions")
     elif found:
@@ -168,6 +169,15 @@ def history(board: BoardId, as_json: AsJson = False, config: Config = FENCELINE)
         table([tell(head) for head in HISTORY], rows)
     else:
         print(tell(NOTHING))
+
+
+def _ask(config: Path, board: str, shown: "Callable[[DesiredBook, Registry, str], T]") -> T:
+    """Return what `hub.orders.desk` shows of a board."""
+    from hub.orders.desired import DesiredBook
+    from hub.orders.opening import opened
+
+    with opened(config, place=board) as (db, registry):
+        return shown(DesiredBook(db), registry, board)
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hub.orders.book import Order, OrderBook, Step
+from hub.orders.book import Asked, Order, OrderBook, Step
 from hub.orders.desired import KEYS, DesiredBook
 from hub.orders.kinds import OrderError, What
 from hub.registry.live import Board, Registry
@@ -25,8 +25,11 @@ def give(
     reason: str,
     now: float,
     lives: float = USUAL,
+    key: str | None = None,
 ) -> Order:
     """Give a board of the registry an order on behalf of `who`; it may begin with it for `lives` s.
+
+    `key`: see `hub.orders.book.Asked`.
 
     Raises:
         OrderError: there is no such board, it is retired, or the order cannot be one.
@@ -39,7 +42,7 @@ def give(
         )
         raise OrderError(text, "device", 409)
     site = registry.site_of(device)
-    return book.give(device, site.district, site.id, what, settings, who, reason, now, lives)
+    return book.give(Asked(device, site.district, site.id, what, settings, who, reason, lives, key), now)
 
 
 def shown(order: Order, zone: ZoneInfo) -> dict[str, Any]:

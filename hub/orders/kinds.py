@@ -1,6 +1,7 @@
 """What may be ordered: the commands that boards know (schemas/messages/command.schema.json), and how long each takes.
 
-Calibrations are made at the fence, and versions come in waves: neither is an order that a person gives one board here.
+Calibrations are made at the fence, and versions come in waves (hub/orders/waves/): neither is an order that a person
+gives one board here.
 """
 
 from typing import Annotated, Any, Literal, get_args
@@ -12,8 +13,11 @@ from schemas.faults import as_type, explain, told
 from schemas.language import Text
 
 What = Literal["ping", "selftest", "live", "relay", "reboot", "log", "flag"]
+"""What people may order."""
+Kind = What | Literal["update"]
+"""And what the hub orders by itself."""
 WHATS: tuple[What, ...] = get_args(What)
-NAMES: dict[What, Text] = {
+NAMES: dict[Kind, Text] = {
     "ping": Text("answer with a status", "上报状态"),
     "selftest": Text("sample every sensor", "自检所有传感器"),
     "live": Text("records of 1 s for some minutes", "限时上报 1 秒记录"),
@@ -21,6 +25,7 @@ NAMES: dict[What, Text] = {
     "reboot": Text("start again", "重启"),
     "log": Text("the last lines of its log", "最近的日志"),
     "flag": Text("flag what sensors give for some minutes", "限时标记传感器数据"),
+    "update": Text("take a version of the agent", "更换程序版本"),
 }
 
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
@@ -61,7 +66,16 @@ class _Flag(_Kind, frozen=True, omit_defaults=True):
     sensor: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | msgspec.UnsetType = msgspec.UNSET
 
 
-_KINDS: dict[What, type[_Kind]] = {
+class _Update(_Kind, frozen=True, omit_defaults=True):
+    url: str
+    sha256: str
+    downgrade: bool = False
+
+    def lasts(self) -> float:
+        return 3660.0  # the most that a board takes for a bundle (edge/update.py)
+
+
+_KINDS: dict[Kind, type[_Kind]] = {
     "ping": _Kind,
     "selftest": _Selftest,
     "live": _Live,
@@ -69,6 +83,7 @@ _KINDS: dict[What, type[_Kind]] = {
     "reboot": _Kind,
     "log": _Log,
     "flag": _Flag,
+    "update": _Update,
 }
 
 
@@ -80,7 +95,7 @@ class OrderError(Exception):
         self.text, self.field, self.status = text, field, status
 
 
-def check(what: What, settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
+def check(what: Kind, settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
     """Return what else the command says, with what is usual filled in, and how long the board takes to answer [s].
 
     Raises:

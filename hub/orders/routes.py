@@ -1,27 +1,41 @@
 """The HTTP API of orders to boards and of how they are to work; every request carries a user's token."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Query, status
+from fastapi import APIRouter, Depends, Header, Path, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.access.caller import Gate
 from hub.access.tokens import User
 from hub.config.files import Config
 from hub.http.problem import EVERY, answers
-from hub.http.problems import ProblemRoute, RequestError
+from hub.http.problems import ProblemRoute, RequestError, language
 from hub.orders import desk
 from hub.orders.book import LONGEST, SHORTEST, OrderBook, State, no_order
 from hub.orders.desired import DesiredBook, Place
-from hub.orders.kinds import OrderError, What
+from hub.orders.kinds import Kind, OrderError, What
 from hub.orders.tables import PART
+from hub.orders.waves import view
+from hub.orders.waves.book import RolloutBook
+from hub.orders.waves.shelf import Shelf
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from schemas.language import Text
 
 Short = Annotated[str, Query(max_length=100)]
+Id = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,32}$")]
+Once = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=64,
+        description="Names this request: the same key again gives the order that it gave then",
+    ),
+]
+T = TypeVar("T")
 
 
 class OrderAsked(BaseModel):
@@ -57,7 +71,7 @@ class OrderShown(BaseModel):
     device: str
     district: str
     site: str
-    what: What
+    what: Kind
     settings: dict[str, Any]
     who: str
     reason: str
@@ -141,20 +155,63 @@ class _Route(ProblemRoute):
         return super().refusal(error)
 
 
+class FleetShown(BaseModel):
+    """The newest version on its way to the boards."""
+
+    id: int
+    version: str
+    state: Literal["running", "halted", "done"]
+    why: Annotated[str, Field(description="Why it halted; empty otherwise")]
+    who: str
+    reason: str
+    begun: str
+    wave: Annotated[int, Field(description="Under way, from 1")]
+    waves: Annotated[list[dict[str, Any]], Field(description="Of each: percent, boards chosen, boards failed")]
+    tolerate: Annotated[float, Field(description="Percent of a wave that may fail before it halts")]
+    watch_minutes: float
+    downgrade: bool
+    boards: Annotated[dict[str, int], Field(description="How many boards are in each state")]
+
+
 def order_router(config: Config, registry: Callable[[], Registry], clock: Callable[[], float], gate: Gate) -> APIRouter:
-    """Return the API as a part of the hub's HTTP server.
+    """Return the API as a part of the hub's HTTP server, with the bundles that boards fetch from it.
 
     `registry` gives the registry as it is now, `clock` Unix time in s. `gate` lets users in.
     """
-    router = APIRouter(prefix="/api/v1", tags=["orders"], route_class=_Route, responses=answers(*EVERY))
+    router = APIRouter(route_class=_Route)
+    api = APIRouter(prefix="/api/v1", tags=["orders"], route_class=_Route, responses=answers(*EVERY))
+    hub = _Hub(config, registry, clock, gate)
+    _orders(api, hub)
+    _configurations(api, hub)
+    _versions(router, api, hub)
+    router.include_router(api)
+    return router
 
-    def book() -> Iterator[OrderBook]:
-        with closing(open_compliance(config.data / COMPLIANCE, PART)) as db:
-            yield OrderBook(db)
 
-    technician, viewer = Depends(gate.needs("technician")), Depends(gate.needs("viewer"))
-    Book = Annotated[OrderBook, Depends(book)]  # noqa: N806 - a type
-    _configurations(router, config, registry, clock, technician, viewer)
+class _Hub:
+    """What all routes need."""
+
+    def __init__(
+        self, config: Config, registry: Callable[[], Registry], clock: Callable[[], float], gate: Gate
+    ) -> None:
+        self._compliance = config.data / COMPLIANCE
+        self.registry, self.clock = registry, clock
+        self.technician, self.viewer = Depends(gate.needs("technician")), Depends(gate.needs("viewer"))
+
+    def opened(self, book: Callable[[sqlite3.Connection], T]) -> Callable[[], Iterator[T]]:
+        """Return what FastAPI is to ask for a book in the hub's database."""
+
+        def open_() -> Iterator[T]:
+            with closing(open_compliance(self._compliance, PART)) as db:
+                yield book(db)
+
+        return open_
+
+
+def _orders(router: APIRouter, hub: _Hub) -> None:
+    Technician = Annotated[User, hub.technician]  # noqa: N806 - a type, as those below
+    Viewer = Annotated[User, hub.viewer]  # noqa: N806
+    Book = Annotated[OrderBook, Depends(hub.opened(OrderBook))]  # noqa: N806
 
     @router.post(
         "/orders",
@@ -162,17 +219,17 @@ def order_router(config: Config, registry: Callable[[], Registry], clock: Callab
         summary="Give a board an order; it is repeated until the board answers or it expires",
         responses=answers(404, 409),
     )
-    def give(asked: OrderAsked, user: Annotated[User, technician], orders: Book) -> OrderShown:
+    def give(asked: OrderAsked, user: Technician, orders: Book, idempotency_key: Once = None) -> OrderShown:
         settings = asked.model_dump(exclude={"device", "what", "reason", "expires_in"}, exclude_none=True)
-        now, current = clock(), registry()
+        now, current = hub.clock(), hub.registry()
         _refuse_foreign(user, current, "board", asked.device)
-        lives = float(asked.expires_in)
-        order = desk.give(orders, current, asked.device, asked.what, settings, user.name, asked.reason, now, lives)
+        who = user.name, asked.reason, now, float(asked.expires_in), idempotency_key
+        order = desk.give(orders, current, asked.device, asked.what, settings, *who)
         return OrderShown(**desk.shown(order, current.zone))
 
     @router.get("/orders", summary="List orders, the newest first")
     def list_orders(
-        user: Annotated[User, viewer],
+        user: Viewer,
         orders: Book,
         board: Short = "",
         district: Short = "",
@@ -181,98 +238,89 @@ def order_router(config: Config, registry: Callable[[], Registry], clock: Callab
         cursor: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="of the page before")] = None,
     ) -> Orders:
         found = orders.search(board, district, user.districts, only_open=only_open, before=cursor, most=limit + 1)
-        zone = registry().zone
+        zone = hub.registry().zone
         page = [OrderShown(**desk.shown(order, zone)) for order in found[:limit]]
         return Orders(orders=page, cursor=page[-1].id if len(found) > limit else None)
 
     @router.get("/orders/{id}", summary="Show an order with its audit trail", responses=answers(404))
-    def show(
-        id: Annotated[int, Path(ge=1, le=2**63 - 1)],  # noqa: A002
-        user: Annotated[User, viewer],
-        orders: Book,
-    ) -> OrderDetail:
-        order, zone = orders.get(id), registry().zone
+    def show(number: Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)], user: Viewer, orders: Book) -> OrderDetail:
+        order, zone = orders.get(number), hub.registry().zone
         if not user.sees(order.district):
-            raise no_order(id)
-        steps = [OrderStep(**desk.shown_step(step, zone)) for step in orders.steps(id)]
+            raise no_order(number)
+        steps = [OrderStep(**desk.shown_step(step, zone)) for step in orders.steps(number)]
         return OrderDetail(**desk.shown(order, zone), steps=steps)
 
-    return router
 
-
-def _configurations(
-    router: APIRouter,
-    config: Config,
-    registry: Callable[[], Registry],
-    clock: Callable[[], float],
-    technician: Any,
-    viewer: Any,
-) -> None:
-    Id = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,32}$")]  # noqa: N806 - a type
-
-    def book() -> Iterator[DesiredBook]:
-        with closing(open_compliance(config.data / COMPLIANCE, PART)) as db:
-            yield DesiredBook(db)
-
-    Book = Annotated[DesiredBook, Depends(book)]  # noqa: N806 - a type
+def _configurations(router: APIRouter, hub: _Hub) -> None:
+    Technician = Annotated[User, hub.technician]  # noqa: N806 - a type, as those below
+    Viewer = Annotated[User, hub.viewer]  # noqa: N806
+    Book = Annotated[DesiredBook, Depends(hub.opened(DesiredBook))]  # noqa: N806
 
     def change(place: Place, name: str, asked: DesiredAsked, user: User, desired: DesiredBook) -> dict[str, Any]:
-        _refuse_foreign(user, registry(), place, name)
+        _refuse_foreign(user, hub.registry(), place, name)
         changes = asked.model_dump(exclude={"reason"}, exclude_unset=True)
-        return desired.set(registry(), place, name, changes, user.name, asked.reason, clock())
+        return desired.set(hub.registry(), place, name, changes, user.name, asked.reason, hub.clock())
 
     @router.patch(
-        "/desired/boards/{id}",
+        "/desired/boards/{board}",
         summary="Change how a board is to work; checked by the board's own rules",
         responses=answers(404),
     )
-    def set_board(
-        id: Id,  # noqa: A002
-        asked: DesiredAsked,
-        user: Annotated[User, technician],
-        desired: Book,
-    ) -> DesiredShown:
-        change("board", id, asked, user, desired)
-        return DesiredShown(**desk.shown_desired(desired, registry(), id))
+    def set_board(board: Id, asked: DesiredAsked, user: Technician, desired: Book) -> DesiredShown:
+        change("board", board, asked, user, desired)
+        return DesiredShown(**desk.shown_desired(desired, hub.registry(), board))
 
     @router.patch(
-        "/desired/sites/{id}",
+        "/desired/sites/{site}",
         summary="Change how all boards of a site are to work; checked by the boards' own rules",
         responses=answers(404),
     )
-    def set_site(
-        id: Id,  # noqa: A002
-        asked: DesiredAsked,
-        user: Annotated[User, technician],
-        desired: Book,
-    ) -> dict[str, Any]:
-        return change("site", id, asked, user, desired)
+    def set_site(site: Id, asked: DesiredAsked, user: Technician, desired: Book) -> dict[str, Any]:
+        return change("site", site, asked, user, desired)
 
     @router.get(
-        "/desired/boards/{id}",
+        "/desired/boards/{board}",
         summary="Show how a board is to work, and what it has said of it",
         responses=answers(404),
     )
-    def show_board(
-        id: Id,  # noqa: A002
-        user: Annotated[User, viewer],
-        desired: Book,
-    ) -> DesiredShown:
-        _refuse_foreign(user, registry(), "board", id)
-        return DesiredShown(**desk.shown_desired(desired, registry(), id))
+    def show_board(board: Id, user: Viewer, desired: Book) -> DesiredShown:
+        _refuse_foreign(user, hub.registry(), "board", board)
+        return DesiredShown(**desk.shown_desired(desired, hub.registry(), board))
 
     @router.get(
-        "/desired/boards/{id}/history",
+        "/desired/boards/{board}/history",
         summary="List every change of how a board is to work: who, when, why",
         responses=answers(404),
     )
-    def history(
-        id: Id,  # noqa: A002
-        user: Annotated[User, viewer],
-        desired: Book,
-    ) -> list[DesiredEdition]:
-        _refuse_foreign(user, registry(), "board", id)
-        return [DesiredEdition(**one) for one in desk.shown_history(desired, registry(), id)]
+    def history(board: Id, user: Viewer, desired: Book) -> list[DesiredEdition]:
+        _refuse_foreign(user, hub.registry(), "board", board)
+        return [DesiredEdition(**one) for one in desk.shown_history(desired, hub.registry(), board)]
+
+
+def _versions(router: APIRouter, api: APIRouter, hub: _Hub) -> None:
+    Shelves = Annotated[Shelf, Depends(hub.opened(Shelf))]  # noqa: N806 - types
+    Book = Annotated[RolloutBook, Depends(hub.opened(RolloutBook))]  # noqa: N806
+    Viewer = Annotated[User, hub.viewer]  # noqa: N806
+
+    @router.get(
+        "/bundles/{sha256}/{name:path}",
+        tags=["boards"],
+        summary="A file of a bundle that the city has signed; boards fetch them, and nobody is asked who he is",
+        response_class=Response,
+        responses=answers(404, 422),
+    )
+    def file(sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], name: str, shelf: Shelves) -> Response:
+        content = shelf.file(sha256, name)
+        if content is None:
+            raise RequestError(404, Text("there is no such bundle, or no such file in it", "没有该软件包或文件"))
+        return Response(content, media_type="application/octet-stream")
+
+    @api.get("/fleet", summary="Show the newest version on its way to the boards", responses=answers(404))
+    def fleet(user: Viewer, book: Book, accept_language: Annotated[str | None, Header()] = None) -> FleetShown:
+        rollout = book.newest()
+        if rollout is None or user.districts:  # it is all boards' business
+            raise RequestError(404, Text("no version was ever brought to boards", "尚无更新"))
+        return FleetShown(**view.shown(book, rollout, hub.registry().zone, language(accept_language)))
 
 
 def _refuse_foreign(user: User, registry: Registry, place: Place, name: str) -> None:

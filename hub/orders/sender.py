@@ -20,6 +20,7 @@ from hub.log.reader import reading_log
 from hub.orders.book import AGAIN, Order, OrderBook
 from hub.orders.desired import DesiredBook, Told
 from hub.orders.tables import PART
+from hub.orders.waves.rolling import Rolling
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.trouble import explain
@@ -27,6 +28,8 @@ from hub.wire.messages import Event, Reply, Status
 from hub.wire.seal import seal
 from hub.wire.topics import Topic
 
+WAVES_EVERY = 2.0
+"""Between two steps of a new version on its way [s]."""
 LOOK_EVERY = 0.5
 """Between two looks at the orders and at the log [s]."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
@@ -44,6 +47,7 @@ class OrderSender(threading.Thread):
 
     `compliance`, `log_file`: the two databases. `registry`: gives the registry as it is now. `clock`: Unix time in s.
     `doubted`: tells whether the hub's time is in doubt: then nothing is signed by it, and nothing expires.
+    `bundles`: where boards fetch new versions; empty: none are brought.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class OrderSender(threading.Thread):
         registry: Callable[[], Registry],
         clock: Callable[[], float],
         doubted: Callable[[], bool],
+        bundles: str = "",
     ) -> None:
         super().__init__(name="orders", daemon=True)
         self._compliance = compliance
@@ -60,6 +65,8 @@ class OrderSender(threading.Thread):
         self._registry = registry
         self._clock = clock
         self._doubted = doubted
+        self._rolling = Rolling(log_file, bundles)
+        self._next_wave = 0.0
         self._ready: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
         self._revised: tuple[int, Registry] | None = None  # what the configurations in force were made of
         self._listened = 0  # the log's offset up to which boards' words on their configurations have been taken
@@ -86,6 +93,7 @@ class OrderSender(threading.Thread):
                     while not self._stop_asked.wait(LOOK_EVERY):
                         self.step(book)
                         self.configure(desired)
+                        self.roll(db)
             except sqlite3.Error as error:
                 log.error("orders wait: the database %s", explain(error, self._compliance))  # noqa: TRY400
             except Exception:
@@ -107,6 +115,13 @@ class OrderSender(threading.Thread):
             if signed is not None:
                 told[signed.command_id] = self._tell(signed)
         self._told = told
+
+    def roll(self, db: sqlite3.Connection) -> None:
+        """Bring a new version further on its way."""
+        if self._doubted() or time.monotonic() < self._next_wave:
+            return
+        self._next_wave = time.monotonic() + WAVES_EVERY
+        self._rolling.step(db, self._registry(), self._clock())
 
     def configure(self, desired: DesiredBook) -> None:
         """Make new revisions where boards are to work otherwise, tell boards theirs, and take what they say of it."""

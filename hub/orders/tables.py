@@ -1,5 +1,6 @@
 """The tables of orders to boards in compliance.db."""
 
+from hub.orders.waves import tables as waves
 from hub.storage.database import Part
 
 STEPS = (
@@ -68,5 +69,6 @@ CREATE TABLE desired_board (      -- what each board was told last, and what it 
 ) WITHOUT ROWID;
 CREATE INDEX desired_board_open ON desired_board (device) WHERE state <> 'in_force'
 """,
+    waves.STEP,
 )
 PART = Part("orders", STEPS)

@@ -98,6 +98,7 @@ class Hub:
             lambda: self._registry.current,
             self._time.now,
             lambda: self._time.doubt is not None,
+            config.fleet.address,
         )
         registry = self._registry.current
         admission = Admission(registry, quantities, self._time.now, config.districts)

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from edge import boot, update
+from edge import VERSION, boot, update
 from edge.port import close
 from tests.edge.helpers import raises, tmp_dir
 from tests.edge.test_boot import (
@@ -120,11 +120,11 @@ def with_web(work, web=None):
     return asyncio.run(run())
 
 
-async def install(web, slots, slot="a"):
+async def install(web, slots, slot="a", downgrade=False):
     """Order the update of a board that runs what is in `slot`."""
     sys.path.insert(0, slots + "/" + slot)
     try:
-        return await update.install(web.url, web.sha256, connect, slots)
+        return await update.install(web.url, web.sha256, connect, slots, downgrade)
     finally:
         sys.path.remove(slots + "/" + slot)
 
@@ -368,14 +368,14 @@ def test_a_power_cut_at_each_block_that_littlefs_or_fat_writes_leaves_a_board_th
             before = bytearray(blocks.image)
             blocks.journal = []
             await install(web, slots)
-            assert started(slots) == "2-large"
+            assert started(slots) == "2.1"
             trial(slots, "b").confirm()
             vfs.umount("/flash")
             cuts = await replay(web, system, size, before, blocks.journal, survives_torn)
             print(system.__name__, cuts, "cuts", end=" ")
             assert cuts > 40
 
-    with_web(work, Web("2-large"))
+    with_web(work, Web("2.1"))
 
 
 async def replay(web, system, size, image, journal, torn):
@@ -514,6 +514,28 @@ def test_a_bundle_for_another_chip_is_refused_before_its_files_are_fetched():
         with_web(work)
     finally:
         update.sys = sys
+
+
+def test_an_older_version_is_refused_before_its_files_are_fetched_unless_the_order_permits_it():
+    async def work(web):
+        slots = board("1", run="a")
+        update.VERSION = "1.10.0"
+        for version in ("1.9.9", "1.9", "0.11.0", "1.10"):
+            web.files["manifest.json"] = manifest_of(version, TWO, ARCH)
+            web.sha256 = sha256(web.files["manifest.json"])
+            assert "%s is older than 1.10.0, which runs" % version in await refused(web, slots)
+            assert web.asked[-1] == "manifest.json"
+        assert await install(web, slots, downgrade=True) == "1.10"
+        for version in ("1.10.0", "1.10.1", "2.0"):
+            slots = board("1", run="a")
+            web.files["manifest.json"] = manifest_of(version, TWO, ARCH)
+            web.sha256 = sha256(web.files["manifest.json"])
+            assert await install(web, slots) == version
+
+    try:
+        with_web(work)
+    finally:
+        update.VERSION = VERSION
 
 
 def test_orders_that_make_no_sense_now_are_refused():

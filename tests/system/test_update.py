@@ -148,23 +148,23 @@ def test_a_good_version_stays_and_two_bad_ones_are_rolled_back(fence):
 
     assert fence.start() == ["runs one"]
     fence.order("two")
-    assert fence.start() == ["runs one", "on trial 0.1.0"]
+    assert fence.start() == ["runs one", "on trial two"]
     assert [fence.start() for _ in range(4)] == [["runs two"]] * 4
 
     fence.order("three")
-    assert fence.start()[-1] == "on trial 0.1.0"
+    assert fence.start()[-1] == "on trial three"
     for _ in range(3):
         told = fence.start()
         assert told[0] == "runs three"
         assert told[-1] == "ImportError: no module named 'a_module_that_nobody_wrote'"
-    reason = "0.1.0: not healthy after 3 starts; last: ImportError: no module named 'a_module_that_nobody_wrote'"
+    reason = "three: not healthy after 3 starts; last: ImportError: no module named 'a_module_that_nobody_wrote'"
     assert fence.start() == [f"boot: gave up {reason}", f"runs two {reason}"]
     assert fence.start() == [f"runs two {reason}"]
 
     fence.order("four")
-    assert fence.start()[-1] == "on trial 0.1.0"
-    assert fence.start() == ["runs four", "boot: gave up 0.1.0: not healthy within 0 s"]
-    assert fence.start() == ["runs two 0.1.0: not healthy within 0 s"]
+    assert fence.start()[-1] == "on trial four"
+    assert fence.start() == ["runs four", "boot: gave up four: not healthy within 0 s"]
+    assert fence.start() == ["runs two four: not healthy within 0 s"]
 
 
 def test_a_bundle_with_a_wrong_byte_is_refused_and_a_right_one_taken_afterwards(fence, tmp_path):
@@ -176,7 +176,7 @@ def test_a_bundle_with_a_wrong_byte_is_refused_and_a_right_one_taken_afterwards(
     told = fence.start()
     assert told[1].startswith("refused edge/main.mpy: its SHA-256 is ")
     path.write_bytes(right)
-    assert fence.start() == ["runs one", "on trial 0.1.0"]
+    assert fence.start() == ["runs one", "on trial two"]
     assert fence.start() == ["runs two"]
 
 
@@ -190,7 +190,7 @@ def test_a_bundle_comes_over_https_from_a_server_the_citys_authority_vouches_for
     fence.build("two", HEALTHY)
     fence.order("two")
     # Here TLS takes its buffers from this heap, on the chip from another.
-    assert fence.start(heap="256k") == ["runs one", "on trial 0.1.0"]
+    assert fence.start(heap="256k") == ["runs one", "on trial two"]
     assert fence.start() == ["runs two"]
 
 

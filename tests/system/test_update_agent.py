@@ -35,13 +35,20 @@ def web(tmp_path):
         server.shutdown()
 
 
-def bundle(folder, version):
-    """Make the bundle of a version whose board is a process, as the host's is."""
+def bundle(folder, version, crashes_at=""):
+    """Make the bundle of a version whose board is a process, as the host's is; it crashes at the board named."""
     source = folder / f"source-{version}" / "edge"
     shutil.copytree(ROOT / "edge", source, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(source / "board_host.py", source / "board.py")
     init = source / "__init__.py"
     init.write_text(init.read_text().replace('VERSION = "0.1.0"', f'VERSION = "{version}"'))
+    if crashes_at:
+        agent = source / "agent.py"
+        text = agent.read_text()
+        begin = '        folder = config["folder"]\n'
+        assert text.count(begin) == 1
+        crash = f'        if config["device"] == "{crashes_at}":\n            raise RuntimeError("no such port here")\n'
+        agent.write_text(text.replace(begin, crash + begin))
     build(source, folder / version, Arch.X86)
     return folder / version
 

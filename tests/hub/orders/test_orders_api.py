@@ -14,9 +14,11 @@ from hub.health.metrics import Metrics
 from hub.http.problems import Rate
 from hub.http.server import Server, make_app
 from hub.orders.routes import order_router
+from hub.orders.waves.book import RolloutBook
 from tests.hub.alerting import run, write_files
 from tests.hub.helpers import CITY, open_all
 from tests.hub.http.test_http import Hub as Watched
+from tests.hub.orders.fleet import bundle, signing_key
 from tests.json_lines import rows_of
 
 
@@ -68,6 +70,40 @@ def test_a_technician_gives_an_order_and_everybody_sees_it(ask):
     ]
     assert shown == order
     assert ask("GET", "orders?district=south", role="viewer").json()["orders"] == []
+
+
+def test_a_request_that_is_repeated_gives_one_order(ask):
+    asked = {"device": "fence-1", "what": "relay", "on": True}
+    first = ask("POST", "orders", asked, **{"idempotency-key": "storm-1"})
+    again = ask("POST", "orders", asked, **{"idempotency-key": "storm-1"})
+    assert (first.status_code, again.json()) == (201, first.json())
+    other = ask("POST", "orders", asked | {"on": False}, **{"idempotency-key": "storm-1"})
+    assert (other.status_code, other.json()["field"]) == (422, "Idempotency-Key")
+    ask("POST", "orders", asked, **{"idempotency-key": "storm-2"})
+    ask("POST", "orders", asked, role="admin", **{"idempotency-key": "storm-1"})  # another user's key is another key
+    ask("POST", "orders", asked)
+    ask("POST", "orders", asked)
+    assert len(ask("GET", "orders").json()["orders"]) == 5
+    assert ask("POST", "orders", asked, **{"idempotency-key": "x" * 65}).status_code == 422
+
+
+def test_boards_fetch_what_was_signed_and_people_see_how_far_a_version_is(ask, folder):
+    assert ask("GET", "fleet", role="viewer").status_code == 404
+    key, trusted = signing_key(folder)
+    with closing(open_all(load_config(folder / "fenceline.toml").data / "compliance.db")) as db:
+        book = RolloutBook(db)
+        made = book.shelf.add(bundle(folder / "new", "0.2.0", key=key), trusted, "it", time.time())
+        book.begin("0.2.0", (10, 100), {"fence-1": "", "fence-2": "0.2.0"}, "zhang", "", time.time(), 0)
+        book.halt("li", "storm", time.time())
+    for name in ("manifest.json", "edge/main.mpy"):
+        got = ask("GET", f"../../bundles/{made.sha256}/{name}")
+        assert (got.status_code, got.content) == (200, (folder / "new" / name).read_bytes())
+        assert int(got.headers["content-length"]) == len(got.content)
+    for path in (f"{made.sha256}/edge/other.mpy", f"{'0' * 64}/manifest.json", f"{made.sha256}/../../../etc/passwd"):
+        assert ask("GET", f"../../bundles/{path}").status_code == 404
+    fleet = ask("GET", "fleet", role="viewer").json()
+    assert (fleet["version"], fleet["state"], fleet["why"]) == ("0.2.0", "halted", "storm")
+    assert (fleet["boards"], [wave["percent"] for wave in fleet["waves"]]) == ({"waiting": 1}, [10, 100])
 
 
 @pytest.mark.parametrize("role", ["viewer", "officer"])
