@@ -25,7 +25,7 @@ MESSAGES: Mapping[int, Message] = {
     0x0701: Message("electronic waybill", "电子运单上报"),
     0x0702: Message("driver's card", "驾驶员身份信息采集上报"),
     0x0704: Message("positions", "定位数据批量上传"),
-    0x8001: Message("answer of the platform", "平台通用应答"),
+    0x8001: Message("answer of the hub", "数据中心通用应答"),
     0x8003: Message("request for missing parts", "补传分包请求"),
     0x8100: Message("answer to a registration", "终端注册应答"),
     0x8103: Message("set parameters", "设置终端参数"),
