@@ -368,14 +368,14 @@ def test_a_power_cut_at_each_block_that_littlefs_or_fat_writes_leaves_a_board_th
             before = bytearray(blocks.image)
             blocks.journal = []
             await install(web, slots)
-            assert started(slots) == "2.1"
+            assert started(slots) == "2.1-large"
             trial(slots, "b").confirm()
             vfs.umount("/flash")
             cuts = await replay(web, system, size, before, blocks.journal, survives_torn)
             print(system.__name__, cuts, "cuts", end=" ")
             assert cuts > 40
 
-    with_web(work, Web("2.1"))
+    with_web(work, Web("2.1-large"))
 
 
 async def replay(web, system, size, image, journal, torn):
