@@ -30,7 +30,6 @@ import psutil
 
 from hub.log.reader import reading_log
 from hub.wire.hj212 import Packet
-from hub.wire.hj212.packet import parse_data
 from sim.city.account import read_only
 from sim.stations.station import SimStation
 from tests.bench.parts import ROOT, free_port
@@ -120,7 +119,7 @@ class HubUnderFire:
 
 def measured(data):
     """Return quantity and value of a data area, as the hub is to have them."""
-    values = Packet((), parse_data(data)).items()
+    values = Packet((), data).items()
     found = {}
     for item in values:
         code, _, suffix = item.name.partition("-")

@@ -38,9 +38,8 @@ STATUSES = 24
 ABOVE = b"\xff" * 17
 """Behind the first half of a digest, it is above all digests that begin so."""
 _ABOUT = """
-WITH RECURSIVE number(n) AS (SELECT 0 WHERE ?3 > 0 UNION ALL SELECT n + 1 FROM number WHERE n + 1 < ?3)
-SELECT digest, payload FROM number CROSS JOIN message
-ON digest > substr(?1, 16 * n + 1, 16) AND digest < substr(?2, 33 * n + 1, 33)
+SELECT digest, message.payload FROM json_each(?3) CROSS JOIN message
+ON digest > substr(?1, 16 * json_each.key + 1, 16) AND digest < substr(?2, 33 * json_each.key + 1, 33)
 """
 """Messages by the first halves of their digests: many at once, since a statement takes longer than a look."""
 _SIZE = "(length(payload) + 2 * length(topic) + length(detail))"
@@ -613,7 +612,7 @@ class Log(LogReader):
         if new:
             known.update((one, []) for one in new)
             size = len(new[0])
-            bounds = b"".join(new), b"".join([one + ABOVE for one in new]), len(new)
+            bounds = b"".join(new), b"".join([one + ABOVE for one in new]), encode([0] * len(new))
             for digest, payload in self._db.execute(_ABOUT, bounds):
                 known[digest[:size]].append((digest, payload))
 
