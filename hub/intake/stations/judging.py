@@ -132,7 +132,9 @@ class Judging:
         proven: Proof = "password" if known.password and _same(said.get("PW"), known.password) else "none"
         if several and known.profile is not None:  # the parts of one
             return self._keep(known, proven, raw, packet, joined=True).outcomes[-1]
-        return self._judge_own(known, proven, raw, plain, said).outcomes[-1]
+        again = self._judge_own(known, proven, raw, plain, said).outcomes
+        # What belongs to the conversation is answered and not kept; but here it was kept, and must not be lost.
+        return again[-1] if again else self._keep(known, proven, raw, plain.packet).outcomes[-1]
 
     def _judge_own(self, known: _Known, proof: Proof, raw: bytes, plain: Plain, said: Mapping[str, str]) -> Judged:
         packet, cn, station, profile = plain.packet, said.get("CN", ""), known.station, known.profile

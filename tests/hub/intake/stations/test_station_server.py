@@ -192,12 +192,14 @@ def test_a_packet_in_parts_counts_when_all_are_there_and_each_part_is_acknowledg
 
 def test_a_station_that_is_registered_later_has_what_it_sent_before(hub):
     with Station(hub.port, "MN-LATE") as late:
+        beat = late.send("9015", "")
         frame = late.minute(minute_of(5), 21.0)
-        until(lambda: frame in [row[2] for row in hub.quarantine()], "in quarantine")
+        until(lambda: {frame, beat} <= {row[2] for row in hub.quarantine()}, "in quarantine")
     path = hub.folder / "registry.toml"
     path.write_text(path.read_text("utf-8") + registry("late"), "utf-8")
     (entry,) = until(lambda: of_frame(hub, frame), "judged again")
     assert (entry.place.device, entry.proof, entry.intervals[0].values["pm25"]) == ("late", "none", 21.0)
+    until(lambda: of_frame(hub, beat), "a heartbeat that was kept is kept on")
 
 
 def test_a_flood_a_slow_one_and_a_silent_one_keep_nobody_waiting(hub, a):
