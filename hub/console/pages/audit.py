@@ -17,8 +17,8 @@ from hub.access.desk import UserDesk
 from hub.access.tokens import Access
 from hub.access.words import ACTS, ROLE_NAMES
 from hub.alerts.text import WHAT
-from hub.console.pages.tables import csv_answer
 from hub.console.pages.told import manages
+from hub.console.parts.sheet import csv_file
 from hub.console.web import Shared, Visit, visiting
 from hub.notify.proving import trail as proofs
 from hub.notify.recipients import recipients
@@ -126,7 +126,7 @@ def add_audit(router: APIRouter, shared: Shared) -> None:
             (iso(one.time), one.who, one.kind, one.what, one.about, one.detail)
             for one in _search(visit, kind, _asked(visit, who, since, until, ""), MOST_CSV)
         ]
-        return csv_answer("audit.csv", [("time", "who", "kind", "what", "about", "detail"), *rows])
+        return csv_file("audit.csv", ("time", "who", "kind", "what", "about", "detail"), rows)
 
 
 def _search(visit: Visit, kind: str, asked: Asked, most: int) -> list[Act]:

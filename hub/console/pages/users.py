@@ -15,7 +15,7 @@ from hub.access.sessions import LINK_S, Sessions
 from hub.access.tokens import ROLES, Access, Role, Step, User
 from hub.access.words import ACTS, ROLE_NAMES
 from hub.console.badges import ROLE
-from hub.console.pages.tables import csv_answer
+from hub.console.parts.sheet import csv_file
 from hub.console.today import district_name
 from hub.console.web import Shared, Visit, acting, seen_in, visiting
 from hub.http.problems import RequestError
@@ -88,7 +88,7 @@ def _add_list(router: APIRouter, shared: Shared) -> None:
             )
             for one in _lines(visit, q, role, sort)
         ]
-        return csv_answer("users.csv", [("name", "role", "districts", "made", "revoked", "second_factor"), *rows])
+        return csv_file("users.csv", ("name", "role", "districts", "made", "revoked", "second_factor"), rows)
 
 
 def _add_new(router: APIRouter, shared: Shared) -> None:
