@@ -68,7 +68,7 @@ def test_percentiles_of_a_boards_day_are_those_of_its_meters_levels(mosquitto, m
         highest, lowest = exceeded(percent - RANKS)(levels), exceeded(percent + RANKS)(levels)
         assert lowest - ERROR <= told[quantity] <= highest + ERROR, quantity
         assert told[quantity] == rollups[quantity]
-    assert told["l10"] > told["l50"] + 2 > told["l90"] + 4
+    assert told["l10"] > told["l50"] > told["l90"]  # which minutes were lost decides by how much
 
 
 def rolled_up_is_behind(data):
