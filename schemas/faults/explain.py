@@ -159,7 +159,8 @@ def _meant(name: str, fields: list[str], there: Mapping[str, Any], homes: Homes)
     """Return what somebody may have meant by a field that there is not."""
     word = name.lower().replace("-", "_")
     if len(word) <= MOST_SHOWN:  # nobody mistypes a longer one, and to compare it takes time
-        near = difflib.get_close_matches(word, [one for one in fields if one not in there], 1)
+        least = 0.8 if name in homes else 0.6  # what is right elsewhere is rather in the wrong place than mistyped
+        near = difflib.get_close_matches(word, [one for one in fields if one not in there], 1, least)
         if near:
             return f"did you mean {near[0]!r}?"
         close = [name] if name in homes else difflib.get_close_matches(word, homes, 1, 0.8)

@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from hub.console.pages import audit
-from hub.orders.book import OrderBook
+from hub.orders.book import Asked, OrderBook
 from hub.orders.tables import PART as ORDERS
 from hub.storage.compliance_file import open_compliance
 from tests.hub.console.pages import Read
@@ -28,7 +28,8 @@ def acts(city, alert):
     desk.maintenance.add("mill", "", now, now + 3600, "south window", "root")
     desk.maintenance.remove(2, "chief")
     with closing(open_compliance(city.config.data / "compliance.db", ORDERS)) as db:
-        OrderBook(db).give("fence-1", "north", "tower", "ping", {}, "technician-7", "is it there?", now, 600)
+        asked = Asked("fence-1", "north", "tower", "ping", {}, "technician-7", "is it there?", 600)
+        OrderBook(db).give(asked, now)
     with city.users() as (access, _):
         access.change("officer-3", "viewer", time.time(), "root", ("north",))
     return city

@@ -322,7 +322,7 @@ def test_who_let_whom_in_stays_on_record(tmp_path):
         (["add", "Technician 7"], "user 'Technician 7': expected 1 to 32 small letters"),
         (["add", "hub"], "and not 'hub'"),
         (["add", "x" * 33], "expected 1 to 32"),
-        (["add", "li", "--role", "king"], "'king' is not one of 'viewer', 'technician', 'officer', 'admin'"),
+        (["add", "li", "--role", "king"], "'king' is not one of 'viewer', 'technician', 'collector', 'officer', "),
         (["add"], "Missing argument 'NAME'"),
         (["revoke", "nobody"], "there is no user 'nobody' with a token"),
     ],

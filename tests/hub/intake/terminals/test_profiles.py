@@ -79,8 +79,8 @@ def test_what_cannot_be_known_is_not_guessed(tmp_path, changes, weight, cover):
         (('from = "E8"', 'from = "e8x"'), "from = 'e8x': expected status, alarm"),
         (('name = "overspeed"', 'name = "cover"'), "'cover' stands there twice"),
         (("width = 2", "width = 1"), "has 3 values"),
-        (("bit = 22", "bit = 64"), "Expected `int` <= 63"),
-        (("utc = 0", "utx = 0"), "unknown field"),
+        (("bit = 22", "bit = 64"), "bit: 64 does not belong here; expected a whole number, at least 0, at most 63"),
+        (("utc = 0", "utx = 0"), "utx: there is no such field; did you mean 'utc'"),
     ],
 )
 def test_a_mistake_in_a_profile_is_told(tmp_path, change, says):
