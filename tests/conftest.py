@@ -4,7 +4,6 @@ Every server listens on 127.0.0.1 at a free port, keeps its data in the test's o
 id. `tests/test_stack.py` shows each one in use.
 """
 
-import contextlib
 import functools
 import json
 import os
@@ -22,7 +21,7 @@ import pytest
 from hypothesis import settings
 
 from schemas.language import speak
-from tests import stack
+from tests import ports, stack
 from tests.board_process import BoardProcess
 from tests.influx_gateway import Gateway
 
@@ -199,21 +198,10 @@ def _find(name: str) -> stack.Found | None:
     return stack.PARTS[name].find()
 
 
-def free_ports(count: int) -> list[int]:
-    """Return so many ports on 127.0.0.1 that nobody listens on, each another one."""
-    with contextlib.ExitStack() as probes:
-        return [probes.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(count)]
-
-
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """A function that returns a port on 127.0.0.1 that nobody listens on."""
-
-    def find() -> int:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            return probe.getsockname()[1]
-
-    return find
+    return ports.free_port
 
 
 @pytest.fixture

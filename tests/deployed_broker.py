@@ -13,6 +13,7 @@ import pytest
 
 from deploy.access import Place, access
 from deploy.certificates import CLIENT, SERVER, Authority, Pair
+from tests.ports import free_port
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy" / "mosquitto"
 HUBS = {"hub": "+", "hub-north": "north"}
@@ -53,8 +54,7 @@ class DeployedBroker:
             places = {name: Place(*place.split("/")) for name, place in boards.items()}
             self.access.touch(0o600)
             self.access.write_text(access(places, HUBS))
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self.port = server.getsockname()[1]
+        self.port = free_port()
         text = (DEPLOY / "mosquitto.conf").read_text()
         for deployed, here in (
             ("/mosquitto/certs", self.certificates),

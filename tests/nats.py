@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Server, free_ports, require
+from tests.conftest import Server, require
+from tests.ports import free_port
 
 DEPLOYED = Path(__file__).resolve().parent.parent / "deploy" / "nats" / "nats.conf"
 NODES = 3
@@ -22,7 +23,7 @@ class Nats(Server):
     """A NATS server with JetStream; MQTT at `port`. `more`: lines of its configuration."""
 
     def __init__(self, folder, more="", mqtt=""):
-        self.port, client = free_ports(2)
+        self.port, client = free_port(), free_port()
         config = folder / "nats.conf"
         config.write_text(
             f'server_name: alone\nlisten: "127.0.0.1:{client}"\njetstream {{ store_dir: "{folder}" }}\n'
@@ -66,7 +67,7 @@ class Secure(Server):
     """One server with the deployed files, TLS and permissions with them, but no cluster around it."""
 
     def __init__(self, folder, certificates):
-        self.port, client = free_ports(2)
+        self.port, client = free_port(), free_port()
         text = re.sub(r"cluster \{.*?\n\}\n", "", DEPLOYED.read_text("utf-8"), flags=re.DOTALL)
         for deployed, here in (
             ("$NATS_NAME", "alone"),
@@ -87,7 +88,7 @@ class Cluster:
     """Three servers; `ports` are those of MQTT."""
 
     def __init__(self, folder):
-        ports = free_ports(4 * NODES)
+        ports = [free_port() for _ in range(4 * NODES)]
         of_node = [ports[4 * n : 4 * n + 4] for n in range(NODES)]
         routes = [route for _, _, route, _ in of_node]
         self.nodes = [Node(folder, f"nats-{n}", own, routes) for n, own in enumerate(of_node, 1)]

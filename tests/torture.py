@@ -63,9 +63,10 @@ from schemas import load_quantities
 from sim.city.account import read_only
 from sim.city.city import CitySite
 from tests import stack
-from tests.bench.parts import free_port, program
+from tests.bench.parts import program
 from tests.conftest import InfluxDB, InfluxDBv2, Mosquitto
 from tests.influx_gateway import WRONG, Gateway
+from tests.ports import free_port
 from tests.system.chain import Chain, until
 from tests.wrong_clock import WrongClock
 

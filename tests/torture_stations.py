@@ -32,7 +32,8 @@ from hub.log.reader import reading_log
 from hub.wire.hj212 import Packet
 from sim.city.account import read_only
 from sim.stations.station import SimStation
-from tests.bench.parts import ROOT, free_port
+from tests.bench.parts import ROOT
+from tests.ports import free_port
 
 SITE = """timezone = "Asia/Shanghai"
 

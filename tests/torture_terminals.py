@@ -27,7 +27,7 @@ from hub.wire.jt808 import read
 from hub.wire.terminal import unpack
 from hub.wire.terminal_kinds import FIX
 from sim.terminals.terminal import SimTerminal
-from tests.bench.parts import free_port
+from tests.ports import free_port
 from tests.torture_stations import AWAY_S, BETWEEN_S, SITE, HubUnderFire, settled
 
 FAULTS = [(), ("twice",), ("checksum",), ("part",), ("no_fix", "twice")]

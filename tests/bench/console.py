@@ -55,7 +55,8 @@ from schemas import load_limits, load_quantities
 from schemas.language import Text
 from tests.bench import load
 from tests.bench.large_city import RULES, WINDOW_S, LargeCity
-from tests.bench.parts import ROOT, Broker, HubProcess, free_port
+from tests.bench.parts import ROOT, Broker, HubProcess
+from tests.ports import free_port
 
 VISITORS = ("whole", "one", "four")
 REQUESTS, IN_S = 20, 5.0

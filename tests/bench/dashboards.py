@@ -32,7 +32,6 @@ import json
 import multiprocessing
 import random
 import re
-import socket
 import statistics
 import sys
 import tempfile
@@ -50,6 +49,7 @@ from hub.series.influx import rollup_lines
 from schemas import load_quantities
 from tests import stack
 from tests.conftest import InfluxDB
+from tests.ports import free_port
 
 DAY, HOUR, MINUTE = 86_400, 3600, 60
 YEAR = 365 * DAY
@@ -385,16 +385,12 @@ def main():
     if found is None:
         say("InfluxDB is missing: 'python -m tests.stack' fetches it, or says why it can't")
         sys.exit(2)
-    ports = []
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            ports.append(probe.getsockname()[1])
     with tempfile.TemporaryDirectory() as folder:
-        server = InfluxDB(found.path, Path(folder), *ports)
+        server = InfluxDB(found.path, Path(folder), free_port(), free_port())
         try:
             server.create_database("fenceline")
             city = City(options.sites, int(time.time()), options.raw_days)
-            jobs = [(ports[0], city, n) for n in (None, *city.sites)]
+            jobs = [(server.port, city, n) for n in (None, *city.sites)]
             begin, points = time.monotonic(), 0
             with multiprocessing.Pool(2) as pool, Progress(console=Console(stderr=True)) as progress:
                 filling = pool.imap_unordered(write_site, jobs)
@@ -402,7 +398,7 @@ def main():
                     points += count
             filled = time.monotonic() - begin
             time.sleep(options.rest)
-            panels_ = measure(ports[0], city, options.repeat, options.raw_repeat)
+            panels_ = measure(server.port, city, options.repeat, options.raw_repeat)
         finally:
             server.stop()
     show(panels_)

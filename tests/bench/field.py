@@ -18,8 +18,9 @@ from typing import Any
 from firmware.software.bundle import Arch, build
 from firmware.software.cli import EDGE
 from sim.interpreter import interpreter_name
-from tests.bench.parts import free_port, program
+from tests.bench.parts import program
 from tests.board_process import BoardProcess, fenceline
+from tests.ports import free_port
 from tests.system.field import FieldCity
 
 LINE = ("--fault", "slow@115200")

@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import psutil
 from sim.city.account import read_only
 from tests import stack
 from tests.conftest import Server
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_S = 600
@@ -27,12 +27,6 @@ def program(name: str) -> Path:
     if found is None:
         sys.exit(f"{stack.PARTS[name].title} is missing: 'python -m tests.stack' fetches it, or says why it can't")
     return found.path
-
-
-def free_port() -> int:
-    """Return a port on 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_S, pause: float = 0.01) -> None:

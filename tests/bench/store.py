@@ -23,7 +23,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -43,6 +42,7 @@ from tests import stack
 from tests.bench.load import INTERVAL_S, VALUES, Fleet
 from tests.conftest import InfluxDB
 from tests.influx_gateway import Gateway
+from tests.ports import free_port
 
 DAY_S = 86_400
 TOKEN, ORG = "the-token-of-the-bench", "fenceline"
@@ -91,11 +91,7 @@ def influxdb(folder):
         say("InfluxDB is missing: 'python -m tests.stack' fetches it, or says why it can't; its figures are left out")
         yield None
         return
-    ports = []
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            ports.append(probe.getsockname()[1])
-    server = InfluxDB(found.path, folder, *ports)
+    server = InfluxDB(found.path, folder, free_port(), free_port())
     try:
         server.create_database("fenceline")
         with Gateway(server.url, TOKEN, ORG) as gateway:

@@ -27,10 +27,11 @@ from hub.reports.points import MEASUREMENTS
 from hub.series.influx import of_readings
 from schemas import load_quantities
 from tests.bench.dashboards import chosen
-from tests.conftest import InfluxDB, InfluxDBv2, free_ports, require, rows_of
+from tests.conftest import InfluxDB, InfluxDBv2, require, rows_of
 from tests.dashboards import week
 from tests.dashboards.week import CALIBRATED, DAY, GAP, HOUR, LOUD_DAY, MINUTE, NOW, START, TODAY, YESTERDAY
 from tests.influx_gateway import Gateway
+from tests.ports import free_port
 
 RANGES = {"24 h": (DAY, "1m"), "7 d": (7 * DAY, "10m"), "30 d": (30 * DAY, "1h"), "1 y": (365 * DAY, "1d")}
 """Ranges that an inspector chooses, with the step that Grafana then does."""
@@ -67,7 +68,7 @@ class Named:
 def ours(folder):
     """The tests' own InfluxDB behind the gateway for v2 writes."""
     (folder / "influxdb").mkdir()
-    engine = InfluxDB(require("influxdb"), folder / "influxdb", *free_ports(2))
+    engine = InfluxDB(require("influxdb"), folder / "influxdb", free_port(), free_port())
     with Gateway(engine.url, InfluxDBv2.token, InfluxDBv2.org) as gateway:
         threading.Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         try:

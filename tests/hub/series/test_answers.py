@@ -10,6 +10,7 @@ import urllib3
 from influxdb_client.rest import ApiException
 
 from hub.series.answers import answer_of, silence
+from tests.ports import free_port
 
 
 @contextmanager
@@ -45,9 +46,7 @@ def why(url):
 
 
 def test_nothing_that_answers_is_told_in_words():
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    assert why(f"http://127.0.0.1:{port}/api/v2/write") == "connection refused"
+    assert why(f"http://127.0.0.1:{free_port()}/api/v2/write") == "connection refused"
     assert why("http://no-such-host.invalid/") == "its name is not known; look at the address"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert why(f"http://127.0.0.1:{silent.getsockname()[1]}/") == "nothing came in time"

@@ -41,6 +41,7 @@ from tests.deployed_broker import DeployedBroker
 from tests.hub.helpers import Hub as Chain
 from tests.hub.helpers import Speaker, execute, open_all
 from tests.nats import Nats
+from tests.ports import free_port as some_port
 
 # apprise loads a module that Python 3.11 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -105,9 +106,7 @@ def city(tmp_path, free_port, monkeypatch):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """A broker without passwords, for all tests of this file."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    broker = Mosquitto(require("mosquitto"), tmp_path_factory.mktemp("plain"), port)
+    broker = Mosquitto(require("mosquitto"), tmp_path_factory.mktemp("plain"), some_port())
     yield broker
     broker.stop()
 
@@ -254,7 +253,7 @@ def test_the_versions_of_the_packages_in_one_database_are_told(well):
     open_compliance(path, ACCESS).close()
     before = well.check()["database compliance.db"]
     assert before[0] == FindingState.ok
-    assert "schema version 4 (access 3); the next start makes it 4 (access 3, alerts 3, compliance 5, " in before[1]
+    assert "schema version 4 (access 3); the next start makes it 4 (access 3, alerts 3, compliance 6, " in before[1]
     open_all(path).close()
     assert "next start" not in well.check()["database compliance.db"][1]
     execute(path, "UPDATE schema_part SET version = 99 WHERE owner = 'alerts'")
@@ -445,9 +444,7 @@ def guarded(tmp_path_factory):
     line = f"hub:$7$101${base64.b64encode(salt).decode()}${base64.b64encode(code).decode()}\n"
     (folder / "passwords").write_text(line)
     (folder / "passwords").chmod(0o600)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    broker = Guarded(require("mosquitto"), folder, port)
+    broker = Guarded(require("mosquitto"), folder, some_port())
     yield broker
     broker.stop()
 

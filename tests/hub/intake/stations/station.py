@@ -12,7 +12,7 @@ from hub.config.files import load_config
 from hub.log.reader import reading_log
 from hub.run.hub import Hub
 from hub.wire.hj212 import END, Packet, Splitter, build, read_packet
-from tests.bench.parts import free_port
+from tests.ports import free_port
 
 SITES = """
 timezone = "Asia/Shanghai"

@@ -11,8 +11,8 @@ from hub.config.files import Config, ConfigError, Hj212
 from hub.intake.stations.server import StationServer
 from hub.registry.live import load_entries
 from hub.upkeep.checks.stations import check_stations
-from tests.bench.parts import free_port
 from tests.hub.intake.stations.station import PASSWORD, SITES, Station, StationHub, minute_of, registry, until
+from tests.ports import free_port
 
 STATIONS = registry("a", "b")
 FILES = 'certificate = "hub.crt"\nkey = "hub.key"\nca = "ca.crt"\n'

@@ -12,8 +12,8 @@ from hub.log.reader import reading_log
 from hub.run.hub import Hub
 from hub.wire.jt808 import Content, Header, Item, Position, Splitter, build, read
 from hub.wire.jt808.position import digits_of
-from tests.bench.parts import free_port
 from tests.hub.intake.stations.station import SITES
+from tests.ports import free_port
 
 CODE = "s3cret"
 BEGUN = int(time.time()) // 60 * 60
