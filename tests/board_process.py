@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,17 @@ class BoardProcess:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=10)
 
+    def plugged_in(self) -> None:
+        """Wait until a cable that was pulled is back."""
+        deadline = time.monotonic() + 20
+        while not os.path.lexists(self.port):
+            assert time.monotonic() < deadline, self.port
+            time.sleep(0.02)
+
     def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `fenceline board ARGUMENTS --port PORT`."""
+        """Run `fenceline board ARGUMENTS --port PORT`; a cable that was pulled is plugged in again before."""
+        if self._process is not None:
+            self.plugged_in()
         return fenceline("board", *arguments, "--port", self.port, stdin=stdin)
 
 

@@ -201,10 +201,6 @@ def test_a_flash_that_was_cut_off_goes_on_where_it_stopped(chip, firmware, fault
 
     assert cut.returncode == 2, cut.stdout
     assert "run the same command again" in cut.stderr or "no chip in download mode" in cut.stderr
-    deadline = time.monotonic() + 5
-    while not os.path.lexists(device.port):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
     again = device.run("flash", "--image", str(image), "--json")
     assert again.returncode == 0, again.stderr
     told = json.loads(again.stdout)
