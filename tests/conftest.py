@@ -25,7 +25,7 @@ from tests import ports, stack
 from tests.board_process import BoardProcess
 from tests.influx_gateway import Gateway
 
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
 
 # How long an example takes depends on what else the machine does; the benchmarks measure it. The examples are the same
 # in each run, so that a commit that passes here passes everywhere; `make properties` looks for others.

@@ -19,7 +19,7 @@ from firmware.software.cli import EDGE
 from sim.interpreter import interpreter_name
 from tests.deployed_broker import certificates
 
-TIMEOUT_S = 30
+TIMEOUT_S = 90
 HEAP = "112k"  # of an ESP32 without PSRAM
 LARGE = 200_000  # bytes: a file that has no room in that heap
 
