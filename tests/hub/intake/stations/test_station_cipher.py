@@ -4,7 +4,7 @@ import pytest
 
 from hub.config.files import ConfigError
 from hub.registry.live import read_ciphers
-from hub.wire.hj212 import END, build, parts, read_packet
+from hub.wire.hj212 import END, build, opened, parts, read_packet
 from hub.wire.station import decode, identity, unpack
 from tests.hub.intake.stations.station import PASSWORD, Station, StationHub, local, minute_of, registry, until
 
@@ -19,11 +19,17 @@ def hub(tmp_path_factory):
         yield made
 
 
-def minute(station, t, key=KEY, value=35.5):
-    """Send an encrypted minute; return its bytes."""
+def encrypted(station, t, key=KEY, value=35.5):
+    """Return the frame of an encrypted minute."""
     data = f"DataTime={local(t)};a34004-Avg={value},a34004-Flag=N;Leq-Data=61.5,Leq-Flag=N"
     frame = build(station.packet("2051", data, Flag="9"), key=key)
     assert b"{0x" in frame
+    return frame
+
+
+def minute(station, t, key=KEY, value=35.5):
+    """Send an encrypted minute; return its bytes."""
+    frame = encrypted(station, t, key, value)
     station.socket.sendall(frame + END)
     return frame
 
@@ -63,7 +69,10 @@ def test_encrypted_parts_of_a_packet_are_put_together(hub):
 
 def test_what_another_key_made_is_not_acknowledged(hub):
     with Station(hub.port, "MN-A", PASSWORD) as a:
-        frame = minute(a, minute_of(30), bytes(16))
+        # The checksum keeps 8 bits from byte to byte: it fits 1 in 256 of whatever another key makes of a frame.
+        made = (encrypted(a, minute_of(30), bytes(16), tenths / 10) for tenths in range(100, 200))
+        frame = next(one for one in made if not read_packet(opened(one, KEY)).sound)
+        a.socket.sendall(frame + END)
         until(lambda: ("a", "crc", frame) in hub.quarantine(), "in quarantine", 30)
         assert a.hear_of("9014", 0.3) is None
 
