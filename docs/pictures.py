@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import datetime
 from html import unescape
 from pathlib import Path
@@ -23,7 +22,6 @@ from rich.text import Text
 from sim.city.cli import BEGIN
 from sim.city.demo import Plan, city
 from sim.city.scenario import SHANGHAI
-from sim.city.source import SimClock
 from sim.city.view import DemoView
 from sim.interpreter import find_micropython, interpreter_name
 
@@ -105,7 +103,7 @@ async def demo(folder: Path) -> None:
     """Live through a morning of the simulated city and take its picture, in both languages."""
     start = datetime.now(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0) + BEGIN
     micropython = find_micropython()
-    plan = Plan(folder, SimClock(start.timestamp(), time.time(), SPEED), [], micropython, 0)
+    plan = Plan(folder, start.timestamp(), SPEED, [], micropython, 0)
     async with city(plan) as running:
         await asyncio.sleep(SECONDS)
         for lang in ("en", "zh"):

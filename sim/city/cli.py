@@ -25,17 +25,16 @@ from sim.city.account import account
 from sim.city.demo import Demo, Plan, check_port, city, interrupted
 from sim.city.replay import load_recording
 from sim.city.scenario import SHANGHAI
-from sim.city.source import SimClock
 from sim.city.view import DemoView, elapsed, numbers
 from sim.interpreter import HOW_TO_GET_IT, find_micropython, interpreter_name
 
 app = alone()
 
-BEGIN = timedelta(hours=5, minutes=34)
+BEGIN = timedelta(hours=5, minutes=37)
 """Local time at which a demo begins: one site still works at night, the stacks start up, at seven come the piles.
 
-Until all has started some seconds pass, which are minutes here: then the window that begins at 05:40 is measured whole,
-and the night's limit, which ends at 06:00, is judged once.
+Until all boards have started some seconds pass, which are minutes here: then of the window that begins at 05:40 enough
+is measured, and the night's limit, which ends at 06:00, is judged once.
 """
 PLAIN_EVERY = 5.0  # s between plain lines
 
@@ -129,8 +128,7 @@ def demo(
     folder = _folder(keep)
     now = datetime.now(SHANGHAI)
     start = now.replace(hour=0, minute=0, second=0, microsecond=0) + BEGIN
-    clock = SimClock(start.timestamp(), time.time(), speed)
-    plan = Plan(folder, clock, recordings, micropython, port, console_port)
+    plan = Plan(folder, start.timestamp(), speed, recordings, micropython, port, console_port)
     name = interpreter_name(micropython or Path(sys.executable))
     try:
         result = asyncio.run(_run(plan, name, spoken().value, seconds, sys.stdout.isatty()))

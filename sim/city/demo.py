@@ -8,6 +8,7 @@ what is in its log, and only then the records are counted.
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -31,7 +32,7 @@ from sim.city.city import CityBoard, board_config, boards, sensors_of, source_of
 from sim.city.city import city as simulated_city
 from sim.city.replay import Recording
 from sim.city.sensors import SerialLine
-from sim.city.source import SimClock
+from sim.city.source import ClockFile, SimClock
 from sim.city.stations import CityStation, stations
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -53,7 +54,10 @@ class Plan:
     """What the user asked for. `micropython`: None to run the boards on this Python."""
 
     folder: Path
-    clock: SimClock
+    start: float
+    """Simulated time at which the boards begin, Unix seconds UTC."""
+    speed: float = 60
+    """Simulated seconds in a real second."""
     recordings: Sequence[Recording] = ()
     micropython: Path | None = None
     port: int = 0
@@ -66,6 +70,8 @@ class Demo:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.clock = SimClock(plan.start, math.inf, plan.speed)
+        """The city's clock: it stands until the boards start."""
         self.sites = simulated_city()
         self.boards = boards(self.sites)
         self.stations: list[CityStation] = stations(self.sites)
@@ -95,8 +101,11 @@ class Demo:
         return self.data / "series.db"
 
     async def start(self) -> None:
-        """Start everything and return when the hub listens and the boards run."""
-        plan, clock = self.plan, self.plan.clock
+        """Start everything and return when the hub listens and the boards run.
+
+        The city's time begins with the boards: how long the hub takes to load costs none of it.
+        """
+        plan = self.plan
         port = plan.port or free_port()
         self._broker = await self._python("broker", "-m", "sim.city.broker", str(port))
         await self._until(lambda: _answers(port), "broker")
@@ -106,16 +115,19 @@ class Demo:
             plan.folder,
             self.sites,
             port,
-            speed=clock.speed,
+            speed=plan.speed,
             http_port=web,
             stations_port=to_stations,
             stations=known,
         )
         config = plan.folder / "fenceline.toml"
-        moment = [repr(part) for part in (clock.start, clock.at, clock.speed)]
-        self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), *moment)
+        time_of_day = plan.folder / "clock.json"
+        ClockFile.write(time_of_day, self.clock)
+        self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), str(time_of_day))
         await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8") and self._consumes(), "hub")
         self._code = board_package(ROOT / "edge", plan.folder).parent
+        self.clock = clock = SimClock(plan.start, time.time(), plan.speed)
+        ClockFile.write(time_of_day, clock)
         interval, period = pace(clock.speed)
         for board in self.boards:
             lines = sensors_of(board, source_of(board, plan.recordings, clock), clock, period)

@@ -1,7 +1,10 @@
 """What a simulated sensor measures, and when: the two things that every part of the simulator shares."""
 
+import json
+import math
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -29,14 +32,43 @@ class SimClock:
     start: float
     """Simulated time, Unix seconds UTC, at the real time ``at``."""
     at: float
-    """Real time, Unix seconds UTC."""
+    """Real time, Unix seconds UTC; `math.inf`: not known yet, the clock stands at `start`."""
     speed: float = 1.0
     """Simulated seconds in a real second."""
 
     def now(self) -> float:
         """Return the simulated time, Unix seconds UTC."""
-        return self.start + (time.time() - self.at) * self.speed
+        return self.start if self.at == math.inf else self.start + (time.time() - self.at) * self.speed
 
     def to_json(self) -> dict[str, float]:
         """Return the clock as JSON can carry it."""
         return asdict(self)
+
+
+class ClockFile:
+    """A simulated clock that a file tells, for processes which are there before it starts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._clock = self._read()
+
+    @property
+    def speed(self) -> float:
+        """Simulated seconds in a real second, as soon as it runs."""
+        return self._clock.speed
+
+    def now(self) -> float:
+        """Return the simulated time, Unix seconds UTC."""
+        if self._clock.at == math.inf:
+            self._clock = self._read()
+        return self._clock.now()
+
+    @staticmethod
+    def write(path: Path, clock: SimClock) -> None:
+        """Make `clock` the one that the file tells."""
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(clock.to_json()), "utf-8")
+        new.replace(path)
+
+    def _read(self) -> SimClock:
+        return SimClock(**json.loads(self._path.read_text("utf-8")))

@@ -128,13 +128,13 @@ class DemoView:
         self._limits = load_limits()
         self._quantities = load_quantities()
         self._heading = self._texts["boards"].format(
-            n=len(demo.boards), interpreter=interpreter, stations=len(demo.stations), speed=demo.plan.clock.speed
+            n=len(demo.boards), interpreter=interpreter, stations=len(demo.stations), speed=demo.clock.speed
         )
 
     def line(self) -> str:
         """Return the accounting as one plain line."""
         n = numbers(self._demo)
-        now = datetime.fromtimestamp(self._demo.plan.clock.now(), SHANGHAI)
+        now = datetime.fromtimestamp(self._demo.clock.now(), SHANGHAI)
         count = self._texts["count"].format(
             made=n.made, stored=n.stored, way=n.made - n.stored, bad=n.quarantined, alerts=n.alerts
         )
@@ -160,7 +160,7 @@ class DemoView:
             silent, total = db.execute("SELECT coalesce(sum(flag = 'B'), 0), count(*) FROM reading").fetchone()
         if silent < LATE_LEAST or silent < LATE_SHARE * total:
             return None
-        speed = self._demo.plan.clock.speed
+        speed = self._demo.clock.speed
         return self._texts["slow"].format(speed=speed, less=max(1, speed // 2))
 
     def screen(self, width: int, height: int) -> Group:
@@ -206,7 +206,7 @@ class DemoView:
         """Return a value with the limit that is in force now, marked when it is above."""
         if value is None:
             return Text("–", style="dim")
-        now = datetime.fromtimestamp(self._demo.plan.clock.now(), SHANGHAI).time()
+        now = datetime.fromtimestamp(self._demo.clock.now(), SHANGHAI).time()
         limit = next((one for one in binds if one.quantity == key and one.applies_at(now)), None)
         shown = f"{value:.{self._quantities[key].resolution if key == 'laeq' else 0}f}"
         if limit is None or limit.value is None:
@@ -269,7 +269,7 @@ class DemoView:
                 "SELECT site, outcome FROM verdict v WHERE start >= ?1 AND end >= ?2 - max(1200, end - start) "
                 "AND end = (SELECT max(end) FROM verdict w "
                 "WHERE w.device = v.device AND w.rule = v.rule AND w.start >= ?1)",
-                (self._demo.plan.clock.start, self._demo.plan.clock.now()),
+                (self._demo.clock.start, self._demo.clock.now()),
             ).fetchall()
         worst: dict[str, str] = {}
         order = ("compliant", "invalid", "open", "above_uncorrected", "exceeded")
@@ -279,7 +279,7 @@ class DemoView:
 
     def _binding(self, site: CitySite) -> list[Limit]:
         """Return the limits that bind a site today for what the table shows."""
-        today = datetime.fromtimestamp(self._demo.plan.clock.now(), SHANGHAI).date()
+        today = datetime.fromtimestamp(self._demo.clock.now(), SHANGHAI).date()
         found = binding(
             self._limits,
             kind=site.kind,

@@ -20,7 +20,7 @@ import psutil
 from sim.city.account import made_by, made_count, read_only
 from sim.city.city import CitySite, board_config, boards, sensors_of, source_of, write_board, write_hub
 from sim.city.demo import pace
-from sim.city.source import SimClock
+from sim.city.source import ClockFile, SimClock
 from tests.wrong_clock import clean_up
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -104,8 +104,8 @@ class Chain:
         config = self.folder / "fenceline.toml"
         command = [Path(sys.executable).parent / "fenceline", "run", "--config", config]
         if self._fast:
-            moment = [repr(part) for part in (self._fast.start, self._fast.at, self._fast.speed)]
-            command = [sys.executable, "-m", "sim.city.hub", config, *moment]
+            ClockFile.write(self.folder / "clock.json", self._fast)
+            command = [sys.executable, "-m", "sim.city.hub", config, self.folder / "clock.json"]
         self._start("hub", command, self.folder, self.hub_environment)
 
     def start_board(self, name):

@@ -64,7 +64,7 @@ def messenger():
 
 def test_every_record_is_accounted_for_and_alerts_reach_people(micropython, messenger):
     address, told = messenger
-    account = account_of(demo("--for", 35, APPRISE_URLS=address, FENCELINE_MICROPYTHON=str(micropython)))
+    account = account_of(demo("--for", 45, APPRISE_URLS=address, FENCELINE_MICROPYTHON=str(micropython)))
     assert (account["boards"], account["stations"]) == (12, 2)
     assert account["interpreter"].startswith("MicroPython 1.")
     assert account["records_made"] == account["records_stored"] > 12 * 40

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from sim.city import city as simulated
 from sim.city import demo
 from sim.city.account import read_only
 from sim.city.scenario import SHANGHAI
-from sim.city.source import SimClock
 from tests.system.chain import until
 
 EVENING = dt.datetime(2026, 3, 3, 19, tzinfo=SHANGHAI).timestamp()
@@ -63,7 +61,7 @@ def test_a_board_measures_its_simulated_day_and_the_hub_judges_it(harbour, monke
     start = dt.datetime(2026, 3, 3, 8, 5, tzinfo=SHANGHAI).timestamp()
 
     async def run():
-        plan = demo.Plan(tmp_path, SimClock(start, time.time(), 600))
+        plan = demo.Plan(tmp_path, start, 600)
         async with demo.city(plan) as city:
             await asyncio.to_thread(until, lambda: "exceeded" in verdicts(city.data / "compliance.db"), "an exceedance")
             with read_only(city.series) as db:

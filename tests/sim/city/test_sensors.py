@@ -1,5 +1,7 @@
 import asyncio
 import json
+import math
+import pickle
 import struct
 import time
 from pathlib import Path
@@ -18,7 +20,7 @@ from sim.city.sensors import (
     particle_counts,
     plantower_frame,
 )
-from sim.city.source import SimClock
+from sim.city.source import ClockFile, SimClock
 
 DATA = Path(__file__).parent.parent.parent / "data"
 FRAMES = [json.loads(line) for line in (DATA / "sensor_frames.jsonl").read_text().splitlines()]
@@ -281,3 +283,12 @@ def test_the_simulated_clock_runs_faster_and_survives_json():
     fast = SimClock(start=1000.0, at=time.time() - 10, speed=60.0)
     assert fast.now() == pytest.approx(1600, abs=60)
     assert SimClock(**json.loads(json.dumps(fast.to_json()))) == fast
+
+
+def test_a_clock_stands_until_its_file_tells_when_it_started(tmp_path):
+    path = tmp_path / "clock.json"
+    ClockFile.write(path, SimClock(1000.0, math.inf, 60.0))
+    clock = pickle.loads(pickle.dumps(ClockFile(path)))  # the hub hands it on to its processes
+    assert (clock.now(), clock.speed) == (1000.0, 60.0)
+    ClockFile.write(path, SimClock(1000.0, time.time() - 10, 60.0))
+    assert clock.now() == pytest.approx(1600, abs=60)
