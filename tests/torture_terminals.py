@@ -11,46 +11,28 @@ for in the log.
 that the log has more than once, or that were never made. Ends with 1 if any is lost or duplicated, or waits for ever.
 """
 
-import argparse
-import asyncio
-import json
 import math
-import random
-import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 from hub.log.reader import reading_log
 from hub.wire.jt808 import read
 from hub.wire.terminal import unpack
 from hub.wire.terminal_kinds import FIX
 from sim.terminals.terminal import SimTerminal
-from tests.ports import free_port
-from tests.torture_stations import AWAY_S, BETWEEN_S, SITE, HubUnderFire, settled
+from tests.torture_frames import HubUnderFire, besiege, command, settled, write_files
 
 FAULTS = [(), ("twice",), ("checksum",), ("part",), ("no_fix", "twice")]
-HEARD_S = 60  # so long it may take until the hub has acknowledged something
-DRAIN_S = 180
 BACK_S = 86_400  # so long ago the terminals begin
 
 
 def write_hub(folder, terminals):
     """Write the files of a hub with so many terminals; return its port."""
-    port = free_port()
-    (folder / "fenceline.toml").write_text(
-        f'registry = "registry.toml"\nkeys = "keys.toml"\n[broker]\nport = {free_port()}\n[http]\nport = 0\n'
-        f"[jt808]\nport = {port}\n"
-    )
     entries = "".join(
         f'\n[[terminal]]\nid = "t{n}"\nsite = "tower"\nphone = "{phone_of(n)}"\nprofile = "trwy"\n'
         for n in range(terminals)
     )
-    (folder / "registry.toml").write_text(SITE + entries, "utf-8")
-    (folder / "keys.toml").touch(0o600)
-    (folder / "keys.toml").write_text("".join(f't{n} = "code{n:02d}"\n' for n in range(terminals)))
-    return port
+    return write_files(folder, "jt808", entries, "".join(f't{n} = "code{n:02d}"\n' for n in range(terminals)))
 
 
 def phone_of(n):
@@ -80,7 +62,6 @@ def figures(folder, fleet, hub):
     made = Counter((id_, t, body) for id_, one in fleet.items() for t, body in one.fixes().items())
     safe = Counter((id_, t, one.fixes()[t]) for id_, one in fleet.items() for t in one.acknowledged)
     there = in_log(folder)
-    text = (folder / "hub.log").read_text("utf-8", "replace")
     return {
         "kills": sum(hub.kills.values()),
         "terminals": len(fleet),
@@ -89,18 +70,12 @@ def figures(folder, fleet, hub):
         "waiting": sum(one.account().waiting for one in fleet.values()),
         "lost": (safe - there).total(),
         "duplicated": (there - made).total(),
-        "tracebacks": text.count("Traceback"),
+        "tracebacks": hub.tracebacks(),
     }
-
-
-def acknowledged(fleet):
-    """Return how many fixes the hub has acknowledged."""
-    return sum(len(one.acknowledged) for one in fleet.values())
 
 
 async def run(folder, kills, terminals, seed, every=0.2, longest=math.inf):
     """Run the city and return the figures; `longest`: no more kills after so long [s]."""
-    dice = random.Random(seed)
     port = write_hub(folder, terminals)
     begin, started = time.time() - BACK_S, time.monotonic()
     fleet = {
@@ -116,51 +91,14 @@ async def run(folder, kills, terminals, seed, every=0.2, longest=math.inf):
         for n in range(terminals)
     }
     hub = HubUnderFire(folder, port)
-    talking = [asyncio.create_task(one.run()) for one in fleet.values()]
-    driving = [asyncio.create_task(one.drive(every, 1)) for one in fleet.values()]
-    try:
-        hub.start()
-        begun = time.monotonic()
-        for number in range(kills):
-            if time.monotonic() - begun > longest:
-                break
-            await hub.listens()
-            before = acknowledged(fleet)
-            await settled(lambda before=before: acknowledged(fleet) == before, HEARD_S, 0.05)
-            await asyncio.sleep(dice.uniform(*BETWEEN_S))
-            if dice.random() < 0.2:
-                hub.kill_consumers()
-            hub.kill()
-            await asyncio.sleep(dice.uniform(*AWAY_S))
-            hub.start()
-            if (number + 1) % 10 == 0:
-                print(f"{number + 1} kills, {acknowledged(fleet)} acknowledged", file=sys.stderr, flush=True)
-        await hub.listens()
-        for one in driving:
-            one.cancel()
-        await settled(lambda: any(one.account().waiting for one in fleet.values()), DRAIN_S, 0.2)
-    finally:
-        for one in (*talking, *driving):
-            one.cancel()
-        await asyncio.gather(*talking, *driving, return_exceptions=True)
-        hub.stop()
+
+    async def settle():
+        await settled(hub.store_is_behind)
+
+    makers = [one.drive(every, 1) for one in fleet.values()]
+    await besiege(hub, fleet, makers, settle, kills, seed, longest)
     return figures(folder, fleet, hub)
 
 
-def main():
-    """Read the command line, run, tell the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--terminals", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--for", dest="longest", type=float, default=math.inf, help="seconds; then no more kills")
-    parser.add_argument("--json", action="store_true", help="the figures alone, as one line")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(run(Path(folder), given.kills, given.terminals, given.seed, longest=given.longest))
-    print(json.dumps(found, indent=None if given.json else 2))
-    sys.exit(any(found[name] for name in ("lost", "duplicated", "waiting", "tracebacks")))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, "terminals", run, ("lost", "duplicated", "waiting", "tracebacks"))

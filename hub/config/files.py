@@ -86,6 +86,14 @@ class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """0: nothing is served."""
 
 
+def _check_tls(certificate: Path | None, key: Path | None, ca: Path | None) -> None:
+    """Refuse half of what TLS needs."""
+    if (certificate is None) != (key is None):
+        raise ValueError("certificate and key belong together; expected both, or neither")
+    if ca and not certificate:
+        raise ValueError("ca needs certificate and key: without TLS nobody can show a certificate")
+
+
 class Hj212(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where stations that speak HJ 212 connect; port 0: nowhere. With `certificate` it is TLS."""
 
@@ -112,27 +120,39 @@ class Hj212(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse half of what TLS needs."""
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key belong together; expected both, or neither")
-        if self.ca and not self.certificate:
-            raise ValueError("ca needs certificate and key: without TLS no station can show a certificate")
+        _check_tls(self.certificate, self.key, self.ca)
         if self.require_certificate and not self.ca:
             raise ValueError("require_certificate needs ca: it says whose certificates of stations are believed")
 
 
 class Jt808(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where vehicles' terminals that speak JT/T 808 connect; port 0: nowhere."""
+    """Where vehicles' terminals that speak JT/T 808 connect; port 0: nowhere. With `certificate` it is TLS."""
 
     host: str = "127.0.0.1"
     """The address on which it listens; terminals elsewhere reach it on 0.0.0.0."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     """0: nothing listens."""
+    certificate: Path | None = None
+    """The hub's certificate: then terminals connect by TLS alone."""
+    key: Path | None = None
+    """The private key of `certificate`."""
+    ca: Path | None = None
+    """Only terminals that show a certificate of this authority are let in; they prove themselves by their code, too."""
     profiles: Path | None = None
     """Folder of terminal profiles of the city's own."""
     connections: Annotated[int, msgspec.Meta(ge=1, le=50_000)] = 12_000
     """Most connections at once."""
     idle_minutes: Annotated[float, msgspec.Meta(gt=0)] = 10.0
     """A connection on which nothing came for so long is closed: terminals send heartbeats."""
+
+    def __post_init__(self) -> None:
+        """Refuse half of what TLS needs."""
+        _check_tls(self.certificate, self.key, self.ca)
+
+    @property
+    def require_certificate(self) -> bool:
+        """Whether terminals must show a certificate."""
+        return self.ca is not None
 
 
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -237,7 +257,7 @@ def load_config(path: Path) -> Config:
     _take_secrets()
     config = read_toml(path, Config)
     here = path.resolve().parent
-    broker, hj212 = config.broker, config.hj212
+    broker, hj212, jt808 = config.broker, config.hj212, config.jt808
     folders = tuple(here / folder for folder in config.domains)
     _take_domains(path, folders, config.recipients)
     return msgspec.structs.replace(
@@ -261,7 +281,13 @@ def load_config(path: Path) -> Config:
             ca=hj212.ca and here / hj212.ca,
             profiles=hj212.profiles and here / hj212.profiles,
         ),
-        jt808=msgspec.structs.replace(config.jt808, profiles=config.jt808.profiles and here / config.jt808.profiles),
+        jt808=msgspec.structs.replace(
+            jt808,
+            certificate=jt808.certificate and here / jt808.certificate,
+            key=jt808.key and here / jt808.key,
+            ca=jt808.ca and here / jt808.ca,
+            profiles=jt808.profiles and here / jt808.profiles,
+        ),
         fleet=msgspec.structs.replace(config.fleet, trusted=config.fleet.trusted and here / config.fleet.trusted),
         recipients=tuple(
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients

@@ -23,9 +23,8 @@ from hub.intake.pace import Pace
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
 from hub.intake.stations.judging import Judged
-from hub.intake.stations.server import Stations, Waiting
-from hub.intake.terminals.server import Terminals
-from hub.intake.terminals.server import Waiting as Fix
+from hub.intake.stations.server import Frame, Stations
+from hub.intake.terminals.server import Fix, Terminals
 from hub.log.batch import Committed
 from hub.log.log import FLOOD, Log
 from hub.log.outcomes import Admitted, Refused
@@ -154,7 +153,7 @@ class Ingest(threading.Thread):
         self._stop_asked.wait(WAIT)
         return []
 
-    def _commit(self, group: list[Incoming], frames: list[Waiting], fixes: list[Fix]) -> bool:
+    def _commit(self, group: list[Incoming], frames: list[Frame], fixes: list[Fix]) -> bool:
         outcomes, asked = self._judge_all(group)
         judged = self._judge_frames(frames)
         outcomes += [outcome for _, verdict in judged for outcome in verdict.outcomes]
@@ -186,9 +185,9 @@ class Ingest(threading.Thread):
                 return True
         return False
 
-    def _judge_frames(self, frames: list[Waiting]) -> list[tuple[Waiting, Judged]]:
+    def _judge_frames(self, frames: list[Frame]) -> list[tuple[Frame, Judged]]:
         """Return what becomes of the frames of stations."""
-        judged: list[tuple[Waiting, Judged]] = []
+        judged: list[tuple[Frame, Judged]] = []
         for waiting in frames:
             assert self._stations
             verdict = self._stations.judging.judge(waiting.came)

@@ -73,6 +73,11 @@ class Watch:
         self._clock = clock
         self._settings = settings
         self._progress = progress
+        self._serials: dict[tuple[str, str], str] = {}  # as they stand in the database
+        if stations:
+            rows = self._db.execute("SELECT device, code, serial FROM instrument").fetchall()
+            self._serials = {(device, code): serial for device, code, serial in rows}
+            stations.serials.update(self._serials)
         book = Book(self._db, clock)
         self._network = Network(book, registry)
         self._escalation = Escalation(book, settings, levels, "network")
@@ -184,6 +189,7 @@ class Watch:
                     self._look_at_flood(device, board, now)
                     self._look_at_acknowledgements(device, board)
                     self._look_at_station(device, now)
+            self._keep_serials()
             self._look_at_calibrations(speaking, today)
             self._look_at_consumers(now, end)
             self._look_at_certificate(now)
@@ -288,6 +294,14 @@ class Watch:
             elif self._stations:
                 self._stations.forget(device, rule)
                 self._over(device, rule, Text("no further sign of it has come", "未再出现"))
+
+    def _keep_serials(self) -> None:
+        """Write which instruments stations have now."""
+        told = self._stations.serials if self._stations else {}
+        new = {key: serial for key, serial in told.items() if self._serials.get(key) != serial}
+        rows = [(*key, serial) for key, serial in new.items()]
+        self._db.executemany("INSERT OR REPLACE INTO instrument VALUES (?, ?, ?)", rows)
+        self._serials |= new
 
     def _look_at_calibrations(self, active: list[str], today: dt.date) -> None:
         said: dict[str, str] = dict(self._db.execute("SELECT device, due FROM calibration").fetchall())

@@ -13,7 +13,8 @@ STUCK = "station stuck: "
 STEP = "station steps: "
 CEILING = "station ceiling: "
 AVERAGES = "station averages: "
-"""Rules; behind a colon stands the quantity."""
+EXCHANGED = "station instrument: "
+"""Rules; behind a colon stands the quantity, or the factor's code."""
 
 _BEIJING = dt.timezone(dt.timedelta(hours=8))
 
@@ -78,6 +79,15 @@ def averages(quantity: str, hour: int, said: float, mean: float, unit: str) -> T
     return Text(
         f"of the hour from {when} it says {quantity} = {said:g} {unit}, and its own 60 minutes make {mean:.4g}.",
         f"其上报的{when}起小时值{quantity} = {said:g} {unit}，而其60个分钟值平均为{mean:.4g}。",
+    )
+
+
+def exchanged(code: str, before: str, now: str) -> Text:
+    """Return that an instrument has another serial number than before."""
+    return Text(
+        f"its instrument for {code} had the serial number {before[:40]!r}, and has {now[:40]!r} now: it was exchanged, "
+        "or another source speaks in its name.",
+        f"{code}的监测仪器编号原为{before[:40]!r}，现为{now[:40]!r}：仪器已更换，或另有来源冒用其名义。",
     )
 
 

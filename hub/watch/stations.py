@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from hub.log.entry import Entry, Interval
 from hub.watch import station_text as tell
 from hub.wire.hj212 import read
-from hub.wire.station import REPORTED, unpack
+from hub.wire.station import REPORTED, packet_of, unpack
+from hub.wire.station_kinds import STATE
 from schemas import Quantity
 from schemas.language import Text
 
@@ -30,6 +31,8 @@ LOOK_AT_FRAME = 60.0
 """Between two frames of a station that are held against the standard [s]."""
 PAUSE = 600
 """After so long without a value nothing is known of how fast it changed [s]."""
+MOST_CODE = 32
+"""Characters of a factor's code."""
 _HOUR = REPORTED["hour"]
 
 
@@ -72,6 +75,8 @@ class StationWatch:
         self._quantities = quantities
         self._known_faults = known_faults
         self._stations: dict[str, StationMemory] = {}
+        self.serials: dict[tuple[str, str], str] = {}
+        """Serial numbers of instruments as they were told last, by station and factor code."""
 
     def hear(self, entry: Entry, now: float) -> None:
         """Take a frame from the log."""
@@ -79,6 +84,8 @@ class StationWatch:
         if now - station.looked >= LOOK_AT_FRAME:
             station.looked = now
             self._look_at_frame(station, entry, now)
+        if entry.place.kind == STATE:
+            self._look_at_instruments(station, entry, now)
         for interval in entry.intervals:
             if entry.branch and any(flag == "S" for flag, _ in interval.flagged.values()):
                 self._note(station, tell.RESTATES, now, tell.restates(interval))
@@ -108,6 +115,19 @@ class StationWatch:
             station.usual = known = station.usual if station.usual is not None else found
         if found - known:
             self._note(station, tell.FAULTS, now, tell.faults(sorted(found - known)))
+
+    def _look_at_instruments(self, station: StationMemory, entry: Entry, now: float) -> None:
+        packet = packet_of(unpack(entry.payload).frames)
+        if packet is None or packet.field("CN") != "3019":
+            return
+        for item in packet.items():
+            code, end, _ = item.name.rpartition("-SN")
+            if end and item.value:
+                key = entry.place.device, code[:MOST_CODE]
+                before = self.serials.get(key, item.value)
+                self.serials[key] = item.value
+                if before != item.value:
+                    self._note(station, tell.EXCHANGED + key[1], now, tell.exchanged(code, before, item.value))
 
     def _follow(self, station: StationMemory, interval: Interval, now: float) -> None:
         for key, value in interval.values.items():

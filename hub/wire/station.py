@@ -247,7 +247,9 @@ def _states(packet: Packet) -> dict[str, str | float | bool | None]:
     for item in packet.items():
         name, value = item.name.strip(), (item.value or "").strip()
         if item.value is not None and name.upper() not in {"PW", "NEWPW", "DATATIME"}:
-            states[name] = float(value) if _NUMBER.match(value) else value
+            # A serial number may begin with zeros.
+            number = _NUMBER.match(value) and not name.endswith("-SN")
+            states[name] = float(value) if number else value
     return states
 
 

@@ -32,6 +32,7 @@ FAULTS = {
     "gap": "one minute of five is not sent by itself, only when it is asked for",
     "clock": "its clock is ten minutes behind until it is set",
     "stuck": "PM2.5 stays at one value",
+    "exchanged": "its instrument for PM2.5 has another serial number each time it is asked for",
     "hour_low": "the hours that it averages are a fifth lower than its minutes say",
 }
 
@@ -208,24 +209,32 @@ class SimStation:
         if cn in {"9013", "9011", "9012"}:
             return
         self.answered += 1
-        known = cn in {"1000", "1011", "1012", "2051", "2061", "3019"}
+        known = cn in {"1000", "1011", "1012", "2051", "2061", "3019", "3020"}
         writer.write(self._frame("9011", f"QnRtn={1 if known else 8}", qn, 4, "91"))
-        if not known:
-            return
-        result = 1
+        if known:
+            result = self._reply(cn, qn, packet, writer)
+            writer.write(self._frame("9012", f"ExeRtn={result}", qn, 4, "91"))
+
+    def _reply(self, cn: str, qn: str, packet: Packet, writer: asyncio.StreamWriter) -> int:
+        """Do what is asked, under the question's number; return its result (2017, table 7)."""
+        code = packet.item("PolId") or "a34004"
         if cn in {"2051", "2061"}:
             found = self._between(cn, packet)
             for t in found:
-                # What it was asked for waits for its answer like everything else, under the question's number.
+                # What it was asked for waits for its answer like everything else.
                 writer.write(self._frame(cn, self._history[cn][t], qn, 4))
-            result = 1 if found else 100
-        elif cn == "1011":
+            return 1 if found else 100
+        if cn == "1011":
             writer.write(self._frame("1011", f"SystemTime={self._local(self._clock())}", qn, 4))
         elif cn == "1012" and (said := moment(packet.item("SystemTime"))):
             self._behind = self._clock() - said.timestamp()
         elif cn == "3019":
-            writer.write(self._frame("3019", f"PolId=a34004,a34004-SN={self._mn}", qn, 4))
-        writer.write(self._frame("9012", f"ExeRtn={result}", qn, 4, "91"))
+            serial = f"{self._mn}-{self.answered}" if "exchanged" in self._faults else self._mn
+            writer.write(self._frame("3019", f"PolId={code},{code}-SN={serial}", qn, 4))
+        elif cn == "3020":
+            info = f"PolId={code},{packet.item('InfoId') or 'i12001'}-Info=0"
+            writer.write(self._frame("3020", f"DataTime={self._local(self._clock())};{info}", qn, 4))
+        return 1
 
     def _between(self, cn: str, packet: Packet) -> list[int]:
         begin, end = moment(packet.item("BeginTime")), moment(packet.item("EndTime"))

@@ -34,7 +34,8 @@ from hub.wire.hj212 import END, Packet, build
 from sim.city.account import read_only
 from tests.bench.parts import ROOT
 from tests.ports import free_port
-from tests.torture_stations import HubUnderFire, write_hub
+from tests.torture_frames import HubUnderFire
+from tests.torture_stations import write_hub
 
 ECHO = ROOT / "tests" / "bench" / "echo.py"
 

@@ -1,4 +1,4 @@
-"""Asks stations for what is missing, and tells them the time.
+"""Asks stations for what is missing, tells them the time, and asks what their instruments are.
 
 What is missing shows in the log alone: each minute, hour or day of a station is looked for by what it is about. So it
 is asked for whatever was killed meanwhile, and a station that was away is asked when it is back. One question at a time
@@ -61,10 +61,11 @@ class Span(NamedTuple):
 class _Talk:
     """What is remembered of a station that is connected."""
 
-    __slots__ = ("asked", "clock_at", "look_at", "looking", "qn", "spans")
+    __slots__ = ("about_at", "asked", "clock_at", "look_at", "looking", "qn", "questions", "spans")
 
     def __init__(self) -> None:
-        self.look_at = self.clock_at = self.asked = 0.0
+        self.look_at = self.clock_at = self.about_at = self.asked = 0.0
+        self.questions: deque[tuple[str, str]] = deque()  # about the station itself: command and data area
         self.spans: deque[Span] = deque()
         self.qn = ""  # of the question that is not answered yet
         self.looking: Future[list[Span]] | None = None
@@ -89,7 +90,8 @@ class Asker(Talker):
 
     def began(self, connection: Connection, station: Station) -> None:
         """See `Talker`."""
-        self._talks.setdefault(station.id, _Talk()).look_at = 0.0
+        talk = self._talks.setdefault(station.id, _Talk())
+        talk.look_at = talk.about_at = 0.0
         self._go_on(connection, station)
 
     def heard(self, connection: Connection, came: Came) -> None:
@@ -138,6 +140,12 @@ class Asker(Talker):
         if profile.clock == "set" and now >= talk.clock_at:
             talk.clock_at = now + CLOCK_EVERY
             self._ask(connection, talk, "1011", "", profile)
+            return
+        if now >= talk.about_at:
+            talk.about_at = now + DAY
+            talk.questions = deque(profile.questions)
+        if talk.questions:
+            self._ask(connection, talk, *talk.questions.popleft(), profile)
             return
         if talk.looking and talk.looking.done():
             looking, talk.looking = talk.looking, None

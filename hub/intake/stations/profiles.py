@@ -1,5 +1,6 @@
 """Profiles of stations: how the frames of one kind of station are understood, read whole or refused with the remedy."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -17,6 +18,7 @@ from schemas import Quantity
 HERE = Path(__file__).resolve().parents[3] / "schemas" / "stations"
 MOST_KNOWN = 4096
 """Forms of data areas that are remembered."""
+_CODE = re.compile(r"[A-Za-z0-9]{1,12}\Z")
 History = Literal["minute", "hour", "day"]
 UNITS: Mapping[str, tuple[str, float]] = {
     "ng/m3": ("ug/m3", 1e-3),
@@ -53,6 +55,14 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faults: tuple[str, ...] = ()
     history: tuple[History, ...] = ()
     clock: Literal["set", "leave"] = "leave"
+    instruments: tuple[str, ...] = ()
+    info: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def questions(self) -> list[tuple[str, str]]:
+        """What it is asked about itself: command and data area (2017, 6.6.4: 3019 and 3020)."""
+        serials = [("3019", f"PolId={code}") for code in self.instruments]
+        return serials + [("3020", f"PolId={code},InfoId={one}") for code, ids in self.info.items() for one in ids]
 
     @property
     def seconds(self) -> int:
@@ -158,6 +168,11 @@ def _check(path: Path, profile: Profile, quantities: Collection[str]) -> None:
     for code, unit in profile.units.items():
         if unit not in UNITS:
             raise ConfigError(f"{path}: units: {code} = {unit!r}: expected one of: {', '.join(UNITS)}")
+    for name in (*profile.instruments, *profile.info, *(one for ids in profile.info.values() for one in ids)):
+        if not _CODE.match(name):
+            raise ConfigError(
+                f"{path}: instruments, info: {name!r}: expected codes of letters and digits, such as a34004"
+            )
     for fault in profile.faults:
         if fault not in FAULTS:
             raise ConfigError(f"{path}: faults: {fault!r}: expected codes of docs/reference/hj212.md")

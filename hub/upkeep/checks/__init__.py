@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hub.config.districts import of_districts
 from hub.config.files import ConfigError
-from hub.registry.entries import Station
+from hub.registry.entries import Station, Terminal
 from hub.registry.live import load_registry
 from hub.upkeep.checks.broker import check_broker
 from hub.upkeep.checks.cases import check_cases
@@ -20,6 +20,7 @@ from hub.upkeep.checks.moves import check_moves
 from hub.upkeep.checks.services import check_http, check_people
 from hub.upkeep.checks.stations import check_stations
 from hub.upkeep.checks.store import check_store
+from hub.upkeep.checks.terminals import check_terminals
 
 __all__ = ["Finding", "FindingState", "check"]
 
@@ -37,9 +38,10 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     findings += check_registry(config)
     findings += check_data(config.data, quick=quick) + check_clock(config.data)
     stations: Mapping[str, Station] = {}
+    terminals: Mapping[str, Terminal] = {}
     with suppress(ConfigError):  # check_registry says it
         registry = load_registry(config)
-        stations = registry.stations
+        stations, terminals = registry.stations, registry.terminals
         findings += check_messages(config.data, registry.keys)
         findings += check_collocations(config.data, registry)
         findings += check_moves(config.data, registry)
@@ -48,6 +50,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     findings += check_password(config.broker)
     hub_runs = any(runs_here(worker.data) for worker in workers)
     findings += check_stations(config.hj212, stations, hub_runs=hub_runs)
+    findings += check_terminals(config.jt808, terminals, hub_runs=hub_runs)
     findings += check_broker(config.broker, hub_runs=hub_runs, districts=config.districts)
     findings += check_store(config)
     for worker in workers:

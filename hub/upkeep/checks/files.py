@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from hub.config.files import Broker, Config, ConfigError, load_config, mistakes, read_document, read_toml
-from hub.intake.terminals.profiles import Profiles
 from hub.registry.check import Entries, EntryError, check
 from hub.registry.entries import Board, Station
 from hub.registry.instruments import DECISIONS
 from hub.registry.live import key_of, located
-from hub.upkeep.checks.finding import Finding, FindingState, ok, problem, warning
+from hub.upkeep.checks.finding import Finding, FindingState, ok, problem
 from schemas import CatalogueError, load_limits, load_quantities
 from schemas.chinese import in_chinese
 from schemas.language import Text
@@ -76,45 +75,7 @@ def check_registry(config: Config) -> list[Finding]:
         for name in config.districts
         if name not in known
     ]
-    findings += _check_terminals(config, entries)
     return findings + (_check_keys(config.keys, list(entries.boards)) if boards else [])
-
-
-def _check_terminals(config: Config, entries: Entries) -> list[Finding]:
-    """Look for terminals that would not be understood, or that nobody listens for."""
-    terminals = entries.terminals.values()
-    mend = Text("Correct the file that it names.", "请改正其中所指的文件。")
-    try:
-        profiles = Profiles(config.jt808.profiles)
-    except ConfigError as error:
-        return [problem("terminals", Text(str(error), f"终端配置有误：{error}"), mend)]
-    wrong = [f"{one.id} ({one.profile})" for one in terminals if profiles.head(one.profile) is None]
-    if wrong:
-        names, known = ", ".join(wrong[:MOST]), ", ".join(profiles)
-        return [
-            problem(
-                "terminals",
-                Text(f"terminals name profiles that there are not: {names}", f"终端所指的配置不存在：{names}"),
-                Text(
-                    f"Mend 'profile' in the registry; there are: {known}.", f"请改正登记册中的 profile；现有：{known}。"
-                ),
-            )
-        ]
-    if not terminals:
-        return []
-    if not config.jt808.port:
-        return [
-            warning(
-                "terminals",
-                Text(
-                    f"{len(terminals)} terminals are registered, and nobody listens for them",
-                    f"登记了 {len(terminals)} 个终端，但未监听",
-                ),
-                Text("Name a port in [jt808] of fenceline.toml.", "请在 fenceline.toml 的 [jt808] 中填写 port。"),
-            )
-        ]
-    where = f"{config.jt808.host}:{config.jt808.port}"
-    return [ok("terminals", f"{len(terminals)} terminals, heard on {where}", f"{len(terminals)} 个终端，监听 {where}")]
 
 
 def _check_instruments(entries: Entries) -> list[Finding]:

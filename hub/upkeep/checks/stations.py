@@ -4,20 +4,12 @@ from collections.abc import Mapping
 
 from hub.config.files import ConfigError, Hj212
 from hub.intake.stations.profiles import Profiles
-from hub.intake.stations.server import listen, tls_of
 from hub.registry.entries import Station
-from hub.upkeep.checks.certificates import lasting
-from hub.upkeep.checks.files import check_secret
 from hub.upkeep.checks.finding import Finding, ok, problem
+from hub.upkeep.checks.listening import check_listening, how_of, told
 from schemas import load_quantities
-from schemas.chinese import in_chinese
 from schemas.errors import CatalogueError
 from schemas.language import Text
-
-MEND = Text("Mend it, or the field under [hj212] that names it.", "请改正该文件，或 [hj212] 中指定它的字段。")
-_PORT = Text(
-    "Name another port under [hj212], or stop what listens there.", "请在 [hj212] 中改用其他端口，或停止占用它的程序。"
-)
 
 
 def check_stations(hj212: Hj212, stations: Mapping[str, Station], *, hub_runs: bool) -> list[Finding]:
@@ -32,28 +24,11 @@ def check_stations(hj212: Hj212, stations: Mapping[str, Station], *, hub_runs: b
     except CatalogueError:
         pass  # the catalogue's check says it
     except ConfigError as error:
-        findings.append(_told(error, MEND))
-    try:
-        context = tls_of(hj212)
-    except ConfigError as error:
-        findings.append(_told(error, MEND))
-    else:
-        if context and hj212.certificate and hj212.key:
-            findings += check_secret("stations", hj212.key, Text("the hub's key", "数据中心的私钥"))
-            findings.append(lasting("stations", hj212.certificate))
-    if not hub_runs:
-        try:
-            listen(hj212).close()
-        except ConfigError as error:
-            findings.append(_told(error, _PORT))
-    how = "TLS" if hj212.certificate else "plain"
-    where = f"{hj212.host}:{hj212.port}"
-    said = Text(f"HJ 212 on {where}, {how}", f"HJ 212：{where}，{'TLS' if hj212.certificate else '不加密'}")
+        findings.append(told("stations", error, "hj212"))
+    findings += check_listening("stations", "hj212", hj212, hub_runs=hub_runs)
+    how = how_of(hj212)
+    said = Text(f"HJ 212 on {how.en}", f"HJ 212：{how.zh}")
     return findings if any(one.remedy for one in findings) else [*findings, ok("stations", said.en, said.zh)]
-
-
-def _told(error: ConfigError, mend: Text) -> Finding:
-    return problem("stations", Text(str(error), in_chinese(str(error))), mend)
 
 
 def _no_profile(name: str, station: str, known: list[str]) -> Finding:

@@ -140,7 +140,7 @@ def test_it_knows_of_terminals(city, free_port):
     assert "1 terminals are registered, and nobody listens for them" in city.warnings()["terminals"]
     port = free_port()
     city.configure(rest=f"[jt808]\nport = {port}")
-    assert city.check()["terminals"][:2] == (FindingState.ok, f"1 terminals, heard on 127.0.0.1:{port}")
+    assert city.check()["terminals"][:2] == (FindingState.ok, f"1 terminals, heard on 127.0.0.1:{port}, plain")
     city.write("registry.toml", REGISTRY + TERMINAL + 'profile = "nobody"\n')
     assert "profiles that there are not: truck-1 (nobody)" in city.problems()["terminals"]
     city.configure(rest=f'[jt808]\nport = {port}\nprofiles = "own"')

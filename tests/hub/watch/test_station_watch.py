@@ -29,8 +29,12 @@ class WatchedStation:
     def __init__(self, hub):
         self.hub = hub
         self.judging = Judging(hub.admission, REGISTRY, PROFILES, hub.log.latest)
+        self.start()
+
+    def start(self):
+        """Start the watch, as a hub that begins does."""
         stations = StationWatch(QUANTITIES, PROFILES.faults_of)
-        self.watch = Watch(hub.folder, REGISTRY, lambda: hub.now, Alerting(), dict, stations=stations)
+        self.watch = Watch(self.hub.folder, REGISTRY, lambda: self.hub.now, Alerting(), dict, stations=stations)
 
     def send(self, cn, data, t, checksum="standard", **fields):
         """Send a frame at the end of what it is of."""
@@ -138,3 +142,21 @@ def test_a_fault_that_the_profile_does_not_know_is_told_and_is_over_when_it_is(s
     station.look(CLEAR_AFTER)
     assert station.rules() == {}
     assert set(station.rules("resolved")) == {"station has new faults"}
+
+
+def test_an_instrument_that_is_another_than_before_is_told_also_after_a_restart(station):
+    def says(serial):
+        station.hub.now += 3600
+        station.send("3019", f"PolId=a34004,a34004-SN={serial}", station.hub.now)
+        return set(station.rules())
+
+    assert says("0042") == set()
+    assert says("0042") == set()
+    station.watch.close()
+    station.start()
+    assert says("0042") == set()
+    assert says("42") == {"station instrument: a34004"}, "zeros in front are part of a serial number"
+    (told,) = station.rules().values()
+    assert "'0042', and has '42' now" in told["text"]
+    station.look(CLEAR_AFTER)
+    assert says("42") == set()

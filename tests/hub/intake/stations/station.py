@@ -1,30 +1,15 @@
 """A station as tests play it, byte by byte, and a hub that it sends to."""
 
-import contextlib
 import datetime as dt
-import socket
 import time
-from pathlib import Path
 
 import msgspec
 
-from hub.config.files import load_config
-from hub.log.reader import reading_log
-from hub.run.hub import Hub
 from hub.wire.hj212 import END, Packet, Splitter, build, read_packet
-from tests.ports import free_port
+from tests.hub.intake.frame_hub import SITES, FrameHub, Line, until
 
-SITES = """
-timezone = "Asia/Shanghai"
+__all__ = ["PASSWORD", "SITES", "Station", "StationHub", "local", "minute_of", "registry", "until"]
 
-[[site]]
-id = "tower"
-district = "north"
-kind = "construction"
-en = "Tower"
-zh = "塔楼"
-zone_class = "2"
-"""
 PASSWORD = "s3cret"
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 
@@ -39,84 +24,19 @@ def local(t):
     return f"{dt.datetime.fromtimestamp(t, BEIJING):%Y%m%d%H%M%S}"
 
 
-def until(condition, what, seconds=20):
-    """Wait until the condition holds; return what it gave."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
-    return found
+class StationHub(FrameHub):
+    """A real hub in this process with stations."""
+
+    section = "hj212"
 
 
-class StationHub:
-    """A real hub in this process with stations `a` (a password), `b` (none) and more; no broker is needed."""
-
-    def __init__(self, folder: Path, stations: str, passwords: str = "", settings: str = ""):
-        self.folder = folder
-        self.port = free_port()
-        (folder / "fenceline.toml").write_text(
-            f'registry = "registry.toml"\nkeys = "keys.toml"\n[broker]\nport = {free_port()}\n[http]\nport = 0\n'
-            f"[hj212]\nport = {self.port}\n{settings}"
-        )
-        (folder / "registry.toml").write_text(SITES + stations, "utf-8")
-        (folder / "keys.toml").touch(0o600)
-        (folder / "keys.toml").write_text(passwords)
-        self.hub = None
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def start(self):
-        self.hub = Hub(load_config(self.folder / "fenceline.toml"))
-        self.hub.start()
-
-    def stop(self):
-        if self.hub:
-            self.hub.stop()
-            self.hub = None
-
-    def entries(self, device=None):
-        """Return the log's entries, of one station."""
-        with reading_log(self.folder / "data" / "log.db") as log:
-            found = log.read(0, 1_000_000)
-        return [one for one in found if device in (None, one.place.device)]
-
-    def quarantine(self):
-        """Return (device, reason, payload) of what is in quarantine."""
-        with reading_log(self.folder / "data" / "log.db") as log:
-            return log._db.execute("SELECT device, reason, payload FROM quarantine ORDER BY id").fetchall()
-
-    def counts(self):
-        with reading_log(self.folder / "data" / "log.db") as log:
-            return log.counts()
-
-    def settled(self):
-        return all(not state.problem for state in self.hub._downstream.states.values())
-
-
-class Station:
+class Station(Line):
     """One connection. It reads what the hub says as frames."""
 
     def __init__(self, port, mn, pw="123456", st="39", flag="5", tls=None):
+        super().__init__(port, Splitter(), tls)
         self.mn, self.pw, self.st, self.flag = mn, pw, st, flag
-        self.socket = socket.create_connection(("127.0.0.1", port), 20)
-        if tls:
-            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
-        self._splitter, self._heard, self._number = Splitter(), [], 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.socket.close()
+        self._number = 0
 
     def qn(self):
         """Return a new QN."""
@@ -144,18 +64,10 @@ class Station:
 
     def hear(self, seconds=10.0):
         """Return the next packet that the hub says; None when it closes the connection or says nothing."""
-        self.socket.settimeout(seconds)
-        while not self._heard:
-            try:
-                data = self.socket.recv(65536)
-            except TimeoutError:
-                return None
-            except OSError:
-                data = b""
-            if not data:
-                return None
-            self._heard += [read_packet(one.raw) for one in self._splitter.feed(data) if not one.junk]
-        found = self._heard.pop(0)
+        raw = self.next_frame(seconds)
+        if raw is None:
+            return None
+        found = read_packet(raw)
         assert found.sound
         return found.packet
 

@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+from hub.config.files import ConfigError
+from hub.intake.stations.profiles import Profiles
+from tests.hub.helpers import QUANTITIES
 from tests.hub.intake.stations.station import BEIJING, Station, StationHub, local, minute_of, registry, until
 
 CITY_PROFILE = """
@@ -13,6 +16,13 @@ zh = "由数据中心校时"
 units = { a34004 = "ug/m3" }
 clock = "set"
 """
+TELLS = """
+en = "That tells what it is"
+zh = "上报自身信息"
+units = { a34004 = "ug/m3" }
+instruments = ["a34004", "Leq"]
+info = { a34004 = ["i12001"] }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +30,8 @@ def hub(tmp_path_factory):
     folder = tmp_path_factory.mktemp("asking")
     (folder / "profiles").mkdir()
     (folder / "profiles" / "clocked.toml").write_text(CITY_PROFILE, "utf-8")
-    stations = registry("a", "b", "c", "d", b={"profile": "clocked"})
+    (folder / "profiles" / "tells.toml").write_text(TELLS, "utf-8")
+    stations = registry("a", "b", "c", "d", "e", b={"profile": "clocked"}, e={"profile": "tells"})
     with StationHub(folder, stations, settings='profiles = "profiles"\n') as made:
         yield made
 
@@ -81,3 +92,34 @@ def test_a_heartbeat_is_heard_and_not_kept(hub):
         d.send("9015", "")
         assert d.hear_of("9013")
         until(lambda: len(hub.entries("d")) == 1, "the minute alone")
+
+
+def test_a_station_is_asked_what_its_instruments_are_at_each_connection(hub):
+    for _ in range(2):
+        heard = []
+        with Station(hub.port, "MN-E") as e:
+            e.minute(minute_of(5))
+            while len(heard) < 3:
+                asked = e.hear(60)
+                if asked.field("CN") == "9014":
+                    continue
+                qn, code = asked.field("QN"), asked.item("PolId")
+                heard.append((asked.field("CN"), code, asked.item("InfoId")))
+                data = f"{code}-SN=00042" if asked.field("CN") == "3019" else "i12001-Info=2"
+                e.send("9011", "QnRtn=1", QN=qn, ST="91", Flag="4")
+                e.send(asked.field("CN"), f"PolId={code},{data}", QN=qn)
+                e.send("9012", "ExeRtn=1", QN=qn, ST="91", Flag="4")
+        assert heard == [("3019", "a34004", None), ("3019", "Leq", None), ("3020", "a34004", "i12001")]
+
+    def told():
+        return [moment.states for one in hub.entries("e", "state") for moment in one.said.moments]
+
+    until(lambda: len(told()) >= 3, "its answers are kept", 60)
+    assert told()[0] == {"PolId": "a34004", "a34004-SN": "00042"}
+    assert told()[2] == {"PolId": "a34004", "i12001-Info": 2.0}
+
+
+def test_what_it_is_asked_about_itself_is_checked(tmp_path):
+    (tmp_path / "odd.toml").write_text('en = "x"\nzh = "x"\ninstruments = ["a3;CN"]\n', "utf-8")
+    with pytest.raises(ConfigError, match="'a3;CN': expected codes of letters and digits"):
+        Profiles(QUANTITIES, tmp_path)

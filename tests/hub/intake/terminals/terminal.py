@@ -1,19 +1,13 @@
 """A terminal as tests play it, byte by byte, and a hub that it sends to."""
 
-import contextlib
 import datetime as dt
-import socket
 import time
 
 import msgspec
 
-from hub.config.files import load_config
-from hub.log.reader import reading_log
-from hub.run.hub import Hub
 from hub.wire.jt808 import Content, Header, Item, Position, Splitter, build, read
 from hub.wire.jt808.position import digits_of
-from tests.hub.intake.stations.station import SITES
-from tests.ports import free_port
+from tests.hub.intake.frame_hub import FrameHub, Line
 
 CODE = "s3cret"
 BEGUN = int(time.time()) // 60 * 60
@@ -27,71 +21,23 @@ def fix(t, lat=23.0288, lon=113.1427, status=3, alarm=0, speed=36.0, items=()):
     return Position(alarm, status, *place, when, tuple(Item(*one) for one in items)).encode()
 
 
-class TerminalHub:
-    """A real hub in this process with terminals; no broker is needed."""
+class TerminalHub(FrameHub):
+    """A real hub in this process with terminals."""
 
-    def __init__(self, folder, terminals, codes="", settings="", more=""):
-        self.folder = folder
-        self.port = free_port()
-        (folder / "fenceline.toml").write_text(
-            f'registry = "registry.toml"\nkeys = "keys.toml"\n{more}[broker]\nport = {free_port()}\n[http]\nport = 0\n'
-            f"[jt808]\nport = {self.port}\n{settings}"
-        )
-        (folder / "registry.toml").write_text(SITES + terminals, "utf-8")
-        (folder / "keys.toml").touch(0o600)
-        (folder / "keys.toml").write_text(codes)
-        self.hub = None
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def start(self):
-        self.hub = Hub(load_config(self.folder / "fenceline.toml"))
-        self.hub.start()
-
-    def stop(self):
-        if self.hub:
-            self.hub.stop()
-            self.hub = None
-
-    def entries(self, device=None, kind=None):
-        """Return the log's entries, of one terminal and kind."""
-        with reading_log(self.folder / "data" / "log.db") as log:
-            found = log.read(0, 1_000_000)
-        return [one for one in found if device in (None, one.place.device) and kind in (None, one.place.kind)]
+    section = "jt808"
 
     def moments(self, device):
         """Return what the log's fixes of a terminal say, the oldest first."""
         return sorted((one for entry in self.entries(device, "fix") for one in entry.said.moments), key=lambda m: m.t)
 
-    def quarantine(self):
-        """Return (device, reason, payload) of what is in quarantine."""
-        with reading_log(self.folder / "data" / "log.db") as log:
-            return log._db.execute("SELECT device, reason, payload FROM quarantine ORDER BY id").fetchall()
 
-
-class Terminal:
+class Terminal(Line):
     """One connection. It reads what the hub says as frames."""
 
-    def __init__(self, port, phone, *, newer=False):
+    def __init__(self, port, phone, *, newer=False, tls=None):
+        super().__init__(port, Splitter(), tls)
         self.phone, self.version = phone, 1 if newer else None
-        self.socket = socket.create_connection(("127.0.0.1", port), 20)
         self.serial = -1
-        self._splitter, self._heard = Splitter(), []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.socket.close()
 
     def header(self, message, **more):
         self.serial = (self.serial + 1) & 0xFFFF
@@ -105,18 +51,10 @@ class Terminal:
 
     def hear(self, seconds=60.0):
         """Return the next frame that the hub says; None when it closes the connection or says nothing."""
-        self.socket.settimeout(seconds)
-        while not self._heard:
-            try:
-                data = self.socket.recv(65536)
-            except TimeoutError:
-                return None
-            except OSError:
-                data = b""
-            if not data:
-                return None
-            self._heard += [read(one.raw) for one in self._splitter.feed(data)]
-        found = self._heard.pop(0)
+        raw = self.next_frame(seconds)
+        if raw is None:
+            return None
+        found = read(raw)
         assert found.ok, found.faults
         assert found.header.terminal == self.phone.lstrip("0")
         return found

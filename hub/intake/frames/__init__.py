@@ -1,0 +1,1 @@
+"""What all servers have in common that take frames over TCP: listening, connections, and bounds on each."""
