@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 
-GRACE = 20  # s
+GRACE = 60  # s
 CONNECT, CONNACK, PUBLISH, SUBSCRIBE, SUBACK, UNSUBSCRIBE = 0x10, 0x20, 0x30, 0x82, 0x90, 0xA2
 USER_PROPERTY = b"\x26\0\1a\0\1a"
 """Of MQTT 5. Of all that a message may carry, this takes the most memory for its bytes: three pieces for seven."""

@@ -68,7 +68,7 @@ def test_a_thousand_boards_lose_nothing_when_one_of_three_servers_dies(tmp_path)
         config = fleet.write(tmp_path, balancer.port)
         command = [Path(sys.executable).parent / "fenceline", "run", "--config", config]
         processes.enter_context(running(command, hub))
-        until(lambda: "connected to the broker" in hub.read_text(), "the hub is connected")
+        until(lambda: "connected to the broker" in hub.read_text(), "the hub is connected", 120)
         life = [sys.executable, "-m", "tests.many_boards", boards, str(RECORDS), str(EVERY_S), *map(str, cluster.ports)]
         city = processes.enter_context(running(life, tmp_path / "boards.log"))
         until(lambda: taken(data).total() >= BOARDS, "the first records are in the log", 120)

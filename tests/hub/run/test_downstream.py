@@ -63,16 +63,16 @@ def wait_until_done(downstream, end, seconds):
 
 
 def test_messages_as_large_as_the_contract_allows_are_all_done_in_little_memory(tmp_path):
-    config = filled(tmp_path, 300, 500, IMPLAUSIBLE)
+    config = filled(tmp_path, 150, 500, IMPLAUSIBLE)
     (size,) = query(config.data / "log.db", "SELECT max(length(payload)) AS most FROM message")
     assert size["most"] > 40_000
     limit = lambda process: process.rlimit(psutil.RLIMIT_DATA, (ROOM, ROOM))  # noqa: E731
     with consuming(config, limit) as downstream:
         process = psutil.Process(downstream.pid)
-        wait_until_done(downstream, 300, 180)
+        wait_until_done(downstream, 150, 180)
         assert process.is_running(), "it has not ended in between"
     (stored,) = query(config.data / "series.db", "SELECT count(*) AS n FROM record")
-    assert stored["n"] == 300 * 500
+    assert stored["n"] == 150 * 500
 
 
 def burn():
