@@ -9,6 +9,7 @@ import msgspec
 
 from hub.config.alerts import Alerting, Recipient
 from hub.config.names import OWN
+from hub.config.roles import Role
 from schemas import domains
 from schemas.errors import CatalogueError
 from schemas.faults import as_type, at, explain, lines_of, takes, told
@@ -156,6 +157,43 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"address = {self.address!r}: expected only {{district}} in braces") from None
 
 
+class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A city's own sign-on for the console, by OpenID Connect (docs/sign-on.md); without `issuer` there is none."""
+
+    issuer: Annotated[
+        str,
+        msgspec.Meta(
+            # Plain http only on the machine itself, as a proxy beside the hub may speak it.
+            pattern=r"^(https://[^\s?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/[^\s?#]*)?)?\Z",
+            extra=takes("the issuer's address with https://, as its tokens name it, in quotes"),
+        ),
+    ] = ""
+    """The sign-on, as it names itself: what it can do is read from `/.well-known/openid-configuration` below it."""
+    client_id: str = ""
+    """As what the console is registered there, with CONSOLE/console/sign-on/back as where people come back."""
+    client_secret_file: Path | None = None
+    """The file with the secret of that registration; none: it is registered as a public client."""
+    scopes: tuple[str, ...] = ("openid", "profile")
+    """What is asked for; some sign-ons tell groups only for a scope of their own."""
+    user_claim: str = "preferred_username"
+    """What of a token is the user's name at `fenceline access`: something that people cannot change themselves."""
+    groups_claim: str = "groups"
+    """What of a token names the account's groups."""
+    roles: dict[str, Role] = {}
+    """By group, the role that it gives, at each sign-in; the first line that fits holds, and who is in none of them is
+    not let in. None named: the role stays the one that an admin has given."""
+    newcomers: tuple[Id, ...] = ()
+    """Districts in which somebody whom nobody has let in yet may read, from the first sign-in on; none named: such
+    people are refused."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.issuer and not self.client_id:
+            raise ValueError("issuer needs client_id: as what the console is registered there")
+        if self.issuer and "openid" not in self.scopes:
+            raise ValueError(f"scopes = {list(self.scopes)}: expected openid among them")
+
+
 class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the city works on cases (docs/cases.md)."""
 
@@ -198,6 +236,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hj212: Hj212 = Hj212()
     jt808: Jt808 = Jt808()
     console: Console = Console()
+    oidc: Oidc = Oidc()
     cases: Cases = Cases()
     fleet: Fleet = Fleet()
     alerts: Alerting = Alerting()
@@ -262,6 +301,9 @@ def load_config(path: Path) -> Config:
             profiles=hj212.profiles and here / hj212.profiles,
         ),
         jt808=msgspec.structs.replace(config.jt808, profiles=config.jt808.profiles and here / config.jt808.profiles),
+        oidc=msgspec.structs.replace(
+            config.oidc, client_secret_file=config.oidc.client_secret_file and here / config.oidc.client_secret_file
+        ),
         fleet=msgspec.structs.replace(config.fleet, trusted=config.fleet.trusted and here / config.fleet.trusted),
         recipients=tuple(
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients

@@ -18,6 +18,7 @@ from hub.upkeep.checks.finding import Finding, FindingState
 from hub.upkeep.checks.instruments import check_collocations
 from hub.upkeep.checks.moves import check_moves
 from hub.upkeep.checks.services import check_http, check_people
+from hub.upkeep.checks.sign_on import check_sign_on
 from hub.upkeep.checks.stations import check_stations
 from hub.upkeep.checks.store import check_store
 
@@ -50,6 +51,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     findings += check_stations(config.hj212, stations, hub_runs=hub_runs)
     findings += check_broker(config.broker, hub_runs=hub_runs, districts=config.districts)
     findings += check_store(config)
+    findings += check_sign_on(config)
     for worker in workers:
         of = f" {worker.districts[0]}" if config.districts else ""
         found = check_http(worker.http, hub_runs=runs_here(worker.data))
