@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from hub.alerts.text import VERIFIED
 from hub.compliance.verdicts import VerdictTable
-from hub.console.badges import GRAVEST, Badge, outcome_of
+from hub.console.badges import GRAVEST, Badge, channel_of, outcome_of
 from hub.console.parts.order import Number, Order, Pages, matches, ordered
 from hub.console.parts.picture import WIDTH, Picture, Pictures
 from hub.console.parts.sheet import csv_file
@@ -124,6 +124,7 @@ def add_city(router: APIRouter, shared: Shared) -> None:
                 )
                 for one in alerts
             ],
+            channel_of=channel_of,
             senders=[one for one in visit.registry.senders() if one.site == id],
             letters={letter: visit.say(text) for letter, text in VERIFIED.items()},
         )
