@@ -1,6 +1,7 @@
 """The hub's configuration: read whole, or refused with the file, the field and the remedy."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -148,9 +149,31 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
     """How people reach it: "https://fenceline.example.gov.cn", with ``{district}`` where districts have hubs of their
     own. Links in messages lead there; with https, cookies go over TLS alone. Empty: where [http] listens."""
+    tiles: Annotated[
+        str,
+        msgspec.Meta(
+            # What stands in it goes into the page's Content-Security-Policy, too.
+            pattern=r"^(https?://[A-Za-z0-9.\-]+(:\d+)?/[A-Za-z0-9._~/?&=%+@{}:\-]*)?\Z",
+            extra=takes("an address such as https://tiles.example.gov.cn/{z}/{x}/{y}.png, in quotes"),
+        ),
+    ] = ""
+    """Where the map under the sites comes from: a server of map tiles in Web Mercator, with ``{z}``, ``{x}`` and
+    ``{y}`` in its address. Browsers load them from there; without it the map needs no other server."""
+    tiles_datum: Literal["wgs84", "gcj02"] = "wgs84"
+    """Where those tiles draw a position: gcj02 for maps of Chinese vendors (AMap, Tencent), some 100 m off."""
+    tiles_credit: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Whose map it is, as shown below it: its owner, and in China its number (审图号)."""
+
+    @property
+    def tiles_origin(self) -> str:
+        """The server of the tiles, as a browser is told from where else it may load pictures; empty: from nowhere."""
+        return "/".join(self.tiles.split("/", 3)[:3])
 
     def __post_init__(self) -> None:
         """Refuse an address that cannot be filled in."""
+        parts = re.findall(r"[{}][^{}]*[{}]?", self.tiles)
+        if self.tiles and sorted(parts) != ["{x}", "{y}", "{z}"]:
+            raise ValueError(f"tiles = {self.tiles!r}: expected {{z}}, {{x}} and {{y}} in braces, each of them once")
         try:
             self.address.format(district="district")
         except (KeyError, IndexError, ValueError, AttributeError):

@@ -16,6 +16,7 @@ from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs
 from hub.upkeep.checks.files import check_catalogue, check_config, check_password, check_registry
 from hub.upkeep.checks.finding import Finding, FindingState
 from hub.upkeep.checks.instruments import check_collocations
+from hub.upkeep.checks.maps import check_maps
 from hub.upkeep.checks.moves import check_moves
 from hub.upkeep.checks.services import check_http, check_people
 from hub.upkeep.checks.sign_on import check_sign_on
@@ -45,6 +46,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
         findings += check_collocations(config.data, registry)
         findings += check_moves(config.data, registry)
         findings += check_cases(config, registry.zone)
+        findings += check_maps(config, registry)
     findings += check_certificates(config.broker)
     findings += check_password(config.broker)
     hub_runs = any(runs_here(worker.data) for worker in workers)
