@@ -184,10 +184,10 @@ def test_an_outline_that_cannot_be_used_keeps_nobody_from_the_map_and_check_name
     file = tmp_path / "north.geojson"
     with a_city(tmp_path, outline="north.geojson") as city:
         registry = city.config.registry
-        named = (
-            '[[city]]\nid = "city"\nen = "City"\nzh = "市"\n[[district]]\nid = "north"\ncity = "city"\nen = "North"\n'
-        )
-        registry.write_text(f'{registry.read_text("utf-8")}{named}zh = "城北"\noutline = "north.geojson"\n', "utf-8")
+        named = '[[city]]\nid = "city"\nen = "City"\nzh = "市"\n'
+        named += '[[district]]\nid = "south"\ncity = "city"\nen = "South"\nzh = "城南"\n'
+        named += '[[district]]\nid = "north"\ncity = "city"\nen = "North"\nzh = "城北"\noutline = "north.geojson"\n'
+        registry.write_text(f"{registry.read_text('utf-8')}{named}", "utf-8")
         for why, text in WRONG.items():
             if text is not None:
                 file.write_text(text)
