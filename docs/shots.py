@@ -30,7 +30,7 @@ LONGEST = 420.0
 QUALITY = 72
 WAITING = "section[aria-labelledby=h-waiting]"
 """Of the page Today: what nobody has taken in hand."""
-PHONE, DESK = (390, 844), (1280, 860)
+PHONE, DESK, WHOLE = (390, 844), (1280, 860), (1280, 1300)
 """What is seen, in pixels of the style sheet; a phone has two of its own for each."""
 LANGS = {"en": "en", "zh": "zh-CN"}
 
@@ -48,11 +48,11 @@ class Shot(NamedTuple):
 def shots(alert: str, site: str) -> list[Shot]:
     """Return the pictures. `alert`, `site`: pages of those that have most to show."""
     return [
+        Shot("today", "/console/today", DESK),
         Shot("today-phone", "/console/today", PHONE),
         Shot("today-phone-dark", "/console/today", PHONE, "dark"),
-        Shot("today", "/console/today", DESK),
         Shot("alert-phone", alert, PHONE),
-        Shot("alert", alert, DESK),
+        Shot("alert", alert, WHOLE),
         Shot("map", "/console/map", DESK, user="viewer"),
         Shot("map-dark", "/console/map", DESK, "dark", user="viewer"),
         Shot("map-phone", "/console/map", PHONE, user="viewer"),

@@ -240,7 +240,11 @@ def _access(part: Part) -> _Found:
     for one in Access(visit.db).trail(part.before, part.most, since=part.since, who=part.who, names=names):
         districts = ", ".join(one.districts) or visit.say(EVERYWHERE)
         role = visit.say(ROLE_NAMES[one.role])
-        detail = f"{role}, {districts}" if one.what in {"added", "changed", "revoked"} else ""
+        detail = (
+            visit.say(Text(f"{role}, {districts}", f"{role}，{districts}"))
+            if one.what in {"added", "changed", "revoked"}
+            else ""
+        )
         link = f"/console/users/{one.name}" if one.name in here else ""
         yield one.time, one.id, one.who, visit.say(ACTS[one.what]), one.name, link, detail
 
