@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.util import urlsafe_b64encode
@@ -401,3 +402,32 @@ def test_settings_that_cannot_work_are_refused(tmp_path, wrong, told):
     ended = run(tmp_path, "access", "list")
     assert ended.code == 2
     assert told in ended.err
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_browser_goes_there_and_back_and_out_again(city, chromium, scripts):
+    context, complaints = chromium.new_context(java_script_enabled=scripts), []
+    try:
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        # What the browser complains about in our pages; the provider has no icon.
+        ours = lambda said: said.type in {"error", "warning"} and said.location["url"].startswith(city.url)  # noqa: E731
+        page.on("console", lambda said: complaints.append(said.text) if ours(said) else None)
+        page.goto(f"{city.url}/console/fleet")
+        page.click("#sign-on")
+        page.fill("[name=username]", "officer-2")
+        page.fill("[name=password]", PASSWORD)
+        page.click("button")
+        page.wait_for_url("**/console/fleet")
+        assert page.inner_text(".me") == "officer-2"
+        page.goto(f"{city.url}/console/me")
+        page.click("form[action$=sign-out] button:not([name])")
+        page.click("a[href$='sign-on/out']")
+        page.click("[name=allow]")
+        page.wait_for_url("**/console/sign-in*")
+        if scripts:
+            found = Axe().run(page).response["violations"]
+            assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
+        assert complaints == []
+    finally:
+        context.close()
