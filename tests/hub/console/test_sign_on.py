@@ -16,6 +16,7 @@ from joserfc.jwk import OctKey, RSAKey
 from joserfc.util import urlsafe_b64encode
 
 from hub.access.identity import Account, Identities, IdentityError
+from hub.console.signin import provider as signing_on
 from tests.hub.alerting import AlertCity, run, write_files
 from tests.hub.console.pages import Read, a_console
 from tests.oidc_provider import CLIENT, PASSWORD, SECRET, Provider
@@ -31,6 +32,12 @@ ACCOUNTS = {
 }
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)"(?: value="([^"]*)")?')
 ROLES = '\n[oidc.roles]\nadmins = "admin"\nofficers = "officer"\n'
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Wait longer than a hub does: the provider of these tests may stand beside much else."""
+    monkeypatch.setattr(signing_on, "PATIENCE", (60.0, 60.0))
 
 
 @pytest.fixture(scope="module")
