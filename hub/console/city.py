@@ -131,7 +131,7 @@ def add_city(router: APIRouter, shared: Shared) -> None:
                 )
                 for one in alerts
             ],
-            channel_of=channel_of,
+            sends=lambda channel: channel_of(channel, visit.lang),
             senders=[one for one in visit.registry.senders() if one.site == id],
             letters={letter: visit.say(text) for letter, text in VERIFIED.items()},
         )
