@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup dev demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules
 .PHONY: bench-dashboards bench-field bench-start bench-hj212 bench-console torture torture-hj212 torture-jt808
 .PHONY: fuzz fuzz-hj212 fuzz-jt808 properties check generate docs
-.PHONY: pictures lock clean waves
+.PHONY: pictures shots lock clean waves
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -116,6 +116,9 @@ docs: $(VENV)/.dev ## Build a site of all pages; a dead link or anchor is an err
 
 pictures: $(VENV)/.dev ## Take the pictures of docs/ again, from a real demo (two minutes)
 	@$(BIN)/python -m docs.pictures
+
+shots: $(VENV)/.dev ## Take the pictures of the console again, from a real demo in a real Chromium (four minutes)
+	@$(BIN)/python -m docs.shots
 
 lock: $(VENV)/.dev ## Choose the newest dependencies and pin them again
 	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements-dev.lock

@@ -30,6 +30,7 @@ NAVIGATION = {
     "Analysts": ["docs/analyst.md"],
     "The city's IT": [
         "docs/it.md",
+        "docs/sign-on.md",
         "docs/stations.md",
         "docs/terminals.md",
         "docs/install.md",
@@ -70,6 +71,7 @@ NAVIGATION = {
         "docs/inspector.zh.md",
         "docs/officer.zh.md",
         "docs/technician.zh.md",
+        "docs/sign-on.zh.md",
         "deploy/README.zh.md",
         "docs/reference/commands.zh.md",
     ],

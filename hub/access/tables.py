@@ -61,5 +61,13 @@ CREATE TABLE half_sign_in (       -- whose passphrase or link was right, and who
     tries INTEGER NOT NULL
 ) WITHOUT ROWID
 """,
+    """
+CREATE TABLE identity (           -- which account of the city's own sign-on is which user
+    issuer TEXT NOT NULL,         -- the sign-on, as its tokens name it
+    subject TEXT NOT NULL,        -- the account, which the sign-on never gives to somebody else
+    name TEXT NOT NULL,
+    PRIMARY KEY (issuer, subject), UNIQUE (issuer, name)
+) WITHOUT ROWID
+""",
 )
 PART = Part("access", STEPS, before=1)

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from hub.access.names import HUB
+from hub.config import roles
 
-Role = Literal["viewer", "technician", "collector", "officer", "dispatcher", "handler", "supervisor", "admin"]
+Role = roles.Role
 ROLES: tuple[Role, ...] = (
     "viewer",
     "technician",
@@ -46,10 +47,11 @@ Act = Literal[
     "factor_off",
     "factor_reset",
     "recovered",
+    "identity",
 ]
 """What is on record of a user. changed: role or districts. token, link: a new one was made. signed_in, signed_out: in a
 browser, of all browsers. factor_on, factor_off: of the second factor, by the user; factor_reset: by an admin;
-recovered: a recovery code was used up."""
+recovered: a recovery code was used up; identity: an account of the city's own sign-on was joined to the user."""
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 _NOBODY = hashlib.sha256(b"").hexdigest()
@@ -154,6 +156,7 @@ class Access:
         self.shut_out(name)
         self.db.execute("DELETE FROM second_factor WHERE name = ?", (name,))
         self.db.execute("DELETE FROM recovery_code WHERE name = ?", (name,))
+        self.db.execute("DELETE FROM identity WHERE name = ?", (name,))
         self.note(now, who, "revoked", user)
 
     def shut_out(self, name: str) -> None:

@@ -16,10 +16,15 @@ ACTS: dict[Act, Text] = {
     "factor_off": Text("second factor taken off", "关闭两步验证"),
     "factor_reset": Text("second factor reset", "重置两步验证"),
     "recovered": Text("recovery code used", "使用恢复码"),
+    "identity": Text("joined to an account of the city's sign-on", "关联统一身份认证账号"),
 }
 ROLE_NAMES: dict[Role, Text] = {
     "viewer": Text("inspector", "检查员"),
     "technician": Text("technician", "技术人员"),
+    "collector": Text("collector", "采集员"),
     "officer": Text("officer", "执法人员"),
+    "dispatcher": Text("dispatcher", "派遣员"),
+    "handler": Text("handler", "处置人员"),
+    "supervisor": Text("supervisor", "值班长"),
     "admin": Text("admin", "管理员"),
 }

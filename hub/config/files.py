@@ -1,6 +1,7 @@
 """The hub's configuration: read whole, or refused with the file, the field and the remedy."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -9,6 +10,7 @@ import msgspec
 
 from hub.config.alerts import Alerting, Recipient
 from hub.config.names import OWN
+from hub.config.roles import Role
 from schemas import domains
 from schemas.errors import CatalogueError
 from schemas.faults import as_type, at, explain, lines_of, takes, told
@@ -167,13 +169,72 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
     """How people reach it: "https://fenceline.example.gov.cn", with ``{district}`` where districts have hubs of their
     own. Links in messages lead there; with https, cookies go over TLS alone. Empty: where [http] listens."""
+    tiles: Annotated[
+        str,
+        msgspec.Meta(
+            # What stands in it goes into the page's Content-Security-Policy, too.
+            pattern=r"^(https?://[A-Za-z0-9.\-]+(:\d+)?/[A-Za-z0-9._~/?&=%+@{}:\-]*)?\Z",
+            extra=takes("an address such as https://tiles.example.gov.cn/{z}/{x}/{y}.png, in quotes"),
+        ),
+    ] = ""
+    """Where the map under the sites comes from: a server of map tiles in Web Mercator, with ``{z}``, ``{x}`` and
+    ``{y}`` in its address. Browsers load them from there; without it the map needs no other server."""
+    tiles_datum: Literal["wgs84", "gcj02"] = "wgs84"
+    """Where those tiles draw a position: gcj02 for maps of Chinese vendors (AMap, Tencent), some 100 m off."""
+    tiles_credit: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Whose map it is, as shown below it: its owner, and in China its number (审图号)."""
+
+    @property
+    def tiles_origin(self) -> str:
+        """The server of the tiles, as a browser is told from where else it may load pictures; empty: from nowhere."""
+        return "/".join(self.tiles.split("/", 3)[:3])
 
     def __post_init__(self) -> None:
         """Refuse an address that cannot be filled in."""
+        parts = re.findall(r"[{}][^{}]*[{}]?", self.tiles)
+        if self.tiles and sorted(parts) != ["{x}", "{y}", "{z}"]:
+            raise ValueError(f"tiles = {self.tiles!r}: expected {{z}}, {{x}} and {{y}} in braces, each of them once")
         try:
             self.address.format(district="district")
         except (KeyError, IndexError, ValueError, AttributeError):
             raise ValueError(f"address = {self.address!r}: expected only {{district}} in braces") from None
+
+
+class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A city's own sign-on for the console, by OpenID Connect (docs/sign-on.md); without `issuer` there is none."""
+
+    issuer: Annotated[
+        str,
+        msgspec.Meta(
+            # Plain http only on the machine itself, as a proxy beside the hub may speak it.
+            pattern=r"^(https://[^\s?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/[^\s?#]*)?)?\Z",
+            extra=takes("the issuer's address with https://, as its tokens name it, in quotes"),
+        ),
+    ] = ""
+    """The sign-on, as it names itself: what it can do is read from `/.well-known/openid-configuration` below it."""
+    client_id: str = ""
+    """As what the console is registered there, with CONSOLE/console/sign-on/back as where people come back."""
+    client_secret_file: Path | None = None
+    """The file with the secret of that registration; none: it is registered as a public client."""
+    scopes: tuple[str, ...] = ("openid", "profile")
+    """What is asked for; some sign-ons tell groups only for a scope of their own."""
+    user_claim: str = "preferred_username"
+    """What of a token is the user's name at `fenceline access`: something that people cannot change themselves."""
+    groups_claim: str = "groups"
+    """What of a token names the account's groups."""
+    roles: dict[str, Role] = {}
+    """By group, the role that it gives, at each sign-in; the first line that fits holds, and who is in none of them is
+    not let in. None named: the role stays the one that an admin has given."""
+    newcomers: tuple[Id, ...] = ()
+    """Districts in which somebody whom nobody has let in yet may read, from the first sign-in on; none named: such
+    people are refused."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.issuer and not self.client_id:
+            raise ValueError("issuer needs client_id: as what the console is registered there")
+        if self.issuer and "openid" not in self.scopes:
+            raise ValueError(f"scopes = {list(self.scopes)}: expected openid among them")
 
 
 class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -218,6 +279,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hj212: Hj212 = Hj212()
     jt808: Jt808 = Jt808()
     console: Console = Console()
+    oidc: Oidc = Oidc()
     cases: Cases = Cases()
     fleet: Fleet = Fleet()
     alerts: Alerting = Alerting()
@@ -287,6 +349,9 @@ def load_config(path: Path) -> Config:
             key=jt808.key and here / jt808.key,
             ca=jt808.ca and here / jt808.ca,
             profiles=jt808.profiles and here / jt808.profiles,
+        ),
+        oidc=msgspec.structs.replace(
+            config.oidc, client_secret_file=config.oidc.client_secret_file and here / config.oidc.client_secret_file
         ),
         fleet=msgspec.structs.replace(config.fleet, trusted=config.fleet.trusted and here / config.fleet.trusted),
         recipients=tuple(

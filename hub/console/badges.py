@@ -55,6 +55,12 @@ ROLE: dict[Role, Text] = {
     "supervisor": Text("supervisor: watches over cases", "值班长（督办、强制结案、决定申诉）"),
     "admin": Text("admin: everything", "管理员（全部权限）"),
 }
+CHANNEL = {
+    "board": Text("board (MQTT)", "设备（MQTT）"),
+    "hj212": Text("station (HJ 212)", "监测站（HJ 212）"),
+    "jt808": Text("terminal (JT/T 808)", "车载终端（JT/T 808）"),
+}
+"""By the channel by which something sends."""
 SENT = {
     "sent": "good",
     "waiting": "quiet",
@@ -69,6 +75,11 @@ SENT = {
 def severity_of(severity: Severity, lang: Lang) -> Badge:
     """Return how a severity is shown."""
     return Badge(*TONES[severity], SEVERITY[severity].into(lang))
+
+
+def channel_of(channel: str, lang: Lang) -> str:
+    """Return how something sends, in words; a channel of somebody else's by its name."""
+    return CHANNEL[channel].into(lang) if channel in CHANNEL else channel
 
 
 def outcome_of(outcome: Outcome | str, lang: Lang, grade: str = "") -> Badge:

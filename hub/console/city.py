@@ -9,13 +9,13 @@ from markupsafe import Markup
 
 from hub.alerts.text import VERIFIED
 from hub.compliance.verdicts import VerdictTable
-from hub.console.badges import GRAVEST, Badge, outcome_of
+from hub.console.badges import GRAVEST, Badge, channel_of, outcome_of
 from hub.console.parts.order import Number, Order, Pages, matches, ordered
 from hub.console.parts.picture import WIDTH, Picture, Pictures
 from hub.console.parts.sheet import csv_file
 from hub.console.state import SiteState, states_of
 from hub.console.today import Short, district_name
-from hub.console.web import NOT_FOUND, Shared, Visit, visiting
+from hub.console.web import CSP, NOT_FOUND, Shared, Visit, visiting
 from hub.desk.listing import listed
 from hub.http.problems import RequestError
 from hub.registry.live import Site
@@ -53,7 +53,10 @@ def add_city(router: APIRouter, shared: Shared) -> None:
     """Add the map and the page of a site."""
     visitor = Depends(visiting(shared))
 
-    pictures = Pictures()
+    console = shared.config.console
+    pictures = Pictures(console, shared.config.registry.parent)
+    # Pictures of a tile server are loaded by this page alone.
+    policy = CSP.replace("img-src 'self'", f"img-src 'self' {console.tiles_origin}".rstrip())
 
     @router.get("/map")
     def show_map(
@@ -67,10 +70,12 @@ def add_city(router: APIRouter, shared: Shared) -> None:
         order = _order(visit, chosen, q, sort)
         listed = _listed(visit, sites, states, q, order)
         pages = Pages(order, page, len(listed))
-        return visit.page(
+        shown = visit.page(
             "map.html",
             marks=_marks(visit, picture, sites, states),
             areas=picture.areas,
+            tiles=picture.tiles,
+            credit=console.tiles_credit,
             width=WIDTH,
             height=picture.height,
             listed=_lines(visit, listed[pages.skip : pages.skip + pages.each], states),
@@ -82,6 +87,8 @@ def add_city(router: APIRouter, shared: Shared) -> None:
             districts=[(id_, district_name(visit, id_)) for id_ in visit.registry.districts],
             unplaced=len(sites) - len(picture.spots),
         )
+        shown.headers["Content-Security-Policy"] = policy
+        return shown
 
     @router.get("/sites.csv")
     def list_sites(visit: Annotated[Visit, visitor], district: Short = "", q: Short = "", sort: Short = "") -> Response:
@@ -124,6 +131,7 @@ def add_city(router: APIRouter, shared: Shared) -> None:
                 )
                 for one in alerts
             ],
+            sends=lambda channel: channel_of(channel, visit.lang),
             senders=[one for one in visit.registry.senders() if one.site == id],
             letters={letter: visit.say(text) for letter, text in VERIFIED.items()},
         )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from hub.alerts.text import KIND
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
-from hub.console.badges import OUTCOME, Badge, outcome_of
+from hub.console.badges import OUTCOME, Badge, channel_of, outcome_of
 from hub.console.parts.order import PAGE, Number, Order, Pages, matches, ordered
 from hub.console.parts.sheet import MOST_CSV, csv_file
 from hub.console.today import Short, district_name
@@ -40,6 +40,9 @@ class Sending(NamedTuple):
 
     id: str
     channel: str
+    """Its name in files and topics."""
+    sends: str
+    """The same in words."""
     site: str
     site_name: str
     due: date | None
@@ -264,7 +267,8 @@ def _fleet(visit: Visit, trouble: str, q: str, order: Order) -> list[Sending]:
         if (trouble and badge.tone == "good") or (q and not matches(q, one.id, site.id, site.en, site.zh)):
             continue
         name, due = visit.say(Text(site.en, site.zh)), getattr(one, "calibration_due", None)
-        fleet.append(Sending(one.id, one.channel, one.site, name, due, said, badge))
+        sends = channel_of(one.channel, visit.lang)
+        fleet.append(Sending(one.id, one.channel, sends, one.site, name, due, said, badge))
     keys = {
         "state": lambda one: (not one.troubles, one.badge.tone),
         "id": lambda one: one.id,

@@ -19,6 +19,7 @@ from hub.console.pages.told import add_told
 from hub.console.pages.users import add_users
 from hub.console.signin.entering import add_signing_in
 from hub.console.signin.own import add_own_access
+from hub.console.signin.sign_on import add_sign_on
 from hub.console.statics import Statics
 from hub.console.today import add_today
 from hub.console.web import HOME, NOT_FOUND, PageRoute, Shared, Visit, visiting
@@ -52,6 +53,7 @@ class Console:
         self.router = APIRouter(prefix="/console", route_class=Route, include_in_schema=False)
         self._add_files(shared)
         add_signing_in(self.router, shared)
+        add_sign_on(self.router, shared)
         add_own_access(self.router, shared)
         add_today(self.router, shared)
         add_alert(self.router, shared)

@@ -32,6 +32,10 @@ STATED = (
 """How good every board's instruments are: what is simulated is as exact as anything that is approved."""
 
 
+DISTRICTS = {"nanhai": ("Nanhai", "南海区"), "tianhe": ("Tianhe", "天河区")}
+"""What people call the districts of the packs that come with Fenceline, in English and Chinese; others by their ids."""
+
+
 @dataclass(frozen=True)
 class CitySite:
     """A site, what goes on there (a profile of a domain pack), and how many boards stand at its fence."""
@@ -153,7 +157,10 @@ def write_hub(
         f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
         "utf-8",
     )
-    text = 'timezone = "Asia/Shanghai"\n'
+    text = 'timezone = "Asia/Shanghai"\n\n[[city]]\nid = "simulated"\nen = "Simulated city"\nzh = "模拟城市"\n'
+    for district in sorted({site.district for site in sites}):
+        en, zh = DISTRICTS.get(district, (district, district))
+        text += f'\n[[district]]\nid = "{district}"\ncity = "simulated"\nen = "{en}"\nzh = "{zh}"\n'
     for site in sites:
         properties = ", ".join(f"{name} = {json.dumps(value)}" for name, value in site.properties.items())
         text += (

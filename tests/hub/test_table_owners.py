@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 OWNERS = {
-    "access": {"access", "access_step", "known_browser", "session", "sign_in_link"}
+    "access": {"access", "access_step", "identity", "known_browser", "session", "sign_in_link"}
     | {"half_sign_in", "recovery_code", "second_factor"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
     "cases": {"calendar_edition", "casefile", "casefile_alert", "casefile_event"},

@@ -5,6 +5,7 @@ also what was done with users and messages. What the hub does by itself stands a
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, datetime, timedelta
@@ -31,6 +32,8 @@ from hub.storage.compliance_file import open_compliance
 from schemas.chinese import in_chinese
 from schemas.language import Text
 
+SAME = 60.0
+"""The hub's time and the machine's are one as long as they differ by less [s]."""
 PAGE, MOST_CSV = 50, 10_000
 """Acts on a page, and in one file."""
 MOST_NUMBER = 2**63 - 1
@@ -59,6 +62,8 @@ class Act(NamedTuple):
     link: str
     """The page of what it is about; empty: it has none."""
     detail: str
+    real: bool
+    """Whether the time is the machine's own and not the hub's, which in a simulation is another one."""
 
 
 class Asked(NamedTuple):
@@ -88,6 +93,8 @@ class Source(NamedTuple):
     """Gives time, number, who, what, about, link, detail of each act."""
     admin: bool = False
     """Whether only an admin sees it."""
+    real: bool = False
+    """Whether its times are the machine's own, by which sessions and messages go; all others are the hub's."""
 
 
 def add_audit(router: APIRouter, shared: Shared) -> None:
@@ -115,6 +122,7 @@ def add_audit(router: APIRouter, shared: Shared) -> None:
             kinds=[(name, visit.say(source.name)) for name, source in _open_to(visit).items()],
             query=urlencode(query),
             following=urlencode(query | cursor) if last else "",
+            simulated=abs(visit.now - time.time()) > SAME,
         )
 
     @router.get("/audit.csv")
@@ -134,12 +142,12 @@ def _search(visit: Visit, kind: str, asked: Asked, most: int) -> list[Act]:
     for rank, (name, source) in enumerate(SOURCES.items()):
         if kind not in {"", name} or name not in _open_to(visit):
             continue
-        time, at, number = asked.before
+        moment, at, number = asked.before
         # Of the acts of that very moment those of a lower rank follow, of a higher one none does.
         below = number if rank == at else MOST_NUMBER if rank < at else -1
-        part = Part(visit, (time, below), most, asked.since, asked.who)
+        part = Part(visit, (moment, below), most, asked.since, asked.who)
         for when, own, who, what, about, link, detail in source.find(part):
-            found.append(Act(when, rank, own, visit.say(source.name), who, what, about, link, detail))
+            found.append(Act(when, rank, own, visit.say(source.name), who, what, about, link, detail, source.real))
     return sorted(found, key=lambda one: one[:3], reverse=True)[:most]
 
 
@@ -190,13 +198,13 @@ def _maintenance(part: Part) -> _Found:
     sites = list(visit.registry.sites) if visit.user.districts else None
     found = visit.desk.maintenance.trail(part.before, part.most, since=part.since, who=part.who, sites=sites)
     moment = visit.page_formats.moment
-    for number, time, window in found:
+    for number, when, window in found:
         ended = bool(number % 2)
         what = Text("window taken back", "撤回维护时段") if ended else Text("window opened", "设置维护时段")
         who = (window.removed_by if ended else window.who) or ""
         about = f"{_site(visit, window.site)} {window.device}".rstrip()
         detail = f"{moment(window.begins)} – {moment(window.ends)}: {window.reason}"
-        yield time, number, who, visit.say(what), about, "/console/maintenance", detail
+        yield when, number, who, visit.say(what), about, "/console/maintenance", detail
 
 
 def _orders(part: Part) -> _Found:
@@ -232,7 +240,11 @@ def _access(part: Part) -> _Found:
     for one in Access(visit.db).trail(part.before, part.most, since=part.since, who=part.who, names=names):
         districts = ", ".join(one.districts) or visit.say(EVERYWHERE)
         role = visit.say(ROLE_NAMES[one.role])
-        detail = f"{role}, {districts}" if one.what in {"added", "changed", "revoked"} else ""
+        detail = (
+            visit.say(Text(f"{role}, {districts}", f"{role}，{districts}"))
+            if one.what in {"added", "changed", "revoked"}
+            else ""
+        )
         link = f"/console/users/{one.name}" if one.name in here else ""
         yield one.time, one.id, one.who, visit.say(ACTS[one.what]), one.name, link, detail
 
@@ -267,7 +279,7 @@ SOURCES: dict[str, Source] = {
     "maintenance": Source(Text("maintenance", "维护时段"), _maintenance),
     "orders": Source(Text("orders to boards", "设备指令"), _orders),
     "configuration": Source(Text("configuration of boards", "设备配置"), _desired),
-    "access": Source(Text("users", "用户"), _access, admin=True),
-    "messages": Source(Text("messages", "消息通道"), _channels, admin=True),
+    "access": Source(Text("users", "用户"), _access, admin=True, real=True),
+    "messages": Source(Text("messages", "消息通道"), _channels, admin=True, real=True),
 }
 """By the name that stands in the address. Their order decides between acts of one moment: only ever added to."""

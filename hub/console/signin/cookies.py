@@ -22,7 +22,8 @@ def let_in(shared: Shared, opened: Opened, following: str) -> Response:
 
 def let_out(shared: Shared) -> Response:
     """Return the way to signing in, without a session."""
-    gone = RedirectResponse(SIGN_IN, 303)
+    # Who came by the city's own sign-on is signed in there still, and is to be told so.
+    gone = RedirectResponse(f"{SIGN_IN}?out=1" if shared.config.oidc.issuer else SIGN_IN, 303)
     gone.delete_cookie(shared.cookie, path="/", **safe(shared))
     return gone
 

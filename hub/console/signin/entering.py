@@ -4,6 +4,7 @@ import math
 import time
 from contextlib import closing
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -55,8 +56,8 @@ def add_signing_in(router: APIRouter, shared: Shared) -> None:
 def _add_passphrase(router: APIRouter, shared: Shared, attempts: Attempts) -> None:
 
     @router.get("/sign-in")
-    def show_sign_in(request: Request, next: str = HOME) -> Response:  # noqa: A002 - as it stands in the address
-        return _sign_in(shared, request, following=own_page(next))
+    def begin(request: Request, next: str = HOME, out: str = "") -> Response:  # noqa: A002 - as in the address
+        return show_sign_in(shared, request, following=own_page(next), out=bool(out))
 
     @router.post("/sign-in")
     def sign_in(request: Request, form: Form) -> Response:
@@ -64,7 +65,7 @@ def _add_passphrase(router: APIRouter, shared: Shared, attempts: Attempts) -> No
         following, browser = own_page(form.get("next", "")), browser_of(shared, request)
 
         def again(said: Text, status: int) -> Response:
-            return _sign_in(shared, request, status, said, following=following, given=name)
+            return show_sign_in(shared, request, status, said, following=following, given=name)
 
         with closing(open_compliance(shared.compliance, ACCESS)) as db:
             sessions = Sessions(db)
@@ -76,7 +77,7 @@ def _add_passphrase(router: APIRouter, shared: Shared, attempts: Attempts) -> No
                 return again(WRONG, 403)
             with transaction(db):
                 entered = sessions.enter(name, browser, time.time())
-        return again(WRONG, 403) if entered is None else _go_on(shared, request, entered, following)
+        return again(WRONG, 403) if entered is None else go_on(shared, request, entered, following)
 
 
 def _add_links(router: APIRouter, shared: Shared) -> None:
@@ -86,14 +87,14 @@ def _add_links(router: APIRouter, shared: Shared) -> None:
         with closing(open_compliance(shared.compliance, ACCESS)) as db:
             user = Sessions(db).user_of_link(secret, time.time())
         if user is None:
-            return _sign_in(shared, request, 410, USED)
+            return show_sign_in(shared, request, 410, USED)
         return shared.page("enter.html", request, secret=secret, who=user)
 
     @router.post("/enter/{secret}")
     def use_link(request: Request, secret: str, _form: Form) -> Response:
         with closing(open_compliance(shared.compliance, ACCESS)) as db, transaction(db):
             entered = Sessions(db).enter_by_link(secret, browser_of(shared, request), time.time())
-        return _sign_in(shared, request, 410, USED) if entered is None else _go_on(shared, request, entered, HOME)
+        return show_sign_in(shared, request, 410, USED) if entered is None else go_on(shared, request, entered, HOME)
 
 
 def _add_codes(router: APIRouter, shared: Shared, attempts: Attempts) -> None:
@@ -109,7 +110,7 @@ def _add_codes(router: APIRouter, shared: Shared, attempts: Attempts) -> None:
             sessions = Sessions(db)
             user = sessions.user_of_half(secret, now)
             if user is None:
-                return _sign_in(shared, request, 410, AGAIN, following=following)
+                return show_sign_in(shared, request, 410, AGAIN, following=following)
             if wait := math.ceil(attempts.wait(user.name, browser, known=sessions.is_known(browser, user.name))):
                 page = _ask_code(shared, request, secret, following, 429, waiting(SOON_CODE, wait))
                 page.headers["Retry-After"] = f"{wait}"
@@ -120,7 +121,7 @@ def _add_codes(router: APIRouter, shared: Shared, attempts: Attempts) -> None:
         if opened is not None:
             return let_in(shared, opened, following)
         if left is None:
-            return _sign_in(shared, request, 410, AGAIN, following=following)
+            return show_sign_in(shared, request, 410, AGAIN, following=following)
         return _ask_code(shared, request, secret, following, 403, WRONG_CODE)
 
 
@@ -129,7 +130,8 @@ def waiting(soon: Text, wait: int) -> Text:
     return Text(soon.en.format(wait=wait), soon.zh.format(wait=wait))
 
 
-def _go_on(shared: Shared, request: Request, entered: Opened | Half, following: str) -> Response:
+def go_on(shared: Shared, request: Request, entered: Opened | Half, following: str) -> Response:
+    """Return the way to a page for somebody who is let in, or the form for the code that is asked for first."""
     if isinstance(entered, Half):
         return _ask_code(shared, request, entered.secret, following)
     return let_in(shared, entered, following)
@@ -142,13 +144,18 @@ def _ask_code(
     return shared.page("code.html", request, status, half=secret, next=following, said=text)
 
 
-def _sign_in(
+def show_sign_in(
     shared: Shared,
     request: Request,
     status: int = 200,
     said: Text | None = None,
     following: str = HOME,
     given: str = "",
+    *,
+    out: bool = False,
 ) -> Response:
+    """Return the page on which people sign in. `said`: why they could not; `out`: they have just signed out."""
     text = said.into(shared.language_of(request)) if said else ""
-    return shared.page("sign_in.html", request, status, next=following, given=given, said=text)
+    sign_on = f"/console/sign-on?{urlencode({'next': following})}" if shared.config.oidc.issuer else ""
+    values = {"next": following, "given": given, "said": text, "sign_on": sign_on, "out": out}
+    return shared.page("sign_in.html", request, status, **values)

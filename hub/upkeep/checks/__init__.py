@@ -16,8 +16,10 @@ from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs
 from hub.upkeep.checks.files import check_catalogue, check_config, check_password, check_registry
 from hub.upkeep.checks.finding import Finding, FindingState
 from hub.upkeep.checks.instruments import check_collocations
+from hub.upkeep.checks.maps import check_maps
 from hub.upkeep.checks.moves import check_moves
 from hub.upkeep.checks.services import check_http, check_people
+from hub.upkeep.checks.sign_on import check_sign_on
 from hub.upkeep.checks.stations import check_stations
 from hub.upkeep.checks.store import check_store
 from hub.upkeep.checks.terminals import check_terminals
@@ -46,6 +48,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
         findings += check_collocations(config.data, registry)
         findings += check_moves(config.data, registry)
         findings += check_cases(config, registry.zone)
+        findings += check_maps(config, registry)
     findings += check_certificates(config.broker)
     findings += check_password(config.broker)
     hub_runs = any(runs_here(worker.data) for worker in workers)
@@ -53,6 +56,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     findings += check_terminals(config.jt808, terminals, hub_runs=hub_runs)
     findings += check_broker(config.broker, hub_runs=hub_runs, districts=config.districts)
     findings += check_store(config)
+    findings += check_sign_on(config)
     for worker in workers:
         of = f" {worker.districts[0]}" if config.districts else ""
         found = check_http(worker.http, hub_runs=runs_here(worker.data))

@@ -44,6 +44,8 @@ NAMES = {
     "store": "时序库",
     "stations": "监测站",
     "http": "HTTP",
+    "sign-on": "统一身份认证",
+    "map": "地图",
     "moves": "设备迁移",
     "case rules": "案件规则",
     "case calendar": "案件日历",

@@ -1,11 +1,14 @@
 """A city whose alerts a test may raise and whose officers visit the console."""
 
+import shutil
 import time
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tests.hub.alerting import AlertCity, write_files
 from tests.hub.console.pages import a_console
+from tests.stack import required
 
 
 @pytest.fixture
@@ -22,3 +25,14 @@ def alert(city):
     """The number of an alert that fires: 74 dB(A) at the tower, of the district north."""
     city.alerts.judge(74.0, start=int(city.alerts.now) - 1300)
     return 1
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        (pytest.fail if required() else pytest.skip)("no Chromium here: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # CI runs as root
+        yield browser
+        browser.close()

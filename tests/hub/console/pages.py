@@ -153,11 +153,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def a_console(config_file, registry=CITY, clock=time.time, users=USERS, rate=None):
+def a_console(config_file, registry=CITY, clock=time.time, users=USERS, rate=None, port=0):
     """Serve the console of the hub of a configuration, and let its users in."""
     config = load_config(config_file)
     console = Console(config, lambda: registry, LIMITS, QUANTITIES, clock, rate or Rate(1e6, 1e6))
-    server = Server(make_app(Watched(), Metrics(), [console.router]), "127.0.0.1", 0)
+    server = Server(make_app(Watched(), Metrics(), [console.router]), "127.0.0.1", port)
     server.start()
     site = Site(config, f"http://127.0.0.1:{server.port}", server.port)
     try:

@@ -5,14 +5,18 @@ import io
 import time
 from contextlib import closing
 from datetime import datetime
+from typing import get_args
 
 import pytest
 
+from hub.access.tokens import ROLES, Act
+from hub.access.words import ACTS, ROLE_NAMES
 from hub.console.pages import audit
 from hub.orders.book import Asked, OrderBook
 from hub.orders.tables import PART as ORDERS
 from hub.storage.compliance_file import open_compliance
-from tests.hub.console.pages import Read
+from tests.hub.alerting import AlertCity, write_files
+from tests.hub.console.pages import Read, a_console
 from tests.hub.helpers import CITY
 
 HERE = "/console/audit"
@@ -127,3 +131,28 @@ def test_what_was_done_in_the_console_stands_there_at_once(city):
     root.send(page, "/console/users/officer-2/change", role="viewer", reach="all")
     assert ("root", "role or districts changed", "officer-2") in found(root)
     assert "inspector" in Read(root.get(f"{HERE}?kind=access").text).text
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_where_the_hubs_clock_is_a_simulated_one_the_trail_says_which_times_are_real(tmp_path, lang):
+    config, real = write_files(tmp_path), {"en": "real time", "zh": "实际时间"}[lang]
+    with AlertCity(tmp_path / "data", now=1_700_000_000.0) as alerts:
+        alerts.judge(74.0, start=1_699_999_000)
+        alerts.desk.acknowledge(1, "officer-2")
+        with a_console(config, clock=lambda: 1_700_000_000.0) as site:
+            page = site.browser("root", lang).read(HERE)
+            rows = [row for row in page.text.split("\n") if "2023-11" in row or real in row]
+            assert page.text.count(real) == 1 + sum(len(site_steps) for site_steps in steps_of(site).values())
+            assert any("2023-11" in row and "officer-2" in row and real not in row for row in rows)
+    with AlertCity(tmp_path / "data", now=time.time()), a_console(config, users=()) as site:
+        assert real not in site.browser("root", lang).read(HERE).text
+
+
+def steps_of(site):
+    with site.users() as (access, _):
+        return {user.name: access.steps_of(user.name) for user, _, _ in access.users()}
+
+
+def test_every_role_has_its_words_in_the_trail():
+    assert set(ROLE_NAMES) == set(ROLES)
+    assert set(ACTS) == set(get_args(Act))

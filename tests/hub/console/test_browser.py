@@ -1,16 +1,13 @@
 """The console in a real Chromium: with and without JavaScript, on a phone and a desk, in both languages."""
 
-import shutil
 import time
 
 import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from tests.hub.alerting import AlertCity, write_files
 from tests.hub.console.pages import a_console
-from tests.stack import required
 
 PAGES = (
     *("today", "alerts/1", "map", "sites/tower", "verdicts", "fleet", "me", "design"),
@@ -19,17 +16,6 @@ PAGES = (
 LOOKED_THROUGH = {"today", "alerts/1", "map", "sites/tower", "design", "users/officer-2", "told", "audit"}
 """By axe, which takes seconds for each; the others are made of the same parts."""
 PHONE, DESK = (390, 844), (1440, 900)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        (pytest.fail if required() else pytest.skip)("no Chromium here: apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # CI runs as root
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

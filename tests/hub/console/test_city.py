@@ -136,3 +136,12 @@ def test_a_board_with_a_trouble_stands_first_in_the_fleet(city):
     only = browser.read("/console/fleet?trouble=1").text
     assert "fence-2" in only
     assert "fence-1" not in only
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "board (MQTT)"), ("zh", "设备（MQTT）")])
+def test_how_something_sends_is_told_in_words_and_in_files_by_its_name(city, lang, said):
+    browser = city.browser("inspector", lang)
+    assert said in browser.read("/console/fleet").text
+    assert said in browser.read("/console/sites/tower").text
+    (channel,) = {row["channel"] for row in csv.DictReader(io.StringIO(browser.get("/console/fleet.csv").text))}
+    assert channel == "board"

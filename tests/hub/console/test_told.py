@@ -124,3 +124,19 @@ def test_each_sees_whom_their_districts_concern_and_an_admin_tests_only_those_of
 def test_where_nobody_is_told_the_page_says_so(tmp_path):
     with a_console(write_files(tmp_path)) as site:
         assert "Nobody is told." in site.browser("inspector").read(HERE).text
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "Recipients and times are not changed here"), ("zh", "通知对象和时间不能在此更改")]
+)
+def test_the_page_says_plainly_where_and_how_people_told_are_changed(tmp_path, lang, said):
+    (tmp_path / "duty.url").write_text("json://127.0.0.1:1/")
+    (tmp_path / "head.url").write_text("json://127.0.0.1:1/")
+    with AlertCity(tmp_path / "data", now=time.time()), a_console(write_files(tmp_path, RECIPIENTS)) as site:
+        page = site.browser("officer-2", lang).read(HERE)
+        assert said in page.text
+        block = page.text[page.text.index("[[recipient]]") : page.text.index("level = 0") + 9]
+    (tmp_path / "north-duty.url").touch(0o600)
+    (tmp_path / "north-duty.url").write_text("json://127.0.0.1:1/")
+    write_files(tmp_path, block)
+    assert "north-duty" in run(tmp_path, "notify", "list", "--json").out, "the example can be taken as it stands"
