@@ -75,6 +75,10 @@ class CaseBook:
         """Return the next events of all cases behind a number, at most `most`, in their order."""
         return list(self._events("id > ? ORDER BY id LIMIT ?", id_, most))
 
+    def last_event(self) -> int:
+        """Return the number of the newest event of all cases; 0: there is none."""
+        return int(self.db.execute("SELECT ifnull(max(id), 0) FROM casefile_event").fetchone()[0])
+
     def find_act(self, who: str, key: str) -> Event | None:
         """Return what somebody has done under a key of theirs."""
         return next(self._events("who = ? AND key = ?", who, key), None) if key else None

@@ -13,10 +13,11 @@ from hub.access.tokens import User
 from hub.cases import models
 from hub.cases.bridge import join_alert, open_from_alert
 from hub.cases.desk import CaseDesk
+from hub.cases.evaluating import checked, evaluate
 from hub.cases.opening import open_cases
-from hub.cases.present import shown, shown_event, shown_numbers, shown_similar
+from hub.cases.present import history_digest, shown, shown_event, shown_numbers, shown_similar
 from hub.cases.refusal import CaseError, wrong
-from hub.cases.rules.rates import By, rates
+from hub.cases.rules.rates import By
 from hub.cases.rules.records import Case, StateAsked
 from hub.cases.rules.rulebook import LiveRulebook
 from hub.config.files import Config
@@ -28,8 +29,6 @@ from schemas.language import Lang
 
 MOST = 500
 """Cases on one page at most."""
-LONGEST = 400 * 86_400
-"""The longest period whose rates are told [s]."""
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Short = Annotated[str, Query(max_length=100)]
@@ -57,11 +56,11 @@ class Caller:
 
     def detail(self, case: Case) -> models.CaseDetail:
         """Return a case with its history."""
+        history = self.desk.book.events(case.id)
         return models.CaseDetail(
             **shown(case, self.desk, self.lang, self.now),
-            events=[
-                models.CaseEvent(**shown_event(event, self.desk, self.lang)) for event in self.desk.book.events(case.id)
-            ],
+            events=[models.CaseEvent(**shown_event(event, self.desk, self.lang)) for event in history],
+            history_sha256=history_digest(history),
             similar=[models.Alike(**one) for one in shown_similar(case, self.desk)],
             may=self.desk.may(case),
             joined=self.desk.joined,
@@ -182,19 +181,8 @@ def _views(router: APIRouter, clock: Callable[[], float], caller: Any) -> None:
         district: Short = "",
         cases: Annotated[bool, Query(description="tell the cases behind each number")] = False,
     ) -> models.RatesShown:
-        begin, end = begins.timestamp(), ends.timestamp() if ends else clock()
-        if not 0 < end - begin <= LONGEST:
-            raise wrong(
-                "to",
-                "expected a period of at most 400 days that ends after it begins",
-                "时段应为400天以内，且结束晚于开始",
-            )
-        scope = asks.desk.user.districts
-        if district:
-            scope = (district,) if asks.desk.user.sees(district) else ("",)
-        book = asks.desk.book
-        at_the_end = (book.as_of(one, end) for one in book.concerned(begin, end, scope))
-        groups = rates((one for one in at_the_end if one), begin, end, by)
+        begin, end = checked(begins.timestamp(), ends.timestamp() if ends else clock())
+        groups = evaluate(asks.desk, begin, end, by, district)
         told = [models.GroupShown(**shown_numbers(name, one, cases=cases)) for name, one in groups.items()]
         return models.RatesShown(groups=told, joined=asks.desk.joined)
 

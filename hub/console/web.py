@@ -23,6 +23,8 @@ from hub.access.sessions import SEEN_EVERY, Session, Sessions
 from hub.access.tables import PART as ACCESS
 from hub.access.tokens import Role, User, allows
 from hub.alerts.tables import PART as ALERTS
+from hub.cases.refusal import CaseError
+from hub.cases.rules.rulebook import LiveRulebook
 from hub.compliance.standing import RECENT, Standing
 from hub.compliance.tables import PART as VERDICTS
 from hub.config.files import Config
@@ -96,6 +98,11 @@ class Shared:
     def secure(self) -> bool:
         """Tell whether people reach the console over TLS alone."""
         return self.config.console.address.startswith("https:")
+
+    @cached_property
+    def rules(self) -> LiveRulebook:
+        """What the city's cases go by."""
+        return LiveRulebook(self.config.cases.folder, self.registry().zone)
 
     @cached_property
     def standing(self) -> Standing:
@@ -242,7 +249,7 @@ def refusal(error: Exception) -> RequestError | None:
     """Return what an error means to a visitor; None: it is the hub's own fault."""
     if isinstance(error, RequestError):
         return error
-    if isinstance(error, DeskError):
+    if isinstance(error, DeskError | CaseError):
         return RequestError(error.status, error.text)
     if isinstance(error, RequestValidationError):
         wrong_path = any(one["loc"][0] == "path" for one in error.errors())

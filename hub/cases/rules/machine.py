@@ -87,6 +87,15 @@ RECKONED: frozenset[What] = frozenset({"file", "dispatch", "grant_extension", "r
 """After these the deadline is another."""
 RUNNING: frozenset[State] = frozenset({"filed", "dispatched", "handling"})
 """States in which a deadline runs, and moves when the calendar is changed."""
+_NEXT: dict[State, tuple[Position, ...]] = {
+    "reported": OFFICER,
+    "verifying": COLLECTOR,
+    "filed": DISPATCHER,
+    "fed_back": OFFICER,
+    "suspended": DISPATCHER,
+    "appealed": SUPERVISOR,
+}
+"""Whose act moves a case on from a state, where that does not depend on more."""
 
 
 def after(case: Case | None, what: What) -> State:
@@ -116,6 +125,15 @@ def positions(what: What, *, joined: bool) -> tuple[Position, ...]:
     return (*given, *(one for one in more if one not in given))
 
 
+def places(role: str, *, joined: bool) -> tuple[Position, ...]:
+    """Return in whose place somebody of a role acts; an admin in everybody's."""
+    if role == "admin":
+        return POSITIONS
+    both = (*SUPERVISION, *COMMAND)
+    others = () if not joined or role not in both else COMMAND if role in SUPERVISION else SUPERVISION
+    return tuple(one for one in POSITIONS if one == role or one in others)
+
+
 def conflict(case: Case, what: What, who: str, *, joined: bool) -> Side | None:
     """Return the side on which somebody has acted in this case, so that they may not do an act; None: there is none."""
     side = RULES[what].side
@@ -125,6 +143,15 @@ def conflict(case: Case, what: What, who: str, *, joined: bool) -> Side | None:
         if who in getattr(case, other):
             return other
     return None
+
+
+def waits_for(case: Case) -> tuple[Position, ...]:
+    """Return whose act a case waits for; nobody's: it is over."""
+    if case.state in AT_WORK:
+        return ("handler", "dispatcher") if case.asked_extra else ("handler",)
+    if case.state == "checking":
+        return OFFICER if case.checked else COLLECTOR
+    return _NEXT.get(case.state, ())
 
 
 def reckon(case: Case, calendar: Calendar) -> float | None:

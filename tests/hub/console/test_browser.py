@@ -1,6 +1,5 @@
 """The console in a real Chromium: with and without JavaScript, on a phone and a desk, in both languages."""
 
-import shutil
 import time
 
 import pyotp
@@ -9,8 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from tests.hub.alerting import AlertCity, write_files
+from tests.hub.console.browsing import DESK, PHONE, chromium_of, look_through
 from tests.hub.console.pages import a_console
-from tests.stack import required
 
 PAGES = (
     *("today", "alerts/1", "map", "sites/tower", "verdicts", "fleet", "me", "design"),
@@ -18,18 +17,12 @@ PAGES = (
 )
 LOOKED_THROUGH = {"today", "alerts/1", "map", "sites/tower", "design", "users/officer-2", "told", "audit"}
 """By axe, which takes seconds for each; the others are made of the same parts."""
-PHONE, DESK = (390, 844), (1440, 900)
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        (pytest.fail if required() else pytest.skip)("no Chromium here: apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # CI runs as root
+    with sync_playwright() as playwright, chromium_of(playwright) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +66,6 @@ def visit(chromium, city):
     for context in opened:
         context.close()
     assert complaints == []
-
-
-def look_through(axe, page):
-    found = axe.run(page).response
-    wrong = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in wrong] == [], page.url
-    assert len(found["passes"]) > 10, "it has looked"
 
 
 WAYS = [("en", DESK, True), ("zh-CN", PHONE, True), ("zh-CN", DESK, False), ("en", PHONE, False)]
