@@ -8,10 +8,12 @@ from hub.access.tokens import User
 from hub.cases.book import CaseBook
 from hub.cases.refusal import CaseError, wrong
 from hub.cases.rules.calendar import UNITS
-from hub.cases.rules.records import Case, Checked, Event, Found, What
+from hub.cases.rules.records import Case, Checked, Event, Found, Shows, What
 from hub.cases.rules.rulebook import Rulebook
 from schemas.language import Text
 
+MOST_ATTACHED = 50
+"""Files of one case."""
 STAGES = ("pre_check", "department", "leader")
 """Of the review of an appeal, in this order."""
 PARTS: dict[What, tuple[str, ...]] = {
@@ -25,6 +27,7 @@ PARTS: dict[What, tuple[str, ...]] = {
     "inspect": ("result",),
     "review": ("stage",),
     "join_alert": ("alert",),
+    "attach": ("sha256", "name", "media", "size", "shows"),
 }
 """What an act may say beside its text; what is not here says nothing more."""
 
@@ -236,6 +239,23 @@ def next_stage(history: Sequence[Event]) -> str:
     return STAGES[done] if done < len(STAGES) else ""
 
 
+def _attach(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
+    if "sha256" not in asked:
+        raise wrong(
+            "sha256",
+            "a file is attached by sending it: 'fenceline cases attach', POST /api/v1/cases/ID/attachments, or the "
+            "page of the case",
+            "附件须通过上传添加：fenceline cases attach、POST /api/v1/cases/编号/attachments 或案件页面",
+        )
+    shows = _one_of("shows", asked, get_args(Shows))
+    known = [event.data for event in desk.book.events(case.id) if event.what == "attach"]
+    if any(one["sha256"] == asked["sha256"] for one in known):
+        raise CaseError("file", Text(f"case {case.id}: has this very file already", f"案件{case.id}：已有此文件"))
+    if len(known) >= MOST_ATTACHED:
+        raise wrong("file", f"a case has at most {MOST_ATTACHED} files", f"每个案件最多{MOST_ATTACHED}个附件")
+    return {name: asked[name] for name in ("sha256", "name", "media", "size")} | {"shows": shows}
+
+
 def _join_alert(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
     alert = _number("alert", asked)
     known = desk.book.find_of_alert(alert)
@@ -258,6 +278,7 @@ _CHECKS: dict[What, Callable[[Grounds, Case, Mapping[str, Any], str, float], dic
     "inspect": _inspect,
     "review": _review,
     "join_alert": _join_alert,
+    "attach": _attach,
 }
 
 

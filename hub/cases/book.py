@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from hub.cases.rules.calendar import Calendar
-from hub.cases.rules.machine import RUNNING, apply, replay
-from hub.cases.rules.records import OVER, Case, Event
+from hub.cases.rules.machine import RUNNING, apply, replay, waits_for
+from hub.cases.rules.records import OVER, Case, Event, What
 
 SQL_OPEN = "state NOT IN ('" + "', '".join(sorted(OVER)) + "')"
 _COLUMNS = ", ".join(name for name in Event.__struct_fields__)
@@ -24,6 +24,9 @@ _LOOKED_FOR = (
     "fed_back",
     "deadline",
     "updated",
+    "source",
+    "site",
+    "place",
 )
 """What of a case is a column of its row, too."""
 _case = msgspec.json.Decoder(Case)
@@ -57,6 +60,7 @@ class CaseBook:
         self.db.execute(f"INSERT INTO casefile_event ({_COLUMNS}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
         changed = apply(case, event)
         row = {"body": _encode(changed).decode(), **{name: getattr(changed, name) for name in _LOOKED_FOR}}
+        row["waits"] = " ".join(waits_for(changed))
         if case is None:
             marks = ", ".join("?" * len(row))
             sql = f"INSERT INTO casefile ({', '.join(row)}, id) VALUES ({marks}, ?)"  # noqa: S608 - columns
@@ -70,6 +74,10 @@ class CaseBook:
     def events(self, id_: int) -> list[Event]:
         """Return the history of a case, the oldest event first."""
         return list(self._events("casefile = ? ORDER BY seq", id_))
+
+    def events_of_kind(self, what: What) -> list[Event]:
+        """Return all events of one kind, of all cases."""
+        return list(self._events("what = ? ORDER BY id", what))
 
     def events_after(self, id_: int, most: int) -> list[Event]:
         """Return the next events of all cases behind a number, at most `most`, in their order."""

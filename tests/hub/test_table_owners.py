@@ -10,7 +10,7 @@ OWNERS = {
     "access": {"access", "access_step", "known_browser", "session", "sign_in_link"}
     | {"half_sign_in", "recovery_code", "second_factor"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
-    "cases": {"calendar_edition", "casefile", "casefile_alert", "casefile_event"},
+    "cases": {"attachment", "calendar_edition", "casefile", "casefile_alert", "casefile_event"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
     | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
     "field": {"entry"},

@@ -81,6 +81,7 @@ RULES: dict[What, Rule] = {
     "archive": Rule(("closed", "refused"), "archived", OFFICER),
     "comment": Rule(EVER, None, POSITIONS, says_why=True),
     "join_alert": Rule(UNDER_WAY, None, OFFICER),
+    "attach": Rule((*UNDER_WAY, "closed"), None, POSITIONS),
     "move_deadline": Rule((*FILED, "appealed"), None, ()),
 }
 RECKONED: frozenset[What] = frozenset({"file", "dispatch", "grant_extension", "resume", "rework", "uphold"})
@@ -119,7 +120,7 @@ def allowed(case: Case | None, what: What) -> bool:
 def positions(what: What, *, joined: bool) -> tuple[Position, ...]:
     """Return who may do an act; `joined`: supervision and command are one centre."""
     given = RULES[what].positions
-    if not joined or not given or what == "comment":
+    if not joined or not given or what in {"comment", "attach"}:
         return given
     more = COMMAND if set(given) & set(SUPERVISION) else SUPERVISION if set(given) & set(COMMAND) else ()
     return (*given, *(one for one in more if one not in given))

@@ -3,7 +3,7 @@
 from hub.cases.rules.calendar import Unit
 from hub.cases.rules.machine import Position, Side
 from hub.cases.rules.rates import By, Measure, Rate
-from hub.cases.rules.records import Checked, Found, Source, State, What
+from hub.cases.rules.records import Checked, Found, Shows, Source, State, What
 from schemas.language import Text
 
 STATE: dict[State, Text] = {
@@ -57,6 +57,7 @@ ACT: dict[What, Text] = {
     "archive": Text("archived", "归档"),
     "comment": Text("remark", "备注"),
     "join_alert": Text("alert joined", "并入告警"),
+    "attach": Text("attached", "添加附件"),
     "move_deadline": Text("deadline moved by the calendar", "因日历变更调整期限"),
 }
 DO: dict[What, Text] = {
@@ -90,6 +91,7 @@ DO: dict[What, Text] = {
     "archive": Text("Archive", "归档"),
     "comment": Text("Add a remark", "添加备注"),
     "join_alert": Text("Join an alert", "并入告警"),
+    "attach": Text("Attach a photograph or document", "添加照片或文件"),
     "move_deadline": Text("Move the deadline", "调整期限"),
 }
 """What a button says."""
@@ -102,6 +104,11 @@ CHECKED: dict[Checked, Text] = {
     "pass": Text("done", "通过"),
     "fail": Text("not done", "未通过"),
     "unable": Text("cannot be told", "无法核查"),
+}
+SHOWS: dict[Shows, Text] = {
+    "before": Text("before", "处置前"),
+    "after": Text("after", "处置后"),
+    "document": Text("document", "文件"),
 }
 KIND: dict[str, Text] = {"event": Text("event", "事件"), "component": Text("component", "部件")}
 STAGE: dict[str, Text] = {

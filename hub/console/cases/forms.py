@@ -57,6 +57,8 @@ def forms_of(
     """Return what the visitor may do with a case; of the act that was refused, what was `written` stands in it."""
     forms = []
     for what in cases.desk.may(case):
+        if what == "attach":
+            continue  # a form of its own: it brings a file
         given = written or {} if what == refused else {}
         fields = [_FIELDS[part](cases, case, what, history) for part in PARTS.get(what, ())]
         hint = cases.visit.say(_TEXT_HINTS[what]) if what in _TEXT_HINTS else ""

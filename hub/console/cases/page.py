@@ -3,27 +3,32 @@
 import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import RedirectResponse
 
 from hub.alerts.records import Alert
 from hub.alerts.text import VERIFIED
+from hub.cases.attachments.store import attach, attached, of_case
 from hub.cases.bridge import join_alert
 from hub.cases.present import history_digest, position_name, shown_similar
 from hub.cases.refusal import CaseError, CaseNewsError
 from hub.cases.rules.records import Case, Event, What
-from hub.cases.rules.texts import ACT, CHECKED, DO, FOUND, JOINED, SOURCE, STAGE, STATE, UNIT
+from hub.cases.rules.texts import ACT, CHECKED, DO, FOUND, JOINED, SHOWS, SOURCE, STAGE, STATE, UNIT
 from hub.console.badges import PROOF, Badge, severity_of
 from hub.console.cases.forms import forms_of, given_in
 from hub.console.cases.steps import steps_of
 from hub.console.cases.visit import CaseVisit, acting_in_cases, at_cases
-from hub.console.web import Shared, seen_in
+from hub.console.web import Sent, Shared, read_upload, seen_in
 from hub.desk import models
 from schemas.language import Text
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Done = Annotated[str, Query(max_length=40)]
+Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+KEPT = "private, max-age=86400, immutable"
+"""A picture's address is its digest, so it is never another one."""
 MOST_MESSAGES = 200
 """Messages of an alert whose digests stand in a case file; the alert's own evidence has all."""
 
@@ -52,6 +57,7 @@ class Proven(NamedTuple):
 def add_case(router: APIRouter, shared: Shared) -> None:
     """Add the page of a case, its acts, and its file."""
     visitor, actor = Depends(at_cases(shared)), Depends(acting_in_cases(shared))
+    sender = Depends(acting_in_cases(shared, read_upload))
 
     @router.get("/cases/{id}")
     def show_case(cases: Annotated[CaseVisit, visitor], id: Id, done: Done = "") -> Response:  # noqa: A002
@@ -60,6 +66,30 @@ def add_case(router: APIRouter, shared: Shared) -> None:
     @router.get("/cases/{id}/file")
     def show_file(cases: Annotated[CaseVisit, visitor], id: Id) -> Response:  # noqa: A002
         return _file(cases, cases.desk.get(id))
+
+    @router.post("/cases/{id}/attachments")
+    def attach_file(cases: Annotated[CaseVisit, sender], id: Id) -> Response:  # noqa: A002
+        form, desk, file = cases.visit.form, cases.desk, cases.visit.file or Sent("", b"")
+        seen, text = seen_in(form), form.get("text", "").replace("\r\n", "\n")
+        shows = form.get("shows", "")
+        try:
+            attach(desk, shared.config, id, file.name, file.content, shows, seen=seen, text=text)
+        except CaseError as error:
+            return _page(cases, desk.get(id), refused=error, act="attach")
+        return RedirectResponse(f"/console/cases/{id}?done=attach", 303)
+
+    @router.get("/cases/{id}/attachments/{sha256}")
+    def give_file(
+        cases: Annotated[CaseVisit, visitor],
+        id: Id,  # noqa: A002
+        sha256: Digest,
+        original: str = "",
+    ) -> Response:
+        told_of, kept = of_case(cases.desk, shared.config.data, id, sha256)
+        if kept.shown is not None and not original:
+            return Response(kept.shown, media_type="image/jpeg", headers={"Cache-Control": KEPT})
+        name = f"attachment; filename*=utf-8''{quote(told_of.name)}"
+        return Response(kept.content, media_type=told_of.media, headers={"Content-Disposition": name})
 
     @router.post("/cases/{id}/{act}")
     def act(cases: Annotated[CaseVisit, actor], id: Id, act: What) -> Response:  # noqa: A002
@@ -86,7 +116,9 @@ def _page(cases: CaseVisit, case: Case, *, done: str = "", refused: CaseError | 
         **_facts(cases, case, history),
         done=visit.say(ACT[done]) if done in ACT else "",
         said=visit.say(refused.text) if refused else "",
-        act=act if any(one.what == act for one in forms) else "",
+        act=act if act == "attach" or any(one.what == act for one in forms) else "",
+        may_attach="attach" in cases.desk.may(case),
+        most_mb=visit.shared.config.cases.attachment_mb,
         written=visit.form.get("text", "") if refused else "",
         news=[one for one in told(cases, history) if one.event.seq in news],
         forms=forms,
@@ -114,6 +146,8 @@ def _facts(cases: CaseVisit, case: Case, history: list[Event]) -> dict[str, Any]
         "calendar": rules.calendar.entry,
         "co_handlers": [cases.department(one) for one in case.co_handlers],
         "steps": steps_of(cases, case, history),
+        "files": [(one, visit.say(SHOWS[one.shows])) for one in attached(history)],
+        "shows": [(one, visit.say(text)) for one, text in SHOWS.items()],
         "history": told(cases, history),
         "joined": visit.say(JOINED) if cases.desk.joined or any(one.joined for one in history) else "",
         "letters": {letter: visit.say(text) for letter, text in VERIFIED.items()},
@@ -170,8 +204,9 @@ def _parts(cases: CaseVisit, event: Event) -> list[str]:
         "standard": lambda value: say(Text(f"case standard {value}", f"立案标准{value}")),
         "amount": lambda value: f"{value:g} {say(UNIT[data['unit']])}" if "unit" in data else f"{value:g}",
         "same_as": lambda value: say(Text(f"same as case {value}", f"与案件{value}相同")),
+        "shows": lambda value: f"{say(SHOWS[value])} {data['name']}",
         "alert": lambda value: say(Text(f"alert {value}", f"告警{value}")),
-        "deadline": lambda value: say(Text("deadline ", "期限")) + cases.visit.page_formats.moment(value),
+        "deadline": lambda value: say(Text("deadline ", "期限")) + cases.visit.page_formats.full(value)[:16],
     }
     parts = [tell(data[name]) for name, tell in known.items() if data.get(name)]
     if data.get("by_table"):

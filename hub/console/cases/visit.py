@@ -1,11 +1,11 @@
 """What all pages of cases have in common: the cases behind a visit, and how they are shown."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import Annotated, NamedTuple
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from hub.cases.desk import CaseDesk
 from hub.cases.finding import CaseFinder, Wanted
@@ -17,7 +17,7 @@ from hub.cases.rules.texts import STATE, UNIT
 from hub.cases.tables import FILE
 from hub.console.badges import Badge
 from hub.console.parts.picture import name_of
-from hub.console.web import Shared, Visit, acting, visiting
+from hub.console.web import Shared, Visit, acting, read_form, visiting
 from schemas.language import Lang, Text
 
 SOON = 0.25
@@ -144,10 +144,12 @@ def at_cases(shared: Shared) -> Callable[..., Iterator[CaseVisit]]:
     return visit
 
 
-def acting_in_cases(shared: Shared) -> Callable[..., Iterator[CaseVisit]]:
+def acting_in_cases(
+    shared: Shared, read: Callable[[Request], Awaitable[dict[str, str]]] = read_form
+) -> Callable[..., Iterator[CaseVisit]]:
     """Return what FastAPI is to ask before something is done with a case: by role and state the desk decides."""
 
-    def act(visit: Annotated[Visit, Depends(acting(shared, "viewer"))]) -> Iterator[CaseVisit]:
+    def act(visit: Annotated[Visit, Depends(acting(shared, "viewer", read))]) -> Iterator[CaseVisit]:
         with cases_of(visit) as cases:
             yield cases
 

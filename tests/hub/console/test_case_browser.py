@@ -50,7 +50,7 @@ def visits(chromium, city):
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_from_the_alert_to_the_evaluation_by_people_of_five_roles(visits, city, lang):
     """Rework, suspension, a case closed by force and an appeal on the way; with and without JavaScript."""
-    alert = city.alert()
+    alert = city.alert("fence-1" if lang == "en" else "fence-2")
     people = {name: visits(name, lang) for name in ("off", "col", "dis", "han", "sup")}
     officer = people["off"]
     officer.goto(f"{city.site.url}/console/alerts/{alert}")
