@@ -1,11 +1,13 @@
 """Cases in the console: each step by the one whose it is, and nothing that is not theirs to see or do."""
 
 import csv
+import hashlib
 import io
 
 import pytest
 
 from hub.cases.present import history_digest
+from tests.hub.cases.pictures import SECRET, picture
 from tests.hub.console.case_console import case_console
 from tests.hub.console.pages import Read
 
@@ -330,3 +332,52 @@ def test_the_evaluation_tells_rates_and_the_cases_behind_each_number(city):
     )
     for query in ("begin=x", "begin=2026-11-30&end=2026-11-01", "begin=0001-01-01", "begin=2020-01-01&end=2026-01-01"):
         assert browser.get(f"/console/evaluation?{query}").status_code == 422, query
+
+
+def send_file(city, name, id_, content, **more):
+    """Attach a file on the page of a case, as a browser sends it."""
+    there = f"/console/cases/{id_}"
+    browser = city.who(name)
+    fields = browser.read(there).form(f"{there}/attachments").fields | {"shows": "after"} | more
+    headers = {"origin": city.site.url, "sec-fetch-site": "same-origin"}
+    return browser.http.post(
+        f"{there}/attachments", data=fields, files={"file": ("gate 三.jpg", content)}, headers=headers
+    )
+
+
+def test_a_photograph_is_attached_on_the_page_and_shown_without_exif(city):
+    id_, content = city.book.handled().id, picture(turned=True)
+    for _ in range(2):
+        assert send_file(city, "han", id_, content, text="swept", seen="4").status_code == 303
+    digest = hashlib.sha256(content).hexdigest()
+    there = f"/console/cases/{id_}/attachments/{digest}"
+    page = city.who("vie").read(f"/console/cases/{id_}")
+    assert [attrs["src"] for tag, attrs in page.tags if tag == "img" and "attachments" in attrs["src"]] == [there]
+    shown = city.who("vie").get(there)
+    assert shown.headers["content-type"] == "image/jpeg"
+    assert SECRET.encode() not in shown.content
+    original = city.who("vie").get(f"{there}?original=1")
+    assert original.content == content
+    assert original.headers["content-disposition"].startswith("attachment")
+    assert digest in city.who("vie").read(f"/console/cases/{id_}/file").text
+    assert city.who("off-south").get(there).status_code == 404
+    assert city.who("vie").get(f"/console/cases/{id_}/attachments/{'0' * 64}").status_code == 404
+    assert city.book.history(id_)[-1] == "attach"
+    assert city.book.history(id_).count("attach") == 1
+
+
+def test_a_file_that_is_not_taken_is_told_on_the_page(city):
+    id_ = city.book.handled().id
+    refused = send_file(city, "han", id_, b"<html>no picture</html>", text="my remark")
+    assert refused.status_code == 422
+    assert "no JPEG" in Read(refused.text).text
+    assert "my remark" in refused.text
+    assert send_file(city, "han", id_, picture(), form_token="").status_code == 403
+    browser = city.who("han")
+    there = f"/console/cases/{id_}/attachments"
+    assert browser.http.post(there, content=b"x" * 26_000_001, headers={"origin": city.site.url}).status_code == 413
+    assert browser.post(there, {"seen": "4"}).status_code == 422
+    for body in (b"", b"--x\r\n", b"--x\r\nContent-Disposition: form-data\r\n\r\n\xff\r\n--x--"):
+        headers = {"origin": city.site.url, "content-type": "multipart/form-data; boundary=x"}
+        assert browser.http.post(there, content=body, headers=headers).status_code in {403, 422}
+    assert "attach" not in city.book.history(id_)
