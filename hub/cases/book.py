@@ -83,9 +83,16 @@ class CaseBook:
         """Return the next events of all cases behind a number, at most `most`, in their order."""
         return list(self._events("id > ? ORDER BY id LIMIT ?", id_, most))
 
-    def last_event(self) -> int:
-        """Return the number of the newest event of all cases; 0: there is none."""
-        return int(self.db.execute("SELECT ifnull(max(id), 0) FROM casefile_event").fetchone()[0])
+    def last_event(self, before: float | None = None) -> int:
+        """Return the number of the newest event of all cases, or of those before a moment, Unix s; 0: there is none."""
+        sql = "SELECT ifnull(max(id), 0) FROM casefile_event"
+        if before is None:
+            return int(self.db.execute(sql).fetchone()[0])
+        return int(self.db.execute(f"{sql} WHERE time < ?", (before,)).fetchone()[0])
+
+    def events_by_id(self, ids: Iterable[int]) -> list[Event]:
+        """Return events by their numbers, in their order."""
+        return list(self._events("id IN (SELECT value FROM json_each(?)) ORDER BY id", json.dumps(list(ids))))
 
     def find_act(self, who: str, key: str) -> Event | None:
         """Return what somebody has done under a key of theirs."""

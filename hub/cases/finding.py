@@ -12,8 +12,9 @@ from typing import Literal
 import msgspec
 
 from hub.cases.book import SQL_OPEN
-from hub.cases.rules.machine import RUNNING, Position
+from hub.cases.rules.machine import RUNNING
 from hub.cases.rules.records import Case
+from hub.config.alerts import Position
 
 OrderBy = Literal["id", "deadline", "state", "district", "department"]
 SQL_RUNNING = "state IN ('" + "', '".join(sorted(RUNNING)) + "')"

@@ -9,10 +9,10 @@ from typing import Any, get_args
 import msgspec
 
 from hub.cases.desk import CaseDesk
-from hub.cases.rules.machine import Position
 from hub.cases.rules.rates import RATES, Measure, Numbers, Rate
 from hub.cases.rules.records import Case, Event
 from hub.cases.rules.texts import ACT, POSITION, SOURCE, STATE, UNIT
+from hub.config.alerts import Position
 from schemas.language import Lang, Text
 
 SAME = (

@@ -10,8 +10,8 @@ import msgspec
 
 from hub.cases.rules.calendar import Calendar
 from hub.cases.rules.records import Case, Event, State, What
+from hub.config.alerts import Position
 
-Position = Literal["collector", "officer", "dispatcher", "handler", "supervisor"]
 POSITIONS: tuple[Position, ...] = ("collector", "officer", "dispatcher", "handler", "supervisor")
 SUPERVISION: tuple[Position, ...] = ("officer", "supervisor")
 """The centre that judges, beside its collectors."""

@@ -1,9 +1,10 @@
 """The words of cases in both languages, each once."""
 
 from hub.cases.rules.calendar import Unit
-from hub.cases.rules.machine import Position, Side
+from hub.cases.rules.machine import Side
 from hub.cases.rules.rates import By, Measure, Rate
 from hub.cases.rules.records import Checked, Found, Shows, Source, State, What
+from hub.config.alerts import Position
 from schemas.language import Text
 
 STATE: dict[State, Text] = {

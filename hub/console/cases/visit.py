@@ -11,10 +11,11 @@ from hub.cases.desk import CaseDesk
 from hub.cases.finding import CaseFinder, Wanted
 from hub.cases.opening import open_cases
 from hub.cases.present import left
-from hub.cases.rules.machine import Position, places, positions
+from hub.cases.rules.machine import places, positions
 from hub.cases.rules.records import Case
 from hub.cases.rules.texts import STATE, UNIT
 from hub.cases.tables import FILE
+from hub.config.alerts import Position
 from hub.console.badges import Badge
 from hub.console.parts.picture import name_of
 from hub.console.web import Shared, Visit, acting, read_form, visiting
