@@ -69,6 +69,7 @@ NAVIGATION = {
         "docs/quick-start.zh.md",
         "docs/inspector.zh.md",
         "docs/officer.zh.md",
+        "docs/cases.zh.md",
         "docs/technician.zh.md",
         "deploy/README.zh.md",
         "docs/reference/commands.zh.md",

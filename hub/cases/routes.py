@@ -158,7 +158,7 @@ def _files(router: APIRouter, config: Config, caller: Any) -> None:
         "/cases/{id}/attachments",
         status_code=status.HTTP_201_CREATED,
         summary="Attach a photograph or document: JPEG, PNG, WebP or PDF, told by its content, which is the body",
-        responses=answers(404, 409, 413, 507),
+        responses=answers(404, 409, 507),
         openapi_extra={
             "requestBody": {
                 "required": True,

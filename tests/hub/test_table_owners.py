@@ -15,7 +15,7 @@ OWNERS = {
     | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
-    "notify": {"channel_test", "notification", "notified", "refusal"},
+    "notify": {"channel_test", "notification", "notified", "refusal"} | {"told"},  # the last: while one is made anew
     "orders": {"board_order", "desired", "desired_board", "order_step"}
     | {"bundle", "bundle_file", "rollout", "rollout_board", "rollout_step"},
     "reports": {"board", "position"},
