@@ -138,10 +138,15 @@ class CaseBook:
 
     def concerned(self, begin: float, end: float, districts: Collection[str] = ()) -> list[Case]:
         """Return the cases that a period may count: as they are now, or as they were at its end."""
-        inside = " OR ".join(
-            f"({name} >= ?1 AND {name} < ?2)" for name in ("reported", "deadline", "dispatched", "fed_back")
+        # Each by its own index, which a list of "or" would not use.
+        inside = " UNION ".join(
+            f"SELECT id FROM casefile WHERE {name} >= ?1 AND {name} < ?2"  # noqa: S608 - columns
+            for name in ("reported", "deadline", "dispatched", "fed_back")
         )
-        sql = f"SELECT body FROM casefile WHERE ({inside} OR updated >= ?2) AND reported < ?2"  # noqa: S608 - columns
+        sql = (
+            f"SELECT body FROM casefile WHERE id IN ({inside} UNION SELECT id FROM casefile WHERE updated >= ?2) "  # noqa: S608
+            "AND reported < ?2"
+        )
         if districts:
             sql += " AND district IN (SELECT value FROM json_each(?3))"
         values = (begin, end, json.dumps(list(districts))) if districts else (begin, end)
