@@ -44,10 +44,11 @@ class Cases:
         return browser.send(browser.read(there), f"{there}/{what}", **fields)
 
     def offered(self, name, id_):
-        """Return what the page of a case offers somebody to do."""
+        """Return what the page of a case offers somebody to do, beside attaching files."""
         there = f"/console/cases/{id_}/"
         page = self.who(name).read(f"/console/cases/{id_}")
-        return {form.action.removeprefix(there) for form in page.forms if form.action.startswith(there)}
+        found = {form.action.removeprefix(there) for form in page.forms if form.action.startswith(there)}
+        return found - {"attachments"}
 
     def alert(self, device="fence-1"):
         """Let an alert fire at the tower, of the district north; return its number."""
