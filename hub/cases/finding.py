@@ -56,7 +56,7 @@ class CaseFinder:
     def count(self, wanted: Wanted) -> int:
         """Return how many there are."""
         where, values = self._where(wanted)
-        sql = f"SELECT count(*) FROM {self._read(wanted)} WHERE {where}"  # noqa: S608 - written below
+        sql = f"SELECT count(*) FROM casefile {self._index(wanted)} WHERE {where}"  # noqa: S608 - written below
         return int(self._db.execute(sql, values).fetchone()[0])
 
     def page(self, wanted: Wanted, by: OrderBy, *, down: bool, skip: int, limit: int) -> list[Case]:
@@ -65,20 +65,20 @@ class CaseFinder:
         way = "DESC" if down else "ASC"
         order = f"id {way}" if by == "id" else f"{by} IS NULL, {by} {way}, id DESC"
         sql = (
-            f"SELECT body FROM casefile c JOIN (SELECT id AS wanted FROM {self._read(wanted)} WHERE {where} "  # noqa: S608
+            f"SELECT body FROM casefile c JOIN (SELECT id AS wanted FROM casefile {self._index(wanted)} WHERE {where} "  # noqa: S608
             f"ORDER BY {order} LIMIT ? OFFSET ?) ON c.id = wanted ORDER BY {order}"
         )
         return [_case.decode(body) for (body,) in self._db.execute(sql, (*values, limit, skip))]
 
     @staticmethod
-    def _read(wanted: Wanted) -> str:
-        """Return what is read: the index that covers all filters, unless another one leads to the few that are wanted.
+    def _index(wanted: Wanted) -> str:
+        """Return which index is read: the one that covers all filters, unless another leads to the few that are wanted.
 
         Without this, a search for what is rare would read every case whole.
         """
         if wanted.ids is not None or wanted.waits or wanted == Wanted():
-            return "casefile"
-        return "casefile INDEXED BY casefile_looked_through"
+            return ""
+        return "INDEXED BY casefile_looked_through"
 
     def _where(self, wanted: Wanted) -> tuple[str, list[object]]:
         tests: dict[str, object] = {
