@@ -70,6 +70,7 @@ NAVIGATION = {
         "docs/quick-start.zh.md",
         "docs/inspector.zh.md",
         "docs/officer.zh.md",
+        "docs/cases.zh.md",
         "docs/technician.zh.md",
         "docs/sign-on.zh.md",
         "deploy/README.zh.md",

@@ -1,6 +1,6 @@
 """An alert and what belongs to it, as their tables in compliance.db hold them (`hub.alerts.tables`)."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -126,11 +126,17 @@ class AlertWindow(msgspec.Struct, kw_only=True):
     """Share that was measured, 0 to 1."""
 
 
+Subject = Literal["alert", "case"]
+"""What people are told of."""
+
+
 class Notification(msgspec.Struct, kw_only=True):
     """That one recipient is told of one event; the table is `hub.notify`'s."""
 
     id: int
+    subject: Subject
     alert: int
+    """The number of that."""
     step: int
     """The event's number."""
     recipient: str

@@ -1,17 +1,19 @@
 """What each act says beside its text, looked through: a wrong or missing part is refused by its name."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, get_args
 
 from hub.access.tokens import User
 from hub.cases.book import CaseBook
 from hub.cases.refusal import CaseError, wrong
 from hub.cases.rules.calendar import UNITS
-from hub.cases.rules.records import Case, Checked, Found, What
+from hub.cases.rules.records import Case, Checked, Event, Found, Shows, What
 from hub.cases.rules.rulebook import Rulebook
 from schemas.language import Text
 
+MOST_ATTACHED = 50
+"""Files of one case."""
 STAGES = ("pre_check", "department", "leader")
 """Of the review of an appeal, in this order."""
 PARTS: dict[What, tuple[str, ...]] = {
@@ -25,6 +27,7 @@ PARTS: dict[What, tuple[str, ...]] = {
     "inspect": ("result",),
     "review": ("stage",),
     "join_alert": ("alert",),
+    "attach": ("sha256", "name", "media", "size", "shows"),
 }
 """What an act may say beside its text; what is not here says nothing more."""
 
@@ -54,8 +57,70 @@ def checked(desk: Grounds, case: Case, what: What, given: Mapping[str, Any], tex
         if name not in PARTS.get(what, ()):
             expected = ", ".join(("text", *PARTS.get(what, ())))
             raise wrong(name, f"{what} takes no {name}; expected: {expected}", f"此操作没有{name}，可用：{expected}")
+    if stands_against := hindrance(case, what, now):
+        raise stands_against
     check = _CHECKS.get(what)
     return check(desk, case, asked, text, now) if check else {}
+
+
+def hindrance(case: Case, what: What, now: float) -> CaseError | None:
+    """Return what in a case's course stands against an act that its state allows, whatever the act says."""
+    check = _HINDRANCES.get(what)
+    said = check(case, now) if check else None
+    return CaseError("act", said) if said else None
+
+
+def _unverified(case: Case, now: float) -> Text | None:  # noqa: ARG001
+    if case.source != "citizen" or case.verified == "exists":
+        return None
+    return Text(
+        f"case {case.id}: what the public reports is verified on site before it is filed; "
+        f"ask_verification, and a collector must find that it exists (so far: {case.verified or 'nothing'})",
+        f"案件{case.id}：公众举报须先现场核实，确认属实后方可立案",
+    )
+
+
+def _no_more_time(case: Case, now: float) -> Text | None:
+    if case.asked_extra:
+        return Text(f"case {case.id}: an extension is asked for already", f"案件{case.id}：已有延期申请")
+    if case.deadline is not None and now > case.deadline:
+        return Text(
+            f"case {case.id}: its deadline has passed; an extension is asked for before",
+            f"案件{case.id}：期限已过，延期须在期限前申请",
+        )
+    return None
+
+
+def _nothing_asked(case: Case, now: float) -> Text | None:  # noqa: ARG001
+    if case.asked_extra:
+        return None
+    return Text(f"case {case.id}: nobody asks for an extension", f"案件{case.id}：没有延期申请")
+
+
+def _alone(case: Case, now: float) -> Text | None:  # noqa: ARG001
+    if case.co_handlers:
+        return None
+    return Text(f"case {case.id}: no department handles it beside", f"案件{case.id}：没有协办部门")
+
+
+def _not_passed(case: Case, now: float) -> Text | None:  # noqa: ARG001
+    if case.checked == "pass":
+        return None
+    return Text(
+        f"case {case.id}: is closed after a collector's inspection with the result pass "
+        f"(so far: {case.checked or 'none'}); rework it, or a supervisor closes it with force_close",
+        f"案件{case.id}：须经采集员核查通过后方可结案；请返工，或由上级强制结案",
+    )
+
+
+_HINDRANCES: dict[What, Callable[[Case, float], Text | None]] = {
+    "file": _unverified,
+    "ask_extension": _no_more_time,
+    "grant_extension": _nothing_asked,
+    "deny_extension": _nothing_asked,
+    "remove_co_handler": _alone,
+    "close": _not_passed,
+}
 
 
 def _verify(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
@@ -63,15 +128,6 @@ def _verify(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now:
 
 
 def _file(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:
-    if case.source == "citizen" and case.verified != "exists":
-        raise CaseError(
-            "act",
-            Text(
-                f"case {case.id}: what the public reports is verified on site before it is filed; "
-                f"ask_verification, and a collector must find that it exists (so far: {case.verified or 'nothing'})",
-                f"案件{case.id}：公众举报须先现场核实，确认属实后方可立案",
-            ),
-        )
     alike = [other for other, _ in desk.similar(case) if other.state != "refused"]
     going = [other.id for other in alike if other.is_open]
     if going and not text:
@@ -132,9 +188,10 @@ def _refuse(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now:
 
 
 def _dispatch(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
-    if "department" in asked:
-        return {"department": _department(desk, asked), "by_table": False}
     named = desk.rules.responsible_for(case.code, case.district, case.site)
+    if "department" in asked:
+        chosen = _department(desk, asked)
+        return {"department": chosen, "by_table": chosen == named}
     if named is None:
         raise wrong(
             "department",
@@ -145,24 +202,10 @@ def _dispatch(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, no
 
 
 def _ask_extension(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
-    if case.asked_extra:
-        raise CaseError(
-            "act", Text(f"case {case.id}: an extension is asked for already", f"案件{case.id}：已有延期申请")
-        )
-    if case.deadline is not None and now > case.deadline:
-        raise CaseError(
-            "act",
-            Text(
-                f"case {case.id}: its deadline has passed; an extension is asked for before",
-                f"案件{case.id}：期限已过，延期须在期限前申请",
-            ),
-        )
     return {"amount": _amount(asked, case.unit)}
 
 
 def _decided(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
-    if not case.asked_extra:
-        raise CaseError("act", Text(f"case {case.id}: nobody asks for an extension", f"案件{case.id}：没有延期申请"))
     return {"amount": case.asked_extra}
 
 
@@ -181,28 +224,36 @@ def _inspect(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now
     return {"result": _one_of("result", asked, get_args(Checked))}
 
 
-def _close(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
-    if case.checked != "pass":
-        raise CaseError(
-            "act",
-            Text(
-                f"case {case.id}: is closed after a collector's inspection with the result pass "
-                f"(so far: {case.checked or 'none'}); rework it, or a supervisor closes it with force_close",
-                f"案件{case.id}：须经采集员核查通过后方可结案；请返工，或由上级强制结案",
-            ),
-        )
-    return {}
-
-
 def _review(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
-    stage = _one_of("stage", asked, STAGES)
-    history = desk.book.events(case.id)
-    begun = max(n for n, event in enumerate(history) if event.what == "appeal")
-    done = [event.data["stage"] for event in history[begun:] if event.what == "review"]
-    if list(STAGES[: len(done) + 1]) != [*done, stage]:
-        following = STAGES[len(done)] if len(done) < len(STAGES) else "uphold or reject_appeal"
-        raise wrong("stage", f"case {case.id}: expected next: {following}", f"案件{case.id}：下一步应为{following}")
+    stage, following = _one_of("stage", asked, STAGES), next_stage(desk.book.events(case.id))
+    if stage != following:
+        expected = following or "uphold or reject_appeal"
+        raise wrong("stage", f"case {case.id}: expected next: {expected}", f"案件{case.id}：下一步应为{expected}")
     return {"stage": stage}
+
+
+def next_stage(history: Sequence[Event]) -> str:
+    """Return which review of the appeal comes next, by the history of a case that is appealed; empty: none."""
+    begun = max(n for n, event in enumerate(history) if event.what == "appeal")
+    done = sum(event.what == "review" for event in history[begun:])
+    return STAGES[done] if done < len(STAGES) else ""
+
+
+def _attach(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
+    if "sha256" not in asked:
+        raise wrong(
+            "sha256",
+            "a file is attached by sending it: 'fenceline cases attach', POST /api/v1/cases/ID/attachments, or the "
+            "page of the case",
+            "附件须通过上传添加：fenceline cases attach、POST /api/v1/cases/编号/attachments 或案件页面",
+        )
+    shows = _one_of("shows", asked, get_args(Shows))
+    known = [event.data for event in desk.book.events(case.id) if event.what == "attach"]
+    if any(one["sha256"] == asked["sha256"] for one in known):
+        raise CaseError("file", Text(f"case {case.id}: has this very file already", f"案件{case.id}：已有此文件"))
+    if len(known) >= MOST_ATTACHED:
+        raise wrong("file", f"a case has at most {MOST_ATTACHED} files", f"每个案件最多{MOST_ATTACHED}个附件")
+    return {name: asked[name] for name in ("sha256", "name", "media", "size")} | {"shows": shows}
 
 
 def _join_alert(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:  # noqa: ARG001
@@ -225,9 +276,9 @@ _CHECKS: dict[What, Callable[[Grounds, Case, Mapping[str, Any], str, float], dic
     "add_co_handler": _add_co_handler,
     "remove_co_handler": _remove_co_handler,
     "inspect": _inspect,
-    "close": _close,
     "review": _review,
     "join_alert": _join_alert,
+    "attach": _attach,
 }
 
 

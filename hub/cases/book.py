@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from hub.cases.rules.calendar import Calendar
-from hub.cases.rules.machine import RUNNING, apply, replay
-from hub.cases.rules.records import OVER, Case, Event
+from hub.cases.rules.machine import RUNNING, apply, replay, waits_for
+from hub.cases.rules.records import OVER, Case, Event, What
 
 SQL_OPEN = "state NOT IN ('" + "', '".join(sorted(OVER)) + "')"
 _COLUMNS = ", ".join(name for name in Event.__struct_fields__)
@@ -24,6 +24,9 @@ _LOOKED_FOR = (
     "fed_back",
     "deadline",
     "updated",
+    "source",
+    "site",
+    "place",
 )
 """What of a case is a column of its row, too."""
 _case = msgspec.json.Decoder(Case)
@@ -57,6 +60,7 @@ class CaseBook:
         self.db.execute(f"INSERT INTO casefile_event ({_COLUMNS}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
         changed = apply(case, event)
         row = {"body": _encode(changed).decode(), **{name: getattr(changed, name) for name in _LOOKED_FOR}}
+        row["waits"] = " ".join(waits_for(changed))
         if case is None:
             marks = ", ".join("?" * len(row))
             sql = f"INSERT INTO casefile ({', '.join(row)}, id) VALUES ({marks}, ?)"  # noqa: S608 - columns
@@ -71,9 +75,24 @@ class CaseBook:
         """Return the history of a case, the oldest event first."""
         return list(self._events("casefile = ? ORDER BY seq", id_))
 
+    def events_of_kind(self, what: What) -> list[Event]:
+        """Return all events of one kind, of all cases."""
+        return list(self._events("what = ? ORDER BY id", what))
+
     def events_after(self, id_: int, most: int) -> list[Event]:
         """Return the next events of all cases behind a number, at most `most`, in their order."""
         return list(self._events("id > ? ORDER BY id LIMIT ?", id_, most))
+
+    def last_event(self, before: float | None = None) -> int:
+        """Return the number of the newest event of all cases, or of those before a moment, Unix s; 0: there is none."""
+        sql = "SELECT ifnull(max(id), 0) FROM casefile_event"
+        if before is None:
+            return int(self.db.execute(sql).fetchone()[0])
+        return int(self.db.execute(f"{sql} WHERE time < ?", (before,)).fetchone()[0])
+
+    def events_by_id(self, ids: Iterable[int]) -> list[Event]:
+        """Return events by their numbers, in their order."""
+        return list(self._events("id IN (SELECT value FROM json_each(?)) ORDER BY id", json.dumps(list(ids))))
 
     def find_act(self, who: str, key: str) -> Event | None:
         """Return what somebody has done under a key of theirs."""
@@ -119,10 +138,15 @@ class CaseBook:
 
     def concerned(self, begin: float, end: float, districts: Collection[str] = ()) -> list[Case]:
         """Return the cases that a period may count: as they are now, or as they were at its end."""
-        inside = " OR ".join(
-            f"({name} >= ?1 AND {name} < ?2)" for name in ("reported", "deadline", "dispatched", "fed_back")
+        # Each by its own index, which a list of "or" would not use.
+        inside = " UNION ".join(
+            f"SELECT id FROM casefile WHERE {name} >= ?1 AND {name} < ?2"  # noqa: S608 - columns
+            for name in ("reported", "deadline", "dispatched", "fed_back")
         )
-        sql = f"SELECT body FROM casefile WHERE ({inside} OR updated >= ?2) AND reported < ?2"  # noqa: S608 - columns
+        sql = (
+            f"SELECT body FROM casefile WHERE id IN ({inside} UNION SELECT id FROM casefile WHERE updated >= ?2) "  # noqa: S608
+            "AND reported < ?2"
+        )
         if districts:
             sql += " AND district IN (SELECT value FROM json_each(?3))"
         values = (begin, end, json.dumps(list(districts))) if districts else (begin, end)

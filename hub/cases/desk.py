@@ -14,7 +14,7 @@ from typing import Any
 
 from hub.access.names import HUB
 from hub.access.tokens import User
-from hub.cases.asked import checked
+from hub.cases.asked import checked, hindrance, next_stage
 from hub.cases.book import CaseBook
 from hub.cases.refusal import CaseError, CaseNewsError, as_written, wrong
 from hub.cases.rules.calendar import CalendarError
@@ -204,10 +204,15 @@ class CaseDesk:
     def _may(self, case: Case, what: What) -> bool:
         if not allowed(case, what) or conflict(case, what, self.user.name, joined=self.joined):
             return False
-        return bool(RULES[what].positions) and self._role_may(what)
+        if hindrance(case, what, max(self._clock(), case.updated)) or not self._role_may(what):
+            return False
+        if self.user.role == "handler" and "handler" in RULES[what].positions and not self._is_of_department(case):
+            return False
+        return what != "review" or bool(next_stage(self.book.events(case.id)))
 
     def _role_may(self, what: What) -> bool:
-        return self.user.role == "admin" or self.user.role in positions(what, joined=self.joined)
+        able = positions(what, joined=self.joined)
+        return bool(able) and (self.user.role == "admin" or self.user.role in able)
 
     def _position(self, case: Case | None, what: What) -> str:
         """Return in which position the user does an act.
@@ -250,12 +255,7 @@ class CaseDesk:
 
     def _refuse_other_department(self, case: Case) -> None:
         """Refuse a handler of another department; one of a co-handling department may act, too."""
-        if self.user.role != "handler":
-            return
-        mine = [
-            self.rules.departments[one] for one in (case.department, *case.co_handlers) if one in self.rules.departments
-        ]
-        if all(one.people and self.user.name.partition(" ")[0] not in one.people for one in mine):
+        if self.user.role == "handler" and not self._is_of_department(case):
             name = case.department or "-"
             raise CaseError(
                 "act",
@@ -277,6 +277,14 @@ class CaseDesk:
                 f"案件{case.id}{STATE[case.state].zh}（{last.who}：{ACT[last.what].zh}）；“{ACT[what].zh}”须在以下状态：{zh}",
             ),
         )
+
+    def _is_of_department(self, case: Case) -> bool:
+        return not {case.department, *case.co_handlers}.isdisjoint(self.departments())
+
+    def departments(self) -> list[str]:
+        """Return the departments for which the user may handle cases: those that name them, or nobody at all."""
+        name = self.user.name.partition(" ")[0]
+        return [id_ for id_, one in self.rules.departments.items() if not one.people or name in one.people]
 
     def _placed(self, district: str, site: str, lat: float | None, lon: float | None, place: str) -> dict[str, Any]:
         """Return where a case is.

@@ -150,6 +150,7 @@ class CaseDetail(CaseShown):
     """A case with its history."""
 
     events: list[CaseEvent]
+    history_sha256: Annotated[str, Field(description="of all events; it stands in the printed case file")]
     similar: list[Alike]
     may: Annotated[list[What], Field(description="what the caller may do with it now")]
     joined: Annotated[bool, Field(description="supervision and command are one centre")]

@@ -1,13 +1,18 @@
 """Cases as people and programs read them, in one language; times are ISO 8601 in the city's time zone."""
 
 import datetime as dt
+import hashlib
+import json
+from collections.abc import Sequence
 from typing import Any, get_args
 
+import msgspec
+
 from hub.cases.desk import CaseDesk
-from hub.cases.rules.machine import Position
 from hub.cases.rules.rates import RATES, Measure, Numbers, Rate
 from hub.cases.rules.records import Case, Event
 from hub.cases.rules.texts import ACT, POSITION, SOURCE, STATE, UNIT
+from hub.config.alerts import Position
 from schemas.language import Lang, Text
 
 SAME = (
@@ -109,6 +114,19 @@ def shown_event(event: Event, desk: CaseDesk, lang: Lang) -> dict[str, Any]:
         "data": data,
         "joined": event.joined,
     }
+
+
+def history_digest(history: Sequence[Event]) -> str:
+    """Return the SHA-256 of a history: of one line of JSON for each event, its members in the order of their names.
+
+    The database's own number of an event is left out: it is no part of what was done.
+    """
+    digest = hashlib.sha256()
+    for event in history:
+        told = msgspec.structs.asdict(event)
+        del told["id"]
+        digest.update(json.dumps(told, ensure_ascii=False, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def shown_similar(case: Case, desk: CaseDesk) -> list[dict[str, Any]]:

@@ -5,19 +5,22 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response, status
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
 from pydantic import AwareDatetime
 
 from hub.access.caller import Gate
 from hub.access.tokens import User
 from hub.cases import models
+from hub.cases.attachments.store import attach, of_case
 from hub.cases.bridge import join_alert, open_from_alert
 from hub.cases.desk import CaseDesk
+from hub.cases.evaluating import checked, evaluate
 from hub.cases.opening import open_cases
-from hub.cases.present import shown, shown_event, shown_numbers, shown_similar
-from hub.cases.refusal import CaseError, wrong
-from hub.cases.rules.rates import By, rates
-from hub.cases.rules.records import Case, StateAsked
+from hub.cases.present import history_digest, shown, shown_event, shown_numbers, shown_similar
+from hub.cases.refusal import MOST_TEXT, CaseError, wrong
+from hub.cases.rules.rates import By
+from hub.cases.rules.records import Case, Shows, StateAsked
 from hub.cases.rules.rulebook import LiveRulebook
 from hub.config.files import Config
 from hub.http.problem import EVERY, answers
@@ -28,11 +31,11 @@ from schemas.language import Lang
 
 MOST = 500
 """Cases on one page at most."""
-LONGEST = 400 * 86_400
-"""The longest period whose rates are told [s]."""
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Short = Annotated[str, Query(max_length=100)]
+Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+NOSNIFF = {"X-Content-Type-Options": "nosniff", "Content-Disposition": "attachment"}
 Key = Annotated[
     str,
     Header(
@@ -57,11 +60,11 @@ class Caller:
 
     def detail(self, case: Case) -> models.CaseDetail:
         """Return a case with its history."""
+        history = self.desk.book.events(case.id)
         return models.CaseDetail(
             **shown(case, self.desk, self.lang, self.now),
-            events=[
-                models.CaseEvent(**shown_event(event, self.desk, self.lang)) for event in self.desk.book.events(case.id)
-            ],
+            events=[models.CaseEvent(**shown_event(event, self.desk, self.lang)) for event in history],
+            history_sha256=history_digest(history),
             similar=[models.Alike(**one) for one in shown_similar(case, self.desk)],
             may=self.desk.may(case),
             joined=self.desk.joined,
@@ -103,6 +106,7 @@ def case_router(config: Config, registry: Callable[[], Registry], clock: Callabl
             yield Caller(desk, lang, clock())
 
     _acts(router, config, Depends(caller))
+    _files(router, config, Depends(caller))
     _views(router, clock, Depends(caller))
     return router
 
@@ -149,6 +153,55 @@ def _acts(router: APIRouter, config: Config, caller: Any) -> None:
         return asks.detail(case)
 
 
+def _files(router: APIRouter, config: Config, caller: Any) -> None:
+    @router.post(
+        "/cases/{id}/attachments",
+        status_code=status.HTTP_201_CREATED,
+        summary="Attach a photograph or document: JPEG, PNG, WebP or PDF, told by its content, which is the body",
+        responses=answers(404, 409, 507),
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            }
+        },
+    )
+    async def attach_file(
+        asks: Annotated[Caller, caller],
+        request: Request,
+        id: Id,  # noqa: A002
+        shows: Shows,
+        seen: Annotated[models.Number, Query(description="`seq` of the case as it was read")],
+        name: Annotated[str, Query(max_length=500, description="the file's own name")] = "",
+        text: Annotated[str, Query(max_length=MOST_TEXT)] = "",
+        key: Key = "",
+    ) -> models.CaseDetail:
+        content = await request.body()
+
+        def work() -> models.CaseDetail:
+            case = attach(asks.desk, config, id, name, content, shows, seen=seen, key=key, text=text)
+            return asks.detail(case)
+
+        return await to_thread.run_sync(work)
+
+    @router.get(
+        "/cases/{id}/attachments/{sha256}",
+        summary="Get a file of a case: the original, or with shown=true a smaller picture without EXIF",
+        responses=answers(404),
+        response_class=Response,
+    )
+    def give_file(
+        asks: Annotated[Caller, caller],
+        id: Id,  # noqa: A002
+        sha256: Digest,
+        shown: bool = False,
+    ) -> Response:
+        told, kept = of_case(asks.desk, config.data, id, sha256)
+        if shown and kept.shown is not None:
+            return Response(kept.shown, media_type="image/jpeg", headers=NOSNIFF)
+        return Response(kept.content, media_type=told.media, headers=NOSNIFF)
+
+
 def _views(router: APIRouter, clock: Callable[[], float], caller: Any) -> None:
     @router.get("/cases", summary="List cases, the newest first")
     def list_cases(
@@ -182,19 +235,8 @@ def _views(router: APIRouter, clock: Callable[[], float], caller: Any) -> None:
         district: Short = "",
         cases: Annotated[bool, Query(description="tell the cases behind each number")] = False,
     ) -> models.RatesShown:
-        begin, end = begins.timestamp(), ends.timestamp() if ends else clock()
-        if not 0 < end - begin <= LONGEST:
-            raise wrong(
-                "to",
-                "expected a period of at most 400 days that ends after it begins",
-                "时段应为400天以内，且结束晚于开始",
-            )
-        scope = asks.desk.user.districts
-        if district:
-            scope = (district,) if asks.desk.user.sees(district) else ("",)
-        book = asks.desk.book
-        at_the_end = (book.as_of(one, end) for one in book.concerned(begin, end, scope))
-        groups = rates((one for one in at_the_end if one), begin, end, by)
+        begin, end = checked(begins.timestamp(), ends.timestamp() if ends else clock())
+        groups = evaluate(asks.desk, begin, end, by, district)
         told = [models.GroupShown(**shown_numbers(name, one, cases=cases)) for name, one in groups.items()]
         return models.RatesShown(groups=told, joined=asks.desk.joined)
 

@@ -82,4 +82,26 @@ CREATE TRIGGER calendar_edition_stays BEFORE UPDATE ON calendar_edition
 CREATE TRIGGER calendar_edition_is_kept BEFORE DELETE ON calendar_edition
     BEGIN SELECT RAISE(ABORT, 'an edition of the calendar is never changed'); END
 """,
+    """
+DROP TRIGGER casefile_follows;
+ALTER TABLE casefile ADD COLUMN source TEXT NOT NULL DEFAULT '';
+ALTER TABLE casefile ADD COLUMN site TEXT NOT NULL DEFAULT '';
+ALTER TABLE casefile ADD COLUMN place TEXT NOT NULL DEFAULT '';
+ALTER TABLE casefile ADD COLUMN waits TEXT NOT NULL DEFAULT ''; -- for whose act: positions, with a space between
+UPDATE casefile SET source = json_extract(body, '$.source'), site = json_extract(body, '$.site'),
+    place = json_extract(body, '$.place'), waits = CASE state
+        WHEN 'reported' THEN 'officer' WHEN 'verifying' THEN 'collector' WHEN 'filed' THEN 'dispatcher'
+        WHEN 'dispatched' THEN iif(json_extract(body, '$.asked_extra') > 0, 'handler dispatcher', 'handler')
+        WHEN 'handling' THEN iif(json_extract(body, '$.asked_extra') > 0, 'handler dispatcher', 'handler')
+        WHEN 'fed_back' THEN 'officer'
+        WHEN 'checking' THEN iif(json_extract(body, '$.checked') IS NULL, 'collector', 'officer')
+        WHEN 'suspended' THEN 'dispatcher' WHEN 'appealed' THEN 'supervisor' ELSE '' END;
+CREATE TRIGGER casefile_follows BEFORE UPDATE ON casefile
+    WHEN NEW.id <> OLD.id OR NEW.seq <= OLD.seq OR (NEW.seq, NEW.state) IS NOT
+        (SELECT seq, after FROM casefile_event WHERE casefile = OLD.id ORDER BY seq DESC LIMIT 1)
+    BEGIN SELECT RAISE(ABORT, 'a case is what its history says'); END;
+CREATE INDEX casefile_by_waits ON casefile (waits, deadline, district, department) WHERE waits <> '';
+CREATE INDEX casefile_looked_through ON casefile -- all that lists are filtered and ordered by, without the bodies
+    (district, state, code, department, source, deadline, reported, site, place)
+""",
 )

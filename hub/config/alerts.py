@@ -23,6 +23,9 @@ Told = Literal["early", "firing", "escalated", "amended", "resolved"]
 become graver. escalated: that nobody acknowledged it in time. amended: that late data changed a verdict on which it
 rests. resolved: that its cause is over."""
 
+Position = Literal["collector", "officer", "dispatcher", "handler", "supervisor"]
+"""In a case (docs/cases.md)."""
+
 Minutes = Annotated[float, msgspec.Meta(gt=0)]
 Name = Annotated[
     str,
@@ -99,6 +102,10 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
     """0: is told at once. Above: only when nobody has acknowledged in time (`Alerting.escalate_minutes`)."""
     tell: tuple[Told, ...] = ("early", "firing", "escalated", "amended", "resolved")
+    cases: tuple[Position, ...] = ()
+    """Is told of each step of a case that concerns one of these positions, at any level; none named: of no case."""
+    departments: tuple[str, ...] = ()
+    """Of what concerns handlers, only of cases that one of these departments handles; none named: of all."""
 
     def __post_init__(self) -> None:
         """Refuse a recipient without exactly one address."""

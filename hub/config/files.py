@@ -245,6 +245,10 @@ class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     joined: bool = False
     """Supervision and command are one centre, as in small cities: who judges a case may dispatch it, too. It stands in
     the history of each case, and is shown wherever cases are."""
+    attachment_mb: Annotated[float, msgspec.Meta(gt=0, le=25)] = 12.0
+    """Of one photograph or document, at most. A phone's photograph has 2 to 8 MB."""
+    attachments_mb: Annotated[float, msgspec.Meta(ge=0)] = 20_000.0
+    """Of all of them together, at most. They are evidence: none is ever removed, and every backup has them all."""
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

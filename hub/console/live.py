@@ -15,6 +15,9 @@ from hub.access.sessions import Sessions
 from hub.access.tables import PART as ACCESS
 from hub.alerts.book import Book
 from hub.alerts.tables import PART as ALERTS
+from hub.cases.book import CaseBook
+from hub.cases.opening import open_cases
+from hub.cases.tables import FILE
 from hub.compliance.tables import PART as VERDICTS
 from hub.compliance.verdicts import VerdictTable
 from hub.storage.compliance_file import open_compliance
@@ -80,12 +83,15 @@ class Live:
             seen, beat = state, now
 
     def _look(self) -> str:
-        """Return a word that is another one when alerts or verdicts have changed."""
+        """Return a word that is another one when alerts, verdicts or cases have changed."""
         with self._lock:
             now = time.monotonic()
             if not self._state or now - self._looked >= LOOK_EVERY:
                 with closing(open_compliance(self._compliance, ALERTS, VERDICTS)) as db:
                     self._state = f"{Book(db, time.time).last_event()}-{VerdictTable(db).last()}"
+                if (cases := self._compliance.with_name(FILE)).exists():
+                    with closing(open_cases(cases.parent)) as db:
+                        self._state += f"-{CaseBook(db).last_event()}"
                 self._looked = now
             return self._state
 

@@ -10,6 +10,10 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from hub.config.files import Config
 from hub.console.alert import add_alert
 from hub.console.badges import OUTCOME, TONES
+from hub.console.cases.evaluation import add_evaluation
+from hub.console.cases.lists import add_case_list
+from hub.console.cases.opening import add_case_opening
+from hub.console.cases.page import add_case
 from hub.console.city import add_city
 from hub.console.lists import add_lists
 from hub.console.live import Live
@@ -57,6 +61,10 @@ class Console:
         add_own_access(self.router, shared)
         add_today(self.router, shared)
         add_alert(self.router, shared)
+        add_case_list(self.router, shared)
+        add_case_opening(self.router, shared)
+        add_case(self.router, shared)
+        add_evaluation(self.router, shared)
         add_city(self.router, shared)
         add_lists(self.router, shared)
         add_maintenance(self.router, shared)

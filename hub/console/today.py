@@ -12,6 +12,7 @@ from hub.alerts.text import KIND, SEVERITY
 from hub.config.alerts import SEVERITIES, Severity
 from hub.console.alert import next_level_at
 from hub.console.badges import Badge, severity_of
+from hub.console.cases.visit import CaseCard, cases_of, has_cases
 from hub.console.parts.order import Number, Order, Pages
 from hub.console.parts.picture import name_of
 from hub.console.parts.sheet import MOST_CSV, csv_file
@@ -51,6 +52,15 @@ class Section(NamedTuple):
     """Where all of them are; empty: here."""
     pages: Pages | None
     """Of the section that is looked at alone."""
+
+
+class WaitingCases(NamedTuple):
+    """The cases that wait for somebody."""
+
+    all: int
+    """How many there are."""
+    cards: list[CaseCard]
+    """The most urgent."""
 
 
 class Heap(NamedTuple):
@@ -107,6 +117,7 @@ def add_today(router: APIRouter, shared: Shared) -> None:
         page: Number = 1,
     ) -> Response:
         wanted = _wanted(visit, district, severity, kind, whose, heap)
+        shows_cases = not wanted.filtered and not wanted.heap and has_cases(shared)
         return visit.page(
             "today.html",
             sections=sections(visit, wanted, page),
@@ -115,6 +126,7 @@ def add_today(router: APIRouter, shared: Shared) -> None:
             severities=[(one, visit.say(SEVERITY[one])) for one in reversed(SEVERITIES)],
             kinds=[(one, visit.say(text)) for one, text in KIND.items()],
             may_act=visit.may("officer"),
+            cases=waiting_cases(visit) if shows_cases else None,
         )
 
     @router.get("/alerts.csv")
@@ -134,6 +146,15 @@ def add_today(router: APIRouter, shared: Shared) -> None:
             for one in _find(visit, HEAPS[id_], wanted, _counts(visit, wanted), 0, MOST_CSV)
         ]
         return csv_file("alerts.csv", CSV_HEAD, [_row(visit, one) for one in found[:MOST_CSV]])
+
+
+def waiting_cases(visit: Visit) -> WaitingCases:
+    """Return the cases that wait for the visitor, the most urgent first."""
+    with cases_of(visit) as cases:
+        if not cases.positions:
+            return WaitingCases(0, [])
+        found = cases.finder.page(cases.waiting, "deadline", down=False, skip=0, limit=FIRST)
+        return WaitingCases(cases.finder.count(cases.waiting), [cases.card(one) for one in found])
 
 
 def _wanted(visit: Visit, district: str, severity: str, kind: str, whose: str, heap: str) -> Wanted:

@@ -4,12 +4,12 @@ import logging
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import jinja2
@@ -17,12 +17,16 @@ from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 
 from hub.access.caller import refuse_role
 from hub.access.sessions import SEEN_EVERY, Session, Sessions
 from hub.access.tables import PART as ACCESS
 from hub.access.tokens import Role, User, allows
 from hub.alerts.tables import PART as ALERTS
+from hub.cases.refusal import CaseError
+from hub.cases.rules.rulebook import LiveRulebook
 from hub.compliance.standing import RECENT, Standing
 from hub.compliance.tables import PART as VERDICTS
 from hub.config.files import Config
@@ -60,6 +64,8 @@ FOLLOWS = "x-fenceline-follows"
 """The header of a request that a page sent by itself."""
 MOST_FIELDS = 500
 """Fields of a form: a user's districts are one each."""
+MOST_PART = 64 * 1024
+"""Bytes of a field of a form that brings a file."""
 MOST_SEEN = 2**63 - 1
 NO_SESSION = Text("Please sign in again; nothing was changed.", "请重新登录；未做任何更改。")
 FOREIGN = Text(
@@ -96,6 +102,11 @@ class Shared:
     def secure(self) -> bool:
         """Tell whether people reach the console over TLS alone."""
         return self.config.console.address.startswith("https:")
+
+    @cached_property
+    def rules(self) -> LiveRulebook:
+        """What the city's cases go by."""
+        return LiveRulebook(self.config.cases.folder, self.registry().zone)
 
     @cached_property
     def standing(self) -> Standing:
@@ -150,6 +161,13 @@ class Shared:
         return page
 
 
+class Sent(NamedTuple):
+    """A file that a form has brought."""
+
+    name: str
+    content: bytes
+
+
 class Visit:
     """One request of somebody who is signed in. Its database is open as long as the request is in work."""
 
@@ -165,6 +183,7 @@ class Visit:
             shared.config, shared.registry(), shared.limits, shared.quantities, self.lang, shared.clock
         )
         self.form: dict[str, str] = {}
+        self.file: Sent | None = getattr(request.state, "file", None)
 
     @cached_property
     def page_formats(self) -> Formats:
@@ -242,7 +261,7 @@ def refusal(error: Exception) -> RequestError | None:
     """Return what an error means to a visitor; None: it is the hub's own fault."""
     if isinstance(error, RequestError):
         return error
-    if isinstance(error, DeskError):
+    if isinstance(error, DeskError | CaseError):
         return RequestError(error.status, error.text)
     if isinstance(error, RequestValidationError):
         wrong_path = any(one["loc"][0] == "path" for one in error.errors())
@@ -296,6 +315,30 @@ async def read_form(request: Request) -> dict[str, str]:
     return fields
 
 
+async def read_upload(request: Request) -> dict[str, str]:
+    """Return the fields of a form that brings a file; the file is the visit's (`Visit.file`).
+
+    Raises:
+        RequestError: it is none, or was sent from elsewhere.
+    """
+    if not is_same_origin(request):
+        raise RequestError(403, FOREIGN)
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "multipart/form-data":
+        raise RequestError(422, UNREADABLE)
+    try:
+        async with request.form(max_files=1, max_fields=20, max_part_size=MOST_PART) as form:
+            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            for value in form.values():
+                if not isinstance(value, str):
+                    request.state.file = Sent(value.filename or "", await value.read())
+    except (MultiPartException, HTTPException, UnicodeDecodeError):
+        raise RequestError(422, UNREADABLE) from None
+    if any("\0" in value for value in fields.values()):
+        raise RequestError(422, UNREADABLE)
+    request.state.form = fields
+    return fields
+
+
 def seen_in(form: dict[str, str]) -> int:
     """Return up to which event somebody had read what a form is about.
 
@@ -331,11 +374,13 @@ def visiting(shared: Shared) -> Callable[[Request], Iterator[Visit]]:
     return visit
 
 
-def acting(shared: Shared, needed: Role) -> Callable[..., Visit]:
+def acting(
+    shared: Shared, needed: Role, read: Callable[[Request], Awaitable[dict[str, str]]] = read_form
+) -> Callable[..., Visit]:
     """Return what FastAPI is to ask before something is done: a visitor whose own form it is, and who may do it."""
 
     def act(
-        form: Annotated[dict[str, str], Depends(read_form)], visit: Annotated[Visit, Depends(visiting(shared))]
+        form: Annotated[dict[str, str], Depends(read)], visit: Annotated[Visit, Depends(visiting(shared))]
     ) -> Visit:
         visit.form = form
         visit.check_form()

@@ -10,4 +10,4 @@ def notifications_of(db: sqlite3.Connection, alert: int) -> list[Notification]:
     """Return the notifications of an alert in the order in which they were chosen."""
     if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'notification'").fetchone():
         return []  # nobody has been told of anything yet
-    return select(db, Notification, "FROM notification WHERE alert = ? ORDER BY id", alert)
+    return select(db, Notification, "FROM notification WHERE subject = 'alert' AND alert = ? ORDER BY id", alert)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -13,6 +14,14 @@ from schemas.language import Text
 
 MOST_BODY = 32_768
 """A remark has at most 2,000 characters: 8,000 bytes, up to 24,000 where a program writes them as \\u1234."""
+UPLOADS = re.compile(r"/(api/v1|console)/cases/[0-9]{1,19}/attachments")
+"""Where files are sent."""
+MOST_UPLOAD = 26_000_000
+"""Of a body there; how large a file may be, the city's configuration says."""
+MOST_UPLOADS = 4
+"""At once: each is in memory; who comes beyond is told to come again (503)."""
+UPLOAD_S = 120.0
+"""A file has so long [s]: a phone at the edge of the network sends 12 MB in two minutes."""
 MOST_DEPTH = 16
 """Objects and lists in each other in a body."""
 MOST_CONNECTIONS = 256
@@ -133,6 +142,7 @@ class Guard:
         self._app = app
         self._most = most
         self._at_once = 0
+        self._uploads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request (ASGI)."""
@@ -144,7 +154,10 @@ class Guard:
         try:
             if self._at_once > MOST_AT_ONCE:
                 raise _busy()
-            body = await self._body(headers, receive)
+            if scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]):
+                await self._upload(scope, headers, receive, send)
+                return
+            body = await self._body(headers, receive, self._most, BODY_S)
             if body is None:
                 return
             if body and scope["path"].startswith("/api/"):
@@ -157,18 +170,30 @@ class Guard:
         finally:
             self._at_once -= 1
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-        """Return the body; None: the client has gone."""
+    async def _upload(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        """Handle a request that brings a file."""
+        if self._uploads >= MOST_UPLOADS:
+            raise _busy()
+        self._uploads += 1
+        try:
+            body = await self._body(headers, receive, MOST_UPLOAD, UPLOAD_S)
+            if body is not None:
+                await self._app(scope, _replayed(body, receive), send)
+        finally:
+            self._uploads -= 1
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive, most: int, within: float) -> bytes | None:
+        """Return the body, of at most so many bytes, that comes within so many s; None: the client has gone."""
         length = headers.get(b"content-length", b"0")
-        if b"transfer-encoding" in headers or not length.isdigit() or int(length) > self._most:
+        if b"transfer-encoding" in headers or not length.isdigit() or int(length) > most:
             text = Text(
-                f"the body must have a Content-Length of at most {self._most} bytes",
-                f"请求体须带Content-Length且不超过{self._most}字节",
+                f"the body must have a Content-Length of at most {most} bytes",
+                f"请求体须带Content-Length且不超过{most}字节",
             )
             raise RequestError(413, text, headers={"Connection": "close"})
-        body = b""
+        body = bytearray()
         try:
-            async with asyncio.timeout(BODY_S):
+            async with asyncio.timeout(within):
                 more = int(length) > 0
                 while more:
                     message = await receive()
@@ -177,9 +202,9 @@ class Guard:
                     body += message.get("body", b"")
                     more = message.get("more_body", False)
         except TimeoutError:
-            text = Text(f"the body did not come within {BODY_S:g} s", f"请求体未在{BODY_S:g}秒内发送完毕")
+            text = Text(f"the body did not come within {within:g} s", f"请求体未在{within:g}秒内发送完毕")
             raise RequestError(408, text, headers={"Connection": "close"}) from None
-        return body
+        return bytes(body)
 
 
 def _busy() -> RequestError:

@@ -14,6 +14,7 @@ TOLD = {
     422: "A field is wrong; `field` names it",
     429: "Too many requests; Retry-After says when to ask again, in s",
     503: "The hub is busy or its database does not answer; Retry-After says when to ask again, in s",
+    507: "There is no room for it; nothing was kept",
 }
 EVERY = (401, 403, 408, 413, 422, 429, 503)
 """What every act of the API may answer."""

@@ -31,6 +31,7 @@ TITLES = {
     422: Text("Unprocessable Content", "参数有误"),
     429: Text("Too Many Requests", "请求过于频繁"),
     503: Text("Service Unavailable", "暂不可用"),
+    507: Text("Insufficient Storage", "存储空间不足"),
 }
 _CHINESE = {
     "missing": "缺少该字段",

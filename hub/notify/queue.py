@@ -21,6 +21,7 @@ from hub.alerts.book import Book
 from hub.alerts.records import Alert, AlertEvent, Notification
 from hub.config.alerts import Recipient
 from hub.notify.answers import Why
+from hub.notify.news import News, NewsSource, wants_news
 from hub.notify.recipients import FOLLOWS, GROUPS, is_awake, wants
 from hub.registry.live import Registry
 from hub.storage.database import transaction
@@ -52,6 +53,18 @@ class Due:
     event: AlertEvent
 
 
+@dataclass(frozen=True, slots=True)
+class DueNews:
+    """A notification that is to be sent now: of which step of which case."""
+
+    notification: Notification
+    news: News
+
+
+Told = list[Due] | list[DueNews]
+"""What goes to a recipient in one message: all of it is about alerts, or all about cases."""
+
+
 class Queue:
     """The queue in the compliance database behind `db`; `clock` gives Unix time in s.
 
@@ -59,13 +72,19 @@ class Queue:
     """
 
     def __init__(
-        self, db: sqlite3.Connection, recipients: list[Recipient], clock: Callable[[], float], digest_above: int
+        self,
+        db: sqlite3.Connection,
+        recipients: list[Recipient],
+        clock: Callable[[], float],
+        digest_above: int,
+        source: NewsSource | None = None,
     ) -> None:
         self._book = Book(db, clock)
         self._db = db
         self._recipients = recipients
         self._clock = clock
         self._digest_above = digest_above
+        self._source = source
 
     def recover(self) -> None:
         """Take up what a process that was killed has left behind; forget those who are no recipients any more."""
@@ -100,6 +119,26 @@ class Queue:
                 self._choose(event, alerts[event.alert], registry)
             self._db.execute("UPDATE notified SET step = ?", (events[-1].id,))
 
+    def choose_news(self, registry: Registry) -> None:
+        """Choose recipients for the steps of cases since the last time; those of alerts never wait for them."""
+        if self._source is None:
+            return
+        done = self._db.execute("SELECT case_step FROM notified").fetchone()[0]
+        begun = done if done >= 0 else self._source.begin(self._clock())
+        steps = self._source.after(begun, MOST_CHOSEN)
+        if not steps and done >= 0:
+            return
+        with transaction(self._db):
+            for news in steps:
+                for recipient in self._recipients:
+                    if wants_news(recipient, news, registry):
+                        self._db.execute(
+                            "INSERT OR IGNORE INTO notification (subject, alert, step, recipient, state, due) "
+                            "VALUES ('case', ?, ?, ?, 'waiting', ?)",
+                            (news.subject, news.step, recipient.name, self._clock()),
+                        )
+            self._db.execute("UPDATE notified SET case_step = ?", (steps[-1].step if steps else begun,))
+
     def _choose(self, event: AlertEvent, alert: Alert, registry: Registry) -> None:
         if event.quiet or event.what not in GROUPS:
             return
@@ -109,7 +148,8 @@ class Queue:
             if not wants(recipient, alert, event, registry):
                 continue
             knows = self._db.execute(
-                "SELECT 1 FROM notification WHERE alert = ? AND recipient = ? AND state <> 'dropped'",
+                "SELECT 1 FROM notification WHERE subject = 'alert' AND alert = ? AND recipient = ? "
+                "AND state <> 'dropped'",
                 (alert.id, recipient.name),
             ).fetchone()
             called = recipient.level == level and event.what not in FOLLOWS
@@ -120,15 +160,22 @@ class Queue:
                     (alert.id, event.id, recipient.name, self._clock()),
                 )
 
-    def take(self, recipient: Recipient, registry: Registry) -> list[Due]:
-        """Return what is to be sent to a recipient now, marked as being sent: one notification, or all for a digest."""
+    def take(self, recipient: Recipient, registry: Registry) -> Told:
+        """Return what is to be sent to a recipient now, marked as being sent: one notification, or all for a digest.
+
+        What is about alerts goes before what is about cases.
+        """
         now = self._clock()
         waiting = self._db.execute(
             # What is refused again and again must not hold up what came after it.
-            f"SELECT id, attempts FROM notification WHERE recipient = ? AND state = 'waiting' "  # noqa: S608
-            f"AND (due <= ? OR due > ?) ORDER BY attempts / {PATIENCE}, id",
+            f"SELECT id, attempts, subject FROM notification WHERE recipient = ? AND state = 'waiting' "  # noqa: S608
+            f"AND (due <= ? OR due > ?) ORDER BY attempts / {PATIENCE}, subject, id",
             (recipient.name, now, now + LONGEST_WAIT),  # the latter: the clock has been set back since
         ).fetchall()
+        subject = waiting[0][2] if waiting else ""
+        waiting = [one for one in waiting if one[2] == subject]
+        if subject == "case" and self._source is None:
+            return []
         if not waiting or not is_awake(recipient, datetime.fromtimestamp(now, registry.zone)):
             return []
         if self._expire(recipient, now):
@@ -140,11 +187,17 @@ class Queue:
         ).fetchone()[0]
         if recent >= self._digest_above:
             return []  # what comes meanwhile is gathered
-        ids = [id_ for id_, _ in waiting]
+        ids = [id_ for id_, _, _ in waiting]
         if len(ids) + recent <= self._digest_above or waiting[0][1] >= PATIENCE:
             ids = ids[:1]
-        self._mark(ids, "state = 'sending', attempts = attempts + 1")
         rest = "FROM notification WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+        if subject == "case" and self._source is not None:
+            chosen = select(self._db, Notification, rest, json.dumps(ids))
+            news = self._source.find(one.step for one in chosen)  # before it is marked: cases.db may not answer
+            self._mark(ids, "state = 'sending', attempts = attempts + 1")
+            marked = select(self._db, Notification, rest, json.dumps(ids))
+            return [DueNews(one, news[one.step]) for one in marked]
+        self._mark(ids, "state = 'sending', attempts = attempts + 1")
         marked = select(self._db, Notification, rest, json.dumps(ids))
         alerts = self._book.find_alerts({one.alert for one in marked})
         events = self._book.find_events(one.step for one in marked)
@@ -156,23 +209,25 @@ class Queue:
         They waited for the recipient's hours or for the service. What came of them is told by the events behind them.
         """
         with transaction(self._db):
-            waiting = "SELECT step FROM notification WHERE recipient = ? AND state = 'waiting'"
+            waiting = "SELECT step FROM notification WHERE subject = 'alert' AND recipient = ? AND state = 'waiting'"
             steps = [step for (step,) in self._db.execute(waiting, (recipient.name,))]
             late = self._db.execute(
                 "UPDATE notification SET state = 'dropped', error = 'its window was over before it could be sent' "
-                "WHERE recipient = ? AND state = 'waiting' AND step IN (SELECT value FROM json_each(?))",
+                "WHERE subject = 'alert' AND recipient = ? AND state = 'waiting' "
+                "AND step IN (SELECT value FROM json_each(?))",
                 (recipient.name, json.dumps(self._book.outdated_warnings(steps, now))),
             )
             idle = self._db.execute(
                 "UPDATE notification AS n SET state = 'dropped', error = 'the warning itself was never sent' "
-                "WHERE recipient = ? AND state = 'waiting' AND step IN (SELECT value FROM json_each(?)) "
-                "AND NOT EXISTS (SELECT 1 FROM notification o WHERE o.alert = n.alert "
+                "WHERE subject = 'alert' AND recipient = ? AND state = 'waiting' "
+                "AND step IN (SELECT value FROM json_each(?)) "
+                "AND NOT EXISTS (SELECT 1 FROM notification o WHERE o.subject = 'alert' AND o.alert = n.alert "
                 "AND o.recipient = n.recipient AND o.id < n.id AND o.state <> 'dropped')",
                 (recipient.name, json.dumps(self._book.withdrawals(steps))),
             )
             return late.rowcount + idle.rowcount > 0
 
-    def sent(self, told: list[Due]) -> None:
+    def sent(self, told: Told) -> None:
         """Note that a message has been taken by its service."""
         ids = [one.notification.id for one in told]
         digest = ids[0] if len(ids) > 1 else None
@@ -180,7 +235,7 @@ class Queue:
         _forget_refusals(self._db, json.dumps(ids))
 
     def failed(
-        self, told: list[Due], error: str, *, perhaps: bool = False, why: Why = "again", wait: float = 0.0
+        self, told: Told, error: str, *, perhaps: bool = False, why: Why = "again", wait: float = 0.0
     ) -> float | None:
         """Note why a message was not taken; return after how long the recipient is tried again, s; None: never.
 

@@ -16,13 +16,15 @@ from hub.alerts.tables import PART as ALERTS
 from hub.config.alerts import Recipient
 from hub.config.files import Config, ConfigError
 from hub.notify.answers import Why, heard_answers, refusal
+from hub.notify.news import NewsSource
 from hub.notify.pieces import Room, room_of, scheme_of
-from hub.notify.queue import Due, Queue
+from hub.notify.queue import Queue, Told
 from hub.notify.recipients import address, recipients
 from hub.notify.tables import PART
 from hub.notify.text import Composer, Message
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
+from hub.storage.database import DatabaseError
 from hub.storage.trouble import explain
 
 POLL = 0.1
@@ -129,17 +131,24 @@ def without_secrets(text: str, where: str) -> str:
 
 
 class Notifier(threading.Thread):
-    """Sends what the queue holds until it is stopped. `clock` gives Unix time in s."""
+    """Sends what the queue holds until it is stopped. `clock` gives Unix time in s, `source` the steps of cases."""
 
-    def __init__(self, config: Config, registry: Callable[[], Registry], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        registry: Callable[[], Registry],
+        clock: Callable[[], float],
+        source: NewsSource | None = None,
+    ) -> None:
         super().__init__(name="notify", daemon=True)
         self._file = config.data / COMPLIANCE
         self._db = open_compliance(self._file, ALERTS, PART)
         self._settings = config.alerting
         self._registry = registry
         self._recipients = recipients(config)
-        self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above)
-        self._under_way: dict[str, tuple[list[Due], Future[Outcome]]] = {}
+        self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above, source)
+        self._trouble = ""
+        self._under_way: dict[str, tuple[Told, Future[Outcome]]] = {}
         self._stop_asked = threading.Event()
 
     def stop(self) -> None:
@@ -163,6 +172,7 @@ class Notifier(threading.Thread):
                     if finished or version != seen or looks >= LOOK_EVERY:
                         seen, looks = version, 0
                         self._queue.choose(self._registry())
+                        self._choose_news()
                         self._begin(pool)
                 except sqlite3.Error as error:
                     what = explain(error, self._file)
@@ -174,6 +184,16 @@ class Notifier(threading.Thread):
         with contextlib.suppress(sqlite3.Error):  # then the next start finds them as it would after a kill
             self._finish()
         self._db.close()
+
+    def _choose_news(self) -> None:
+        """Choose who is told of cases; while their database does not answer, people are told of alerts all the same."""
+        try:
+            self._queue.choose_news(self._registry())
+            self._trouble = ""
+        except (sqlite3.Error, DatabaseError) as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                log.error("what there is to tell of cases waits: %s", error)  # noqa: TRY400
 
     def _explain(self) -> None:
         if not self._recipients:
@@ -190,7 +210,11 @@ class Notifier(threading.Thread):
         for recipient in self._recipients:
             if recipient.name in self._under_way:
                 continue
-            told = self._queue.take(recipient, registry)
+            try:
+                told = self._queue.take(recipient, registry)
+            except DatabaseError as error:  # of cases: nothing was marked
+                log.error("a message to %s waits: %s", recipient.name, error)  # noqa: TRY400
+                continue
             if not told:
                 continue
             try:
@@ -206,12 +230,13 @@ class Notifier(threading.Thread):
         finished = [(name, told, done) for name, (told, done) in self._under_way.items() if done.done()]
         for name, told, done in finished:
             error, perhaps, why, wait = done.result()
+            what = f"{told[0].notification.subject} {told[0].notification.alert}"
             if error:
                 pause = self._queue.failed(told, error, perhaps=perhaps, why=why, wait=wait)
                 if pause is None:
-                    log.error("%s was not told of alert %d: %s; given up", name, told[0].alert.id, error)
+                    log.error("%s was not told of %s: %s; given up", name, what, error)
                 else:
-                    log.error("%s was not told of alert %d: %s; again in %.0f s", name, told[0].alert.id, error, pause)
+                    log.error("%s was not told of %s: %s; again in %.0f s", name, what, error, pause)
             else:
                 self._queue.sent(told)
             del self._under_way[name]

@@ -44,5 +44,30 @@ CREATE TRIGGER channel_test_stays BEFORE UPDATE ON channel_test
 CREATE TRIGGER channel_test_is_kept BEFORE DELETE ON channel_test
     BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END
 """,
+    """
+CREATE TABLE told (               -- as notification was, for more than alerts
+    id INTEGER PRIMARY KEY,
+    subject TEXT NOT NULL DEFAULT 'alert',  -- alert, case: what `alert` is the number of, and `step` a step of
+    alert INTEGER NOT NULL, step INTEGER NOT NULL, recipient TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due REAL NOT NULL,
+    repeated INTEGER NOT NULL DEFAULT 0,
+    sent REAL,
+    digest INTEGER,
+    error TEXT,
+    UNIQUE (subject, alert, step, recipient)
+);
+INSERT INTO told (id, alert, step, recipient, state, attempts, due, repeated, sent, digest, error)
+    SELECT id, alert, step, recipient, state, attempts, due, repeated, sent, digest, error FROM notification;
+DROP TABLE notification;
+ALTER TABLE told RENAME TO notification;
+CREATE INDEX notification_waiting ON notification (recipient, due) WHERE state IN ('waiting', 'sending');
+CREATE INDEX notification_sent ON notification (recipient, sent) WHERE sent IS NOT NULL;
+CREATE INDEX notification_refused ON notification (recipient) WHERE state = 'refused';
+CREATE INDEX notification_by_state ON notification (recipient, state);
+-- The newest step of a case for which recipients have been chosen; -1: never yet.
+ALTER TABLE notified ADD COLUMN case_step INTEGER NOT NULL DEFAULT -1
+""",
 )
 PART = Part("notify", STEPS, before=1)

@@ -9,7 +9,7 @@ from hub.alerts.book import of_lines
 from hub.alerts.text import SEVERITY, WHAT, Teller, kind_of
 from hub.config.alerts import SEVERITIES, Alerting, Recipient
 from hub.notify.pieces import Room
-from hub.notify.queue import Due
+from hub.notify.queue import Due, DueNews, Told
 from hub.notify.recipients import FOLLOWS
 from hub.registry.live import Registry
 from schemas.language import Lang, Text, clause_text
@@ -33,6 +33,8 @@ HUB = Text("the hub", "数据中心")
 NUMBER = Text("Alert no. {alert}.", "告警编号：{alert}。")
 SINCE = Text("{what}, since {since}.", "{what}，自{since}起。")
 MANY = Text("{n} messages of alerts at once", "{n}条告警消息汇总")
+MANY_CASES = Text("{n} steps of cases at once", "{n}条案件消息汇总")
+MORE_CASES = Text("... and {n} more: the console, under Cases", "……另有{n}条，见管理台“案件”")
 MORE = Text(
     "... and {n} more ({counts}): fenceline alerts list, or the hub's API",
     "……另有{n}条（{counts}），请用fenceline alerts list或接口查看",
@@ -60,12 +62,26 @@ class Composer:
         self._registry = registry
         self._teller = Teller(registry.zone)
 
-    def message(self, recipient: Recipient, told: list[Due], room: Room | None = None) -> Message:
+    def message(self, recipient: Recipient, told: Told, room: Room | None = None) -> Message:
         """Return the message for one notification, or the digest for several.
 
         `room`: how much the recipient's service takes in one message; a digest is to take few of them.
         """
         langs = list(Lang) if recipient.lang == "both" else [Lang(recipient.lang)]
+        news = [one for one in told if isinstance(one, DueNews)]
+        return self._news(langs, news, room) if news else self._alerts(langs, _of_alerts(told), room)
+
+    def _news(self, langs: list[Lang], told: list[DueNews], room: Room | None) -> Message:
+        """Return the message for one step of a case, or the digest for several."""
+        rows = min(len(told), MOST_ROWS)
+        while True:
+            parts = [_one_news(told[0], lang) if len(told) == 1 else _many_news(told, lang, rows) for lang in langs]
+            title, body = " / ".join(title for title, _ in parts), "\n".join(body for _, body in parts)
+            if room is None or rows == 1 or len(room.split(title, body)) <= MOST_PIECES:
+                return Message(title, body, apprise.NotifyType.INFO)
+            rows -= 1
+
+    def _alerts(self, langs: list[Lang], told: list[Due], room: Room | None) -> Message:
         gravest = max((one.event.severity for one in told), key=SEVERITIES.index)
         type_ = TYPES[gravest]
         if all(one.event.what in {"resolved", "withdrawn"} for one in told):
@@ -127,6 +143,24 @@ class Composer:
         site = self._registry.sites.get(one.alert.site)
         name = Text(site.en, site.zh).into(lang) if site else one.alert.site
         return f"{name} {one.alert.device}".strip() or HUB.into(lang)
+
+
+def _of_alerts(told: Told) -> list[Due]:
+    return [one for one in told if isinstance(one, Due)]
+
+
+def _one_news(one: DueNews, lang: Lang) -> tuple[str, str]:
+    repeated = [REPEATED.into(lang)] if one.notification.repeated else []
+    return f"Fenceline: {one.news.title.into(lang)}", "\n".join([one.news.body.into(lang), *repeated])
+
+
+def _many_news(told: list[DueNews], lang: Lang, rows: int) -> tuple[str, str]:
+    lines = [one.news.title.into(lang) for one in told[:rows]]
+    if rest := len(told) - rows:
+        lines.append(MORE_CASES.into(lang).format(n=rest))
+    if any(one.notification.repeated for one in told):
+        lines.append(REPEATED.into(lang))
+    return f"Fenceline: {MANY_CASES.into(lang).format(n=len(told))}", "\n".join(lines)
 
 
 def _counts(told: list[Due], lang: Lang) -> str:

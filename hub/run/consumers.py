@@ -17,6 +17,7 @@ from typing import cast
 
 import msgspec
 
+from hub.cases.news import CaseNews
 from hub.compliance.consumer import Compliance
 from hub.compliance.rulings import Rulings
 from hub.config.files import Config, ConfigError
@@ -154,7 +155,12 @@ class Consumers:
                 self._progress,
             )
             self._consumers.append(Consumer("reports", self._feed.reader(), self._reports, config.data))
-        self._notifier = Notifier(config, lambda: self._registry.current, clock.now)
+        self._notifier = Notifier(
+            config,
+            lambda: self._registry.current,
+            clock.now,
+            CaseNews(config, lambda: self._registry.current),
+        )
 
     def start(self) -> None:
         """Start every thread."""

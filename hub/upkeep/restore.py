@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import hub.cases.attachments.tables
 import hub.cases.tables
 import hub.field.tables
 import hub.log.tables
@@ -51,6 +52,7 @@ ACTS = ("trigger", "view")
 
 STEPS: dict[str, Sequence[str]] = {
     LOG: hub.log.tables.STEPS,
+    hub.cases.attachments.tables.FILE: hub.cases.attachments.tables.STEPS,
     hub.cases.tables.FILE: hub.cases.tables.STEPS,
     hub.field.tables.FILE: hub.field.tables.STEPS,
     "reports.db": hub.reports.sink.STEPS,

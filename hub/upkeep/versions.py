@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import hub.access.tables
 import hub.alerts.tables
+import hub.cases.attachments.tables
 import hub.cases.tables
 import hub.compliance.tables
 import hub.field.tables
@@ -72,6 +73,7 @@ KNOWN = {
     "rollups.db": Versions(len(hub.series.rollups.STEPS)),
     "series.db": Versions(len(hub.series.sqlite.STEPS)),
     "reports.db": Versions(len(hub.reports.sink.STEPS)),
+    hub.cases.attachments.tables.FILE: Versions(len(hub.cases.attachments.tables.STEPS)),
     hub.cases.tables.FILE: Versions(len(hub.cases.tables.STEPS)),
     hub.field.tables.FILE: Versions(len(hub.field.tables.STEPS)),
 }

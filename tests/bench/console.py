@@ -39,8 +39,12 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from hub.alerts.book import Book
 from hub.alerts.tables import PART as ALERTS
+from hub.cases.book import CaseBook
+from hub.cases.opening import open_cases
 from hub.compliance.tables import PART as VERDICTS
 from hub.compliance.verdicts import VerdictTable
 from hub.config.files import load_config
@@ -63,7 +67,7 @@ REQUESTS, IN_S = 20, 5.0
 KEPT_S = 5.0
 """The hub lets go of connections that ask for nothing for a while."""
 P95_MS, FIRST_KB, LATER_KB, LEAST_RATIO = 50.0, 150.0, 30.0, 0.95
-FILES = ("/console/verdicts.csv", "/console/fleet.csv")
+FILES = ("/console/verdicts.csv", "/console/fleet.csv", "/console/cases.csv", "/console/evaluation.csv")
 
 
 def say(text):
@@ -89,6 +93,16 @@ def pages_of(sites, dice):
         "verdicts_deep": lambda: f"/console/verdicts?before={sites * 40}",
         "fleet": lambda: "/console/fleet",
         "fleet_troubles": lambda: "/console/fleet?trouble=1",
+        "cases": lambda: "/console/cases",
+        "cases_open": lambda: "/console/cases?state=open&district=d0&sort=deadline",
+        "cases_mine": lambda: "/console/cases?state=mine&sort=deadline",
+        "cases_department": lambda: "/console/cases?department=roads&code=03&sort=-deadline",
+        "cases_search": lambda: f"/console/cases?q=Road+{dice.randrange(977)}",
+        "cases_deep": lambda: "/console/cases?page=400",
+        "case": lambda: "/console/cases/{case}",
+        "case_file": lambda: "/console/cases/{case}/file",
+        "evaluation": lambda: "/console/evaluation?by=department",
+        "evaluation_person": lambda: "/console/evaluation?by=person",
     }
 
 
@@ -129,6 +143,7 @@ class News:
         self._city, self._count = city, 0
         self._db = open_compliance(city.folder / "data" / COMPLIANCE, ALERTS, VERDICTS)
         self._book = Book(self._db, time.time)
+        self._cases = CaseBook(open_cases(city.folder / "data"))
         self._dice = random.Random(7)
 
     def happen(self):
@@ -141,6 +156,12 @@ class News:
             if self._count % 3 == 0:
                 alert = self._book.find_alert(self._book.last_events([1]) and 1)
                 self._book.add_event(alert, "comment", Text("seen", "已看"), "one")
+        if self._count % 3 == 1:
+            with transaction(self._cases.db):
+                case = self._cases.find(1 + self._dice.randrange(self._city.cases))
+                last = self._cases.events(case.id)[-1]
+                remark = {"seq": last.seq + 1, "time": time.time(), "what": "comment", "before": last.after, "data": {}}
+                self._cases.add(case, replace(last, id=0, **remark))
 
     def alerts(self):
         """Return numbers of alerts by district, open ones and old ones."""
@@ -152,8 +173,16 @@ class News:
             found.setdefault(district, []).append(id_)
         return found
 
+    def cases(self):
+        """Return numbers of cases by district."""
+        found = {}
+        for case in self._cases.search(limit=20_000):
+            found.setdefault(case.district, []).append(case.id)
+        return found
+
     def close(self):
         self._db.close()
+        self._cases.db.close()
 
 
 def serve(config_file):
@@ -215,18 +244,20 @@ def percentile(times, share):
 def measure_pages(city, requests):
     """Return the figures of all pages."""
     dice, news = random.Random(3), News(city)
-    alerts = news.alerts()
+    alerts, cases = news.alerts(), news.cases()
     host_port = load_config(city.folder / "fenceline.toml").http.port
     times, work, sizes, slowest_first, idle = {}, {}, {}, 0.0, []
     with closing(news), Served(city.folder / "fenceline.toml") as served:
         clients = {name: Client(served.port, city.cookies[name], host_port) for name in VISITORS}
         own = {"whole": [n for found in alerts.values() for n in found], "one": alerts["d0"]}
         own["four"] = [n for d in ("d0", "d1", "d2", "d3") for n in alerts.get(d, [])]
+        own_cases = {"whole": [n for found in cases.values() for n in found], "one": cases["d0"]}
+        own_cases["four"] = [n for d in ("d0", "d1", "d2", "d3") for n in cases.get(d, [])]
         statics = files_of(clients["whole"])
         for name, address in (pages_of(city.sites, dice) | {path: lambda path=path: path for path in FILES}).items():
             for n in range(max(2, requests // 8) if name in FILES else requests):
                 for visitor, client in clients.items():
-                    path = address().format(alert=dice.choice(own[visitor]))
+                    path = address().format(alert=dice.choice(own[visitor]), case=dice.choice(own_cases[visitor]))
                     news.happen()
                     idle.append(client.get("/healthz")[1])
                     before = served.cpu_s()
@@ -330,7 +361,7 @@ def take(city, packets, known, http_port, asked_port):
     """Return messages/s that the hub takes while pages are asked for at a port, its work [s], and how many pages."""
     dice = random.Random(5)
     paths = [
-        address().format(alert=dice.randrange(city.sites) + 1)
+        address().format(alert=dice.randrange(city.sites) + 1, case=1)
         for _ in range(10)
         for name, address in pages_of(city.sites, dice).items()
         if name in {"today", "alert", "map", "site", "verdicts", "fleet"}
@@ -397,6 +428,7 @@ def main():
     parser.add_argument("--sites", type=int, default=1000, help="construction sites with one board each (%(default)s)")
     parser.add_argument("--alerts", type=int, default=100_000, help="(%(default)s)")
     parser.add_argument("--verdicts", type=int, default=1_000_000, help="(%(default)s)")
+    parser.add_argument("--cases", type=int, default=50_000, help="(%(default)s)")
     parser.add_argument("--requests", type=int, default=40, help="for each page and visitor (%(default)s)")
     parser.add_argument("--messages", type=int, default=60_000, help="of each round of taking messages (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="of taking messages; 0: leave it out (%(default)s)")
@@ -414,7 +446,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(exist_ok=True)
-        city = LargeCity(folder, options.sites, options.alerts, options.verdicts)
+        city = LargeCity(folder, options.sites, options.alerts, options.verdicts, cases=options.cases)
         begin = time.monotonic()
         city.write()
         city.fill()
@@ -428,7 +460,7 @@ def main():
         if options.rounds:
             figures["ingest"] = measure_ingest(city, options.messages, options.rounds)
             aims["ingest"] = figures["ingest"]["ratio"] >= LEAST_RATIO
-    size = {"sites": options.sites, "alerts": options.alerts, "verdicts": options.verdicts}
+    size = {"sites": options.sites, "alerts": options.alerts, "verdicts": options.verdicts, "cases": options.cases}
     print(json.dumps(size | figures | {"aims": aims}))
 
 

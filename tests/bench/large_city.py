@@ -21,11 +21,13 @@ from hub.compliance.verdicts import VerdictTable
 from hub.config.files import load_config
 from hub.judge.verdicts import Verdict
 from hub.log.entry import Interval
+from hub.registry.live import load_registry
 from hub.series.sqlite import SqliteStore
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
 from schemas import load_limits
 from schemas.language import Text
+from tests.bench.large_cases import fill_cases, write_rules
 
 WINDOW_S, READING_S, READINGS_S = 1200, 10, 6 * 3600
 RULES = ("GB 12523-2025 laeq-day", "DB61/1078-2017 tsp-earthworks")
@@ -51,14 +53,16 @@ LIMITS = {f"{standard.id} {limit.id}": (standard, limit) for standard, limit in 
 class LargeCity:
     """The files of a city in `folder`: `sites` construction sites with one board each, in `districts` districts."""
 
-    def __init__(self, folder: Path, sites: int, alerts: int, verdicts: int, districts: int = 16) -> None:
+    def __init__(
+        self, folder: Path, sites: int, alerts: int, verdicts: int, districts: int = 16, cases: int = 0
+    ) -> None:
         self.folder, self.sites, self.districts = folder, sites, min(districts, sites)
         self.now = int(time.time())
         self.keys = {f"b{n}": secrets.token_bytes(32) for n in range(sites)}
         self.cookies: dict[str, str] = {}
         """Secrets of sessions, by user."""
         self._dice = random.Random(19)
-        self._alerts, self._verdicts = alerts, verdicts
+        self._alerts, self._verdicts, self.cases = alerts, verdicts, cases
 
     def district(self, site: int) -> str:
         """Return the id of the district of a site."""
@@ -69,9 +73,11 @@ class LargeCity:
         config = self.folder / "fenceline.toml"
         config.write_text(
             'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\n'
-            f"[http]\nport = {http}\n[broker]\nport = {port}\n[alerts.escalate_minutes]\nviolation = 30\n",
+            f"[http]\nport = {http}\n[broker]\nport = {port}\n[alerts.escalate_minutes]\nviolation = 30\n"
+            '[cases]\nfolder = "rules"\n',
             "utf-8",
         )
+        write_rules(self.folder)
         parts = ['timezone = "Asia/Shanghai"\n', '[[city]]\nid = "city"\nen = "City"\nzh = "城市"\n']
         parts += [
             f'[[district]]\nid = "d{n}"\ncity = "city"\nen = "District {n}"\nzh = "第{n}区"\n'
@@ -117,7 +123,10 @@ class LargeCity:
             with transaction(db):
                 self._fill_alerts(db)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._fill_readings(load_config(self.folder / "fenceline.toml").data / "series.db")
+        config = load_config(self.folder / "fenceline.toml")
+        self._fill_readings(config.data / "series.db")
+        if self.cases:
+            fill_cases(config.data, self.folder / "rules", load_registry(config), self.cases, self.now)
 
     def verdict(self, site: int, rule: str, start: int, value: float) -> Verdict:
         """Return a verdict of the city on one window."""

@@ -6,7 +6,7 @@ import sys
 
 from tests.bench.parts import ROOT
 
-SMALL = ["--sites", "6", "--alerts", "60", "--verdicts", "600", "--requests", "2", "--rounds", "0"]
+SMALL = ["--sites", "6", "--alerts", "60", "--verdicts", "600", "--cases", "40", "--requests", "2", "--rounds", "0"]
 
 
 def test_every_page_is_measured_for_every_visitor():
@@ -20,7 +20,7 @@ def test_every_page_is_measured_for_every_visitor():
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert set(told["pages"]) >= {"today", "alert", "map", "site", "verdicts", "fleet"}
+    assert set(told["pages"]) >= {"today", "alert", "map", "site", "verdicts", "fleet", "cases", "case", "evaluation"}
     for name, figures in told["pages"].items():
         assert 0 < figures["p50_ms"] <= figures["p95_ms"], name
         assert figures["ratio"] > 0

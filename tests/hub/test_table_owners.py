@@ -10,12 +10,12 @@ OWNERS = {
     "access": {"access", "access_step", "identity", "known_browser", "session", "sign_in_link"}
     | {"half_sign_in", "recovery_code", "second_factor"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
-    "cases": {"calendar_edition", "casefile", "casefile_alert", "casefile_event"},
+    "cases": {"attachment", "calendar_edition", "casefile", "casefile_alert", "casefile_event"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
     | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
-    "notify": {"channel_test", "notification", "notified", "refusal"},
+    "notify": {"channel_test", "notification", "notified", "refusal"} | {"told"},  # the last: while one is made anew
     "orders": {"board_order", "desired", "desired_board", "order_step"}
     | {"bundle", "bundle_file", "rollout", "rollout_board", "rollout_step"},
     "reports": {"board", "position"},

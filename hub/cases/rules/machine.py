@@ -10,8 +10,8 @@ import msgspec
 
 from hub.cases.rules.calendar import Calendar
 from hub.cases.rules.records import Case, Event, State, What
+from hub.config.alerts import Position
 
-Position = Literal["collector", "officer", "dispatcher", "handler", "supervisor"]
 POSITIONS: tuple[Position, ...] = ("collector", "officer", "dispatcher", "handler", "supervisor")
 SUPERVISION: tuple[Position, ...] = ("officer", "supervisor")
 """The centre that judges, beside its collectors."""
@@ -81,12 +81,22 @@ RULES: dict[What, Rule] = {
     "archive": Rule(("closed", "refused"), "archived", OFFICER),
     "comment": Rule(EVER, None, POSITIONS, says_why=True),
     "join_alert": Rule(UNDER_WAY, None, OFFICER),
+    "attach": Rule((*UNDER_WAY, "closed"), None, POSITIONS),
     "move_deadline": Rule((*FILED, "appealed"), None, ()),
 }
 RECKONED: frozenset[What] = frozenset({"file", "dispatch", "grant_extension", "resume", "rework", "uphold"})
 """After these the deadline is another."""
 RUNNING: frozenset[State] = frozenset({"filed", "dispatched", "handling"})
 """States in which a deadline runs, and moves when the calendar is changed."""
+_NEXT: dict[State, tuple[Position, ...]] = {
+    "reported": OFFICER,
+    "verifying": COLLECTOR,
+    "filed": DISPATCHER,
+    "fed_back": OFFICER,
+    "suspended": DISPATCHER,
+    "appealed": SUPERVISOR,
+}
+"""Whose act moves a case on from a state, where that does not depend on more."""
 
 
 def after(case: Case | None, what: What) -> State:
@@ -110,10 +120,19 @@ def allowed(case: Case | None, what: What) -> bool:
 def positions(what: What, *, joined: bool) -> tuple[Position, ...]:
     """Return who may do an act; `joined`: supervision and command are one centre."""
     given = RULES[what].positions
-    if not joined or not given or what == "comment":
+    if not joined or not given or what in {"comment", "attach"}:
         return given
     more = COMMAND if set(given) & set(SUPERVISION) else SUPERVISION if set(given) & set(COMMAND) else ()
     return (*given, *(one for one in more if one not in given))
+
+
+def places(role: str, *, joined: bool) -> tuple[Position, ...]:
+    """Return in whose place somebody of a role acts; an admin in everybody's."""
+    if role == "admin":
+        return POSITIONS
+    both = (*SUPERVISION, *COMMAND)
+    others = () if not joined or role not in both else COMMAND if role in SUPERVISION else SUPERVISION
+    return tuple(one for one in POSITIONS if one == role or one in others)
 
 
 def conflict(case: Case, what: What, who: str, *, joined: bool) -> Side | None:
@@ -125,6 +144,15 @@ def conflict(case: Case, what: What, who: str, *, joined: bool) -> Side | None:
         if who in getattr(case, other):
             return other
     return None
+
+
+def waits_for(case: Case) -> tuple[Position, ...]:
+    """Return whose act a case waits for; nobody's: it is over."""
+    if case.state in AT_WORK:
+        return ("handler", "dispatcher") if case.asked_extra else ("handler",)
+    if case.state == "checking":
+        return OFFICER if case.checked else COLLECTOR
+    return _NEXT.get(case.state, ())
 
 
 def reckon(case: Case, calendar: Calendar) -> float | None:

@@ -56,11 +56,14 @@ What = Literal[
     "archive",
     "comment",
     "join_alert",
+    "attach",
     "move_deadline",
 ]
 """What is done with a case; each is an event of its history."""
 Found = Literal["exists", "not_exists", "unable"]
 """What a collector found on site, before filing."""
+Shows = Literal["before", "after", "document"]
+"""What an attachment shows: the place before handling, after it, or neither."""
 Checked = Literal["pass", "fail", "unable"]
 """What a collector found on site, after handling."""
 

@@ -1,8 +1,10 @@
 """The words of cases in both languages, each once."""
 
 from hub.cases.rules.calendar import Unit
-from hub.cases.rules.machine import Position, Side
-from hub.cases.rules.records import Source, State, What
+from hub.cases.rules.machine import Side
+from hub.cases.rules.rates import By, Measure, Rate
+from hub.cases.rules.records import Checked, Found, Shows, Source, State, What
+from hub.config.alerts import Position
 from schemas.language import Text
 
 STATE: dict[State, Text] = {
@@ -56,7 +58,96 @@ ACT: dict[What, Text] = {
     "archive": Text("archived", "归档"),
     "comment": Text("remark", "备注"),
     "join_alert": Text("alert joined", "并入告警"),
+    "attach": Text("attached", "添加附件"),
     "move_deadline": Text("deadline moved by the calendar", "因日历变更调整期限"),
+}
+DO: dict[What, Text] = {
+    "report": Text("Take a report", "受理上报"),
+    "ask_verification": Text("Ask for verification on site", "要求现场核实"),
+    "verify": Text("Tell what is there", "提交核实结果"),
+    "file": Text("File", "立案"),
+    "refuse": Text("Refuse", "不予立案"),
+    "send_back": Text("Send back to supervision", "退回监督中心"),
+    "dispatch": Text("Dispatch", "派遣"),
+    "return": Text("Give back", "退回"),
+    "receive": Text("Receive", "接收"),
+    "ask_extension": Text("Ask for more time", "申请延期"),
+    "grant_extension": Text("Grant the extension", "同意延期"),
+    "deny_extension": Text("Deny the extension", "不同意延期"),
+    "suspend": Text("Suspend", "挂起"),
+    "resume": Text("Resume", "恢复"),
+    "add_co_handler": Text("Add a co-handler", "增加协办部门"),
+    "remove_co_handler": Text("Take a co-handler out", "撤销协办部门"),
+    "supervise": Text("Watch over it", "督办"),
+    "feed_back": Text("Feed back: it is done", "反馈处置结果"),
+    "send_check": Text("Send to be checked", "要求核查"),
+    "inspect": Text("Tell how it is now", "提交核查结果"),
+    "rework": Text("Send back to be done again", "返工"),
+    "close": Text("Close", "结案"),
+    "force_close": Text("Close by force", "强制结案"),
+    "appeal": Text("Appeal", "申诉"),
+    "review": Text("Review the appeal", "审核申诉"),
+    "uphold": Text("Uphold the appeal", "申诉成立"),
+    "reject_appeal": Text("Reject the appeal", "申诉不成立"),
+    "archive": Text("Archive", "归档"),
+    "comment": Text("Add a remark", "添加备注"),
+    "join_alert": Text("Join an alert", "并入告警"),
+    "attach": Text("Attach a photograph or document", "添加照片或文件"),
+    "move_deadline": Text("Move the deadline", "调整期限"),
+}
+"""What a button says."""
+FOUND: dict[Found, Text] = {
+    "exists": Text("it is there", "属实"),
+    "not_exists": Text("it is not there", "不属实"),
+    "unable": Text("cannot be told", "无法核实"),
+}
+CHECKED: dict[Checked, Text] = {
+    "pass": Text("done", "通过"),
+    "fail": Text("not done", "未通过"),
+    "unable": Text("cannot be told", "无法核查"),
+}
+SHOWS: dict[Shows, Text] = {
+    "before": Text("before", "处置前"),
+    "after": Text("after", "处置后"),
+    "document": Text("document", "文件"),
+}
+KIND: dict[str, Text] = {"event": Text("event", "事件"), "component": Text("component", "部件")}
+STAGE: dict[str, Text] = {
+    "pre_check": Text("pre-check", "初审"),
+    "department": Text("by the department", "部门审核"),
+    "leader": Text("by the leader", "领导审核"),
+}
+"""Of the review of an appeal."""
+MEASURE: dict[Measure, Text] = {
+    "accepted": Text("reported", "受理"),
+    "filed": Text("filed", "立案"),
+    "refused": Text("refused", "不予立案"),
+    "closed_of_filed": Text("filed and closed", "立案中已结案"),
+    "due": Text("due", "应结案"),
+    "closed": Text("closed", "结案"),
+    "on_time": Text("closed on time", "按期结案"),
+    "fed_back": Text("fed back", "反馈"),
+    "rework": Text("done again", "返工"),
+    "dispatched": Text("dispatched", "派遣"),
+    "accurate": Text("right at once", "准确派遣"),
+}
+RATE: dict[Rate, Text] = {
+    "filing": Text("filing", "立案率"),
+    "closed_of_filed": Text("closed of filed", "立案中结案比例"),
+    "closing": Text("closing", "结案率"),
+    "on_time": Text("on time", "按期结案率"),
+    "rework": Text("rework", "返工率"),
+    "accurate_dispatch": Text("accurate dispatch", "准确派遣率"),
+}
+BY: dict[By, Text] = {
+    "all": Text("all together", "总计"),
+    "area": Text("area", "区域"),
+    "department": Text("department", "部门"),
+    "position": Text("position", "岗位"),
+    "person": Text("person", "人员"),
+    "kind": Text("kind", "部件／事件"),
+    "code": Text("class", "类别"),
+    "source": Text("source", "来源"),
 }
 POSITION: dict[Position, Text] = {
     "collector": Text("collector", "采集员"),

@@ -49,6 +49,7 @@ NAMES = {
     "moves": "设备迁移",
     "case rules": "案件规则",
     "case calendar": "案件日历",
+    "case files": "案件附件",
 }
 """What is checked, in Chinese; the name of a file may follow."""
 

@@ -64,9 +64,9 @@ district = "north"
 class CaseCity:
     """The cases in a folder; `now` is the clock."""
 
-    def __init__(self, folder, joined=False):
+    def __init__(self, folder, joined=False, rules_folder=None):
         self.folder, self.joined, self.now = Path(folder), joined, float(MONDAY)
-        self.rules_folder = self.folder / "rules"
+        self.rules_folder = rules_folder or self.folder / "rules"
         self.rules_folder.mkdir(exist_ok=True)
         self.write(CITY_FILE)
         self.db = open_cases(self.folder)

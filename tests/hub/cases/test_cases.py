@@ -2,12 +2,15 @@
 
 import datetime as dt
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 from hub.cases.refusal import CaseError, CaseNewsError
 from hub.cases.rules.rulebook import LiveRulebook, Rulebook
+from hub.cases.tables import STEPS
 from hub.config.files import ConfigError
+from hub.storage.database import open_database
 from tests.hub.cases.case_city import CITY_FILE, MONDAY, city_in
 from tests.hub.helpers import SHANGHAI, at
 
@@ -431,3 +434,35 @@ def test_a_running_hub_goes_on_by_the_last_good_rulebook(city, caplog):
     (city.rules_folder / "more.toml").write_text(CALENDAR.format(off='"2026-11-03"'), "utf-8")
     assert live.current().calendar.edition != first.calendar.edition
     assert live.problem is None
+
+
+def test_a_database_of_the_version_before_knows_what_its_cases_wait_for(tmp_path):
+    with city_in(tmp_path) as city:
+        for made in (city.report, city.filed, city.handled, city.fed_back, city.closed):
+            made(place=made.__name__)
+        asked = city.handled(place="asked").id
+        city.act(asked, "han", "ask_extension", "rain", amount=2)
+        checking = city.fed_back(place="checking").id
+        city.act(checking, "off", "send_check")
+        told = city.db.execute("SELECT id, waits, source, site, place FROM casefile ORDER BY id").fetchall()
+        bodies = city.db.execute("SELECT * FROM casefile_event").fetchall()
+    assert [row[1] for row in told] == [
+        *("officer", "dispatcher", "handler", "officer", ""),
+        *("handler dispatcher", "collector"),
+    ]
+    old = tmp_path / "old.db"
+    with closing(sqlite3.connect(old)) as db:
+        db.executescript(STEPS[0])
+        db.execute("ATTACH ? AS new", (str(tmp_path / "cases.db"),))
+        names = ", ".join(row[1] for row in db.execute("PRAGMA main.table_info(casefile)"))
+        db.execute("DROP TRIGGER casefile_begins")
+        db.execute(f"INSERT INTO main.casefile ({names}) SELECT {names} FROM new.casefile")
+        db.execute("INSERT INTO main.casefile_event SELECT * FROM new.casefile_event")
+        db.execute("CREATE TRIGGER casefile_begins BEFORE INSERT ON casefile BEGIN SELECT 1; END")
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+    with closing(open_database(old, STEPS)) as db:
+        assert db.execute("SELECT id, waits, source, site, place FROM casefile ORDER BY id").fetchall() == told
+        assert db.execute("SELECT * FROM casefile_event").fetchall() == bodies
+        with pytest.raises(sqlite3.IntegrityError, match="what its history says"):
+            db.execute("UPDATE casefile SET state = 'closed', seq = seq + 1")

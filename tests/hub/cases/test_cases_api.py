@@ -1,8 +1,10 @@
 """Cases through the HTTP API: roles and districts, forms that come again, two at once; what each answer holds."""
 
+import hashlib
 import threading
 import time
 from contextlib import closing
+from typing import get_args
 
 import httpx
 import pytest
@@ -10,12 +12,14 @@ import pytest
 from hub.access.caller import Gate
 from hub.access.tokens import ROLES, Access
 from hub.cases.routes import case_router
+from hub.cases.rules.records import What
 from hub.config.files import load_config
 from hub.health.metrics import Metrics
 from hub.http.problems import Rate
 from hub.http.server import Server, make_app
 from tests.hub.alerting import AlertCity, write_files
 from tests.hub.cases.case_city import CITY_FILE
+from tests.hub.cases.pictures import SECRET, picture
 from tests.hub.helpers import CITY, open_all
 from tests.hub.http.test_http import Hub as Watched
 
@@ -47,10 +51,10 @@ def ask(folder):
     server.start()
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}/api/v1", timeout=60, trust_env=False) as client:
 
-        def asked(method, path, body=None, role="officer", **headers):
+        def asked(method, path, body=None, role="officer", content=None, **headers):
             headers = {name.replace("_", "-"): value for name, value in headers.items()}
             headers["authorization"] = f"Bearer {tokens[role]}"
-            return client.request(method, path, json=body, headers=headers)
+            return client.request(method, path, json=body, content=content, headers=headers)
 
         yield asked
     server.stop()
@@ -69,7 +73,7 @@ def act(ask, case, what, role, **more):
 def test_a_case_goes_its_way_by_people_of_five_roles(ask):
     case = opened(ask)
     assert (case["state"], case["full_code"], case["code_name"]) == ("reported", "4406050302", "Dust from a site")
-    assert case["may"] == ["ask_verification", "file", "refuse", "comment", "join_alert"]
+    assert case["may"] == ["ask_verification", "file", "refuse", "comment", "join_alert", "attach"]
     way = [
         ("officer", "file", {}),
         ("dispatcher", "dispatch", {}),
@@ -221,3 +225,39 @@ def test_a_calendar_that_changes_is_followed_while_the_hub_runs(ask, folder):
     assert (moved["events"][-1]["what"], moved["events"][-1]["who"]) == ("move_deadline", "hub")
     (folder / "rules" / "z.toml").write_text("nonsense", "utf-8")
     assert ask("GET", f"cases/{case['id']}").json()["deadline"] == moved["deadline"]
+
+
+def test_a_file_is_attached_and_given_back_as_it_was_sent(ask):
+    id_ = opened(ask)["id"]
+    content, there = picture(), f"cases/{id_}/attachments"
+    query = f"{there}?shows=before&seen=1&name=gate.jpg"
+    for _ in range(2):
+        answer = ask("POST", query, content=content, Idempotency_Key="once")
+        assert answer.status_code == 201, answer.text
+    told = answer.json()["events"][-1]
+    digest = hashlib.sha256(content).hexdigest()
+    assert (told["what"], told["data"]["sha256"], told["seq"]) == ("attach", digest, 2)
+    assert ask("GET", f"{there}/{digest}", role="viewer").content == content
+    shown = ask("GET", f"{there}/{digest}?shown=true", role="viewer")
+    assert (shown.headers["content-type"], SECRET.encode() in shown.content) == ("image/jpeg", False)
+    assert ask("GET", f"{there}/{digest}", role="foreign").status_code == 404
+    assert ask("GET", f"{there}/{'0' * 64}").status_code == 404
+    assert ask("POST", query, content=b"no picture").status_code == 422
+    assert ask("POST", query.replace("seen=1", "seen=2"), content=content, role="viewer").status_code == 403
+    assert ask("POST", query, content=content, role="foreign").status_code == 404
+    assert ask("POST", f"cases/{id_}/acts", {"what": "attach", "seen": 2}).status_code == 422
+
+
+def test_what_the_api_offers_is_what_may_be_done(ask):
+    """Every act that a role is offered is taken, or asks for a part of it; what is not offered is refused."""
+    case = opened(ask)
+    for role in ROLES:
+        offered = ask("GET", f"cases/{case['id']}", role=role).json()["may"]
+        for what in get_args(What):
+            answer = ask("POST", f"cases/{case['id']}/acts", {"what": what, "seen": case["seq"]}, role=role)
+            if what not in offered:
+                assert answer.status_code in {403, 404, 409}, (role, what, answer.text)
+            elif answer.status_code == 201 or answer.status_code == 200:
+                case = opened(ask, place=f"{role} {what}", text="again")
+            else:
+                assert answer.status_code == 422, (role, what, answer.text)

@@ -1,14 +1,13 @@
 """A city whose alerts a test may raise and whose officers visit the console."""
 
-import shutil
 import time
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.hub.alerting import AlertCity, write_files
+from tests.hub.console.browsing import chromium_of
 from tests.hub.console.pages import a_console
-from tests.stack import required
 
 
 @pytest.fixture
@@ -29,10 +28,5 @@ def alert(city):
 
 @pytest.fixture(scope="module")
 def chromium():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        (pytest.fail if required() else pytest.skip)("no Chromium here: apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # CI runs as root
+    with sync_playwright() as playwright, chromium_of(playwright) as browser:
         yield browser
-        browser.close()

@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.hub.alerting import AlertCity, write_files
+from tests.hub.console.browsing import DESK, PHONE, chromium_of, look_through
 from tests.hub.console.pages import a_console
 
 PAGES = (
@@ -15,7 +16,6 @@ PAGES = (
 )
 LOOKED_THROUGH = {"today", "alerts/1", "map", "sites/tower", "design", "users/officer-2", "told", "audit"}
 """By axe, which takes seconds for each; the others are made of the same parts."""
-PHONE, DESK = (390, 844), (1440, 900)
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +59,6 @@ def visit(chromium, city):
     for context in opened:
         context.close()
     assert complaints == []
-
-
-def look_through(axe, page):
-    found = axe.run(page).response
-    wrong = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in wrong] == [], page.url
-    assert len(found["passes"]) > 10, "it has looked"
 
 
 WAYS = [("en", DESK, True), ("zh-CN", PHONE, True), ("zh-CN", DESK, False), ("en", PHONE, False)]

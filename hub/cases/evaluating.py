@@ -1,0 +1,72 @@
+"""The rates of a period, for those who ask: which cases count, in whose scope."""
+
+import datetime as dt
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from hub.cases.desk import CaseDesk
+from hub.cases.refusal import wrong
+from hub.cases.rules.rates import By, Numbers, rates
+
+LONGEST = 400 * 86_400
+"""The longest period whose rates are told [s]."""
+ONE_DAY = dt.timedelta(days=1)
+
+
+class Period(NamedTuple):
+    """Whole local days; `begin` and `end` in Unix s, `end` is the moment before which it ends."""
+
+    first: dt.date
+    last: dt.date
+    begin: float
+    end: float
+
+    @classmethod
+    def of_days(cls, first: str, last: str, zone: ZoneInfo, now: float) -> "Period":
+        """Return the period of two days that count both; left out: from the first of this month, until today.
+
+        Raises:
+            CaseError: they are no days, or not in this order.
+        """
+        today = dt.datetime.fromtimestamp(now, zone).date()
+        begins, ends = _day("begin", first, today.replace(day=1)), _day("end", last, today)
+        if begins > ends and not last:
+            ends = begins
+        midnight = dt.time(tzinfo=zone)
+        begin = dt.datetime.combine(begins, midnight).timestamp()
+        end = dt.datetime.combine(ends + ONE_DAY, midnight).timestamp()
+        return cls(begins, ends, *checked(begin, end))
+
+
+def checked(begin: float, end: float) -> tuple[float, float]:
+    """Return a period, Unix s.
+
+    Raises:
+        CaseError: it ends before it begins, or is too long.
+    """
+    if not 0 < end - begin <= LONGEST:
+        raise wrong(
+            "to", "expected a period of at most 400 days that ends after it begins", "时段应为400天以内，且结束晚于开始"
+        )
+    return begin, end
+
+
+def evaluate(desk: CaseDesk, begin: float, end: float, by: By, district: str = "") -> dict[str, Numbers]:
+    """Return the numbers of a period by group, of the districts that concern the user; `district`: of this alone."""
+    scope = desk.user.districts
+    if district:
+        scope = (district,) if desk.user.sees(district) else ("",)
+    at_the_end = (desk.book.as_of(one, end) for one in desk.book.concerned(begin, end, scope))
+    return rates((one for one in at_the_end if one), begin, end, by)
+
+
+def _day(name: str, text: str, otherwise: dt.date) -> dt.date:
+    if not text:
+        return otherwise
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        raise wrong(name, f"{text!r}: expected a day such as 2026-12-01", f"{text!r}：应为日期，如2026-12-01") from None
+    if not 2000 <= day.year <= 2100:
+        raise wrong(name, f"{text!r}: expected a day such as 2026-12-01", f"{text!r}：应为日期，如2026-12-01")
+    return day
