@@ -48,6 +48,8 @@ class KeptRuling(msgspec.Struct, kw_only=True):
     judged: float
     proof: Proof
     """The weakest of its evidence."""
+    lat: float | None = None
+    lon: float | None = None
 
     def verdict(self) -> RuleVerdict:
         """Return what was said."""
