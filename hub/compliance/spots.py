@@ -1,5 +1,6 @@
-"""Spots: breaches of a rule that lie near each other, as digging or dumping that comes back to one place, and silences
-of several vehicles where there is no signal. Pure: verdicts and places in, spots out.
+"""Spots: breaches of rules that lie near each other, as dumping that comes back to one place.
+
+Silences of several vehicles make one, too, where there is no signal. Pure: verdicts and places in, spots out.
 """
 
 import math
@@ -39,7 +40,9 @@ class Spot(NamedTuple):
     """In the order of their times."""
 
 
-def spots_of(verdicts: Sequence[RuleVerdict], world: World, kinds: Sequence[str], within: float, least: int) -> list[Spot]:
+def spots_of(
+    verdicts: Sequence[RuleVerdict], world: World, kinds: Sequence[str], within: float, least: int
+) -> list[Spot]:
     """Return the spots at which at least so many breaches lie, those with the most first.
 
     Args:
@@ -53,10 +56,8 @@ def spots_of(verdicts: Sequence[RuleVerdict], world: World, kinds: Sequence[str]
         (one for one in verdicts if one.lat is not None and one.lon is not None),
         key=lambda one: (one.start, one.subject, one.rule),
     )
-    found = []
-    for group in _near(placed, within):
-        if len(group) >= least:
-            found.append(_spot([placed[number] for number in group], world, kinds))
+    groups = [group for group in _near(placed, within) if len(group) >= least]
+    found = [_spot([placed[number] for number in group], world, kinds) for group in groups]
     return sorted(found, key=lambda one: (-len(one.verdicts), one.verdicts[0].start))
 
 

@@ -4,6 +4,7 @@ A site at 0 m, a dump site 5 km east of it, the approved route along a straight 
 something every 10 s, with an error of 15 m. Synthetic: no public record of such trucks was found.
 """
 
+import itertools
 import random
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def trip(start=NIGHT, via=(), **more):
 
     def drive(spots, kmh, **states):
         nonlocal t
-        for (x, y), (to_x, to_y) in zip(spots, spots[1:], strict=False):
+        for (x, y), (to_x, to_y) in itertools.pairwise(spots):
             length = ((to_x - x) ** 2 + (to_y - y) ** 2) ** 0.5
             steps = max(1, round(length / (kmh / 3.6 * EVERY)))
             for n in range(steps):
@@ -87,10 +88,7 @@ def trip(start=NIGHT, via=(), **more):
 
 def changed(samples, where=lambda _: True, **states):
     """Return samples, of which those that are meant say something else."""
-    return [
-        sample_of(one, states=dict(one.states) | states) if where(one) else one
-        for one in samples
-    ]
+    return [sample_of(one, states=dict(one.states) | states) if where(one) else one for one in samples]
 
 
 def sample_of(one, **fields):
@@ -165,9 +163,7 @@ def test_an_empty_truck_may_drive_open_and_a_loaded_one_in_the_gate():
 
 def faster(samples, kmh, where, recorder=None):
     return [
-        sample_of(
-            one, speed=kmh, states=dict(one.states) | {"recorder_speed": kmh if recorder is None else recorder}
-        )
+        sample_of(one, speed=kmh, states=dict(one.states) | {"recorder_speed": kmh if recorder is None else recorder})
         if where(one)
         else one
         for one in samples
@@ -370,12 +366,6 @@ def test_quantities_that_do_not_agree():
 
 
 def test_more_than_the_permit_allows():
-    def total(*loaded):
-        things = [manifest(f"q-{n}", loaded_m3=one) for n, one in enumerate(loaded)]
-        bench = Bench(RULES["muck-produced"], *places("m-1"), *things, since=local("00:00:00"))
-        bench.docket.subject = "pit"
-        return bench
-
     for loaded, outcome in (((50.0, 50.0), "compliant"), ((60.0, 60.0), "exceeded"), ((60.0, None), "invalid")):
         things = [manifest(f"q-{n}", loaded_m3=one) for n, one in enumerate(loaded)]
         found = of_place("muck-produced", "pit", [*places("m-1"), *things])
