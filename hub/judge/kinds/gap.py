@@ -50,6 +50,7 @@ class Silence:
         self._when = Condition(params.when, world, self._local, setting.kind, subject)
         self._last: Sample | None = None
         self._matters: bool | None = False
+        self._blind = False  # it has spoken since, without a position
 
     def copy(self) -> "Silence":
         """See `Fold`."""
@@ -58,9 +59,10 @@ class Silence:
     def step(self, sample: Sample) -> list[Finding]:
         """See `Fold`."""
         if self._params.of == "position" and not has_position(sample):
+            self._blind = True
             return []
         found = self._silent(sample.t, sample.id)
-        self._last, self._matters = sample, self._when.holds(sample)
+        self._last, self._matters, self._blind = sample, self._when.holds(sample), False
         return found
 
     def open(self, until: int) -> list[Finding]:
@@ -70,6 +72,8 @@ class Silence:
 
     def _silent(self, until: int, heard: str) -> list[Finding]:
         last = self._last
+        if self._params.of == "position" and not self._blind:
+            return []  # it said nothing at all
         if last is None or self._matters is False or until - last.t <= self._params.for_:
             return []
         return [

@@ -65,9 +65,10 @@ class Balances:
         trip = self._trips.step(sample)
         return [] if trip is None else [self._judge(trip)]
 
-    def open(self, until: int) -> list[Finding]:  # noqa: ARG002 - a trip is over, or it is not
+    def open(self, until: int) -> list[Finding]:
         """See `Fold`."""
-        return []
+        trip = self._trips.over(until)
+        return [] if trip is None else [self.copy()._judge(trip)]  # noqa: SLF001 - what it uses up is not used yet
 
     def _judge(self, trip: Trip) -> Finding:
         world, params = self._setting.world, self._params

@@ -17,7 +17,7 @@ from hub.judge.kinds.conditions import Permit, Seconds
 from hub.judge.kinds.course import Folded, Setting
 from hub.judge.kinds.haulage.trips import Cycle, End, Trip, Trips
 from hub.judge.kinds.world import Term, World, names_in
-from hub.judge.records import Cited, Finding, Sample
+from hub.judge.records import Finding, Sample
 from hub.judge.verdicts import Outcome
 from schemas.domains.entries import Id
 
@@ -83,9 +83,10 @@ class Manifests:
         trip = self._trips.step(sample)
         return [] if trip is None else [self._judge(trip)]
 
-    def open(self, until: int) -> list[Finding]:  # noqa: ARG002 - a trip is over, or it is not
+    def open(self, until: int) -> list[Finding]:
         """See `Fold`."""
-        return []
+        trip = self._trips.over(until)
+        return [] if trip is None else [self.copy()._judge(trip)]  # noqa: SLF001 - what it uses up is not used yet
 
     def _judge(self, trip: Trip) -> Finding:
         term, faults, doubts = self._best(trip)
@@ -181,6 +182,3 @@ def _by(said: object, t: int) -> bool:
         return isinstance(said, str) and dt.datetime.fromisoformat(said).timestamp() <= t
     except ValueError:
         return False
-
-
-__all__ = ["FAULTS", "Cited", "Manifests", "Params", "course"]

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from hub.judge.kinds.conditions import Kinds, Permit, Places, Seconds, Zone, has_position
+from hub.judge.kinds.conditions import Places, Seconds, States, Zone, has_position, matches
 from hub.judge.kinds.course import Setting
 from hub.judge.records import MOST_EVIDENCE, Cited, Sample, Value
 from schemas.domains.entries import Id
@@ -32,6 +32,10 @@ class Cycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
     """A state with the load's weight [t]."""
     short: Seconds = 120.0
     """What is loaded for a shorter time was no trip, but a sensor that trembled [s]."""
+    holds: Seconds = 60.0
+    """So long it must be empty for a trip to be over [s]."""
+    unless: States = {}
+    """What is said while this is so, such as maintenance, does not count."""
 
 
 class End(NamedTuple):
@@ -73,6 +77,7 @@ class Trips:
         self._empty: tuple[Sample, ...] = ()  # the last one that was empty, and those after it that do not say
         self._first: Sample | None = None  # full, of the trip that goes on
         self._around: tuple[Sample, ...] = ()  # the last one that was full, and those after it that do not say
+        self._over: Sample | None = None  # empty, and not for long enough yet to end the trip
         self._start = 0
         self._origin = End(None, "", ())
         self._ids: tuple[str, ...] = ()
@@ -85,20 +90,40 @@ class Trips:
 
     def step(self, sample: Sample) -> Trip | None:
         """Take the next sample; return the trip that it ends."""
+        if self._cycle.unless and matches(self._cycle.unless, sample):
+            return None
+        trip = self.over(sample.t)
+        if trip is not None or (self._over is not None and self._lasted(sample.t)):
+            assert self._over is not None
+            self._empty, self._first, self._over = (self._over,), None, None
         value = sample.states.get(self._cycle.load)
         if value in self._cycle.full:
+            self._over = None  # it was not over
             self._full(sample)
+        elif value in self._cycle.empty:
+            if self._first is None:
+                self._empty = (sample,)
+            else:
+                self._over = self._over or sample
+        elif self._over is None:
+            self._unsaid(sample)
+        return trip
+
+    def over(self, until: int) -> Trip | None:
+        """Return the trip that is over if nothing else is heard up to a moment."""
+        if self._first is None or self._over is None or not self._lasted(until):
             return None
-        if value in self._cycle.empty:
-            trip = self._over(sample)
-            self._empty, self._first = (sample,), None
-            return trip
+        return self._trip(self._over)
+
+    def _lasted(self, until: int) -> bool:
+        return self._over is not None and until - self._over.t >= self._cycle.holds
+
+    def _unsaid(self, sample: Sample) -> None:
         if self._first is None:
             self._empty = (*self._empty[-MOST_EVIDENCE:], sample) if self._empty else ()
         else:
             self._around = (*self._around[-MOST_EVIDENCE:], sample)
             self._tell(sample)
-        return None
 
     def _full(self, sample: Sample) -> None:
         if self._first is None:
@@ -122,13 +147,11 @@ class Trips:
             if len(self._weights) > 12:
                 self._weights = (*self._weights[:6], *self._weights[-6:])
 
-    def _over(self, sample: Sample) -> Trip | None:
-        if self._first is None:
-            return None
+    def _trip(self, sample: Sample) -> Trip | None:
+        assert self._first is not None
         left = self._around[0]
         if left.t - self._first.t < self._cycle.short:
             return None
-        self._tell(sample)
         ids = self._ids if self._ids[-1] == sample.id else (*self._ids, sample.id)
         half = len(self._weights) // 2
         return Trip(
@@ -139,7 +162,7 @@ class Trips:
             origin=self._origin,
             target=_where(self._to, (*self._around, sample)),
             evidence=ids,
-            samples=self._count,
+            samples=self._count + 1,
             taken=_middle(self._weights[:half]) if half > 2 else None,
             brought=_middle(self._weights[half:]) if half > 2 else None,
         )
@@ -161,6 +184,3 @@ def _where(zone: Zone, samples: tuple[Sample, ...]) -> End:
 
 def _middle(weights: tuple[float, ...]) -> float:
     return sorted(weights)[len(weights) // 2]
-
-
-__all__ = ["Cycle", "End", "Kinds", "Permit", "Trip", "Trips"]
