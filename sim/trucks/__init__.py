@@ -1,1 +1,1 @@
-"""Simulated muck trucks: a generated city, nights of work with planted breaches and look-alikes, and how judging did."""
+"""Simulated muck trucks: a generated city, nights with planted breaches and look-alikes, and how judging did."""

@@ -5,7 +5,7 @@ things gives them to judging, and as `fenceline things import` takes them.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hub.judge.kinds.world import metres_per_degree
@@ -127,7 +127,7 @@ class City:
         return found
 
     def _thing(self, kind: str, id_: str, geometry: dict[str, object] | None = None, **said: object) -> Edition:
-        return edition(kind, id_, self.since, self.since + YEAR, geometry, **said)
+        return edition(kind, id_, self.since, self.since + YEAR, said, geometry)
 
 
 def route(project: Place, dump: Place) -> str:
@@ -136,7 +136,12 @@ def route(project: Place, dump: Place) -> str:
 
 
 def edition(
-    kind: str, id_: str, since: int, until: int, geometry: dict[str, object] | None = None, **said: object
+    kind: str,
+    id_: str,
+    since: int,
+    until: int,
+    said: Mapping[str, object],
+    geometry: Mapping[str, object] | None = None,
 ) -> Edition:
     """Return the first edition of a thing."""
     return Edition(kind=kind, id=id_, number=1, valid_from=since, valid_until=until, properties=said, geometry=geometry)

@@ -11,7 +11,8 @@ import msgspec
 from hub.judge.records import Edition
 from hub.wire.jt808 import Item, Position
 from hub.wire.jt808.position import digits_of
-from sim.trucks.city import City, Place, degrees, edition, route
+from schemas.errors import UserError
+from sim.trucks.city import YEAR, City, Place, degrees, edition, route
 from sim.trucks.streets import Spot, along, edges_of, length_of
 
 PROFILE = "trwy"
@@ -141,8 +142,9 @@ def make_night(seed: int, midnight: int, trucks: int, planted: int, innocent: in
         hours: how long trips are begun.
     """
     if planted + innocent > trucks:
-        raise ValueError(
-            f"{planted} breaches and {innocent} look-alikes: expected a truck for each, there are {trucks}"
+        raise UserError(
+            f"{planted} breaches and {innocent} look-alikes: each needs a truck of its own, and there are {trucks}; "
+            "name more trucks, or fewer of them"
         )
     dice = random.Random(f"night {seed}")  # noqa: S311 - a simulation
     city = City(dice, midnight - 30 * 86_400)
@@ -206,6 +208,7 @@ class Truck:
             number += 1
             if name == "early" and number == 1:
                 self._t = max(self._t, self._midnight + int(AT_NIGHT.total_seconds()))
+        self._drive(self._way(here, depot), ())
         if name in ("cleaning", "maintenance"):
             self._at_the_depot(depot, name)
         if special and special.nightly:
@@ -285,7 +288,7 @@ class Truck:
         }
         if name != "unsigned":
             said["signed_builder"] = _time(loaded)
-        found = edition("manifest", f"m-{self.id[-4:]}-{number}", loaded - 240, dumped + 900, **said)
+        found = edition("manifest", f"m-{self.id[-4:]}-{number}", loaded - 240, dumped + 900, said)
         (self.late if name == "late-manifest" else self.things).append(found)
 
     def _special(self, name: str, line: list[Spot]) -> tuple[Alter, tuple[Halt, ...]]:
@@ -357,7 +360,7 @@ class Truck:
 
     def _know(self, kind: str, id_: str, **said: object) -> None:
         since = self._city.since
-        self.things.append(edition(kind, id_, since, since + 366 * 86_400, **said))
+        self.things.append(edition(kind, id_, since, since + YEAR, said))
 
     def _stand(self, spot: Spot, seconds: int, states: int, doing: Doing = USUAL) -> None:
         for _ in range(max(1, seconds // STANDING)):
