@@ -32,6 +32,7 @@ NAVIGATION = {
         "docs/it.md",
         "docs/stations.md",
         "docs/terminals.md",
+        "docs/muck.md",
         "docs/install.md",
         "deploy/README.md",
         "deploy/systemd/README.md",

@@ -101,7 +101,7 @@ def trucks(
     """Run a night of simulated trucks."""
     from sim.trucks.night import make_night
 
-    night = make_night(seed, _midnight(day), count, breaches, look_alikes, hours)
+    night = make_night(seed, midnight(day), count, breaches, look_alikes, hours)
     if out is not None:
         write(night, out, site)
     if port is not None:
@@ -257,8 +257,12 @@ def _code(path: Path | None) -> str | None:
         raise UserError(f"--code-file {path}: cannot be read ({error}); name a file with the code") from error
 
 
-def _midnight(day: str) -> int:
-    """Return when the local day of the evening begins, Unix s."""
+def midnight(day: str) -> int:
+    """Return when the local day of the evening begins, Unix s; no day named: of the last whole night.
+
+    Raises:
+        UserError: it is no day.
+    """
     try:
         date = dt.date.fromisoformat(day) if day else (dt.datetime.now(ZONE) - dt.timedelta(hours=32)).date()
     except ValueError:

@@ -7,7 +7,7 @@ a few parts in a thousand of the distance around it.
 import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,8 @@ COMMON = 250.0
 """What lies so near a position is looked up once for all rules that ask for places near it [m]..."""
 RECENT = 4096
 """...of so many positions."""
+ANSWERS = 16_384
+"""Answers about positions that are kept for the next rule that asks."""
 NEAREST = (1_000.0, 10_000.0, 100_000.0)
 """How far around a position the nearest place is looked for, one after the other [m]."""
 
@@ -67,7 +69,20 @@ class World:
 
     def __init__(self, editions: Iterable[Edition] = ()) -> None:
         self._terms: dict[tuple[str, str], list[Term]] = {}
+        self._asked: dict[Hashable, int] = {}
+        self.answers: dict[Hashable, Any] = {}
+        """What was answered of positions of late, by whoever asked; another edition of anything ends it."""
         self.use(editions)
+
+    def number_of(self, asked: Hashable) -> int:
+        """Return the number of a question, the same for all who ask the same."""
+        return self._asked.setdefault(asked, len(self._asked))
+
+    def remember(self, key: Hashable, answer: Any) -> None:
+        """Keep an answer for those who ask the same soon."""
+        if len(self.answers) >= ANSWERS:
+            del self.answers[next(iter(self.answers))]
+        self.answers[key] = answer
 
     def use(self, editions: Iterable[Edition]) -> int:
         """Take all editions there are; return the earliest moment from which things are others than before.
@@ -87,6 +102,7 @@ class World:
         self._flat: dict[int, _Flat] = {}  # by number, made when a position first comes near
         # By position: numbers of what is near, and how far it lies inside each as far as anybody asked.
         self._near: dict[tuple[float, float], tuple[list[int], dict[int, float]]] = {}
+        self.answers = {}
         placed: dict[str, list[Term]] = {}
         for term in self._placed:
             placed.setdefault(term.edition.kind, []).append(term)

@@ -72,7 +72,9 @@ class Balances:
 
     def _judge(self, trip: Trip) -> Finding:
         world, params = self._setting.world, self._params
-        document = next(iter(permits_at(world, params.by, self._setting.subject, trip.loaded)), None)
+        held = permits_at(world, params.by, self._setting.subject, trip.loaded)
+        # That of the trip before may hold still.
+        document = max(held, key=lambda term: (term.since, term.cited), default=None)
         own = world.in_force(self._setting.kind, self._setting.subject, trip.loaded)
         compared = self._pairs(trip, document, own)
         most = 1 + params.tolerance

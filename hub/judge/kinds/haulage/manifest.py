@@ -119,9 +119,9 @@ class Manifests:
         near = [
             term
             for term in world.held_by(by.by, by.of, self._setting.subject)
-            if term.since - self._params.early <= trip.end
+            # What begins when the trip is over is the next one's, whatever is allowed at either end.
+            if term.since <= trip.left
             and term.until + self._params.late > trip.loaded
-            # One that was not used up, or that lay between two trips: it belongs to neither unless it overlaps.
             and self._used.get(term.edition.id, (0, 0))[0] < self._loads(term)
         ]
         judged = [(term, *self._compare(term, trip)) for term in near]
