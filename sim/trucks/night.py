@@ -202,7 +202,8 @@ class Truck:
         project, dump = self._choose(tunnel=name == "tunnel-jam")
         here = depot
         number, chosen = 0, 0 if name == "early" else 1
-        while self._t < last or number <= chosen + 1:
+        least = 3 if special and special.nightly else chosen + 1
+        while self._t < last or number < least:
             only = special if special and not special.nightly and number == chosen else None
             here = self._trip(number, here, project, dump, only)
             number += 1

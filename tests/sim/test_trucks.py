@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -34,7 +35,7 @@ FENCELINE = Path(sys.executable).with_name("fenceline")
 @pytest.fixture(scope="module")
 def night():
     """A night with each kind of breach and each kind of look-alike, of a seed that was not used while building."""
-    return make_night(4711, MIDNIGHT, len(BREACHES) + len(LOOK_ALIKES), len(BREACHES), len(LOOK_ALIKES), hours=1)
+    return make_night(4711, MIDNIGHT, len(BREACHES) + len(LOOK_ALIKES), len(BREACHES), len(LOOK_ALIKES), hours=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_a_hub_that_gets_it_by_tcp_says_the_same(tmp_path):
             dates = {"from": one.valid_from, "until": one.valid_until}
             ThingStore(db).add(msgspec.convert(said | dates | {"properties": one.properties}, Thing), 0, "t", "t")
     of_trucks = {id_: rule for id_, rule in rules().items() if rule.of == KIND}
-    rulings = Rulings(tmp_path / "judged.db", city, of_trucks, lambda: log.read(0, 1)[0].received + 900)
+    rulings = Rulings(tmp_path / "judged.db", city, of_trucks, time.time)
     while entries := log.read(rulings.position(), 1000):
         rulings.take(entries)
     while rulings._cold:  # what came late is gone through again in turns
