@@ -21,18 +21,18 @@ EXAMPLES = (
     "fenceline sim trucks --seed 7 --trucks 12 --breaches 8 --look-alikes 4 --hours 2",
     "fenceline sim trucks --out night",
     "fenceline sim trucks --port 8808 --code-file code",
-    "fenceline sim trucks --config fenceline.toml",
+    "fenceline sim trucks --found-by fenceline.toml",
 )
 HELP = Text(
     """Run a night of simulated muck trucks, with breaches planted and look-alikes, and tell how many were found.
 
     Without more it is judged here, from the bytes that terminals would send: each breach in a line, with whether it was
     found, each false find, and last recall and precision. With --port the trucks send them to a hub, all of last night
-    at once; --out writes what the hub must know of them first; --config then compares what that hub has found.""",
+    at once; --out writes what the hub must know of them first; --found-by then compares what that hub has found.""",
     """运行一夜的模拟渣土车：其中设有违规行为及易混淆的正常行为，并统计检出情况。
 
     默认在本机按终端将发送的字节判定：每项违规一行并注明是否检出，每项误报一行，最后为召回率和精确率。--port：将昨夜的全部
-    数据发送到数据中心；--out：写出数据中心需预先导入的文件；--config：与该数据中心的判定结果比较。""",
+    数据发送到数据中心；--out：写出数据中心需预先导入的文件；--found-by：与该数据中心的判定结果比较。""",
 )
 ZONE = ZoneInfo("Asia/Shanghai")
 """Local time of the simulated city."""
@@ -89,11 +89,14 @@ def trucks(
             show_default=Text("what a registration tells", "注册时获得"),
         ),
     ] = None,
-    config: Annotated[
+    found_by: Annotated[
         Path | None,
         option(
-            Text("Compare what this hub has found.", "与该数据中心的判定结果比较。"),
-            "--config",
+            Text(
+                "Compare what the hub of this fenceline.toml has found.",
+                "与该 fenceline.toml 的数据中心的判定结果比较。",
+            ),
+            "--found-by",
             show_default=Text("judge it here", "在本机判定"),
         ),
     ] = None,
@@ -107,8 +110,8 @@ def trucks(
     if port is not None:
         made = asyncio.run(send(night, host, port, _code(code_file)))
         print_list((), "trucks", trucks=len(night.fixes), made=made, acknowledged=made)
-    elif out is None or config is not None:
-        tell(night, _judged(night) if config is None else _found_by(config))
+    elif out is None or found_by is not None:
+        tell(night, _judged(night) if found_by is None else _found_by(found_by))
 
 
 def tell(night: "Night", finds: Iterable["RuleVerdict"]) -> None:
