@@ -6,7 +6,7 @@
 Method. Trucks of a simulated night report every 10 s. Their frames (0200, the profile with cover and lift) go the way
 of the hub without its sockets: split, checked, judged against the registry, committed to the log, read from it, put
 into the dockets of all rules for trucks, judged; with samples, verdicts and positions in SQLite as in a hub. CPU time
-of the process; each commit holds what comes in one second. Sizes: trucks with 1,000 areas and routes, and the same with 10.
+of the process; each commit holds what comes in one second. Sizes: trucks with 1,000 areas and routes, and with 10.
 
 - `us_per_fix`: all of it; `intake_us`, `rules_us`: up to the commit, and from the log to the verdict.
 - `flat_trucks`, `flat_areas`: cost of a fix with the most over that with the fewest, in one run.
