@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules
+.PHONY: help setup dev demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-muck
 .PHONY: bench-dashboards bench-field bench-start bench-hj212 bench-console torture torture-hj212 torture-jt808
 .PHONY: fuzz fuzz-hj212 fuzz-jt808 properties check generate docs
 .PHONY: pictures shots lock clean waves
@@ -50,6 +50,9 @@ bench-compliance: $(VENV)/.dev ## Measure how fast readings are judged and how s
 
 bench-rules: $(VENV)/.dev ## Measure how fast a position is judged against 1,000 areas and routes; one JSON line last
 	@$(BIN)/python -m tests.bench.rules $(ARGS)
+
+bench-muck: $(VENV)/.dev ## Measure what a truck's fix costs from the bytes to the verdict; one JSON line last
+	@$(BIN)/python -m tests.bench.muck $(ARGS)
 
 bench-dashboards: $(VENV)/.dev ## Measure every panel's queries on a year of 200 sites, beside raw data; one JSON line last
 	@$(BIN)/python -m tests.stack >&2

@@ -33,6 +33,7 @@ NAVIGATION = {
         "docs/sign-on.md",
         "docs/stations.md",
         "docs/terminals.md",
+        "docs/muck.md",
         "docs/install.md",
         "deploy/README.md",
         "deploy/systemd/README.md",

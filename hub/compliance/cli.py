@@ -56,6 +56,14 @@ HEADS = (
     Text("Revision", "修订"),
     Text("Alert", "告警"),
 )
+SPOT_HEADS = (
+    Text("Spot", "地点"),
+    Text("Place (WGS-84)", "位置（WGS-84）"),
+    Text("Breaches", "违规次数"),
+    Text("About", "对象"),
+    Text("First", "首次"),
+    Text("Last", "最近"),
+)
 NOT_THERE = Text(
     "{path}: nothing has been judged yet; 'fenceline run --config {config}' does it, or --config names another hub",
     "{path}：尚无判定；请先运行fenceline run --config {config}，或用--config指定其他数据中心",
@@ -132,6 +140,119 @@ def list_(
         print_list((one.model_dump(mode="json") for one in shown), "verdicts", not_judged=told)
     else:
         _print(shown, silent)
+
+
+@command(
+    app,
+    "spots",
+    Text(
+        """Name the places to which breaches come back: black digs and dumps, holes in the mobile network.
+
+        Breaches that are near each other make a spot, called by the nearest thing that people know. What several
+        vehicles fall silent at is no evasion: import it as a place without signal.""",
+        """列出反复发生违规的地点：黑工地、黑消纳点、无信号区域。
+
+        相距较近的违规归为一处，以最近的已知对象命名。多辆车失联的地点并非规避监管：请导入为无信号区域。""",
+    ),
+    "fenceline rules spots --rule dug --rule dumped --near project",
+    "fenceline rules spots --rule heard --since 2026-12-01T00:00 --json",
+)
+def spots(
+    rule: Annotated[list[str], option(Text("Breaches of this rule; may be repeated.", "该规则的违规，可重复。"))],
+    near: Annotated[
+        list[str] | None,
+        option(
+            Text("Kinds of things by which spots are called.", "用于命名的对象类别。"),
+            show_default=Text("coordinates", "坐标"),
+        ),
+    ] = None,
+    within: Annotated[
+        float,
+        option(Text("Metres between two breaches of one spot, at most.", "同一地点两次违规的最大间距（米）。"), min=1),
+    ] = 150.0,
+    least: Annotated[int, option(Text("Breaches that make a spot.", "构成一处的违规次数。"), min=1)] = 2,
+    since: Annotated[
+        str,
+        option(
+            Text("Only what begins then or later, local time.", "仅限此时及之后开始的（当地时间）。"),
+            "--since",
+            metavar="TIME",
+            show_default=ALL,
+        ),
+    ] = "",
+    as_json: AsJson = False,
+    district: HubOf = "",
+    config: Config = FENCELINE,
+) -> None:
+    """Name the places to which breaches come back."""
+    from hub.compliance.rule_table import RuleTable
+    from hub.compliance.spots import spots_of
+    from hub.compliance.tables import PART
+    from hub.config.files import ConfigError, load_config
+    from hub.judge.kinds.world import World
+    from hub.registry.live import load_registry
+    from hub.storage.compliance_file import compliance_of, open_compliance
+    from hub.storage.database import DatabaseError
+    from hub.terminal.tables import table
+    from hub.things.store import ThingStore
+    from hub.things.tables import PART as THINGS
+
+    try:
+        settings = load_config(config)
+        zone = load_registry(settings).zone
+        _check(rule, near or [])
+        path = compliance_of(settings, district)
+        if not path.exists():
+            raise UserError(tell(NOT_THERE).format(path=path, config=config))
+        first = int(_time(since, zone)) if since else 0
+        with closing(open_compliance(path, THINGS, PART)) as db:
+            verdicts = [one for id_ in dict.fromkeys(rule) for one in RuleTable(db).breaches(id_, first)]
+            found = spots_of(verdicts, World(ThingStore(db).editions()), near or [], within, least)
+    except (ConfigError, DatabaseError) as error:
+        raise UserError(str(error)) from error
+    lang = spoken()
+
+    def when(t: int) -> datetime:
+        return datetime.fromtimestamp(t, zone)
+
+    if as_json:
+        told = (
+            {
+                "name": one.name.into(lang),
+                "lat": round(one.lat, 6),
+                "lon": round(one.lon, 6),
+                "radius": round(one.radius),
+                "breaches": len(one.verdicts),
+                "subjects": sorted({verdict.subject for verdict in one.verdicts}),
+                "first": when(one.verdicts[0].start).isoformat(),
+                "last": when(one.verdicts[-1].start).isoformat(),
+            }
+            for one in found
+        )
+        print_list(told, "spots")
+        return
+    rows = [
+        (
+            one.name.into(lang),
+            f"{one.lat:.5f}, {one.lon:.5f}",
+            str(len(one.verdicts)),
+            ", ".join(sorted({verdict.subject for verdict in one.verdicts})),
+            f"{when(one.verdicts[0].start):%Y-%m-%d %H:%M}",
+            f"{when(one.verdicts[-1].start):%Y-%m-%d %H:%M}",
+        )
+        for one in found
+    ]
+    table([head.into(lang) for head in SPOT_HEADS], rows, numbers=(2,))
+
+
+def _check(rules: list[str], kinds: list[str]) -> None:
+    """Refuse what no pack in use declares."""
+    from schemas import domains
+
+    for given, known in ((rules, domains.rules()), (kinds, domains.thing_kinds())):
+        wrong = next((one for one in given if one not in known), None)
+        if wrong is not None:
+            raise UserError(f"no pack in use declares {wrong!r}; expected one of: {', '.join(known) or 'none'}")
 
 
 def _print(shown: "list[models.RuleVerdict]", silent: "list[models.NotJudged]") -> None:

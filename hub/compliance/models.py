@@ -69,7 +69,7 @@ class RuleVerdict(BaseModel):
     subject: str
     rule: str
     rule_name: Annotated[str, Field(description="in the language asked for")]
-    kind: Annotated[str, Field(description="area, route, hours, state, level, coverage, presence, gap or checklist")]
+    kind: Annotated[str, Field(description="a kind of hub/judge/kinds/README.md, such as area or state")]
     in_force: Annotated[str | None, Field(description="the edition of the rule: the day from which it holds")]
     citation: str
     verified: str
@@ -85,6 +85,8 @@ class RuleVerdict(BaseModel):
     evidence: Annotated[list[str], Field(description="identities in the log of the first samples and the last")]
     samples: Annotated[int, Field(description="how many there are of these")]
     editions: list[Edition]
+    lat: Annotated[float | None, Field(description="where the last of its evidence with a position lay, WGS-84")]
+    lon: float | None
     revision: int
     amends: Annotated[datetime | None, Field(description="start of the verdict that it takes the place of")]
     judged: datetime

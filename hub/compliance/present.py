@@ -49,6 +49,8 @@ def present_ruling(one: KeptRuling, book: Book, registry: Registry, lang: Lang) 
         evidence=list(verdict.evidence),
         samples=one.samples,
         editions=[models.Edition(kind=it.kind, id=it.id, edition=it.edition) for it in verdict.editions],
+        lat=one.lat,
+        lon=one.lon,
         revision=one.revision,
         amends=None if one.amends is None else time(one.amends),
         judged=time(one.judged),

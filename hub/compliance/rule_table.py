@@ -48,6 +48,8 @@ class KeptRuling(msgspec.Struct, kw_only=True):
     judged: float
     proof: Proof
     """The weakest of its evidence."""
+    lat: float | None = None
+    lon: float | None = None
 
     def verdict(self) -> RuleVerdict:
         """Return what was said."""
@@ -102,6 +104,12 @@ class RuleTable:
                 if one.reason != "withdrawn":
                     held.append(one)
         return held, revisions
+
+    def breaches(self, rule: str, since: int) -> list[RuleVerdict]:
+        """Return the breaches of a rule that hold, of whomever, and that begin at a moment or later."""
+        rows = self._db.execute("SELECT DISTINCT subject_kind, subject FROM rule_verdict WHERE rule = ?", (rule,))
+        held = [one for kind, subject in rows.fetchall() for one in self.said((rule, kind, subject))[0]]
+        return [one for one in held if one.outcome == "exceeded" and one.start >= since]
 
     def search(
         self, *, tests: Sequence[tuple[str, object]], before: int | None = None, limit: int = 100

@@ -124,5 +124,9 @@ CREATE TRIGGER rule_verdict_stays BEFORE UPDATE ON rule_verdict
     """
 CREATE INDEX verdict_by_outcome ON verdict (district, outcome)  -- of each the newest, as lists ask for them
 """,
+    """
+ALTER TABLE rule_verdict ADD COLUMN lat REAL;  -- where its evidence lay last, degrees, WGS-84
+ALTER TABLE rule_verdict ADD COLUMN lon REAL
+""",
 )
 PART = Part("compliance", STEPS, before=1)

@@ -26,6 +26,15 @@ REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
     "stuck": ("the sensor gives one and the same value", "传感器读数固定不变"),
     "incomplete": ("not everything was checked", "检查项目不完整"),
     "no_data": ("nothing was heard at all", "完全没有数据"),
+    "no_manifest": ("no manifest of the vehicle was open", "当时没有该车辆有效的联单"),
+    "outside_window": ("the manifest was not open at that time", "联单当时不在有效时段内"),
+    "other_origin": ("it was not loaded where the manifest says", "装载地点与联单不符"),
+    "other_target": ("it was not unloaded where the manifest says", "卸载地点与联单不符"),
+    "other_material": ("the place does not take what the manifest names", "卸载场所不接收联单所列物料"),
+    "not_signed": ("a signature was missing when the trip ended", "行程结束时联单缺少签认"),
+    "lost_on_the_way": ("the load was not as heavy when it arrived as when it left", "到达时的载重与出发时不符"),
+    "quantity_differs": ("the quantities do not agree", "数量不一致"),
+    "over_capacity": ("more was loaded than the vehicle can carry", "装载量超过核定容积"),
     "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
 }
 """Why a verdict is invalid, or no more than a suspicion: English and Chinese by key."""
@@ -125,6 +134,9 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     editions: tuple[Cited, ...]
     open: bool
+    lat: float | None = None
+    """Where the last sample of its evidence lay that had a position, degrees, WGS-84, as `lon`."""
+    lon: float | None = None
     revision: int
     """1; above 1: it takes the place of an earlier one, because late data, or a correction of a thing, changed it."""
     amends: int | None

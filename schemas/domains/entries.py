@@ -117,6 +117,24 @@ class Things(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thing: dict[Id, ThingKind]
 
 
+class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Things of kind `by` that name the subject of a rule in their property `of`, such as its permits."""
+
+    by: Id
+    of: Id
+
+
+class Responsible(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who answers for a breach: whom the subject, its permits and the places that decided name."""
+
+    kind: Id
+    """Of things, such as companies."""
+    named: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1)]
+    """Properties, of whatever the verdict cites, that name one."""
+    permits: tuple[Holding, ...] = ()
+    """What is cited, too, beside the subject itself."""
+
+
 class Rule(Names, frozen=True, forbid_unknown_fields=True):
     """One rule that is no limit."""
 
@@ -140,6 +158,8 @@ class Rule(Names, frozen=True, forbid_unknown_fields=True):
     clause: str | None = None
     source: str = ""
     note: str = ""
+    responsible: Responsible | None = None
+    """Its verdicts on breaches cite those who answer for them, as they were then."""
     params: dict[str, Any] = {}
     """What its kind asks for, and checks."""
 

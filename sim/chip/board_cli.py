@@ -24,6 +24,7 @@ from sim.city.source import SimClock
 from sim.interpreter import HOW_TO_GET_IT, find_micropython
 from sim.stations import cli as stations
 from sim.terminals import cli as terminals
+from sim.trucks import cli as trucks
 
 app = group(
     Text(
@@ -36,6 +37,7 @@ app = group(
 NONE = Text("none", "无")
 command(app, "hj212", stations.HELP, *stations.EXAMPLES)(stations.hj212)
 command(app, "jt808", terminals.HELP, *terminals.EXAMPLES)(terminals.jt808)
+command(app, "trucks", trucks.HELP, *trucks.EXAMPLES)(trucks.trucks)
 
 
 class Sensor(StrEnum):

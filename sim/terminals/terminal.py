@@ -101,7 +101,12 @@ class SimTerminal:
         when = digits_of(dt.datetime.fromtimestamp(t, dt.UTC))
         heading = round(math.degrees(math.atan2(-math.sin(angle), math.cos(angle)))) % 360
         items = Item(1, (t % 0xFFFFFF).to_bytes(4)), Item(0x31, bytes((self._dice.randint(6, 14),)))
-        self._fixes[t] = Position(0, status, *place, 12, self._dice.randint(200, 500), heading, when, items).encode()
+        speed = self._dice.randint(200, 500)
+        self.add(t, Position(0, status, *place, 12, speed, heading, when, items).encode())
+
+    def add(self, t: int, body: bytes) -> None:
+        """Take the body of the 0200 of a moment (Unix s) as its own."""
+        self._fixes[t] = body
         self._unsent[t] = None
         self._some.set()
 

@@ -1,4 +1,4 @@
-"""Kinds of rules beside the limit: area, route, hours, state, level, coverage, presence, gap and checklist.
+"""Kinds of rules beside the limit: where, when, in which state, how full, how fast, by which document.
 
 Each kind is one module with `Params`, what a rule of it says in a pack, and `course`, which judges by them. No
 database, no clock, no screen. `hub.judge.kinds.docket` puts what came into order, and amends what late data changes:
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from hub.judge.kinds.world import World
     from hub.judge.windows import LocalTime
 
-KINDS = ("area", "route", "hours", "state", "level", "coverage", "presence", "gap", "checklist")
-"""Each is the module of its name in here."""
+_HAULAGE = ("speed", "manifest", "balance", "quota", "credible")
+KINDS = ("area", "route", "hours", "state", "level", "coverage", "presence", "gap", "checklist", *_HAULAGE)
+"""Each is the module of its name in here, or in `haulage/`."""
 
 
 class RuleError(Exception):
@@ -37,8 +38,12 @@ def params_type(kind: str) -> type[msgspec.Struct]:
     """
     if kind not in KINDS:
         raise RuleError(f"kind = {kind!r}: expected one of {', '.join(KINDS)}")
-    found: type[msgspec.Struct] = importlib.import_module(f"hub.judge.kinds.{kind}").Params
+    found: type[msgspec.Struct] = _module(kind).Params
     return found
+
+
+def _module(kind: str) -> Any:
+    return importlib.import_module(f"hub.judge.kinds.{'haulage.' if kind in _HAULAGE else ''}{kind}")
 
 
 def params_of(rule: Rule) -> Any:
@@ -62,9 +67,11 @@ def course_of(rule: Rule, world: "World", local: "LocalTime", subject: str, sinc
     Raises:
         RuleError: the rule's kind is not known, or its params are not what the kind asks for.
     """
-    from hub.judge.kinds.course import Setting
+    from hub.judge.kinds.course import Setting, answering
 
     params = params_of(rule)
     setting = Setting(rule, world, local, subject, max(since, local.instant(rule.in_force, 0)))
-    found: Course = importlib.import_module(f"hub.judge.kinds.{rule.kind}").course(params, setting)
+    found: Course = _module(rule.kind).course(params, setting)
+    if rule.responsible is not None:
+        found.also = answering(rule.responsible, setting)
     return found

@@ -134,9 +134,21 @@ class Zone:
         self._kind = kind
         self._subject = subject
         self._reach = places.within if places.within_of is None else max(places.within, places.most_within)
+        self._number = None if places.named is not None else world.number_of(places)
 
     def where(self, sample: Sample) -> Where:
         """Tell whether a sample's position lies inside, wherever in its circle of error it is."""
+        if self._number is None:
+            return self._found(sample)
+        # Several rules ask the same of one position.
+        key = (self._number, sample.t, sample.lat, sample.lon, sample.radius)
+        answer: Where | None = self._world.answers.get(key)
+        if answer is None:
+            answer = self._found(sample)
+            self._world.remember(key, answer)
+        return answer
+
+    def _found(self, sample: Sample) -> Where:
         places, ids = self._places, None
         if places.named is not None:
             ids, permits = self._named(sample.t)

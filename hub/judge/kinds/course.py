@@ -5,14 +5,17 @@ from all that lies in it. Either gives the same findings whatever the order in w
 the course back to before it, and it goes on from there over the samples in their order.
 """
 
+import itertools
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from hub.judge.kinds.world import NEVER, World
-from hub.judge.records import Finding, Sample
+import msgspec
+
+from hub.judge.kinds.world import NEVER, World, names_in
+from hub.judge.records import MOST_EVIDENCE, Cited, Finding, Sample
 from hub.judge.windows import LocalTime, Window
-from schemas.domains.entries import Rule
+from schemas.domains.entries import Responsible, Rule
 
 LONGEST = 32 * 86_400
 """Windows are hardly longer, such as a shift from a thing's first day to its last [s]."""
@@ -41,6 +44,43 @@ class Setting(NamedTuple):
         return self.local.instant(self.rule.ends, 0) if self.rule.ends else NEVER
 
 
+Also = Callable[[Finding], Finding]
+
+
+def as_it_is(finding: Finding) -> Finding:
+    """Add nothing to a finding."""
+    return finding
+
+
+def answering(responsible: Responsible, setting: Setting) -> Also:
+    """Return what adds to a breach the editions of its subject, its permits and those who answer for it."""
+    world = setting.world
+
+    def named_by(one: Cited, t: int) -> list[Cited]:
+        term = world.in_force(one.kind, one.id, t)
+        said = term.edition.properties if term else {}
+        ids = [id_ for name in responsible.named for id_ in names_in(said.get(name))]
+        found = [world.in_force(responsible.kind, id_, t) for id_ in ids]
+        return [term.cited for term in found if term]
+
+    def also(finding: Finding) -> Finding:
+        if finding.outcome != "exceeded":
+            return finding
+        t = finding.start
+        own = world.in_force(setting.kind, setting.subject, t)
+        permits = [
+            term.cited
+            for one in responsible.permits
+            for term in world.held_by(one.by, one.of, setting.subject)
+            if term.since <= t < term.until
+        ]
+        cited = (*finding.editions, *((own.cited,) if own else ()), *permits)
+        who = itertools.chain.from_iterable(named_by(one, t) for one in cited)
+        return msgspec.structs.replace(finding, editions=tuple(dict.fromkeys((*cited, *who)))[: 2 * MOST_EVIDENCE])
+
+    return also
+
+
 class Fold(Protocol):
     """What a folded kind remembers. Its methods change it, so each point of return is a copy."""
 
@@ -59,6 +99,8 @@ class Course(Protocol):
 
     closed: list[Finding]
     """What has been found up to now, in the order in which it was closed."""
+    also: "Also"
+    """What is added to each finding."""
 
     def back(self, samples: Sequence[Sample], t: int) -> int:
         """Go back to before the moment `t`; return how many of the closed findings stay."""
@@ -75,6 +117,7 @@ class Folded:
 
     def __init__(self, begin: Fold) -> None:
         self.closed: list[Finding] = []
+        self.also: Also = as_it_is
         self._fold = begin
         self._at = 0  # samples taken
         self._returns: list[tuple[int, int, Fold]] = [(0, 0, begin.copy())]  # samples taken, findings closed, copy
@@ -93,11 +136,11 @@ class Folded:
     def on(self, samples: Sequence[Sample], until: int) -> list[Finding]:
         """See `Course`."""
         while self._at < len(samples) and samples[self._at].t <= until:
-            self.closed += self._fold.step(samples[self._at])
+            self.closed += map(self.also, self._fold.step(samples[self._at]))
             self._at += 1
             if self._at - self._returns[-1][0] >= EVERY:
                 self._returns.append((self._at, len(self.closed), self._fold.copy()))
-        return self._fold.open(until)
+        return list(map(self.also, self._fold.open(until)))
 
     def forget(self, samples: Sequence[Sample], before: int) -> tuple[int, int]:
         """See `Course`."""
@@ -129,6 +172,7 @@ class Windowed:
         since: int,
     ) -> None:
         self.closed: list[Finding] = []
+        self.also: Also = as_it_is
         self._windows = windows
         self._judge = judge
         self._reach = reach
@@ -152,7 +196,7 @@ class Windowed:
         if until > self._done:
             for window in self._windows(self._done, until):
                 if window[0] >= self._since:
-                    self.closed.append(self._judge(window, self._around(samples, window)))
+                    self.closed.append(self.also(self._judge(window, self._around(samples, window))))
                     self._ends.append(window[1])
             self._done = until
         return []

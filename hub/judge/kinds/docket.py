@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from hub.judge.kinds.conditions import has_position
 from hub.judge.kinds.course import Course
 from hub.judge.records import Finding, RuleVerdict, Sample
 from hub.judge.windows import DAY, LocalTime
@@ -202,6 +203,7 @@ class Docket:
     def _verdict(self, finding: Finding, earlier: RuleVerdict | None, now: float) -> RuleVerdict:
         rule = self.rule
         revision, amends = self._revise(finding.start, earlier)
+        where = self._spot(finding.evidence)
         return RuleVerdict(
             rule=rule.id,
             kind=rule.kind,
@@ -212,8 +214,19 @@ class Docket:
             revision=revision,
             amends=amends,
             judged=now,
+            lat=where.lat if where else None,
+            lon=where.lon if where else None,
             **{name: getattr(finding, name) for name in finding.__struct_fields__},
         )
+
+    def _spot(self, evidence: Sequence[str]) -> Sample | None:
+        """Return the last sample of some evidence that had a position."""
+        for id_ in reversed(evidence):
+            t = self._times.get(id_)
+            sample = None if t is None else self._samples[self._index(t, id_)]
+            if sample is not None and has_position(sample):
+                return sample
+        return None
 
 
 def _place(sample: Sample) -> tuple[int, str]:

@@ -2,13 +2,15 @@
 
 kind = "gap"
 params = {for = 600, when = {states = {load = ["full"]}, inside = {kinds = ["city"]}}}
+params = {for = 600, of = "position", when = {states = {load = ["full"]}, outside = {kinds = ["tunnel"]}}}
 """
 
 import copy
+from typing import Literal
 
 import msgspec
 
-from hub.judge.kinds.conditions import Calendar, Condition, Seconds, When
+from hub.judge.kinds.conditions import Calendar, Condition, Seconds, When, has_position
 from hub.judge.kinds.course import Folded, Setting
 from hub.judge.records import Finding, Sample
 from hub.judge.windows import LocalTime, Window
@@ -19,6 +21,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"f
 
     for_: Seconds
     """A silence that lasts longer breaks the rule [s]."""
+    of: Literal["subject", "position"] = "subject"
+    """position: it says where it is; what it says beside that does not count."""
     when: When = When()
     """What was so when it was last heard."""
     hours: Calendar | None = None
@@ -46,6 +50,7 @@ class Silence:
         self._when = Condition(params.when, world, self._local, setting.kind, subject)
         self._last: Sample | None = None
         self._matters: bool | None = False
+        self._blind = False  # it has spoken since, without a position
 
     def copy(self) -> "Silence":
         """See `Fold`."""
@@ -53,8 +58,11 @@ class Silence:
 
     def step(self, sample: Sample) -> list[Finding]:
         """See `Fold`."""
+        if self._params.of == "position" and not has_position(sample):
+            self._blind = True
+            return []
         found = self._silent(sample.t, sample.id)
-        self._last, self._matters = sample, self._when.holds(sample)
+        self._last, self._matters, self._blind = sample, self._when.holds(sample), False
         return found
 
     def open(self, until: int) -> list[Finding]:
@@ -64,6 +72,8 @@ class Silence:
 
     def _silent(self, until: int, heard: str) -> list[Finding]:
         last = self._last
+        if self._params.of == "position" and not self._blind:
+            return []  # it said nothing at all
         if last is None or self._matters is False or until - last.t <= self._params.for_:
             return []
         return [

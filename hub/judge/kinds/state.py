@@ -51,6 +51,10 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"f
     """What another sensor says at some moment of it: without that it is no more than a suspicion."""
     before: Seconds = 120.0
     """So long before the change it counts, too [s]."""
+    unless: States = {}
+    """While this is so at some moment of it, such as maintenance, the change means nothing."""
+    holds: Seconds = 0.0
+    """What was before must have lasted so long, and what is after it must: a sensor that trembles says nothing [s]."""
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"for_": "for"}):
@@ -107,6 +111,8 @@ class Changes:
         self._when = Condition(params.when, world, local, setting.kind, subject)
         self._zone = Zone(params.places, world, setting.kind, subject) if params.places else None
         self._from: int | None = None  # when the state was last one of `from`
+        self._since = 0  # when it became one of them
+        self._coming: tuple[int, tuple[Finding, ...]] | None = None  # a change that has not lasted yet, and its time
         self._recent: tuple[Sample, ...] = ()
 
     def copy(self) -> "Changes":
@@ -115,28 +121,41 @@ class Changes:
 
     def step(self, sample: Sample) -> list[Finding]:
         """See `Fold`."""
-        change, found = self._change, []
+        change = self._change
+        found: list[Finding] = []
         value = sample.states.get(change.state)
         self._recent += (sample,)
+        if self._coming is not None and sample.t - self._coming[0] >= change.holds:
+            found, self._coming = [*self._coming[1]], None
         if value in change.to and self._from is not None:
-            found = self._changed(self._from, sample)
+            if self._from - self._since >= change.holds:
+                changed = self._changed(self._from, sample)
+                if change.holds:
+                    self._coming = sample.t, tuple(changed)
+                else:
+                    found += changed
             self._from = None
         elif value in change.from_:
+            self._coming = None  # it was no change
+            self._since = sample.t if self._from is None else self._since
             self._from = sample.t
         first = (sample.t if self._from is None else self._from) - change.before
         if self._recent[0].t < first:
             self._recent = tuple(one for one in self._recent if one.t >= first)
         return found
 
-    def open(self, until: int) -> list[Finding]:  # noqa: ARG002 - a change has happened, or it has not
+    def open(self, until: int) -> list[Finding]:
         """See `Fold`."""
-        return []
+        lasted = self._coming is not None and until - self._coming[0] >= self._change.holds
+        return [*self._coming[1]] if self._coming is not None and lasted else []
 
     def _changed(self, start: int, last: Sample) -> list[Finding]:
         around = [one for one in self._recent if one.t >= start - self._change.before]
         during = [one for one in around if one.t >= start]
         applies = _any(self._when.holds(one) for one in during)
         if applies is False:
+            return []
+        if self._change.unless and any(matches(self._change.unless, one) for one in around):
             return []
         inside, reason, cited = self._where(during)
         confirmed = _any(matches(self._change.during, one) for one in around) if self._change.during else True

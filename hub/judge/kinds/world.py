@@ -7,7 +7,7 @@ a few parts in a thousand of the distance around it.
 import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,12 @@ from hub.judge.records import Cited, Edition, Sample
 
 ALWAYS, NEVER = -(1 << 62), 1 << 62
 AREAS = ("Polygon", "MultiPolygon")
+COMMON = 250.0
+"""What lies so near a position is looked up once for all rules that ask for places near it [m]..."""
+RECENT = 4096
+"""...of so many positions."""
+ANSWERS = 16_384
+"""Answers about positions that are kept for the next rule that asks."""
 NEAREST = (1_000.0, 10_000.0, 100_000.0)
 """How far around a position the nearest place is looked for, one after the other [m]."""
 
@@ -63,7 +69,20 @@ class World:
 
     def __init__(self, editions: Iterable[Edition] = ()) -> None:
         self._terms: dict[tuple[str, str], list[Term]] = {}
+        self._asked: dict[Hashable, int] = {}
+        self.answers: dict[Hashable, Any] = {}
+        """What was answered of positions of late, by whoever asked; another edition of anything ends it."""
         self.use(editions)
+
+    def number_of(self, asked: Hashable) -> int:
+        """Return the number of a question, the same for all who ask the same."""
+        return self._asked.setdefault(asked, len(self._asked))
+
+    def remember(self, key: Hashable, answer: Any) -> None:
+        """Keep an answer for those who ask the same soon."""
+        if len(self.answers) >= ANSWERS:
+            del self.answers[next(iter(self.answers))]
+        self.answers[key] = answer
 
     def use(self, editions: Iterable[Edition]) -> int:
         """Take all editions there are; return the earliest moment from which things are others than before.
@@ -81,6 +100,9 @@ class World:
         self._shapes = [shape(term.edition.geometry) for term in self._placed]
         self._tree = STRtree(self._shapes)
         self._flat: dict[int, _Flat] = {}  # by number, made when a position first comes near
+        # By position: numbers of what is near, and how far it lies inside each as far as anybody asked.
+        self._near: dict[tuple[float, float], tuple[list[int], dict[int, float]]] = {}
+        self.answers = {}
         placed: dict[str, list[Term]] = {}
         for term in self._placed:
             placed.setdefault(term.edition.kind, []).append(term)
@@ -124,22 +146,40 @@ class World:
             self._holders[key] = index
         return self._holders[key].get(id_, ())
 
-    def margins(self, sample: Sample, kinds: Iterable[str], reach: float) -> list[Margin]:
+    def margins(self, sample: Sample, kinds: Collection[str], reach: float) -> list[Margin]:
         """Return the places of these kinds at most `reach` m from a position, and how far it lies inside each."""
         assert sample.lat is not None
         assert sample.lon is not None
         lat, lon = sample.lat, sample.lon
+        near: tuple[list[int], dict[int, float]] | None
+        if reach > COMMON:
+            near = self._around(lat, lon, reach), {}
+        else:
+            near = self._near.get((lat, lon))
+            if near is None:
+                if len(self._near) >= RECENT:
+                    del self._near[next(iter(self._near))]
+                near = self._near[lat, lon] = self._around(lat, lon, COMMON), {}
+        numbers, known = near
+        found = []
+        for number in numbers:
+            term = self._placed[number]
+            if term.edition.kind in kinds and term.since <= sample.t < term.until:
+                metres = known.get(number)
+                if metres is None:
+                    flat = self._flat.get(number)
+                    if flat is None:
+                        flat = self._flat[number] = _Flat(self._shapes[number])
+                    metres = known[number] = flat.margin(lat, lon)
+                if metres >= -reach:
+                    found.append(Margin(term, metres))
+        return found
+
+    def _around(self, lat: float, lon: float, reach: float) -> list[int]:
+        """Return the numbers of the places whose bounds lie at most so many m from a position."""
         high = reach / 110_000
         wide = high / max(math.cos(math.radians(lat)), 0.01)
-        wanted = set(kinds)
-        found = []
-        for number in self._tree.query(shapely.box(lon - wide, lat - high, lon + wide, lat + high)):
-            term = self._placed[number]
-            if term.edition.kind in wanted and term.since <= sample.t < term.until:
-                flat = self._flat.get(number)
-                if flat is None:
-                    flat = self._flat[number] = _Flat(self._shapes[number])
-                found.append(Margin(term, flat.margin(lat, lon)))
+        found: list[int] = self._tree.query(shapely.box(lon - wide, lat - high, lon + wide, lat + high)).tolist()
         return found
 
     def margin_of_all(self, sample: Sample, around: Iterable[tuple[Term, float]]) -> float:
@@ -155,7 +195,7 @@ class World:
         inside = whole.geom_type in AREAS and shapely.covers(whole, point)
         return float(shapely.distance(whole.boundary, point)) if inside else -float(shapely.distance(whole, point))
 
-    def nearest(self, sample: Sample, kinds: Iterable[str], ids: Iterable[str] | None = None) -> Margin | None:
+    def nearest(self, sample: Sample, kinds: Collection[str], ids: Iterable[str] | None = None) -> Margin | None:
         """Return the place of these kinds (and ids) that is nearest to a position, of those within 100 km."""
         wanted = None if ids is None else set(ids)
         for reach in NEAREST:
@@ -193,7 +233,8 @@ class _Flat:
             shapely.prepare(self._border)
 
     def margin(self, lat: float, lon: float) -> float:
-        point = shapely.points((lon - self._lon) * self._x, (lat - self._lat) * self._y)
+        # One array of coordinates costs a fifth of two scalars.
+        point = shapely.points(np.array(((lon - self._lon) * self._x, (lat - self._lat) * self._y)))
         if self._border is not None and shapely.covers(self._shape, point):
             return float(shapely.distance(self._border, point))
         return -float(shapely.distance(self._shape, point))

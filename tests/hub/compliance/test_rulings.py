@@ -29,6 +29,7 @@ from hub.things.tables import PART as THINGS
 from hub.wire import channels
 from hub.wire.channels import Channel, Observed
 from schemas import domains
+from schemas.domains.folders import HERE
 from schemas.domains.pack import Pack
 from schemas.language import Lang
 from sim.packs.cases import Case
@@ -356,18 +357,20 @@ def test_what_is_old_is_let_go_of_and_nothing_is_said_anew(port):
     assert port.said() == after
 
 
-CASES = {path.stem: path for path in sorted((HARBOUR / "cases").glob("*.toml"))}
+MUCK = HERE / "muck"
+CASES = {path.stem: path for folder in (HARBOUR, MUCK) for path in sorted((folder / "cases").glob("*.toml"))}
+RULES = Pack(HARBOUR).rules | Pack(MUCK).rules
 
 
-def test_the_pack_has_a_worked_case_of_each_kind():
-    rules = Pack(HARBOUR).rules
-    kinds = {rules[msgspec.toml.decode(path.read_bytes(), type=Case).rule].kind for path in CASES.values()}
+def test_there_is_a_worked_case_of_each_kind():
+    kinds = {RULES[msgspec.toml.decode(path.read_bytes(), type=Case).rule].kind for path in CASES.values()}
     assert kinds == set(KINDS)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_kind_is_judged_from_the_log_as_its_case_says(port, name):
+def test_each_kind_is_judged_from_the_log_as_its_case_says(tmp_path, name):
     case = msgspec.toml.decode(CASES[name].read_bytes(), type=Case)
+    port = Port(tmp_path, {case.rule: RULES[case.rule]})
 
     def unix(when):
         return int(when.replace(tzinfo=SHANGHAI).timestamp())
@@ -382,8 +385,8 @@ def test_each_kind_is_judged_from_the_log_as_its_case_says(port, name):
     port.rulings.take([])
     for one in case.sample:
         port.now = unix(one.t)
-        moment = {"t": int(port.now), "lat": one.lat, "lon": one.lon, "speed": one.speed, "states": one.states}
-        port.say(moment, source=case.subject)
+        told = {"lat": one.lat, "lon": one.lon, "radius": one.radius, "speed": one.speed, "states": one.states}
+        port.say({"t": int(port.now)} | told, source=case.subject)
         port.judge()
     port.pass_time(unix(case.until))
     held = port.rulings._table.said(next(key for key in port.rulings._dockets if key[0] == case.rule))[0]
@@ -391,6 +394,7 @@ def test_each_kind_is_judged_from_the_log_as_its_case_says(port, name):
     wanted = sorted((unix(one.from_), unix(one.to), one.outcome, one.grade) for one in case.expected)
     assert [one for one in found if one[2] != "invalid"] == wanted
     assert [row["rule"] for row in port.rows("alert") if row["rule"] == case.rule] == [case.rule]
+    port.close()
 
 
 @pytest.mark.parametrize("seed", range(3))

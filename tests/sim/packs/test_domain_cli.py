@@ -47,10 +47,10 @@ def config(tmp_path):
 def test_the_list_has_the_citys_own_packs(run, config):
     code, out, err = run("list", "--config", config)
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()[1:]] == ["construction", "factory", "harbour"]
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["construction", "factory", "muck", "harbour"]
     _, out, _ = run("list", "--json", "--config", config)
-    assert [row["id"] for row in rows_of(out)] == ["construction", "factory", "harbour"]
-    assert json.loads(out.splitlines()[-1]) == {"summary": True, "packs": 3}
+    assert [row["id"] for row in rows_of(out)] == ["construction", "factory", "muck", "harbour"]
+    assert json.loads(out.splitlines()[-1]) == {"summary": True, "packs": 4}
 
 
 def test_a_pack_is_shown_by_its_id_or_its_folder(run, tmp_path):

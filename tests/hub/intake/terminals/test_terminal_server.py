@@ -47,7 +47,7 @@ def test_a_fix_is_in_the_log_verbatim_when_it_is_acknowledged(hub, a):
     assert (sample.t, sample.lat, sample.lon, sample.speed, place.device) == (t, 23.0288, 113.1427, 36.0, "a")
     assert sample.states == {
         "acc": True, "load": "empty", "undervoltage": False, "power_lost": False, "antenna_open": False,
-        "antenna_short": False, "satellites": 9.0,
+        "antenna_short": False, "satellites": 9.0, "recorder_speed": None,
     }  # fmt: skip
 
 
