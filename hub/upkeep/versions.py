@@ -16,6 +16,7 @@ import hub.reports.sink
 import hub.series.rollups
 import hub.series.sqlite
 import hub.things.tables
+import hub.uplink.tables
 import hub.watch.tables
 from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.compliance_history import HISTORY
@@ -74,6 +75,7 @@ KNOWN = {
     "reports.db": Versions(len(hub.reports.sink.STEPS)),
     hub.cases.tables.FILE: Versions(len(hub.cases.tables.STEPS)),
     hub.field.tables.FILE: Versions(len(hub.field.tables.STEPS)),
+    hub.uplink.tables.FILE: Versions(len(hub.uplink.tables.STEPS)),
 }
 """What this hub works with, by the file's name."""
 
