@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup dev demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-muck
 .PHONY: bench-dashboards bench-field bench-start bench-hj212 bench-console torture torture-hj212 torture-jt808
-.PHONY: fuzz fuzz-hj212 fuzz-jt808 properties check generate docs
+.PHONY: torture-uplink fuzz fuzz-hj212 fuzz-jt808 properties check generate docs
 .PHONY: pictures shots lock clean waves
 
 help: ## Show this list
@@ -81,6 +81,9 @@ torture-hj212: $(VENV)/.dev ## Kill the hub while stations send HJ 212, and coun
 
 torture-jt808: $(VENV)/.dev ## Kill the hub while terminals send JT/T 808, and count, e.g. make torture-jt808 ARGS="--kills 200 --json"
 	@$(BIN)/python -m tests.torture_terminals $(ARGS)
+
+torture-uplink: $(VENV)/.dev ## Kill a hub and the platform above it, and count, e.g. make torture-uplink ARGS="--kills 50 --json"
+	@$(BIN)/python -m tests.torture_uplink $(ARGS)
 
 waves: $(VENV)/.dev ## Bring a version to 10,000 simulated boards, 5 % failing in five ways; one JSON line last
 	@$(BIN)/python -m tests.hub.orders.fleet $(or $(ARGS),10000)

@@ -93,6 +93,10 @@ COMMANDS = {
             "JT/T 808 报文：解析、说明错误、生成。",
         ),
     ),
+    "uplink": (
+        "hub.uplink.cli",
+        Text("Platforms above the hub: what they have heard by HJ 212.", "上级平台：按 HJ 212 上报的情况。"),
+    ),
     "alerts": (
         "hub.desk.cli",
         Text("Alerts: list, show, acknowledge, comment, close.", "告警：列出、查看、确认、备注、关闭。"),

@@ -11,6 +11,7 @@ import msgspec
 from hub.config.alerts import Alerting, Recipient
 from hub.config.names import OWN
 from hub.config.roles import Role
+from hub.config.uplinks import Uplink
 from schemas import domains
 from schemas.errors import CatalogueError
 from schemas.faults import as_type, at, explain, lines_of, takes, told
@@ -288,13 +289,17 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fleet: Fleet = Fleet()
     alerts: Alerting = Alerting()
     recipients: tuple[Recipient, ...] = msgspec.field(default=(), name="recipient")
+    uplinks: tuple[Uplink, ...] = msgspec.field(default=(), name="uplink")
 
     def __post_init__(self) -> None:
-        """Refuse two recipients of one name: what each has been told is kept by it."""
-        names = [recipient.name for recipient in self.recipients]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"recipient {name!r} stands there twice; give each a name of its own")
+        """Refuse two recipients or platforms of one name: what each has been told is kept by it."""
+        for what, names in (
+            ("recipient", [one.name for one in self.recipients]),
+            ("uplink", [one.name for one in self.uplinks]),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{what} {name!r} stands there twice; give each a name of its own")
 
     @property
     def console_address(self) -> str:
@@ -360,6 +365,16 @@ def load_config(path: Path) -> Config:
         fleet=msgspec.structs.replace(config.fleet, trusted=config.fleet.trusted and here / config.fleet.trusted),
         recipients=tuple(
             msgspec.structs.replace(one, url_file=one.url_file and here / one.url_file) for one in config.recipients
+        ),
+        uplinks=tuple(
+            msgspec.structs.replace(
+                one,
+                password_file=here / one.password_file,
+                ca=one.ca and here / one.ca,
+                certificate=one.certificate and here / one.certificate,
+                key=one.key and here / one.key,
+            )
+            for one in config.uplinks
         ),
     )
 

@@ -40,6 +40,9 @@ from hub.storage.claims import claim_consumers
 from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.database import DatabaseError
 from hub.storage.trouble import explain
+from hub.uplink.collector import Collector
+from hub.uplink.sender import Uplinks
+from hub.uplink.tables import FILE as UPLINK
 from hub.watch.consumer import Watch
 from hub.watch.stations import StationWatch
 from schemas import domains, load_limits, load_quantities
@@ -161,10 +164,17 @@ class Consumers:
             clock.now,
             CaseNews(config, lambda: self._registry.current),
         )
+        self._collector: Collector | None = None
+        self._uplinks: Uplinks | None = None
+        if config.uplinks:
+            zone, path = self._registry.current.zone, config.data / UPLINK
+            self._collector = Collector(path, config.uplinks, quantities, zone, clock.now, config.data / "log.db")
+            self._consumers.append(Consumer("uplink", self._feed.reader(), self._collector, config.data, turns=turns))
+            self._uplinks = Uplinks(path, config.uplinks, quantities, zone, clock.now)
 
     def start(self) -> None:
         """Start every thread."""
-        for thread in (*self._consumers, self._notifier):
+        for thread in (*self._consumers, self._notifier, *([self._uplinks] if self._uplinks else ())):
             thread.start()
 
     def hear(self, held: Held) -> None:
@@ -187,6 +197,8 @@ class Consumers:
             thread.stop()
         for thread in threads:
             thread.join()
+        if self._uplinks:
+            self._uplinks.stop()
         self._rollups.close()
         self._store.close()
         self._compliance.close()
@@ -194,6 +206,8 @@ class Consumers:
         self._watch.close()
         if self._reports:
             self._reports.close()
+        if self._collector:
+            self._collector.close()
         self._feed.close()
 
     def states(self) -> dict[str, ConsumerState]:

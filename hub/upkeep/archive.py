@@ -32,7 +32,7 @@ from hub.upkeep.versions import versions_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-DATABASES = ("attachments", "cases", "compliance", "field", "log", "reports", "rollups", "series")
+DATABASES = ("attachments", "cases", "compliance", "field", "log", "reports", "rollups", "series", "uplink")
 NAME = re.compile(rf"(registry|keys|fenceline)\.toml|data(/[A-Za-z0-9_-]+)*/({'|'.join(DATABASES)})\.db")
 """What a name in an archive may be: no other is ever written, so none can lead out of the folder."""
 TEXTS = ("registry.toml", "keys.toml", "fenceline.toml")

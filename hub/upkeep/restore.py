@@ -26,6 +26,7 @@ import hub.log.tables
 import hub.reports.sink
 import hub.series.rollups
 import hub.series.sqlite
+import hub.uplink.tables
 from hub.config.files import Config, ConfigError, load_config
 from hub.registry.check import EntryError, check
 from hub.registry.live import key_of
@@ -58,6 +59,7 @@ STEPS: dict[str, Sequence[str]] = {
     "reports.db": hub.reports.sink.STEPS,
     "rollups.db": hub.series.rollups.STEPS,
     "series.db": hub.series.sqlite.STEPS,
+    hub.uplink.tables.FILE: hub.uplink.tables.STEPS,
 }
 """What makes each database that has one owner; as many steps as its schema version says."""
 

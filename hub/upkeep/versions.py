@@ -17,6 +17,7 @@ import hub.reports.sink
 import hub.series.rollups
 import hub.series.sqlite
 import hub.things.tables
+import hub.uplink.tables
 import hub.watch.tables
 from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.compliance_history import HISTORY
@@ -76,6 +77,7 @@ KNOWN = {
     hub.cases.attachments.tables.FILE: Versions(len(hub.cases.attachments.tables.STEPS)),
     hub.cases.tables.FILE: Versions(len(hub.cases.tables.STEPS)),
     hub.field.tables.FILE: Versions(len(hub.field.tables.STEPS)),
+    hub.uplink.tables.FILE: Versions(len(hub.uplink.tables.STEPS)),
 }
 """What this hub works with, by the file's name."""
 

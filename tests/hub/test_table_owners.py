@@ -22,6 +22,7 @@ OWNERS = {
     "series": {"bucket", "changed", "gone", "levels", "place", "position", "reading", "record", "rollup", "source"},
     "storage": {"schema_part"},
     "things": {"thing_edition"},
+    "uplink": {"due", "position", "total"},
     "watch": {"calibration", "instrument", "watched"},
 }
 """The tables that each package below hub/ writes. Several files have a table `position`: each consumer's own."""

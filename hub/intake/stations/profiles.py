@@ -149,7 +149,7 @@ class Profiles:
             said = FACTORS[modern].unit
         if said is None:
             return f"its unit is not known: name it in units of the station's profile ({key})"
-        factor = _factor(said, self._quantities[key].unit)
+        factor = factor_of(said, self._quantities[key].unit)
         return f"{said} is no unit of {key}" if factor is None else (key, factor)
 
 
@@ -178,6 +178,7 @@ def _check(path: Path, profile: Profile, quantities: Collection[str]) -> None:
             raise ConfigError(f"{path}: faults: {fault!r}: expected codes of docs/reference/hj212.md")
 
 
-def _factor(said: str, wanted: str) -> float | None:
+def factor_of(said: str, wanted: str) -> float | None:
+    """Return how many of the unit `wanted` one of `said` is; None: they measure different things."""
     one, other = UNITS.get(said), UNITS.get(wanted)
     return one[1] / other[1] if one and other and one[0] == other[0] else None

@@ -23,6 +23,7 @@ from hub.upkeep.checks.sign_on import check_sign_on
 from hub.upkeep.checks.stations import check_stations
 from hub.upkeep.checks.store import check_store
 from hub.upkeep.checks.terminals import check_terminals
+from hub.upkeep.checks.uplinks import check_uplinks
 
 __all__ = ["Finding", "FindingState", "check"]
 
@@ -41,9 +42,11 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     findings += check_data(config.data, quick=quick) + check_clock(config.data)
     stations: Mapping[str, Station] = {}
     terminals: Mapping[str, Terminal] = {}
+    senders: set[str] = set()
     with suppress(ConfigError):  # check_registry says it
         registry = load_registry(config)
         stations, terminals = registry.stations, registry.terminals
+        senders = {one.id for one in registry.senders()}
         findings += check_messages(config.data, registry.keys)
         findings += check_collocations(config.data, registry)
         findings += check_moves(config.data, registry)
@@ -54,6 +57,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     hub_runs = any(runs_here(worker.data) for worker in workers)
     findings += check_stations(config.hj212, stations, hub_runs=hub_runs)
     findings += check_terminals(config.jt808, terminals, hub_runs=hub_runs)
+    findings += check_uplinks(config.uplinks, senders)
     findings += check_broker(config.broker, hub_runs=hub_runs, districts=config.districts)
     findings += check_store(config)
     findings += check_sign_on(config)
