@@ -21,7 +21,8 @@ from typing import Any, Literal
 import msgspec
 
 from hub.access.names import HUB
-from hub.orders.kinds import Kind, OrderError, check
+from hub.orders.keys import KeyBook
+from hub.orders.kinds import DO, Kind, OrderError, check
 from hub.storage.database import transaction
 from hub.wire.messages import Reply
 from schemas.language import Text
@@ -118,6 +119,7 @@ class OrderBook:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self.keys = KeyBook(db)
 
     def give(self, asked: Asked, now: float) -> Order:
         """Give a board an order.
@@ -265,8 +267,11 @@ class OrderBook:
                 turn[order.device] = order
         return [*turn.values(), *(order for device, order in running.items() if device not in turn)]
 
-    def sign(self, order: Order, now: float, log_end: int) -> Order:
-        """Make the command of an order that is to be sent now; it is on the medium when this returns."""
+    def sign(self, order: Order, now: float, log_end: int, secret: str | None = None) -> Order:
+        """Make the command of an order that is to be sent now; it is on the medium when this returns.
+
+        `secret`: what is enclosed in it, under the key that its board has now.
+        """
         attempt = order.attempt + 1
         with transaction(self._db):
             # A number of a time that lies far ahead was given by a wrong clock: no board has taken it.
@@ -275,7 +280,8 @@ class OrderBook:
                 (order.device, int((now + FRESH) * 1000)),
             ).fetchone()[0]
             number = max(int(now * 1000), (highest or 0) + 1)
-            command = {"id": f"{order.mark}-{attempt}", "do": order.what} | json.loads(order.settings)
+            command: dict[str, Any] = {"id": f"{order.mark}-{attempt}", "do": DO.get(order.what, order.what)}
+            command |= json.loads(order.settings) | ({} if secret is None else {"sealed": secret})
             command |= {"t": int(min(now, order.expires - FRESH)), "n": number}
             self._db.execute(
                 "UPDATE board_order SET state = 'sent', attempt = ?, command = ?, number = ?, signed = ?, "

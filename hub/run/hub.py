@@ -35,6 +35,7 @@ from hub.intake.terminals.server import Terminals, TerminalServer
 from hub.log.log import Log
 from hub.log.reader import reading_log
 from hub.notify.queue import count_waiting
+from hub.orders.keys import publish_keys
 from hub.orders.routes import order_router
 from hub.orders.sender import OrderSender
 from hub.process import logs
@@ -82,6 +83,8 @@ class Hub:
         self._claim = claim(config.data)
         try:
             refuse_damaged(config.data)
+            publish_keys(config.data, clock())  # a restore may have brought back others
+            self._registry.refresh(at_once=True)
             self._log = Log(config.data / LOG, rate)
         except BaseException:
             self._claim.close()

@@ -40,7 +40,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     with suppress(ConfigError):  # check_registry says it
         registry = load_registry(config)
         stations = registry.stations
-        findings += check_messages(config.data, registry.keys)
+        findings += check_messages(config.data, {id_: registry.keys_of(id_) for id_ in registry.boards})
         findings += check_collocations(config.data, registry)
         findings += check_moves(config.data, registry)
         findings += check_cases(config, registry.zone)
