@@ -22,6 +22,7 @@ from hub.http.server import Condition, Server, make_app
 from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
 from hub.intake.certificate import remark
+from hub.intake.doorkeeper import Doorkeeper
 from hub.intake.ingest import Ingest
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
@@ -123,6 +124,7 @@ class Hub:
             self._orders.outgoing,
             self._stations,
             self._terminals,
+            Doorkeeper(self._receiver.publish) if config.broker.control else None,
         )
         self._metrics.watch(self)
         http = config.http
