@@ -156,11 +156,12 @@ class Agent:
         broker = self._broker
         self._renewed = config["folder"] + "/renewed"
         self._secured = {}  # how a connection is made; None: to be made of the files
-        if "tls" in broker:
+        self._tls = broker.get("tls")  # the files that connections are made with
+        if self._tls:
             if there(self._renewed):
-                borrow("rekey").finish(broker["tls"], self._renewed)
+                borrow("rekey").finish(self._tls, self._renewed)
             try:
-                self._secured = self._tls(broker["tls"])
+                self._secured = self._secure()
             except OSError as error:
                 raise ValueError("broker.tls: %s; provision the board again" % error) from None
         self._let_in = False
@@ -242,11 +243,12 @@ class Agent:
     async def _connect(self):
         broker = self._broker
         if self._secured is None:
-            self._secured = self._tls(broker["tls"])
+            gc.collect()  # the context before has gone with its connection: the heap has room for one
+            self._secured = self._secure()
         return await borrow("names").connect(self.board.known, broker["host"], broker["port"], **self._secured)
 
-    def _tls(self, tls):
-        return {"ssl": borrow("secure").context(**tls), "server_hostname": self._broker["host"]}
+    def _secure(self):
+        return {"ssl": borrow("secure").context(**self._tls), "server_hostname": self._broker["host"]}
 
     def _unseal(self, payload):
         """Return a message, and the Signer whose it is; raises ValueError where it is nobody's."""
@@ -364,24 +366,28 @@ class Agent:
             raise ValueError("certificate: this board's broker has no TLS")
         rekey = borrow("rekey")
         named = rekey.lay_out(tls, command.get("sealed"), signer)
-        why = "not let in by the broker within %d s" % TRY_S
-        self._secured = None  # one context is what the heap has room for
-        try:
-            gc.collect()
-            self._secured = self._tls(named)
-            await self.client.disconnect()
-            self._let_in = False
-            for _ in range(TRY_S):
-                await asyncio.sleep(1)
-                if self._let_in:
+        self._tls = named
+        await self._connect_anew()
+        why = ""
+        for _ in range(TRY_S):
+            await asyncio.sleep(1)
+            if self._let_in:
+                try:
                     rekey.settle(tls, self._renewed)
-                    return "new certificate in force"
-            why += ": %s" % self.client.problem
-        except Exception as error:
-            why = str(error) or error.__class__.__name__
+                except OSError as error:
+                    why = str(error)
+                    break
+                return "new certificate in force"
+        why = why or "not let in by the broker within %d s: %s" % (TRY_S, self.client.problem)
+        self._tls = tls
+        rekey.drop(tls)
+        await self._connect_anew()
+        raise ValueError("certificate: %s; the one before is in force" % why)
+
+    async def _connect_anew(self):
         self._secured = None
         await self.client.disconnect()
-        raise ValueError("certificate: %s; the one before is in force" % why)
+        self._let_in = False
 
     async def _update(self, command):
         from edge import update  # 7 KB of heap, needed once in a while

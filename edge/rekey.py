@@ -7,36 +7,45 @@ hub has been heard. Until then a reset goes back to what was; after that it goes
 Loaded when the hub orders it.
 """
 
-import json
 import os
 from binascii import a2b_base64, hexlify, unhexlify
 
 from edge import files
 
 OLD, NEXT = ".old", ".next"
-PARTS = ("ca", "certificate", "key")
-MOST = 3000  # bytes of what is enclosed
+PARTS = ("certificate", "key", "ca")
+_PIECE = 256  # characters: 192 bytes, six blocks
+MOST = 3700  # characters of what is enclosed: a packet has 4096 bytes
 
 
 def disclose(text, signer):
-    """Return what is enclosed for the key of a Signer; raises ValueError when it is for another."""
+    """Return what is enclosed for the key of a Signer, in pieces: a heap of 100 KB has no room for the whole.
+
+    Raises ValueError when it is for another.
+    """
     try:
-        raw = a2b_base64(text)
-    except (ValueError, TypeError):
-        raw = b""
-    nonce, tag, content = raw[:16], raw[16:32], bytearray(raw[32:])
-    if len(raw) < 33 or len(content) > MOST or signer.mac(b"tag", nonce, content)[:32] != hexlify(tag).decode():
+        pieces = [a2b_base64(text[at : at + _PIECE]) for at in range(0, len(text), _PIECE)]
+        nonce, tag, pieces[0] = pieces[0][:16], pieces[0][16:32], pieces[0][32:]
+    except (ValueError, TypeError, IndexError):
+        nonce, tag, pieces = b"", b"", []
+    if not tag or len(text) > MOST or signer.mac(b"tag", nonce, *pieces)[:32] != hexlify(tag).decode():
         raise ValueError("sealed: not for the key in force")
-    for start in range(0, len(content), 32):
-        block = unhexlify(signer.mac(b"stream", nonce, (start // 32).to_bytes(4, "big")))
-        for at in range(min(32, len(content) - start)):
-            content[start + at] ^= block[at]
-    return bytes(content)
+    number = 0
+    opened = []
+    for sealed in pieces:
+        piece = bytearray(sealed)
+        for start in range(0, len(piece), 32):
+            block = unhexlify(signer.mac(b"stream", nonce, number.to_bytes(4, "big")))
+            number += 1
+            for at in range(min(32, len(piece) - start)):
+                piece[start + at] ^= block[at]
+        opened.append(piece)
+    return opened
 
 
 def take(path, sealed, signer):
     """Put the key in force that is enclosed for `signer`, and return it as bytes. `path`: of the file of the key."""
-    key = disclose(sealed, signer)
+    key = b"".join(disclose(sealed, signer))
     if len(key) != 32:
         raise ValueError("sealed: %d bytes; expected a key of 32" % len(key))
     text = hexlify(key).decode()
@@ -67,20 +76,44 @@ def forget(path):
 
 
 def lay_out(tls, sealed, signer):
-    """Write the enclosed files beside those that `tls` names; return `tls` with their names."""
+    """Write the enclosed files beside those that `tls` names; return `tls` with their names.
+
+    Enclosed is a line with the lengths of certificate, key and ca (0: stays), and the PEM files one behind the other.
+    """
+    pieces = disclose(sealed, signer)
+    head, newline, rest = bytes(pieces[0]).partition(b"\n")
+    pieces[0] = rest
     try:
-        content = json.loads(disclose(sealed, signer))
-        given = [(part, content[part]) for part in PARTS if part in content or part != "ca"]
-    except (KeyError, TypeError):
-        raise ValueError("sealed: expected certificate, key and perhaps ca") from None
+        sizes = [int(size) for size in head.split()]
+    except ValueError:
+        sizes = []
+    if not newline or len(sizes) != 3 or sum([len(piece) for piece in pieces]) != sum(sizes) or not min(sizes[:2]) > 0:
+        raise ValueError("sealed: expected certificate, key and perhaps ca")
     named = dict(tls)
-    forget(tls["ca"] + NEXT)
-    for part, text in given:
-        if not isinstance(text, str):
-            raise ValueError("sealed: %s: expected the text of a PEM file" % part)
-        named[part] = tls[part] + NEXT
-        files.replace(named[part], text)
+    drop(tls)
+    for place, part in enumerate(PARTS):
+        size = sizes[place]
+        if size:
+            named[part] = tls[part] + NEXT
+            files.replace(named[part], _cut(pieces, size))
     return named
+
+
+def drop(tls):
+    """Remove what is not in force."""
+    for part in PARTS:
+        forget(tls[part] + NEXT)
+
+
+def _cut(pieces, size):
+    """Take so many bytes away from the begin of the pieces; yield them."""
+    while size:
+        piece = pieces.pop(0)
+        if len(piece) > size:
+            pieces.insert(0, piece[size:])
+            piece = piece[:size]
+        size -= len(piece)
+        yield piece
 
 
 def settle(tls, marker):

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from hub.orders.book import Asked, Order, OrderBook, Step
 from hub.orders.desired import KEYS, DesiredBook
-from hub.orders.kinds import OrderError, What
+from hub.orders.kinds import Kind, OrderError
 from hub.registry.live import Board, Registry
 from schemas.language import Text
 
@@ -19,7 +19,7 @@ def give(
     book: OrderBook,
     registry: Registry,
     device: str,
-    what: What,
+    what: Kind,
     settings: dict[str, Any],
     who: str,
     reason: str,
@@ -53,7 +53,7 @@ def shown(order: Order, zone: ZoneInfo) -> dict[str, Any]:
         "district": order.district,
         "site": order.site,
         "what": order.what,
-        "settings": json.loads(order.settings),
+        "settings": {key: value for key, value in json.loads(order.settings).items() if key != "sealed"},
         "who": order.who,
         "reason": order.reason,
         "state": order.state,

@@ -73,7 +73,7 @@ class _Flag(_Kind, frozen=True, omit_defaults=True):
 
 class _Certificate(_Kind, frozen=True):
     sealed: str
-    """Enclosed under the board's key in keys.toml (hub/wire/sealing.py): ca, certificate, key as PEM, in JSON."""
+    """Enclosed under the board's key in keys.toml (hub/wire/sealing.py): what hub/orders/certificate.py makes."""
 
     def lasts(self) -> float:
         return 150.0  # the board tries it for 120 s (edge/agent.py)

@@ -1,6 +1,5 @@
 """A key and a certificate that come over the air: whole or not at all, wherever the power is cut."""
 
-import json
 import os
 
 from edge import rekey
@@ -42,7 +41,7 @@ def test_what_is_enclosed_is_for_one_key_alone_and_for_nobody_once_a_byte_is_ano
     signer = Signer(OLD)
     for size in (1, 31, 32, 33, 2500):
         content = bytes([at % 251 for at in range(size)])
-        assert rekey.disclose(enclose(content, signer), signer) == content
+        assert b"".join(rekey.disclose(enclose(content, signer), signer)) == content
     sealed = enclose(NEW, signer)
     raises(ValueError, rekey.disclose, sealed, Signer(NEW))
     for wrong in (sealed[:-8], "A" + sealed[1:] if sealed[0] != "A" else "B" + sealed[1:], "", "?", None, 7, "AAAA"):
@@ -89,8 +88,8 @@ def contents(tls):
 def test_a_certificate_lies_beside_the_one_in_force_until_it_is_settled():
     folder = tmp_dir()
     tls, signer = made(folder), Signer(OLD)
-    content = {"ca": "new ca", "certificate": "new certificate", "key": "new key"}
-    named = rekey.lay_out(tls, enclose(json.dumps(content).encode(), signer), signer)
+    content = b"15 7 6\nnew certificatenew keynew ca"
+    named = rekey.lay_out(tls, enclose(content, signer), signer)
     assert contents(tls) == ["old ca", "old certificate", "old key"]
     assert contents(named) == ["new ca", "new certificate", "new key"]
     rekey.settle(tls, folder + "/renewed")
@@ -102,21 +101,30 @@ def test_without_an_authority_the_one_in_force_stays_also_when_another_attempt_l
     folder = tmp_dir()
     tls, signer = made(folder), Signer(OLD)
     written(tls["ca"] + ".next", "of an attempt that failed")
-    named = rekey.lay_out(tls, enclose(b'{"certificate": "c", "key": "k"}', signer), signer)
+    named = rekey.lay_out(tls, enclose(b"1 1 0\nck", signer), signer)
     assert named["ca"] == tls["ca"]
     rekey.settle(tls, folder + "/renewed")
     assert contents(tls) == ["old ca", "c", "k"]
 
 
+def test_files_of_usual_size_come_out_as_they_went_in():
+    folder = tmp_dir()
+    tls, signer = made(folder), Signer(OLD)
+    parts = [chr(97 + place) * size for place, size in enumerate((870, 241, 1250))]
+    content = "870 241 1250\n" + "".join(parts)
+    named = rekey.lay_out(tls, enclose(content.encode(), signer), signer)
+    assert [written(named[part]) for part in rekey.PARTS] == parts
+
+
 def test_power_cut_while_the_files_take_their_places_is_made_good_at_the_next_start():
     signer = Signer(OLD)
-    sealed = enclose(b'{"ca": "a", "certificate": "c", "key": "k"}', signer)
+    sealed = enclose(b"1 1 1\ncka", signer)
     for moved in range(4):
         folder = tmp_dir()
         tls = made(folder)
         rekey.lay_out(tls, sealed, signer)
         written(folder + "/renewed", "good")
-        for part in ("ca", "certificate", "key")[:moved]:
+        for part in rekey.PARTS[:moved]:
             os.rename(tls[part] + ".next", tls[part])
         rekey.finish(tls, folder + "/renewed")
         assert contents(tls) == ["a", "c", "k"]
@@ -126,6 +134,6 @@ def test_power_cut_while_the_files_take_their_places_is_made_good_at_the_next_st
 def test_what_is_no_certificate_is_refused():
     folder = tmp_dir()
     tls, signer = made(folder), Signer(OLD)
-    for content in (b"[]", b"{}", b'{"certificate": "c"}', b'{"certificate": "c", "key": 7}', b"no JSON"):
+    for content in (b"", b"1 1\nck", b"1 0 0\nc", b"1 1 1\nck", b"1 1 0\ncka", b"-1 2 1\nck", b"x y z\nck", b"1 1 0"):
         raises(ValueError, rekey.lay_out, tls, enclose(content, signer), signer)
     assert contents(tls) == ["old ca", "old certificate", "old key"]
