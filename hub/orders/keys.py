@@ -6,26 +6,18 @@ and board have one in common. A board has one new key at a time: an order that c
 and the next one offer the same.
 """
 
-import logging
 import secrets
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from hub.config.files import ConfigError
-from hub.orders.tables import PART
 from hub.registry.edit import replace_file
 from hub.registry.rotated import FILE, Rotated, file_text, read_file
-from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.wire.sealing import disclose, enclose
 
 GRACE = 600.0
 """So long the key before is still good once the new one was heard [s]: what was on its way then still comes."""
-
-
-log = logging.getLogger("hub.orders")
 
 
 class BoardKey(msgspec.Struct, frozen=True):
@@ -94,14 +86,3 @@ def publish(book: KeyBook, data: Path, now: float) -> None:
     rotated = book.rotated(now)
     if rotated != read_file(data):
         replace_file(data / FILE, file_text(rotated), 0o600)
-
-
-def publish_keys(data: Path, now: float) -> None:
-    """Bring the file in a hub's data folder to what its database says, before the hub starts."""
-    if not (data / COMPLIANCE).exists():
-        return
-    try:
-        with closing(open_compliance(data / COMPLIANCE, PART)) as db:
-            publish(KeyBook(db), data, now)
-    except (sqlite3.Error, ConfigError) as error:
-        log.warning("%s: stays as it is for now: %s", data / FILE, error)

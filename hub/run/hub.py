@@ -36,7 +36,7 @@ from hub.intake.terminals.server import Terminals, TerminalServer
 from hub.log.log import Log
 from hub.log.reader import reading_log
 from hub.notify.queue import count_waiting
-from hub.orders.keys import publish_keys
+from hub.orders.opening import publish_keys
 from hub.orders.routes import order_router
 from hub.orders.sender import OrderSender
 from hub.process import logs

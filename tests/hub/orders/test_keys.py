@@ -14,14 +14,17 @@ from hub.orders import desk
 from hub.orders import sender as sender_module
 from hub.orders.book import OrderBook
 from hub.orders.desired import DesiredBook
-from hub.orders.keys import GRACE, publish_keys
+from hub.orders.keys import GRACE
+from hub.orders.opening import publish_keys
 from hub.orders.sender import OrderSender
 from hub.orders.tables import PART
 from hub.registry.live import LiveRegistry
 from hub.storage.compliance_file import open_compliance
 from hub.wire.seal import seal
+from hub.wire.sealing import disclose, enclose
 from schemas import load_quantities
 from tests.hub.helpers import CITY, Hub
+from tests.hub.orders.test_orders import COMMAND
 
 BASE = CITY.keys["fence-1"]
 HOME = "fenceline/1/north/tower/fence-1"
@@ -100,6 +103,7 @@ class City:
             said += self.look()
             self.sender._told = {}  # it is time to say it again
         assert {topic for topic, _, _ in said} == {f"{HOME}/command"}
+        COMMAND.validate(json.loads(said[-1][1]))
         return said[-1][1]
 
     def taken(self, key):
@@ -220,6 +224,20 @@ def test_a_board_that_was_provisioned_anew_has_the_key_of_keys_toml_again(city):
     city.answer(id_, newer)
     city.look()
     assert city.live.current.keys["fence-1"] == newer not in (new, fresh)
+
+
+def test_a_certificate_is_enclosed_under_the_key_that_its_board_has_when_it_is_sent(city):
+    id_ = city.give()
+    new = city.obey(city.ordered())
+    city.answer(id_, new)
+    city.look()
+    settings = {"sealed": enclose(b"1 1 0\nck", city.live.current.bases["fence-1"])}
+    with city.book() as db:
+        asked = "renew-certificate", settings, "zhang", "", city.hub.now
+        desk.give(OrderBook(db), city.live.current, "fence-1", *asked)
+    sealed = Signer(new).unseal(city.ordered())["sealed"]
+    assert disclose(sealed, new) == b"1 1 0\nck"
+    assert disclose(sealed, BASE) is None
 
 
 def test_no_key_lies_open_in_the_database_or_in_the_file(city):
