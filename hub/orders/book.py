@@ -16,13 +16,13 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from hub.access.names import HUB
 from hub.orders.keys import KeyBook
-from hub.orders.kinds import DO, Kind, OrderError, check
+from hub.orders.kinds import DO, Kind, OrderError, State, check
 from hub.storage.database import transaction
 from hub.wire.messages import Reply
 from schemas.language import Text
@@ -47,7 +47,6 @@ OUT_OF_TIME = "t: "
 OVERTAKEN = "n: "
 """Begin of a refusal by which a board says that it has obeyed a later order since, or one of somebody else's."""
 
-State = Literal["waiting", "sent", "done", "refused", "expired"]
 OPEN: tuple[State, ...] = ("waiting", "sent")
 NEVER_TAKEN = "never begun: the board was away, or its clock did not agree"
 SINCE = "whether the board had carried it out before is not known"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from hub.orders.cli_config import app as config_app
-from hub.orders.kinds import NAMES, What
+from hub.orders.kinds import NAMES, STATES, What
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
@@ -37,13 +37,6 @@ app = group(
 )
 app.add_typer(config_app, name="config")
 
-STATES = {
-    "waiting": Text("waiting", "待发送"),
-    "sent": Text("sent", "已发送"),
-    "done": Text("done", "已执行"),
-    "refused": Text("refused", "被拒绝"),
-    "expired": Text("expired", "已过期"),
-}
 HEADS = (
     Text("No.", "编号"),
     Text("Given", "下达时间"),
@@ -54,11 +47,11 @@ HEADS = (
     Text("Answer", "答复"),
 )
 STEPS = (Text("Time", "时间"), Text("By", "操作人"), Text("What", "操作"), Text("Detail", "说明"))
-STEP = {
+STEP: dict[str, Text] = {
     "given": Text("given", "下达"),
     "signed": Text("signed", "签名"),
     "put off": Text("put off", "推迟"),
-    **STATES,
+    **{str(state): text for state, text in STATES.items()},
 }
 GIVEN = Text(
     "order {id}: {what} for {device}; it expires at {expires}. 'fenceline orders show {id}' tells what came of it",

@@ -30,6 +30,14 @@ NAMES: dict[Kind, Text] = {
     "update": Text("take a version of the agent", "更换程序版本"),
 }
 
+State = Literal["waiting", "sent", "done", "refused", "expired"]
+STATES: dict[State, Text] = {
+    "waiting": Text("waiting", "待发送"),
+    "sent": Text("sent", "已发送"),
+    "done": Text("done", "已执行"),
+    "refused": Text("refused", "被拒绝"),
+    "expired": Text("expired", "已过期"),
+}
 DO: dict[Kind, str] = {"rotate-key": "key", "renew-certificate": "certificate"}
 """What boards call an order, where that is not its own name."""
 
