@@ -22,7 +22,7 @@ import msgspec
 
 from hub.access.names import HUB
 from hub.orders.keys import KeyBook
-from hub.orders.kinds import DO, Kind, OrderError, State, check
+from hub.orders.kinds import DO, NAMES, Kind, MeanwhileError, OrderError, State, check
 from hub.storage.database import transaction
 from hub.wire.messages import Reply
 from schemas.language import Text
@@ -57,7 +57,8 @@ class Asked(msgspec.Struct, frozen=True):
     """An order that somebody wants to give a board.
 
     `district`, `site`: where the board belongs. `lives`: so long it may begin with it, s. `key`: names the request; the
-    same user's same key again gives the order that it gave then.
+    same user's same key again gives the order that it gave then. `seen`: the newest order of the board that the user
+    had read of: another's that is newer is told first; None: whatever there is.
     """
 
     device: str
@@ -69,6 +70,7 @@ class Asked(msgspec.Struct, frozen=True):
     reason: str
     lives: float
     key: str | None = None
+    seen: int | None = None
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -94,6 +96,11 @@ class Order(msgspec.Struct, frozen=True):
     heard_from: int | None
     ended: float | None
     answer: str
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What else it says, as people may read it."""
+        return {name: value for name, value in json.loads(self.settings).items() if name != "sealed"}
 
     @property
     def command_id(self) -> str:
@@ -158,6 +165,13 @@ class OrderBook:
                     "Idempotency-Key",
                 )
             return order
+        if asked.seen is not None:
+            for other in self._orders(
+                "WHERE device = ? AND id > ? AND who <> ? ORDER BY id DESC LIMIT 1", (device, asked.seen, asked.who)
+            ):
+                name = NAMES[other.what]
+                more = json.dumps(other.told) if other.told else ""
+                raise MeanwhileError(other.who, Text(f"{name.en} {more}".strip(), f"{name.zh} {more}".strip()))
         waiting = self._db.execute(
             "SELECT count(*) FROM board_order WHERE device = ? AND state IN ('waiting', 'sent')", (device,)
         ).fetchone()[0]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge import checks
-from hub.orders.kinds import OrderError
+from hub.orders.kinds import MeanwhileError, OrderError
 from hub.registry.live import Registry
 from hub.storage.database import transaction
 from hub.wire.messages import Event, Status
@@ -63,20 +63,34 @@ class DesiredBook:
         self._db = db
 
     def set(
-        self, registry: Registry, place: Place, name: str, changes: Settings, who: str, reason: str, now: float
+        self,
+        registry: Registry,
+        place: Place,
+        name: str,
+        changes: Settings,
+        who: str,
+        reason: str,
+        now: float,
+        seen: int | None = None,
     ) -> Settings:
         """Change how a board, or every board of a site, is to work; return all that its place says now.
 
         `changes`: values by key; None takes the key out, so that the site's or the board's own file decides.
+        `seen`: the newest edition of this place that the user had read (`edition`); None: whatever there is.
 
         Raises:
-            OrderError: there is no such place, or a board would refuse it; nothing has changed.
+            OrderError: there is no such place, a board would refuse it, or another user has changed it meanwhile;
+                nothing has changed.
         """
         known = registry.sites if place == "site" else registry.boards
         if name not in known:
             what = Text(f"{place} {name!r} is not in the registry", f"登记册中没有{name!r}")
             raise OrderError(what, place, 404)
         with transaction(self._db):
+            last = self._last(place, name)
+            if seen is not None and last is not None and last.id > seen and last.who != who:
+                told = json.dumps(last.settings, ensure_ascii=False)
+                raise MeanwhileError(last.who, Text(told, told))
             settings = self.settings(place, name) | changes
             settings = {key: value for key, value in settings.items() if value is not None}
             self._refuse_wrong(registry, place, name, settings, changes)
@@ -103,10 +117,24 @@ class DesiredBook:
 
     def settings(self, place: Place, name: str) -> Settings:
         """Return what a place says: nothing, where nobody has said anything."""
+        last = self._last(place, name)
+        return last.settings if last else {}
+
+    def edition(self, place: Place, name: str) -> int:
+        """Return the number of a place's newest edition; 0: there is none."""
+        last = self._last(place, name)
+        return last.id if last else 0
+
+    def _last(self, place: Place, name: str) -> Edition | None:
         row = self._db.execute(
-            "SELECT settings FROM desired WHERE place = ? AND name = ? ORDER BY id DESC LIMIT 1", (place, name)
+            "SELECT id, place, name, settings, who, reason, made FROM desired "
+            "WHERE place = ? AND name = ? ORDER BY id DESC LIMIT 1",
+            (place, name),
         ).fetchone()
-        return json.loads(row[0]) if row else {}
+        if row is None:
+            return None
+        id_, where, whose, text, *more = row
+        return Edition(id_, where, whose, json.loads(text), *more)
 
     def desired(self, registry: Registry, device: str) -> Settings:
         """Return how a board of the registry is to work."""

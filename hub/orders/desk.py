@@ -26,10 +26,11 @@ def give(
     now: float,
     lives: float = USUAL,
     key: str | None = None,
+    seen: int | None = None,
 ) -> Order:
     """Give a board of the registry an order on behalf of `who`; it may begin with it for `lives` s.
 
-    `key`: see `hub.orders.book.Asked`.
+    `key`, `seen`: see `hub.orders.book.Asked`.
 
     Raises:
         OrderError: there is no such board, it is retired, or the order cannot be one.
@@ -42,7 +43,7 @@ def give(
         )
         raise OrderError(text, "device", 409)
     site = registry.site_of(device)
-    return book.give(Asked(device, site.district, site.id, what, settings, who, reason, lives, key), now)
+    return book.give(Asked(device, site.district, site.id, what, settings, who, reason, lives, key, seen), now)
 
 
 def shown(order: Order, zone: ZoneInfo) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def shown(order: Order, zone: ZoneInfo) -> dict[str, Any]:
         "district": order.district,
         "site": order.site,
         "what": order.what,
-        "settings": {key: value for key, value in json.loads(order.settings).items() if key != "sealed"},
+        "settings": order.told,
         "who": order.who,
         "reason": order.reason,
         "state": order.state,

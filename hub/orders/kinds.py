@@ -118,6 +118,17 @@ class OrderError(Exception):
         self.text, self.field, self.status = text, field, status
 
 
+class MeanwhileError(OrderError):
+    """Somebody else has decided meanwhile; whoever has read what may go on."""
+
+    def __init__(self, who: str, what: Text) -> None:
+        text = Text(
+            f"{who} has decided meanwhile: {what.en}; look at it, then send yours again, or leave it",
+            f"{who}已先行操作：{what.zh}；请查看后决定是否仍要提交",
+        )
+        super().__init__(text, "seen", 409)
+
+
 def check(what: Kind, settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
     """Return what else the command says, with what is usual filled in, and how long the board takes to answer [s].
 
