@@ -24,6 +24,7 @@ State = Literal["pending", "in_force", "refused"]
 KEYS = ("interval", "period", "relay")
 """What may be set: what boards take over the air."""
 Settings = dict[str, Any]
+AT_THE_FENCE = "changed at the fence, in the board's own file"
 
 
 class Edition(msgspec.Struct, frozen=True):
@@ -229,6 +230,35 @@ class DesiredBook:
             self._db.execute(
                 "UPDATE desired_board SET reported = ?, in_force = NULL WHERE device = ?", (revision, device)
             )
+
+    def take_over(self, registry: Registry, device: str, said: dict[str, Any], now: float) -> Settings:
+        """Take what somebody has changed in a board's own file as what is other there; return it.
+
+        What the hub has changed since the board heard of it last stays: that is later.
+
+        Raises:
+            OrderError: it is nothing that a board can be told.
+        """
+        told, own = self.told(device), said.get("own")
+        if told is None or not isinstance(own, dict) or device not in registry.boards:
+            return {}
+        now_desired = self.desired(registry, device)
+        known = told.settings if said.get("revision") == told.revision else told.in_force or "null"
+        if said.get("revision") not in (told.revision, told.reported):
+            return {}
+        before = json.loads(known) or {}
+        changes = {key: own[key] for key in KEYS if key in own and before.get(key) == now_desired.get(key)}
+        if changes:
+            self.set(registry, "board", device, changes, device, AT_THE_FENCE, now)
+        return changes
+
+    def heard(self) -> int:
+        """Return the log's offset up to which boards' own changes have been taken over."""
+        return int(self._db.execute("SELECT offset FROM desired_heard").fetchone()[0])
+
+    def heard_to(self, offset: int) -> None:
+        """Note how far they have been."""
+        self._db.execute("UPDATE desired_heard SET offset = ?", (offset,))
 
     def _told(self, where: str, values: Any = ()) -> list[Told]:
         rows = self._db.execute(f"SELECT {_TOLD} FROM desired_board {where}", values)  # noqa: S608 - names of columns

@@ -20,7 +20,7 @@ from hub.log.reader import reading_log
 from hub.orders.book import AGAIN, Order, OrderBook
 from hub.orders.desired import DesiredBook, Told
 from hub.orders.keys import BoardKey, KeyBook, publish
-from hub.orders.kinds import DO
+from hub.orders.kinds import DO, OrderError
 from hub.orders.tables import PART
 from hub.orders.waves.rolling import Rolling
 from hub.registry.live import Registry
@@ -34,6 +34,8 @@ from hub.wire.topics import Topic
 
 WAVES_EVERY = 2.0
 """Between two steps of a new version on its way [s]."""
+FENCE_EVERY = 5.0
+"""Between two looks for what was changed at the fence [s]."""
 KEYS_EVERY = 1.0
 """Between two looks at the boards' keys [s]."""
 LOOK_EVERY = 0.5
@@ -74,6 +76,8 @@ class OrderSender(threading.Thread):
         self._rolling = Rolling(log_file, bundles)
         self._next_wave = self._next_keys = 0.0
         self._published: dict[str, Rotated] | None = None  # what the file of keys holds
+        self._next_fence = 0.0
+        self._fenced: int | None = None  # the log's offset up to which changes at the fence were taken over
         self._keys_heard = 0  # the log's offset up to which boards were listened to for their new keys
         self._sealed: dict[str, bytes] = {}  # the keys under which boards were told their configurations
         self._ready: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
@@ -102,6 +106,7 @@ class OrderSender(threading.Thread):
                     while not self._stop_asked.wait(LOOK_EVERY):
                         self.step(book)
                         self.rotate(book.keys)
+                        self.take_over(desired)
                         self.configure(desired)
                         self.roll(db)
             except sqlite3.Error as error:
@@ -199,6 +204,35 @@ class OrderSender(threading.Thread):
                 moment, pause = now + pause, min(2 * pause, LONGEST_CONFIG_PAUSE)
             due[one.device, one.revision] = (moment if one.state == "pending" else math.inf), pause
         self._configured, self._told_all = due, True
+
+    def take_over(self, desired: DesiredBook) -> None:
+        """Take over what was changed at the fence, so that nobody's work there is undone."""
+        now = time.monotonic()
+        if now < self._next_fence:
+            return
+        self._next_fence = now + FENCE_EVERY
+        registry = self._registry()
+        boards = [one.device for one in desired.all_told() if one.device in registry.boards]
+        if not boards:
+            return
+        places = [(registry.site_of(id_), id_) for id_ in boards]
+        topics = [str(Topic(site.district, site.id, id_, "event")) for site, id_ in places]
+        if self._fenced is None:
+            self._fenced = desired.heard()
+        with reading_log(self._log_file) as entries:
+            end, said = entries.end(), list(entries.said(topics, self._fenced))
+        for entry in said:
+            event = entry.said
+            if isinstance(event, Event) and event.event == "config" and isinstance(event.detail, dict):
+                device = entry.place.device
+                try:
+                    if changes := desired.take_over(registry, device, event.detail, self._clock()):
+                        log.info("board %s was changed at the fence: %s", device, changes)
+                except OrderError as error:
+                    log.warning("board %s was changed at the fence, and that cannot be taken over: %s", device, error)
+        if said:
+            desired.heard_to(end)
+        self._fenced = max(self._fenced, end)
 
     def _listen(self, desired: DesiredBook, boards: list[Told]) -> None:
         """Take what these boards have said of their configurations since the last look."""

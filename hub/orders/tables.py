@@ -82,5 +82,9 @@ CREATE TABLE board_key (          -- keys given over the air, enclosed under the
 CREATE INDEX board_key_of_device ON board_key (device, id);
 CREATE INDEX board_key_open ON board_key (id) WHERE shown IS NULL
 """,
+    """
+CREATE TABLE desired_heard (offset INTEGER NOT NULL);  -- of the log: boards' own changes are taken over up to it
+INSERT INTO desired_heard VALUES (0)
+""",
 )
 PART = Part("orders", STEPS)
