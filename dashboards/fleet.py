@@ -92,7 +92,7 @@ def _boards(panels: Panels) -> Any:
         Column("faulty", width=80),
         *_due(panels, 110, 85),
         Column("agent", width=75),
-        Column("key_days", unit="suffix:" + panels.text("calibration", "days"), decimals=0, width=85),
+        Column("key_days", unit="suffix:" + panels.text("calibration", "days"), decimals=0, width=60),
         Column("reset", mappings=meanings.named(panels.text, "reset"), width=80),
         Column("runtime"),
     ]
