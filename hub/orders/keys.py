@@ -68,7 +68,7 @@ class KeyBook:
             if one.shown is None:
                 found[one.device] = msgspec.structs.replace(last, others=(*last.others, one.enclosed))
             else:
-                good = (last.key,) if 0 <= now - one.shown < GRACE else ()
+                good = (last.key,) if now - one.shown < GRACE else ()
                 found[one.device] = Rotated(one.enclosed, good, (*last.earlier, last.key), one.shown)
         return found
 

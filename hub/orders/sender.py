@@ -132,8 +132,11 @@ class OrderSender(threading.Thread):
         self._told = told
 
     def rotate(self, keys: KeyBook) -> None:
-        """Hear which boards work under their new keys, and let all parts of the hub know the keys as they are now."""
-        if time.monotonic() < self._next_keys:
+        """Hear which boards work under their new keys, and let all parts of the hub know the keys as they are now.
+
+        Not while the hub's time is in doubt: the key before must not be taken for over.
+        """
+        if self._doubted() or time.monotonic() < self._next_keys:
             return
         self._next_keys = time.monotonic() + KEYS_EVERY
         if offered := keys.offered():

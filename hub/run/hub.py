@@ -84,8 +84,6 @@ class Hub:
         self._claim = claim(config.data)
         try:
             refuse_damaged(config.data)
-            publish_keys(config.data, clock())  # a restore may have brought back others
-            self._registry.refresh(at_once=True)
             self._log = Log(config.data / LOG, rate)
         except BaseException:
             self._claim.close()
@@ -93,6 +91,9 @@ class Hub:
         self._time = HubClock(
             clock, rate, folder=config.data if rate == 1.0 else None, newest=self._log.received_last()
         )
+        # A restore may have brought back other keys. With a clock in doubt none is taken for over.
+        publish_keys(config.data, self._time.now() if self._time.doubt is None else 0.0)
+        self._registry.refresh(at_once=True)
         self._downstream = Downstream(Job(config, clock, log_format, rate), self._time)
         self._receiver = Receiver(config.broker, config.districts, log_format, self._registry.current.boards)
         self._metrics = Metrics()
