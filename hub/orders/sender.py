@@ -19,7 +19,7 @@ from pathlib import Path
 from hub.log.reader import reading_log
 from hub.orders.book import AGAIN, Order, OrderBook
 from hub.orders.desired import DesiredBook, Told
-from hub.orders.keys import BoardKey, KeyBook, publish
+from hub.orders.keys import GRACE, BoardKey, KeyBook, publish
 from hub.orders.kinds import DO, OrderError
 from hub.orders.tables import PART
 from hub.orders.waves.rolling import Rolling
@@ -38,6 +38,8 @@ FENCE_EVERY = 5.0
 """Between two looks for what was changed at the fence [s]."""
 KEYS_EVERY = 1.0
 """Between two looks at the boards' keys [s]."""
+STEADY = GRACE
+"""So long after the hub's start, and after a board was heard under a new key, none before is taken for over [s]."""
 LOOK_EVERY = 0.5
 """Between two looks at the orders and at the log [s]."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
@@ -77,6 +79,7 @@ class OrderSender(threading.Thread):
         self._next_wave = self._next_keys = 0.0
         self._published: dict[str, Rotated] | None = None  # what the file of keys holds
         self._next_fence = 0.0
+        self._key_shown = time.monotonic()  # or the start of the hub
         self._fenced: int | None = None  # the log's offset up to which changes at the fence were taken over
         self._keys_heard = 0  # the log's offset up to which boards were listened to for their new keys
         self._sealed: dict[str, bytes] = {}  # the keys under which boards were told their configurations
@@ -141,9 +144,12 @@ class OrderSender(threading.Thread):
         self._next_keys = time.monotonic() + KEYS_EVERY
         if offered := keys.offered():
             self._hear_keys(keys, offered)
-        rotated = keys.rotated(self._clock())
+        # A clock that jumps ahead must not end what is still on its way: as much time has to go by here, too.
+        steady = time.monotonic() - self._key_shown >= STEADY
+        now = self._clock() if steady else 0.0
+        rotated = keys.rotated(now)
         if rotated != self._published:
-            publish(keys, self._compliance.parent, self._clock())
+            publish(keys, self._compliance.parent, now)
             self._published = rotated
 
     def _hear_keys(self, keys: KeyBook, offered: list[BoardKey]) -> None:
@@ -164,6 +170,7 @@ class OrderSender(threading.Thread):
             one, key = new[entry.place.device]
             if authentic(entry.payload, key):
                 keys.shown(one, self._clock())
+                self._key_shown = time.monotonic()
                 log.info("board %s works under its new key", one.device)
                 del new[entry.place.device]
                 if not new:

@@ -91,8 +91,7 @@ class Hub:
         self._time = HubClock(
             clock, rate, folder=config.data if rate == 1.0 else None, newest=self._log.received_last()
         )
-        # A restore may have brought back other keys. With a clock in doubt none is taken for over.
-        publish_keys(config.data, self._time.now() if self._time.doubt is None else 0.0)
+        publish_keys(config.data, 0.0)  # a restore may have brought back others; none is taken for over yet
         self._registry.refresh(at_once=True)
         self._downstream = Downstream(Job(config, clock, log_format, rate), self._time)
         self._receiver = Receiver(config.broker, config.districts, log_format, self._registry.current.boards)

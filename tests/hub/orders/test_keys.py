@@ -37,6 +37,7 @@ class City:
         self.folder = folder
         self.hub = Hub(folder)
         monkeypatch.setattr(sender_module, "KEYS_EVERY", 0.0)
+        monkeypatch.setattr(sender_module, "STEADY", 0.0)
         (folder / "registry.toml").write_text(
             '[[site]]\nid = "tower"\ndistrict = "north"\nen = "Tower"\nzh = "塔楼"\nkind = "construction"\n'
             '[[board]]\nid = "fence-1"\nsite = "tower"\n'
