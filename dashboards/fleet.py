@@ -50,6 +50,7 @@ def build(lang: Lang) -> model.Dashboard:
             _firmware(panels).height(8).span(7),
             _calibration(panels).height(8).span(11),
             _boards(panels).height(10).span(24),
+            _ordered(panels).height(8).span(24),
             _course(panels, "depth", "depth", "none", "max").height(8).span(8),
             _course(panels, "dropped", "dropped", "none", "max").height(8).span(8),
             _course(panels, "rssi", "rssi", "dBm", "min").height(8).span(8),
@@ -82,15 +83,16 @@ def _boards(panels: Panels) -> Any:
         Column("silent", mappings=[value_map(silence)], coloured=True, width=90),
         Column("device", width=105),
         *panels.where(115),
-        Column("silent_s", unit="dthms", width=95),
+        Column("silent_s", unit="dthms", width=85),
         Column("depth", width=85),
         Column("dropped", width=95),
         Column("clock", mappings=_clocks(panels.text), coloured=True, width=145),
-        Column("rssi", unit="dBm", width=90),
-        Column("heap_free", unit="bytes", decimals=0, width=90),
+        Column("rssi", unit="dBm", width=80),
+        Column("heap_free", unit="bytes", decimals=0, width=80),
         Column("faulty", width=80),
         *_due(panels, 110, 85),
         Column("agent", width=75),
+        Column("key_days", unit="suffix:" + panels.text("calibration", "days"), decimals=0, width=60),
         Column("reset", mappings=meanings.named(panels.text, "reset"), width=80),
         Column("runtime"),
     ]
@@ -101,6 +103,27 @@ def _boards(panels: Panels) -> Any:
     for step in sorted_by("silent", descending=True):
         panel.with_transformation(step)
     return panel
+
+
+def _ordered(panels: Panels) -> Any:
+    """Return the boards that are not yet, or will not be, as somebody has ordered."""
+    text = panels.text
+    columns = [
+        Column("device", width=120),
+        *panels.where(140),
+        Column("orders_open", width=110),
+        Column("config_state", mappings=meanings.named(text, "config_state"), width=140),
+        Column("config_why", wrapped=True, least=200),
+        Column("update_state", mappings=meanings.named(text, "update_state"), width=140),
+        Column("agent", width=80),
+    ]
+    tags = ("district", "site", "device")
+    fields = [column.name for column in columns if column.name not in tags]
+    where = f'{statements.DEVICES} AND "wants_a_look" > 0'
+    panel = panels.rows(
+        "ordered", statements.newest("fleet", fields, where, tags, minutes=2), columns, ref_id="ordered"
+    )
+    return panel.no_value(f"✔ {text('ordered', 'none')}")
 
 
 def _firmware(panels: Panels) -> Any:

@@ -5,7 +5,7 @@ that has moved, on those of its earlier places, too. With a
 placeholder for district and site a single certificate could leave retained messages and subscriptions under names
 without end, and the broker keeps each of them in memory and on disk; with an ACL file instead of this plugin, Mosquitto
 2.0 refuses no subscription at all. The price: a board that is new, moved or retired changes this file, and the broker
-reads it when it starts.
+reads it when it starts. One that is retired the hub has shut out before that.
 """
 
 import json
@@ -17,6 +17,8 @@ SAYS = ("telemetry", "status", "event", "reply")
 """The kinds of messages that boards publish."""
 HEARS = ("ack", "config", "command")
 """The kinds of messages that the hub publishes."""
+CONTROL = "$CONTROL/dynamic-security/v1"
+"""Where hubs tell the broker to shut out a board that is retired (hub/intake/doorkeeper.py)."""
 UPTIME = "$SYS/broker/uptime"
 """What the health check of compose.yaml listens to."""
 
@@ -44,7 +46,7 @@ def access(
         said = [f"{PREFIX}/{district}/+/+/{kind}" for kind in HEARS]
         # As a pattern: it may also ask for single districts of its own.
         clients[name] = _rules("subscribePattern", heard) + _rules("publishClientReceive", heard)
-        clients[name] += _rules("publishClientSend", said)
+        clients[name] += _rules("publishClientSend", [*said, CONTROL])
     for name, place in boards.items():
         places = dict.fromkeys([place, *(earlier or {}).get(name, ())])
         own = [f"{PREFIX}/{place.district}/{place.site}/{name}" for place in places]

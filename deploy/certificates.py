@@ -66,16 +66,28 @@ class Authority:
         if self._key_file.exists():
             raise UserError(f"{self._key_file} is there without ca.crt; put ca.crt back beside it")
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _name("Fenceline authority")
-        extensions: list[tuple[x509.ExtensionType, bool]] = [
-            (x509.BasicConstraints(ca=True, path_length=0), True),
-            (_usage(signs_certificates=True), True),
-        ]
-        certificate = _built(name, name, key.public_key(), AUTHORITY_DAYS, extensions).sign(key, hashes.SHA256())
+        certificate = _own(key, _name("Fenceline authority"))
         # The key first: with it alone a later run says what is missing; without it nothing could ever be signed.
         write(self._key_file, _pem(key), 0o600)
-        write(self.certificate_file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        write(self.certificate_file, certificate, 0o644)
         return True
+
+    def renew(self) -> None:
+        """Give it a new certificate for the same key and name; the one before is put aside as ca.crt.old.
+
+        So every certificate that it has signed is as good as before, for whoever has the new one or still the old one.
+
+        Raises:
+            UserError: its key is not here, or a file cannot be written.
+        """
+        certificate = _own(self._load_key(), self.certificate.subject)
+        new = self.certificate_file.with_name("ca.crt.new")
+        new.unlink(missing_ok=True)  # of a run that was killed
+        write(new, certificate, 0o644)
+        old = self.certificate_file.with_name("ca.crt.old")
+        old.unlink(missing_ok=True)
+        old.hardlink_to(self.certificate_file)
+        new.replace(self.certificate_file)
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -143,6 +155,11 @@ class Authority:
         return key
 
 
+def same_authority(path: Path, other: Path) -> bool:
+    """Tell whether two certificates are of one authority: with the same key, made at different times."""
+    return read(path).public_key() == read(other).public_key()
+
+
 def read(path: Path) -> x509.Certificate:
     """Return a certificate from its file.
 
@@ -194,6 +211,16 @@ def write(path: Path, content: bytes, mode: int) -> None:
             file.write(content)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); run it as root, or mend the folder") from error
+
+
+def _own(key: ec.EllipticCurvePrivateKey, name: x509.Name) -> bytes:
+    """Return an authority's own certificate as PEM."""
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=True, path_length=0), True),
+        (_usage(signs_certificates=True), True),
+    ]
+    certificate = _built(name, name, key.public_key(), AUTHORITY_DAYS, extensions).sign(key, hashes.SHA256())
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _built(

@@ -182,6 +182,32 @@ def board_certificate(
 
 @command(
     app,
+    "renew-authority",
+    Text(
+        """Give the city's authority a new certificate for the key that it has, before the one it has ends.
+
+        Whatever it has signed stays good. Services read the new one when they start; boards get it with their next
+        certificate: 'deploy board-certificate', then 'orders renew-certificate'.""",
+        """在证书机构自身的证书到期前，用原有密钥为其签发新证书。
+
+        已签发的证书继续有效。各服务重启后读取新证书；设备随下一次证书更新获得：先 deploy board-certificate，再 orders
+        renew-certificate。""",
+    ),
+    "fenceline deploy renew-authority --authority /media/safe/authority",
+)
+def renew_authority_command(
+    folder: Folder = None, authority: AuthorityFolder = None, owner: OwnerOfAll = "", as_json: AsJson = False
+) -> None:
+    """Renew the authority's certificate."""
+    from deploy.files import renew_authority, wrong_owners
+
+    place, given = _place(folder), _given(owner)
+    made = renew_authority(place, authority or place / "authority")
+    _tell(place, made, wrong_owners(place, given), as_json)
+
+
+@command(
+    app,
     "access",
     Text(
         """Let each board of the registry, at its own place, say and hear what it must at the broker, and nothing else.

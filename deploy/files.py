@@ -17,7 +17,19 @@ from typing import NamedTuple
 from cryptography import x509
 
 from deploy.access import Place, access
-from deploy.certificates import CLIENT, RENEW_BEFORE, SERVER, Authority, Pair, days_left, fits, hosts_of, read, write
+from deploy.certificates import (
+    CLIENT,
+    RENEW_BEFORE,
+    SERVER,
+    Authority,
+    Pair,
+    days_left,
+    fits,
+    hosts_of,
+    read,
+    same_authority,
+    write,
+)
 from hub.config.files import ConfigError, load_config
 from hub.config.names import EXPECTED, is_own
 from hub.registry.live import load_entries
@@ -222,8 +234,24 @@ def board(folder: Path, authority_folder: Path, id_: str) -> Made:
         raise UserError(f"there is no authority in {authority_folder}; make it first: fenceline deploy init")
     own = folder / "certs" / "boards" / id_
     made = certificate(authority, Pair(own / "board.crt", own / "board.key"), id_, CLIENT)
-    _ca_copy(own / "ca.crt", authority)
-    return made
+    copied = _ca_copy(own / "ca.crt", authority)
+    return copied if (made.done, copied.done) == (Done.KEPT, Done.RENEWED) else made
+
+
+def renew_authority(folder: Path, authority_folder: Path) -> list[Made]:
+    """Give the authority a new certificate for the key that it has, and put it where services read it.
+
+    Raises:
+        UserError: the authority, or its key, is not there.
+    """
+    authority = Authority(authority_folder)
+    if not authority.certificate_file.exists():
+        raise UserError(f"there is no authority in {authority_folder}; name its folder with --authority")
+    authority.renew()
+    note = Text(
+        "start the services anew, then send it to the boards: README.md", "请重启各服务，再发送给设备：见README.zh.md"
+    )
+    return [Made(authority.certificate_file, Done.RENEWED, note), _ca_copy(folder / "certs" / "ca.crt", authority)]
 
 
 def broker_access(folder: Path) -> Made:
@@ -325,6 +353,8 @@ def _ca_copy(path: Path, authority: Authority) -> Made:
     content = authority.certificate_file.read_bytes()
     if path.exists() and path.read_bytes() == content:
         return Made(path, Done.KEPT)
+    if path.exists() and same_authority(path, authority.certificate_file):
+        return Made(path, _derived(path, content, 0o644), Text("the authority was renewed", "证书机构已更新"))
     if path.exists():
         raise UserError(
             f"{path} is another authority's than {authority.certificate_file}, and the certificates here are from that "
@@ -351,7 +381,7 @@ def _contact_points(folder: Path) -> Made:
     return Made(path, _derived(path, file_text(contact_points_file(contact)).encode()), note)
 
 
-def _derived(path: Path, content: bytes) -> Done:
+def _derived(path: Path, content: bytes, mode: int = 0o600) -> Done:
     """Write what is derived from other files, unless it is there already; nobody finds half of it."""
     try:
         there = path.read_bytes() if path.exists() else None
@@ -359,7 +389,7 @@ def _derived(path: Path, content: bytes) -> Done:
             return Done.KEPT
         part = path.with_name(f".{path.name}.new")
         part.unlink(missing_ok=True)
-        write(part, content, 0o600)
+        write(part, content, mode)
         part.replace(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; run it as root, or mend the folder") from error

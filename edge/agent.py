@@ -27,6 +27,7 @@ LINGER = 30  # s to send what is left when asked to stop
 STATUS_EVERY = 3600  # s
 ASK_EVERY = 20  # s between two statuses that ask the hub for the time, while the clock is not set
 MOST_DELAY = 10000  # ms until the hub's answer: half of it is how wrong the time in it may be
+TRY_S = 120  # until the broker has let the board in with a new certificate; then the one before is in force again
 MOST_ENDS = 3  # of a task soon after its start; then the board starts again
 
 
@@ -59,6 +60,15 @@ def trial():
     return update.Trial(update.monotonic())
 
 
+def there(path):
+    """Tell whether a file is there."""
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
 def sensor(settings, port):
     """Return a sensor's driver; raise ValueError with the sensor and what is wrong."""
     try:
@@ -82,13 +92,7 @@ class Agent:
         folder = config["folder"]
         self.board = board
         broker = self._broker = config["broker"]
-        secured = {}
-        if "tls" in broker:
-            try:
-                secured = {"ssl": borrow("secure").context(**broker["tls"]), "server_hostname": broker["host"]}
-            except OSError as error:
-                raise ValueError("broker.tls: %s; provision the board again" % error) from None
-        self._signer = message.Signer(key)
+        self._open_secrets(config, key)
         self._topic = "fenceline/1/%s/%s/%s/" % (config["district"], config["site"], config["device"])
         ports = {}
         self.sensors = {}
@@ -137,7 +141,7 @@ class Agent:
         self._trial = None
         self._first = self.outbox.next
         self.client = Client(
-            lambda: borrow("names").connect(board.known, broker["host"], broker["port"], **secured),
+            self._connect,
             config["device"],
             KEEPALIVE,
             lambda: (self._topic + "status", self._signer.seal(self._status(False))),
@@ -146,6 +150,27 @@ class Agent:
             broker.get("user"),
             broker.get("password"),
         )
+
+    def _open_secrets(self, config, key):
+        """Read what the board proves itself with, and what is new of that and not settled yet."""
+        broker = self._broker
+        self._renewed = config["folder"] + "/renewed"
+        self._secured = {}  # how a connection is made; None: to be made of the files
+        self._tls = broker.get("tls")  # the files that connections are made with
+        if self._tls:
+            if there(self._renewed):
+                borrow("rekey").finish(self._tls, self._renewed)
+            try:
+                self._secured = self._secure()
+            except OSError as error:
+                raise ValueError("broker.tls: %s; provision the board again" % error) from None
+        self._let_in = False
+        self._signer = message.Signer(key)
+        self._key_file = config.get("key_file", "key")
+        self._before = None  # Signer of the key before, until the hub is heard under the new one
+        if there(self._key_file + ".old"):
+            before = borrow("rekey").before(self._key_file)
+            self._before = message.Signer(before) if before else None
 
     async def run(self):
         """Work until the board is asked to stop; then send what is left for at most LINGER seconds.
@@ -212,13 +237,37 @@ class Agent:
         for courier in self._couriers:
             courier.begin()
         self._notes.begin()
+        self._let_in = True
         await self._tell()
+
+    async def _connect(self):
+        broker = self._broker
+        if self._secured is None:
+            gc.collect()  # the context before has gone with its connection: the heap has room for one
+            self._secured = self._secure()
+        return await borrow("names").connect(self.board.known, broker["host"], broker["port"], **self._secured)
+
+    def _secure(self):
+        return {"ssl": borrow("secure").context(**self._tls), "server_hostname": self._broker["host"]}
+
+    def _unseal(self, payload):
+        """Return a message, and the Signer whose it is; raises ValueError where it is nobody's."""
+        try:
+            heard = self._signer.unseal(payload)
+        except ValueError:
+            if self._before is None:
+                raise
+            return self._before.unseal(payload), self._before
+        if self._before:  # the hub has the new key in force
+            self._before = None
+            borrow("rekey").forget(self._key_file + ".old")
+        return heard, self._signer
 
     def _hear(self, topic, payload):
         if not topic.startswith(self._topic):
             return  # not asked for: brokers have been seen to hand out others' retained messages
         try:
-            heard = self._signer.unseal(payload)
+            heard, signer = self._unseal(payload)
         except ValueError as error:
             log("refused on %s: %s" % (topic, error))
             return
@@ -229,7 +278,7 @@ class Agent:
             self._ordered().configure(heard)
             self._tell_soon()
         elif kind == "command" and "id" in heard:
-            self._beside("order", self._obey(heard))
+            self._beside("order", self._obey(heard, signer))
 
     def _hear_ack(self, heard):
         """Take what the hub says that it has, or what time it is; nothing else counts (see message.acknowledged)."""
@@ -254,13 +303,15 @@ class Agent:
     def _beside(self, name, work):
         asyncio.create_task(tasks.once(name, work))  # noqa: RUF006 (it ends by itself)
 
-    async def _obey(self, command):
-        reply, done = await self._rising().once(command, self.now(), self._carry_out)
+    async def _obey(self, command, signer):
+        reply, done = await self._rising().once(command, self.now(), lambda order: self._carry_out(order, signer))
         if reply:
             await self._reply(command, *reply)
         self._tell_soon()
         if done and command.get("do") in ("reboot", "update"):
             self.board.reset()
+        if done and command.get("do") == "key":
+            await self.client.disconnect()  # the last will that the broker has is under the key before
 
     def _switching(self):
         """Return the relay's rule and switch, 1 KB of heap: most boards have none."""
@@ -295,12 +346,48 @@ class Agent:
             self._given = Rising(self._given_path)
         return self._given
 
-    async def _carry_out(self, command):
-        if command.get("do") == "update":
+    async def _carry_out(self, command, signer):
+        what = command.get("do")
+        if what == "update":
             return await self._update(command)
-        if command.get("do") == "reboot":
+        if what == "reboot":
             return "starting again"
+        if what == "key":
+            key = borrow("rekey").take(self._key_file, command.get("sealed"), signer)
+            self._before, self._signer = signer, message.Signer(key)
+            return "new key in force"
+        if what == "certificate":
+            return await self._try_certificate(command, signer)
         return await self._ordered().obey(command)
+
+    async def _try_certificate(self, command, signer):
+        tls = self._broker.get("tls")
+        if not tls:
+            raise ValueError("certificate: this board's broker has no TLS")
+        rekey = borrow("rekey")
+        named = rekey.lay_out(tls, command.get("sealed"), signer)
+        self._tls = named
+        await self._connect_anew()
+        why = ""
+        for _ in range(TRY_S):
+            await asyncio.sleep(1)
+            if self._let_in:
+                try:
+                    rekey.settle(tls, self._renewed)
+                except OSError as error:
+                    why = str(error)
+                    break
+                return "new certificate in force"
+        why = why or "not let in by the broker within %d s: %s" % (TRY_S, self.client.problem)
+        self._tls = tls
+        rekey.drop(tls)
+        await self._connect_anew()
+        raise ValueError("certificate: %s; the one before is in force" % why)
+
+    async def _connect_anew(self):
+        self._secured = None
+        await self.client.disconnect()
+        self._let_in = False
 
     async def _update(self, command):
         from edge import update  # 7 KB of heap, needed once in a while

@@ -61,7 +61,7 @@ class Orders:
             text = files.read(path)
             desired = json.loads(text) if text is not None else None
             if desired is not None and not borrow("checks").desired(desired):
-                self._use(desired)
+                self._use(self._without_own(desired))
         except ValueError:
             pass  # none yet, or torn: the hub's retained one comes with the next connection
 
@@ -89,6 +89,7 @@ class Orders:
             self._refused = (desired.get("revision"), wrong)
             self._notes.add("config", {"revision": desired.get("revision"), "problem": wrong})
             return
+        self._keep_own()
         self._use(desired)
         rising.reached(self.revision)
         self._notes.add("config", {"revision": self.revision})
@@ -136,6 +137,42 @@ class Orders:
         minutes = _whole(command, "minutes", 30, 1440)
         self._recorder.work(flag, [named] if named else list(self._recorder.sensors), minutes * 60)
         return "%s: flag %s for %d minutes" % (named or "all sensors", flag, minutes)
+
+    def _without_own(self, desired):
+        """Return a configuration without what somebody has changed in the board's own file since it was applied.
+
+        Who stands at the fence decides, and the hub is told: it takes that over.
+        """
+        try:
+            before = json.loads(files.read(self._path + ".own") or "{}")
+        except ValueError:
+            before = {}
+        own = self._own_settings()
+        changed = {}
+        for key in before:
+            if key in desired and own.get(key) not in (None, before[key]):
+                changed[key] = own[key]
+        if changed:
+            desired = {key: desired[key] for key in desired if key not in changed}
+            self._notes.add("config", {"revision": desired["revision"], "own": changed})
+            try:
+                files.replace(self._path, json.dumps(desired))
+            except OSError as error:
+                journal.log("desired: %s" % error)  # it is told once more
+                return desired
+        self._keep_own()
+        return desired
+
+    def _own_settings(self):
+        interval, period_ms, rule = self._own
+        return {"interval": interval, "period": period_ms / 1000, "relay": rule}
+
+    def _keep_own(self):
+        """Keep what the board's own file says now."""
+        try:
+            files.replace(self._path + ".own", json.dumps(self._own_settings()))
+        except OSError as error:
+            journal.log("desired: %s" % error)
 
     def _use(self, desired):
         self.revision = desired.get("revision", 0)

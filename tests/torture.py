@@ -96,6 +96,7 @@ ORDERS = (
     ("flag", {"flag": "N"}),
     ("relay", {"on": True, "minutes": 1}),
     ("selftest", {}),
+    ("rotate-key", {}),
 )
 OLD, GIVEN_UP, BEGUN = ".old", ".given-up", ".begun"  # as tests/system/keeping_board.py has them
 KEEPING = str(Path(__file__).parent / "system" / "keeping_board.py")

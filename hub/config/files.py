@@ -49,6 +49,8 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The hub's own certificate, where the broker asks for one."""
     key: Path | None = None
     """The private key of `certificate`."""
+    control: bool = False
+    """The hub may tell Mosquitto's dynamic-security plugin to shut out a board that is retired."""
 
     def __post_init__(self) -> None:
         """Refuse a hub that would be taken for another part of the deployment."""

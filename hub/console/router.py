@@ -18,9 +18,11 @@ from hub.console.city import add_city
 from hub.console.lists import add_lists
 from hub.console.live import Live
 from hub.console.pages.audit import add_audit
+from hub.console.pages.boards import add_boards
 from hub.console.pages.maintenance import add_maintenance
 from hub.console.pages.told import add_told
 from hub.console.pages.users import add_users
+from hub.console.pages.waves import add_waves
 from hub.console.signin.entering import add_signing_in
 from hub.console.signin.own import add_own_access
 from hub.console.signin.sign_on import add_sign_on
@@ -67,6 +69,8 @@ class Console:
         add_evaluation(self.router, shared)
         add_city(self.router, shared)
         add_lists(self.router, shared)
+        add_boards(self.router, shared)
+        add_waves(self.router, shared)
         add_maintenance(self.router, shared)
         add_told(self.router, shared)
         add_audit(self.router, shared)

@@ -10,7 +10,7 @@ from hub.log.entry import Entry, Interval
 from hub.log.reader import LogReader, reading_log
 from hub.things.samples import samples_of
 from hub.wire.channels import BOARD, CHANNELS
-from hub.wire.seal import authentic
+from hub.wire.seal import authentic_by
 from hub.wire.times import MOST_AHEAD
 
 SEARCHED_AFTER = 1800
@@ -22,9 +22,9 @@ SMALL = 1_000_000
 
 
 class Source(NamedTuple):
-    """Whose messages are looked for: its key, and the places, (district, site), under which it has spoken."""
+    """Whose messages are looked for: its keys, and the places, (district, site), under which it has spoken."""
 
-    key: bytes | None
+    keys: tuple[bytes, ...]
     places: Collection[tuple[str, str]]
 
 
@@ -44,7 +44,7 @@ class Evidence(NamedTuple):
     entry: Entry
     records: list[Interval]
     authentic: bool | None
-    """Whether the MAC is the one of the board's key; None: it has none, or that key is not known any more."""
+    """Whether the MAC is the one of a key of the board; None: it has none, or that key is not known any more."""
     samples: list[Sample]
 
 
@@ -72,8 +72,8 @@ def messages(
             samples = [sample for sample, _ in samples_of(entry) if sample.id in wanted] if wanted else []
             # In a board's own trouble, everything that it said meanwhile.
             if records or samples or alert.kind not in ("limit", "rule"):
-                key = sources[entry.place.device].key if entry.channel is BOARD else None
-                found.append(Evidence(entry, records, authentic(entry.payload, key) if key else None, samples))
+                keys = sources[entry.place.device].keys if entry.channel is BOARD else ()
+                found.append(Evidence(entry, records, authentic_by(entry.payload, keys) if keys else None, samples))
             if len(found) == most:
                 break
         return found, reader.received(0)

@@ -240,7 +240,7 @@ class Presenter:
         for device in filter(None, dict.fromkeys(about)):
             sender = self._registry.sender(device)
             places = [(site.district, site.id) for site in self._registry.places_of(sender)] if sender else []
-            found[device] = alert_evidence.Source(self._registry.keys.get(device), places)
+            found[device] = alert_evidence.Source(self._registry.keys_of(device), places)
         return found
 
     def _evidence(self, alert: Alert, desk: Desk) -> models.Readings | None:

@@ -15,7 +15,7 @@ from hub.wire.channels import CHANNELS, Measured, Said, channel
 from hub.wire.messages import DECODERS, KINDS, Event, Message, Status, Telemetry, TelemetryDecoder
 from hub.wire.outline import NOTHING, event_number, outline
 from hub.wire.proof import Proof
-from hub.wire.seal import authentic
+from hub.wire.seal import authentic, authentic_by
 from hub.wire.times import MOST_AHEAD, MOST_BEHIND
 from hub.wire.topics import PREFIX, Topic, split
 from schemas import Quantity
@@ -67,7 +67,7 @@ class Admission:
         if board is None or key is None:
             return Refused(topic, payload, device, "unknown_board", f"board {device!r} is not in the registry")
         device = board.id  # the same string each time: what remembers boards by it needs no more room
-        if not authentic(payload, key):
+        if not authentic(payload, key) and not authentic_by(payload, registry.others.get(device, ())):
             reason, detail = _why_not_authentic(payload)
             return Refused(topic, payload, device, reason, detail)
         # From here on the message is the board's own: whatever it says, it is kept and done with.

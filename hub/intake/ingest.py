@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from hub.config.files import Keep
@@ -19,6 +19,7 @@ from hub.health.metrics import Metrics
 from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
 from hub.intake.broker import Incoming
+from hub.intake.doorkeeper import Doorkeeper
 from hub.intake.pace import Pace
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
@@ -79,6 +80,7 @@ class Ingest(threading.Thread):
         outgoing: Callable[[], Iterable[tuple[str, bytes, bool]]] = tuple,
         stations: Stations | None = None,
         terminals: Terminals | None = None,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
         super().__init__(name="ingest", daemon=True)
         self._receiver = receiver
@@ -92,6 +94,7 @@ class Ingest(threading.Thread):
         self._clock = clock
         self._stations = stations
         self._terminals = terminals
+        self._doorkeeper = doorkeeper
         self._told: set[tuple[str, str]] = set()  # station and factor code
         self._wake = wake
         self._done = done
@@ -286,6 +289,8 @@ class Ingest(threading.Thread):
                 self._terminals.judging.use(self._registry.current)
             self._receiver.use(self._registry.current.boards)
             self._asked = False
+        if self._doorkeeper and self._clock.doubt is None:
+            self._doorkeeper.look(self._registry.current, self._today(), self._receiver.sessions)
         self._let_go.update(self._receiver.let_go())
         try:
             if self._let_go:
@@ -303,10 +308,12 @@ class Ingest(threading.Thread):
         except sqlite3.Error as error:
             log.warning("chores are put off: the log %s", explain(error, self._data))
 
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock.now(), self._registry.current.zone).date()
+
     def _ask_again(self) -> None:
         """Ask for what boards said before somebody registered them, or said where they stand, or while retired."""
-        registry, zone = self._registry.current, self._registry.current.zone
-        today = datetime.fromtimestamp(self._clock.now(), zone).date()
+        registry, today = self._registry.current, self._today()
         known = registry.boards.keys() & registry.keys.keys()
         heard = known | {one.mn[:32] for one in registry.stations.values()}
         heard |= {one.phone.lstrip("0")[:32] for one in registry.terminals.values()}

@@ -16,12 +16,13 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from hub.access.names import HUB
-from hub.orders.kinds import Kind, OrderError, check
+from hub.orders.keys import KeyBook
+from hub.orders.kinds import DO, NAMES, Kind, MeanwhileError, OrderError, State, check
 from hub.storage.database import transaction
 from hub.wire.messages import Reply
 from schemas.language import Text
@@ -46,7 +47,6 @@ OUT_OF_TIME = "t: "
 OVERTAKEN = "n: "
 """Begin of a refusal by which a board says that it has obeyed a later order since, or one of somebody else's."""
 
-State = Literal["waiting", "sent", "done", "refused", "expired"]
 OPEN: tuple[State, ...] = ("waiting", "sent")
 NEVER_TAKEN = "never begun: the board was away, or its clock did not agree"
 SINCE = "whether the board had carried it out before is not known"
@@ -57,7 +57,8 @@ class Asked(msgspec.Struct, frozen=True):
     """An order that somebody wants to give a board.
 
     `district`, `site`: where the board belongs. `lives`: so long it may begin with it, s. `key`: names the request; the
-    same user's same key again gives the order that it gave then.
+    same user's same key again gives the order that it gave then. `seen`: the newest order of the board that the user
+    had read of: another's that is newer is told first; None: whatever there is.
     """
 
     device: str
@@ -69,6 +70,7 @@ class Asked(msgspec.Struct, frozen=True):
     reason: str
     lives: float
     key: str | None = None
+    seen: int | None = None
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -96,6 +98,11 @@ class Order(msgspec.Struct, frozen=True):
     answer: str
 
     @property
+    def told(self) -> dict[str, Any]:
+        """What else it says, as people may read it."""
+        return {name: value for name, value in json.loads(self.settings).items() if name != "sealed"}
+
+    @property
     def command_id(self) -> str:
         """The id under which the board gets the last command that was signed for it."""
         return f"{self.mark}-{self.attempt}"
@@ -118,6 +125,7 @@ class OrderBook:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self.keys = KeyBook(db)
 
     def give(self, asked: Asked, now: float) -> Order:
         """Give a board an order.
@@ -157,6 +165,13 @@ class OrderBook:
                     "Idempotency-Key",
                 )
             return order
+        if asked.seen is not None:
+            for other in self._orders(
+                "WHERE device = ? AND id > ? AND who <> ? ORDER BY id DESC LIMIT 1", (device, asked.seen, asked.who)
+            ):
+                name = NAMES[other.what]
+                more = json.dumps(other.told) if other.told else ""
+                raise MeanwhileError(other.who, Text(f"{name.en} {more}".strip(), f"{name.zh} {more}".strip()))
         waiting = self._db.execute(
             "SELECT count(*) FROM board_order WHERE device = ? AND state IN ('waiting', 'sent')", (device,)
         ).fetchone()[0]
@@ -265,8 +280,11 @@ class OrderBook:
                 turn[order.device] = order
         return [*turn.values(), *(order for device, order in running.items() if device not in turn)]
 
-    def sign(self, order: Order, now: float, log_end: int) -> Order:
-        """Make the command of an order that is to be sent now; it is on the medium when this returns."""
+    def sign(self, order: Order, now: float, log_end: int, secret: str | None = None) -> Order:
+        """Make the command of an order that is to be sent now; it is on the medium when this returns.
+
+        `secret`: what is enclosed in it, under the key that its board has now.
+        """
         attempt = order.attempt + 1
         with transaction(self._db):
             # A number of a time that lies far ahead was given by a wrong clock: no board has taken it.
@@ -275,7 +293,8 @@ class OrderBook:
                 (order.device, int((now + FRESH) * 1000)),
             ).fetchone()[0]
             number = max(int(now * 1000), (highest or 0) + 1)
-            command = {"id": f"{order.mark}-{attempt}", "do": order.what} | json.loads(order.settings)
+            command: dict[str, Any] = {"id": f"{order.mark}-{attempt}", "do": DO.get(order.what, order.what)}
+            command |= json.loads(order.settings) | ({} if secret is None else {"sealed": secret})
             command |= {"t": int(min(now, order.expires - FRESH)), "n": number}
             self._db.execute(
                 "UPDATE board_order SET state = 'sent', attempt = ?, command = ?, number = ?, signed = ?, "

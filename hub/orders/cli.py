@@ -1,16 +1,19 @@
 """`fenceline orders`: orders to boards, given and looked at at the hub's machine."""
 
 import datetime as dt
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from hub.orders.cli_config import app as config_app
-from hub.orders.kinds import NAMES, What
+from hub.orders.kinds import NAMES, STATES, What
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import FENCELINE, Actor, AsJson, Board, Config, District, HubOf
 from hub.terminal.tables import say, table
+from schemas.errors import UserError
 from schemas.language import Text, tell
 
 if TYPE_CHECKING:
@@ -34,13 +37,6 @@ app = group(
 )
 app.add_typer(config_app, name="config")
 
-STATES = {
-    "waiting": Text("waiting", "待发送"),
-    "sent": Text("sent", "已发送"),
-    "done": Text("done", "已执行"),
-    "refused": Text("refused", "被拒绝"),
-    "expired": Text("expired", "已过期"),
-}
 HEADS = (
     Text("No.", "编号"),
     Text("Given", "下达时间"),
@@ -51,11 +47,11 @@ HEADS = (
     Text("Answer", "答复"),
 )
 STEPS = (Text("Time", "时间"), Text("By", "操作人"), Text("What", "操作"), Text("Detail", "说明"))
-STEP = {
+STEP: dict[str, Text] = {
     "given": Text("given", "下达"),
     "signed": Text("signed", "签名"),
     "put off": Text("put off", "推迟"),
-    **STATES,
+    **{str(state): text for state, text in STATES.items()},
 }
 GIVEN = Text(
     "order {id}: {what} for {device}; it expires at {expires}. 'fenceline orders show {id}' tells what came of it",
@@ -117,6 +113,64 @@ def send(
         order = desk.give(
             OrderBook(db), registry, board, what, settings, actor(who), reason, time.time(), float(expires_in)
         )
+        said = desk.shown(order, registry.zone)
+    if as_json:
+        print_object(said)
+    else:
+        print(tell(GIVEN).format(**said))
+
+
+@command(
+    app,
+    "renew-certificate",
+    Text(
+        """Send a board a new certificate, enclosed under its own key; it keeps it if the broker lets it in with it.
+
+        FILES are those of certs/boards/ID, in PEM: certificate, key and, where it is to be renewed, the authority's.
+        '-' reads them from standard input.""",
+        """向设备发送新证书（以设备密钥加密）；设备用新证书成功连接消息代理后才启用。
+
+        FILES 为 certs/boards/编号 中的 PEM 文件：证书、私钥，以及需要更新时的证书机构证书。- 表示从标准输入读取。""",
+    ),
+    "fenceline orders renew-certificate tower-1 certs/boards/tower-1/*",
+    "cat certs/boards/tower-1/* | fenceline orders renew-certificate tower-1 -",
+)
+def renew_certificate(
+    board: Annotated[str, argument(Text("The board.", "设备编号。"), "BOARD")],
+    files: Annotated[list[Path], argument(Text("PEM files.", "PEM文件。"), "FILES...")],
+    reason: Annotated[
+        str,
+        option(Text("Why; it stands in the audit trail.", "原因，记入处理记录。"), show_default=Text("nothing", "无")),
+    ] = "",
+    expires_in: Annotated[
+        int,
+        option(
+            Text("The board may begin with it for so long, s.", "有效期（秒）：设备在此期间可开始执行。"),
+            min=30,
+            max=604_800,
+        ),
+    ] = 604_800,
+    who: Actor = "",
+    as_json: AsJson = False,
+    config: Config = FENCELINE,
+) -> None:
+    """Send a board a new certificate."""
+    from hub.config.files import load_config
+    from hub.orders import desk
+    from hub.orders.book import OrderBook
+    from hub.orders.certificate import order_settings
+    from hub.orders.opening import opened
+
+    try:
+        given = [sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes() for path in files]
+        ca = load_config(config).broker.ca
+        trusted = ca.read_bytes() if ca else b""
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be read ({error.strerror}); name PEM files") from error
+    with opened(config, place=board) as (db, registry):
+        settings = order_settings(board, given, registry.bases.get(board, b""), trusted)
+        who_why = actor(who), reason, time.time(), float(expires_in)
+        order = desk.give(OrderBook(db), registry, board, "renew-certificate", settings, *who_why)
         said = desk.shown(order, registry.zone)
     if as_json:
         print_object(said)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge import checks
-from hub.orders.kinds import OrderError
+from hub.orders.kinds import MeanwhileError, OrderError
 from hub.registry.live import Registry
 from hub.storage.database import transaction
 from hub.wire.messages import Event, Status
@@ -24,6 +24,7 @@ State = Literal["pending", "in_force", "refused"]
 KEYS = ("interval", "period", "relay")
 """What may be set: what boards take over the air."""
 Settings = dict[str, Any]
+AT_THE_FENCE = "changed at the fence, in the board's own file"
 
 
 class Edition(msgspec.Struct, frozen=True):
@@ -63,20 +64,34 @@ class DesiredBook:
         self._db = db
 
     def set(
-        self, registry: Registry, place: Place, name: str, changes: Settings, who: str, reason: str, now: float
+        self,
+        registry: Registry,
+        place: Place,
+        name: str,
+        changes: Settings,
+        who: str,
+        reason: str,
+        now: float,
+        seen: int | None = None,
     ) -> Settings:
         """Change how a board, or every board of a site, is to work; return all that its place says now.
 
         `changes`: values by key; None takes the key out, so that the site's or the board's own file decides.
+        `seen`: the newest edition of this place that the user had read (`edition`); None: whatever there is.
 
         Raises:
-            OrderError: there is no such place, or a board would refuse it; nothing has changed.
+            OrderError: there is no such place, a board would refuse it, or another user has changed it meanwhile;
+                nothing has changed.
         """
         known = registry.sites if place == "site" else registry.boards
         if name not in known:
             what = Text(f"{place} {name!r} is not in the registry", f"登记册中没有{name!r}")
             raise OrderError(what, place, 404)
         with transaction(self._db):
+            last = self._last(place, name)
+            if seen is not None and last is not None and last.id > seen and last.who != who:
+                told = json.dumps(last.settings, ensure_ascii=False)
+                raise MeanwhileError(last.who, Text(told, told))
             settings = self.settings(place, name) | changes
             settings = {key: value for key, value in settings.items() if value is not None}
             self._refuse_wrong(registry, place, name, settings, changes)
@@ -103,10 +118,24 @@ class DesiredBook:
 
     def settings(self, place: Place, name: str) -> Settings:
         """Return what a place says: nothing, where nobody has said anything."""
+        last = self._last(place, name)
+        return last.settings if last else {}
+
+    def edition(self, place: Place, name: str) -> int:
+        """Return the number of a place's newest edition; 0: there is none."""
+        last = self._last(place, name)
+        return last.id if last else 0
+
+    def _last(self, place: Place, name: str) -> Edition | None:
         row = self._db.execute(
-            "SELECT settings FROM desired WHERE place = ? AND name = ? ORDER BY id DESC LIMIT 1", (place, name)
+            "SELECT id, place, name, settings, who, reason, made FROM desired "
+            "WHERE place = ? AND name = ? ORDER BY id DESC LIMIT 1",
+            (place, name),
         ).fetchone()
-        return json.loads(row[0]) if row else {}
+        if row is None:
+            return None
+        id_, where, whose, text, *more = row
+        return Edition(id_, where, whose, json.loads(text), *more)
 
     def desired(self, registry: Registry, device: str) -> Settings:
         """Return how a board of the registry is to work."""
@@ -201,6 +230,35 @@ class DesiredBook:
             self._db.execute(
                 "UPDATE desired_board SET reported = ?, in_force = NULL WHERE device = ?", (revision, device)
             )
+
+    def take_over(self, registry: Registry, device: str, said: dict[str, Any], now: float) -> Settings:
+        """Take what somebody has changed in a board's own file as what is other there; return it.
+
+        What the hub has changed since the board heard of it last stays: that is later.
+
+        Raises:
+            OrderError: it is nothing that a board can be told.
+        """
+        told, own = self.told(device), said.get("own")
+        if told is None or not isinstance(own, dict) or device not in registry.boards:
+            return {}
+        now_desired = self.desired(registry, device)
+        known = told.settings if said.get("revision") == told.revision else told.in_force or "null"
+        if said.get("revision") not in (told.revision, told.reported):
+            return {}
+        before = json.loads(known) or {}
+        changes = {key: own[key] for key in KEYS if key in own and before.get(key) == now_desired.get(key)}
+        if changes:
+            self.set(registry, "board", device, changes, device, AT_THE_FENCE, now)
+        return changes
+
+    def heard(self) -> int:
+        """Return the log's offset up to which boards' own changes have been taken over."""
+        return int(self._db.execute("SELECT offset FROM desired_heard").fetchone()[0])
+
+    def heard_to(self, offset: int) -> None:
+        """Note how far they have been."""
+        self._db.execute("UPDATE desired_heard SET offset = ?", (offset,))
 
     def _told(self, where: str, values: Any = ()) -> list[Told]:
         rows = self._db.execute(f"SELECT {_TOLD} FROM desired_board {where}", values)  # noqa: S608 - names of columns

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from hub.orders.book import Asked, Order, OrderBook, Step
 from hub.orders.desired import KEYS, DesiredBook
-from hub.orders.kinds import OrderError, What
+from hub.orders.kinds import Kind, OrderError
 from hub.registry.live import Board, Registry
 from schemas.language import Text
 
@@ -19,17 +19,18 @@ def give(
     book: OrderBook,
     registry: Registry,
     device: str,
-    what: What,
+    what: Kind,
     settings: dict[str, Any],
     who: str,
     reason: str,
     now: float,
     lives: float = USUAL,
     key: str | None = None,
+    seen: int | None = None,
 ) -> Order:
     """Give a board of the registry an order on behalf of `who`; it may begin with it for `lives` s.
 
-    `key`: see `hub.orders.book.Asked`.
+    `key`, `seen`: see `hub.orders.book.Asked`.
 
     Raises:
         OrderError: there is no such board, it is retired, or the order cannot be one.
@@ -42,7 +43,7 @@ def give(
         )
         raise OrderError(text, "device", 409)
     site = registry.site_of(device)
-    return book.give(Asked(device, site.district, site.id, what, settings, who, reason, lives, key), now)
+    return book.give(Asked(device, site.district, site.id, what, settings, who, reason, lives, key, seen), now)
 
 
 def shown(order: Order, zone: ZoneInfo) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def shown(order: Order, zone: ZoneInfo) -> dict[str, Any]:
         "district": order.district,
         "site": order.site,
         "what": order.what,
-        "settings": json.loads(order.settings),
+        "settings": order.told,
         "who": order.who,
         "reason": order.reason,
         "state": order.state,

@@ -12,10 +12,10 @@ from schemas.chinese import in_chinese
 from schemas.faults import as_type, explain, told
 from schemas.language import Text
 
-What = Literal["ping", "selftest", "live", "relay", "reboot", "log", "flag"]
+What = Literal["ping", "selftest", "live", "relay", "reboot", "log", "flag", "rotate-key"]
 """What people may order."""
-Kind = What | Literal["update"]
-"""And what the hub orders by itself."""
+Kind = What | Literal["renew-certificate", "update"]
+"""And what has a way of its own: certificates come from where they are signed, versions in waves."""
 WHATS: tuple[What, ...] = get_args(What)
 NAMES: dict[Kind, Text] = {
     "ping": Text("answer with a status", "上报状态"),
@@ -25,8 +25,21 @@ NAMES: dict[Kind, Text] = {
     "reboot": Text("start again", "重启"),
     "log": Text("the last lines of its log", "最近的日志"),
     "flag": Text("flag what sensors give for some minutes", "限时标记传感器数据"),
+    "rotate-key": Text("work under a new key", "更换密钥"),
+    "renew-certificate": Text("take a new certificate", "更换证书"),
     "update": Text("take a version of the agent", "更换程序版本"),
 }
+
+State = Literal["waiting", "sent", "done", "refused", "expired"]
+STATES: dict[State, Text] = {
+    "waiting": Text("waiting", "待发送"),
+    "sent": Text("sent", "已发送"),
+    "done": Text("done", "已执行"),
+    "refused": Text("refused", "被拒绝"),
+    "expired": Text("expired", "已过期"),
+}
+DO: dict[Kind, str] = {"rotate-key": "key", "renew-certificate": "certificate"}
+"""What boards call an order, where that is not its own name."""
 
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
 
@@ -66,6 +79,14 @@ class _Flag(_Kind, frozen=True, omit_defaults=True):
     sensor: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | msgspec.UnsetType = msgspec.UNSET
 
 
+class _Certificate(_Kind, frozen=True):
+    sealed: str
+    """Enclosed under the board's key in keys.toml (hub/wire/sealing.py): what hub/orders/certificate.py makes."""
+
+    def lasts(self) -> float:
+        return 150.0  # the board tries it for 120 s (edge/agent.py)
+
+
 class _Update(_Kind, frozen=True, omit_defaults=True):
     url: str
     sha256: str
@@ -83,6 +104,8 @@ _KINDS: dict[Kind, type[_Kind]] = {
     "reboot": _Kind,
     "log": _Log,
     "flag": _Flag,
+    "rotate-key": _Kind,
+    "renew-certificate": _Certificate,
     "update": _Update,
 }
 
@@ -93,6 +116,17 @@ class OrderError(Exception):
     def __init__(self, text: Text, field: str | None = None, status: int = 422) -> None:
         super().__init__(text.en)
         self.text, self.field, self.status = text, field, status
+
+
+class MeanwhileError(OrderError):
+    """Somebody else has decided meanwhile; whoever has read what may go on."""
+
+    def __init__(self, who: str, what: Text) -> None:
+        text = Text(
+            f"{who} has decided meanwhile: {what.en}; look at it, then send yours again, or leave it",
+            f"{who}已先行操作：{what.zh}；请查看后决定是否仍要提交",
+        )
+        super().__init__(text, "seen", 409)
 
 
 def check(what: Kind, settings: dict[str, Any]) -> tuple[dict[str, Any], float]:

@@ -14,9 +14,9 @@ from hub.config.files import Config
 from hub.http.problem import EVERY, answers
 from hub.http.problems import ProblemRoute, RequestError, language
 from hub.orders import desk
-from hub.orders.book import LONGEST, SHORTEST, OrderBook, State, no_order
+from hub.orders.book import LONGEST, SHORTEST, OrderBook, no_order
 from hub.orders.desired import DesiredBook, Place
-from hub.orders.kinds import Kind, OrderError, What
+from hub.orders.kinds import Kind, OrderError, State, What
 from hub.orders.tables import PART
 from hub.orders.waves import view
 from hub.orders.waves.book import RolloutBook

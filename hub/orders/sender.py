@@ -19,17 +19,27 @@ from pathlib import Path
 from hub.log.reader import reading_log
 from hub.orders.book import AGAIN, Order, OrderBook
 from hub.orders.desired import DesiredBook, Told
+from hub.orders.keys import GRACE, BoardKey, KeyBook, publish
+from hub.orders.kinds import DO, OrderError
 from hub.orders.tables import PART
 from hub.orders.waves.rolling import Rolling
 from hub.registry.live import Registry
+from hub.registry.rotated import Rotated
 from hub.storage.compliance_file import open_compliance
 from hub.storage.trouble import explain
 from hub.wire.messages import Event, Reply, Status
-from hub.wire.seal import seal
+from hub.wire.seal import authentic, seal
+from hub.wire.sealing import disclose, enclose
 from hub.wire.topics import Topic
 
 WAVES_EVERY = 2.0
 """Between two steps of a new version on its way [s]."""
+FENCE_EVERY = 5.0
+"""Between two looks for what was changed at the fence [s]."""
+KEYS_EVERY = 1.0
+"""Between two looks at the boards' keys [s]."""
+STEADY = GRACE
+"""So long after the hub's start, and after a board was heard under a new key, none before is taken for over [s]."""
 LOOK_EVERY = 0.5
 """Between two looks at the orders and at the log [s]."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
@@ -66,7 +76,13 @@ class OrderSender(threading.Thread):
         self._clock = clock
         self._doubted = doubted
         self._rolling = Rolling(log_file, bundles)
-        self._next_wave = 0.0
+        self._next_wave = self._next_keys = 0.0
+        self._published: dict[str, Rotated] | None = None  # what the file of keys holds
+        self._next_fence = 0.0
+        self._key_shown = time.monotonic()  # or the start of the hub
+        self._fenced: int | None = None  # the log's offset up to which changes at the fence were taken over
+        self._keys_heard = 0  # the log's offset up to which boards were listened to for their new keys
+        self._sealed: dict[str, bytes] = {}  # the keys under which boards were told their configurations
         self._ready: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
         self._revised: tuple[int, Registry] | None = None  # what the configurations in force were made of
         self._listened = 0  # the log's offset up to which boards' words on their configurations have been taken
@@ -92,6 +108,8 @@ class OrderSender(threading.Thread):
                     book, desired = OrderBook(db), DesiredBook(db)
                     while not self._stop_asked.wait(LOOK_EVERY):
                         self.step(book)
+                        self.rotate(book.keys)
+                        self.take_over(desired)
                         self.configure(desired)
                         self.roll(db)
             except sqlite3.Error as error:
@@ -116,6 +134,49 @@ class OrderSender(threading.Thread):
                 told[signed.command_id] = self._tell(signed)
         self._told = told
 
+    def rotate(self, keys: KeyBook) -> None:
+        """Hear which boards work under their new keys, and let all parts of the hub know the keys as they are now.
+
+        Not while the hub's time is in doubt: the key before must not be taken for over.
+        """
+        if self._doubted() or time.monotonic() < self._next_keys:
+            return
+        self._next_keys = time.monotonic() + KEYS_EVERY
+        if offered := keys.offered():
+            self._hear_keys(keys, offered)
+        # A clock that jumps ahead must not end what is still on its way: as much time has to go by here, too.
+        steady = time.monotonic() - self._key_shown >= STEADY
+        now = self._clock() if steady else 0.0
+        rotated = keys.rotated(now)
+        if rotated != self._published:
+            publish(keys, self._compliance.parent, now)
+            self._published = rotated
+
+    def _hear_keys(self, keys: KeyBook, offered: list[BoardKey]) -> None:
+        registry = self._registry()
+        new, topics = {}, []
+        for one in offered:
+            board, base = registry.boards.get(one.device), registry.bases.get(one.device)
+            key = disclose(one.enclosed, base) if base else None
+            if board and key:
+                new[one.device] = one, key
+                for site in registry.places_of(board):
+                    topics += [str(Topic(site.district, site.id, one.device, kind)) for kind in ("reply", "status")]
+        after = max(self._keys_heard, min(one.heard_from for one in offered))
+        with reading_log(self._log_file) as entries:
+            end = entries.end()
+            said = list(entries.said(topics, after)) if topics else []
+        for entry in said:
+            one, key = new[entry.place.device]
+            if authentic(entry.payload, key):
+                keys.shown(one, self._clock())
+                self._key_shown = time.monotonic()
+                log.info("board %s works under its new key", one.device)
+                del new[entry.place.device]
+                if not new:
+                    break
+        self._keys_heard = end
+
     def roll(self, db: sqlite3.Connection) -> None:
         """Bring a new version further on its way."""
         if self._doubted() or time.monotonic() < self._next_wave:
@@ -135,18 +196,53 @@ class OrderSender(threading.Thread):
             desired.revise(registry, self._clock(), self._log_end)
             self._revised = newest, registry
         now, due = time.monotonic(), {}
-        for one in desired.unanswered() if self._told_all else desired.all_told():
+        new = {id_ for id_, key in self._sealed.items() if registry.keys.get(id_, key) != key}
+        for one in desired.unanswered() if self._told_all and not new else desired.all_told():
             key = registry.keys.get(one.device)
+            if self._told_all and one.state == "in_force" and one.device not in new:
+                continue
             moment, pause = self._configured.get((one.device, one.revision), (now, FIRST_PAUSE))
+            if one.device in new:  # what the broker keeps is under the key before, which the board soon forgets
+                moment = now
             if key is not None and now >= moment:
                 site = registry.site_of(one.device)
                 body = json.dumps({"revision": one.revision} | json.loads(one.settings)).encode()
                 topic = Topic(site.district, site.id, one.device, "config")
                 self._ready.put((str(topic), seal(body, key), True))
+                self._sealed[one.device] = key
                 # What is in force is told once for each start of the hub: the broker may have lost it.
                 moment, pause = now + pause, min(2 * pause, LONGEST_CONFIG_PAUSE)
             due[one.device, one.revision] = (moment if one.state == "pending" else math.inf), pause
         self._configured, self._told_all = due, True
+
+    def take_over(self, desired: DesiredBook) -> None:
+        """Take over what was changed at the fence, so that nobody's work there is undone."""
+        now = time.monotonic()
+        if now < self._next_fence:
+            return
+        self._next_fence = now + FENCE_EVERY
+        registry = self._registry()
+        boards = [one.device for one in desired.all_told() if one.device in registry.boards]
+        if not boards:
+            return
+        places = [(registry.site_of(id_), id_) for id_ in boards]
+        topics = [str(Topic(site.district, site.id, id_, "event")) for site, id_ in places]
+        if self._fenced is None:
+            self._fenced = desired.heard()
+        with reading_log(self._log_file) as entries:
+            end, said = entries.end(), list(entries.said(topics, self._fenced))
+        for entry in said:
+            event = entry.said
+            if isinstance(event, Event) and event.event == "config" and isinstance(event.detail, dict):
+                device = entry.place.device
+                try:
+                    if changes := desired.take_over(registry, device, event.detail, self._clock()):
+                        log.info("board %s was changed at the fence: %s", device, changes)
+                except OrderError as error:
+                    log.warning("board %s was changed at the fence, and that cannot be taken over: %s", device, error)
+        if said:
+            desired.heard_to(end)
+        self._fenced = max(self._fenced, end)
 
     def _listen(self, desired: DesiredBook, boards: list[Told]) -> None:
         """Take what these boards have said of their configurations since the last look."""
@@ -193,7 +289,26 @@ class OrderSender(threading.Thread):
             return order
         if now >= order.expires or (order.signed is not None and 0 <= now - order.signed < AGAIN):
             return None
-        return book.sign(order, now, self._log_end())
+        secret = None
+        if order.what in DO:
+            secret = self._secret(book.keys, order, now)
+            if secret is None:
+                return None
+        return book.sign(order, now, self._log_end(), secret)
+
+    def _secret(self, keys: KeyBook, order: Order, now: float) -> str | None:
+        """Return what is enclosed in an order under its board's key; None: not yet."""
+        registry = self._registry()
+        base, key = registry.bases.get(order.device), registry.keys.get(order.device)
+        if base is None or key is None:
+            return None  # it is not in the registry just now
+        if order.what == "rotate-key":
+            content: bytes | None = keys.offer(order.device, base, now, self._log_end())
+            if content not in registry.others.get(order.device, ()):
+                return None  # what the board says under it would be refused
+        else:
+            content = disclose(json.loads(order.settings)["sealed"], base)
+        return None if content is None else enclose(content, key)
 
     def _tell(self, order: Order) -> tuple[float, float]:
         """Tell a board its order, if it is time; return when it is told again, and the pause after that."""

@@ -70,5 +70,21 @@ CREATE TABLE desired_board (      -- what each board was told last, and what it 
 CREATE INDEX desired_board_open ON desired_board (device) WHERE state <> 'in_force'
 """,
     waves.STEP,
+    """
+CREATE TABLE board_key (          -- keys given over the air, enclosed under the board's one in keys.toml
+    id INTEGER PRIMARY KEY,
+    device TEXT NOT NULL,
+    enclosed TEXT NOT NULL,
+    offered REAL NOT NULL,        -- since then it is taken, Unix s
+    heard_from INTEGER NOT NULL,  -- the log's offset behind which the board may be heard under it
+    shown REAL                    -- when it was; null: not yet
+);
+CREATE INDEX board_key_of_device ON board_key (device, id);
+CREATE INDEX board_key_open ON board_key (id) WHERE shown IS NULL
+""",
+    """
+CREATE TABLE desired_heard (offset INTEGER NOT NULL);  -- of the log: boards' own changes are taken over up to it
+INSERT INTO desired_heard VALUES (0)
+""",
 )
 PART = Part("orders", STEPS)

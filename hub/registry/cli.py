@@ -14,7 +14,7 @@ from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config, Site
 from schemas.errors import UserError
-from schemas.language import Text
+from schemas.language import Text, tell
 
 if TYPE_CHECKING:
     from hub.config.files import Config as Settings
@@ -55,6 +55,12 @@ class Format(StrEnum):
 
     toml = "toml"
     csv = "csv"
+
+
+FIRST_KEY = Text(
+    "The hub's data are not on this machine: where the board's key was rotated since, this is not the one in force.",
+    "本机没有数据中心的数据：如设备密钥已远程更换，此密钥并非现用密钥。",
+)
 
 
 @command(
@@ -155,6 +161,8 @@ def key(
     config: Config = FENCELINE,
 ) -> None:
     """Write a board's key into a file."""
+    from hub.config.files import load_config
+
     keys = load(config).keys
     if board not in keys:
         raise unknown("board", board, keys)
@@ -164,6 +172,8 @@ def key(
     except OSError as error:
         raise UserError(f"--out {out}: cannot be made ({error.strerror}); name a new file") from error
     print(out)
+    if not load_config(config).data.exists():
+        print(tell(FIRST_KEY), file=sys.stderr)
 
 
 @command(

@@ -29,6 +29,7 @@ from hub.registry.entries import (
     Station,
     Terminal,
 )
+from hub.registry.rotated import FILE, Keys, read_rotated
 from hub.registry.stays import site_at, sites_of
 from schemas.faults import at
 
@@ -73,6 +74,20 @@ class Registry(msgspec.Struct, frozen=True):
     """What stations and terminals prove themselves with, by id; not every one has one."""
     ciphers: dict[str, bytes] = {}
     """SM4 keys of the stations that encrypt (HJ 212 of 2025), by id: 16 bytes each."""
+    others: Keys = {}
+    """Further keys that a board's messages may be sealed under just now: while its key is rotated."""
+    earlier: Keys = {}
+    """Keys that a board had before: what the log has from it may be sealed under them."""
+    key_since: dict[str, float] = {}
+    """When the key in force was first heard, Unix s, of boards whose key was rotated."""
+
+    bases: dict[str, bytes] = {}
+    """Boards' keys as keys.toml has them: what lies in the database for a board is enclosed under these."""
+
+    def keys_of(self, device: str) -> tuple[bytes, ...]:
+        """Return every key under which the log may have messages of a board, the one in force first."""
+        key = self.keys.get(device)
+        return () if key is None else (key, *self.others.get(device, ()), *self.earlier.get(device, ()))
 
     def sender(self, id_: str) -> Sender | None:
         """Return the board, station or terminal of an id; None: there is none."""
@@ -140,11 +155,12 @@ def load_registry(config: Config) -> Registry:
     """
     entries = load_entries(config)
     keys = read_keys(config.keys, entries.boards) if entries.boards else {}
+    opened = read_rotated(config.data, keys)
     others = [*entries.stations, *entries.terminals]
     return Registry(
         entries.sites,
         entries.boards,
-        keys,
+        opened.keys,
         entries.zone,
         entries.cities,
         entries.districts,
@@ -152,6 +168,10 @@ def load_registry(config: Config) -> Registry:
         entries.terminals,
         read_passwords(config.keys, others) if others and config.keys.exists() else {},
         read_ciphers(config.keys, entries.stations) if entries.stations and config.keys.exists() else {},
+        opened.others,
+        opened.earlier,
+        opened.since,
+        keys,
     )
 
 
@@ -276,13 +296,15 @@ class LiveRegistry:
         self.problem: str | None = None
         """Why the files as they are now cannot be used."""
 
-    def refresh(self) -> bool:
-        """Read the files again if they have changed; tell whether `current` is another. Looks at most every 2 s.
+    def refresh(self, *, at_once: bool = False) -> bool:
+        """Read the files again if they have changed; tell whether `current` is another.
+
+        It looks every 2 s at most, or `at_once`.
 
         Files that cannot be used are reported once, and the last good registry stays in use.
         """
         now = self._clock()
-        if now - self._looked < LOOK_EVERY:
+        if now - self._looked < LOOK_EVERY and not at_once:
             return False
         self._looked = now
         signature = self._signature()
@@ -301,7 +323,7 @@ class LiveRegistry:
         return True
 
     def _signature(self) -> tuple[object, ...]:
-        return tuple(_stat(path) for path in (self._config.registry, self._config.keys))
+        return tuple(_stat(path) for path in (self._config.registry, self._config.keys, self._config.data / FILE))
 
 
 def _stat(path: Path) -> tuple[int, ...] | None:

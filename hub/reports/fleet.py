@@ -2,11 +2,12 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from hub.log.entry import Entry
+from hub.orders.figures import Figures
 from hub.registry.live import Registry
 from hub.reports import points
 from hub.wire.channels import Measured
@@ -36,6 +37,7 @@ SWITCHED = {
 }
 """What a board says of its relay, and the same in Chinese."""
 LABELS = {key: quantity.symbol or quantity.zh for key, quantity in load_quantities().items()}
+NOTHING = Figures()
 OFF = 35 * 86_400
 """An event whose own time differs from its arrival by more [s] is dated by the hub: no outbox keeps one so long."""
 
@@ -93,8 +95,18 @@ class Fleet:
         """Return when a board was last heard, Unix s; None: none was."""
         return max((board.heard for board in self.boards.values()), default=0.0) or None
 
-    def points(self, measurements: list[str], registry: Registry, now: float, silent_after: float) -> Iterator[str]:
-        """Yield the state of every board in service for each measurement; silent: not heard for `silent_after` s."""
+    def points(
+        self,
+        measurements: list[str],
+        registry: Registry,
+        now: float,
+        silent_after: float,
+        ordered: Mapping[str, Figures],
+    ) -> Iterator[str]:
+        """Yield the state of every board in service for each measurement.
+
+        Silent: not heard for `silent_after` s. `ordered`: what stands in the way of orders, by board.
+        """
         today = dt.datetime.fromtimestamp(now, registry.zone).date()
         for board in registry.boards.values():
             if registry.is_retired(board.id, today):
@@ -112,6 +124,7 @@ class Fleet:
                 "relay": known.relay,
                 "faulty": known.faulty,
                 "cal_due_days": (max(due) - today).days if due else None,
+                **_ordered(ordered.get(board.id, NOTHING), registry.key_since.get(board.id), now),
                 **known.numbers,
                 **known.words,
                 **points.names(site, registry),
@@ -119,6 +132,17 @@ class Fleet:
             tags = {"district": site.district, "site": site.id, "device": board.id}
             for measurement in measurements:
                 yield points.point(measurement, tags, fields, now - now % 60)
+
+
+def _ordered(figures: Figures, key_since: float | None, now: float) -> dict[str, points.Value]:
+    return {
+        "orders_open": figures.orders_open,
+        "config_state": figures.config or "none",
+        "config_why": figures.why[:MOST_TEXT] or None,
+        "update_state": figures.update or "none",
+        "wants_a_look": int(figures.wants_a_look),
+        "key_days": None if key_since is None else max(0.0, (now - key_since) // 86_400),
+    }
 
 
 def _take_status(board: Known, status: Status) -> None:

@@ -16,6 +16,7 @@ from hub.judge import Engine, NoArchive, Plans
 from hub.judge.verdicts import ABOVE, UNSAID
 from hub.judge.windows import LocalTime
 from hub.limits.places import Places, device_of
+from hub.orders.figures import Figures, figures
 from hub.registry.live import Registry
 from hub.reports import points
 from hub.series.erasing import Span
@@ -66,6 +67,10 @@ class Law:
         self._local = LocalTime(registry.zone)
         self._places = Places(registry)
         self._engine = Engine(self._plans, self._local, self._places, NoArchive())
+
+    def ordered(self) -> dict[str, Figures]:
+        """Return what stands in the way of orders, by board."""
+        return figures(self._db)
 
     def day(self, now: float) -> int:
         """Return the start of the local day, Unix s."""

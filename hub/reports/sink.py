@@ -194,7 +194,7 @@ class Reports:
         measurements = ["fleet"]
         measurements += ["fleet_1h"] * (hour != self._hourly)
         measurements += ["fleet_24h"] * (day != self._daily)
-        self._samples += self._fleet.points(measurements, self._registry, now, self._silent_after)
+        self._samples += self._fleet.points(measurements, self._registry, now, self._silent_after, self._law.ordered())
         self._samples += self._law.budgets(now)
         self._samples += self._law.states(now)
         self._samples += self._law.open_alerts()

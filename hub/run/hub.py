@@ -22,6 +22,7 @@ from hub.http.server import Condition, Server, make_app
 from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
 from hub.intake.certificate import remark
+from hub.intake.doorkeeper import Doorkeeper
 from hub.intake.ingest import Ingest
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
@@ -35,6 +36,7 @@ from hub.intake.terminals.server import Terminals, TerminalServer
 from hub.log.log import Log
 from hub.log.reader import reading_log
 from hub.notify.queue import count_waiting
+from hub.orders.opening import publish_keys
 from hub.orders.routes import order_router
 from hub.orders.sender import OrderSender
 from hub.process import logs
@@ -89,6 +91,8 @@ class Hub:
         self._time = HubClock(
             clock, rate, folder=config.data if rate == 1.0 else None, newest=self._log.received_last()
         )
+        publish_keys(config.data, 0.0)  # a restore may have brought back others; none is taken for over yet
+        self._registry.refresh(at_once=True)
         self._downstream = Downstream(Job(config, clock, log_format, rate), self._time)
         self._receiver = Receiver(config.broker, config.districts, log_format, self._registry.current.boards)
         self._metrics = Metrics()
@@ -120,6 +124,7 @@ class Hub:
             self._orders.outgoing,
             self._stations,
             self._terminals,
+            Doorkeeper(self._receiver.publish) if config.broker.control else None,
         )
         self._metrics.watch(self)
         http = config.http

@@ -8,6 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from hub.config.files import Config
 from hub.intake.admission import Admission
 from hub.log.damaged import still_readable
@@ -43,6 +45,8 @@ def salvage(config: Config, aside: Path) -> Salvaged:
     """
     total = Salvaged()
     registry = LiveRegistry(config).current
+    # What is put back was said under the keys of its time.
+    registry = msgspec.structs.replace(registry, others={id_: registry.keys_of(id_) for id_ in registry.boards})
     for damaged in sorted(aside.rglob(LOG)):
         with closing(Log(config.data / damaged.relative_to(aside))) as log:
             now = 0.0

@@ -1,6 +1,7 @@
 """The MAC of a message: HMAC-SHA256 under the board's own key, as its last member (RFC 2104)."""
 
 import hmac
+from collections.abc import Iterable
 from hashlib import sha256
 
 _SEAL = len(',"mac":"') + 64 + len('"}')
@@ -13,6 +14,11 @@ def seal(body: bytes, key: bytes) -> bytes:
     """Return a JSON object with its MAC added as the last member (RFC 2104, SHA-256)."""
     open_ = body[:-1]
     return open_ + b',"mac":"' + hmac.digest(key, open_, "sha256").hex().encode() + b'"}'
+
+
+def authentic_by(payload: bytes, keys: Iterable[bytes]) -> bool:
+    """Tell whether the message has the MAC of one of these keys."""
+    return any(authentic(payload, key) for key in keys)
 
 
 def authentic(payload: bytes, key: bytes) -> bool:

@@ -159,7 +159,8 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         await demo.finish()
         counted = account({board.id: demo.outbox(board) for board in demo.boards}, demo.series, demo.made_by_stations())
         n = numbers(demo)
-        print(view.line())
+        orders = demo.orders()
+        print("\n".join([*view.orders(), view.line()]))
         print(_TEXTS[lang]["account"].format(**vars(counted)), flush=True)
     return {
         "boards": len(demo.boards),
@@ -171,6 +172,8 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         "duplicated": counted.duplicated,
         "quarantined": n.quarantined,
         "alerts": n.alerts,
+        "orders": len(orders),
+        "orders_answered": sum(order.state in ("done", "refused") for order in orders),
         "seconds": elapsed(began),
     }
 
@@ -229,9 +232,13 @@ async def _show_live(view: DemoView, demo: Demo, console: Console, stop: asyncio
 
 async def _show_plain(view: DemoView, demo: Demo, stop: asyncio.Event, deadline: float | None) -> None:
     print(view.heading(), flush=True)
-    told = 0
+    told, ordered = 0, set[str]()
     while not await _over(stop, deadline, PLAIN_EVERY):
         demo.check()
+        for line in view.orders():
+            if line not in ordered:
+                print(line, flush=True)
+            ordered.add(line)
         for alert, text in view.alerts(told):
             print(text, flush=True)
             told = alert

@@ -22,7 +22,11 @@ from pathlib import Path
 from hub.access.sessions import Sessions
 from hub.access.tables import PART as ACCESS
 from hub.access.tokens import Access, Role
-from hub.config.files import Http
+from hub.config.files import Http, load_config
+from hub.orders import desk
+from hub.orders.book import LONGEST, Order, OrderBook
+from hub.orders.tables import PART as ORDERS
+from hub.registry.live import load_registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
 from schemas.errors import UserError
@@ -143,6 +147,7 @@ class Demo:
             station.start(to_stations, source_of(board, plan.recordings, clock), clock)
         self.console = f"http://127.0.0.1:{web}/console"
         self.links = {role: f"{self.console}/enter/{secret}" for role, secret in self._let_in().items()}
+        self._give_order()
 
     async def finish(self) -> None:
         """Let the boards stop measuring, and return when what they made has reached the series store."""
@@ -179,6 +184,18 @@ class Demo:
                 Access(db).add(name, role, now, "demo")
                 secrets[role] = Sessions(db).make_link(name, now, "demo")
         return secrets
+
+    def _give_order(self) -> None:
+        """Let a technician ask the first board to sample each of its sensors."""
+        board, now = self.boards[0].id, self.clock.now()
+        registry = load_registry(load_config(self.plan.folder / "fenceline.toml"))
+        with contextlib.closing(open_compliance(self.data / COMPLIANCE, ORDERS)) as db:
+            desk.give(OrderBook(db), registry, board, "selftest", {}, USERS["technician"], "demo", now, LONGEST)
+
+    def orders(self) -> list[Order]:
+        """Return the orders to boards, the newest first."""
+        with read_only(self.data / COMPLIANCE) as db:
+            return OrderBook(db).search()
 
     def made(self) -> int:
         """Return how many records boards and stations have made so far."""

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.alerts.text import KIND
+from hub.orders.kinds import NAMES, STATES
 from schemas import Limit, binding, jurisdictions_of, load_limits, load_quantities
 from schemas.language import Lang
 from sim.city.account import read_only
@@ -46,6 +47,8 @@ TEXTS = {
         "count": "{made} records made, {stored} stored, {way} under way | {bad} quarantined | {alerts} alerts",
         "boards": "{n} boards on {interpreter}, {stations} stations, {speed:g} x real time",
         "stop": "Ctrl-C stops and counts",
+        "order": "Order to {device}, {what}: {state}",
+        "answer": "Order to {device}, {what}: {state}: {answer}",
     },
     "zh": {
         "title": "Fenceline 演示",
@@ -72,6 +75,8 @@ TEXTS = {
         "count": "记录：生成{made}条，入库{stored}条，途中{way}条 | 隔离{bad}条 | 告警{alerts}条",
         "boards": "{n}台设备运行于{interpreter}，{stations}台监测站，{speed:g}倍速",
         "stop": "按Ctrl-C停止并核对",
+        "order": "指令：{device} {what}：{state}",
+        "answer": "指令：{device} {what}：{state}：{answer}",
     },
 }
 
@@ -154,6 +159,15 @@ class DemoView:
             ).fetchall()
         return [(id_, self._own_language(text)) for id_, text in rows]
 
+    def orders(self) -> list[str]:
+        """Return a line for each order to a board, and what came of it."""
+        lines = []
+        for order in self._demo.orders():
+            said = self._texts["answer" if order.answer else "order"]
+            what, state = NAMES[order.what].into(Lang(self._lang)), STATES[order.state].into(Lang(self._lang))
+            lines.append(said.format(device=order.device, what=what, state=state, answer=order.answer))
+        return lines
+
     def too_slow(self) -> str | None:
         """Return that this machine is too slow, if it is: simulated sensors never fail, so they answered too late."""
         with read_only(self._demo.series) as db:
@@ -169,10 +183,10 @@ class DemoView:
         Alerts have their lines first, then the sites, then further alerts.
         """
         head = [Text(self.heading(), style="bold", no_wrap=True, overflow="ellipsis")]
-        foot = [Text(self.line(), no_wrap=True, overflow="ellipsis")]
+        foot = [Text(line, no_wrap=True, overflow="ellipsis") for line in (*self.orders(), self.line())]
         if slow := self.too_slow():
             foot.append(Text(slow, style="bold yellow"))
-        room = height - 1 - len(head) - sum(1 + cell_len(line.plain) // width for line in foot)
+        room = height - 1 - len(head) - sum(1 if line.no_wrap else 1 + cell_len(line.plain) // width for line in foot)
         opened, ended = self._alert_lines()
         least = min(LEAST_ALERTS, max(1, len(opened) + len(ended)))
         sites = max(1, min(len(self._demo.sites), room - TABLE_HEAD - 1 - least))

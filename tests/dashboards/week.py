@@ -8,12 +8,18 @@ import datetime as dt
 import json
 import math
 import random
+from contextlib import closing
 from typing import NamedTuple
 
 from edge import message
 from hub.desk.desk import Desk
+from hub.orders.book import LONGEST, Asked, OrderBook
+from hub.orders.desired import DesiredBook
+from hub.orders.tables import PART
 from hub.registry.entries import District
 from hub.registry.live import Board, Registry, Site
+from hub.storage.compliance_file import open_compliance
+from hub.wire.messages import Event
 from tests.hub.helpers import QUIET, SHANGHAI, at, open_all
 from tests.hub.whole import WholeHub
 
@@ -194,12 +200,27 @@ def happens(speakers, t):
         yield topic, payload[:-10] + b'00000000"}'  # a bad MAC
 
 
+def order(folder):
+    """Give a board an order that waits, and a configuration that it refuses."""
+    device = next(iter(CITY.boards))
+    site = CITY.site_of(device)
+    with closing(open_compliance(folder / "compliance.db", PART)) as db:
+        asked = Asked(device, site.district, site.id, "ping", {}, "technician-1", "is it there?", LONGEST)
+        OrderBook(db).give(asked, START)
+        book = DesiredBook(db)
+        book.set(CITY, "board", device, {"interval": 30}, "technician-1", "", START)
+        book.revise(CITY, START, lambda: 0)
+        detail = {"revision": book.told(device).revision, "problem": "not kept: [Errno 28] ENOSPC"}
+        book.hear(device, Event(t=START, event="config", mac="0" * 64, n=1, detail=detail), START)
+
+
 def live(folder, bucket="fenceline"):
     """Let the hub live through the week; where InfluxDB is, the environment tells. The hub is open when it returns."""
     chance = random.Random(6)
     speakers = {device: Speaker(device) for device in CITY.boards}
     hub = WholeHub(folder, CITY, START, bucket)
     desk = Desk(open_all(folder / "compliance.db"), hub.clock)
+    order(folder)
     for begin in range(START, NOW, STEP):
         end = min(begin + STEP, NOW)  # the last step leaves a window open
         said = []

@@ -206,6 +206,41 @@ def test_another_authority_is_refused(folder, tmp_path):
     )
 
 
+def test_the_authority_is_renewed_and_what_it_has_signed_stays_good(folder):
+    init(folder)
+    assert run("board-certificate", "fence-0001", "--folder", folder).exit_code == 0
+    own = folder / "certs" / "boards" / "fence-0001"
+    before = certificates.read(folder / "authority" / "ca.crt")
+    board = (own / "board.crt").read_bytes()
+    files = json.loads(run("renew-authority", "--folder", folder, "--json").stdout)["files"]
+    assert [(Path(file["path"]).name, file["done"]) for file in files] == [("ca.crt", "renewed")] * 2
+    after = certificates.read(folder / "authority" / "ca.crt")
+    assert (after.serial_number, after.public_key()) != (before.serial_number, before.public_key())
+    assert (after.subject, after.public_key()) == (before.subject, before.public_key())
+    assert certificates.read(folder / "authority" / "ca.crt.old") == before
+    assert certificates.read(folder / "certs" / "ca.crt") == after
+    assert (folder / "certs" / "ca.crt").stat().st_mode & 0o777 == 0o644
+    assert set(told(folder).values()) == {"kept"}
+    # A board's certificate stays; the new authority lies beside it, to be sent to the board.
+    result = run("board-certificate", "fence-0001", "--folder", folder)
+    assert str(own) in result.stdout
+    assert (own / "board.crt").read_bytes() == board
+    assert certificates.read(own / "ca.crt") == after
+    # Each side may still have the authority's old certificate.
+    for authority in (before, after):
+        for path in (own / "board.crt", folder / "certs" / "broker.crt"):
+            certificates.read(path).verify_directly_issued_by(authority)
+
+
+def test_an_authority_whose_key_is_elsewhere_is_renewed_there(folder, tmp_path):
+    init(folder)
+    shutil.move(folder / "authority", tmp_path / "safe")
+    assert "there is no authority" in refused(run("renew-authority", "--folder", folder))
+    assert run("renew-authority", "--folder", folder, "--authority", tmp_path / "safe").exit_code == 0
+    (tmp_path / "safe" / "ca.key").unlink()
+    assert "is not here" in refused(run("renew-authority", "--folder", folder, "--authority", tmp_path / "safe"))
+
+
 def test_half_a_pair_is_told(folder):
     init(folder)
     (folder / "certs" / "hub.key").unlink()

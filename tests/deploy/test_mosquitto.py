@@ -7,12 +7,18 @@ import socket
 import ssl
 import subprocess
 import threading
+from datetime import date
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client
 
+from deploy.access import Place, access
+from hub.intake.doorkeeper import Doorkeeper
+from hub.registry.live import Board, Registry, Site
 from tests import stack
-from tests.deployed_broker import GRACE, DeployedBroker, certificates
+from tests.deployed_broker import GRACE, HUBS, DeployedBroker, certificates
 
 BOARDS = {"b-1": "north/gate-7", "b-2": "north/gate-7", "b-3": "south/pit"}
 CONNECT = bytes([16, 15, 0, 4, *b"MQTT", 4, 2, 0, 60, 0, 3, *b"b-1"])
@@ -63,6 +69,7 @@ class Peer:
     def close(self):
         self._client.disconnect()
         self._client.loop_stop()
+        self._client._reset_sockets()  # paho forgets some where the broker has broken off
 
     def _confirm(self, what):
         assert self._confirmed.get(timeout=GRACE) == what
@@ -160,6 +167,56 @@ def test_a_certificate_of_no_board_in_the_registry_can_say_and_hear_nothing(brok
         retired.publish(f"{own}/telemetry", "forged")
         board.publish("fenceline/1/north/gate-7/b-1/telemetry", "own")
         assert hub.hears()[1] == b"own"
+
+
+def test_a_retired_board_is_cut_off_within_seconds_also_by_a_broker_that_has_started_again(broker):
+    sites = {id_: Site(id=id_, district="north", kind="construction", en=id_, zh=id_) for id_ in ("gate-7", "pit")}
+    boards = {"b-1": Board(id="b-1", site="gate-7"), "b-2": Board(id="b-2", site="gate-7")}
+    city = Registry(sites, boards, {}, ZoneInfo("Asia/Shanghai"))
+    retired = msgspec.structs.replace(boards["b-1"], retired=date(2026, 7, 1))
+    without = msgspec.structs.replace(city, boards=boards | {"b-1": retired})
+    topic = "fenceline/1/north/gate-7/{}/telemetry"
+
+    def speaks(name):
+        """Tell whether what a board says comes through."""
+        with client(broker, name) as board, client(broker, "b-2") as other:
+            board.publish(topic.format(name), "mine")
+            other.publish(topic.format("b-2"), "end")
+            first = hub.hears()[1]
+            return first == b"mine" and hub.hears()[1] == b"end"
+
+    with client(broker, "hub") as hub, client(broker, "b-1") as board:
+        hub.subscribe("fenceline/1/+/+/+/telemetry")
+        doorkeeper = Doorkeeper(hub.publish)
+        doorkeeper.look(city, date(2026, 6, 30), 1)
+        board.publish(topic.format("b-1"), "before")
+        assert hub.hears()[1] == b"before"
+        doorkeeper.look(without, date(2026, 6, 30), 1)  # tomorrow
+        assert speaks("b-1")
+    with client(broker, "hub") as hub, client(broker, "b-1") as board:
+        hub.subscribe("fenceline/1/+/+/+/telemetry")
+        doorkeeper = Doorkeeper(hub.publish)
+        doorkeeper.look(without, date(2026, 7, 1), 1)
+        assert board.lost.wait(GRACE)
+        assert not speaks("b-1")
+        doorkeeper.look(city, date(2026, 7, 1), 1)  # a mistake
+        assert speaks("b-1")
+        doorkeeper.look(without, date(2026, 7, 1), 1)
+    broker.stop()
+    broker.access.write_text(access({name: Place(*place.split("/")) for name, place in BOARDS.items()}, HUBS))
+    broker.start()
+    broker.wait()
+    with client(broker, "hub") as hub, client(broker, "b-1") as board:
+        hub.subscribe("fenceline/1/+/+/+/telemetry")
+        doorkeeper = Doorkeeper(hub.publish)
+        doorkeeper.look(without, date(2026, 7, 1), 2)
+        assert board.lost.wait(GRACE)
+        assert not speaks("b-1")
+        doorkeeper.look(city, date(2026, 7, 1), 2)
+        assert speaks("b-1")
+        doorkeeper.look(msgspec.structs.replace(city, boards={"b-2": boards["b-2"]}), date(2026, 7, 1), 2)
+        assert not speaks("b-1")
+        doorkeeper.look(city, date(2026, 7, 1), 2)
 
 
 def test_a_board_cannot_throw_the_hub_out_by_taking_its_client_id(broker):

@@ -565,3 +565,52 @@ def test_flag_of_an_unknown_letter_or_sensor_is_refused():
     wrong = [("flag", {"do": "flag", "flag": flag}) for flag in ("D", "", None)]
     wrong.append(("sensor", {"do": "flag", "flag": "M", "sensor": "nose"}))
     assert not_refused(parts, wrong) == []
+
+
+def own_told(parts):
+    return [detail for _, detail in parts.events() if "own" in detail]
+
+
+def test_what_is_changed_at_the_fence_holds_and_the_hub_is_told_once():
+    parts = Parts()
+    parts.orders.configure({"revision": 5, "interval": 30, "period": 2, "relay": RULE})
+    parts = Parts(parts.folder)  # a restart alone changes nothing
+    assert (parts.state(), own_told(parts)) == ((30, 2000, RULE), [])
+    other = dict(RULE)
+    other["on"] = 200
+    parts = Parts(parts.folder, interval=5, rule=other)  # the technician has written another file
+    assert parts.state() == (5, 2000, other)
+    assert own_told(parts) == [{"revision": 5, "own": {"interval": 5, "relay": other}}]
+    parts.orders.configure({"revision": 5, "interval": 30, "period": 2, "relay": RULE})  # the broker has it still
+    assert parts.state() == (5, 2000, other)
+    parts = Parts(parts.folder, interval=5, rule=other)
+    assert (parts.state(), own_told(parts)) == (
+        (5, 2000, other),
+        [{"revision": 5, "own": {"interval": 5, "relay": other}}],  # until the hub has it
+    )
+    # What the hub says then holds.
+    parts.orders.configure({"revision": 6, "interval": 5, "period": 2, "relay": other})
+    parts = Parts(parts.folder, interval=5, rule=other)
+    assert (parts.state(), parts.orders.revision) == ((5, 2000, other), 6)
+    parts.orders.configure({"revision": 7, "interval": 60})
+    assert parts.state() == (60, 1000, other)
+
+
+def test_a_setting_that_the_hub_does_not_name_is_the_boards_own_and_no_news():
+    parts = Parts()
+    parts.orders.configure({"revision": 5, "period": 2})
+    parts = Parts(parts.folder, interval=5)
+    assert (parts.state(), own_told(parts)) == ((5, 2000, None), [])
+
+
+def test_a_board_that_has_not_kept_what_its_own_file_said_takes_nothing_for_changed():
+    parts = Parts()
+    parts.orders.configure({"revision": 5, "interval": 30})
+    for damage in ("", "{", "[]"):
+        with open(parts.folder + "/desired.json.own", "w") as file:
+            file.write(damage)
+        parts = Parts(parts.folder, interval=5)
+        assert (parts.state(), own_told(parts)) == ((30, 1000, None), [])
+        os.remove(parts.folder + "/desired.json.own")
+        parts = Parts(parts.folder, interval=10)
+        assert (parts.state(), own_told(parts)) == ((30, 1000, None), [])

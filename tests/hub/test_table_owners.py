@@ -16,7 +16,7 @@ OWNERS = {
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
     "notify": {"channel_test", "notification", "notified", "refusal"} | {"told"},  # the last: while one is made anew
-    "orders": {"board_order", "desired", "desired_board", "order_step"}
+    "orders": {"board_key", "board_order", "desired", "desired_board", "desired_heard", "order_step"}
     | {"bundle", "bundle_file", "rollout", "rollout_board", "rollout_step"},
     "reports": {"board", "position"},
     "series": {"bucket", "changed", "gone", "levels", "place", "position", "reading", "record", "rollup", "source"},

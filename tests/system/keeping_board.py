@@ -44,11 +44,11 @@ def _keep_and_write(self, waiting):
     _write(self, waiting)
 
 
-async def _note_and_carry_out(self, command):
+async def _note_and_carry_out(self, command, signer):
     """Note a command before anything is done."""
     with open(self._given_path + BEGUN, "a") as file:  # noqa: PTH123 (MicroPython has no Path)
         file.write(command["id"] + "\n")
-    return await _carry_out(self, command)
+    return await _carry_out(self, command, signer)
 
 
 if __name__ == "__main__":

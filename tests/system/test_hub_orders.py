@@ -93,3 +93,13 @@ def test_a_board_works_as_the_hub_says_also_when_it_was_away_and_the_broker_has_
     chain.start_hub()
     until(lambda: in_force(5), f"the board has said so\n{chain.log('pit-1')}\n{chain.log('hub')[-2000:]}", 60)
     assert desired()["diff"] == []
+
+    # A technician writes another file at the fence, while the hub is away: it is taken over, not fought.
+    chain.kill("hub")
+    chain.kill("pit-1")
+    path = chain.folder / "pit-1" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"interval": 10}), "utf-8")
+    chain.start_board("pit-1")
+    chain.start_hub()
+    until(lambda: in_force(10), "the hub has taken it over", 100)
+    assert desired()["overrides"] == {"interval": 10}

@@ -4,6 +4,7 @@ Each package gives what is in its own tables; here it is put in one order. Peopl
 also what was done with users and messages. What the hub does by itself stands at each alert.
 """
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -214,8 +215,8 @@ def _orders(part: Part) -> _Found:
             part.before, part.most, since=part.since, who=part.who, districts=visit.user.districts
         )
     for one in found:
-        detail = f"{one.reason} {one.settings if one.settings != '{}' else ''}".strip()
-        link = f"/console/sites/{one.site}" if one.site in visit.registry.sites else ""
+        detail = f"{one.reason} {json.dumps(one.told) if one.told else ''}".strip()
+        link = f"/console/fleet/{one.device}" if one.device in visit.registry.boards else ""
         yield one.given, one.id, one.who, visit.say(ORDERS[one.what]), one.device, link, detail
 
 

@@ -17,7 +17,7 @@ from hub.storage.database import read_only
 from hub.storage.trouble import explain, way_back
 from hub.upkeep.checks.finding import Finding, ok, problem, warning
 from hub.upkeep.versions import KNOWN, versions_of
-from hub.wire.seal import authentic
+from hub.wire.seal import authentic_by
 from hub.wire.topics import parse
 from schemas.language import Text
 
@@ -102,8 +102,8 @@ MESSAGES = 20_000
 """So many of a log's newest messages are held against their MACs: SQLite has no checksum of what is in its pages."""
 
 
-def check_messages(data: Path, keys: Mapping[str, bytes]) -> list[Finding]:
-    """Hold the newest messages of each log against their MACs; `keys`: of the boards, by id."""
+def check_messages(data: Path, keys: Mapping[str, tuple[bytes, ...]]) -> list[Finding]:
+    """Hold the newest messages of each log against their MACs; `keys`: of the boards, by id, each with those before."""
     findings = []
     for path in databases(data):
         if path.name != LOG:
@@ -116,7 +116,7 @@ def check_messages(data: Path, keys: Mapping[str, bytes]) -> list[Finding]:
                     place = parse(topic)
                     if place and place.device in keys:
                         seen += 1
-                        wrong += [] if authentic(payload, keys[place.device]) else [offset]
+                        wrong += [] if authentic_by(payload, keys[place.device]) else [offset]
         except sqlite3.Error:
             continue  # another check says so
         if not wrong:

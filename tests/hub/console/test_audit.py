@@ -51,7 +51,7 @@ def test_every_kind_of_act_is_there_with_who_did_it(acts, lang):
     page = root.read(HERE)
     for said in ("officer-north", "north window", "south window", "chief", "technician-7", "is it there?", "officer-3"):
         assert said in page.text
-    for link in ("/console/alerts/1", "/console/maintenance", "/console/sites/tower", "/console/users/officer-3"):
+    for link in ("/console/alerts/1", "/console/maintenance", "/console/fleet/fence-1", "/console/users/officer-3"):
         assert link in page.links
     assert ("hub", "firing") not in [(who, what) for who, what, _ in found(root)], "of people alone"
     times = list(csv.DictReader(io.StringIO(root.get(f"{HERE}.csv").text.lstrip("\ufeff"))))

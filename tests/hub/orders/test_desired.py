@@ -191,3 +191,53 @@ def test_a_board_that_moves_gets_the_template_of_its_new_site(city):
     boards = CITY.boards | {"fence-1": type(CITY.boards["fence-1"])(id="fence-1", site="mill")}
     city.registry = type(CITY)(CITY.sites, boards, CITY.keys, CITY.zone)
     assert city.send(0)["fence-1"]["interval"] == 60
+
+
+def at_the_fence(city, revision, **own):
+    city.say("fence-1", {"revision": revision, "own": own})
+    city.ticks += 10
+    city.sender.take_over(city.book)
+
+
+def test_what_a_technician_changes_at_the_fence_is_taken_over_and_not_fought(city):
+    city.set("site", "tower", interval=30, period=2)
+    first = city.send()["fence-1"]
+    city.say("fence-1", {"revision": first["revision"]})
+    city.send()
+    at_the_fence(city, first["revision"], interval=5)
+    assert city.book.settings("board", "fence-1") == {"interval": 5}
+    second = city.send()["fence-1"]
+    assert (second["interval"], second["period"]) == (5, 2)
+    assert second["revision"] > first["revision"]
+    last = city.book.history("tower", "fence-1")[-1]
+    assert (last.who, last.reason) == ("fence-1", "changed at the fence, in the board's own file")
+    # Heard again, also by a hub that has started anew, it changes nothing that somebody has decided since.
+    city.say("fence-1", {"revision": second["revision"]})
+    city.set("board", "fence-1", interval=60)
+    city.start()
+    city.ticks += 10
+    city.sender.take_over(city.book)
+    city.send()
+    at_the_fence(city, first["revision"], interval=5)
+    assert city.book.settings("board", "fence-1") == {"interval": 60}
+
+
+def test_what_the_hub_has_changed_since_stays_and_what_it_has_not_is_taken_over(city):
+    city.set("board", "fence-1", interval=30, period=2)
+    first = city.send()["fence-1"]
+    city.say("fence-1", {"revision": first["revision"]})
+    city.send()
+    city.set("board", "fence-1", interval=60)
+    city.send()
+    at_the_fence(city, first["revision"], interval=5, period=4.0)
+    assert city.book.settings("board", "fence-1") == {"interval": 60, "period": 4.0}
+
+
+@pytest.mark.parametrize("own", [{"interval": 7}, {"sensors": []}, {"interval": "x"}, {"relay": {}}, {}, [], None, 7])
+def test_what_no_board_can_be_told_is_not_taken_over(city, own):
+    city.set("board", "fence-1", interval=30, relay=RULE)
+    revision = city.send()["fence-1"]["revision"]
+    city.say("fence-1", {"revision": revision, "own": own})
+    city.ticks += 10
+    city.sender.take_over(city.book)
+    assert city.book.settings("board", "fence-1") == {"interval": 30, "relay": RULE}
