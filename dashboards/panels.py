@@ -467,11 +467,11 @@ class Panels:
             f"WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000"
         )
         columns = [
-            Column("device", width=160),
             Column("quantity", mappings=meanings.quantities(self.text, self.quantities)),
             Column("flag", mappings=meanings.named(self.text, "flag"), width=200),
             Column("value", width=120),
             Column("dt", unit="suffix:s", width=120),
+            Column("device", width=160),
         ]
         return self.rows("flagged", statement, columns, ref_id="flagged", time="time", searched=True)
 

@@ -370,7 +370,7 @@ def test_a_sentence_is_not_folded_into_a_phones_narrowest_column(lang, name):
     for panel in (one for one in panels_of(lang, name) if one["type"] == "table"):
         if told := by_name(panel, f"text_{lang}"):
             assert least_width(told) >= 300, panel["title"]
-            assert "custom.width" not in told
+            assert told.get("custom.width", 900) >= 900, "what others leave, or all that a sentence needs"
 
 
 @pytest.mark.parametrize(("lang", "name"), BOARDS)
