@@ -87,7 +87,7 @@ def _boards(panels: Panels) -> Any:
     columns = [
         Column("silent", mappings=[value_map(silence)], coloured=True, width=wide(85, 80)),
         Column("device", width=wide(95, 90)),
-        *panels.where(wide(115, 135), wide(95, 75)),
+        *panels.where(None, wide(95, 75), least=wide(115, 135)),
         Column("silent_s", unit="dthms", width=95),
         Column("depth", width=85),
         Column("dropped", width=95),
@@ -98,7 +98,7 @@ def _boards(panels: Panels) -> Any:
         *_due(panels, wide(110, 75), 81),
         Column("agent", width=75),
         Column("reset", mappings=meanings.named(text, "reset"), width=80),
-        Column("runtime", least=98),
+        Column("runtime", width=98),
     ]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in (*tags, "due")]
@@ -205,14 +205,14 @@ def _quarantine(panels: Panels) -> Any:
 
 
 def _events(panels: Panels) -> Any:
-    site_, *place = panels.where(120)
+    site_, *place = panels.where(None, least=120)
     columns = [
         site_,
         Column("event", mappings=meanings.named(panels.text, "event"), width=145),
         Column("device", width=100),
         *place,
         Column("count", width=95),
-        Column(f"text_{panels.text.lang}", title="text", wrapped=True, least=300),
+        Column(f"text_{panels.text.lang}", title="text", wrapped=True, width=300),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "event" WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000'
