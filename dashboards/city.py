@@ -67,7 +67,7 @@ def build(lang: Lang, basemap: Basemap = EMPTY) -> model.Dashboard:
             .decimals(0)
             .height(4)
             .span(3),
-            _night(panels).height(7).span(24),
+            _night(panels).height(9).span(24),
             _open_alerts(panels).height(8).span(24),
             _map(panels, basemap).height(14).span(12),
             _nearest(panels).height(14).span(12),
@@ -126,7 +126,7 @@ def _waiting(panels: Panels) -> stat.Panel:
 def _night(panels: Panels) -> Any:
     """Return what was above a limit in the night that began last, 22:00 to 06:00: its windows are one click away."""
     lang = panels.text.lang
-    site, *place = panels.where()
+    site, *place = panels.where(None)
     columns = [
         site,
         Column("margin", decimals=1, width=80),
@@ -136,7 +136,7 @@ def _night(panels: Panels) -> Any:
         Column("highest", decimals=1, width=85),
         Column("limit_value", width=70),
         Column("unit", width=65),
-        Column(f"rule_{lang}", wrapped=True, least=200),
+        Column(f"rule_{lang}", wrapped=True, width=200),
         *place,
         Column("device", width=120),
     ]
@@ -238,15 +238,15 @@ def _marks(name: str, ref_id: str, basemap: Basemap) -> shapes.MapLayerOptions:
 
 def _nearest(panels: Panels) -> Any:
     lang = panels.text.lang
-    site, *place = panels.where()
+    site, *place = panels.where(None)
     columns = [
         Column("level", mappings=meanings.site_levels(panels.text), coloured=True, width=105),
         site,
         Column("ratio", unit="percentunit", decimals=0, width=75),
         Column("value", decimals=1, width=65),
         Column("limit_value", width=60),
-        Column("unit", width=70),
-        Column(f"rule_{lang}", wrapped=True),
+        Column("unit", width=60),
+        Column(f"rule_{lang}", wrapped=True, width=150),
         *place,
     ]
     fields = ("ratio", "level", *(column.name for column in columns if column.name not in ("ratio", "level", *_PLACE)))
@@ -263,7 +263,7 @@ _PLACE = ("district", "site")
 def _open_alerts(panels: Panels) -> Any:
     """Return the open alerts about limits, the oldest first: how old, and who has taken it."""
     lang = panels.text.lang
-    site, *place = panels.where()
+    site, *place = panels.where(None)
     nobody = [no_value(f"✖ {panels.text('open_alerts', 'nobody')}", RED)]
     columns = [
         site,
@@ -271,7 +271,7 @@ def _open_alerts(panels: Panels) -> Any:
         Column("acknowledged_by", mappings=nobody, coloured=True, width=110),
         Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=110),
         *place,
-        Column(f"text_{lang}", wrapped=True, least=900),
+        Column(f"text_{lang}", wrapped=True, width=960),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns if column.name != "age")
     statement = (
@@ -286,7 +286,7 @@ def _unjudged(panels: Panels) -> Any:
     """Return the sites of which nothing can be said now, by name."""
     columns = [
         Column("level", mappings=meanings.site_levels(panels.text), coloured=True, width=140),
-        *panels.where(district=None),
+        *panels.where(None, 110),
     ]
     fields = tuple(column.name for column in columns if column.name not in _PLACE)
     statement = statements.newest("state", fields, f'{statements.DISTRICT} AND "level" = 0', _PLACE, minutes=2)
@@ -296,7 +296,7 @@ def _unjudged(panels: Panels) -> Any:
 
 def _silent(panels: Panels) -> Any:
     """Return the boards from which nothing comes, by their sites' names, the longest first."""
-    site, *place = panels.where(district=None)
+    site, *place = panels.where(None, 110)
     columns = [site, Column("silent_s", unit="dthms", width=115), Column("device", width=115), *place]
     fields = ("silent", "silent_s", *(c.name for c in (site, *place) if c.name not in _PLACE))
     where = f'{statements.DISTRICT} AND "silent" = 1'

@@ -78,23 +78,29 @@ def _silent(panels: Panels) -> Any:
 
 
 def _boards(panels: Panels) -> Any:
-    silence = {"0": (f"✔ {panels.text('silent', 'no')}", GREEN), "1": (f"✖ {panels.text('silent', 'yes')}", RED)}
+    text = panels.text
+
+    def wide(en: int, zh: int) -> int:
+        """Return a width, so that at 1600 pixels the last column is seen in either language."""
+        return zh if text.lang is Lang.ZH else en
+
+    silence = {"0": (f"✔ {text('silent', 'no')}", GREEN), "1": (f"✖ {text('silent', 'yes')}", RED)}
     columns = [
-        Column("silent", mappings=[value_map(silence)], coloured=True, width=90),
-        Column("device", width=105),
-        *panels.where(115),
-        Column("silent_s", unit="dthms", width=85),
+        Column("silent", mappings=[value_map(silence)], coloured=True, width=wide(85, 80)),
+        Column("device", width=wide(95, 90)),
+        *panels.where(None, wide(95, 75), least=wide(115, 135)),
+        Column("silent_s", unit="dthms", width=95),
         Column("depth", width=85),
         Column("dropped", width=95),
-        Column("clock", mappings=_clocks(panels.text), coloured=True, width=145),
-        Column("rssi", unit="dBm", width=80),
-        Column("heap_free", unit="bytes", decimals=0, width=80),
+        Column("clock", mappings=_clocks(text), coloured=True, width=wide(145, 120)),
+        Column("rssi", unit="dBm", width=wide(90, 80)),
+        Column("heap_free", unit="bytes", decimals=0, width=90),
         Column("faulty", width=80),
-        *_due(panels, 110, 85),
+        *_due(panels, wide(110, 75), 81),
         Column("agent", width=75),
-        Column("key_days", unit="suffix:" + panels.text("calibration", "days"), decimals=0, width=60),
-        Column("reset", mappings=meanings.named(panels.text, "reset"), width=80),
-        Column("runtime"),
+        Column("key_days", unit="suffix:" + text("calibration", "days"), decimals=0, width=60),
+        Column("reset", mappings=meanings.named(text, "reset"), width=80),
+        Column("runtime", width=98),
     ]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in (*tags, "due")]
@@ -222,14 +228,14 @@ def _quarantine(panels: Panels) -> Any:
 
 
 def _events(panels: Panels) -> Any:
-    site_, *place = panels.where(130)
+    site_, *place = panels.where(None, least=120)
     columns = [
         site_,
-        Column("event", mappings=meanings.named(panels.text, "event"), width=155),
-        Column("device", width=115),
+        Column("event", mappings=meanings.named(panels.text, "event"), width=145),
+        Column("device", width=100),
         *place,
-        Column("count", width=105),
-        Column(f"text_{panels.text.lang}", title="text", wrapped=True, least=300),
+        Column("count", width=95),
+        Column(f"text_{panels.text.lang}", title="text", wrapped=True, width=300),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'SELECT {asked} FROM "event" WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000'

@@ -426,18 +426,20 @@ class Panels:
         # The second is where Grafana 12 has it.
         return {"custom.cellOptions": {"type": "auto", "wrapText": True}, "custom.wrapText": True}
 
-    def where(self, width: int = 150, district: int | None = 95) -> list[Column]:
+    def where(self, width: int | None = 150, district: int | None = 95, least: int = 150) -> list[Column]:
         """Return the columns that tell a site by its name and its district's, and lead to it.
 
         Args:
-            width: of the site's name, which is often long, in pixels.
+            width: of the site's name, which is often long, in pixels; None: what the other columns leave, which on a
+                phone is as little as it needs: in Chinese it stands in one line.
             district: of the district's name; None: what the other columns leave.
+            least: of the site's name where that is what the others leave.
         """
         lang = self.text.lang
         kinds = {kind: (pack.dashboard.name, None) for pack in packs() if pack.dashboard for kind in pack.manifest.kind}
         return [
-            Column(f"site_{lang}", width=width, wrapped=True),
-            Column(f"district_{lang}", width=district, wrapped=True),
+            Column(f"site_{lang}", width=width, least=None if width else least, wrapped=True),
+            Column(f"district_{lang}", width=district, least=None if district else 80, wrapped=True),
             Column("district", hidden=True),
             Column("site", hidden=True),
             # What a link calls the dashboard of a kind of sites.
@@ -466,11 +468,11 @@ class Panels:
             f"WHERE {statements.DEVICES} AND $timeFilter ORDER BY time DESC LIMIT 1000"
         )
         columns = [
-            Column("device", width=160),
             Column("quantity", mappings=meanings.quantities(self.text, self.quantities)),
             Column("flag", mappings=meanings.named(self.text, "flag"), width=200),
             Column("value", width=120),
             Column("dt", unit="suffix:s", width=120),
+            Column("device", width=160),
         ]
         return self.rows("flagged", statement, columns, ref_id="flagged", time="time", searched=True)
 

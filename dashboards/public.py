@@ -40,10 +40,10 @@ def build(lang: Lang) -> model.Dashboard:
     return finish(
         board,
         [
-            _now(panels).height(8).span(12),
-            _course(panels, "aqi", "aqi", "none").height(8).span(12),
-            _course(panels, "district_noise", "laeq", panels.unit("laeq")).height(8).span(12),
-            _course(panels, "district_dust", "pm10", panels.unit("pm10")).height(8).span(12),
+            _now(panels).height(9).span(12),
+            _course(panels, "aqi", "aqi", "none").height(9).span(12),
+            _course(panels, "district_noise", "laeq", panels.unit("laeq")).height(9).span(12),
+            _course(panels, "district_dust", "pm10", panels.unit("pm10")).height(9).span(12),
             _kept(panels, kept).height(9).span(8),
             _advice(panels).height(9).span(16),
         ],

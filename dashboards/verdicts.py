@@ -84,7 +84,7 @@ def _by_day(panels: Panels) -> Any:
 
 def _alerts(panels: Panels) -> Any:
     lang = panels.text.lang
-    site_, *place = panels.where(130)
+    site_, *place = panels.where(200)
     columns = [
         site_,
         Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=110),
@@ -98,7 +98,7 @@ def _alerts(panels: Panels) -> Any:
         Column("acknowledged_by", mappings=[no_value("–", GREY)], width=110),
         Column("acknowledged_after_s", unit="dthms", width=110),
         Column("resolved_after_s", unit="dthms", width=105),
-        Column(f"text_{lang}", least=450),  # a line an alert: wrapped, three would fill the panel
+        Column(f"text_{lang}", least=350),  # a line an alert: wrapped, three would fill the panel
         Column("id", width=110),
     ]
     asked = ", ".join(f'"{column.name}"' for column in columns)
@@ -134,7 +134,7 @@ def _rules(panels: Panels) -> Any:
 def _verdicts(panels: Panels) -> Any:
     """Return single verdicts; in long ranges the days with exceedances: a city gives millions of verdicts a year."""
     lang = panels.text.lang
-    site_, *place = panels.where(130)
+    site_, *place = panels.where(200)
     columns = [
         site_,
         Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True, width=110),
@@ -170,7 +170,7 @@ def _verdicts(panels: Panels) -> Any:
             (days, '("exceeded" > 0 OR "uncorrected" > 0)', _SINGLE),
         )
     )
-    return panels.rows(
+    panel = panels.rows(
         "judged",
         of_single,
         columns,
@@ -180,6 +180,7 @@ def _verdicts(panels: Panels) -> Any:
         more=of_days,
         searched=True,
     )
+    return panel.no_value(panels.text("judged", "none"))
 
 
 def _listed(columns: list[Column], absent: set[str]) -> str:

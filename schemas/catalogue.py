@@ -2,15 +2,17 @@
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from schemas.domains.pack import families, packs
+from schemas.domains.pack import Pack, families, packs
 from schemas.errors import CatalogueError
 from schemas.faults import as_type, at, explain, told
+from schemas.language import Text
 from schemas.toml_text import TomlError, read_toml_file
 
 HERE = Path(__file__).parent
@@ -42,6 +44,11 @@ class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zero_after: Annotated[float, msgspec.Meta(gt=0)] | None = None
     sentinels: tuple[float, ...] = ()
 
+    @property
+    def called(self) -> Text:
+        """What a sentence calls it: its symbol, else its name."""
+        return Text(self.symbol or self.en, self.symbol or self.zh)
+
     def flag(self, value: float) -> str:
         """Return the HJ 212 letter of a value that no instrument in order gives, T above the range or D; else ""."""
         low, high = self.range
@@ -69,6 +76,17 @@ def load_quantities(path: Path | None = None) -> dict[str, Quantity]:
                 raise CatalogueError(f"{file}: [{key}]: another file has a quantity of that key; choose another key")
             quantities[key] = quantity_of(f"{file}: [{key}]", key, entry, known)
     return quantities
+
+
+def told_quantity(key: str) -> Text:
+    """Return what a sentence calls a quantity; one that is in no catalogue by its key."""
+    known = _catalogue(packs()).get(key)
+    return known.called if known else Text(key, key)
+
+
+@lru_cache(2)
+def _catalogue(among: tuple[Pack, ...]) -> Mapping[str, Quantity]:  # noqa: ARG001 - packs may be added
+    return load_quantities()
 
 
 def quantity_of(where: str, key: str, entry: dict[str, object], families: Collection[str]) -> Quantity:

@@ -1,10 +1,10 @@
 """Columns of an alert that are derived from a verdict or an early warning: cause, limit, severity."""
 
-from hub.alerts.text import clause_of
 from hub.config.alerts import Severity
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.registry.live import NightWork
+from schemas.language import Text
 
 OF_VERDICTS = ("value", "capture", "instrument", "uncertainty", "decision")
 """Columns that only a verdict has."""
@@ -12,12 +12,12 @@ CRITICAL_DB = 10.0
 """An exceedance by so much is critical, dB."""
 CRITICAL_RATIO = 2.0
 """Of quantities that are no levels, one of so many times the limit."""
-OUTCOMES = {
-    "compliant": "达标",
-    "exceeded": "超标",
-    "above_uncorrected": "超过限值，未扣除背景",
-    "open": "待定",
-    "invalid": "无效",
+OUTCOMES: dict[str, Text] = {
+    "compliant": Text("compliant", "达标"),
+    "exceeded": Text("exceeded", "超标"),
+    "above_uncorrected": Text("above the limit, background not taken off", "超过限值，未扣除背景"),
+    "open": Text("undecided", "待定"),
+    "invalid": Text("invalid", "无效"),
 }
 LESS: dict[Severity, Severity] = {"critical": "violation", "violation": "warning", "suspicion": "warning"}
 """What a permit for night work makes of a severity."""
@@ -31,7 +31,7 @@ def rests_on(judged: Verdict | Early) -> dict[str, object]:
         "unit": judged.unit,
         "quantity": judged.quantity,
         "standard": judged.standard.id,
-        "clause": clause_of(limit),
+        "clause": limit.clause,
         "verified": limit.verified,
         "averaging_verified": limit.averaging.verified,
         "length": judged.end - judged.start,

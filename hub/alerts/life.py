@@ -58,7 +58,7 @@ class Alerts:
     def use(self, registry: Registry) -> None:
         """Find sites, permits and the local time in another registry from now on."""
         self._registry = registry
-        self._teller = Teller(registry.zone)
+        self._teller = Teller(registry)
 
     def judged(self, v: Verdict, *, news: bool) -> None:
         """Take a verdict. `news`: it says for the first time, and in time, whether its window kept the limit."""
@@ -206,9 +206,10 @@ class Alerts:
         self._book.note_window(alert, v)
         before, after = (f"{number(value, v.decimals)} {v.unit}" for value in (known.value, v.value))
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
+        was, now = OUTCOMES[known.outcome], OUTCOMES[v.outcome]
         text = Text(
-            f"value {before} -> {after} ({known.outcome} -> {v.outcome}), {span[0]}",
-            f"数值{before} -> {after}（{OUTCOMES[known.outcome]} -> {OUTCOMES[v.outcome]}），{span[1]}",
+            f"value {before} -> {after} ({was.en} -> {now.en}), {span[0]}",
+            f"数值{before} -> {after}（{was.zh} -> {now.zh}），{span[1]}",
         )
         self._book.add_event(alert, "amended", text)
         self._book.change_alert(alert, **self._worst(alert))
@@ -251,10 +252,8 @@ class Alerts:
         self._book.add_event(alert, "resolved", why)
 
     def _too_late(self, v: Verdict) -> Text:
-        shown = f"{number(v.value, v.decimals)} {v.unit}"
-        return Text(
-            f"judged too late to be news: {v.outcome}, {shown}", f"判定过迟，不再通知：{OUTCOMES[v.outcome]}，{shown}"
-        )
+        shown, outcome = f"{number(v.value, v.decimals)} {v.unit}", OUTCOMES[v.outcome]
+        return Text(f"judged too late to be news: {outcome.en}, {shown}", f"判定过迟，不再通知：{outcome.zh}，{shown}")
 
     def _maintenance(self, judged: Verdict | Early) -> int | None:
         """Return the maintenance window that overlaps a judged one: some of its readings were taken in it."""

@@ -13,12 +13,12 @@ from hub.alerts.escalation import Escalation
 from hub.alerts.facts import OUTCOMES
 from hub.alerts.life import PASS_EVERY, UNKNOWN
 from hub.alerts.records import Alert, AlertWindow
-from hub.alerts.text import Teller
+from hub.alerts.text import VERIFIED, Teller
 from hub.config.alerts import SEVERITIES, Alerting, Severity
 from hub.judge.records import REASONS, RuleVerdict
 from hub.registry.live import Registry
 from schemas.domains.entries import Rule
-from schemas.language import Text
+from schemas.language import Text, clause_text
 
 
 class Whom(NamedTuple):
@@ -49,7 +49,7 @@ class RuleAlerts:
 
     def use(self, registry: Registry) -> None:
         """Tell local times of another registry from now on."""
-        self._teller = Teller(registry.zone)
+        self._teller = Teller(registry)
 
     def judged(self, v: RuleVerdict, rule: Rule, whom: Whom, *, went_on: bool, news: bool) -> None:
         """Take a verdict.
@@ -140,7 +140,7 @@ class RuleAlerts:
         still = v.outcome == "exceeded"
         if not (went_on and still):  # that a breach has become longer is no amendment
             before, after = OUTCOMES[known.outcome], OUTCOMES[v.outcome]
-            said = Text(f"{known.outcome} -> {v.outcome}: {text.en}", f"{before} -> {after}：{text.zh}")
+            said = Text(f"{before.en} -> {after.en}: {text.en}", f"{before.zh} -> {after.zh}：{text.zh}")
             self._book.add_event(alert, "amended", said)
         if still:
             self._book.change_alert(alert, **self._span(alert, v))
@@ -182,13 +182,15 @@ class RuleAlerts:
 
     def _text(self, v: RuleVerdict, rule: Rule, whom: Whom) -> Text:
         en, zh = REASONS.get(v.reason, ("", ""))
-        outcome = Text(v.outcome, OUTCOMES[v.outcome])
+        outcome, verified = OUTCOMES[v.outcome], VERIFIED[rule.verified]
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
+        # The rule's name has been told; its id tells nobody more.
+        clause = clause_text(rule.clause or "")
         return Text(
             f"{whom.name.en}: {rule.en}: {outcome.en}, {span[0]}{f' ({en})' if en else ''}. "
-            f"{v.citation} {v.rule}; verified: {v.verified}.",
+            f"{v.citation}{f', {clause.en}' if rule.clause else ''}; verified: {verified.en}.",
             f"{whom.name.zh}：{rule.zh}：{outcome.zh}，{span[1]}{f'（{zh}）' if zh else ''}。"
-            f"{v.citation} {v.rule}；核实程度：{v.verified}。",
+            f"{v.citation}{clause.zh}；核实程度：{verified.zh}。",
         )
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from hub.alerts.records import Alert
 from hub.alerts.states import Kind, Sending, State, What
@@ -10,8 +9,7 @@ from hub.config.alerts import Severity
 from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.registry.instruments import CLASSES
-from hub.registry.live import NightWork, Site
-from schemas import Limit
+from hub.registry.live import NightWork, Registry, Site
 from schemas.language import Text, clause_text
 from schemas.properties import told_assumed, told_missing
 from schemas.standards import Verified
@@ -81,19 +79,20 @@ VERIFIED: dict[Verified, Text] = {
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Makes the sentences; local times are those of `zone`."""
+    """Makes the sentences; local times and the names of districts are those of `registry`."""
 
-    zone: ZoneInfo
+    registry: Registry
 
     def exceeded(self, v: Verdict, site: Site, permit: NightWork | None) -> Text:
         """Return what is above a limit: site, value, limit, window, capture, clause, how well it is verified."""
+        place = told_place(self.registry, site, v.device)
         least = ("at least ", "至少") if v.reason == "at_least" else ("", "")
         en = (
-            f"{place(site, v.device, 0)}: {least[0]}{told(v, 0)}, limit {v.limit_value:g} {v.unit}. {v.limit.en}, "
+            f"{place.en}: {least[0]}{told(v, 0)}, limit {v.limit_value:g} {v.unit}. {v.limit.en}, "
             f"{self.span(v.start, v.end, ' to ')}, data capture {v.capture * 100:.0f} %. {cited(v, 0)}."
         )
         zh = (
-            f"{place(site, v.device, 1)}：{least[1]}{told(v, 1)}，限值{v.limit_value:g} {v.unit}。{v.limit.zh}，"
+            f"{place.zh}：{least[1]}{told(v, 1)}，限值{v.limit_value:g} {v.unit}。{v.limit.zh}，"
             f"{self.span(v.start, v.end, '至')}，有效数据率{v.capture * 100:.0f} %。{cited(v, 1)}。"
         )
         if v.outcome == "above_uncorrected":
@@ -125,6 +124,7 @@ class Teller:
 
     def early(self, w: Early, site: Site) -> Text:
         """Return what is to be expected of an open window."""
+        place = told_place(self.registry, site, w.device)
         window = (self.span(w.start, w.end, " to "), self.span(w.start, w.end, "至"))
         used = f"{w.used * 100:.0f} %"
         if w.certain:
@@ -137,21 +137,21 @@ class Teller:
         if w.limit.correction:
             hope = Text(f"{hope.en}, the background not taken off", f"{hope.zh}（未扣除背景）")
         return Text(
-            f"{place(site, w.device, 0)}: {used} of what {window[0]} allows is used; {hope.en}. "
+            f"{place.en}: {used} of what {window[0]} allows is used; {hope.en}. "
             f"{w.limit.en}, limit {w.limit_value:g} {w.unit}. {cited(w, 0)}. Early: not a verdict.",
-            f"{place(site, w.device, 1)}：{window[1]}的允许量已用{used}，{hope.zh}。"
+            f"{place.zh}：{window[1]}的允许量已用{used}，{hope.zh}。"
             f"{w.limit.zh}，限值{w.limit_value:g} {w.unit}。{cited(w, 1)}。预警，非定论。",
         )
 
     def span(self, start: float, end: float, to: str) -> str:
         """Return a span of local time; the day of its end only where it is another."""
-        from_, until = (datetime.fromtimestamp(t, self.zone) for t in (start, end))
+        from_, until = (datetime.fromtimestamp(t, self.registry.zone) for t in (start, end))
         short = until.date() == from_.date() or (end - start) < 86_400
         return f"{from_:%Y-%m-%d %H:%M}{to}{until:{'%H:%M' if short else '%Y-%m-%d %H:%M'}}"
 
     def clock(self, t: float) -> str:
         """Return the local time of day."""
-        return f"{datetime.fromtimestamp(t, self.zone):%H:%M}"
+        return f"{datetime.fromtimestamp(t, self.registry.zone):%H:%M}"
 
 
 def _doubt(v: Verdict) -> Text:
@@ -169,11 +169,17 @@ def _doubt(v: Verdict) -> Text:
     )
 
 
-def place(site: Site, device: str, lang: int) -> str:
-    """Return the names of a site and board; `lang`: 0 English, 1 Chinese."""
-    if lang:
-        return f"{site.zh}（{site.district}/{site.id}，设备{device}）"
-    return f"{site.en} ({site.district}/{site.id}, board {device})"
+def told_place(registry: Registry, site: Site, device: str) -> Text:
+    """Return where something is by its names: the site, its district, and which board, station or terminal."""
+    district = registry.district_called(site.district)
+    what = (
+        Text("station", "监测站")
+        if device in registry.stations
+        else Text("terminal", "终端")
+        if device in registry.terminals
+        else Text("board", "设备")
+    )
+    return Text(f"{site.en} ({district.en}, {what.en} {device})", f"{site.zh}（{district.zh}，{what.zh}{device}）")
 
 
 def cited(judged: Verdict | Early, lang: int) -> str:
@@ -186,11 +192,6 @@ def cited(judged: Verdict | Early, lang: int) -> str:
         return f"{standard.id}《{standard.zh}》{clause.zh}；限值核实程度：{value.zh}，平均方式：{averaging.zh}"
     where = f", {clause.en}" if limit.clause else ""
     return f"{standard.id}{where}; limit verified: {value.en}, averaging: {averaging.en}"
-
-
-def clause_of(limit: Limit) -> str:
-    """Return the clause; where it is not known, the limit's id in the catalogue."""
-    return limit.clause or limit.id
 
 
 def told(v: Verdict, lang: int) -> str:

@@ -47,7 +47,7 @@ class LimitCited(BaseModel):
 
     standard: str
     title: str
-    clause: str
+    clause: Annotated[str, Field(description="empty: it is not known")]
     name: str
     value: float | None
     unit: str

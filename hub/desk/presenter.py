@@ -12,7 +12,7 @@ from hub.alerts.facts import OUTCOMES
 from hub.alerts.maintenance import Maintenance
 from hub.alerts.proof import cited_by, judged_at
 from hub.alerts.records import Alert, AlertEvent, AlertWindow
-from hub.alerts.text import SENDING, WHAT, clause_of
+from hub.alerts.text import SENDING, WHAT
 from hub.config.files import Config
 from hub.desk import evidence as alert_evidence
 from hub.desk import models
@@ -106,7 +106,7 @@ class Presenter:
 
     def windows(self, alert: Alert, desk: Desk) -> list[tuple[models.JudgedWindow, str]]:
         """Return the judged windows of an alert, and how people call each outcome."""
-        return [(one, self.say(Text(one.outcome, OUTCOMES[one.outcome]))) for one in self._windows(alert, desk)]
+        return [(one, self.say(OUTCOMES[one.outcome])) for one in self._windows(alert, desk)]
 
     def told(self, alert: Alert, desk: Desk) -> list[str]:
         """Return a line for each notification of an alert: who, of which event, and whether it arrived."""
@@ -189,7 +189,7 @@ class Presenter:
         return models.LimitCited(
             standard=standard.id,
             title=self.say(Text(standard.en, standard.zh)),
-            clause=self.say(clause_text(clause_of(limit))),
+            clause=self.say(clause_text(limit.clause or "")),
             name=self.say(Text(limit.en, limit.zh)),
             value=limit.value,
             unit=self._quantities[limit.quantity].label,

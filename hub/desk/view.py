@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub.alerts.text import VERIFIED
 from hub.terminal.tables import Cell, say, table
+from schemas.catalogue import told_quantity
 from schemas.language import Text, tell
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ TEXTS = {
         "the boards' messages, verbatim: fenceline alerts evidence {id}", "设备原始报文：fenceline alerts evidence {id}"
     ),
     "cited": Text(
-        "{standard}, {title}: {name}, limit {value:g} {unit} ({clause}), averaging {averaging}",
-        "{standard}《{title}》：{name}，限值{value:g} {unit}（{clause}），平均方式{averaging}",
+        "{standard}{clause}, {title}: {name}, limit {value:g} {unit}, averaging {averaging}",
+        "{standard}《{title}》{clause}：{name}，限值{value:g} {unit}，平均方式{averaging}",
     ),
     "measured": Text("instrument: {by}", "仪器：{by}"),
     "known": Text(
@@ -83,7 +84,7 @@ class AlertsView:
         for alert in alerts:
             suppressed = f" ({self.text('suppressed')})" if alert["maintenance"] else ""
             limit = "-" if alert["limit"] is None else f"{alert['limit']:g} {alert['unit']}"
-            standard = f"{alert['standard']} {alert['clause']}" if alert["standard"] else "-"
+            standard = f"{alert['standard']} {alert['clause'] or ''}".strip() if alert["standard"] else "-"
             place = (alert["site_name"] or "-", alert["board"] or "-")
             severity = Cell(alert["severity_name"], STYLES[alert["severity"]])
             who = f", {alert['acknowledged_by']}" if alert["state"] == "acknowledged" else ""
@@ -91,7 +92,7 @@ class AlertsView:
             begin = (str(alert["id"]), shown_time(alert["opened"]), shown_span(alert["age"]), state, severity)
             # A trouble of a sensor has no quantity of its own; its cause ends with the one that is concerned.
             quantity = alert["rule"].rpartition(" ")[2] if alert["kind"] == "sensor" else alert["quantity"]
-            about = f"{alert['kind_name']}: {quantity}" if quantity else alert["kind_name"]
+            about = f"{alert['kind_name']}: {tell(told_quantity(quantity))}" if quantity else alert["kind_name"]
             rows.append((*begin, *place, about, shown(alert["value"]), limit, standard))
         if rows:
             keys = ("id", "opened", "age", "state", "severity", "site", "board", "what", "value", "limit", "standard")
@@ -169,7 +170,8 @@ class AlertsView:
             cited = alert.cited.model_dump(
                 include={"standard", "title", "name", "value", "unit", "clause", "averaging"}
             )
-            lines.append(self.text("cited", **cited))
+            behind = Text(f", {cited['clause']}", cited["clause"]) if cited["clause"] else Text("", "")
+            lines.append(self.text("cited", **cited | {"clause": tell(behind)}))
             value, averaging = (
                 tell(VERIFIED[letter]) for letter in (alert.cited.verified, alert.cited.averaging_verified)
             )

@@ -60,7 +60,7 @@ class Composer:
     def __init__(self, settings: Alerting, registry: Registry) -> None:
         self._settings = settings
         self._registry = registry
-        self._teller = Teller(registry.zone)
+        self._teller = Teller(registry)
 
     def message(self, recipient: Recipient, told: Told, room: Room | None = None) -> Message:
         """Return the message for one notification, or the digest for several.
@@ -120,7 +120,7 @@ class Composer:
             limit = "-" if one.alert.limit_value is None else f"{one.alert.limit_value:g} {one.alert.unit}"
             what, severity = self._what(one, lang), SEVERITY[one.event.severity].into(lang)
             standard, clause = one.alert.standard, one.alert.clause
-            # A limit without a known clause has its id there, which is the end of the rule's.
+            # In older alerts a limit without a known clause has its id there, which is the end of the rule's.
             known = f" {clause_text(clause).into(lang)}" if clause and one.alert.rule != f"{standard} {clause}" else ""
             cited = f"{standard}{known} ({one.alert.verified})" if standard else "-"
             when = f"{one.alert.id} | {self._teller.clock(one.event.time)}"

@@ -32,6 +32,7 @@ from hub.registry.entries import (
 from hub.registry.rotated import FILE, Keys, read_rotated
 from hub.registry.stays import site_at, sites_of
 from schemas.faults import at
+from schemas.language import Text
 
 __all__ = [
     "Background",
@@ -119,6 +120,11 @@ class Registry(msgspec.Struct, frozen=True):
         """Tell whether a registered board counts no more on a local day."""
         retired = self.boards[device].retired
         return retired is not None and day >= retired
+
+    def district_called(self, id_: str) -> Text:
+        """Return the names of a district; the id of one that has none."""
+        named = self.named_districts.get(id_)
+        return Text(named.en, named.zh) if named else Text(id_, id_)
 
     @property
     def districts(self) -> tuple[str, ...]:

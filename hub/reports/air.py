@@ -38,7 +38,7 @@ def lines(hours: Iterable[Hour], start: int, end: int, registry: Registry) -> It
         air.add(hour)
     means = air.means()
     for district, site in sorted(air.places()):
-        name = points.of_district(registry, district)
+        name = registry.district_called(district)
         tags = {"district": district, "site": site}
         tags |= {} if site else {"district_en": name.en, "district_zh": name.zh}
         for t in range(start, end, HOUR):

@@ -10,9 +10,10 @@ from hub.log.entry import Entry
 from hub.orders.figures import Figures
 from hub.registry.live import Registry
 from hub.reports import points
+from hub.watch.text import GIVEN_UP
 from hub.wire.channels import Measured
 from hub.wire.messages import Event, Status
-from schemas import load_quantities
+from schemas.catalogue import told_quantity
 from schemas.language import Text
 
 CLOCKS = {"none": 0, "rtc": 1, "ntp": 2, "hub": 2}
@@ -20,12 +21,6 @@ CLOCKS = {"none": 0, "rtc": 1, "ntp": 2, "hub": 2}
 
 MOST_TEXT = 2000
 """Longest text of an event, characters; the log has all of it."""
-GIVEN_UP = {
-    "overflow": Text("the outbox was full", "发件箱已满"),
-    "medium": Text("the flash could not be written", "闪存无法写入"),
-    "damaged": Text("the flash was damaged", "闪存数据损坏"),
-}
-"""Why a board gave records up (edge/outbox.py)."""
 SWITCHED = {
     r"(\w+) (\S+), on at (\S+)": "{0}为{1}，达到{2}开启",
     r"(\w+) (\S+), off below (\S+)": "{0}为{1}，低于{2}关闭",
@@ -36,7 +31,6 @@ SWITCHED = {
     r"the order is over": "指令已到期",
 }
 """What a board says of its relay, and the same in Chinese."""
-LABELS = {key: quantity.symbol or quantity.zh for key, quantity in load_quantities().items()}
 NOTHING = Figures()
 OFF = 35 * 86_400
 """An event whose own time differs from its arrival by more [s] is dated by the hub: no outbox keeps one so long."""
@@ -183,7 +177,8 @@ def switched(why: str) -> Text:
     """Return why a board's relay was switched, as the board says it in English (edge/relay.py)."""
     for said, zh in SWITCHED.items():
         if match := re.fullmatch(said, why):
-            return Text(why, zh.format(*(LABELS.get(part, part) for part in match.groups())))
+            en = " ".join(told_quantity(part).en for part in why.split(" "))
+            return Text(en, zh.format(*(told_quantity(part).zh for part in match.groups())))
     return Text(why, why)
 
 

@@ -72,7 +72,7 @@ def names(site: Site | None, registry: Registry) -> dict[str, Value]:
     """Return a site's names and kind, and its district's names, as fields."""
     if site is None:
         return {}
-    district = of_district(registry, site.district)
+    district = registry.district_called(site.district)
     return {
         "site_en": site.en,
         "site_zh": site.zh,
@@ -80,12 +80,6 @@ def names(site: Site | None, registry: Registry) -> dict[str, Value]:
         "district_en": district.en,
         "district_zh": district.zh,
     }
-
-
-def of_district(registry: Registry, district: str) -> Text:
-    """Return the names of a district; the id of one that has none."""
-    named = registry.named_districts.get(district)
-    return Text(named.en, named.zh) if named else Text(district, district)
 
 
 def of_rule(rule: Limit | None, v: KeptVerdict) -> dict[str, Value]:

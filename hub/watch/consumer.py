@@ -13,6 +13,7 @@ from hub.alerts.book import Book
 from hub.alerts.escalation import Escalation
 from hub.alerts.network import Network
 from hub.alerts.tables import PART as ALERTS
+from hub.alerts.text import told_place
 from hub.config.alerts import Alerting
 from hub.config.files import Broker
 from hub.intake.certificate import remark
@@ -385,15 +386,7 @@ class Watch:
             return log.end()
 
     def _place(self, device: str) -> Text:
-        site = self._registry.site_of(device)
-        registry = self._registry
-        is_station = device in registry.stations
-        en = "station" if is_station else "terminal" if device in registry.terminals else "board"
-        zh = "监测站" if is_station else "终端" if device in registry.terminals else "设备"
-        return Text(
-            f"{site.en} ({site.district}/{site.id}, {en} {device})",
-            f"{site.zh}（{site.district}/{site.id}，{zh}{device}）",
-        )
+        return told_place(self._registry, self._registry.site_of(device), device)
 
 
 def _day(text: str) -> dt.date | None:

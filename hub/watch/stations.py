@@ -165,12 +165,12 @@ class StationWatch:
         if value == series.last and not after_pause:
             longest = quantity.still_for(value)
             if longest is not None and end - series.since > longest:
-                self._note(station, tell.STUCK + key, now, tell.stuck(key, value, quantity.unit, end - series.since))
+                self._note(station, tell.STUCK + key, now, tell.stuck(quantity, value, end - series.since))
         else:
             passed = max(interval.dt, end - series.end)
             rate = quantity.max_rate
             if rate and series.end and not after_pause and abs(value - series.last) > rate / 60 * passed:
-                self._note(station, tell.STEP + key, now, tell.step(key, series.last, value, quantity.unit, passed))
+                self._note(station, tell.STEP + key, now, tell.step(quantity, series.last, value, passed))
             series.since = interval.t
         series.last, series.end = value, end
         series.newest.append(value)
@@ -186,7 +186,7 @@ class StationWatch:
             return  # it hardly changes at all: that is no ceiling
         above = sum(value >= highest * (1 - CEILING_WIDTH) for value in series.newest)
         if above >= CEILING_SHARE * len(series.newest):
-            text = tell.ceiling(key, round(highest, 3), quantity.unit, above, len(series.newest))
+            text = tell.ceiling(quantity, round(highest, 3), above, len(series.newest))
             self._note(station, tell.CEILING + key, now, text)
 
     def _hour(self, series: _Series, hour: int) -> _Hour:
@@ -206,4 +206,4 @@ class StationWatch:
         if quantity.aggregate == "energy_mean":
             mean = 10 * math.log10(mean)
         if abs(mean - one.said) > max(10.0**-quantity.resolution, 0.005 * abs(mean)):
-            self._note(station, tell.AVERAGES + key, now, tell.averages(key, hour, one.said, mean, quantity.unit))
+            self._note(station, tell.AVERAGES + key, now, tell.averages(quantity, hour, one.said, mean))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from hub.alerts.network import Trouble
+from schemas.catalogue import told_quantity
 from schemas.language import Text
 
 SENSOR = "sensor faulty: "
@@ -29,6 +30,22 @@ CLOCKS = {
     "none": Text("has never had its clock set", "时钟从未校准"),
     "unset": Text("has no time, and keeps what it measures until it has", "无法获取时间，测量数据暂存于设备"),
 }
+
+
+GIVEN_UP = {
+    "overflow": Text("the outbox was full", "发件箱已满"),
+    "medium": Text("the flash could not be written", "闪存无法写入"),
+    "damaged": Text("the flash was damaged", "闪存数据损坏"),
+}
+"""Why a board gave records up (edge/outbox.py)."""
+CONSUMERS = {
+    "store": Text("store of readings", "监测数据存储"),
+    "rollups": Text("means of hours and days", "小时与日均值统计"),
+    "compliance": Text("judging of limits", "限值评价"),
+    "rules": Text("judging of rules", "规则评价"),
+    "reports": Text("writing for dashboards", "看板数据写入"),
+}
+"""What the log's consumers do, by the names that /readyz gives them."""
 
 
 def silent(device: str, place: Text, since: float, now: float) -> Trouble:
@@ -57,7 +74,8 @@ def sensor(device: str, place: Text, quantities: Sequence[str], flag: str, since
     minutes, meaning = minutes_of(last - since), FLAGS[flag]
     one = len(quantities) == 1
     have, it, what = ("has", "it", "the sensor") if one else ("have", "them", "the sensor and its line")
-    names, kinds = ", ".join(quantities), "、".join(quantities)
+    called = [told_quantity(one) for one in quantities]
+    names, kinds = ", ".join(one.en for one in called), "、".join(one.zh for one in called)
     text = Text(
         f"{place.en}: {names} {have} been flagged {flag} ({meaning.en}) for {minutes.en}; nothing of {it} counts. "
         f"Check {what}.",
@@ -79,10 +97,11 @@ def clock(device: str, place: Text, how: str, since: float) -> Trouble:
 
 def outbox(device: str, place: Text, records: int, reason: str, since: float) -> Trouble:
     """A board gives up records."""
+    why = GIVEN_UP.get(reason, Text(reason, reason))
     text = Text(
-        f"{place.en}: the board gave up {records} records ({reason}); they are lost, a gap is on record. Its flash "
+        f"{place.en}: the board gave up {records} records ({why.en}); they are lost, a gap is on record. Its flash "
         "holds no more: check the connection.",
-        f"{place.zh}：设备丢弃了{records}条记录（{reason}），数据缺失已登记。存储已满，请检查网络。",
+        f"{place.zh}：设备丢弃了{records}条记录（{why.zh}），数据缺失已登记。存储已满，请检查网络。",
     )
     return Trouble("outbox", device, "outbox dropping", "warning", since, text)
 
@@ -138,9 +157,11 @@ def calibration(device: str, place: Text, due: dt.date, zone: ZoneInfo) -> Troub
 
 def lag(consumer: str, minutes: float, since: float) -> Trouble:
     """What the hub tells is old."""
+    does = CONSUMERS[consumer]
     text = Text(
-        f"the hub's {consumer} is more than {minutes:g} min behind the log: what it tells is old. See its /readyz.",
-        f"数据中心的{consumer}落后日志超过{minutes:g}分钟，所示内容已过时。请查看/readyz。",
+        f"the hub's {does.en} is more than {minutes:g} min behind the log: what it tells is old. See {consumer} at its "
+        "/readyz.",
+        f"数据中心的{does.zh}落后日志超过{minutes:g}分钟，所示内容已过时。请查看/readyz中的{consumer}。",
     )
     return Trouble("lag", "", LAG + consumer, "critical", since, text)
 

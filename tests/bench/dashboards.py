@@ -29,6 +29,7 @@ import argparse
 import datetime as dt
 import http.client
 import json
+import math
 import multiprocessing
 import random
 import re
@@ -141,7 +142,7 @@ class City:
             yield f"budget,{tags},quantity=laeq,rule=laeq-day,standard=GB\\ 12523-2025 used=0.4,limit_value=70 {t}"
             yield (
                 f"state,district={district},kind={kind},site={site} level={self.level(n)}i,{self.position(n)},"
-                f"ratio={self.ratio(n):.2f},value=66,"
+                f"ratio={self.ratio(n):.2f},value={70 + 10 * math.log10(self.ratio(n) or 1):.1f},"
                 f'limit_value=70,unit="dB(A)",rule="GB 12523-2025 laeq-day",device="{device}",quantity="laeq",'
                 f'{self.names(n)},{offered},rule_en="Day, 20 min LAeq",rule_zh="昼间20分钟等效声级",end={t}i '
                 f"{t + self.level(n)}"  # within its minute the later the worse, as the hub has it
@@ -149,7 +150,7 @@ class City:
         yield f"place,district={district},kind={kind},site={site} boards=1i,{self.names(n)},{offered} {self.now - HOUR}"
         for t in range(self.raw, self.now, 7 * HOUR):
             yield f"flagged,{tags},flag=C,quantity=pm10 dt=60,value=9 {t}"
-            said = 'text_en="pm10 160, on at 150",text_zh="PM10为160，达到150开启"'
+            said = 'text_en="PM10 160, on at 150",text_zh="PM10为160，达到150开启"'
             yield f"event,{tags},event=relay count=1i,{said},{self.names(n)} {t}"
         if self.level(n) == 3:
             rule = f"binding=binds,device={device},district={district},quantity=laeq,rule=laeq-night,site={site}"
@@ -189,11 +190,14 @@ class City:
         for standard, rule, quantity, minutes in RULES[kind]:
             of = f"{tags},binding=binds,quantity={quantity},rule={rule},standard={standard.replace(' ', chr(92) + ' ')}"
             rest = (
-                'value=66.1,limit_value=70,ratio=0.4,margin=-4,unit="dB(A)",capture=0.99,outcome="compliant",exceeded=0i,'
-                'invalid=0i,permitted=0i,revision=1i,verified="S"'
+                'limit_value=70,unit="dB(A)",capture=0.99,invalid=0i,permitted=0i,revision=1i,verified="S",'
+                f'rule_en="Rule {rule}",rule_zh="规则{rule}",{self.names(n)}'
             )
+            kept = 'value=66.1,ratio=0.4,margin=-4,outcome="compliant",exceeded=0i'
+            above = 'value=73.4,ratio=2.2,margin=3.4,outcome="exceeded",exceeded=1i'
             for t in range(self.raw, self.now, minutes * MINUTE):
-                yield f"verdict,{of} {rest},end={t + 60 * minutes}i {t}"
+                found = above if self.level(n) == 3 and t >= self.now - HOUR else kept
+                yield f"verdict,{of} {found},{rest},end={t + 60 * minutes}i {t}"
             first = self.now - self.year
             for t in range(first - (first + ZONE_S) % DAY + DAY, self.now, DAY):
                 yield (
@@ -229,7 +233,8 @@ class City:
                 yield f"district,district=d{n},district_en=District\\ {n},district_zh=区{n} {district},{own} {t}"
         for t in range(self.raw, self.now, MINUTE):
             yield f"hub,hub=hub-1 heartbeat=1i,at={t},heard={t},log_offset={t}i,lag_s=0.5,backlog_store=3i {t}"
-            yield f"quarantine,device=board-1,district=d1,site=site-1,reason=schema messages={t}i {t}"
+            refused = (t - self.raw) // MINUTE
+            yield f"quarantine,device=board-1,district=d1,site=site-1,reason=schema messages={refused}i {t}"
 
 
 def write(port, lines):

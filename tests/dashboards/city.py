@@ -1,7 +1,7 @@
 """Fills an InfluxDB of its own for somebody who wants to see the dashboards, and keeps it until interrupted.
 
     python -m tests.dashboards.city               # the simulated week of three sites: everything occurs once
-    python -m tests.dashboards.city --sites 1000  # a day of a large city, ended now
+    python -m tests.dashboards.city --sites 1000  # a day of a large city, ended at eight in the morning
 
 It prints the database's address, for `fenceline grafana push --store-url`, and the end of its time range in Unix ms,
 for `tests.dashboards.pictures`.
@@ -14,12 +14,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench.dashboards import DAY, HOUR, City, write
+from tests.bench.dashboards import DAY, HOUR, ZONE_S, City, write
 from tests.dashboards import week
 from tests.dashboards.test_week import ours
 
 LATELY = 2 * HOUR
 """How far back every minute is there [s]: a thousand sites give 50,000 points in ten minutes."""
+
+MORNING = 8 * HOUR
+"""Local time of day when an inspector reads them [s]."""
 
 
 def main():
@@ -29,7 +32,8 @@ def main():
     sites = parser.parse_args().sites
     with tempfile.TemporaryDirectory() as folder, ours(Path(folder)) as (engine, writes, bucket):
         if sites:
-            city = City(sites, int(time.time()), LATELY / DAY, year=8 * DAY, recent=LATELY)
+            now = int(time.time())
+            city = City(sites, now - (now + ZONE_S - MORNING) % DAY, LATELY / DAY, year=8 * DAY, recent=LATELY)
             port = int(engine.url.rpartition(":")[2])
             for n in (None, *range(sites)):
                 write(port, city.of_the_city() if n is None else city.lines(n))

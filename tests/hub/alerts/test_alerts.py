@@ -10,7 +10,8 @@ import pytest
 
 from hub.config.alerts import Alerting
 from hub.desk.desk import DeskError
-from hub.registry.live import NightWork
+from hub.registry.live import District, NightWork
+from hub.storage.database import transaction
 from tests.hub.alerting import DAY, ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity
 from tests.hub.helpers import CITY, SHANGHAI
 
@@ -33,7 +34,7 @@ def test_an_alert_lives_from_the_first_exceedance_until_an_officer_closes_it(cit
     alert = city.alert()
     assert (alert["state"], alert["severity"], alert["first"], alert["last"]) == ("firing", "violation", NINE, after(1))
     assert (alert["value"], alert["limit_value"], alert["unit"], alert["capture"]) == (74.0, 70, "dB(A)", 1.0)
-    assert (alert["standard"], alert["clause"]) == ("GB 12523-2025", "laeq-day")
+    assert (alert["standard"], alert["clause"]) == ("GB 12523-2025", None)
     assert (alert["verified"], alert["averaging_verified"]) == ("S", "U")
 
     city.now += 60
@@ -91,10 +92,23 @@ def test_what_is_assumed_or_not_known_of_a_site_is_told_in_words(city, more, en_
     assert zh_words in zh
 
 
+def test_a_district_is_told_by_its_name_and_an_amended_outcome_in_words(city):
+    named = msgspec.structs.replace(CITY, named_districts={"north": District("north", "here", "North End", "城北区")})
+    with transaction(city.desk.book.db):
+        city.alerts.use(named)
+    city.judge(74.0)
+    en, zh = city.alert()["text"].splitlines()
+    assert en.startswith("Clock Tower (North End, board fence-1): ")
+    assert zh.startswith("钟楼（城北区，设备fence-1）：")
+    city.judge(71.0, start=NINE, revision=2, outcome="above_uncorrected")
+    told = city.steps()[-1]["detail"]
+    assert "(exceeded -> above the limit, background not taken off)" in told
+
+
 def test_what_people_are_told_names_everything_that_an_officer_needs(city):
     city.judge(74.04, capture=0.98)
     en, zh = city.alert()["text"].splitlines()
-    for part in ("Clock Tower (north/tower, board fence-1)", "74.0 dB(A), limit 70 dB(A)", "09:00 to 09:20", "98 %"):
+    for part in ("Clock Tower (north, board fence-1)", "74.0 dB(A), limit 70 dB(A)", "09:00 to 09:20", "98 %"):
         assert part in en
     for part in ("GB 12523-2025; limit verified: S", "averaging: U"):
         assert part in en

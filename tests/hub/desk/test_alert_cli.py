@@ -63,10 +63,10 @@ def test_the_list_tells_what_is_wrong_where_and_how_gravely(folder):
                 "firing",
                 "critical",
                 "fence-2",
-                "limit exceeded: laeq",
+                "limit exceeded: LAeq",
                 "85.0",
                 "70 dB(A)",
-                "GB 12523-2025 laeq-day",
+                "GB 12523-2025",
             ],
         ),
         (resolved, ["1", "2026-03-02 09:20:05", "40 min", "resolved", "violation", "74.0"]),
@@ -144,7 +144,7 @@ def test_the_evidence_is_every_message_with_its_mac(evidenced):
     shown = run(evidenced, "alerts", "evidence", 1)
     assert shown.code == 0
     assert "2026-03-02 12:00-12:20 exceeded: 74.0 dB(A), 100 %" in shown.out
-    assert "limit 70 dB(A) (laeq-day)" in shown.out
+    assert "limit 70 dB(A), averaging" in shown.out
     lines = shown.out.splitlines()[-21:]
     assert lines[0].split()[:2] == ["Log", "offset"]
     assert lines[1].split()[-1] == "right"

@@ -106,7 +106,7 @@ def test_a_message_tells_everything_that_an_officer_needs_in_each_recipients_lan
     assert titles["/en"] == "Fenceline [violation] Clock Tower fence-1: firing, final"
     assert titles["/zh"] == "Fenceline [超标] 钟楼 fence-1: 告警（已定论）"
     assert en == (
-        "Clock Tower (north/tower, board fence-1): 74.0 dB(A), limit 70 dB(A). Day, 20 min LAeq, "
+        "Clock Tower (north, board fence-1): 74.0 dB(A), limit 70 dB(A). Day, 20 min LAeq, "
         "2026-03-02 09:00 to 09:20, data capture 98 %. GB 12523-2025; limit verified: S (secondary source), "
         "averaging: U (unverified). The instrument's class is not stated.\n"
         "Firing, final, since 2026-03-02 09:00.\n"
@@ -138,7 +138,7 @@ def test_an_early_warning_says_so_and_is_followed_by_what_came_of_it(tmp_path):
 
 def test_a_trouble_of_the_network_is_told_by_its_name(tmp_path, city):
     network = Network(city.desk.book, CITY)
-    place = Text("Clock Tower (north/tower, board fence-1)", "钟楼（north/tower，设备fence-1）")
+    place = Text("Clock Tower (north, board fence-1)", "钟楼（north，设备fence-1）")
     with a_hook() as hook:
         config = settings(tmp_path, {"url": hook.url(), "lang": "zh"}, {"url": hook.url("en")})
         with transaction(city.desk.book.db):
@@ -479,7 +479,7 @@ def test_an_e_mail_arrives_and_keeps_its_lines(tmp_path, city, mailbox):
     assert mail["to"] == "duty@city.example"
     assert mail["subject"] == "Fenceline [超标] 钟楼 fence-1: 告警（已定论）"
     lines = mail.get_content().splitlines()
-    assert lines[0].startswith("钟楼（north/tower，设备fence-1）：74.0 dB(A)，限值70 dB(A)。")
+    assert lines[0].startswith("钟楼（north，设备fence-1）：74.0 dB(A)，限值70 dB(A)。")
     assert lines[1:] == ["告警（已定论），自2026-03-02 09:00起。", "告警编号：1。 https://city.example/1"]
 
 

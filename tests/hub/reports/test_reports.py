@@ -14,9 +14,10 @@ from hub.config.files import load_config
 from hub.desk.desk import Desk
 from hub.judge.aqi import aqi, edition_on
 from hub.registry.live import Board, Registry, Site
-from hub.reports.fleet import GIVEN_UP, switched
+from hub.reports.fleet import switched
 from hub.run.consumers import Consumers, Job
 from hub.series import StoreError
+from hub.watch.text import GIVEN_UP
 from tests.hub import registry_files
 from tests.hub.alerting import until
 from tests.hub.helpers import QUIET, SHANGHAI, Speaker, at, open_all, record

@@ -105,7 +105,9 @@ def test_an_hour_that_its_own_minutes_do_not_make_is_told_whichever_comes_last(s
 
 def test_a_value_that_never_changes_is_told(station):
     station.minutes([35.0] * int(QUANTITIES["pm25"].stuck_after / 60 + 3))
-    assert "station stuck: pm25" in station.rules()
+    told = station.rules()["station stuck: pm25"]["text"]
+    assert f"PM2.5 has been 35 {QUANTITIES['pm25'].label} for" in told
+    assert "PM2.5已连续" in told
 
 
 def test_a_value_that_changes_faster_than_it_can_is_told_and_not_after_a_pause(station):
@@ -119,18 +121,24 @@ def test_a_value_that_changes_faster_than_it_can_is_told_and_not_after_a_pause(s
     temperatures(NINE + 7200, 35.0)
     assert station.rules() == {}
     temperatures(NINE + 7260, 12.0)
-    assert set(station.rules()) == {"station steps: temperature"}
+    (told,) = [alert["text"] for alert in station.rules().values()]
+    assert "Air temperature went from 35 to 12 °C" in told
+    assert "气温在" in told
 
 
 def test_values_that_stop_at_one_level_are_told(station):
     station.minutes([min(value, 44.9) for value in wave(120)])
-    assert set(station.rules()) == {"station ceiling: pm25"}
+    told = station.rules()["station ceiling: pm25"]["text"]
+    assert "values of PM2.5 stop just at" in told
+    assert "pm25" not in told
 
 
 def test_a_station_that_says_otherwise_what_was_is_told(station):
     station.minutes(wave(3))
     station.send("2051", "a34004-Avg=1.0,a34004-Flag=N", NINE)
-    assert set(station.rules()) == {"station restates"}
+    told = station.rules()["station restates"]["text"]
+    assert "again what PM2.5 was at" in told
+    assert "的PM2.5，以首次" in told
 
 
 def test_a_fault_that_the_profile_does_not_know_is_told_and_is_over_when_it_is(station):

@@ -1,12 +1,15 @@
 """Alerts about the network itself: boards, their sensors and clocks, and the hub; boards speak the agent's own code."""
 
 import datetime as dt
+import re
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
 
 import deploy.certificates
+import hub.run.consumers
 from deploy.certificates import CLIENT, Authority, Pair
 from edge import message
 from hub.config.alerts import Alerting
@@ -15,6 +18,7 @@ from hub.desk.desk import Desk
 from hub.process.clock import NONE, Held
 from hub.registry.live import Station, Terminal
 from hub.watch.consumer import CLEAR_AFTER, EVERY, Watch
+from hub.watch.text import CONSUMERS, lag, outbox
 from schemas.language import Text
 from tests.hub.helpers import CITY, NOON, SHANGHAI, Hub, Speaker, query, record
 
@@ -218,8 +222,8 @@ def test_a_silent_bus_is_one_alert_and_a_second_sensor_that_fails_later_another(
     city.speak("stack-1", minutes=21, flags=bus | {"pm10": "B"})
     (told,) = sensors_of(city)
     assert told["rule"] == "sensor faulty: laeq"
-    assert "laeq, stack_nox, stack_o2 have been flagged B" in told["text"]
-    assert "laeq、stack_nox、stack_o2" in told["text"]
+    assert "LAeq, NOx, O2 have been flagged B" in told["text"]
+    assert "LAeq、NOx、O2" in told["text"]
     city.restart()
     city.speak("stack-1", minutes=31, flags=bus | {"pm10": "B"})
     assert len(sensors_of(city)) == 1, "after a start all of them seem to begin at once"
@@ -415,7 +419,7 @@ def test_a_consumer_that_is_behind_is_told_and_escalated_though_nothing_is_judge
         city.speak(*BOARDS, minutes=1)
         (alert,) = city.alerts()
         assert (alert["kind"], alert["device"], alert["severity"]) == ("lag", "", "critical")
-        assert "the hub's compliance is more than 5 min behind the log" in alert["text"]
+        assert "the hub's judging of limits is more than 5 min behind the log" in alert["text"]
         city.speak(*BOARDS, minutes=11)
         assert city.steps() == ["firing", "escalated"]
         city.progress = {"compliance": city.hub.log.end() + 100, "store": 1_000_000}
@@ -543,3 +547,15 @@ def test_the_hubs_own_certificate_is_told_of_before_it_ends_and_when_it_has(city
     city.restart()
     assert on_day(403) == []
     assert len([row for row in city.alerts() if row["kind"] == "certificate"]) == 2
+
+
+def test_everything_that_may_lag_and_every_reason_has_its_words():
+    run = (Path(hub.run.consumers.__file__)).read_text(encoding="utf-8")
+    named = set(re.findall(r'Consumer\(\s*"(\w+)"', run)) - {"watch"}
+    assert named == set(CONSUMERS)
+    for consumer in named:
+        told = lag(consumer, 5, NOON).text
+        assert CONSUMERS[consumer].en in told.en
+        assert CONSUMERS[consumer].zh in told.zh
+    told = outbox("fence-1", Text("Clock Tower", "钟楼"), 7, "overflow", NOON).text
+    assert ("(the outbox was full)" in told.en, "（发件箱已满）" in told.zh) == (True, True)
