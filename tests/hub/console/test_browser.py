@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.hub.alerting import AlertCity, write_files
-from tests.hub.console.browsing import DESK, PHONE, chromium_of, look_through
+from tests.hub.console.browsing import DESK, PHONE, look_through
 from tests.hub.console.pages import a_console
 
 PAGES = (
