@@ -12,6 +12,7 @@ Mac = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Stream = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}\Z")]
 MOST = 2**53 - 1
 """Largest integer that every reader of JSON holds exactly (RFC 8259, section 6)."""
+_MAC = 64 + len('"}')
 Seq = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
@@ -194,3 +195,9 @@ DECODERS: dict[str, Decoder] = {
     "event": msgspec.json.Decoder(Event),
     "reply": msgspec.json.Decoder(Reply),
 }
+
+
+def signed_part(payload: bytes) -> bytes:
+    """Return what a board says without its MAC, which is the last member; the whole, where there is none."""
+    said, mark, mac = payload.rpartition(b',"mac":"')
+    return said + mark if len(mac) == _MAC else payload

@@ -1,7 +1,9 @@
 """An event of a board counts once, however often it comes, and its board is told that it may forget it."""
 
+import msgspec
 import pytest
 
+from edge import message
 from hub.log.outcomes import Refused
 from hub.log.streams import place_of_event
 from tests.hub.helpers import NOON, Hub, Speaker
@@ -34,6 +36,20 @@ def test_each_event_is_answered_and_kept_once_also_after_a_restart(hub):
     hub.restart()
     assert tell(hub, said[1], said[1]) == [FIRST + 1, FIRST + 1]
     assert numbers(hub) == [FIRST, FIRST + 1, FIRST + 2]
+    assert hub.quarantine() == []
+
+
+def test_an_event_said_again_under_the_boards_next_key_is_the_same(hub):
+    board = Speaker()
+    before = hub.admission.judge(*board.event(FIRST, on=True))
+    board.signer = message.Signer(b"\1" * 32)
+    _, payload = board.event(FIRST, on=True)
+    again = msgspec.structs.replace(before, payload=payload)
+    assert payload != before.payload
+    assert len(hub.log.commit([before, again], hub.now).events) == 2, "its board may forget it"
+    hub.restart()
+    hub.log.commit([again], hub.now)
+    assert numbers(hub) == [FIRST]
     assert hub.quarantine() == []
 
 
