@@ -99,8 +99,7 @@ def _boards(panels: Panels) -> Any:
         *_due(panels, wide(110, 75), 81),
         Column("agent", width=75),
         Column("key_days", unit="suffix:" + text("calibration", "days"), decimals=0, width=60),
-        Column("reset", mappings=meanings.named(text, "reset"), width=80),
-        Column("runtime", width=98),
+        Column("reset", mappings=meanings.named(text, "reset"), width=98),
     ]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in (*tags, "due")]
@@ -122,6 +121,7 @@ def _ordered(panels: Panels) -> Any:
         Column("config_why", wrapped=True, least=200),
         Column("update_state", mappings=meanings.named(text, "update_state"), width=140),
         Column("agent", width=80),
+        Column("runtime", width=98),
     ]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in tags]

@@ -27,7 +27,6 @@ LINGER = 30  # s to send what is left when asked to stop
 STATUS_EVERY = 3600  # s
 ASK_EVERY = 20  # s between two statuses that ask the hub for the time, while the clock is not set
 MOST_DELAY = 10000  # ms until the hub's answer: half of it is how wrong the time in it may be
-TRY_S = 120  # until the broker has let the board in with a new certificate; then the one before is in force again
 MOST_ENDS = 3  # of a task soon after its start; then the board starts again
 
 
@@ -60,15 +59,6 @@ def trial():
     return update.Trial(update.monotonic())
 
 
-def there(path):
-    """Tell whether a file is there."""
-    try:
-        os.stat(path)
-    except OSError:
-        return False
-    return True
-
-
 def sensor(settings, port):
     """Return a sensor's driver; raise ValueError with the sensor and what is wrong."""
     try:
@@ -92,7 +82,12 @@ class Agent:
         folder = config["folder"]
         self.board = board
         broker = self._broker = config["broker"]
-        self._open_secrets(config, key)
+        self._key_file = config.get("key_file", "key")
+        self._signer = message.Signer(key)
+        self.renewed = config["folder"] + "/renewed"
+        # Files and form of connections (None: to be made of the files), and the Signer before, until the hub is heard.
+        self.tls, self.secured, self._before = borrow("credentials").read(broker, self.renewed, self._key_file)
+        self.let_in = False
         self._topic = "fenceline/1/%s/%s/%s/" % (config["district"], config["site"], config["device"])
         ports = {}
         self.sensors = {}
@@ -150,27 +145,6 @@ class Agent:
             broker.get("user"),
             broker.get("password"),
         )
-
-    def _open_secrets(self, config, key):
-        """Read what the board proves itself with, and what is new of that and not settled yet."""
-        broker = self._broker
-        self._renewed = config["folder"] + "/renewed"
-        self._secured = {}  # how a connection is made; None: to be made of the files
-        self._tls = broker.get("tls")  # the files that connections are made with
-        if self._tls:
-            if there(self._renewed):
-                borrow("rekey").finish(self._tls, self._renewed)
-            try:
-                self._secured = self._secure()
-            except OSError as error:
-                raise ValueError("broker.tls: %s; provision the board again" % error) from None
-        self._let_in = False
-        self._signer = message.Signer(key)
-        self._key_file = config.get("key_file", "key")
-        self._before = None  # Signer of the key before, until the hub is heard under the new one
-        if there(self._key_file + ".old"):
-            before = borrow("rekey").before(self._key_file)
-            self._before = message.Signer(before) if before else None
 
     async def run(self):
         """Work until the board is asked to stop; then send what is left for at most LINGER seconds.
@@ -237,18 +211,15 @@ class Agent:
         for courier in self._couriers:
             courier.begin()
         self._notes.begin()
-        self._let_in = True
+        self.let_in = True
         await self._tell()
 
     async def _connect(self):
         broker = self._broker
-        if self._secured is None:
+        if self.secured is None:
             gc.collect()  # the context before has gone with its connection: the heap has room for one
-            self._secured = self._secure()
-        return await borrow("names").connect(self.board.known, broker["host"], broker["port"], **self._secured)
-
-    def _secure(self):
-        return {"ssl": borrow("secure").context(**self._tls), "server_hostname": self._broker["host"]}
+            self.secured = borrow("credentials").secured(self.tls, self._broker["host"])
+        return await borrow("names").connect(self.board.known, broker["host"], broker["port"], **self.secured)
 
     def _unseal(self, payload):
         """Return a message, and the Signer whose it is; raises ValueError where it is nobody's."""
@@ -357,37 +328,8 @@ class Agent:
             self._before, self._signer = signer, message.Signer(key)
             return "new key in force"
         if what == "certificate":
-            return await self._try_certificate(command, signer)
+            return await borrow("rekey").certificate(self, self._broker.get("tls"), command, signer)
         return await self._ordered().obey(command)
-
-    async def _try_certificate(self, command, signer):
-        tls = self._broker.get("tls")
-        if not tls:
-            raise ValueError("certificate: this board's broker has no TLS")
-        rekey = borrow("rekey")
-        named = rekey.lay_out(tls, command.get("sealed"), signer)
-        self._tls = named
-        await self._connect_anew()
-        why = ""
-        for _ in range(TRY_S):
-            await asyncio.sleep(1)
-            if self._let_in:
-                try:
-                    rekey.settle(tls, self._renewed)
-                except OSError as error:
-                    why = str(error)
-                    break
-                return "new certificate in force"
-        why = why or "not let in by the broker within %d s: %s" % (TRY_S, self.client.problem)
-        self._tls = tls
-        rekey.drop(tls)
-        await self._connect_anew()
-        raise ValueError("certificate: %s; the one before is in force" % why)
-
-    async def _connect_anew(self):
-        self._secured = None
-        await self.client.disconnect()
-        self._let_in = False
 
     async def _update(self, command):
         from edge import update  # 7 KB of heap, needed once in a while

@@ -7,6 +7,7 @@ hub has been heard. Until then a reset goes back to what was; after that it goes
 Loaded when the hub orders it.
 """
 
+import asyncio
 import os
 from binascii import a2b_base64, hexlify, unhexlify
 
@@ -15,6 +16,7 @@ from edge import files
 OLD, NEXT = ".old", ".next"
 PARTS = ("certificate", "key", "ca")
 _PIECE = 256  # characters: 192 bytes, six blocks
+TRY_S = 120  # until the broker has let the board in with a new certificate; then the one before is in force again
 MOST = 3700  # characters of what is enclosed: a packet has 4096 bytes
 
 
@@ -103,6 +105,38 @@ def drop(tls):
     """Remove what is not in force."""
     for part in PARTS:
         forget(tls[part] + NEXT)
+
+
+async def certificate(agent, tls, command, signer):
+    """Try the enclosed certificate, and keep it if the broker lets the board in with it; return what is told.
+
+    Raises ValueError with the reason when it does not: then the one before is in force. `tls`: the files in force.
+    """
+    if not tls:
+        raise ValueError("certificate: this board's broker has no TLS")
+    agent.tls = lay_out(tls, command.get("sealed"), signer)
+    await _connect_anew(agent)
+    why = ""
+    for _ in range(TRY_S):
+        await asyncio.sleep(1)
+        if agent.let_in:
+            try:
+                settle(tls, agent.renewed)
+            except OSError as error:
+                why = str(error)
+                break
+            return "new certificate in force"
+    why = why or "not let in by the broker within %d s: %s" % (TRY_S, agent.client.problem)
+    agent.tls = tls
+    drop(tls)
+    await _connect_anew(agent)
+    raise ValueError("certificate: %s; the one before is in force" % why)
+
+
+async def _connect_anew(agent):
+    agent.secured = None
+    await agent.client.disconnect()
+    agent.let_in = False
 
 
 def _cut(pieces, size):

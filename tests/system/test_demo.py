@@ -70,7 +70,7 @@ def test_every_record_is_accounted_for_and_alerts_reach_people(micropython, mess
     assert account["records_made"] == account["records_stored"] > 12 * 40
     assert (account["lost"], account["duplicated"], account["quarantined"]) == (0, 0, 0)
     assert account["alerts"] == len(told) >= 4
-    assert any("ring-road-hj" in text and "flag_missing" in text for text in told), "a station with faults"
+    assert any("ring-road-hj" in text and "Flag is missing" in text for text in told), "a station with faults"
     assert (account["orders"], account["orders_answered"]) == (1, 1)
     pit = next(text for text in told if "metro-station-1" in text and "LAeq" in text)
     for part in ("limit 55 dB(A)", "05:40 to 06:00", "GB 12523-2025", "限值55 dB(A)", "地铁车站基坑", "verified: S"):

@@ -389,7 +389,7 @@ def test_an_alert_says_who_what_when_and_by_which_law_in_both_languages(tmp_path
     english, chinese = text.splitlines()
     for words in (
         "Clock Tower",
-        "north/tower",
+        "(north, board fence-1)",
         "fence-1",
         "75.3 dB(A)",
         "limit 70 dB(A)",
@@ -400,7 +400,7 @@ def test_an_alert_says_who_what_when_and_by_which_law_in_both_languages(tmp_path
         assert words in english
     for words in (
         "钟楼",
-        "north/tower",
+        "（north，设备fence-1）",
         "fence-1",
         "75.3 dB(A)",
         "限值70 dB(A)",

@@ -146,7 +146,7 @@ def test_records_and_events_that_a_rule_rests_on_are_found_by_their_identity(tmp
         hub.hear(
             *(board.telemetry(record(NOON + 10 * n, laeq=60.0)) for n in range(5)), board.event(9, t=NOON, full=True)
         )
-    source = {"fence-1": Source(CITY.keys["fence-1"], [("south", "mill"), ("north", "tower")])}
+    source = {"fence-1": Source((CITY.keys["fence-1"],), [("south", "mill"), ("north", "tower")])}
     cited = Cited(["fence-1/12345678/2", "fence-1/12345678/4", "fence-1/6"], NOON)
     found, _ = messages(tmp_path / "log.db", alert, [], source, 0, 100, cited)
     assert [(one.entry.offset, one.authentic, one.samples[0].t) for one in found] == [

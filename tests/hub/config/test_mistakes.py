@@ -1,5 +1,6 @@
 """A slip in a file that people write is told with line, field, value and remedy: for every field that there is."""
 
+import copy
 import datetime as dt
 import os
 import re
@@ -24,7 +25,20 @@ from schemas.faults import as_type, explain, told
 from schemas.limit_entries import LimitEntry
 from schemas.standards import Averaging, Standard
 
-MINIMUM = {"registry": "registry.toml", "keys": "keys.toml", "recipient": [{"name": "duty", "url_env": "DUTY"}]}
+MINIMUM = {
+    "registry": "registry.toml",
+    "keys": "keys.toml",
+    "recipient": [{"name": "duty", "url_env": "DUTY"}],
+    "uplink": [
+        {
+            "name": "province",
+            "host": "10.20.0.5",
+            "port": 9212,
+            "password_file": "pw",
+            "point": [{"device": "fence-1", "mn": "1"}],
+        }
+    ],
+}
 VALUES = (True, 3.5, -7, "1883", ["a", 1], {"x": 1}, dt.date(2026, 1, 2))
 """One of each kind that TOML knows; a field takes some of them, and refuses the others."""
 MODELS = (Config, Profile, Manifest, Things, Sensors, Dashboard, Scenario, Rules, Quantity, Standard, Averaging)
@@ -53,8 +67,7 @@ def fields(model, table=()):
 
 def document(place=()):
     """Return a configuration with the tables that lead to a place, and the table there."""
-    whole = {name: [dict(one) for one in value] if name == "recipient" else value for name, value in MINIMUM.items()}
-    table = whole
+    table = whole = copy.deepcopy(MINIMUM)
     for step in place:
         table = table[step] if isinstance(step, int) else table.setdefault(step, {})
     return whole, table
