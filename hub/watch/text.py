@@ -44,6 +44,7 @@ CONSUMERS = {
     "compliance": Text("judging of limits", "限值评价"),
     "rules": Text("judging of rules", "规则评价"),
     "reports": Text("writing for dashboards", "看板数据写入"),
+    "uplink": Text("adding up for platforms above", "上报数据汇总"),
 }
 """What the log's consumers do, by the names that /readyz gives them."""
 

@@ -92,6 +92,7 @@ class Asker(Talker):
         """See `Talker`."""
         talk = self._talks.setdefault(station.id, _Talk())
         talk.look_at = talk.about_at = 0.0
+        talk.qn = ""  # what was asked over another connection is not answered any more
         self._go_on(connection, station)
 
     def heard(self, connection: Connection, came: Came) -> None:

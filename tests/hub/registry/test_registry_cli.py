@@ -72,7 +72,8 @@ def test_the_whole_life_of_a_board_on_the_real_command_line(city):
     ]
     for step in steps:
         ended = command(city, *step)
-        assert (ended.returncode, ended.stderr) == (0, ""), step
+        noted = "The hub's data are not on this machine" if step[0] == "key" else ""
+        assert (ended.returncode, ended.stderr[: len(noted) or None]) == (0, noted), step
     shown = json.loads(command(city, "show", "pit-1", "--json").stdout)["board"]
     key = registry(city).keys["pit-1"]
     assert (city / "pit-1.key").read_text() == f"{key.hex()}\n"

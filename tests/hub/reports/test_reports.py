@@ -209,14 +209,14 @@ def test_states_lie_within_their_minute_the_later_the_worse(hub, database):
 
 def test_what_happens_to_boards_is_an_event(hub, database):
     board = Speaker()
-    hub.hear(board.say("event", event(START, "relay", {"on": True, "why": "pm10 160, on at 150"})))
+    hub.hear(board.say("event", event(START, "relay", {"on": True, "why": "PM10 160, on at 150"})))
     hub.hear(board.say("event", event(START, "relay", {"on": False, "why": "pm10 90, off below 100"})))
     hub.hear(board.say("event", message.dropped(0, board.stream, 1, 40, "overflow")))
     hub.now += 60
     hub.work()
 
     on, off, dropped = sorted(rows(database, "event"), key=lambda row: (row["event"] == "dropped", not row["on"]))
-    assert (on["on"], on["text_en"], on["time"], off["on"]) == (1, "pm10 160, on at 150", START, 0)
+    assert (on["on"], on["text_en"], on["time"], off["on"]) == (1, "PM10 160, on at 150", START, 0)
     assert (on["text_zh"], off["text_zh"]) == ("PM10为160，达到150开启", "PM10为90，低于100关闭")
     assert (dropped["count"], dropped["time"]) == (40, START)  # a clock that is not set dates nothing
     assert dropped["text_zh"].startswith("发件箱已满：1-40")
