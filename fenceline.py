@@ -95,7 +95,7 @@ COMMANDS = {
     ),
     "uplink": (
         "hub.uplink.cli",
-        Text("Platforms above the hub: what they have heard by HJ 212.", "上级平台：按 HJ 212 上报的情况。"),
+        Text("Platforms above the hub: what they have heard by HJ 212.", "上级系统：按 HJ 212 上报的情况。"),
     ),
     "alerts": (
         "hub.desk.cli",

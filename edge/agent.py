@@ -27,6 +27,7 @@ LINGER = 30  # s to send what is left when asked to stop
 STATUS_EVERY = 3600  # s
 ASK_EVERY = 20  # s between two statuses that ask the hub for the time, while the clock is not set
 MOST_DELAY = 10000  # ms until the hub's answer: half of it is how wrong the time in it may be
+TRY_S = 120  # until the broker has let the board in with a new certificate; then the one before is in force again
 MOST_ENDS = 3  # of a task soon after its start; then the board starts again
 
 
@@ -328,7 +329,7 @@ class Agent:
             self._before, self._signer = signer, message.Signer(key)
             return "new key in force"
         if what == "certificate":
-            return await borrow("rekey").certificate(self, self._broker.get("tls"), command, signer)
+            return await borrow("rekey").certificate(self, self._broker.get("tls"), command, signer, TRY_S)
         return await self._ordered().obey(command)
 
     async def _update(self, command):

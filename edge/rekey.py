@@ -16,7 +16,6 @@ from edge import files
 OLD, NEXT = ".old", ".next"
 PARTS = ("certificate", "key", "ca")
 _PIECE = 256  # characters: 192 bytes, six blocks
-TRY_S = 120  # until the broker has let the board in with a new certificate; then the one before is in force again
 MOST = 3700  # characters of what is enclosed: a packet has 4096 bytes
 
 
@@ -107,8 +106,8 @@ def drop(tls):
         forget(tls[part] + NEXT)
 
 
-async def certificate(agent, tls, command, signer):
-    """Try the enclosed certificate, and keep it if the broker lets the board in with it; return what is told.
+async def certificate(agent, tls, command, signer, seconds):
+    """Try the enclosed certificate for so long, and keep it if the broker lets the board in; return what is told.
 
     Raises ValueError with the reason when it does not: then the one before is in force. `tls`: the files in force.
     """
@@ -117,7 +116,7 @@ async def certificate(agent, tls, command, signer):
     agent.tls = lay_out(tls, command.get("sealed"), signer)
     await _connect_anew(agent)
     why = ""
-    for _ in range(TRY_S):
+    for _ in range(seconds):
         await asyncio.sleep(1)
         if agent.let_in:
             try:
@@ -126,7 +125,7 @@ async def certificate(agent, tls, command, signer):
                 why = str(error)
                 break
             return "new certificate in force"
-    why = why or "not let in by the broker within %d s: %s" % (TRY_S, agent.client.problem)
+    why = why or "not let in by the broker within %d s: %s" % (seconds, agent.client.problem)
     agent.tls = tls
     drop(tls)
     await _connect_anew(agent)

@@ -16,16 +16,16 @@ app = group(
         """The platforms above the hub, and what they have heard by HJ 212.
 
         What a platform has not acknowledged (9014) waits for it, also for weeks.""",
-        """上级平台及其按 HJ 212 收到的数据。
+        """上级系统及其按 HJ 212 收到的数据。
 
-        平台未应答（9014）的数据会一直等待发送，可达数周。""",
+        对方未应答（9014）的数据会一直等待发送，可达数周。""",
     ),
     "fenceline uplink list",
     "fenceline uplink list --json",
 )
 HEADS = (
-    Text("platform", "平台"),
-    Text("point", "点位"),
+    Text("platform", "上级系统"),
+    Text("point", "上报点"),
     Text("MN", "MN"),
     Text("waiting", "待发送"),
     Text("oldest of them", "最早"),
@@ -37,7 +37,7 @@ NONE = Text("fenceline.toml names no [[uplink]]", "fenceline.toml 中没有 [[up
 @command(
     app,
     "list",
-    Text("How each platform stands with each point.", "各平台各点位的发送情况。"),
+    Text("How each platform stands with each point.", "各上级系统各上报点的发送情况。"),
     "fenceline uplink list",
 )
 def list_(config: Config = FENCELINE, as_json: AsJson = False) -> None:

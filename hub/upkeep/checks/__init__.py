@@ -16,14 +16,14 @@ from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs
 from hub.upkeep.checks.files import check_catalogue, check_config, check_password, check_registry
 from hub.upkeep.checks.finding import Finding, FindingState
 from hub.upkeep.checks.instruments import check_collocations
+from hub.upkeep.checks.lines.stations import check_stations
+from hub.upkeep.checks.lines.terminals import check_terminals
+from hub.upkeep.checks.lines.uplinks import check_uplinks
 from hub.upkeep.checks.maps import check_maps
 from hub.upkeep.checks.moves import check_moves
 from hub.upkeep.checks.services import check_http, check_people
 from hub.upkeep.checks.sign_on import check_sign_on
-from hub.upkeep.checks.stations import check_stations
 from hub.upkeep.checks.store import check_store
-from hub.upkeep.checks.terminals import check_terminals
-from hub.upkeep.checks.uplinks import check_uplinks
 
 __all__ = ["Finding", "FindingState", "check"]
 

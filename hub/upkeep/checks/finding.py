@@ -43,7 +43,7 @@ NAMES = {
     "districts": "各区",
     "store": "时序库",
     "stations": "监测站",
-    "uplink": "上级平台",
+    "uplink": "上级系统",
     "http": "HTTP",
     "sign-on": "统一身份认证",
     "map": "地图",

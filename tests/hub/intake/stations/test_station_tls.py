@@ -10,7 +10,7 @@ from deploy.certificates import CLIENT, SERVER, Authority, Pair
 from hub.config.files import Config, ConfigError, Hj212
 from hub.intake.stations.server import StationServer
 from hub.registry.live import load_entries
-from hub.upkeep.checks.stations import check_stations
+from hub.upkeep.checks.lines.stations import check_stations
 from tests.hub.intake.stations.station import PASSWORD, SITES, Station, StationHub, minute_of, registry, until
 from tests.ports import free_port
 

@@ -9,7 +9,7 @@ from deploy.certificates import CLIENT, SERVER, Authority, Pair
 from hub.config.files import ConfigError, Jt808
 from hub.intake.terminals.server import TerminalServer
 from hub.registry.entries import Terminal as Entry
-from hub.upkeep.checks.terminals import check_terminals
+from hub.upkeep.checks.lines.terminals import check_terminals
 from tests.hub.intake.frame_hub import until
 from tests.hub.intake.terminals.terminal import CODE, Terminal, TerminalHub, fix, minute_of, registry
 from tests.ports import free_port

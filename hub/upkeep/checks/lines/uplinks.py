@@ -33,7 +33,7 @@ def check_uplinks(uplinks: Sequence[Uplink], senders: Collection[str]) -> list[F
         except ConfigError as error:
             findings.append(problem("uplink", Text(str(error), in_chinese(str(error))), _MEND))
             continue
-        found = check_secret("uplink", uplink.password_file, Text("the platform's password", "平台密码"))
+        found = check_secret("uplink", uplink.password_file, Text("the platform's password", "上级系统密码"))
         strangers = [point.device for point in uplink.points if point.device not in senders]
         if strangers:
             names = ", ".join(strangers)
@@ -41,6 +41,6 @@ def check_uplinks(uplinks: Sequence[Uplink], senders: Collection[str]) -> list[F
             found.append(problem("uplink", text, _NAME))
         n, where = len(uplink.points), f"{uplink.host}:{uplink.port}"
         findings += found or [
-            ok("uplink", f"{uplink.name}: {n} points to {where}", f"{uplink.name}：{n} 个点位，上报至 {where}")
+            ok("uplink", f"{uplink.name}: {n} points to {where}", f"{uplink.name}：{n} 个上报点，上报至 {where}")
         ]
     return findings

@@ -6,7 +6,7 @@ from hub.config.files import ConfigError, Hj212
 from hub.intake.stations.profiles import Profiles
 from hub.registry.entries import Station
 from hub.upkeep.checks.finding import Finding, ok, problem
-from hub.upkeep.checks.listening import check_listening, how_of, told
+from hub.upkeep.checks.lines.listening import check_listening, how_of, told
 from schemas import load_quantities
 from schemas.errors import CatalogueError
 from schemas.language import Text

@@ -7,7 +7,7 @@ from hub.intake.terminals.profiles import Profiles
 from hub.registry.entries import Terminal
 from hub.upkeep.checks.files import MOST
 from hub.upkeep.checks.finding import Finding, ok, problem, warning
-from hub.upkeep.checks.listening import check_listening, how_of, told
+from hub.upkeep.checks.lines.listening import check_listening, how_of, told
 from schemas.language import Text
 
 

@@ -1,0 +1,1 @@
+"""Checks of what speaks over lines of its own: stations, terminals, platforms above the hub."""
