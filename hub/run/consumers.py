@@ -170,7 +170,10 @@ class Consumers:
             zone, path = self._registry.current.zone, config.data / UPLINK
             self._collector = Collector(path, config.uplinks, quantities, zone, clock.now, config.data / "log.db")
             self._consumers.append(Consumer("uplink", self._feed.reader(), self._collector, config.data, turns=turns))
-            self._uplinks = Uplinks(path, config.uplinks, quantities, zone, clock.now)
+            try:
+                self._uplinks = Uplinks(path, config.uplinks, quantities, zone, clock.now)
+            except ConfigError as error:  # it could be used when the hub was started; judging goes on without it
+                log.error("%s; platforms hear nothing until the hub is started again", error)  # noqa: TRY400
 
     def start(self) -> None:
         """Start every thread."""

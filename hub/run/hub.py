@@ -51,6 +51,7 @@ from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.damage import refuse_damaged
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
+from hub.uplink.sender import refuse_unusable
 from schemas import Quantity, load_limits, load_quantities
 
 log = logging.getLogger("hub")
@@ -80,6 +81,7 @@ class Hub:
         self._registry = LiveRegistry(config)
         quantities = load_quantities()
         limits = load_limits(quantities=quantities)  # a wrong catalogue stops the hub here, where somebody looks
+        refuse_unusable(config.uplinks, quantities)
         check_store(config)
         self._claim = claim(config.data)
         try:

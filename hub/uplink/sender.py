@@ -284,6 +284,18 @@ class Line:
         return f"{local_text(self._platform.clock(), UTC)}{self._number:03d}"
 
 
+def refuse_unusable(uplinks: Iterable[Uplink], quantities: Mapping[str, Quantity]) -> None:
+    """Look at all that an [[uplink]] names, before anything runs.
+
+    Raises:
+        ConfigError: a file cannot be used, or a unit is wrong.
+    """
+    for one in uplinks:
+        password_of(one)
+        tls_of(one)
+        Factors(one, quantities)
+
+
 def password_of(uplink: Uplink) -> str:
     """Return PW of a platform.
 

@@ -2,15 +2,18 @@
 
 import contextlib
 import datetime as dt
+import json
 import socket
 import time
 
 import msgspec
 import pytest
 
-from hub.config.files import ConfigError
+from hub.config.files import ConfigError, load_config
 from hub.config.uplinks import Point, Uplink
+from hub.run.hub import Hub as RunningHub
 from hub.series.periods import Sums
+from hub.upkeep.checks.lines.uplinks import check_uplinks
 from hub.uplink.book import Book
 from hub.uplink.collector import Collector
 from hub.uplink.frames import Factors, area_of
@@ -18,6 +21,7 @@ from hub.uplink.sender import Uplinks
 from hub.uplink.tables import FILE
 from hub.wire.hj212 import END, Packet, Splitter, build, read, read_packet
 from hub.wire.station import local_text
+from tests.hub.alerting import run
 from tests.hub.helpers import QUANTITIES, SHANGHAI, Hub, Speaker, record
 from tests.hub.intake.frame_hub import until
 from tests.hub.intake.stations.station import PASSWORD, StationHub, registry
@@ -283,3 +287,60 @@ def test_files_that_cannot_be_used_are_named(tmp_path):
     uplink = Uplink("p", "h", 1, tmp_path / "pw", units=UNITS, ca=tmp_path / "none.crt")
     with pytest.raises(ConfigError, match="ca, certificate, key: cannot be used"):
         Uplinks(tmp_path / FILE, (uplink,), QUANTITIES, SHANGHAI, time.time)
+
+
+def write_files(folder, password_file="pw", device="fence-1"):
+    """Write the files of a hub with one uplink; return its configuration's path."""
+    (folder / "registry.toml").write_text(
+        '[[site]]\nid = "tower"\ndistrict = "north"\nkind = "construction"\nen = "Tower"\nzh = "塔楼"\n'
+        '[[board]]\nid = "fence-1"\nsite = "tower"\n',
+        "utf-8",
+    )
+    (folder / "keys.toml").touch(0o600)
+    (folder / "keys.toml").write_text(f'fence-1 = "{"1" * 64}"\n')
+    (folder / "pw").touch(0o600)
+    (folder / "pw").write_text(PASSWORD)
+    path = folder / "fenceline.toml"
+    path.write_text(
+        'registry = "registry.toml"\nkeys = "keys.toml"\n[http]\nport = 0\n[[uplink]]\nname = "province"\n'
+        f'host = "127.0.0.1"\nport = 1\npassword_file = "{password_file}"\nsettle = 0\n'
+        f'[[uplink.point]]\ndevice = "{device}"\nmn = "{MN}"\n'
+    )
+    return path
+
+
+def test_check_and_the_hub_look_at_uplinks_before_anything_runs(tmp_path):
+    def found(**files):
+        config = load_config(write_files(tmp_path, **files))
+        return [(one.state, one.text.en) for one in check_uplinks(config.uplinks, {"fence-1"})]
+
+    assert found() == [("ok", "province: 1 points to 127.0.0.1:1")]
+    assert found(device="fence-2") == [("problem", "province: no board or station fence-2")]
+    ((state, text),) = found(password_file="none")
+    assert (state, "password_file" in text) == ("problem", True)
+    with pytest.raises(ConfigError, match=r"password_file .* cannot be read"):
+        RunningHub(load_config(write_files(tmp_path, password_file="none")))
+    (tmp_path / "pw").chmod(0o644)
+    (state, text), *_ = found()
+    assert (state, "other users can read the platform's password" in text) == ("warning", True)
+
+
+def test_the_command_line_tells_how_a_platform_stands(tmp_path):
+    write_files(tmp_path)
+    shown = run(tmp_path, "uplink", "list", "--json").out.splitlines()
+    assert json.loads(shown[-1]) == {"summary": True, "points": 0, "waiting": 0}
+    (tmp_path / "data").mkdir()
+    uplink = load_config(tmp_path / "fenceline.toml").uplinks[0]
+    with Hub(tmp_path) as hub:
+        hub.now = time.time()
+        hub.hear(Speaker("fence-1").telemetry(*minutes(HOUR, 3)))
+        collector = Collector(
+            tmp_path / "data" / FILE, (uplink,), QUANTITIES, SHANGHAI, lambda: hub.now, tmp_path / "log.db"
+        )
+        collector.take(hub.log.read(0, 100))
+        collector.close()
+    row, summary = map(json.loads, run(tmp_path, "uplink", "list", "--json").out.splitlines())
+    assert (row["platform"], row["point"], row["mn"], row["newest"]) == ("province", "fence-1", MN, None)
+    assert row["waiting"] == summary["waiting"] >= 4, "three minutes and their hour"
+    assert "province" in run(tmp_path, "uplink", "list").out
+    assert "上报点" in run(tmp_path, "uplink", "list", "--lang", "zh").out

@@ -6,8 +6,7 @@ from hub.config.files import ConfigError
 from hub.config.uplinks import Uplink
 from hub.upkeep.checks.files import check_secret
 from hub.upkeep.checks.finding import Finding, ok, problem
-from hub.uplink.frames import Factors
-from hub.uplink.sender import password_of, tls_of
+from hub.uplink.sender import refuse_unusable
 from schemas import load_quantities
 from schemas.chinese import in_chinese
 from schemas.errors import CatalogueError
@@ -25,9 +24,7 @@ def check_uplinks(uplinks: Sequence[Uplink], senders: Collection[str]) -> list[F
     findings: list[Finding] = []
     for uplink in uplinks:
         try:
-            password_of(uplink)
-            tls_of(uplink)
-            Factors(uplink, load_quantities())
+            refuse_unusable([uplink], load_quantities())
         except CatalogueError:
             continue  # the catalogue's check says it
         except ConfigError as error:
