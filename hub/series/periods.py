@@ -8,6 +8,20 @@ from zoneinfo import ZoneInfo
 
 DAY = 86_400
 """The local day, nominally in s; with daylight saving time, it may have 23 or 25 h."""
+ADD_UP = """
+ON CONFLICT DO UPDATE SET
+    seconds = seconds + excluded.seconds,
+    total = CASE
+        WHEN latest IS NULL THEN total + excluded.total
+        WHEN (excluded.latest, excluded.total) > (latest, total) THEN excluded.total
+        ELSE total
+    END,
+    across = across + excluded.across,
+    highest = max(highest, excluded.highest),
+    lowest = min(lowest, excluded.lowest),
+    latest = max(latest, excluded.latest)
+"""
+"""The end of an INSERT into a table with the columns of `Sums`: what is there already is added to."""
 
 
 class Calendar:

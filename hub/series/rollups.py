@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from hub.log.entry import Entry, Interval
 from hub.series.base import PERIODS, Gone, Rollup, Store, Void, voids_of
 from hub.series.levels import DEVIATION, PERCENTS, Levels, counted, unpacked
-from hub.series.periods import DAY, Calendar, Sums
+from hub.series.periods import ADD_UP, DAY, Calendar, Sums
 from hub.storage.database import open_database, read_only, transaction
 from schemas import Quantity
 
@@ -91,20 +91,7 @@ CREATE TABLE gone (               -- what the store may have, and nothing is lef
 """,
 )
 
-ADD = """
-INSERT INTO bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET
-    seconds = seconds + excluded.seconds,
-    total = CASE
-        WHEN latest IS NULL THEN total + excluded.total
-        WHEN (excluded.latest, excluded.total) > (latest, total) THEN excluded.total
-        ELSE total
-    END,
-    across = across + excluded.across,
-    highest = max(highest, excluded.highest),
-    lowest = min(lowest, excluded.lowest),
-    latest = max(latest, excluded.latest)
-"""
+ADD = f"INSERT INTO bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {ADD_UP}"  # noqa: S608 - of this tree
 
 _SUMS = "seconds, total, across, highest, lowest, latest"
 _BUCKET = "place = ? AND period = ? AND start = ? AND quantity = ?"

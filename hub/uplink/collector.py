@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from hub.config.uplinks import Kind, Uplink
 from hub.log.entry import Entry, Interval
 from hub.log.reader import reading_log
-from hub.series.periods import DAY, Calendar, Sums
+from hub.series.periods import ADD_UP, DAY, Calendar, Sums
 from hub.series.rollups import NOT_ROLLED_UP
 from hub.storage.database import open_database, transaction
 from hub.uplink.tables import STEPS
@@ -21,20 +21,7 @@ from schemas import Quantity
 PERIODS: Mapping[Kind, int] = {"minute": 60, "hour": 3600, "day": DAY}
 PRUNE_EVERY = 3600.0
 """Between two removals of what is too old [s]."""
-_ADD = """
-INSERT INTO total VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET
-    seconds = seconds + excluded.seconds,
-    total = CASE
-        WHEN latest IS NULL THEN total + excluded.total
-        WHEN (excluded.latest, excluded.total) > (latest, total) THEN excluded.total
-        ELSE total
-    END,
-    across = across + excluded.across,
-    highest = max(highest, excluded.highest),
-    lowest = min(lowest, excluded.lowest),
-    latest = max(latest, excluded.latest)
-"""
+_ADD = f"INSERT INTO total VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {ADD_UP}"  # noqa: S608 - of this tree
 _DUE = """
 INSERT INTO due VALUES (?, ?, ?, ?, ?, 1, 0)
 ON CONFLICT DO UPDATE SET version = version + 1, ready = max(ready, excluded.ready)

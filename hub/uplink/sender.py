@@ -216,11 +216,11 @@ class Line:
         while data := await reader.read(65_536):
             for piece in splitter.feed(data):
                 if not piece.junk and (plain := read_packet(piece.raw)).sound:
-                    self._hear(plain.packet, writer)
-            await writer.drain()
+                    await self._hear(plain.packet, writer)
+                    await writer.drain()  # whoever asks much and reads little fills no memory here
         raise ConnectionResetError("the platform closed the connection")
 
-    def _hear(self, packet: Packet, writer: asyncio.StreamWriter) -> None:
+    async def _hear(self, packet: Packet, writer: asyncio.StreamWriter) -> None:
         cn, qn = packet.field("CN") or "", packet.field("QN") or ""
         if cn == "9014":
             self._acknowledged(qn)
@@ -228,7 +228,7 @@ class Line:
             result = self._judge(packet, cn)
             writer.writelines(self._frames("9011", f"QnRtn={result}", qn, st="91"))
             if result == READY:
-                done = self._answer(cn, qn, packet, writer)
+                done = await self._answer(cn, qn, packet, writer)
                 writer.writelines(self._frames("9012", f"ExeRtn={done}", qn, st="91"))
 
     def _acknowledged(self, qn: str) -> None:
@@ -254,7 +254,7 @@ class Line:
             return REFUSED
         return READY if cn == "1011" or cn in _KINDS else UNKNOWN
 
-    def _answer(self, cn: str, qn: str, packet: Packet, writer: asyncio.StreamWriter) -> int:
+    async def _answer(self, cn: str, qn: str, packet: Packet, writer: asyncio.StreamWriter) -> int:
         """Send what a question asks for, under its number; return ExeRtn."""
         if cn == "1011":
             told = f"SystemTime={local_text(self._platform.clock(), UTC)}"
@@ -268,6 +268,7 @@ class Line:
         for start in starts:
             area = self._platform.area(self._book, self._point, kind, start)
             writer.writelines(self._frames(cn, area, qn) if area else ())
+            await writer.drain()
         return DONE if starts else NO_DATA
 
     def _frames(

@@ -6,6 +6,7 @@ the frames that are not committed yet, and what the other side does not read of 
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
@@ -45,7 +46,7 @@ class Server(Protocol):
         """Take notice that it is closed."""
 
 
-class Connection(asyncio.BufferedProtocol, Generic[P]):
+class Connection(asyncio.BufferedProtocol, ABC, Generic[P]):
     """The protocol of one connection; `ids`: of who has proven themselves on it, oldest first."""
 
     __slots__ = (
@@ -78,9 +79,9 @@ class Connection(asyncio.BufferedProtocol, Generic[P]):
         self.started: float | None = None  # when the unfinished frame began
         self.unread = False
 
+    @abstractmethod
     def take(self, pieces: Sequence[P]) -> None:
         """Count what came as under way (`flying`), and hand it over."""
-        raise NotImplementedError
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.BaseProtocol`."""
