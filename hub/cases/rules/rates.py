@@ -115,10 +115,13 @@ def rates(cases: Iterable[Case], begin: float, end: float, by: By = "all") -> di
     dispatched first, all else to who handled, or, until somebody has, to nobody ("").
     """
     groups: dict[str, Numbers] = {}
+    group_of = _GROUPS[by]
     for case in cases:
         for measure in measures(case, begin, end):
-            group = groups.setdefault(_GROUPS[by](case, measure), Numbers())
-            group.cases[measure].append(case.id)
+            group = group_of(case, measure)
+            if group not in groups:
+                groups[group] = Numbers()
+            groups[group].cases[measure].append(case.id)
     return dict(sorted(groups.items()))
 
 
