@@ -80,6 +80,8 @@ def test_from_the_alert_to_the_evaluation_by_people_of_five_roles(visits, city, 
         page.locator("[role=status]").wait_for()
         assert city.book.history(id_)[-1] == what
 
+    act("off", "ask_verification")
+    act("col", "verify", choose={"found": "exists"})
     act("off", "file", "not the same")
     act("dis", "dispatch", choose={"department": "roads"})
     act("han", "receive")
@@ -102,6 +104,12 @@ def test_from_the_alert_to_the_evaluation_by_people_of_five_roles(visits, city, 
     act("sup", "force_close", "the officer is ill")
     act("han", "appeal", "we were on time")
     act("sup", "reject_appeal", "it was done again")
+    act("han", "appeal", "it was done on time, see the picture")
+    act("sup", "uphold", "look at it once more")
+    act("han", "feed_back", "watered again")
+    act("off", "send_check")
+    act("col", "inspect", choose={"result": "pass"})
+    act("off", "close")
     page = people["sup"]
     page.goto(f"{city.site.url}/console/evaluation?by=person")
     page.locator("tbody tr", has_text="han").locator("a").first.click()
