@@ -4,6 +4,7 @@ import contextlib
 import shutil
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tests.stack import required
 
@@ -11,16 +12,18 @@ PHONE, DESK = (390, 844), (1440, 900)
 
 
 @contextlib.contextmanager
-def chromium_of(playwright):
+def a_chromium():
     """Start the machine's Chromium; where it has none, the test is skipped, or fails if every part is required."""
+    # Looked for first: where it is missing, what drives it may not start either.
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         (pytest.fail if required() else pytest.skip)("no Chromium here: apt install chromium")
-    browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # CI runs as root
-    try:
-        yield browser
-    finally:
-        browser.close()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # CI runs as root
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def look_through(axe, page):

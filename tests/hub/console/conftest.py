@@ -3,10 +3,9 @@
 import time
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.hub.alerting import AlertCity, write_files
-from tests.hub.console.browsing import chromium_of
+from tests.hub.console.browsing import a_chromium
 from tests.hub.console.pages import a_console
 
 
@@ -28,5 +27,5 @@ def alert(city):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_playwright() as playwright, chromium_of(playwright) as browser:
+    with a_chromium() as browser:
         yield browser

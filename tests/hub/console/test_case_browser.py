@@ -2,20 +2,13 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from tests.hub.cases.pictures import picture
-from tests.hub.console.browsing import PHONE, chromium_of, look_through
+from tests.hub.console.browsing import PHONE, look_through
 from tests.hub.console.case_console import case_console
 
 SMALL = "all => all.filter(one => one.offsetHeight && one.offsetHeight < 43).map(one => one.outerHTML)"
 PRESSED = "main button, main select, main .choice, main input:not([type=hidden]):not(.choice input)"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright, chromium_of(playwright) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
