@@ -9,7 +9,7 @@ import msgspec
 
 from hub.cases.rules.calendar import Calendar
 from hub.cases.rules.machine import RUNNING, apply, replay, waits_for
-from hub.cases.rules.records import OVER, Case, Event, What
+from hub.cases.rules.records import OVER, Case, Counted, Event, What
 
 SQL_OPEN = "state NOT IN ('" + "', '".join(sorted(OVER)) + "')"
 _COLUMNS = ", ".join(name for name in Event.__struct_fields__)
@@ -30,6 +30,7 @@ _LOOKED_FOR = (
 )
 """What of a case is a column of its row, too."""
 _case = msgspec.json.Decoder(Case)
+_counted = msgspec.json.Decoder(Counted)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -59,7 +60,8 @@ class CaseBook:
         marks = ", ".join("?" * len(values))
         self.db.execute(f"INSERT INTO casefile_event ({_COLUMNS}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
         changed = apply(case, event)
-        row = {"body": _encode(changed).decode(), **{name: getattr(changed, name) for name in _LOOKED_FOR}}
+        row = {"body": _encode(changed).decode(), "counted": _encode(changed.counted).decode()}
+        row |= {name: getattr(changed, name) for name in _LOOKED_FOR}
         row["waits"] = " ".join(waits_for(changed))
         if case is None:
             marks = ", ".join("?" * len(row))
@@ -98,12 +100,6 @@ class CaseBook:
         """Return what somebody has done under a key of theirs."""
         return next(self._events("who = ? AND key = ?", who, key), None) if key else None
 
-    def as_of(self, case: Case, end: float) -> Case | None:
-        """Return a case as it was before a moment; None: it was not there yet."""
-        if case.updated < end:
-            return case
-        return replay(self._events("casefile = ? AND time < ? ORDER BY seq", case.id, end))
-
     def search(
         self,
         *,
@@ -136,21 +132,26 @@ class CaseBook:
         states = ", ".join(f"'{state}'" for state in sorted(RUNNING))
         return list(self._cases([f"state IN ({states})"], {}, (), "id LIMIT ?", -1))
 
-    def concerned(self, begin: float, end: float, districts: Collection[str] = ()) -> list[Case]:
-        """Return the cases that a period may count: as they are now, or as they were at its end."""
+    def concerned(self, begin: float, end: float, districts: Collection[str] = ()) -> Iterator[Counted]:
+        """Go through the cases that a period may count, as they were at its end, in Unix s."""
         # Each by its own index, which a list of "or" would not use.
         inside = " UNION ".join(
             f"SELECT id FROM casefile WHERE {name} >= ?1 AND {name} < ?2"  # noqa: S608 - columns
             for name in ("reported", "deadline", "dispatched", "fed_back")
         )
         sql = (
-            f"SELECT body FROM casefile WHERE id IN ({inside} UNION SELECT id FROM casefile WHERE updated >= ?2) "  # noqa: S608
+            "SELECT id, updated < ?2, iif(counted = '', body, ''), counted FROM casefile "  # noqa: S608
+            f"WHERE id IN ({inside} UNION SELECT id FROM casefile WHERE updated >= ?2) "
             "AND reported < ?2"
         )
         if districts:
             sql += " AND district IN (SELECT value FROM json_each(?3))"
         values = (begin, end, json.dumps(list(districts))) if districts else (begin, end)
-        return [_case.decode(body) for (body,) in self.db.execute(f"{sql} ORDER BY id", values)]
+        for id_, as_it_is, body, counted in self.db.execute(f"{sql} ORDER BY id", values):
+            if as_it_is:
+                yield _counted.decode(counted) if counted else _case.decode(body)
+            elif case := replay(self._events("casefile = ? AND time < ? ORDER BY seq", id_, end)):
+                yield case
 
     def counts(self) -> dict[str, int]:
         """Return how many cases there are in each state."""

@@ -56,8 +56,7 @@ def evaluate(desk: CaseDesk, begin: float, end: float, by: By, district: str = "
     scope = desk.user.districts
     if district:
         scope = (district,) if desk.user.sees(district) else ("",)
-    at_the_end = (desk.book.as_of(one, end) for one in desk.book.concerned(begin, end, scope))
-    return rates((one for one in at_the_end if one), begin, end, by)
+    return rates(desk.book.concerned(begin, end, scope), begin, end, by)
 
 
 def _day(name: str, text: str, otherwise: dt.date) -> dt.date:

@@ -16,6 +16,8 @@ from hub.cases.rules.machine import RUNNING
 from hub.cases.rules.records import Case
 from hub.config.alerts import Position
 
+MOST_NARROWED = 2000
+"""Cases that are named one by one instead of being looked for again."""
 OrderBy = Literal["id", "deadline", "state", "district", "department"]
 SQL_RUNNING = "state IN ('" + "', '".join(sorted(RUNNING)) + "')"
 _case = msgspec.json.Decoder(Case)
@@ -53,6 +55,15 @@ class CaseFinder:
     def __init__(self, db: sqlite3.Connection, now: float) -> None:
         self._db, self._now = db, now
 
+    def narrow(self, wanted: Wanted) -> Wanted:
+        """Return the same, or, where a text leads to few cases, these: a text is looked for in all of them."""
+        if not wanted.text or wanted.ids is not None:
+            return wanted
+        where, values = self._where(wanted)
+        sql = f"SELECT id FROM casefile {self._index(wanted)} WHERE {where} LIMIT ?"  # noqa: S608 - written below
+        found = [id_ for (id_,) in self._db.execute(sql, (*values, MOST_NARROWED + 1))]
+        return wanted if len(found) > MOST_NARROWED else Wanted(ids=found)
+
     def count(self, wanted: Wanted) -> int:
         """Return how many there are."""
         where, values = self._where(wanted)
@@ -64,8 +75,9 @@ class CaseFinder:
         where, values = self._where(wanted)
         way = "DESC" if down else "ASC"
         order = f"id {way}" if by == "id" else f"{by} IS NULL, {by} {way}, id DESC"
+        index = "INDEXED BY casefile_by_id" if by == "id" and wanted == Wanted() else self._index(wanted)
         sql = (
-            f"SELECT body FROM casefile c JOIN (SELECT id AS wanted FROM casefile {self._index(wanted)} WHERE {where} "  # noqa: S608
+            f"SELECT body FROM casefile c JOIN (SELECT id AS wanted FROM casefile {index} WHERE {where} "  # noqa: S608
             f"ORDER BY {order} LIMIT ? OFFSET ?) ON c.id = wanted ORDER BY {order}"
         )
         return [_case.decode(body) for (body,) in self._db.execute(sql, (*values, limit, skip))]

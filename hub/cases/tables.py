@@ -104,4 +104,9 @@ CREATE INDEX casefile_by_waits ON casefile (waits, deadline, district, departmen
 CREATE INDEX casefile_looked_through ON casefile -- all that lists are filtered and ordered by, without the bodies
     (district, state, code, department, source, deadline, reported, site, place)
 """,
+    """
+-- What rates rest on, as a JSON array (`Counted`); empty: nothing has happened to the case since, so it is in the body.
+ALTER TABLE casefile ADD COLUMN counted TEXT NOT NULL DEFAULT '';
+CREATE INDEX casefile_by_id ON casefile (id) -- to skip many without reading them
+""",
 )

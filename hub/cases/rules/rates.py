@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hub.cases.rules.records import Case
+from hub.cases.rules.records import Counted
 
 Measure = Literal[
     "accepted",
@@ -78,7 +78,7 @@ class Numbers:
         return above / below if below else None
 
 
-def measures(case: Case, begin: float, end: float) -> Iterator[Measure]:  # noqa: C901 - the table of measures
+def measures(case: Counted, begin: float, end: float) -> Iterator[Measure]:  # noqa: C901 - the table of measures
     """Go through the measures in which a case counts; `case`: as it was at the end of the period [begin, end)."""
 
     def inside(t: float | None) -> bool:
@@ -108,7 +108,7 @@ def measures(case: Case, begin: float, end: float) -> Iterator[Measure]:  # noqa
             yield "accurate"
 
 
-def rates(cases: Iterable[Case], begin: float, end: float, by: By = "all") -> dict[str, Numbers]:
+def rates(cases: Iterable[Counted], begin: float, end: float, by: By = "all") -> dict[str, Numbers]:
     """Return the numbers of a period by group; `cases`: as they were at its end.
 
     By person and by position each number goes to who answers for it: reports to who reported, dispatches to who
@@ -125,19 +125,19 @@ def rates(cases: Iterable[Case], begin: float, end: float, by: By = "all") -> di
     return dict(sorted(groups.items()))
 
 
-def _person(case: Case, measure: Measure) -> str:
+def _person(case: Counted, measure: Measure) -> str:
     if measure in _REPORTERS:
         return case.reported_by
     return case.dispatched_by if measure in _DISPATCHERS else case.handled_by
 
 
-def _position(case: Case, measure: Measure) -> str:
+def _position(case: Counted, measure: Measure) -> str:
     if measure in _REPORTERS:
         return case.reported_as
     return case.dispatched_as if measure in _DISPATCHERS else case.handled_as
 
 
-_GROUPS: dict[By, Callable[[Case, Measure], str]] = {
+_GROUPS: dict[By, Callable[[Counted, Measure], str]] = {
     "all": lambda _case, _measure: "",
     "area": lambda case, _: case.district,
     "department": lambda case, _: case.department,

@@ -68,59 +68,26 @@ Checked = Literal["pass", "fail", "unable"]
 """What a collector found on site, after handling."""
 
 
-class Case(msgspec.Struct, kw_only=True):
-    """A case as its history adds up to it: `hub.cases.rules.machine.apply` is all that changes one."""
+class Counted(msgspec.Struct, kw_only=True, array_like=True, gc=False):
+    """What of a case its rates rest on; it is read of thousands of cases at once.
+
+    A database has it as an array: another field comes behind all others, with a default.
+    """
 
     id: int
-    number: str
-    """For people: the local day of the report and the case's number."""
-    seq: int = 1
-    """Of the newest event of its history."""
-    state: State = "reported"
     source: Source
     district: str
-    site: str = ""
-    lat: float | None = None
-    """WGS-84, degrees."""
-    lon: float | None = None
-    place: str = ""
-    """In words."""
     code: str
-    code_edition: str = ""
-    """Of the table of codes."""
     kind: str = "event"
-    text: str = ""
-    alerts: tuple[int, ...] = ()
     reported: float
     reported_by: str
     reported_as: str
     """The position, as those that follow: the role in which somebody acted."""
-    verified: Found | None = None
-    verified_by: str = ""
     filed: float | None = None
-    filed_by: str = ""
-    filed_as: str = ""
     refused: float | None = None
-    standard: str = ""
-    amount: float = 0
-    """The time limit, in `unit`."""
-    unit: Unit = "work_hour"
-    extra: float = 0
-    """Extensions that were granted, in `unit`."""
-    asked_extra: float = 0
-    """An extension that was asked and not decided, in `unit`."""
-    runs_from: float | None = None
-    """When the limit began."""
-    stopped: float | None = None
-    """Since when the limit stands still."""
-    pauses: tuple[tuple[float, float], ...] = ()
-    """When it stood still before."""
     deadline: float | None = None
     """None: it is not filed, or suspended."""
-    calendar: str = ""
-    """The edition of the calendar by which `deadline` was reckoned."""
     department: str = ""
-    co_handlers: tuple[str, ...] = ()
     dispatched: float | None = None
     """First."""
     dispatched_by: str = ""
@@ -135,10 +102,58 @@ class Case(msgspec.Struct, kw_only=True):
     """First."""
     finished: float | None = None
     """When the department was done, last."""
-    checked: Checked | None = None
     rework: int = 0
     """How many times it was sent back to be done again."""
     closed: float | None = None
+
+    @property
+    def is_on_time(self) -> bool | None:
+        """Whether the department was done by the deadline; None: it is not closed, or there was none."""
+        if self.closed is None or self.deadline is None or self.finished is None:
+            return None
+        return self.finished <= self.deadline
+
+
+class Case(Counted, kw_only=True, array_like=False, gc=True):
+    """A case as its history adds up to it: `hub.cases.rules.machine.apply` is all that changes one."""
+
+    number: str
+    """For people: the local day of the report and the case's number."""
+    seq: int = 1
+    """Of the newest event of its history."""
+    state: State = "reported"
+    site: str = ""
+    lat: float | None = None
+    """WGS-84, degrees."""
+    lon: float | None = None
+    place: str = ""
+    """In words."""
+    code_edition: str = ""
+    """Of the table of codes."""
+    text: str = ""
+    alerts: tuple[int, ...] = ()
+    verified: Found | None = None
+    verified_by: str = ""
+    filed_by: str = ""
+    filed_as: str = ""
+    standard: str = ""
+    amount: float = 0
+    """The time limit, in `unit`."""
+    unit: Unit = "work_hour"
+    extra: float = 0
+    """Extensions that were granted, in `unit`."""
+    asked_extra: float = 0
+    """An extension that was asked and not decided, in `unit`."""
+    runs_from: float | None = None
+    """When the limit began."""
+    stopped: float | None = None
+    """Since when the limit stands still."""
+    pauses: tuple[tuple[float, float], ...] = ()
+    """When it stood still before."""
+    calendar: str = ""
+    """The edition of the calendar by which `deadline` was reckoned."""
+    co_handlers: tuple[str, ...] = ()
+    checked: Checked | None = None
     forced: bool = False
     before: State | None = None
     """In which state it was suspended or appealed."""
@@ -159,11 +174,9 @@ class Case(msgspec.Struct, kw_only=True):
         return self.state not in OVER
 
     @property
-    def is_on_time(self) -> bool | None:
-        """Whether the department was done by the deadline; None: it is not closed, or there was none."""
-        if self.closed is None or self.deadline is None or self.finished is None:
-            return None
-        return self.finished <= self.deadline
+    def counted(self) -> Counted:
+        """What of it its rates rest on, alone."""
+        return Counted(**{name: getattr(self, name) for name in Counted.__struct_fields__})
 
 
 class Event(msgspec.Struct, kw_only=True):

@@ -43,17 +43,16 @@ class Evaluated(NamedTuple):
     district: str
     groups: dict[str, Numbers]
 
-    def link(self, group: str, measure: Measure) -> str:
-        """Return where the cases behind a number are."""
+    def link(self, group: str) -> str:
+        """Return where the cases of a group are, but for the measure."""
         asked = {
-            "measure": measure,
             "begin": self.period.first.isoformat(),
             "end": self.period.last.isoformat(),
             "by": self.by,
             "group": group,
             "area": self.district,
         }
-        return f"/console/cases?{urlencode({name: value for name, value in asked.items() if value})}"
+        return f"/console/cases?{urlencode({name: value for name, value in asked.items() if value})}&measure="
 
 
 def add_evaluation(router: APIRouter, shared: Shared) -> None:
@@ -101,14 +100,15 @@ def _evaluated(cases: CaseVisit, begin: str, end: str, by: str, district: str) -
 
 
 def _line(cases: CaseVisit, found: Evaluated, group: str, numbers: Numbers) -> Line:
+    link = found.link(group)
     shares = [
         Share(
             cases.visit.say(RATE[rate]),
             numbers.rate(rate),
             numbers.count(above),
-            found.link(group, above),
+            link + above,
             numbers.count(below),
-            found.link(group, below),
+            link + below,
         )
         for rate, (above, below) in RATES.items()
     ]

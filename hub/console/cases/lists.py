@@ -87,7 +87,7 @@ def add_case_list(router: APIRouter, shared: Shared) -> None:
     @router.get("/cases")
     def show_cases(cases: Annotated[CaseVisit, visitor], asked: Asked, sort: Short = "", page: Number = 1) -> Response:
         order = _order(cases, asked, sort)
-        wanted = _wanted(cases, asked)
+        wanted = cases.finder.narrow(_wanted(cases, asked))
         pages = Pages(order, page, cases.finder.count(wanted))
         found = cases.finder.page(wanted, _by(order), down=order.down, skip=pages.skip, limit=pages.each)
         visit, rules = cases.visit, cases.desk.rules
