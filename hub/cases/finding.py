@@ -20,6 +20,8 @@ MOST_NARROWED = 2000
 """Cases that are named one by one instead of being looked for again."""
 OrderBy = Literal["id", "deadline", "state", "district", "department"]
 SQL_RUNNING = "state IN ('" + "', '".join(sorted(RUNNING)) + "')"
+_ALL = "1"
+"""What SQL asks where nothing is looked for."""
 _case = msgspec.json.Decoder(Case)
 
 
@@ -60,14 +62,14 @@ class CaseFinder:
         if not wanted.text or wanted.ids is not None:
             return wanted
         where, values = self._where(wanted)
-        sql = f"SELECT id FROM casefile {self._index(wanted)} WHERE {where} LIMIT ?"  # noqa: S608 - written below
+        sql = f"SELECT id FROM casefile {self._index(wanted, where)} WHERE {where} LIMIT ?"  # noqa: S608 - written below
         found = [id_ for (id_,) in self._db.execute(sql, (*values, MOST_NARROWED + 1))]
         return wanted if len(found) > MOST_NARROWED else Wanted(ids=found)
 
     def count(self, wanted: Wanted) -> int:
         """Return how many there are."""
         where, values = self._where(wanted)
-        sql = f"SELECT count(*) FROM casefile {self._index(wanted)} WHERE {where}"  # noqa: S608 - written below
+        sql = f"SELECT count(*) FROM casefile {self._index(wanted, where)} WHERE {where}"  # noqa: S608 - written below
         return int(self._db.execute(sql, values).fetchone()[0])
 
     def page(self, wanted: Wanted, by: OrderBy, *, down: bool, skip: int, limit: int) -> list[Case]:
@@ -75,7 +77,7 @@ class CaseFinder:
         where, values = self._where(wanted)
         way = "DESC" if down else "ASC"
         order = f"id {way}" if by == "id" else f"{by} IS NULL, {by} {way}, id DESC"
-        index = "INDEXED BY casefile_by_id" if by == "id" and wanted == Wanted() else self._index(wanted)
+        index = "INDEXED BY casefile_by_id" if by == "id" and where == _ALL else self._index(wanted, where)
         sql = (
             f"SELECT body FROM casefile c JOIN (SELECT id AS wanted FROM casefile {index} WHERE {where} "  # noqa: S608
             f"ORDER BY {order} LIMIT ? OFFSET ?) ON c.id = wanted ORDER BY {order}"
@@ -83,12 +85,12 @@ class CaseFinder:
         return [_case.decode(body) for (body,) in self._db.execute(sql, (*values, limit, skip))]
 
     @staticmethod
-    def _index(wanted: Wanted) -> str:
+    def _index(wanted: Wanted, where: str) -> str:
         """Return which index is read: the one that covers all filters, unless another leads to the few that are wanted.
 
         Without this, a search for what is rare would read every case whole.
         """
-        if wanted.ids is not None or wanted.waits or wanted == Wanted():
+        if wanted.ids is not None or wanted.waits or where == _ALL:
             return ""
         return "INDEXED BY casefile_looked_through"
 
@@ -126,7 +128,7 @@ class CaseFinder:
         if wanted.text:
             parts.append("(id = ? OR instr(place, ?) > 0 OR site IN (SELECT value FROM json_each(?)))")
             values += [_number(wanted.text), wanted.text, json.dumps(list(wanted.sites))]
-        return " AND ".join(parts) or "1", values
+        return " AND ".join(parts) or _ALL, values
 
 
 def _groups(position: Position) -> tuple[str, ...]:

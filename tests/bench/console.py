@@ -52,6 +52,7 @@ from hub.console.router import Console
 from hub.health.metrics import Metrics
 from hub.http.problems import Rate
 from hub.http.server import Server, make_app
+from hub.process.memory import freeze_heap
 from hub.registry.live import load_registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
@@ -202,6 +203,7 @@ def serve(config_file):
     )
     server = Server(make_app(Watched(), Metrics(), [console.router]), "127.0.0.1", 0)
     server.start()
+    freeze_heap()  # as the hub does when it has started
     print(server.port, flush=True)
     sys.stdin.read()
     console.close()

@@ -80,11 +80,7 @@ class Numbers:
 
 def measures(case: Counted, begin: float, end: float) -> Iterator[Measure]:  # noqa: C901 - the table of measures
     """Go through the measures in which a case counts; `case`: as it was at the end of the period [begin, end)."""
-
-    def inside(t: float | None) -> bool:
-        return t is not None and begin <= t < end
-
-    if inside(case.reported):
+    if begin <= case.reported < end:
         yield "accepted"
         if case.filed is not None:
             yield "filed"
@@ -92,17 +88,17 @@ def measures(case: Counted, begin: float, end: float) -> Iterator[Measure]:  # n
                 yield "closed_of_filed"
         if case.refused is not None:
             yield "refused"
-    if inside(case.deadline):
+    if case.deadline is not None and begin <= case.deadline < end:
         yield "due"
         if case.closed is not None:
             yield "closed"
             if case.is_on_time:
                 yield "on_time"
-    if inside(case.fed_back):
+    if case.fed_back is not None and begin <= case.fed_back < end:
         yield "fed_back"
         if case.rework:
             yield "rework"
-    if inside(case.dispatched):
+    if case.dispatched is not None and begin <= case.dispatched < end:
         yield "dispatched"
         if case.dispatches == 1 and not case.returned:
             yield "accurate"
@@ -119,9 +115,10 @@ def rates(cases: Iterable[Counted], begin: float, end: float, by: By = "all") ->
     for case in cases:
         for measure in measures(case, begin, end):
             group = group_of(case, measure)
-            if group not in groups:
-                groups[group] = Numbers()
-            groups[group].cases[measure].append(case.id)
+            numbers = groups.get(group)
+            if numbers is None:
+                numbers = groups[group] = Numbers()
+            numbers.cases[measure].append(case.id)
     return dict(sorted(groups.items()))
 
 

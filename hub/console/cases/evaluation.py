@@ -1,7 +1,8 @@
 """The evaluation: the rates of a period by area, department, position or person, and the cases behind each number."""
 
+from collections.abc import Mapping
 from typing import Annotated, NamedTuple, get_args
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from fastapi import APIRouter, Depends, Response
 
@@ -43,16 +44,16 @@ class Evaluated(NamedTuple):
     district: str
     groups: dict[str, Numbers]
 
-    def link(self, group: str) -> str:
-        """Return where the cases of a group are, but for the measure."""
+    @property
+    def link(self) -> str:
+        """Where the cases behind its numbers are, but for group and measure."""
         asked = {
             "begin": self.period.first.isoformat(),
             "end": self.period.last.isoformat(),
             "by": self.by,
-            "group": group,
             "area": self.district,
         }
-        return f"/console/cases?{urlencode({name: value for name, value in asked.items() if value})}&measure="
+        return f"/console/cases?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
 def add_evaluation(router: APIRouter, shared: Shared) -> None:
@@ -64,12 +65,16 @@ def add_evaluation(router: APIRouter, shared: Shared) -> None:
         cases: Annotated[CaseVisit, visitor], begin: Day = "", end: Day = "", by: Short = "area", district: Short = ""
     ) -> Response:
         visit, found = cases.visit, _evaluated(cases, begin, end, by, district)
+        link, names = found.link, {one: visit.say(RATE[one]) for one in RATES}
         query = {"begin": found.period.first, "end": found.period.last, "by": found.by, "district": found.district}
         return visit.page(
             "evaluation.html",
             found=found,
-            lines=[_line(cases, found, group, numbers) for group, numbers in found.groups.items()],
-            rates=[(one, visit.say(RATE[one]), *(visit.say(MEASURE[part]) for part in RATES[one])) for one in RATES],
+            lines=[
+                Line(group_name(cases, found.by, group), _shares(names, f"{link}&group={quote_plus(group)}", numbers))
+                for group, numbers in found.groups.items()
+            ],
+            rates=[(one, names[one], *(visit.say(MEASURE[part]) for part in RATES[one])) for one in RATES],
             bys=[(one, visit.say(text)) for one, text in BY.items()],
             districts=[(one, cases.district(one)) for one in visit.registry.districts],
             csv=f"/console/evaluation.csv?{urlencode(query)}",
@@ -99,20 +104,18 @@ def _evaluated(cases: CaseVisit, begin: str, end: str, by: str, district: str) -
     return Evaluated(period, known, there, evaluate(cases.desk, period.begin, period.end, known, there))
 
 
-def _line(cases: CaseVisit, found: Evaluated, group: str, numbers: Numbers) -> Line:
-    link = found.link(group)
-    shares = [
+def _shares(names: Mapping[Rate, str], link: str, numbers: Numbers) -> list[Share]:
+    return [
         Share(
-            cases.visit.say(RATE[rate]),
+            names[rate],
             numbers.rate(rate),
             numbers.count(above),
-            link + above,
+            f"{link}&measure={above}",
             numbers.count(below),
-            link + below,
+            f"{link}&measure={below}",
         )
         for rate, (above, below) in RATES.items()
     ]
-    return Line(group_name(cases, found.by, group), shares)
 
 
 def _written(numbers: Numbers, rate: Rate) -> str:
