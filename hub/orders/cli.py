@@ -11,7 +11,7 @@ from hub.orders.kinds import NAMES, STATES, What
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
-from hub.terminal.options import FENCELINE, Actor, AsJson, Board, Config, District, HubOf
+from hub.terminal.options import FENCELINE, Actor, AsJson, Board, Config, District, HubOf, Reason
 from hub.terminal.tables import say, table
 from schemas.errors import UserError
 from schemas.language import Text, tell
@@ -60,6 +60,14 @@ GIVEN = Text(
 NONE = Text("there are no orders", "没有指令")
 ENDS = Text("expires {expires}, signed {attempts} times", "{expires}过期，签名{attempts}次")
 MOST = 2**63 - 1
+ExpiresIn = Annotated[
+    int,
+    option(
+        Text("The board may begin with it for so long, s.", "有效期（秒）：设备在此期间可开始执行。"),
+        min=30,
+        max=604_800,
+    ),
+]
 
 
 @command(
@@ -86,18 +94,8 @@ def send(
         ),
     ] = None,
     sensor: Annotated[str | None, option(Text("Flag: only this sensor.", "flag：仅限该传感器。"))] = None,
-    reason: Annotated[
-        str,
-        option(Text("Why; it stands in the audit trail.", "原因，记入处理记录。"), show_default=Text("nothing", "无")),
-    ] = "",
-    expires_in: Annotated[
-        int,
-        option(
-            Text("The board may begin with it for so long, s.", "有效期（秒）：设备在此期间可开始执行。"),
-            min=30,
-            max=604_800,
-        ),
-    ] = 3600,
+    reason: Reason = "",
+    expires_in: ExpiresIn = 3600,
     who: Actor = "",
     as_json: AsJson = False,
     config: Config = FENCELINE,
@@ -138,18 +136,8 @@ def send(
 def renew_certificate(
     board: Annotated[str, argument(Text("The board.", "设备编号。"), "BOARD")],
     files: Annotated[list[Path], argument(Text("PEM files.", "PEM文件。"), "FILES...")],
-    reason: Annotated[
-        str,
-        option(Text("Why; it stands in the audit trail.", "原因，记入处理记录。"), show_default=Text("nothing", "无")),
-    ] = "",
-    expires_in: Annotated[
-        int,
-        option(
-            Text("The board may begin with it for so long, s.", "有效期（秒）：设备在此期间可开始执行。"),
-            min=30,
-            max=604_800,
-        ),
-    ] = 604_800,
+    reason: Reason = "",
+    expires_in: ExpiresIn = 604_800,
     who: Actor = "",
     as_json: AsJson = False,
     config: Config = FENCELINE,

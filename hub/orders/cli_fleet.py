@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
-from hub.terminal.options import FENCELINE, Actor, AsJson, Config, HubOf
+from hub.terminal.options import FENCELINE, Actor, AsJson, Config, HubOf, Reason
 from hub.terminal.tables import say, table
 from schemas.errors import UserError
 from schemas.language import Text, spoken, tell
@@ -32,9 +32,6 @@ app = group(
     "fenceline fleet status",
     "fenceline fleet halt --reason 'storm tonight'",
 )
-Reason = Annotated[
-    str, option(Text("Why; it stands in the audit trail.", "原因，记入处理记录。"), show_default=Text("nothing", "无"))
-]
 ADDED = Text("{version} for {arch} is there; its boards can be told of it", "已添加{version}（{arch}）")
 BEGUN = Text(
     "{version}: begun; 'fenceline fleet status' tells how far it is",

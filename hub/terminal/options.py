@@ -49,3 +49,6 @@ Actor = Annotated[
         show_default=Text("the system's user", "系统用户"),
     ),
 ]
+Reason = Annotated[
+    str, option(Text("Why; it stands in the audit trail.", "原因，记入处理记录。"), show_default=Text("nothing", "无"))
+]

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from hub.config.files import ConfigError
 from hub.config.uplinks import Kind, Point, Uplink
+from hub.process.together import until_one_ends
 from hub.series.periods import Calendar
 from hub.uplink.book import Book, Due
 from hub.uplink.collector import PERIODS
@@ -165,15 +166,9 @@ class Line:
         self._platform_heard = False
         async with asyncio.timeout(WITHIN):
             reader, writer = await asyncio.open_connection(uplink.host, uplink.port, ssl=self._platform.tls)
-        talking = [asyncio.create_task(part) for part in (self._listen(reader, writer), self._send(writer))]
         try:
-            done, _ = await asyncio.wait(talking, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                one.result()
+            await until_one_ends(self._listen(reader, writer), self._send(writer))
         finally:
-            for one in talking:
-                one.cancel()
-            await asyncio.gather(*talking, return_exceptions=True)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

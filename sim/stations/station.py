@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from hub.process.together import until_one_ends
 from hub.wire.hj212 import END, Packet, Splitter, build, read_packet
 from hub.wire.hj212.packet import BEIJING, moment
 
@@ -156,15 +157,9 @@ class SimStation:
         while True:
             with contextlib.suppress(OSError, TimeoutError):
                 reader, writer = await asyncio.open_connection(self._host, self._port)
-                talking = [asyncio.create_task(part) for part in (self._listen(reader, writer), self._send(writer))]
                 try:
-                    done, _ = await asyncio.wait(talking, return_when=asyncio.FIRST_COMPLETED)
-                    for one in done:
-                        one.result()
+                    await until_one_ends(self._listen(reader, writer), self._send(writer))
                 finally:
-                    for one in talking:
-                        one.cancel()
-                    await asyncio.gather(*talking, return_exceptions=True)
                     writer.close()
             self._flying.clear()
             await asyncio.sleep(AGAIN)

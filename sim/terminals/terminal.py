@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
+from hub.process.together import until_one_ends
 from hub.wire.jt808 import Content, Frame, Header, Item, Position, Splitter, parts, read
 from hub.wire.jt808.bodies import batches
 from hub.wire.jt808.position import digits_of
@@ -137,15 +138,7 @@ class SimTerminal:
             line.say(self._frames(0x0102, self._authentication()))
             if not await self._accepted(line, 0x0102):
                 return
-        talking = [asyncio.create_task(part) for part in (self._listen(line), self._send(line))]
-        try:
-            done, _ = await asyncio.wait(talking, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                one.result()
-        finally:
-            for one in talking:
-                one.cancel()
-            await asyncio.gather(*talking, return_exceptions=True)
+        await until_one_ends(self._listen(line), self._send(line))
 
     async def _register(self, line: "_Line") -> None:
         content = Content.make(

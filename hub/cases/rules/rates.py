@@ -16,7 +16,7 @@ vendor's program (S).
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from hub.cases.rules.records import Counted
 
@@ -45,19 +45,7 @@ RATES: dict[Rate, tuple[Measure, Measure]] = {
 """What each rate divides by what."""
 By = Literal["all", "area", "department", "position", "person", "kind", "code", "source"]
 
-_MEASURES: tuple[Measure, ...] = (
-    "accepted",
-    "filed",
-    "refused",
-    "closed_of_filed",
-    "due",
-    "closed",
-    "on_time",
-    "fed_back",
-    "rework",
-    "dispatched",
-    "accurate",
-)
+_MEASURES: tuple[Measure, ...] = get_args(Measure)
 _REPORTERS: frozenset[Measure] = frozenset({"accepted", "filed", "refused", "closed_of_filed"})
 _DISPATCHERS: frozenset[Measure] = frozenset({"dispatched", "accurate"})
 

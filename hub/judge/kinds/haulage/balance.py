@@ -12,9 +12,9 @@ import msgspec
 
 from hub.judge.kinds.conditions import Permit, permits_at
 from hub.judge.kinds.course import Folded, Setting
-from hub.judge.kinds.haulage.trips import Cycle, Trip, Trips
+from hub.judge.kinds.haulage.trips import Cycle, EachTrip, Trip
 from hub.judge.kinds.world import Term
-from hub.judge.records import Finding, Sample
+from hub.judge.records import Finding
 from schemas.domains.entries import Id
 
 
@@ -46,31 +46,15 @@ def course(params: Params, setting: Setting) -> Folded:
     return Folded(Balances(params, setting))
 
 
-class Balances:
+class Balances(EachTrip):
     """Compares each trip's figures."""
 
     def __init__(self, params: Params, setting: Setting) -> None:
+        super().__init__(params.trip, setting)
         self._params = params
-        self._setting = setting
-        self._trips = Trips(params.trip, setting)
 
-    def copy(self) -> "Balances":
-        """See `Fold`."""
-        other = Balances.__new__(Balances)
-        other._params, other._setting, other._trips = self._params, self._setting, self._trips.copy()  # noqa: SLF001
-        return other
-
-    def step(self, sample: Sample) -> list[Finding]:
-        """See `Fold`."""
-        trip = self._trips.step(sample)
-        return [] if trip is None else [self._judge(trip)]
-
-    def open(self, until: int) -> list[Finding]:
-        """See `Fold`."""
-        trip = self._trips.over(until)
-        return [] if trip is None else [self.copy()._judge(trip)]  # noqa: SLF001 - what it uses up is not used yet
-
-    def _judge(self, trip: Trip) -> Finding:
+    def judge(self, trip: Trip) -> Finding:
+        """See `EachTrip`."""
         world, params = self._setting.world, self._params
         held = permits_at(world, params.by, self._setting.subject, trip.loaded)
         # That of the trip before may hold still.

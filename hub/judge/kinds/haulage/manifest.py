@@ -15,9 +15,9 @@ import msgspec
 
 from hub.judge.kinds.conditions import Permit, Seconds
 from hub.judge.kinds.course import Folded, Setting
-from hub.judge.kinds.haulage.trips import Cycle, End, Trip, Trips
+from hub.judge.kinds.haulage.trips import Cycle, EachTrip, End, Trip
 from hub.judge.kinds.world import Term, World, names_in
-from hub.judge.records import Finding, Sample
+from hub.judge.records import Finding
 from hub.judge.verdicts import Outcome
 from schemas.domains.entries import Id
 
@@ -62,33 +62,16 @@ FAULTS = ("outside_window", "other_origin", "other_target", "other_material", "n
 """What may be wrong with a document, the gravest first; each is a reason of a verdict."""
 
 
-class Manifests:
+class Manifests(EachTrip):
     """Looks for each trip's document; remembers those that were used."""
 
     def __init__(self, params: Params, setting: Setting) -> None:
+        super().__init__(params.trip, setting)
         self._params = params
-        self._setting = setting
-        self._trips = Trips(params.trip, setting)
         self._used: dict[str, tuple[int, int]] = {}  # by document: trips, and the end of the last
 
-    def copy(self) -> "Manifests":
-        """See `Fold`."""
-        other = Manifests.__new__(Manifests)
-        other._params, other._setting = self._params, self._setting  # noqa: SLF001 - its own copy
-        other._trips, other._used = self._trips.copy(), dict(self._used)  # noqa: SLF001
-        return other
-
-    def step(self, sample: Sample) -> list[Finding]:
-        """See `Fold`."""
-        trip = self._trips.step(sample)
-        return [] if trip is None else [self._judge(trip)]
-
-    def open(self, until: int) -> list[Finding]:
-        """See `Fold`."""
-        trip = self._trips.over(until)
-        return [] if trip is None else [self.copy()._judge(trip)]  # noqa: SLF001 - what it uses up is not used yet
-
-    def _judge(self, trip: Trip) -> Finding:
+    def judge(self, trip: Trip) -> Finding:
+        """See `EachTrip`."""
         term, faults, doubts = self._best(trip)
         outcome: Outcome = "compliant"
         reason = ""
@@ -130,8 +113,8 @@ class Manifests:
         term, faults, doubts = min(
             judged, key=lambda one: (len(one[1]), len(one[2]), abs(one[0].since - trip.loaded), one[0].edition.id)
         )
-        self._used = {id_: one for id_, one in self._used.items() if one[1] > trip.start - 32 * 86_400}
-        self._used[term.edition.id] = self._used.get(term.edition.id, (0, 0))[0] + 1, trip.end
+        kept = {id_: one for id_, one in self._used.items() if one[1] > trip.start - 32 * 86_400}
+        self._used = kept | {term.edition.id: (kept.get(term.edition.id, (0, 0))[0] + 1, trip.end)}
         return term, faults, doubts
 
     def _loads(self, term: Term) -> int:

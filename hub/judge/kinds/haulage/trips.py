@@ -5,13 +5,14 @@ first at which it is known to be empty again. So the load sensor makes trips, an
 """
 
 import copy
-from typing import Annotated, NamedTuple
+from abc import ABC, abstractmethod
+from typing import Annotated, NamedTuple, Self
 
 import msgspec
 
 from hub.judge.kinds.conditions import Places, Seconds, States, Zone, has_position, matches
 from hub.judge.kinds.course import Setting
-from hub.judge.records import MOST_EVIDENCE, Cited, Sample, Value
+from hub.judge.records import MOST_EVIDENCE, Cited, Finding, Sample, Value
 from schemas.domains.entries import Id
 
 Values = Annotated[tuple[Value, ...], msgspec.Meta(min_length=1)]
@@ -166,6 +167,34 @@ class Trips:
             taken=_middle(self._weights[:half]) if half > 2 else None,
             brought=_middle(self._weights[half:]) if half > 2 else None,
         )
+
+
+class EachTrip(ABC):
+    """What judges trip by trip: a `Fold` whose heirs say what a trip comes to."""
+
+    def __init__(self, cycle: Cycle, setting: Setting) -> None:
+        self._setting = setting
+        self._trips = Trips(cycle, setting)
+
+    @abstractmethod
+    def judge(self, trip: Trip) -> Finding:
+        """Return the finding on a trip that is over; what it changes, it puts anew, since copies share it."""
+
+    def copy(self) -> Self:
+        """See `Fold`."""
+        other = copy.copy(self)
+        other._trips = self._trips.copy()  # noqa: SLF001 - its own copy
+        return other
+
+    def step(self, sample: Sample) -> list[Finding]:
+        """See `Fold`."""
+        trip = self._trips.step(sample)
+        return [] if trip is None else [self.judge(trip)]
+
+    def open(self, until: int) -> list[Finding]:
+        """See `Fold`; what the trip uses up is not used yet."""
+        trip = self._trips.over(until)
+        return [] if trip is None else [self.copy().judge(trip)]
 
 
 def _where(zone: Zone, samples: tuple[Sample, ...]) -> End:
