@@ -8,6 +8,7 @@ from tests.hub.console.browsing import PHONE, look_through
 from tests.hub.console.case_console import case_console
 
 SMALL = "all => all.filter(one => one.offsetHeight && one.offsetHeight < 43).map(one => one.outerHTML)"
+HANGING = "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).map(one => one.outerHTML)"
 PRESSED = "main button, main select, main .choice, main input:not([type=hidden]):not(.choice input)"
 
 
@@ -119,6 +120,7 @@ def test_pages_of_cases_can_be_read_by_everybody_and_fit_a_phone(visits, city, l
             look_through(axe, page)
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, path
         assert page.eval_on_selector_all(PRESSED, SMALL) == [], f"{path}: too small for a thumb"
+        assert page.eval_on_selector_all("td", HANGING) == [], f"{path}: a label hangs out of its card"
 
 
 def test_a_case_file_is_printed_on_a4_with_nothing_of_the_screen(chromium, city, tmp_path):
