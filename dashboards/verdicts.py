@@ -84,7 +84,7 @@ def _by_day(panels: Panels) -> Any:
 
 def _alerts(panels: Panels) -> Any:
     lang = panels.text.lang
-    site_, *place = panels.where(200)
+    site_, *place = panels.where(200 if lang == "en" else 235)  # a Chinese name stands in one line
     columns = [
         site_,
         Column("severity", mappings=meanings.severities(panels.text), coloured=True, width=110),
@@ -134,7 +134,7 @@ def _rules(panels: Panels) -> Any:
 def _verdicts(panels: Panels) -> Any:
     """Return single verdicts; in long ranges the days with exceedances: a city gives millions of verdicts a year."""
     lang = panels.text.lang
-    site_, *place = panels.where(200)
+    site_, *place = panels.where(200 if lang == "en" else 260)  # a Chinese name stands in one line
     columns = [
         site_,
         Column("outcome", mappings=meanings.outcomes(panels.text), coloured=True, width=110),

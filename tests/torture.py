@@ -291,9 +291,13 @@ class City:
             path = self.chain.outbox(board.id) / f"orders{BEGUN}"
             begun += Counter(id_.split("-")[0] for id_ in (path.read_text().split() if path.exists() else ()))
         given = self.orders()
+        lost = [order for order in given if not agrees(order, begun[order.mark])]
+        for order in lost:
+            said = f"the hub says {order.state} ({order.answer}), its board began {begun[order.mark]} times"
+            print(f"{self.store}: order {order.id} {order.what!r} to {order.device}: {said}", file=sys.stderr)
         return {
             "records": len(given),
-            "lost": sum(not agrees(order, begun[order.mark]) for order in given),
+            "lost": len(lost),
             "duplicated": sum(begun[order.mark] > 1 for order in given),
             "states": dict(Counter(order.state for order in given)),
         }
