@@ -318,8 +318,23 @@ class OrderSender(threading.Thread):
             return due, pause
         key = self._registry().keys.get(order.device)
         if key is not None and order.command is not None:  # else it was taken out of the registry, and may come back
-            self._ready.put((str(self._topic(order, "command")), seal(order.command.encode(), key), False))
+            command = self._enclosed_anew(order.command, order.device, key)
+            self._ready.put((str(self._topic(order, "command")), seal(command.encode(), key), False))
         return now + pause, min(2 * pause, LONGEST_PAUSE)
+
+    def _enclosed_anew(self, command: str, device: str, key: bytes) -> str:
+        """Return a command with what is enclosed in it under the key in force now.
+
+        The board may have been heard under a new key since it was signed, and opens with that under which it is told.
+        """
+        said = json.loads(command)
+        sealed = said.get("sealed")
+        if sealed is None or disclose(sealed, key) is not None:
+            return command
+        for before in self._registry().keys_of(device):
+            if (content := disclose(sealed, before)) is not None:
+                return json.dumps(said | {"sealed": enclose(content, key)}, ensure_ascii=False)
+        return command
 
     def _topic(self, order: Order, kind: str) -> Topic:
         """Return a board's topic where it belongs now; where it belonged, if it is not in the registry any more."""

@@ -207,6 +207,29 @@ def test_keys_follow_each_other_and_every_one_still_verifies_what_the_log_has(ci
     assert [city.taken(key) for key in keys] == [False, False, False, True]
 
 
+def test_an_order_signed_before_a_new_key_was_heard_can_be_opened_after(city):
+    """Two rotations follow each other; the second is signed before the hub has heard the board under its new key."""
+    first = city.give()
+    new = city.obey(city.ordered())
+    city.answer(first, new)
+    second = city.give()
+    with city.book() as db:
+        city.sender.step(OrderBook(db))  # hears the answer to the first
+        city.sender.step(OrderBook(db))  # and signs the second: both before it looks who was heard under which key
+    early = [payload for _, payload, _ in city.sender.outgoing()]
+    with city.book() as db:
+        assert OrderBook(db).get(second).command
+    payload = city.ordered()
+    assert city.live.current.keys["fence-1"] == new
+    with pytest.raises(ValueError):
+        Signer(BASE).unseal(payload)
+    assert city.obey(payload) == new == city.key
+    assert all(city.obey(one, Signer(BASE)) == new for one in early)
+    city.answer(second, new)
+    city.look()
+    assert city.state(second) == "done"
+
+
 def test_a_board_that_was_provisioned_anew_has_the_key_of_keys_toml_again(city):
     id_ = city.give()
     new = city.obey(city.ordered())
