@@ -237,7 +237,12 @@ class City:
         A board whose broker went away again and again connects after a pause, and lingers for less than that when it is
         stopped. So it is stopped when it has caught up.
         """
-        self._until(lambda: not self._orders or not self.orders(only_open=True), "every order is over")
+        try:
+            self._until(lambda: not self._orders or not self.orders(only_open=True), "every order is over")
+        except AssertionError:
+            for order in self.orders(only_open=True)[-5:]:
+                print(f"{self.store}: still open: {order}", file=sys.stderr)
+            raise
         self._until(self._all_have_caught_up, "every board has sent nearly all of its records")
         self.chain.stop_boards()
         consumer = "influxdb" if self.store == "influxdb" else None

@@ -11,6 +11,12 @@ SMALL = "all => all.filter(one => one.offsetHeight && one.offsetHeight < 43).map
 HANGING = "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).map(one => one.outerHTML)"
 PRESSED = "main button, main select, main .choice, main input:not([type=hidden]):not(.choice input)"
 
+TORN = """all => all.filter(one => {
+    const look = getComputedStyle(one)
+    return /^(grid|flex)$/.test(look.display) && look.breakInside !== 'avoid'
+}).map(one => one.tagName + '.' + one.className)"""
+"""Of the elements of a page, those whose parts a browser lays over each other where paper ends."""
+
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory):
@@ -134,6 +140,7 @@ def test_a_case_file_is_printed_on_a4_with_nothing_of_the_screen(chromium, city,
     page.emulate_media(media="print")
     for selector in (".top nav", "footer", ".no-print", ".language"):
         assert not page.locator(selector).first.is_visible(), selector
+    assert page.eval_on_selector_all(".paper, .paper *", TORN) == [], "laid over others where a page ends"
     made = page.pdf(path=tmp_path / "case.pdf", prefer_css_page_size=True)
     context.close()
     boxes = {line for line in made.split(b"\n") if b"/MediaBox" in line}
