@@ -121,7 +121,7 @@ def _ordered(panels: Panels) -> Any:
         Column("config_why", wrapped=True, least=200),
         Column("update_state", mappings=meanings.named(text, "update_state"), width=140),
         Column("agent", width=80),
-        Column("runtime", width=98),
+        Column("runtime", width=150),
     ]
     tags = ("district", "site", "device")
     fields = [column.name for column in columns if column.name not in tags]
