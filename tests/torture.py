@@ -79,6 +79,7 @@ STORES = ("sqlite", "influxdb")
 BETWEEN_S = (0.2, 1.2)  # two kills
 AWAY_S = (0.1, 2.5)  # what was killed
 DRAIN_S = 120
+ORDERS_S = 900  # a hub whose clock was wrong to the last orders nothing until it trusts it again
 NEARLY = 3  # records that may be on their way when a board is stopped
 WEIGHTS = {"hub": 3, "broker": 2, "influxdb": 2, "clock": 2, "disk": 2, "store": 2}  # anything else has 1
 FAULTS = ("clock", "disk", "store")
@@ -238,7 +239,8 @@ class City:
         stopped. So it is stopped when it has caught up.
         """
         try:
-            self._until(lambda: not self._orders or not self.orders(only_open=True), "every order is over")
+            every = "every order is over"
+            self._until(lambda: not self._orders or not self.orders(only_open=True), every, ORDERS_S)
         except AssertionError:
             for order in self.orders(only_open=True)[-5:]:
                 print(f"{self.store}: still open: {order}", file=sys.stderr)
@@ -251,14 +253,14 @@ class City:
         code = self.chain.terminate_hub()
         assert code == 0, f"the hub ended with {code}:\n{self.chain.log('hub')[-4000:]}"
 
-    def _until(self, condition, what):
+    def _until(self, condition, what, seconds=DRAIN_S):
         """Wait for something; a hub that ends because of a fault before is started again all the while."""
 
         def holds():
             self._rest(0.02)
             return condition()
 
-        until(holds, what, DRAIN_S)
+        until(holds, what, seconds)
 
     def account(self):
         """Return what became of every record and every event the boards made."""

@@ -15,8 +15,13 @@ RECENT = 3 * 3600
 MOST_NEW = 50_000
 """Verdicts that are read on from where reading ended; where more have come, the newest windows are looked for again."""
 
+_NEVER = 2**62
+"""Where there is no window none gets too old."""
+
 Newest = dict[tuple[str, str], tuple[int, int, str, str]]
 """Of one site, by board and rule: start of the window (Unix s), revision, outcome, grade."""
+Judged = frozenset[tuple[str, str]]
+"""The outcomes and grades that a site has now, each once."""
 
 
 class Standing:
@@ -27,8 +32,11 @@ class Standing:
         self._lock = threading.Lock()
         self._last: int | None = None
         self._newest: dict[str, Newest] = {}
+        self._said: dict[
+            str, tuple[float, int, Judged]
+        ] = {}  # since when it was asked, the earliest window, the answer
 
-    def of(self, db: sqlite3.Connection, sites: Collection[str], now: float) -> dict[str, list[tuple[str, str]]]:
+    def of(self, db: sqlite3.Connection, sites: Collection[str], now: float) -> dict[str, Judged]:
         """Return the outcomes and grades of each of these sites at `now` (Unix s); of which nothing was judged, none.
 
         `db`: the compliance database.
@@ -36,11 +44,17 @@ class Standing:
         since = now - self._span
         with self._lock:
             self._read_on(VerdictTable(db), since)
-            return {
-                site: [(outcome, grade) for start, _, outcome, grade in found.values() if start >= since]
-                for site in sites
-                if (found := self._newest.get(site))
-            }
+            return {site: self._judged(site, since) for site in sites if site in self._newest}
+
+    def _judged(self, site: str, since: float) -> Judged:
+        """Return the outcomes of a site; they stay what they are until it is judged again, or a window is too old."""
+        said = self._said.get(site)
+        if said is None or not said[0] <= since <= said[1]:
+            binding = [one for one in self._newest[site].values() if one[0] >= since]
+            earliest = min((start for start, *_ in binding), default=_NEVER)
+            judged = frozenset((outcome, grade) for _, _, outcome, grade in binding)
+            said = self._said[site] = since, earliest, judged
+        return said[2]
 
     def _read_on(self, table: VerdictTable, since: float) -> None:
         last = table.last()
@@ -48,6 +62,7 @@ class Standing:
             return
         if self._last is None or not 0 <= last - self._last <= MOST_NEW:
             self._newest = {}
+            self._said = {}
             self._take(table.passed_since(since), last)
         else:
             self._take(table.passed_after(self._last), last)
@@ -60,4 +75,5 @@ class Standing:
             of_site = self._newest.setdefault(one.site, {})
             known = of_site.get((one.device, one.rule))
             if known is None or (one.start, one.revision) >= known[:2]:
+                self._said.pop(one.site, None)
                 of_site[one.device, one.rule] = (one.start, one.revision, one.outcome, one.grade)

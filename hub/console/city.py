@@ -23,6 +23,9 @@ from hub.series.periods import DAY, Calendar
 from schemas.domains import site_kinds
 from schemas.language import Text
 
+_PLACES = {state: place for place, state in enumerate(GRAVEST)}
+MANY = 300
+"""With more sites their marks are small."""
 NAMED = 40
 """So many sites have their names beside them; more would cover each other, and the list has them."""
 DAYS = 35
@@ -73,6 +76,7 @@ def add_city(router: APIRouter, shared: Shared) -> None:
         shown = visit.page(
             "map.html",
             marks=_marks(visit, picture, sites, states),
+            many=len(picture.spots) > MANY,
             areas=picture.areas,
             tiles=picture.tiles,
             credit=console.tiles_credit,
@@ -163,7 +167,7 @@ def _listed(visit: Visit, sites: list[Site], states: dict[str, SiteState], q: st
     found = [site for site in sites if not q or matches(q, site.id, site.en, site.zh)]
     found.sort(key=lambda site: (site.district, site.id))
     keys = {
-        "now": lambda site: GRAVEST.index(states[site.id].state),
+        "now": lambda site: _PLACES[states[site.id].state],
         "site": lambda site: visit.say(Text(site.en, site.zh)),
         "district": lambda site: district_name(visit, site.district),
         "alerts": lambda site: states[site.id].alerts,
@@ -184,12 +188,12 @@ def _lines(visit: Visit, sites: list[Site], states: dict[str, SiteState]) -> lis
     ]
 
 
-def _marks(visit: Visit, picture: Picture, sites: list[Site], states: dict[str, SiteState]) -> list[Markup]:
+def _marks(visit: Visit, picture: Picture, sites: list[Site], states: dict[str, SiteState]) -> Markup:
     """Return the marks of all sites that have a position, the gravest last, on top of the others."""
     draw = visit.shared.templates.get_template("parts.html").module.mark  # type: ignore[attr-defined]
     named = len(picture.spots) <= NAMED
     marks = []
-    for site in sorted(sites, key=lambda site: -GRAVEST.index(states[site.id].state)):
+    for site in sorted(sites, key=lambda site: -_PLACES[states[site.id].state]):
         if site.id not in picture.spots:
             continue
         state = states[site.id].state
@@ -198,7 +202,8 @@ def _marks(visit: Visit, picture: Picture, sites: list[Site], states: dict[str, 
             name, badge = visit.say(Text(site.en, site.zh)), outcome_of(state, visit.lang)
             mark = picture.marks[site.id, state] = draw(site.id, name, badge, *picture.spots[site.id], named)
         marks.append(mark)
-    return marks
+    # They are safe already: joined as plain text, a tenth of the time of joining them as such.
+    return Markup("".join(marks))  # noqa: S704
 
 
 def calendar_of(visit: Visit, site: str) -> list[Day | None]:

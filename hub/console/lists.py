@@ -1,6 +1,7 @@
 """Verdicts and the fleet as lists: searched by the address, page by page, and as CSV that no spreadsheet runs."""
 
 from datetime import date
+from operator import attrgetter
 from typing import Annotated, NamedTuple, get_args
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from hub.console.parts.sheet import MOST_CSV, csv_file
 from hub.console.today import Short, district_name
 from hub.console.web import Shared, Visit, visiting
 from hub.judge.verdicts import REASONS, Outcome
-from hub.registry.live import Site
+from hub.registry.live import Sender, Site
 from hub.series.periods import DAY
 from schemas.language import Text
 
@@ -120,14 +121,16 @@ def _add_fleet(router: APIRouter, shared: Shared) -> None:
         order = _fleet_order(visit, trouble, q, sort)
         fleet = _fleet(visit, trouble, q, order)
         pages = Pages(order, page, len(fleet))
-        shown = fleet[pages.skip : pages.skip + pages.each]
+        shown = [_sending(visit, *row) for row in fleet[pages.skip : pages.skip + pages.each]]
         return visit.page("fleet.html", fleet=shown, pages=pages, order=order, trouble=bool(trouble), q=q)
 
     @router.get("/fleet.csv")
     def list_fleet(visit: Annotated[Visit, visitor], trouble: Short = "", q: Short = "", sort: Short = "") -> Response:
         rows = [
             (one.id, one.channel, one.site, one.site_name, one.due.isoformat() if one.due else "", one.troubles)
-            for one in _fleet(visit, trouble, q, _fleet_order(visit, trouble, q, sort))
+            for one in (
+                _sending(visit, *row) for row in _fleet(visit, trouble, q, _fleet_order(visit, trouble, q, sort))
+            )
         ]
         return csv_file("fleet.csv", ("id", "channel", "site", "site_name", "calibration_due", "troubles"), rows)
 
@@ -251,29 +254,41 @@ def _fleet_order(visit: Visit, trouble: str, q: str, sort: str) -> Order:
     return Order("/console/fleet", {"trouble": trouble, "q": q}, said, sort)
 
 
-def _fleet(visit: Visit, trouble: str, q: str, order: Order) -> list[Sending]:
-    """Return what sends, in an order; `trouble`: only what has one; `q`: what somebody looks for in ids and names."""
+def _fleet(visit: Visit, trouble: str, q: str, order: Order) -> list[tuple[Sender, str, Badge]]:
+    """Return what sends, its troubles in words and its badge, in an order.
+
+    `trouble`: only what has one; `q`: what somebody looks for in ids and names.
+    """
     troubles: dict[str, set[str]] = {}
     for alert in visit.desk.book.lasting_troubles():
         if alert.device and visit.user.sees(alert.district):
             troubles.setdefault(alert.device, set()).add(visit.say(KIND[alert.kind]))
     good = Badge("good", "circle", visit.say(FIRST_TEXT))
     retired = Badge("quiet", "ring", visit.say(Text("retired", "已停用")))
-    today = visit.page_formats.local(visit.now).date()
+    today, sites = visit.page_formats.local(visit.now).date(), visit.registry.sites
     fleet = []
-    for one in sorted(visit.registry.senders(), key=lambda one: one.id):
-        site, said = visit.registry.sites[one.site], ", ".join(sorted(troubles.get(one.id, ())))
+    for one in sorted(visit.registry.senders(), key=attrgetter("id")):
+        said = ", ".join(sorted(found)) if (found := troubles.get(one.id)) else ""
         badge = retired if one.retired and one.retired <= today else Badge("warn", "square", said) if said else good
-        if (trouble and badge.tone == "good") or (q and not matches(q, one.id, site.id, site.en, site.zh)):
+        if trouble and badge is good:
             continue
-        name, due = visit.say(Text(site.en, site.zh)), getattr(one, "calibration_due", None)
-        sends = channel_of(one.channel, visit.lang)
-        fleet.append(Sending(one.id, one.channel, sends, one.site, name, due, said, badge))
+        if not q or matches(q, one.id, one.site, sites[one.site].en, sites[one.site].zh):
+            fleet.append((one, said, badge))
     keys = {
-        "state": lambda one: (not one.troubles, one.badge.tone),
-        "id": lambda one: one.id,
-        "site": lambda one: one.site_name,
-        "channel": lambda one: one.channel,
-        "due": lambda one: one.due,
+        "state": lambda row: (not row[1], row[2].tone),
+        "id": lambda row: row[0].id,
+        "site": lambda row: visit.say(Text(sites[row[0].site].en, sites[row[0].site].zh)),
+        "channel": lambda row: row[0].channel,
+        "due": lambda row: _due(row[0]),
     }
     return ordered(fleet, order, keys)
+
+
+def _sending(visit: Visit, one: Sender, said: str, badge: Badge) -> Sending:
+    site, sends = visit.registry.sites[one.site], channel_of(one.channel, visit.lang)
+    name = visit.say(Text(site.en, site.zh))
+    return Sending(one.id, one.channel, sends, one.site, name, _due(one), said, badge)
+
+
+def _due(one: Sender) -> date | None:
+    return getattr(one, "calibration_due", None)

@@ -97,7 +97,7 @@ def test_it_is_what_a_look_at_the_whole_table_gives(db, monkeypatch, most):
         )
         for site, device, rule, *_, outcome in rows:
             by_hand.setdefault(site, {})[device, rule] = outcome
-        assert outcomes(kept, db) == {site: sorted(found.values()) for site, found in by_hand.items()}
+        assert outcomes(kept, db) == {site: sorted(set(found.values())) for site, found in by_hand.items()}
 
 
 @pytest.mark.parametrize("most", [1, 7, 500])
