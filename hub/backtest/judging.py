@@ -168,6 +168,9 @@ class _Alone:
     def starting(self, device: str) -> tuple[tuple[int, int], ...]:  # noqa: ARG002
         return ()
 
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[int, ...]:  # noqa: ARG002
+        return ()
+
     def instrument(self, device: str, quantity: str) -> Instrument:  # noqa: ARG002
         return self._instrument
 

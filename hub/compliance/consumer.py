@@ -16,9 +16,10 @@ from pathlib import Path
 from hub.alerts.life import Alerts
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.budget import warnings_of
+from hub.compliance.marking import Marking
 from hub.compliance.origins import BEST, Origins
 from hub.compliance.tables import PART
-from hub.compliance.verdicts import KeptVerdict, VerdictTable
+from hub.compliance.verdicts import KeptVerdict, VerdictTable, marks_text
 from hub.compliance.windows import DAYS_KEPT, WindowStore
 from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
@@ -31,6 +32,8 @@ from hub.log.entry import Entry, Interval
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
+from hub.things.marks.tables import PART as MARKS
+from hub.things.tables import PART as THINGS
 from schemas import Limit, Quantity, Standard
 
 GRACE = 300
@@ -69,10 +72,11 @@ class Compliance:
         levels: int = 0,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._db = open_compliance(path, ALERTS, PART)
+        self._db = open_compliance(path, ALERTS, THINGS, MARKS, PART)
         self._clock = clock
         self._registry = registry
-        self._places = Places(registry)
+        self._marking = Marking(self._db)
+        self._places = Places(registry, self._marking.of)
         self._plans = Plans(limits, quantities)
         self._store = WindowStore(self._db)
         self._verdicts = VerdictTable(self._db)
@@ -92,10 +96,10 @@ class Compliance:
         """Judge by another registry from now on."""
         if registry.zone != self._registry.zone:
             self._registry = registry
-            self._places = Places(registry)
+            self._places = Places(registry, self._marking.of)
             self._load()  # every window lies elsewhere
         self._registry = registry
-        self._places = Places(registry)
+        self._places = Places(registry, self._marking.of)
         self._engine.refresh(self._places)
         self._alerts.use(registry)
 
@@ -110,7 +114,7 @@ class Compliance:
         now = self._clock()
         self._notice_pause(now)
         with transaction(self._db, self._note_ahead):
-            heard = self._add(entries, now)
+            heard = self._add(entries, now) | self._mark()
             if entries:
                 self._db.execute("UPDATE position SET offset = ?", (entries[-1].offset,))
             self._warn(now)
@@ -146,6 +150,7 @@ class Compliance:
 
     def _load(self) -> None:
         self._ahead = True  # until all of it is there
+        self._marking.load()
         self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
         self._store.load(self._engine)
         self._origins = Origins(self._db)
@@ -180,6 +185,15 @@ class Compliance:
                 if i.flagged:
                     self._add_flagged(key, i)
         return heard
+
+    def _mark(self) -> set[str]:
+        """Take what enterprises have marked meanwhile; return whose windows are to be judged again."""
+        found: set[str] = set()
+        for span in self._marking.follow():
+            for key in self._places.keys(span.device):
+                self._engine.reconsider(key, span.quantity, span.begin, span.end)
+                found.add(key)
+        return found
 
     def _add_flagged(self, key: str, i: Interval) -> None:
         """Note what does not count; of noise that was clipped, the level that is certain does."""
@@ -275,6 +289,7 @@ class Compliance:
             instrument=one.instrument,
             uncertainty=one.uncertainty,
             decision=one.decision,
+            marks=one.marks,
         )
         conclusive = False
         if not one.first:
@@ -290,7 +305,7 @@ class Compliance:
     def _warn(self, now: float) -> None:
         """Say what is to be expected of the windows that are still open."""
         for device, quantity, cell in self._engine.changed:
-            if cell.end > now:
+            if cell.end > now and not self._marking.of(device_of(device), quantity, cell.start, cell.end):
                 rules = cell.rules if cell.rules is not None else self._engine.watch(device, quantity, cell)
                 site = self._places.site(device) if rules else None
                 if site:
@@ -314,7 +329,7 @@ def _same(v: Verdict, earlier: KeptVerdict) -> bool:
     """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
     said = (earlier.outcome, earlier.grade, earlier.reason, earlier.permitted, earlier.background, earlier.proof)
     now = (v.outcome, v.grade, v.reason, v.permitted, v.background, v.proof)
-    if now != said or abs(v.capture - earlier.valid_share) > 1e-9:
+    if now != said or marks_text(v.marks) != earlier.marks or abs(v.capture - earlier.valid_share) > 1e-9:
         return False
     if v.value is None or earlier.value is None:
         return v.value is earlier.value

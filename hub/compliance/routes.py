@@ -137,5 +137,6 @@ def _present(v: KeptVerdict, book: Book, registry: Registry, *, chinese: bool) -
         instrument=v.instrument,
         uncertainty=neat(v.uncertainty),
         decision=v.decision,
+        marks=[int(one) for one in v.marks.split(",") if one],
         alert=alert.alert if alert else None,
     )

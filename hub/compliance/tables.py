@@ -128,5 +128,16 @@ CREATE INDEX verdict_by_outcome ON verdict (district, outcome)  -- of each the n
 ALTER TABLE rule_verdict ADD COLUMN lat REAL;  -- where its evidence lay last, degrees, WGS-84
 ALTER TABLE rule_verdict ADD COLUMN lon REAL
 """,
+    """
+ALTER TABLE verdict ADD COLUMN marks TEXT NOT NULL DEFAULT '';  -- numbers of the marks in its window, with commas
+CREATE TABLE marked (             -- what marks take out of what is measured, as windows were judged by it
+    device TEXT, quantity TEXT, begin INTEGER, end INTEGER, mark INTEGER,
+    PRIMARY KEY (device, quantity, begin, end, mark)
+) WITHOUT ROWID;
+CREATE TABLE marked_position (    -- up to which events of marks, and editions of things, that was told
+    event INTEGER NOT NULL, edition INTEGER NOT NULL
+);
+INSERT INTO marked_position VALUES (0, 0)
+""",
 )
 PART = Part("compliance", STEPS, before=1)

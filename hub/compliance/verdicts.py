@@ -3,7 +3,7 @@
 import heapq
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 from typing import NamedTuple, get_args
 
@@ -78,11 +78,18 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """Of the instrument at the limit, expanded (k = 2), in `unit`; None: not stated."""
     decision: str = "simple"
     """By which rule it was decided (`hub.judge.verdicts.Decision`)."""
+    marks: str = ""
+    """Numbers of the marks in its window (`hub.things.marks`), separated by commas."""
 
     @property
     def suspected(self) -> bool:
         """Whether it is above the limit and no more than a suspicion."""
         return self.outcome == "above_uncorrected" or (self.outcome == "exceeded" and self.grade == "suspicion")
+
+
+def marks_text(marks: Iterable[int]) -> str:
+    """Return numbers of marks as the table has them."""
+    return ",".join(map(str, marks))
 
 
 class Passed(NamedTuple):
@@ -125,13 +132,14 @@ class VerdictTable:
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
             "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted, grade, "
-            "compared, background, rounding, missing, assumed, proof, instrument, uncertainty, decision) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "compared, background, rounding, missing, assumed, proof, instrument, uncertainty, decision, marks) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
                 *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
                 *(v.reason, v.permitted, v.grade, v.compared, v.background, v.limit.rounding, v.missing, v.assumed),
                 *(v.proof, v.instrument, v.uncertainty, v.decision),
+                marks_text(v.marks),
             ),
         )
 

@@ -51,6 +51,9 @@ class Source(Protocol):
     def starting(self, start: int, end: int) -> bool:
         """Tell whether the site's plant is declared to be started or stopped in a part of `start` <= t < `end`."""
 
+    def marked(self, quantity: str, start: int, end: int) -> bool:
+        """Tell whether a part of `start` <= t < `end` is marked as invalid by those who are watched."""
+
     def wind(self, span: str, start: int) -> float | None:
         """Return the mean wind speed at the site in a window, m/s; None if it was not measured."""
 
@@ -134,6 +137,8 @@ class Averager:
 
     def _first(self, node: Node, cell: Cell, source: Source) -> Mean:
         found = self._measured(node, cell, source)
+        if any(source.marked(one, cell.start, cell.end) for one in (node.quantity, *node.companions)):
+            return found._replace(reason="marked")
         if node.starting_void and found.valid and source.starting(cell.start, cell.end):
             return found._replace(reason="starting")
         return found

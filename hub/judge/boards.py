@@ -68,6 +68,9 @@ class Sites(Protocol):
     def starting(self, device: str) -> tuple[tuple[int, int], ...]:
         """Return when the plant of a board's site is declared to be started or stopped: spans of Unix s."""
 
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[int, ...]:
+        """Return the marks by which a part of `start` <= t < `end` does not count, by those who are watched."""
+
     def instrument(self, device: str, quantity: str) -> Instrument:
         """Return what is stated of the instrument that measures a quantity at a board."""
 

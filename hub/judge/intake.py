@@ -8,7 +8,7 @@ from hub.judge.averaging import Averager
 from hub.judge.boards import KEEP, NEVER, Background, JudgedBoard, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell
 from hub.judge.rules import AT_LEAST, WEATHER, Node, Place, Plans
-from hub.judge.windows import LocalTime
+from hub.judge.windows import LocalTime, Window
 from schemas.standards import seconds
 
 
@@ -139,10 +139,7 @@ class Intake:
     def _cell(self, series: Series, index: int, t: int) -> Cell | None:
         """Return the cell that holds the moment `t` and note which windows are to be judged for it; None: too late."""
         slot, board = series.slots[index], series.board
-        if slot.part is not None:
-            window = self._local.period(t, *slot.part)
-        else:
-            window = self._local.calendar(t, slot.span) if slot.length is None else self._local.fixed(t, slot.length)
+        window = self._window(slot, t)
         if (
             window is None
         ):  # the limit does not apply at this time of day: an unused cell spares the hot path a second check
@@ -169,6 +166,12 @@ class Intake:
             self._note(board, node, start, end, late)
         self._note_others(series, slot, start, end)
         return found
+
+    def _window(self, slot: Slot, t: int) -> Window | None:
+        """Return the window of a kind that holds the moment `t`; None: there is none at this time of day."""
+        if slot.part is not None:
+            return self._local.period(t, *slot.part)
+        return self._local.calendar(t, slot.span) if slot.length is None else self._local.fixed(t, slot.length)
 
     def _note_others(self, series: Series, slot: Slot, start: int, end: int) -> None:
         """Note the windows, of this board and others, for which a window of this quantity matters."""

@@ -1,7 +1,7 @@
 """The registry as the judging engine sees it: what limits ask of each board's site, and which boards stand together."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from hub.judge import Background, Instrument, Place
@@ -13,8 +13,15 @@ from schemas import jurisdictions_of
 
 AT = "@"
 """Stands in a key between a board's id and the site; no id has it."""
+Marked = Callable[[str, str, int, int], tuple[int, ...]]
+"""Gives the marks in a part of `start` <= t < `end`, by device and quantity."""
 COUNTRY = "CN"
 """Where a city lies that does not say."""
+
+
+def nothing_marked(device: str, quantity: str, start: int, end: int) -> tuple[int, ...]:  # noqa: ARG001
+    """Say that nobody has marked anything."""
+    return ()
 
 
 class Places:
@@ -22,10 +29,12 @@ class Places:
 
     What is judged has a key: the id of a board, or, of one that has moved, for every site but its first ``ID@SITE``. So
     the windows of one site hold nothing that was measured at another, and go on when late records come.
+    `marked` tells what those who are watched have marked as invalid.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, marked: Marked = nothing_marked) -> None:
         self._registry = registry
+        self._marked = marked
         self._first: dict[str, str] = {}  # by id of what has moved, its first site
         boards: dict[str, list[str]] = {}
         for sender in registry.senders():
@@ -53,6 +62,11 @@ class Places:
         """Return by what is judged what a board measures at a site."""
         first = self._first.get(device, site)
         return device if first == site else f"{device}{AT}{site}"
+
+    def keys(self, device: str) -> tuple[str, ...]:
+        """Return by what is judged what a board has measured, at whatever site."""
+        sender = self._registry.sender(device)
+        return tuple(self.key(device, site) for site in sites_of(sender)) if sender else ()
 
     def site(self, device: str) -> Site | None:
         """Return the site that a key stands for; None: its board is not registered."""
@@ -88,6 +102,10 @@ class Places:
     def referring(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
         return tuple(self._referring.get(device, ()))
+
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[int, ...]:
+        """See `hub.judge.boards.Sites`."""
+        return self._marked(device_of(device), quantity, start, end)
 
     def _standing(self, id_: str) -> str | None:
         """Return the key of a board where it stands now; None: it is not registered."""

@@ -11,7 +11,18 @@ OWNERS = {
     | {"half_sign_in", "recovery_code", "second_factor"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
     "cases": {"attachment", "calendar_edition", "casefile", "casefile_alert", "casefile_event"},
-    "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
+    "compliance": {
+        "cell",
+        "kept",
+        "latest",
+        "mark",
+        "marked",
+        "marked_position",
+        "origin",
+        "pending",
+        "position",
+        "verdict",
+    }
     | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
@@ -21,7 +32,7 @@ OWNERS = {
     "reports": {"board", "position"},
     "series": {"bucket", "changed", "gone", "levels", "place", "position", "reading", "record", "rollup", "source"},
     "storage": {"schema_part"},
-    "things": {"thing_edition"},
+    "things": {"mark_event", "thing_edition"},
     "uplink": {"due", "position", "total"},
     "watch": {"calibration", "instrument", "watched"},
 }
