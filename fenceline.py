@@ -108,6 +108,13 @@ COMMANDS = {
             "案件：上报、立案、派遣、处置、核查、结案，以及任意时段的评价指标。",
         ),
     ),
+    "marks": (
+        "hub.companies.cli",
+        Text(
+            "Periods that enterprises mark as invalid: log, prove, accept, reject.",
+            "排污单位的数据无效标记：登记、证明、认可、不予认可。",
+        ),
+    ),
     "rules": (
         "hub.compliance.cli",
         Text(
