@@ -8,8 +8,9 @@ from hub.judge.stacks.oxygen import AIR, DILUTED
 
 HOUR = 3600
 OXYGEN, FLOW = "stack_o2", "stack_flow"
-ZS = ("_zs_avg", "_zs_rtd")
-"""Ends of the keys under which a station's own converted values stand in a record's `r`; of two, the first counts."""
+ZS = ("_min_zs_avg", "_hour_zs_avg", "_rtd_zs_rtd", "_min_zs_rtd")
+"""Ends of the keys under which a station's own converted values stand in a record's `r` (`hub.wire.station`); of
+several, the first counts."""
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -87,13 +88,12 @@ def _compare(cell: Measured, record: Record, value: float, zs: float | None) -> 
     cell.zs_basis += value / (AIR - oxygen) * record.dt
 
 
-def own_conversions(reported: Mapping[str, float], quantities: Iterable[str], span: str) -> dict[str, float]:
-    """Return what a station itself has converted, by quantity; `span`: end of the keys of the interval, "_min"."""
+def own_conversions(reported: Mapping[str, float], quantities: Iterable[str]) -> dict[str, float]:
+    """Return what a station itself has converted of the same interval, by quantity."""
     found = {}
     for quantity in quantities:
         for end in ZS:
-            value = reported.get(f"{quantity}{span}{end}")
-            if value is not None:
+            if (value := reported.get(quantity + end)) is not None:
                 found[quantity] = value
                 break
     return found

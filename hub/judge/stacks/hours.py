@@ -301,9 +301,7 @@ def _valid_mean(cell: Measured | None) -> float | None:
     return cell.mean if cell is not None and cell.seconds + EPSILON >= VALID else None
 
 
-def _mass(
-    cell: Measured, flow: Measured | None, state: State, terms: Terms, marked: float
-) -> tuple[float | None, str]:
+def _mass(cell: Measured, flow: Measured | None, state: State, terms: Terms, marked: float) -> tuple[float | None, str]:
     """Return the emitted mass, kg, and why it is not known.
 
     mg/m3 x m3/s x s x 1e-6 (HJ 212-2017, appendix D: P). An hour in part of which the plant was at rest (letter F)
@@ -388,4 +386,3 @@ def runs_of_gaps(hours: Sequence[OutletHour]) -> list[list[OutletHour]]:
                 runs.append([one])
         before = one
     return runs
-
