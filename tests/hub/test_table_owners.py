@@ -11,19 +11,9 @@ OWNERS = {
     | {"half_sign_in", "recovery_code", "second_factor"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
     "cases": {"attachment", "calendar_edition", "casefile", "casefile_alert", "casefile_event"},
-    "compliance": {
-        "cell",
-        "kept",
-        "latest",
-        "mark",
-        "marked",
-        "marked_position",
-        "origin",
-        "pending",
-        "position",
-        "verdict",
-    }
-    | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
+    "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
+    | {"marked", "marked_position", "rule_position", "rule_sample", "rule_subject", "rule_verdict"}
+    | {"emission_day", "emission_hour", "emission_position", "emission_record"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
     "notify": {"channel_test", "notification", "notified", "refusal"} | {"told"},  # the last: while one is made anew

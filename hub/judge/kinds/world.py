@@ -119,7 +119,7 @@ class World:
         return next((term for term in self._terms.get((kind, id_), ()) if term.since <= t < term.until), None)
 
     def terms(self, kind: str, id_: str) -> Sequence[Term]:
-        """Return all editions of a thing that hold at some time, the earliest first."""
+        """Return the editions of a thing that hold at any time, the earliest first."""
         return self._terms.get((kind, id_), ())
 
     def has_place(self, kind: str, id_: str, t: int) -> bool:
