@@ -167,6 +167,7 @@ class CompanyDesk:
                 back_s=3600 * entry.back_h,
                 deadline_s=3600 * entry.deadline_h,
                 proof=entry.proof,
+                state=entry.state,
             )
             for earlier in self.store.marks() if seen is not None else ():
                 same = (earlier.who, earlier.said, earlier.reason) == (self.user.name, said, reason)

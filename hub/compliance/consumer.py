@@ -76,7 +76,7 @@ class Compliance:
         self._clock = clock
         self._registry = registry
         self._marking = Marking(self._db)
-        self._places = Places(registry, self._marking.of)
+        self._places = Places(registry, self._marking)
         self._plans = Plans(limits, quantities)
         self._store = WindowStore(self._db)
         self._verdicts = VerdictTable(self._db)
@@ -96,10 +96,10 @@ class Compliance:
         """Judge by another registry from now on."""
         if registry.zone != self._registry.zone:
             self._registry = registry
-            self._places = Places(registry, self._marking.of)
+            self._places = Places(registry, self._marking)
             self._load()  # every window lies elsewhere
         self._registry = registry
-        self._places = Places(registry, self._marking.of)
+        self._places = Places(registry, self._marking)
         self._engine.refresh(self._places)
         self._alerts.use(registry)
 
@@ -305,7 +305,7 @@ class Compliance:
     def _warn(self, now: float) -> None:
         """Say what is to be expected of the windows that are still open."""
         for device, quantity, cell in self._engine.changed:
-            if cell.end > now and not self._marking.of(device_of(device), quantity, cell.start, cell.end):
+            if cell.end > now and not self._marking.marked(device_of(device), quantity, cell.start, cell.end):
                 rules = cell.rules if cell.rules is not None else self._engine.watch(device, quantity, cell)
                 site = self._places.site(device) if rules else None
                 if site:

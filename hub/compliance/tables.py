@@ -163,12 +163,15 @@ CREATE TABLE emission_day (       -- what hours of a pollutant come to on a loca
 ALTER TABLE verdict ADD COLUMN marks TEXT NOT NULL DEFAULT '';  -- numbers of the marks in its window, with commas
 CREATE TABLE marked (             -- what marks take out of what is measured, as windows were judged by it
     device TEXT, quantity TEXT, begin INTEGER, end INTEGER, mark INTEGER,
+    state TEXT NOT NULL,          -- what the plant was doing: starting, stopping, stopped, or empty
     PRIMARY KEY (device, quantity, begin, end, mark)
 ) WITHOUT ROWID;
 CREATE TABLE marked_position (    -- up to which events of marks, and editions of things, that was told
     event INTEGER NOT NULL, edition INTEGER NOT NULL
 );
-INSERT INTO marked_position VALUES (0, 0)
+INSERT INTO marked_position VALUES (0, 0);
+-- The event of marks up to which they are gone by.
+ALTER TABLE emission_position ADD COLUMN marks INTEGER NOT NULL DEFAULT 0
 """,
 )
 PART = Part("compliance", STEPS, before=1)

@@ -121,6 +121,20 @@ class Counted(msgspec.Struct):
     highest: float | None
 
 
+class Tally(NamedTuple):
+    """What the newest verdicts on windows of one quantity at one board come to, of one outcome."""
+
+    quantity: str
+    outcome: str
+    grade: str
+    reason: str
+    windows: int
+    highest: float | None
+    """Of what was compared with a limit."""
+    times: float
+    """The highest ratio of that to its limit; 0: there is none."""
+
+
 class VerdictTable:
     """The verdicts in the compliance database behind `db`."""
 
@@ -285,6 +299,17 @@ class VerdictTable:
             "ORDER BY start",
             (site, since),
         ).fetchall()
+
+    def tally(self, device: str, start: int, end: int) -> list[Tally]:
+        """Return what the newest verdicts that bind a board come to, on windows that begin in `start` <= t < `end`."""
+        rows = self._db.execute(
+            "SELECT quantity, outcome, grade, reason, count(*), max(compared), "
+            "ifnull(max(compared / nullif(limit_value, 0)), 0) FROM (SELECT quantity, outcome, grade, reason, "
+            "compared, limit_value, max(revision) FROM verdict WHERE device = ? AND start >= ? AND start < ? "
+            "AND binding = 'binds' GROUP BY rule, start) GROUP BY quantity, outcome, grade, reason",
+            (device, start, end),
+        )
+        return [Tally(*row) for row in rows]
 
     def last(self) -> int:
         """Return the number of the newest verdict, 0 when there is none."""

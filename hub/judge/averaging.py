@@ -51,8 +51,8 @@ class Source(Protocol):
     def starting(self, start: int, end: int) -> bool:
         """Tell whether the site's plant is declared to be started or stopped in a part of `start` <= t < `end`."""
 
-    def marked(self, quantity: str, start: int, end: int) -> bool:
-        """Tell whether a part of `start` <= t < `end` is marked as invalid by those who are watched."""
+    def marked(self, quantity: str, start: int, end: int) -> int:
+        """Return how much of `start` <= t < `end` is marked as invalid by those who are watched [s]."""
 
     def wind(self, span: str, start: int) -> float | None:
         """Return the mean wind speed at the site in a window, m/s; None if it was not measured."""
@@ -137,11 +137,23 @@ class Averager:
 
     def _first(self, node: Node, cell: Cell, source: Source) -> Mean:
         found = self._measured(node, cell, source)
-        if any(source.marked(one, cell.start, cell.end) for one in (node.quantity, *node.companions)):
+        if self._is_marked(node, cell, source):
             return found._replace(reason="marked")
         if node.starting_void and found.valid and source.starting(cell.start, cell.end):
             return found._replace(reason="starting")
         return found
+
+    def _is_marked(self, node: Node, cell: Cell, source: Source) -> bool:
+        """Tell whether marks leave too little of a window, of its quantity or of one on which its value depends."""
+        least = (node.steps[0].least_valid or 0) * (cell.end - cell.start)
+        for quantity in (node.quantity, *node.companions):
+            marked = source.marked(quantity, cell.start, cell.end)
+            if marked:
+                other = cell if quantity == node.quantity else source.cell(quantity, node.span, cell.start)
+                left = (other.seconds if other else 0.0) - marked
+                if left <= 0 or left + EPSILON < least:
+                    return True
+        return False
 
     def _measured(self, node: Node, cell: Cell, source: Source) -> Mean:
         step = node.steps[0]

@@ -53,6 +53,15 @@ class Instrument(NamedTuple):
 UNSTATED = Instrument()
 
 
+class Marked(NamedTuple):
+    """A span that a mark takes out, Unix s; `end` is the first moment after it."""
+
+    begin: int
+    end: int
+    mark: int
+    """Its number."""
+
+
 class Sites(Protocol):
     """What the engine must know of the city."""
 
@@ -68,8 +77,8 @@ class Sites(Protocol):
     def starting(self, device: str) -> tuple[tuple[int, int], ...]:
         """Return when the plant of a board's site is declared to be started or stopped: spans of Unix s."""
 
-    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[int, ...]:
-        """Return the marks by which a part of `start` <= t < `end` does not count, by those who are watched."""
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[Marked, ...]:
+        """Return what those who are watched have marked as invalid in `start` <= t < `end`, the earliest first."""
 
     def instrument(self, device: str, quantity: str) -> Instrument:
         """Return what is stated of the instrument that measures a quantity at a board."""

@@ -354,13 +354,19 @@ class Engine(Intake):
         """Tell whether the plant of a board's site is declared to be started or stopped in a part of a window."""
         return any(since < end and start < until for since, until in self._sites.starting(device))
 
-    def marked_in(self, device: str, quantity: str, start: int, end: int) -> bool:
-        """Tell whether a part of `start` <= t < `end` is marked as invalid by those who are watched."""
-        return bool(self._sites.marked(device, quantity, start, end))
+    def marked_in(self, device: str, quantity: str, start: int, end: int) -> int:
+        """Return how much of `start` <= t < `end` is marked as invalid by those who are watched [s]."""
+        seconds, reached = 0, start
+        for one in self._sites.marked(device, quantity, start, end):
+            seconds += max(0, min(one.end, end) - max(one.begin, reached))
+            reached = max(reached, min(one.end, end))
+        return seconds
 
     def _marks(self, device: str, node: Node, start: int, end: int) -> tuple[int, ...]:
         found = {
-            mark for one in (node.quantity, *node.companions) for mark in self._sites.marked(device, one, start, end)
+            marked.mark
+            for one in (node.quantity, *node.companions)
+            for marked in self._sites.marked(device, one, start, end)
         }
         return tuple(sorted(found))
 
@@ -450,7 +456,7 @@ class _Source:
         """See `hub.judge.averaging.Source`."""
         return self._engine.wind_of(self._device, span, start)
 
-    def marked(self, quantity: str, start: int, end: int) -> bool:
+    def marked(self, quantity: str, start: int, end: int) -> int:
         """See `hub.judge.averaging.Source`."""
         return self._engine.marked_in(self._device, quantity, start, end)
 

@@ -1,11 +1,12 @@
 """The registry as the judging engine sees it: what limits ask of each board's site, and which boards stand together."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Protocol
 
 from hub.judge import Background, Instrument, Place
-from hub.judge.boards import NEVER
+from hub.judge.boards import NEVER, Marked
 from hub.registry.instruments import instrument_for, uncertainty_of
 from hub.registry.live import City, District, Registry, Site, Terminal
 from hub.registry.stays import has_moved, sites_of
@@ -13,15 +14,18 @@ from schemas import jurisdictions_of
 
 AT = "@"
 """Stands in a key between a board's id and the site; no id has it."""
-Marked = Callable[[str, str, int, int], tuple[int, ...]]
-"""Gives the marks in a part of `start` <= t < `end`, by device and quantity."""
 COUNTRY = "CN"
 """Where a city lies that does not say."""
 
 
-def nothing_marked(device: str, quantity: str, start: int, end: int) -> tuple[int, ...]:  # noqa: ARG001
-    """Say that nobody has marked anything."""
-    return ()
+class Marks(Protocol):
+    """What those who are watched have marked as invalid at their boards and stations."""
+
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[Marked, ...]:
+        """See `hub.judge.boards.Sites`; `device`: an id."""
+
+    def starting(self, device: str) -> tuple[tuple[int, int], ...]:
+        """Return when a plant was started or stopped by their own marks: spans of Unix s; `device`: an id."""
 
 
 class Places:
@@ -29,12 +33,12 @@ class Places:
 
     What is judged has a key: the id of a board, or, of one that has moved, for every site but its first ``ID@SITE``. So
     the windows of one site hold nothing that was measured at another, and go on when late records come.
-    `marked` tells what those who are watched have marked as invalid.
+    `marks` tells what those who are watched have marked as invalid.
     """
 
-    def __init__(self, registry: Registry, marked: Marked = nothing_marked) -> None:
+    def __init__(self, registry: Registry, marks: Marks | None = None) -> None:
         self._registry = registry
-        self._marked = marked
+        self._marks = marks
         self._first: dict[str, str] = {}  # by id of what has moved, its first site
         boards: dict[str, list[str]] = {}
         for sender in registry.senders():
@@ -45,8 +49,7 @@ class Places:
                 boards.setdefault(site, []).append(self.key(sender.id, site))
         self._boards = {site: tuple(sorted(keys)) for site, keys in boards.items()}
         self._place = lru_cache(4096)(self._place_of)
-        self.starting = lru_cache(4096)(self._starting_of)
-        """See `hub.judge.boards.Sites`."""
+        self._declared = lru_cache(4096)(self._declared_of)
         self.instrument = lru_cache(4096)(self._instrument_of)
         """See `hub.judge.boards.Sites`."""
         self.backgrounds = lru_cache(4096)(self._backgrounds_of)
@@ -103,9 +106,9 @@ class Places:
         """See `hub.judge.boards.Sites`."""
         return tuple(self._referring.get(device, ()))
 
-    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[int, ...]:
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[Marked, ...]:
         """See `hub.judge.boards.Sites`."""
-        return self._marked(device_of(device), quantity, start, end)
+        return self._marks.marked(device_of(device), quantity, start, end) if self._marks else ()
 
     def _standing(self, id_: str) -> str | None:
         """Return the key of a board where it stands now; None: it is not registered."""
@@ -127,7 +130,12 @@ class Places:
             if one.board is None or self._standing(one.board)
         )
 
-    def _starting_of(self, device: str) -> tuple[tuple[int, int], ...]:
+    def starting(self, device: str) -> tuple[tuple[int, int], ...]:
+        """See `hub.judge.boards.Sites`."""
+        marked = self._marks.starting(device_of(device)) if self._marks else ()
+        return self._declared(device) + marked
+
+    def _declared_of(self, device: str) -> tuple[tuple[int, int], ...]:
         site = self.site(device)
         declared = site.operation if site else ()
         return tuple((int(one.from_.timestamp()), int(one.to.timestamp())) for one in declared)

@@ -135,6 +135,8 @@ class MarkKind(Names, frozen=True, forbid_unknown_fields=True):
     """The longest period [h]."""
     verified: Verified
     """How well the deadline is known."""
+    state: Literal["", "starting", "stopping", "stopped"] = ""
+    """What the plant was doing where it was not in ordinary operation."""
     proof: bool = True
     """It counts once a document proves it."""
     source: str = ""

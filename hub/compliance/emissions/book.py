@@ -31,8 +31,8 @@ BEFORE = 120 * DAY
 """So far back valid hours are looked for that stand for those that were not measured [s]."""
 FAMILY = "stack"
 
-Marks = Callable[[str, int, int], Sequence[Span]]
-"""Gives what enterprises have marked, and what was accepted of it: outlet, start and end, Unix s."""
+Marks = Callable[[str, str, int, int], Sequence[Span]]
+"""Gives what enterprises have marked, as far as it counts: outlet, pollutant, start and end, Unix s."""
 
 
 class Total(NamedTuple):
@@ -74,7 +74,7 @@ class EmissionBook:
         limits: list[tuple[Standard, Limit]],
         quantities: Mapping[str, Quantity],
         clock: Callable[[], float],
-        marks: Marks = lambda _outlet, _start, _end: (),
+        marks: Marks = lambda _outlet, _pollutant, _start, _end: (),
     ) -> None:
         self._store = EmissionStore(db)
         self._verdicts = VerdictTable(db)
@@ -157,11 +157,12 @@ class EmissionBook:
         wanted = list(pollutants) or sorted(
             (heard & set(self.pollutants)) | self.permits.pollutants(outlet, first, last)
         )
-        spans = [*self._declared(outlet, first), *self._marks(outlet, first - CONTEXT, last + CONTEXT)]
+        declared = self._declared(outlet, first)
         o2 = self._quantities[OXYGEN].resolution
         found = {}
         for pollutant in wanted:
             decimals = self._quantities[pollutant].resolution, o2
+            spans = [*declared, *self._marks(outlet, pollutant, first - CONTEXT, last + CONTEXT)]
             every = hours_of(cells, pollutant, partial(self.terms, outlet, pollutant), decimals, spans)
             found[pollutant] = [one for one in every if first <= one.start < last]
         return found

@@ -1,7 +1,7 @@
 """Calculates what stacks let out, and warns before a permitted total is used up.
 
 A consumer of the log with a position of its own. Intervals, hours, days, verdicts, alerts and the position change in
-one transaction: after a kill the days are calculated from the hours that they do not hold yet, and nothing counts twice.
+one transaction: after a kill the days are calculated from the hours that they do not hold yet, nothing counts twice.
 """
 
 import logging
@@ -15,6 +15,7 @@ from hub.alerts.totals import RULE, TotalAlerts, Where
 from hub.compliance.emissions.book import FAMILY, EmissionBook, Total
 from hub.compliance.emissions.present import told_total
 from hub.compliance.emissions.store import EmissionStore
+from hub.compliance.marking import MarkBook
 from hub.compliance.rule_table import RuleTable
 from hub.compliance.tables import PART
 from hub.judge.kinds.world import NEVER
@@ -25,6 +26,7 @@ from hub.log.entry import Entry, Interval
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
+from hub.things.marks.tables import PART as MARKS
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
 from hub.wire.times import MOST_AHEAD
@@ -60,14 +62,15 @@ class Emissions:
         quantities: Mapping[str, Quantity],
         clock: Callable[[], float],
     ) -> None:
-        self._db = open_compliance(path, ALERTS, THINGS, PART)
+        self._db = open_compliance(path, ALERTS, THINGS, MARKS, PART)
         self._clock = clock
         self._registry = registry
         self._of_stacks = frozenset(key for key, one in quantities.items() if one.family == FAMILY)
         self._quantities = quantities
         self._store = EmissionStore(self._db)
         self._things = ThingStore(self._db)
-        self._book = EmissionBook(self._db, registry, limits, quantities, clock)
+        self._marks = MarkBook(self._db)
+        self._book = EmissionBook(self._db, registry, limits, quantities, clock, self._marks.spans)
         self._rulings = RuleTable(self._db)
         self._alerts = TotalAlerts(self._db, clock)
         self._reckoned = self._pruned = -math.inf
@@ -194,6 +197,9 @@ class Emissions:
             since = self._book.renew() if self._book.things != newest else 0
             self._store.again(self._book.quarter(max(since, 0))[0] if since < NEVER else over)
             self._store.go_by(newest)
+        if (since := self._marks.changed_since(self._store.marks())) < NEVER:
+            self._store.again(self._book.quarter(since)[0])
+        self._store.go_by_marks(self._marks.newest)
         new: dict[tuple[str, int, int], list[tuple[str, int]]] = {}
         for device, start in self._store.new_hours(over):
             new.setdefault((device, *self._book.quarter(start)), []).append((device, start))

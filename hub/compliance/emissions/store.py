@@ -60,6 +60,14 @@ class EmissionStore:
         """Note the edition of things that is gone by."""
         self._db.execute("UPDATE emission_position SET things = ?", (things,))
 
+    def marks(self) -> int:
+        """Return the event of marks up to which they were gone by."""
+        return int(self._db.execute("SELECT marks FROM emission_position").fetchone()[0])
+
+    def go_by_marks(self, event: int) -> None:
+        """Note the event of marks up to which they are gone by."""
+        self._db.execute("UPDATE emission_position SET marks = ?", (event,))
+
     def record(self, device: str, t: int) -> Record | None:
         """Return what was said of an interval."""
         row = self._db.execute("SELECT content FROM emission_record WHERE device = ? AND t = ?", (device, t)).fetchone()

@@ -56,6 +56,8 @@ class Said(msgspec.Struct, frozen=True):
     """So long after its end it had to be logged and proven [s]."""
     proof: bool
     """It counts only once it is proven."""
+    state: Literal["", "starting", "stopping", "stopped"] = ""
+    """What the plant was doing, as its kind says."""
 
 
 class Decision(NamedTuple):

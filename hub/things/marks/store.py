@@ -23,6 +23,8 @@ class Span(NamedTuple):
     begin: int
     end: int
     mark: int
+    state: str
+    """What the plant was doing (`Said.state`)."""
 
 
 class MarkStore:
@@ -68,7 +70,7 @@ def spans_of(marks: Iterable[Mark], world: World) -> Iterator[Span]:
         if mark.effective:
             for device, begin, end in senders_of(world, mark.said.outlet, mark.said.begin, mark.end):
                 for quantity in mark.said.quantities:
-                    yield Span(device, quantity, begin, end, mark.id)
+                    yield Span(device, quantity, begin, end, mark.id, mark.said.state)
 
 
 def senders_of(world: World, outlet: str, begin: int, end: int) -> Iterator[tuple[str, int, int]]:

@@ -20,16 +20,17 @@ def plant(tmp_path):
         yield made
 
 
-def test_hours_of_which_a_part_is_marked_are_judged_again_and_name_the_mark(plant):
+def test_hours_of_which_less_than_45_min_are_left_are_judged_again_and_name_the_mark(plant):
     plant.run(4)
     assert plant.nox() == dict.fromkeys(range(4), ABOVE)
-    number = plant.mark(NOON + HOUR + 600, NOON + 3 * HOUR, logged=plant.hub.now)
+    number = plant.mark(NOON + HOUR + 600, NOON + 3 * HOUR + 600, logged=plant.hub.now)
     plant.hub.judge()
-    assert plant.nox() == {0: ABOVE, 1: (*VOID, "1"), 2: (*VOID, "1"), 3: ABOVE}
+    few = ("exceeded", "", "1")
+    assert plant.nox() == {0: ABOVE, 1: (*VOID, "1"), 2: (*VOID, "1"), 3: few}, "10 min take no hour out"
     revisions = [row["revision"] for row in plant.hub.verdicts() if row["start"] == NOON + HOUR]
     assert revisions == [1, 2], "the earlier verdict stays on record"
     plant.hub.judge()
-    assert len(plant.hub.verdicts()) == 6, "nothing is judged again without a cause"
+    assert len(plant.hub.verdicts()) == 7, "nothing is judged again without a cause"
     plant.log(number, "reject", plant.hub.now)
     plant.hub.judge()
     assert plant.nox()[1] == ABOVE, "an officer has rejected it"
@@ -55,6 +56,13 @@ def test_a_mark_that_was_logged_before_holds_from_the_first_verdict_on(plant):
     plant.run(3)
     assert plant.nox() == {0: (*VOID, "1"), 1: (*VOID, "1"), 2: ABOVE}
     assert {row["revision"] for row in plant.hub.verdicts()} == {1}
+
+
+def test_an_hour_in_which_the_plant_was_started_does_not_count_where_the_standard_says_so(plant):
+    plant.run(2)
+    plant.mark(NOON + HOUR, NOON + HOUR + 600, logged=plant.hub.now, kind="start_up", state="starting")
+    plant.hub.judge()
+    assert plant.nox() == {0: ABOVE, 1: ("invalid", "starting", "1")}
 
 
 def test_of_oxygen_that_is_marked_nothing_can_be_converted(plant):
