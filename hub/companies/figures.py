@@ -1,4 +1,4 @@
-"""What the outlets of an enterprise come to in a month: exceedances, rates, masses, marks. The ground of ranking and report."""
+"""What the outlets of an enterprise come to in a month: exceedances, rates, masses, marks; for ranking and report."""
 
 import datetime as dt
 import sqlite3

@@ -38,12 +38,18 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.said.get(SOURCE) or ()) or (self.id,)
 
 
-def held(db: sqlite3.Connection, kind: str, t: float, id_: str = "") -> list[Held]:
-    """Return the things of a kind that hold at a moment (Unix s), by id."""
+def held(db: sqlite3.Connection, kind: str, t: float, id_: str = "", *, ever: bool = False) -> list[Held]:
+    """Return the things of a kind that hold at a moment (Unix s), by id.
+
+    `ever`: also those that held before, or will, as they are said to then.
+    """
     found = []
     for rows in by_thing(ThingStore(db).rows(kind, id_)).values():
-        begun = [row for start, row in standing(rows).items() if start is None or start <= t]
-        if begun and (begun[-1].valid_until is None or t < begun[-1].valid_until):
+        terms = standing(rows)
+        begun = [row for start, row in terms.items() if start is None or start <= t]
+        if ever and not begun:
+            begun = list(terms.values())[:1]
+        if begun and (ever or begun[-1].valid_until is None or t < begun[-1].valid_until):
             row, thing = begun[-1], begun[-1].thing()
             found.append(
                 Held(
