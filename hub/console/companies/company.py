@@ -62,7 +62,7 @@ def add_company(router: APIRouter, shared: Shared) -> None:
         if not has_pdf():
             raise RequestError(404, NO_PDF)
         told = _report(visit, id, month)
-        page = visit.visit.page("company_report.html", **told)
+        page = visit.visit.page("company_report_paper.html", **told)
         name = f'inline; filename="report-{id}-{told["period"].value}.pdf"'
         content = pdf_of(bytes(page.body).decode(), shared.statics)
         return Response(content, media_type="application/pdf", headers={"Content-Disposition": name})
