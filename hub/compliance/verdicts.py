@@ -78,6 +78,8 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """Of the instrument at the limit, expanded (k = 2), in `unit`; None: not stated."""
     decision: str = "simple"
     """By which rule it was decided (`hub.judge.verdicts.Decision`)."""
+    editions: str = "[]"
+    """JSON: of a permit that sets the limit, kind, id and number of what it rests on."""
 
     @property
     def suspected(self) -> bool:
@@ -125,13 +127,13 @@ class VerdictTable:
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
             "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted, grade, "
-            "compared, background, rounding, missing, assumed, proof, instrument, uncertainty, decision) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "compared, background, rounding, missing, assumed, proof, instrument, uncertainty, decision, editions) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
                 *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
                 *(v.reason, v.permitted, v.grade, v.compared, v.background, v.limit.rounding, v.missing, v.assumed),
-                *(v.proof, v.instrument, v.uncertainty, v.decision),
+                *(v.proof, v.instrument, v.uncertainty, v.decision, msgspec.json.encode(v.editions).decode()),
             ),
         )
 

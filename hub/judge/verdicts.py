@@ -110,6 +110,8 @@ class Verdict:
     """Of the instrument at the limit: expanded (k = 2), in the quantity's unit; None: not stated."""
     decision: Decision = "simple"
     """By which rule it was decided: simple, too, where the uncertainty is not stated."""
+    editions: tuple[tuple[str, str, int], ...] = ()
+    """Of a permit that sets the limit, and of what belongs to it, as they held in the window: kind, id, number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Calculates what stacks let out, and warns before a permitted total is used up.
 
 A consumer of the log with a position of its own. Intervals, hours, days, verdicts, alerts and the position change in
-one transaction: after a kill the days are calculated from the hours that they do not hold yet, and nothing counts twice.
+one transaction: after a kill days are calculated from the hours that they do not hold yet; nothing counts twice.
 """
 
 import logging

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from hub.judge.kinds.world import Term as Held
 from hub.judge.kinds.world import World, names_in
+from hub.judge.permitted import PermittedLimit
 from hub.judge.records import Cited
 from hub.judge.stacks.hours import HIGH_O2, Terms
 
@@ -13,24 +14,6 @@ OUTLET, ENTERPRISE, PERMIT, LIMIT, TOTAL = "outlet", "enterprise", "discharge_pe
 KINDS = (OUTLET, ENTERPRISE, PERMIT, LIMIT, TOTAL)
 WARN_AT = (80.0, 90.0)
 """Shares of a yearly total at which people are warned where it does not say others, %."""
-
-
-class PermittedLimit(NamedTuple):
-    """A permitted concentration, and by what it holds."""
-
-    id: str
-    """Of its thing."""
-    value: float
-    """mg/m3, mean of an hour."""
-    reference_o2: float | None
-    """%; None: as measured."""
-    number: str
-    """Of the permit."""
-    outlet: str
-    """Id."""
-    outlet_number: str
-    cited: tuple[Cited, ...]
-    """Editions of the permit, the limit and the outlet."""
 
 
 class PermittedTotal(NamedTuple):
@@ -111,15 +94,19 @@ class Permits:
             said = one.edition.properties
             permit = self._world.in_force(PERMIT, str(said["permit"]), t)
             if held and permit and one.since <= t < one.until and said["pollutant"] == pollutant:
+                high = held.edition.properties.get("stopped_from_o2")
                 found.append(
                     PermittedLimit(
                         one.edition.id,
+                        pollutant,
                         _number(said["value"]),
                         None if said.get("reference_o2") is None else _number(said["reference_o2"]),
+                        HIGH_O2 if high is None else _number(high),
                         str(permit.edition.properties["number"]),
                         outlet,
                         str(held.edition.properties["number"]),
                         (permit.cited, one.cited, held.cited),
+                        max(permit.since, one.since),
                     )
                 )
         return min(found, key=_strictness, default=None)
@@ -179,7 +166,7 @@ class Permits:
             flow_dry=said.get("flow_basis") != "actual",
             limit=limit.value if limit else None,
             limit_source=limit.number if limit else "",
-            cited=limit.cited if limit else (held.cited,),
+            cited=tuple(Cited(*one) for one in limit.cited) if limit else (held.cited,),
         )
 
 
