@@ -130,7 +130,7 @@ ALTER TABLE rule_verdict ADD COLUMN lon REAL
 """,
     """
 ALTER TABLE verdict ADD COLUMN editions TEXT NOT NULL DEFAULT '[]';  -- JSON: of a permit that sets the limit
-ALTER TABLE position ADD COLUMN things INTEGER NOT NULL DEFAULT 0    -- newest edition of a thing that was gone by
+ALTER TABLE position ADD COLUMN things INTEGER NOT NULL DEFAULT 0;  -- newest edition of a thing that was gone by
 """,
     """
 CREATE TABLE emission_position (  -- of what is calculated of stacks

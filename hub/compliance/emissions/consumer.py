@@ -72,8 +72,8 @@ class Emissions:
         self._alerts = TotalAlerts(self._db, clock)
         self._reckoned = self._pruned = -math.inf
         self._newest: dict[str, int] = {}
-        self._said: dict[tuple[str, str, int], int] = {}
         self._ahead = False
+        self._other_time = False
 
     def close(self) -> None:
         """Close the file."""
@@ -84,8 +84,7 @@ class Emissions:
         other_time = registry.zone != self._registry.zone
         self._registry = registry
         self._book.use(registry)
-        if other_time:
-            self._resum()
+        self._other_time |= other_time
         self._reckoned = -math.inf
 
     def position(self) -> int:
@@ -96,11 +95,13 @@ class Emissions:
         """See `hub.log.consumer.Sink`."""
         if self._ahead:
             self._newest.clear()
-            self._said.clear()
             self._book.renew()
             self._ahead = False
         now = self._clock()
         with transaction(self._db, self._note_ahead):
+            if self._other_time:
+                self._resum()
+                self._other_time = False
             touched: set[tuple[str, int]] = set()
             for entry in entries:
                 for interval in entry.intervals:
@@ -179,11 +180,10 @@ class Emissions:
 
     def _resum(self) -> None:
         """Add hours up again as another zone's clock has them, as far back as the intervals are kept."""
-        with transaction(self._db, self._note_ahead):
-            for device in self._store.devices():
-                for start in {self._book.local.fixed(one.t, HOUR)[0] for one in self._store.records(device, 0, NEVER)}:
-                    self._sum(device, start)
-            self._store.again(0)
+        for device in self._store.devices():
+            for start in {self._book.local.fixed(one.t, HOUR)[0] for one in self._store.records(device, 0, NEVER)}:
+                self._sum(device, start)
+        self._store.again(0)
 
     def _reckon(self, now: float) -> None:
         """Calculate the days anew whose hours, or things, have changed, and judge the totals."""

@@ -1,10 +1,12 @@
 """What permits allow, as it held at any moment: whose source a board is, its outlet's limits, totals of a year."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
+from hub.judge.kinds.world import ALWAYS, World, names_in
 from hub.judge.kinds.world import Term as Held
-from hub.judge.kinds.world import World, names_in
 from hub.judge.permitted import PermittedLimit
 from hub.judge.records import Cited
 from hub.judge.stacks.hours import HIGH_O2, Terms
@@ -44,7 +46,17 @@ class Permits:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._answers: dict[tuple[str, str, int], PermittedLimit | None] = {}
+        self._changes = world.changes(KINDS)
+        # Between two changes everything is the same: what is asked of one moment is answered for all.
+        self._sources = lru_cache(4096)(self._sources_of)
+        self._at = lru_cache(4096)(self._at_of)
+        self._limit = lru_cache(4096)(self._limit_of)
+        self._terms = lru_cache(4096)(self._terms_of)
+
+    def _since(self, t: int) -> int:
+        """Return the moment from which on things are as they are at a moment, Unix s."""
+        index = bisect_right(self._changes, t)
+        return self._changes[index - 1] if index else ALWAYS
 
     def outlet(self, id_: str, t: int) -> Held | None:
         """Return the edition of an outlet at a moment, Unix s."""
@@ -56,6 +68,9 @@ class Permits:
 
     def sources(self, outlet: str, t: int) -> tuple[str, ...]:
         """Return the boards and stations that speak for an outlet at a moment; of one that names none, its own id."""
+        return self._sources(outlet, self._since(t))
+
+    def _sources_of(self, outlet: str, t: int) -> tuple[str, ...]:
         held = self.outlet(outlet, t)
         return () if held is None else names_in(held.edition.properties.get("source")) or (outlet,)
 
@@ -78,16 +93,17 @@ class Permits:
 
     def at(self, source: str, pollutant: str, t: int) -> PermittedLimit | None:
         """Return what is permitted where a board or station measures, at a moment: of several the strictest."""
-        key = source, pollutant, t
-        if key not in self._answers:
-            if len(self._answers) > 100_000:
-                self._answers.clear()
-            found = [self.limit(outlet, pollutant, t) for outlet in self.outlets_of(source, t)]
-            self._answers[key] = min(filter(None, found), key=_strictness, default=None)
-        return self._answers[key]
+        return self._at(source, pollutant, self._since(t))
+
+    def _at_of(self, source: str, pollutant: str, t: int) -> PermittedLimit | None:
+        found = [self.limit(outlet, pollutant, t) for outlet in self.outlets_of(source, t)]
+        return min(filter(None, found), key=_strictness, default=None)
 
     def limit(self, outlet: str, pollutant: str, t: int) -> PermittedLimit | None:
         """Return what is permitted at an outlet at a moment: of several the strictest."""
+        return self._limit(outlet, pollutant, self._since(t))
+
+    def _limit_of(self, outlet: str, pollutant: str, t: int) -> PermittedLimit | None:
         held = self.outlet(outlet, t)
         found = []
         for one in self._world.held_by(LIMIT, "outlet", outlet) if held else ():
@@ -153,6 +169,9 @@ class Permits:
 
     def terms(self, outlet: str, pollutant: str, t: int) -> Terms:
         """Return what an outlet and its permit say of a pollutant at a moment, as its hours are calculated."""
+        return self._terms(outlet, pollutant, self._since(t))
+
+    def _terms_of(self, outlet: str, pollutant: str, t: int) -> Terms:
         held, limit = self.outlet(outlet, t), self.limit(outlet, pollutant, t)
         if held is None:
             return Terms()
