@@ -102,11 +102,9 @@ class Emissions:
             if self._other_time:
                 self._resum()
                 self._other_time = False
-            touched: set[tuple[str, int]] = set()
-            for entry in entries:
-                for interval in entry.intervals:
-                    if interval.t <= entry.received + MOST_AHEAD:
-                        touched |= self._hear(interval)
+            said = [(entry, interval) for entry in entries for interval in entry.intervals]
+            heard = [self._hear(one) for entry, one in said if one.t <= entry.received + MOST_AHEAD]
+            touched: set[tuple[str, int]] = set().union(*heard)
             for device, start in touched:
                 self._sum(device, start)
             if entries:
@@ -114,9 +112,12 @@ class Emissions:
             if not entries or abs(now - self._reckoned) >= RECKON_EVERY:
                 self._reckon(now)
             if abs(now - self._pruned) >= PRUNE_EVERY:
-                for device in self._store.devices():
-                    self._store.prune(device, int(min(now, self._store.newest(device))) - KEPT)
-                self._pruned = now
+                self._prune(now)
+
+    def _prune(self, now: float) -> None:
+        for device in self._store.devices():
+            self._store.prune(device, int(min(now, self._store.newest(device))) - KEPT)
+        self._pruned = now
 
     def _note_ahead(self) -> None:
         self._ahead = True
