@@ -122,6 +122,13 @@ COMMANDS = {
             "领域包规则的判定：区域、路线、时段、液位等。",
         ),
     ),
+    "emissions": (
+        "hub.compliance.emissions.cli",
+        Text(
+            "What outlets let out: hours, rates, yearly totals against their permits.",
+            "排放口排放情况：小时数据、传输有效率、年排放量。",
+        ),
+    ),
     "orders": (
         "hub.orders.cli",
         Text(

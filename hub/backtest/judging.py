@@ -174,6 +174,9 @@ class _Alone:
     def instrument(self, device: str, quantity: str) -> Instrument:  # noqa: ARG002
         return self._instrument
 
+    def permit(self, device: str, quantity: str, t: int) -> None:  # noqa: ARG002
+        return None
+
     def reference(self, device: str) -> None:  # noqa: ARG002
         return None
 

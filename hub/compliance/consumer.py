@@ -13,6 +13,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from hub.alerts.life import Alerts
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.budget import warnings_of
@@ -24,7 +26,9 @@ from hub.compliance.windows import DAYS_KEPT, WindowStore
 from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
 from hub.judge.boards import KEEP, NEVER
+from hub.judge.kinds.world import ALWAYS, World
 from hub.judge.rules import AT_LEAST
+from hub.judge.stacks.permits import Permits
 from hub.judge.verdicts import UNSAID, Verdict
 from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places, device_of
@@ -33,6 +37,7 @@ from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
 from hub.things.marks.tables import PART as MARKS
+from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
 from schemas import Limit, Quantity, Standard
 
@@ -73,10 +78,14 @@ class Compliance:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._db = open_compliance(path, ALERTS, THINGS, MARKS, PART)
+        self._things = ThingStore(self._db)
+        self._world = World()
+        self._things_known = self._gone_by = 0
         self._clock = clock
         self._registry = registry
         self._marking = Marking(self._db)
-        self._places = Places(registry, self._marking)
+        self._permits = Permits(self._world)
+        self._places = Places(registry, self._permits, self._marking)
         self._plans = Plans(limits, quantities)
         self._store = WindowStore(self._db)
         self._verdicts = VerdictTable(self._db)
@@ -96,10 +105,10 @@ class Compliance:
         """Judge by another registry from now on."""
         if registry.zone != self._registry.zone:
             self._registry = registry
-            self._places = Places(registry, self._marking)
+            self._places = Places(registry, self._permits, self._marking)
             self._load()  # every window lies elsewhere
         self._registry = registry
-        self._places = Places(registry, self._marking)
+        self._places = Places(registry, self._permits, self._marking)
         self._engine.refresh(self._places)
         self._alerts.use(registry)
 
@@ -114,7 +123,8 @@ class Compliance:
         now = self._clock()
         self._notice_pause(now)
         with transaction(self._db, self._note_ahead):
-            heard = self._add(entries, now) | self._mark()
+            again = self._renew() | self._mark()
+            heard = self._add(entries, now) | again
             if entries:
                 self._db.execute("UPDATE position SET offset = ?", (entries[-1].offset,))
             self._warn(now)
@@ -148,9 +158,35 @@ class Compliance:
                 self._set_timer(device)
         self._taken = steady
 
+    def _renew(self) -> set[str]:
+        """Take notice of permits that are new or others than before; return the boards whose hours are judged again."""
+        newest = self._things.newest()
+        if newest == self._gone_by:
+            return set()
+        before = self._places.permitted()
+        since = ALWAYS if self._things_known == newest else self._take_things()
+        self._engine.refresh(self._places)
+        self._db.execute("UPDATE position SET things = ?", (newest,))
+        self._gone_by = newest
+        after = self._places.permitted()
+        concerned = {key: before.get(key, frozenset()) | after.get(key, frozenset()) for key in {*before, *after}}
+        for key, quantities in concerned.items():
+            self._engine.again(key, quantities, since)
+        return set(concerned)
+
+    def _take_things(self) -> int:
+        """Take all things as they are now; return from when on something is others than before, Unix s."""
+        self._things_known = self._things.newest()
+        since = self._world.use(self._things.editions())
+        self._permits = Permits(self._world)
+        self._places = Places(self._registry, self._permits, self._marking)
+        return since
+
     def _load(self) -> None:
         self._ahead = True  # until all of it is there
         self._marking.load()
+        self._take_things()
+        self._gone_by = int(self._db.execute("SELECT things FROM position").fetchone()[0])
         self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
         self._store.load(self._engine)
         self._origins = Origins(self._db)
@@ -290,6 +326,7 @@ class Compliance:
             uncertainty=one.uncertainty,
             decision=one.decision,
             marks=one.marks,
+            editions=rule.editions,
         )
         conclusive = False
         if not one.first:
@@ -329,7 +366,10 @@ def _same(v: Verdict, earlier: KeptVerdict) -> bool:
     """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
     said = (earlier.outcome, earlier.grade, earlier.reason, earlier.permitted, earlier.background, earlier.proof)
     now = (v.outcome, v.grade, v.reason, v.permitted, v.background, v.proof)
-    if now != said or marks_text(v.marks) != earlier.marks or abs(v.capture - earlier.valid_share) > 1e-9:
+    by = (v.binding, v.limit_value, msgspec.json.encode(v.editions).decode(), marks_text(v.marks))
+    if by != (earlier.binding, earlier.limit_value, earlier.editions, earlier.marks):
+        return False
+    if now != said or abs(v.capture - earlier.valid_share) > 1e-9:
         return False
     if v.value is None or earlier.value is None:
         return v.value is earlier.value

@@ -129,6 +129,10 @@ ALTER TABLE rule_verdict ADD COLUMN lat REAL;  -- where its evidence lay last, d
 ALTER TABLE rule_verdict ADD COLUMN lon REAL
 """,
     """
+ALTER TABLE verdict ADD COLUMN editions TEXT NOT NULL DEFAULT '[]';  -- JSON: of a permit that sets the limit
+ALTER TABLE position ADD COLUMN things INTEGER NOT NULL DEFAULT 0;  -- newest edition of a thing that was gone by
+""",
+    """
 CREATE TABLE emission_position (  -- of what is calculated of stacks
     offset INTEGER NOT NULL,      -- in the log, up to which everything has been taken
     things INTEGER NOT NULL       -- newest edition of a thing by which it was calculated

@@ -80,6 +80,8 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """By which rule it was decided (`hub.judge.verdicts.Decision`)."""
     marks: str = ""
     """Numbers of the marks in its window (`hub.things.marks`), separated by commas."""
+    editions: str = "[]"
+    """JSON: of a permit that sets the limit, kind, id and number of what it rests on."""
 
     @property
     def suspected(self) -> bool:
@@ -146,13 +148,14 @@ class VerdictTable:
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
             "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted, grade, "
-            "compared, background, rounding, missing, assumed, proof, instrument, uncertainty, decision, marks) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "compared, background, rounding, missing, assumed, proof, instrument, uncertainty, decision, editions, "
+            "marks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
                 *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
                 *(v.reason, v.permitted, v.grade, v.compared, v.background, v.limit.rounding, v.missing, v.assumed),
-                *(v.proof, v.instrument, v.uncertainty, v.decision),
+                *(v.proof, v.instrument, v.uncertainty, v.decision, msgspec.json.encode(v.editions).decode()),
                 marks_text(v.marks),
             ),
         )

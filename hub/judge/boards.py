@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from hub.judge.cells import Cell
+from hub.judge.permitted import PermittedLimit
 from hub.judge.rules import Node, Place
 from hub.judge.verdicts import Decision, InstrumentClass
 from hub.judge.windows import DAY
@@ -82,6 +83,9 @@ class Sites(Protocol):
 
     def instrument(self, device: str, quantity: str) -> Instrument:
         """Return what is stated of the instrument that measures a quantity at a board."""
+
+    def permit(self, device: str, quantity: str, t: int) -> PermittedLimit | None:
+        """Return what a permit allows where a board measures, at a moment; asked only of `Place.permitted`."""
 
     def reference(self, device: str) -> str | None:
         """Return the board that measures the background of the area for a board; None: there is none."""

@@ -14,6 +14,7 @@ from hub.judge.boards import KEEP, NEVER, JudgedBoard, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell, Mark
 from hub.judge.comparing import Compared, compare, decided
 from hub.judge.intake import Intake
+from hub.judge.permitted import PermittedLimit
 from hub.judge.rules import AT_LEAST, WEATHER, Bound, Node, Place, Plan, Plans, Rule, within
 from hub.judge.verdicts import ABOVE, Binds, Decision, Grade, InstrumentClass, Outcome
 from hub.judge.windows import LocalTime, Window
@@ -139,6 +140,8 @@ class Engine(Intake):
             return []
         plan = self._plan_for(place, self._local.day(start).date)
         bounds = plan.rules.get(node, ())
+        if node.quantity in place.permitted:
+            bounds = self._permitted(board.device, node, start, bounds)
         if bounds and node.may_be_bounded:
             mean = self._bounded(board.device, node, (start, end), mean)
         time_of_day = self._local.time_of_day(start)
@@ -152,6 +155,20 @@ class Engine(Intake):
         counts = mean.valid or above
         self._keep(board, node, start, mean if counts else mean._replace(value=None), plan)
         return found
+
+    def _permitted(self, device: str, node: Node, start: int, bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
+        """Return what is judged where a permit sets a limit: that binds, and what standards say of an hour informs."""
+        permit = self._sites.permit(device, node.quantity, start)
+        if node.by_permit:
+            if permit is None:
+                return ()
+            return (Bound(self._plans.permit_rule(permit, self._local.day(max(permit.since, 0)).date), "binds"),)
+        if permit is None or len(node.steps) > 1 or node.span != self._plans.permitted[node.quantity].span:
+            return bounds
+        standards = (one.rule.standard.nature == "emission" for one in bounds)
+        return tuple(
+            one._replace(binds="informs") if emission else one for one, emission in zip(bounds, standards, strict=True)
+        )
 
     def _bounded(self, device: str, node: Node, window: Window, mean: Mean) -> Mean:
         """Return the mean, with the level that the window has for certain where a part of it was clipped.
@@ -398,6 +415,10 @@ class Engine(Intake):
                 self._note(board, node, begin, t, late=True)
             self._note_others(series, slot, begin, t)
 
+    def permit_of(self, device: str, quantity: str, start: int) -> PermittedLimit | None:
+        """Return what a permit allows where a board measures, in a window."""
+        return self._sites.permit(device, quantity, start)
+
     def wind_of(self, device: str, span: str, start: int) -> float | None:
         """Return the highest of the mean wind speeds that the boards of a site have measured in a window, m/s."""
         means = []
@@ -459,6 +480,10 @@ class _Source:
     def marked(self, quantity: str, start: int, end: int) -> int:
         """See `hub.judge.averaging.Source`."""
         return self._engine.marked_in(self._device, quantity, start, end)
+
+    def permit(self, quantity: str, start: int) -> PermittedLimit | None:
+        """See `hub.judge.averaging.Source`."""
+        return self._engine.permit_of(self._device, quantity, start)
 
     def rain(self, span: str, start: int) -> bool:
         """See `hub.judge.averaging.Source`."""

@@ -1,6 +1,7 @@
 """Readings come in here, in any order, and go into the windows that they lie in; what is to be judged is noted."""
 
 import math
+from collections.abc import Collection
 from datetime import date
 from functools import lru_cache
 
@@ -310,6 +311,25 @@ class Intake:
         for board in self._boards.values():
             for series in board.series.values():
                 series.begin = series.end = 0
+
+    def again(self, device: str, quantities: Collection[str], since: int) -> None:
+        """Judge hours of a board again that begin at a moment (Unix s) or later: another permit holds, or none.
+
+        As far back as late data would judge them again.
+        """
+        board, place = self._boards.get(device), self._sites.place(device)
+        if board is None or place is None:
+            return
+        for quantity in quantities:
+            permitted = self._plans.permitted.get(quantity)
+            if permitted is None:
+                continue
+            first, closed = max(since, board.closed - KEEP), board.closed
+            for cell in self._archive.cells(device, quantity, permitted.span, first, closed):
+                plan = self._plans.plan(place, self._local.day(cell.start).date)
+                for node in plan.nodes.get(quantity, ()):
+                    if node.span == permitted.span and cell.end <= closed:
+                        self._note(board, node, cell.start, cell.end, late=True)
 
     def due(self, device: str) -> int:
         """Return the earliest end of a window of a board that is to be judged, Unix s."""

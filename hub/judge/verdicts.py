@@ -113,6 +113,8 @@ class Verdict:
     """By which rule it was decided: simple, too, where the uncertainty is not stated."""
     marks: tuple[int, ...] = ()
     """The marks that lie in its window (`hub.things.marks`), by number."""
+    editions: tuple[tuple[str, str, int], ...] = ()
+    """Of a permit that sets the limit, and of what belongs to it, as they held in the window: kind, id, number."""
 
 
 @dataclass(frozen=True, slots=True)

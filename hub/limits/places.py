@@ -7,6 +7,9 @@ from typing import Protocol
 
 from hub.judge import Background, Instrument, Place
 from hub.judge.boards import NEVER, Marked
+from hub.judge.kinds.world import World
+from hub.judge.permitted import PermittedLimit
+from hub.judge.stacks.permits import Permits
 from hub.registry.instruments import instrument_for, uncertainty_of
 from hub.registry.live import City, District, Registry, Site, Terminal
 from hub.registry.stays import has_moved, sites_of
@@ -36,8 +39,9 @@ class Places:
     `marks` tells what those who are watched have marked as invalid.
     """
 
-    def __init__(self, registry: Registry, marks: Marks | None = None) -> None:
+    def __init__(self, registry: Registry, permits: Permits | None = None, marks: Marks | None = None) -> None:
         self._registry = registry
+        self._permits = permits or Permits(World())
         self._marks = marks
         self._first: dict[str, str] = {}  # by id of what has moved, its first site
         boards: dict[str, list[str]] = {}
@@ -49,6 +53,7 @@ class Places:
                 boards.setdefault(site, []).append(self.key(sender.id, site))
         self._boards = {site: tuple(sorted(keys)) for site, keys in boards.items()}
         self._place = lru_cache(4096)(self._place_of)
+        self._permitted = lru_cache(4096)(self._permitted_of)
         self._declared = lru_cache(4096)(self._declared_of)
         self.instrument = lru_cache(4096)(self._instrument_of)
         """See `hub.judge.boards.Sites`."""
@@ -85,7 +90,16 @@ class Places:
     def place(self, device: str) -> Place | None:
         """See `hub.judge.boards.Sites`."""
         site = self.site(device)
-        return self._place(site.id) if site else None
+        return self._permitted(site.id, self._permits.ever(device_of(device))) if site else None
+
+    def permit(self, device: str, quantity: str, t: int) -> PermittedLimit | None:
+        """See `hub.judge.boards.Sites`."""
+        return self._permits.at(device_of(device), quantity, t)
+
+    def permitted(self) -> dict[str, frozenset[str]]:
+        """Return for which quantities permits set limits, by the keys of the boards that measure there."""
+        ever = {key: self._permits.ever(device_of(key)) for keys in self._boards.values() for key in keys}
+        return {key: quantities for key, quantities in ever.items() if quantities}
 
     def neighbours(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
@@ -153,6 +167,10 @@ class Places:
         if stated.uncertainty is None:
             return Instrument(stated.class_, rule=rule)
         return Instrument(stated.class_, *uncertainty_of(stated.uncertainty), rule)
+
+    def _permitted_of(self, site_id: str, quantities: frozenset[str]) -> Place:
+        place = self._place(site_id)
+        return place._replace(permitted=tuple(sorted(quantities))) if quantities else place
 
     def _place_of(self, site_id: str) -> Place:
         registry = self._registry

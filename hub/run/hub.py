@@ -13,6 +13,7 @@ from hub.alerts.book import Book
 from hub.cases.bridge import reconcile
 from hub.cases.routes import case_router
 from hub.companies.routes import company_router
+from hub.compliance.emissions.routes import emission_router
 from hub.compliance.routes import verdict_router
 from hub.config.files import Config
 from hub.console.router import Console
@@ -136,6 +137,7 @@ class Hub:
         routers = [
             alert_router(config, lambda: self._registry.current, limits, quantities, self._time.now, gate),
             verdict_router(config, lambda: self._registry.current, self._time.now, gate),
+            emission_router(config, lambda: self._registry.current, limits, quantities, self._time.now, gate),
             board_router(config, self._time.now, gate),
             noise_router(config, lambda: self._registry.current, gate),
             order_router(config, lambda: self._registry.current, self._time.now, gate),

@@ -1,7 +1,7 @@
 """Calculates what stacks let out, and warns before a permitted total is used up.
 
 A consumer of the log with a position of its own. Intervals, hours, days, verdicts, alerts and the position change in
-one transaction: after a kill the days are calculated from the hours that they do not hold yet, nothing counts twice.
+one transaction: after a kill days are calculated from the hours that they do not hold yet; nothing counts twice.
 """
 
 import logging
@@ -75,8 +75,8 @@ class Emissions:
         self._alerts = TotalAlerts(self._db, clock)
         self._reckoned = self._pruned = -math.inf
         self._newest: dict[str, int] = {}
-        self._said: dict[tuple[str, str, int], int] = {}
         self._ahead = False
+        self._other_time = False
 
     def close(self) -> None:
         """Close the file."""
@@ -87,8 +87,7 @@ class Emissions:
         other_time = registry.zone != self._registry.zone
         self._registry = registry
         self._book.use(registry)
-        if other_time:
-            self._resum()
+        self._other_time |= other_time
         self._reckoned = -math.inf
 
     def position(self) -> int:
@@ -99,16 +98,16 @@ class Emissions:
         """See `hub.log.consumer.Sink`."""
         if self._ahead:
             self._newest.clear()
-            self._said.clear()
             self._book.renew()
             self._ahead = False
         now = self._clock()
         with transaction(self._db, self._note_ahead):
-            touched: set[tuple[str, int]] = set()
-            for entry in entries:
-                for interval in entry.intervals:
-                    if interval.t <= entry.received + MOST_AHEAD:
-                        touched |= self._hear(interval)
+            if self._other_time:
+                self._resum()
+                self._other_time = False
+            said = [(entry, interval) for entry in entries for interval in entry.intervals]
+            heard = [self._hear(one) for entry, one in said if one.t <= entry.received + MOST_AHEAD]
+            touched: set[tuple[str, int]] = set().union(*heard)
             for device, start in touched:
                 self._sum(device, start)
             if entries:
@@ -116,9 +115,12 @@ class Emissions:
             if not entries or abs(now - self._reckoned) >= RECKON_EVERY:
                 self._reckon(now)
             if abs(now - self._pruned) >= PRUNE_EVERY:
-                for device in self._store.devices():
-                    self._store.prune(device, int(min(now, self._store.newest(device))) - KEPT)
-                self._pruned = now
+                self._prune(now)
+
+    def _prune(self, now: float) -> None:
+        for device in self._store.devices():
+            self._store.prune(device, int(min(now, self._store.newest(device))) - KEPT)
+        self._pruned = now
 
     def _note_ahead(self) -> None:
         self._ahead = True
@@ -182,11 +184,10 @@ class Emissions:
 
     def _resum(self) -> None:
         """Add hours up again as another zone's clock has them, as far back as the intervals are kept."""
-        with transaction(self._db, self._note_ahead):
-            for device in self._store.devices():
-                for start in {self._book.local.fixed(one.t, HOUR)[0] for one in self._store.records(device, 0, NEVER)}:
-                    self._sum(device, start)
-            self._store.again(0)
+        for device in self._store.devices():
+            for start in {self._book.local.fixed(one.t, HOUR)[0] for one in self._store.records(device, 0, NEVER)}:
+                self._sum(device, start)
+        self._store.again(0)
 
     def _reckon(self, now: float) -> None:
         """Calculate the days anew whose hours, or things, have changed, and judge the totals."""

@@ -173,7 +173,7 @@ def outlet_row(book: EmissionBook, things: ThingStore, outlet: str, t: int, zone
                 "value": one.value,
                 "reference_o2": one.reference_o2,
                 "permit": one.number,
-                "editions": [{"kind": it.kind, "id": it.id, "edition": it.edition} for it in one.cited],
+                "editions": [{"kind": kind, "id": id_, "edition": edition} for kind, id_, edition in one.cited],
             }
             for pollutant, one in zip(book.pollutants, limits, strict=True)
             if one is not None

@@ -1,10 +1,13 @@
 """What permits allow, as it held at any moment: whose source a board is, its outlet's limits, totals of a year."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
+from hub.judge.kinds.world import ALWAYS, World, names_in
 from hub.judge.kinds.world import Term as Held
-from hub.judge.kinds.world import World, names_in
+from hub.judge.permitted import PermittedLimit
 from hub.judge.records import Cited
 from hub.judge.stacks.hours import HIGH_O2, Terms
 
@@ -13,24 +16,6 @@ OUTLET, ENTERPRISE, PERMIT, LIMIT, TOTAL = "outlet", "enterprise", "discharge_pe
 KINDS = (OUTLET, ENTERPRISE, PERMIT, LIMIT, TOTAL)
 WARN_AT = (80.0, 90.0)
 """Shares of a yearly total at which people are warned where it does not say others, %."""
-
-
-class PermittedLimit(NamedTuple):
-    """A permitted concentration, and by what it holds."""
-
-    id: str
-    """Of its thing."""
-    value: float
-    """mg/m3, mean of an hour."""
-    reference_o2: float | None
-    """%; None: as measured."""
-    number: str
-    """Of the permit."""
-    outlet: str
-    """Id."""
-    outlet_number: str
-    cited: tuple[Cited, ...]
-    """Editions of the permit, the limit and the outlet."""
 
 
 class PermittedTotal(NamedTuple):
@@ -61,7 +46,17 @@ class Permits:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._answers: dict[tuple[str, str, int], PermittedLimit | None] = {}
+        self._changes = world.changes(KINDS)
+        # Between two changes everything is the same: what is asked of one moment is answered for all.
+        self._sources = lru_cache(4096)(self._sources_of)
+        self._at = lru_cache(4096)(self._at_of)
+        self._limit = lru_cache(4096)(self._limit_of)
+        self._terms = lru_cache(4096)(self._terms_of)
+
+    def _since(self, t: int) -> int:
+        """Return the moment from which on things are as they are at a moment, Unix s."""
+        index = bisect_right(self._changes, t)
+        return self._changes[index - 1] if index else ALWAYS
 
     def outlet(self, id_: str, t: int) -> Held | None:
         """Return the edition of an outlet at a moment, Unix s."""
@@ -73,6 +68,9 @@ class Permits:
 
     def sources(self, outlet: str, t: int) -> tuple[str, ...]:
         """Return the boards and stations that speak for an outlet at a moment; of one that names none, its own id."""
+        return self._sources(outlet, self._since(t))
+
+    def _sources_of(self, outlet: str, t: int) -> tuple[str, ...]:
         held = self.outlet(outlet, t)
         return () if held is None else names_in(held.edition.properties.get("source")) or (outlet,)
 
@@ -95,31 +93,36 @@ class Permits:
 
     def at(self, source: str, pollutant: str, t: int) -> PermittedLimit | None:
         """Return what is permitted where a board or station measures, at a moment: of several the strictest."""
-        key = source, pollutant, t
-        if key not in self._answers:
-            if len(self._answers) > 100_000:
-                self._answers.clear()
-            found = [self.limit(outlet, pollutant, t) for outlet in self.outlets_of(source, t)]
-            self._answers[key] = min(filter(None, found), key=_strictness, default=None)
-        return self._answers[key]
+        return self._at(source, pollutant, self._since(t))
+
+    def _at_of(self, source: str, pollutant: str, t: int) -> PermittedLimit | None:
+        found = [self.limit(outlet, pollutant, t) for outlet in self.outlets_of(source, t)]
+        return min(filter(None, found), key=_strictness, default=None)
 
     def limit(self, outlet: str, pollutant: str, t: int) -> PermittedLimit | None:
         """Return what is permitted at an outlet at a moment: of several the strictest."""
+        return self._limit(outlet, pollutant, self._since(t))
+
+    def _limit_of(self, outlet: str, pollutant: str, t: int) -> PermittedLimit | None:
         held = self.outlet(outlet, t)
         found = []
         for one in self._world.held_by(LIMIT, "outlet", outlet) if held else ():
             said = one.edition.properties
             permit = self._world.in_force(PERMIT, str(said["permit"]), t)
             if held and permit and one.since <= t < one.until and said["pollutant"] == pollutant:
+                high = held.edition.properties.get("stopped_from_o2")
                 found.append(
                     PermittedLimit(
                         one.edition.id,
+                        pollutant,
                         _number(said["value"]),
                         None if said.get("reference_o2") is None else _number(said["reference_o2"]),
+                        HIGH_O2 if high is None else _number(high),
                         str(permit.edition.properties["number"]),
                         outlet,
                         str(held.edition.properties["number"]),
                         (permit.cited, one.cited, held.cited),
+                        max(permit.since, one.since),
                     )
                 )
         return min(found, key=_strictness, default=None)
@@ -166,6 +169,9 @@ class Permits:
 
     def terms(self, outlet: str, pollutant: str, t: int) -> Terms:
         """Return what an outlet and its permit say of a pollutant at a moment, as its hours are calculated."""
+        return self._terms(outlet, pollutant, self._since(t))
+
+    def _terms_of(self, outlet: str, pollutant: str, t: int) -> Terms:
         held, limit = self.outlet(outlet, t), self.limit(outlet, pollutant, t)
         if held is None:
             return Terms()
@@ -179,7 +185,7 @@ class Permits:
             flow_dry=said.get("flow_basis") != "actual",
             limit=limit.value if limit else None,
             limit_source=limit.number if limit else "",
-            cited=limit.cited if limit else (held.cited,),
+            cited=tuple(Cited(*one) for one in limit.cited) if limit else (held.cited,),
         )
 
 

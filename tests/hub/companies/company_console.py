@@ -1,4 +1,4 @@
-"""The console of a city with two enterprises, one of which lets out too much: people of both and of the city visit it."""
+"""The console of a city with two enterprises, one of which lets out too much; people of both and of the city visit."""
 
 import contextlib
 
