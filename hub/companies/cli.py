@@ -120,12 +120,17 @@ def show(id_: Number, as_json: AsJson = False, district: HubOf = "", config: Con
     "fenceline marks kinds",
     "fenceline marks kinds --json",
 )
-def kinds(as_json: AsJson = False) -> None:
+def kinds(as_json: AsJson = False, config: Config = FENCELINE) -> None:
     """List the kinds of marks."""
     import msgspec
 
+    from hub.config.files import ConfigError, load_config
     from schemas.domains import mark_kinds
 
+    try:
+        load_config(config)  # it names the packs in use
+    except ConfigError as error:
+        raise UserError(str(error)) from error
     if as_json:
         print_list(({"kind": id_} | msgspec.to_builtins(one) for id_, one in mark_kinds().items()), "kinds")
         return

@@ -80,7 +80,10 @@ class CompanyVisit:
     def quantity(self, key: str) -> str:
         """Return what people call a pollutant."""
         known = self.visit.shared.quantities.get(key)
-        return key if known is None else known.symbol or self.visit.say(Text(known.en, known.zh))
+        if known is None:
+            return key
+        # One letter, as that of a flow, says nothing to most people.
+        return known.symbol if len(known.symbol or "") > 1 else self.visit.say(Text(known.en, known.zh))
 
     def line(self, mark: Mark, outlets: dict[str, Held]) -> MarkLine:
         """Return a mark as lists show it."""

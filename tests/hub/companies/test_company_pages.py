@@ -264,8 +264,10 @@ def api(city):
         for name in ("mill-1", "other-1", "officer-2", "inspector"):
             tokens[name] = access.renew(name, city.plant.hub.now, "root")
 
-    def ask(name, method, path, **more):
+    def ask(name, method, path, as_file=False, **more):
         headers = {"authorization": f"Bearer {tokens[name]}"}
+        if as_file:
+            headers["content-type"] = "application/octet-stream"
         url = f"http://127.0.0.1:{server.port}/api/v1{path}"
         return httpx.request(method, url, headers=headers, timeout=20, trust_env=False, **more)
 
@@ -285,7 +287,8 @@ def test_the_api_does_what_the_pages_do_within_the_same_bounds(city, api):
     assert api("other-1", "POST", "/marks", json=wanted).status_code == 404
     made = api("mill-1", "POST", "/marks", json=wanted)
     assert (made.status_code, made.json()["standing"]) == (201, "awaits_proof")
-    proven = api("mill-1", "POST", "/marks/1/proofs?name=a.pdf", content=PDF)
+    proven = api("mill-1", "POST", "/marks/1/proofs?name=a.pdf", content=PDF, as_file=True)
+    assert proven.status_code == 200, proven.text
     assert proven.json()["standing"] == "counts"
     assert outcomes(city)[1] == VOID
     assert api("other-1", "GET", "/marks/1").status_code == 404
