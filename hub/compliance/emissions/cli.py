@@ -2,10 +2,10 @@
 
 import datetime as dt
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import time as now
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -254,8 +254,8 @@ def _open(config: Path, district: str) -> Iterator[_Asked]:
         quantities = load_quantities()
         limits = load_limits(quantities=quantities)
         with closing(open_compliance(path, ALERTS, THINGS, PART)) as db:
-            book = EmissionBook(db, registry, limits, quantities, time.time)
-            yield _Asked(book, ThingStore(db), registry.zone, int(time.time()))
+            book = EmissionBook(db, registry, limits, quantities, now)
+            yield _Asked(book, ThingStore(db), registry.zone, int(now()))
     except (ConfigError, DatabaseError) as error:
         raise UserError(str(error)) from error
 
