@@ -8,9 +8,7 @@ from pathlib import Path
 from time import time as now
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import typer
-
-from hub.terminal.commands import command, group, option
+from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config, HubOf
 from schemas.errors import UserError
@@ -75,7 +73,7 @@ class _Asked(NamedTuple):
     now: int
 
 
-Outlet = Annotated[str, typer.Argument(metavar="OUTLET")]
+Outlet = Annotated[str, argument(Text("Id of the outlet.", "排放口标识。"), "OUTLET")]
 Month = Annotated[
     str,
     option(
