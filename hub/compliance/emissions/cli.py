@@ -2,15 +2,13 @@
 
 import datetime as dt
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import time as now
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import typer
-
-from hub.terminal.commands import command, group, option
+from hub.terminal.commands import argument, command, group, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import ALL, FENCELINE, AsJson, Config, HubOf
 from schemas.errors import UserError
@@ -75,7 +73,7 @@ class _Asked(NamedTuple):
     now: int
 
 
-Outlet = Annotated[str, typer.Argument(metavar="OUTLET")]
+Outlet = Annotated[str, argument(Text("Id of the outlet.", "排放口标识。"), "OUTLET")]
 Month = Annotated[
     str,
     option(
@@ -254,8 +252,8 @@ def _open(config: Path, district: str) -> Iterator[_Asked]:
         quantities = load_quantities()
         limits = load_limits(quantities=quantities)
         with closing(open_compliance(path, ALERTS, THINGS, PART)) as db:
-            book = EmissionBook(db, registry, limits, quantities, time.time)
-            yield _Asked(book, ThingStore(db), registry.zone, int(time.time()))
+            book = EmissionBook(db, registry, limits, quantities, now)
+            yield _Asked(book, ThingStore(db), registry.zone, int(now()))
     except (ConfigError, DatabaseError) as error:
         raise UserError(str(error)) from error
 
