@@ -234,11 +234,13 @@ def _open(config: Path, district: str) -> Iterator[_Asked]:
     """Give what is known of the outlets of a hub."""
     from hub.alerts.tables import PART as ALERTS
     from hub.compliance.emissions.book import EmissionBook
+    from hub.compliance.marking import MarkBook
     from hub.compliance.tables import PART
     from hub.config.files import ConfigError, load_config
     from hub.registry.live import load_registry
     from hub.storage.compliance_file import compliance_of, open_compliance
     from hub.storage.database import DatabaseError
+    from hub.things.marks.tables import PART as MARKS
     from hub.things.store import ThingStore
     from hub.things.tables import PART as THINGS
     from schemas import load_limits, load_quantities
@@ -251,8 +253,8 @@ def _open(config: Path, district: str) -> Iterator[_Asked]:
             raise UserError(tell(NOT_THERE).format(path=path, config=config))
         quantities = load_quantities()
         limits = load_limits(quantities=quantities)
-        with closing(open_compliance(path, ALERTS, THINGS, PART)) as db:
-            book = EmissionBook(db, registry, limits, quantities, now)
+        with closing(open_compliance(path, ALERTS, THINGS, MARKS, PART)) as db:
+            book = EmissionBook(db, registry, limits, quantities, now, MarkBook(db).spans)
             yield _Asked(book, ThingStore(db), registry.zone, int(now()))
     except (ConfigError, DatabaseError) as error:
         raise UserError(str(error)) from error

@@ -13,6 +13,7 @@ from hub.access.tokens import User
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.emissions.book import EmissionBook
 from hub.compliance.emissions.present import day_row, hour_row, outlet_row, rates_rows, total_row
+from hub.compliance.marking import MarkBook
 from hub.compliance.tables import PART
 from hub.config.files import Config
 from hub.http.problem import EVERY, answers
@@ -20,6 +21,7 @@ from hub.http.problems import ProblemRoute, RequestError
 from hub.judge.stacks.permits import OUTLET
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
+from hub.things.marks.tables import PART as MARKS
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
 from schemas import Limit, Quantity, Standard
@@ -78,8 +80,8 @@ def emission_router(
 
     def asked(response: Response) -> Iterator[tuple[EmissionBook, ThingStore]]:
         response.headers["Cache-Control"] = "no-store"
-        with closing(open_compliance(config.data / COMPLIANCE, ALERTS, THINGS, PART)) as db:
-            yield EmissionBook(db, registry(), limits, quantities, clock), ThingStore(db)
+        with closing(open_compliance(config.data / COMPLIANCE, ALERTS, THINGS, MARKS, PART)) as db:
+            yield EmissionBook(db, registry(), limits, quantities, clock, MarkBook(db).spans), ThingStore(db)
 
     Asked = Annotated[tuple[EmissionBook, ThingStore], Depends(asked)]  # noqa: N806 - a type
     Viewer = Annotated[User, Depends(gate.needs("viewer"))]  # noqa: N806 - a type

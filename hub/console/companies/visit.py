@@ -83,7 +83,8 @@ class CompanyVisit:
         if known is None:
             return key
         # One letter, as that of a flow, says nothing to most people.
-        return known.symbol if len(known.symbol or "") > 1 else self.visit.say(Text(known.en, known.zh))
+        symbol = known.symbol or ""
+        return symbol if len(symbol) > 1 else self.visit.say(Text(known.en, known.zh))
 
     def line(self, mark: Mark, outlets: dict[str, Held]) -> MarkLine:
         """Return a mark as lists show it."""
