@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hub.companies.things import ENTERPRISE, Held
 from hub.compliance.emissions.book import EmissionBook, Total
-from hub.compliance.marking import MarkBook
+from hub.compliance.emissions.marking import MarkBook
 from hub.compliance.verdicts import Tally, VerdictTable
 from hub.judge.stacks.cells import HOUR
 from hub.judge.stacks.rates import Rates

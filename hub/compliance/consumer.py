@@ -18,7 +18,7 @@ import msgspec
 from hub.alerts.life import Alerts
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.budget import warnings_of
-from hub.compliance.marking import Marking
+from hub.compliance.emissions.marking import Marking
 from hub.compliance.origins import BEST, Origins
 from hub.compliance.tables import PART
 from hub.compliance.verdicts import KeptVerdict, VerdictTable, marks_text

@@ -234,7 +234,7 @@ def _open(config: Path, district: str) -> Iterator[_Asked]:
     """Give what is known of the outlets of a hub."""
     from hub.alerts.tables import PART as ALERTS
     from hub.compliance.emissions.book import EmissionBook
-    from hub.compliance.marking import MarkBook
+    from hub.compliance.emissions.marking import MarkBook
     from hub.compliance.tables import PART
     from hub.config.files import ConfigError, load_config
     from hub.registry.live import load_registry

@@ -13,9 +13,9 @@ from pathlib import Path
 from hub.alerts.tables import PART as ALERTS
 from hub.alerts.totals import RULE, TotalAlerts, Where
 from hub.compliance.emissions.book import FAMILY, EmissionBook, Total
+from hub.compliance.emissions.marking import MarkBook
 from hub.compliance.emissions.present import told_total
 from hub.compliance.emissions.store import EmissionStore
-from hub.compliance.marking import MarkBook
 from hub.compliance.rule_table import RuleTable
 from hub.compliance.tables import PART
 from hub.judge.kinds.world import NEVER

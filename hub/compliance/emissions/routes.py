@@ -12,8 +12,8 @@ from hub.access.caller import Gate
 from hub.access.tokens import User
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.emissions.book import EmissionBook
+from hub.compliance.emissions.marking import MarkBook
 from hub.compliance.emissions.present import day_row, hour_row, outlet_row, rates_rows, total_row
-from hub.compliance.marking import MarkBook
 from hub.compliance.tables import PART
 from hub.config.files import Config
 from hub.http.problem import EVERY, answers
