@@ -111,7 +111,7 @@ def test_accepted_marks_take_hours_out_and_are_named(plant):
     plant.say(MONDAY, 120, stack_nox=95.0, stack_o2=6.0, stack_flow=20.0)
     plant.take()
 
-    def marks(outlet, _start, _end):
+    def marks(outlet, _pollutant, _start, _end):
         return [Span(MONDAY, MONDAY + HOUR, "marked", "mark/7")] if outlet == OUTLET else []
 
     first, second = hours(plant, marks=marks)
