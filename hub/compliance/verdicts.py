@@ -142,6 +142,22 @@ class VerdictTable:
         rest = "FROM verdict WHERE device = ? AND rule = ? AND start = ? AND site = ? ORDER BY revision"
         return select(self._db, KeptVerdict, rest, v.device, v.rule, v.start, v.site)
 
+    def by_permits(self, device: str, site: str, since: float) -> list[KeptVerdict]:
+        """Return the verdicts by permits on a board's windows that begin at a moment, Unix s, or later.
+
+        Of each window as it was judged last, where that binds.
+        """
+        rows = select(
+            self._db,
+            KeptVerdict,
+            "FROM verdict WHERE device = ? AND site = ? AND start >= ? AND editions <> '[]' ORDER BY revision",
+            device,
+            site,
+            since,
+        )
+        last = {(row.rule, row.start): row for row in rows}
+        return [row for row in last.values() if row.binding == "binds"]
+
     def search(
         self,
         *,
