@@ -19,6 +19,7 @@ from hub.alerts.life import Alerts
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.budget import warnings_of
 from hub.compliance.emissions.marking import Marking
+from hub.compliance.emissions.withdrawing import withdrawn
 from hub.compliance.origins import BEST, Origins
 from hub.compliance.tables import PART
 from hub.compliance.verdicts import KeptVerdict, VerdictTable, marks_text
@@ -172,7 +173,18 @@ class Compliance:
         concerned = {key: before.get(key, frozenset()) | after.get(key, frozenset()) for key in {*before, *after}}
         for key, quantities in concerned.items():
             self._engine.again(key, quantities, since)
+            self._take_back(key, max(since, self._engine.closed(key) - KEEP))
         return set(concerned)
+
+    def _take_back(self, key: str, since: int) -> None:
+        """Withdraw what was judged, of a board's windows from a moment on, by permits that did not hold after all."""
+        site = self._places.site(key)
+        for kept in self._verdicts.by_permits(device_of(key), site.id, since) if site else ():
+            held = self._places.permit(key, kept.quantity, kept.start)
+            if held is None or (held.number, held.id) != (kept.standard, kept.limit_id):
+                verdict = withdrawn(kept, self._plans, self._local.day(kept.start).date, self._clock())
+                self._verdicts.add(verdict)
+                self._alerts.judged(verdict, news=False)
 
     def _take_things(self) -> int:
         """Take all things as they are now; return from when on something is others than before, Unix s."""
@@ -187,7 +199,8 @@ class Compliance:
         self._marking.load()
         self._take_things()
         self._gone_by = int(self._db.execute("SELECT things FROM position").fetchone()[0])
-        self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
+        self._local = LocalTime(self._registry.zone)
+        self._engine = Engine(self._plans, self._local, self._places, self._store, warns=True)
         self._store.load(self._engine)
         self._origins = Origins(self._db)
         rows = self._db.execute("SELECT device, t, heard FROM latest")

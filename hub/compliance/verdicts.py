@@ -165,6 +165,22 @@ class VerdictTable:
         rest = "FROM verdict WHERE device = ? AND rule = ? AND start = ? AND site = ? ORDER BY revision"
         return select(self._db, KeptVerdict, rest, v.device, v.rule, v.start, v.site)
 
+    def by_permits(self, device: str, site: str, since: float) -> list[KeptVerdict]:
+        """Return the verdicts by permits on a board's windows that begin at a moment, Unix s, or later.
+
+        Of each window as it was judged last, where that binds.
+        """
+        rows = select(
+            self._db,
+            KeptVerdict,
+            "FROM verdict WHERE device = ? AND site = ? AND start >= ? AND editions <> '[]' ORDER BY revision",
+            device,
+            site,
+            since,
+        )
+        last = {(row.rule, row.start): row for row in rows}
+        return [row for row in last.values() if row.binding == "binds"]
+
     def search(
         self,
         *,
@@ -308,8 +324,8 @@ class VerdictTable:
         rows = self._db.execute(
             "SELECT quantity, outcome, grade, reason, count(*), max(compared), "
             "ifnull(max(compared / nullif(limit_value, 0)), 0) FROM (SELECT quantity, outcome, grade, reason, "
-            "compared, limit_value, max(revision) FROM verdict WHERE device = ? AND start >= ? AND start < ? "
-            "AND binding = 'binds' GROUP BY rule, start) GROUP BY quantity, outcome, grade, reason",
+            "compared, limit_value, binding, max(revision) FROM verdict WHERE device = ? AND start >= ? AND start < ? "
+            "GROUP BY rule, start) WHERE binding = 'binds' GROUP BY quantity, outcome, grade, reason",
             (device, start, end),
         )
         return [Tally(*row) for row in rows]

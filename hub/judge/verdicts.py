@@ -46,6 +46,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "nearer to the limit than the instrument is certain: a better measurement must decide",
         "与限值之差在仪器不确定度之内：须以更准确的测量为准",
     ),
+    "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
     "site_unknown": ("what of the site decides the limit is not known", "决定限值的站点情况不明"),
     "at_least": (
         "part of the sound was beyond the instrument: the level was this or higher",

@@ -3,17 +3,18 @@
 import datetime as dt
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hub.judge import Background, Instrument, Place
 from hub.judge.boards import NEVER, Marked
-from hub.judge.kinds.world import World
 from hub.judge.permitted import PermittedLimit
-from hub.judge.stacks.permits import Permits
 from hub.registry.instruments import instrument_for, uncertainty_of
 from hub.registry.live import City, District, Registry, Site, Terminal
 from hub.registry.stays import has_moved, sites_of
 from schemas import jurisdictions_of
+
+if TYPE_CHECKING:
+    from hub.judge.stacks.permits import Permits
 
 AT = "@"
 """Stands in a key between a board's id and the site; no id has it."""
@@ -35,13 +36,13 @@ class Places:
     """The sites of a registry's boards, stations and terminals (`hub.judge.boards.Sites`).
 
     What is judged has a key: the id of a board, or, of one that has moved, for every site but its first ``ID@SITE``. So
-    the windows of one site hold nothing that was measured at another, and go on when late records come.
-    `marks` tells what those who are watched have marked as invalid.
+    the windows of one site hold nothing that was measured at another, and go on when late records come. `permits`: what
+    permits allow; None: of none is anything known. `marks`: what those who are watched have marked as invalid.
     """
 
-    def __init__(self, registry: Registry, permits: Permits | None = None, marks: Marks | None = None) -> None:
+    def __init__(self, registry: Registry, permits: "Permits | None" = None, marks: Marks | None = None) -> None:
         self._registry = registry
-        self._permits = permits or Permits(World())
+        self._permits = permits
         self._marks = marks
         self._first: dict[str, str] = {}  # by id of what has moved, its first site
         boards: dict[str, list[str]] = {}
@@ -90,16 +91,19 @@ class Places:
     def place(self, device: str) -> Place | None:
         """See `hub.judge.boards.Sites`."""
         site = self.site(device)
-        return self._permitted(site.id, self._permits.ever(device_of(device))) if site else None
+        return self._permitted(site.id, self._ever(device)) if site else None
 
     def permit(self, device: str, quantity: str, t: int) -> PermittedLimit | None:
         """See `hub.judge.boards.Sites`."""
-        return self._permits.at(device_of(device), quantity, t)
+        return self._permits.at(device_of(device), quantity, t) if self._permits else None
 
     def permitted(self) -> dict[str, frozenset[str]]:
         """Return for which quantities permits set limits, by the keys of the boards that measure there."""
-        ever = {key: self._permits.ever(device_of(key)) for keys in self._boards.values() for key in keys}
+        ever = {key: self._ever(key) for keys in self._boards.values() for key in keys}
         return {key: quantities for key, quantities in ever.items() if quantities}
+
+    def _ever(self, device: str) -> frozenset[str]:
+        return self._permits.ever(device_of(device)) if self._permits else frozenset()
 
     def neighbours(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""

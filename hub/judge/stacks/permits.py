@@ -48,6 +48,8 @@ class Permits:
         self._world = world
         self._changes = world.changes(KINDS)
         # Between two changes everything is the same: what is asked of one moment is answered for all.
+        self.ever = lru_cache(4096)(self._ever_of)
+        """`ever(source)`: pollutants for which a limit was permitted, at any time, at an outlet that it speaks for."""
         self._sources = lru_cache(4096)(self._sources_of)
         self._at = lru_cache(4096)(self._at_of)
         self._limit = lru_cache(4096)(self._limit_of)
@@ -82,8 +84,7 @@ class Permits:
             found.append(source)
         return sorted(dict.fromkeys(found))
 
-    def ever(self, source: str) -> frozenset[str]:
-        """Return the pollutants for which a limit was permitted at any time at an outlet that a source speaks for."""
+    def _ever_of(self, source: str) -> frozenset[str]:
         outlets = {one.edition.id for one in self._world.held_by(OUTLET, "source", source)} | {source}
         return frozenset(
             str(one.edition.properties["pollutant"])

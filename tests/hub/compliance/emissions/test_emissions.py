@@ -1,22 +1,34 @@
 """From frames in the log to hours, days, rates, totals and warnings, also when they come late or it is killed."""
 
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
+import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
+from hub.compliance.emissions import consumer
 from hub.compliance.emissions.store import EmissionStore
 from hub.judge.stacks.cells import Record, cells_of
 from hub.judge.stacks.hours import Span
-from tests.hub.compliance.emissions.plant import DAY, HOUR, LIMIT, MONDAY, PERMIT, TOTAL, Plant
+from hub.log.log import Log
+from tests.hub.compliance.emissions.plant import (
+    CITY,
+    DAY,
+    HOUR,
+    LIMIT,
+    LIMITS,
+    MONDAY,
+    PERMIT,
+    QUANTITIES,
+    TOTAL,
+    Plant,
+)
 from tests.hub.helpers import at, open_all
 
-ROOT = Path(__file__).resolve().parents[4]
+FORK = multiprocessing.get_context("fork")
 OUTLET = "heat-da001"
 
 
@@ -226,23 +238,17 @@ def test_another_zone_and_what_is_too_late_and_pruned(plant, caplog):
     assert min(row["t"] for row in plant.rows("emission_record")) >= MONDAY + 5 * DAY
 
 
-CHILD = """
-import sys
-from pathlib import Path
-from hub.compliance.emissions import consumer
-from hub.log.log import Log
-from tests.hub.compliance.emissions.plant import CITY, LIMITS, QUANTITIES
-folder, now, most = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-consumer.RECKON_EVERY = 0
-emissions = consumer.Emissions(folder / "compliance.db", CITY, LIMITS, QUANTITIES, lambda: now)
-log = Log(folder / "log.db")
-print("ready", flush=True)
-while entries := log.read(emissions.position(), most):
-    emissions.take(entries)
-    print(emissions.position(), flush=True)
-emissions.take([])
-print("done", flush=True)
-"""
+def consume(folder, now, most, told):
+    """Take the log in small batches, as a process of its own, and tell after each."""
+    consumer.RECKON_EVERY = 0
+    emissions = consumer.Emissions(folder / "compliance.db", CITY, LIMITS, QUANTITIES, lambda: now)
+    log = Log(folder / "log.db")
+    while entries := log.read(emissions.position(), most):
+        emissions.take(entries)
+        told.send(emissions.position())
+        told.recv()
+    emissions.take([])
+    told.send("done")
 
 
 def test_killed_at_any_moment_it_comes_to_the_same(tmp_path):
@@ -257,19 +263,25 @@ def test_killed_at_any_moment_it_comes_to_the_same(tmp_path):
     plant.close()
 
     def run(batches):
-        """Run the consumer; kill it in the batch behind so many."""
-        command = [sys.executable, "-c", CHILD, str(tmp_path), str(plant.now), "70"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
-            for number, line in enumerate(child.stdout):
-                if line.strip() == "done":
-                    return True
-                if number == batches:
-                    os.kill(child.pid, signal.SIGKILL)
-                    break
-            child.wait()
-        return False
+        """Run the consumer; kill it in the batch behind so many; return what it told last."""
+        here, there = FORK.Pipe()
+        child = FORK.Process(target=consume, args=(tmp_path, plant.now, 20, there))
+        child.start()
+        said = None
+        for _ in range(batches):
+            said = here.recv()
+            if said == "done":
+                break
+            here.send("go on")
+        if said != "done":
+            time.sleep(drawn.uniform(0, 0.01))
+            os.kill(child.pid, signal.SIGKILL)
+        child.join(60)
+        return said
 
-    assert [run(batches) for batches in (2, 1_000)] == [False, True]
+    # Of 24 batches at most 15 are taken by those that are killed.
+    assert "done" not in [run(batches) for batches in (1, 3, 2, 5)]
+    assert run(100) == "done"
     with closing(open_all(tmp_path / "compliance.db")) as db:
         found = EmissionStore(db).hours("stack-1", MONDAY, MONDAY + DAY)
     assert [found[MONDAY + n * HOUR].quantities["stack_nox"].seconds for n in range(8)] == [3600.0] * 8

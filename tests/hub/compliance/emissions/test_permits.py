@@ -101,6 +101,37 @@ def test_a_permit_that_is_imported_later_amends_what_was_judged(tmp_path):
     plant.close()
 
 
+def test_a_permit_that_did_not_hold_takes_back_its_verdicts_and_its_alert(plant):
+    plant.say(MONDAY, stack_nox=45.0, stack_o2=6.0)
+    plant.take()
+    assert [row["state"] for row in plant.rows("alert")] == ["firing"]
+    plant.know(PERMIT | {"withdrawn": True})
+    plant.take()
+    last = {row["rule"]: row for row in plant.rows("verdict")}
+    permit, standard = last["9144-001P heat-nox"], last["GB 13271-2014 nox-new-gas"]
+    assert (permit["outcome"], permit["reason"], permit["binding"], permit["revision"]) == (
+        ("invalid", "withdrawn", "informs", 2)
+    )
+    assert (standard["outcome"], standard["binding"], standard["revision"]) == ("compliant", "binds", 2)
+    assert [row["state"] for row in plant.rows("alert")] == ["resolved"]
+    # It holds after all.
+    plant.know(PERMIT)
+    plant.take()
+    last = {row["rule"]: row for row in plant.rows("verdict")}
+    assert (last["9144-001P heat-nox"]["outcome"], last["9144-001P heat-nox"]["revision"]) == ("exceeded", 3)
+
+
+def test_an_alert_by_the_standard_ends_where_a_permit_decides_after_all(plant):
+    plant.know(PERMIT | {"withdrawn": True})
+    plant.say(MONDAY, stack_nox=450.0, stack_o2=6.0)
+    plant.take()
+    (alert,) = plant.rows("alert")
+    assert (alert["rule"], alert["state"]) == ("GB 13271-2014 nox-new-gas", "firing")
+    plant.know(PERMIT, LIMIT | {"properties": LIMIT["properties"] | {"value": 1000.0}})
+    plant.take()
+    assert [row["state"] for row in plant.rows("alert")] == ["resolved"]
+
+
 def test_a_permit_that_is_imported_while_nobody_judges_is_seen_at_the_next_start(tmp_path):
     plant = Plant(tmp_path)
     plant.say(MONDAY, stack_nox=45.0, stack_o2=6.0)
