@@ -108,11 +108,25 @@ COMMANDS = {
             "案件：上报、立案、派遣、处置、核查、结案，以及任意时段的评价指标。",
         ),
     ),
+    "marks": (
+        "hub.companies.cli",
+        Text(
+            "Periods that enterprises mark as invalid: log, prove, accept, reject.",
+            "排污单位的数据无效标记：登记、证明、认可、不予认可。",
+        ),
+    ),
     "rules": (
         "hub.compliance.cli",
         Text(
             "Verdicts of packs' rules: areas, routes, hours, levels and other kinds.",
             "领域包规则的判定：区域、路线、时段、液位等。",
+        ),
+    ),
+    "emissions": (
+        "hub.compliance.emissions.cli",
+        Text(
+            "What outlets let out: hours, rates, yearly totals against their permits.",
+            "排放口排放情况：小时数据、传输有效率、年排放量。",
         ),
     ),
     "orders": (

@@ -221,6 +221,8 @@ def _openapi() -> dict[str, Any]:
 
     from hub.access.caller import Gate
     from hub.cases.routes import case_router
+    from hub.companies.routes import company_router
+    from hub.compliance.emissions.routes import emission_router
     from hub.compliance.routes import verdict_router
     from hub.config.files import Config
     from hub.desk.routes import alert_router
@@ -237,6 +239,8 @@ def _openapi() -> dict[str, Any]:
     routers = [
         alert_router(config, nothing, [], load_quantities(), time.time, gate),
         verdict_router(config, nothing, time.time, gate),
+        emission_router(config, nothing, [], load_quantities(), time.time, gate),
+        company_router(config, nothing, load_quantities(), time.time, gate),
         board_router(config, time.time, gate),
         noise_router(config, nothing, gate),
         order_router(config, nothing, time.time, gate),

@@ -11,7 +11,7 @@ from fastapi import Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from hub.access.tables import PART
-from hub.access.tokens import Access, Role, User, allows
+from hub.access.tokens import Access, Needed, User, allows
 from hub.http.problems import Rate, RequestError
 from hub.storage.compliance_file import open_compliance
 from schemas.language import Text
@@ -35,7 +35,7 @@ class Gate:
         self._compliance = compliance
         self._rate = rate or Rate()
 
-    def needs(self, needed: Role) -> Callable[..., User]:
+    def needs(self, needed: Needed) -> Callable[..., User]:
         """Return what FastAPI is to ask before a request is handled: it gives the user, or refuses.
 
         The refusals: 401 without a token that somebody has, 429 to whoever asks too often, 403 if the role does not
@@ -55,7 +55,7 @@ class Gate:
         return user
 
 
-def refuse_role(user: User, needed: Role) -> None:
+def refuse_role(user: User, needed: Needed) -> None:
     """Refuse whom the role does not allow something.
 
     Raises:

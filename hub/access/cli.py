@@ -30,6 +30,7 @@ COLUMNS = (
     Text("Since (UTC)", "创建时间（UTC）"),
     Text("Revoked", "撤销时间"),
     Text("Second factor", "两步验证"),
+    Text("Enterprise", "排污单位"),
 )
 YES = Text("yes", "已启用")
 NOBODY = Text(
@@ -59,12 +60,13 @@ app = group(
         viewer: reads. technician: also registers boards, gives them orders and tells of calibrations. officer: reads,
         acknowledges, comments, and closes what is resolved; files, checks and closes cases. collector: verifies and
         inspects cases on site. dispatcher: sends them to departments. handler: works on them. supervisor: watches over
-        them. admin: everything, also closes alerts that are not resolved, and decides on maintenance windows.""",
+        them. admin: everything, also closes alerts that are not resolved, and decides on maintenance windows.
+        company: somebody of an enterprise, who sees nothing but its outlets and marks periods of theirs.""",
         """管理台和 HTTP 接口的访问权限：每个用户一个令牌，并可生成管理台登录链接。
 
         viewer：只读。technician：还可登记设备、下达指令、上报校准。officer：读取、确认、备注，关闭已解除的告警；案件立案、核查、结案。
         collector：现场核实、核查案件。dispatcher：派遣案件。handler：处置案件。supervisor：督办、强制结案、决定申诉。
-        admin：全部权限，包括关闭未解除的告警和设置维护时段。""",
+        admin：全部权限，包括关闭未解除的告警和设置维护时段。company：排污单位人员，仅可查看和标记本单位的排放口。""",
     ),
     "fenceline access add officer-2 --role officer",
     "fenceline access link officer-2",
@@ -77,6 +79,7 @@ app = group(
     Text("Make a token and show it once.", "创建令牌，仅显示一次。"),
     "fenceline access add officer-2 --role officer",
     "fenceline access add officer-3 --role officer --scope nanhai,shunde",
+    "fenceline access add ceramics-1 --role company --company ceramics",
 )
 def add(
     name: Annotated[str, argument(Text("Who: small letters, digits and -.", "用户名：小写字母、数字和 -。"), "NAME")],
@@ -91,15 +94,25 @@ def add(
             show_default=ALL,
         ),
     ] = "",
+    company: Annotated[
+        str,
+        option(
+            Text(
+                "Of the role company: the enterprise, all that they see.",
+                "角色 company 所属的排污单位编号，仅可查看该单位。",
+            ),
+            show_default=Text("none", "无"),
+        ),
+    ] = "",
     as_json: AsJson = False,
     district: HubOf = "",
     config: Config = FENCELINE,
 ) -> None:
     """Make a token and show it once."""
     with opened(config, district) as users:
-        token = users.add(name, role, time.time(), actor(), districts_of(scope))
+        token = users.add(name, role, time.time(), actor(), districts_of(scope), company)
     if as_json:
-        print_object({"name": name, "role": role, "districts": districts_of(scope), "token": token})
+        print_object({"name": name, "role": role, "districts": districts_of(scope), "company": company, "token": token})
         return
     print(token)
     print(tell(ONCE).format(name=name), file=sys.stderr)
@@ -119,16 +132,19 @@ def list_(as_json: AsJson = False, district: HubOf = "", config: Config = FENCEL
     with opened(config, district) as users:
         coded = SecondFactor(users.db).on()
         rows = [
-            (one.name, one.role, one.districts, _time(made), _time(revoked), one.name in coded)
+            (one.name, one.role, one.districts, _time(made), _time(revoked), one.name in coded, one.company)
             for one, made, revoked in users.users()
         ]
     if as_json:
-        names = ("name", "role", "districts", "made", "revoked", "second_factor")
+        names = ("name", "role", "districts", "made", "revoked", "second_factor", "company")
         print_list((dict(zip(names, row, strict=True)) for row in rows), "users")
     elif rows:
         shown = [
-            (name, role, ", ".join(districts) or tell(ALL), made or "-", revoked or "-", tell(YES) if coded else "-")
-            for name, role, districts, made, revoked, coded in rows
+            (
+                *(name, role, "-" if company else ", ".join(districts) or tell(ALL), made or "-", revoked or "-"),
+                *(tell(YES) if coded else "-", company or "-"),
+            )
+            for name, role, districts, made, revoked, coded, company in rows
         ]
         table([tell(head) for head in COLUMNS], shown)
     else:
@@ -146,16 +162,17 @@ def history(as_json: AsJson = False, district: HubOf = "", config: Config = FENC
     """Show who let whom in."""
     with opened(config, district) as users:
         rows = [
-            (_time(one.time) or "", one.who, one.what, one.name, one.role, one.districts) for one in users.history()
+            (_time(one.time) or "", one.who, one.what, one.name, one.role, one.districts, one.company)
+            for one in users.history()
         ]
     if as_json:
-        names = ("time", "who", "what", "name", "role", "districts")
+        names = ("time", "who", "what", "name", "role", "districts", "company")
         print_list((dict(zip(names, row, strict=True)) for row in rows), "steps")
         return
     heads = [tell(head) for head in (WHEN, BY, WHAT, *COLUMNS[:3])]
     shown = [
-        (when, who, tell(ACTS[what]), name, role, ", ".join(districts) or tell(ALL))
-        for when, who, what, name, role, districts in rows
+        (when, who, tell(ACTS[what]), name, role, company or ", ".join(districts) or tell(ALL))
+        for when, who, what, name, role, districts, company in rows
     ]
     table(heads, shown)
 
@@ -183,12 +200,22 @@ def change(
             show_default=ALL,
         ),
     ] = "",
+    company: Annotated[
+        str,
+        option(
+            Text(
+                "Of the role company: the enterprise, all that they see.",
+                "角色 company 所属的排污单位编号，仅可查看该单位。",
+            ),
+            show_default=Text("none", "无"),
+        ),
+    ] = "",
     district: HubOf = "",
     config: Config = FENCELINE,
 ) -> None:
     """Give a user another role or other districts."""
     with opened(config, district) as users:
-        user = users.change(name, role, time.time(), actor(), districts_of(scope))
+        user = users.change(name, role, time.time(), actor(), districts_of(scope), company)
     print(tell(CHANGED).format(name=name, role=role, districts=", ".join(user.districts) or tell(ALL)))
 
 

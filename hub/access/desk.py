@@ -73,7 +73,7 @@ class UserDesk:
         """Tell whether a user is one of the admin's: of all districts, or of none but the admin's own."""
         return self._may_give(user.districts)
 
-    def add(self, name: str, role: Role, districts: Collection[str], seen: int) -> None:
+    def add(self, name: str, role: Role, districts: Collection[str], seen: int, company: str = "") -> None:
         """Let a user in. The token that this makes nobody gets to see; `token` makes one that is shown.
 
         Raises:
@@ -81,28 +81,31 @@ class UserDesk:
         """
         with self._changing():
             news = self._access.steps_of(name, seen)
-            if self._is_done(news, "added", role, districts):
+            if self._is_done(news, "added", role, districts, company):
                 return
             self._refuse_outside(districts)
             # Who had it once stays on record under this name.
             if any(user.name == name and not self.manages(user) for user, _, _ in self._access.users()):
                 raise RequestError(422, TAKEN)
             try:
-                self._access.add(name, role, self._clock(), self._admin.name, districts)
+                self._access.add(name, role, self._clock(), self._admin.name, districts, company)
             except AccessError as error:
                 raise _refused(error) from error
 
-    def change(self, name: str, role: Role, districts: Collection[str], seen: int) -> None:
+    def change(self, name: str, role: Role, districts: Collection[str], seen: int, company: str = "") -> None:
         """Give a user another role or other districts.
 
         Raises:
             RequestError: there is no such user, or another admin did something meanwhile.
         """
-        with self._acting(name, seen, "changed", role, districts) as user:
+        with self._acting(name, seen, "changed", role, districts, company) as user:
             if user:
                 self._refuse_own(name)
                 self._refuse_outside(districts)
-                self._access.change(name, role, self._clock(), self._admin.name, districts)
+                try:
+                    self._access.change(name, role, self._clock(), self._admin.name, districts, company)
+                except AccessError as error:
+                    raise _refused(error) from error
 
     def link(self, name: str, seen: int) -> str:
         """Return the secret of a new link by which a user signs in once.
@@ -170,12 +173,18 @@ class UserDesk:
 
     @contextmanager
     def _acting(
-        self, name: str, seen: int, what: Act, role: Role | None = None, districts: Collection[str] = ()
+        self,
+        name: str,
+        seen: int,
+        what: Act,
+        role: Role | None = None,
+        districts: Collection[str] = (),
+        company: str = "",
     ) -> Iterator[User | None]:
         """Give the user to act on; None: this was done already, the form was sent twice."""
         with self._changing():
             news = self._access.steps_of(name, seen)
-            if self._is_done(news, what, role, districts):
+            if self._is_done(news, what, role, districts, company):
                 yield None
                 return
             user = self.get(name)
@@ -183,10 +192,12 @@ class UserDesk:
                 raise MeanwhileError(name, others)
             yield user
 
-    def _is_done(self, news: list[Step], what: Act, role: Role | None, districts: Collection[str]) -> bool:
+    def _is_done(
+        self, news: list[Step], what: Act, role: Role | None, districts: Collection[str], company: str
+    ) -> bool:
         return any(
             (step.what, step.who) == (what, self._admin.name)
-            and (role is None or (step.role, step.districts) == (role, tuple(districts)))
+            and (role is None or (step.role, step.districts, step.company) == (role, tuple(districts), company))
             for step in news
         )
 

@@ -72,7 +72,8 @@ class Identities:
             "SELECT name FROM identity WHERE issuer = ? AND subject = ?", (account.issuer, account.subject)
         ).fetchone()
         user = self._known(row[0]) if row else self._join(account, now, newcomers)
-        if account.role and account.role != user.role:
+        # Somebody of an enterprise stays that, whatever the city's groups say: else the whole city would open.
+        if account.role and user.role not in {account.role, "company"}:
             user = self._access.change(user.name, account.role, now, HUB, user.districts)
         return user
 

@@ -69,5 +69,10 @@ CREATE TABLE identity (           -- which account of the city's own sign-on is 
     PRIMARY KEY (issuer, subject), UNIQUE (issuer, name)
 ) WITHOUT ROWID
 """,
+    """
+-- The id of the enterprise of a user of the role company; of a step, of the user then.
+ALTER TABLE access ADD COLUMN company TEXT NOT NULL DEFAULT '';
+ALTER TABLE access_step ADD COLUMN company TEXT NOT NULL DEFAULT ''
+""",
 )
 PART = Part("access", STEPS, before=1)

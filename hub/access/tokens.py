@@ -28,12 +28,15 @@ ROLES: tuple[Role, ...] = (
     "handler",
     "supervisor",
     "admin",
+    "company",
 )
 """viewer: reads. technician: also registers boards, gives them orders, tells of calibrations and repairs. officer:
 reads, acknowledges, comments, closes what is resolved; files, checks and closes cases. collector: verifies and inspects
 cases on site. dispatcher: sends cases to departments. handler: works on them. supervisor: watches over cases, closes by
 force, decides on appeals. admin: everything, also closes alerts that are not resolved, and decides on maintenance
-windows."""
+windows. company: somebody of an enterprise, who sees that one's outlets alone and marks periods of theirs."""
+Needed = Role | Literal["anybody"]
+"""What something asks of its user; anybody: whoever is signed in, people of enterprises among them."""
 Act = Literal[
     "added",
     "changed",
@@ -69,10 +72,12 @@ class User:
     role: Role
     districts: tuple[str, ...] = ()
     """The districts of which the user sees and does anything; none named: all, and what belongs to no district."""
+    company: str = ""
+    """The enterprise of somebody of the role company, who sees nothing else, in whatever district."""
 
     def sees(self, district: str) -> bool:
         """Tell whether what belongs to a district (empty: to none, as the hub itself) concerns the user."""
-        return not self.districts or district in self.districts
+        return self.role != "company" and (not self.districts or district in self.districts)
 
 
 class Step(NamedTuple):
@@ -88,6 +93,7 @@ class Step(NamedTuple):
     role: Role
     """Of the user then, as `districts`."""
     districts: tuple[str, ...]
+    company: str = ""
 
 
 class Access:
@@ -96,38 +102,45 @@ class Access:
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
 
-    def add(self, name: str, role: Role, now: float, who: str, districts: Collection[str] = ()) -> str:
+    def add(
+        self, name: str, role: Role, now: float, who: str, districts: Collection[str] = (), company: str = ""
+    ) -> str:
         """Let a user in on behalf of `who`; return the token, which is kept nowhere. `now`: Unix s.
 
-        `districts`: those that the user sees; none named: all.
+        `districts`: those that the user sees; none named: all. `company`: of the role company, the enterprise.
 
         Raises:
-            AccessError: the name cannot be one, or somebody has it.
+            AccessError: the name cannot be one, or somebody has it, or role and enterprise do not belong together.
         """
+        _check_company(name, role, districts, company)
         if not NAME.fullmatch(name) or name == HUB:
             raise AccessError(f"user {name!r}: expected 1 to 32 small letters, digits and -, and not {HUB!r}")
         if self.db.execute("SELECT 1 FROM access WHERE name = ? AND revoked IS NULL", (name,)).fetchone():
             raise AccessError(f"user {name!r} has a token already; revoke it first, or choose another name")
         secret = secrets.token_urlsafe(32)
         self.db.execute(
-            "INSERT OR REPLACE INTO access (name, role, hash, made, districts) VALUES (?, ?, ?, ?, ?)",
-            (name, role, digest(secret), now, ",".join(districts)),
+            "INSERT OR REPLACE INTO access (name, role, hash, made, districts, company) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, role, digest(secret), now, ",".join(districts), company),
         )
-        self.note(now, who, "added", User(name, role, tuple(districts)))
+        self.note(now, who, "added", User(name, role, tuple(districts), company))
         return f"{name}.{secret}"
 
-    def change(self, name: str, role: Role, now: float, who: str, districts: Collection[str] = ()) -> User:
-        """Give a user another role or other districts on behalf of `who`; both hold from the next request on.
+    def change(
+        self, name: str, role: Role, now: float, who: str, districts: Collection[str] = (), company: str = ""
+    ) -> User:
+        """Give a user another role, other districts or another enterprise on behalf of `who`, from the next request on.
 
         `districts`: those that the user sees; none named: all. `now`: Unix s.
 
         Raises:
-            AccessError: nobody has that name.
+            AccessError: nobody has that name, or role and enterprise do not belong together.
         """
-        user = User(name, role, tuple(districts))
+        _check_company(name, role, districts, company)
+        user = User(name, role, tuple(districts), company)
         if user != self.named(name):
             self.db.execute(
-                "UPDATE access SET role = ?, districts = ? WHERE name = ?", (role, ",".join(districts), name)
+                "UPDATE access SET role = ?, districts = ?, company = ? WHERE name = ?",
+                (role, ",".join(districts), company, name),
             )
             self.note(now, who, "changed", user)
         return user
@@ -168,13 +181,13 @@ class Access:
 
     def users(self) -> list[tuple[User, float, float | None]]:
         """Return every user, and when the token was made and when it was revoked (Unix s)."""
-        rows = self.db.execute("SELECT name, role, districts, made, revoked FROM access ORDER BY name")
+        rows = self.db.execute("SELECT name, role, districts, company, made, revoked FROM access ORDER BY name")
         return [(_user(*who), made, revoked) for *who, made, revoked in rows]
 
     def find(self, name: str) -> User | None:
         """Return the user of a name who has access now."""
         row = self.db.execute(
-            "SELECT name, role, districts FROM access WHERE name = ? AND revoked IS NULL", (name,)
+            "SELECT name, role, districts, company FROM access WHERE name = ? AND revoked IS NULL", (name,)
         ).fetchone()
         return _user(*row) if row else None
 
@@ -223,10 +236,11 @@ class Access:
         )
 
     def _steps(self, rest: str, *values: object) -> list[Step]:
-        rows = self.db.execute(f"SELECT id, time, who, what, name, role, districts FROM access_step {rest}", values)  # noqa: S608
+        columns = "id, time, who, what, name, role, districts, company"
+        rows = self.db.execute(f"SELECT {columns} FROM access_step {rest}", values)  # noqa: S608
         return [
-            Step(id_, time, who, what, name, role, _split(districts))
-            for id_, time, who, what, name, role, districts in rows
+            Step(id_, time, who, what, name, role, _split(districts), company)
+            for id_, time, who, what, name, role, districts, company in rows
         ]
 
     def who(self, token: str) -> User | None:
@@ -236,23 +250,23 @@ class Access:
         """
         name, _, secret = token.partition(".")
         row = self.db.execute(
-            "SELECT role, districts, hash FROM access WHERE name = ? AND revoked IS NULL", (name,)
+            "SELECT role, districts, company, hash FROM access WHERE name = ? AND revoked IS NULL", (name,)
         ).fetchone()
-        role, districts, kept = row or (ROLES[0], "", _NOBODY)
+        role, districts, company, kept = row or (ROLES[0], "", "", _NOBODY)
         right = hmac.compare_digest(digest(secret), kept)
-        return _user(name, role, districts) if right and row else None
+        return _user(name, role, districts, company) if right and row else None
 
     def note(self, now: float, who: str, what: Act, user: User) -> None:
         """Keep on record that `who` did something with somebody's access. `now`: Unix s."""
         self.db.execute(
-            "INSERT INTO access_step (time, who, what, name, role, districts) VALUES (?, ?, ?, ?, ?, ?)",
-            (now, who, what, user.name, user.role, ",".join(user.districts)),
+            "INSERT INTO access_step (time, who, what, name, role, districts, company) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (now, who, what, user.name, user.role, ",".join(user.districts), user.company),
         )
 
 
-def allows(role: Role, needed: Role) -> bool:
-    """Tell whether a role may do what needs another one."""
-    return role in (needed, "admin") or needed == "viewer"
+def allows(role: Role, needed: Needed) -> bool:
+    """Tell whether a role may do what needs another one; people of enterprises only what is theirs, or anybody's."""
+    return role in (needed, "admin") or needed == "anybody" or (needed == "viewer" and role != "company")
 
 
 def digest(secret: str) -> str:
@@ -260,8 +274,20 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _user(name: str, role: Role, districts: str) -> User:
-    return User(name, role, _split(districts))
+def _user(name: str, role: Role, districts: str, company: str) -> User:
+    return User(name, role, _split(districts), company)
+
+
+def _check_company(name: str, role: Role, districts: Collection[str], company: str) -> None:
+    if (role == "company") != bool(company):
+        raise AccessError(
+            f"user {name!r}: role = {role}, company = {company!r}: the role company, and no other, needs the id of an "
+            "enterprise; 'fenceline things list enterprise' shows them"
+        )
+    if company and not NAME.fullmatch(company):
+        raise AccessError(f"user {name!r}: company = {company!r}: expected 1 to 32 small letters, digits and -")
+    if company and districts:
+        raise AccessError(f"user {name!r}: sees an enterprise, in whatever district; leave the districts out")
 
 
 def _split(districts: str) -> tuple[str, ...]:

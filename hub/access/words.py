@@ -27,4 +27,5 @@ ROLE_NAMES: dict[Role, Text] = {
     "handler": Text("handler", "处置人员"),
     "supervisor": Text("supervisor", "值班长"),
     "admin": Text("admin", "管理员"),
+    "company": Text("enterprise", "排污单位"),
 }

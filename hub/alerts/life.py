@@ -6,6 +6,7 @@ a row broke the limit, and is resolved when enough windows in a row kept it; off
 everything is kept in the database: a kill leaves the alert as it was told.
 """
 
+import dataclasses
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
@@ -63,7 +64,13 @@ class Alerts:
     def judged(self, v: Verdict, *, news: bool) -> None:
         """Take a verdict. `news`: it says for the first time, and in time, whether its window kept the limit."""
         site = self._registry.sites.get(v.site)
-        if v.binding != "binds" or site is None or self._amended(v):
+        if site is None:
+            return
+        if v.binding != "binds":
+            if v.revision > 1:  # it bound before: an alert may rest on it
+                self._amended(dataclasses.replace(v, outcome="invalid", grade=""))
+            return
+        if self._amended(v):
             return
         alert = self._book.find_open_alert(v.device, v.rule, v.site)
         if not news:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from hub.backtest.table import Table
 from hub.judge import Background, Engine, Instrument, Judgement, NoArchive, Place, Plans
-from hub.judge.boards import UNSTATED
+from hub.judge.boards import UNSTATED, Marked
 from hub.judge.windows import DAY, LocalTime
 from hub.sheets.sheet import NOTHING_ASKED, Asked
 from schemas import Binding, Limit, Quantity, Standard
@@ -168,8 +168,14 @@ class _Alone:
     def starting(self, device: str) -> tuple[tuple[int, int], ...]:  # noqa: ARG002
         return ()
 
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[Marked, ...]:  # noqa: ARG002
+        return ()
+
     def instrument(self, device: str, quantity: str) -> Instrument:  # noqa: ARG002
         return self._instrument
+
+    def permit(self, device: str, quantity: str, t: int) -> None:  # noqa: ARG002
+        return None
 
     def reference(self, device: str) -> None:  # noqa: ARG002
         return None

@@ -13,17 +13,23 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from hub.alerts.life import Alerts
 from hub.alerts.tables import PART as ALERTS
 from hub.compliance.budget import warnings_of
+from hub.compliance.emissions.marking import Marking
+from hub.compliance.emissions.withdrawing import withdrawn
 from hub.compliance.origins import BEST, Origins
 from hub.compliance.tables import PART
-from hub.compliance.verdicts import KeptVerdict, VerdictTable
+from hub.compliance.verdicts import KeptVerdict, VerdictTable, marks_text
 from hub.compliance.windows import DAYS_KEPT, WindowStore
 from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
 from hub.judge.boards import KEEP, NEVER
+from hub.judge.kinds.world import ALWAYS, World
 from hub.judge.rules import AT_LEAST
+from hub.judge.stacks.permits import Permits
 from hub.judge.verdicts import UNSAID, Verdict
 from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places, device_of
@@ -31,6 +37,9 @@ from hub.log.entry import Entry, Interval
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
+from hub.things.marks.tables import PART as MARKS
+from hub.things.store import ThingStore
+from hub.things.tables import PART as THINGS
 from schemas import Limit, Quantity, Standard
 
 GRACE = 300
@@ -69,10 +78,15 @@ class Compliance:
         levels: int = 0,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._db = open_compliance(path, ALERTS, PART)
+        self._db = open_compliance(path, ALERTS, THINGS, MARKS, PART)
+        self._things = ThingStore(self._db)
+        self._world = World()
+        self._things_known = self._gone_by = 0
         self._clock = clock
         self._registry = registry
-        self._places = Places(registry)
+        self._marking = Marking(self._db)
+        self._permits = Permits(self._world)
+        self._places = Places(registry, self._permits, self._marking)
         self._plans = Plans(limits, quantities)
         self._store = WindowStore(self._db)
         self._verdicts = VerdictTable(self._db)
@@ -92,10 +106,10 @@ class Compliance:
         """Judge by another registry from now on."""
         if registry.zone != self._registry.zone:
             self._registry = registry
-            self._places = Places(registry)
+            self._places = Places(registry, self._permits, self._marking)
             self._load()  # every window lies elsewhere
         self._registry = registry
-        self._places = Places(registry)
+        self._places = Places(registry, self._permits, self._marking)
         self._engine.refresh(self._places)
         self._alerts.use(registry)
 
@@ -110,7 +124,8 @@ class Compliance:
         now = self._clock()
         self._notice_pause(now)
         with transaction(self._db, self._note_ahead):
-            heard = self._add(entries, now)
+            again = self._renew() | self._mark()
+            heard = self._add(entries, now) | again
             if entries:
                 self._db.execute("UPDATE position SET offset = ?", (entries[-1].offset,))
             self._warn(now)
@@ -144,9 +159,48 @@ class Compliance:
                 self._set_timer(device)
         self._taken = steady
 
+    def _renew(self) -> set[str]:
+        """Take notice of permits that are new or others than before; return the boards whose hours are judged again."""
+        newest = self._things.newest()
+        if newest == self._gone_by:
+            return set()
+        before = self._places.permitted()
+        since = ALWAYS if self._things_known == newest else self._take_things()
+        self._engine.refresh(self._places)
+        self._db.execute("UPDATE position SET things = ?", (newest,))
+        self._gone_by = newest
+        after = self._places.permitted()
+        concerned = {key: before.get(key, frozenset()) | after.get(key, frozenset()) for key in {*before, *after}}
+        for key, quantities in concerned.items():
+            self._engine.again(key, quantities, since)
+            self._take_back(key, max(since, self._engine.closed(key) - KEEP))
+        return set(concerned)
+
+    def _take_back(self, key: str, since: int) -> None:
+        """Withdraw what was judged, of a board's windows from a moment on, by permits that did not hold after all."""
+        site = self._places.site(key)
+        for kept in self._verdicts.by_permits(device_of(key), site.id, since) if site else ():
+            held = self._places.permit(key, kept.quantity, kept.start)
+            if held is None or (held.number, held.id) != (kept.standard, kept.limit_id):
+                verdict = withdrawn(kept, self._plans, self._local.day(kept.start).date, self._clock())
+                self._verdicts.add(verdict)
+                self._alerts.judged(verdict, news=False)
+
+    def _take_things(self) -> int:
+        """Take all things as they are now; return from when on something is others than before, Unix s."""
+        self._things_known = self._things.newest()
+        since = self._world.use(self._things.editions())
+        self._permits = Permits(self._world)
+        self._places = Places(self._registry, self._permits, self._marking)
+        return since
+
     def _load(self) -> None:
         self._ahead = True  # until all of it is there
-        self._engine = Engine(self._plans, LocalTime(self._registry.zone), self._places, self._store, warns=True)
+        self._marking.load()
+        self._take_things()
+        self._gone_by = int(self._db.execute("SELECT things FROM position").fetchone()[0])
+        self._local = LocalTime(self._registry.zone)
+        self._engine = Engine(self._plans, self._local, self._places, self._store, warns=True)
         self._store.load(self._engine)
         self._origins = Origins(self._db)
         rows = self._db.execute("SELECT device, t, heard FROM latest")
@@ -180,6 +234,15 @@ class Compliance:
                 if i.flagged:
                     self._add_flagged(key, i)
         return heard
+
+    def _mark(self) -> set[str]:
+        """Take what enterprises have marked meanwhile; return whose windows are to be judged again."""
+        found: set[str] = set()
+        for span in self._marking.follow():
+            for key in self._places.keys(span.device):
+                self._engine.reconsider(key, span.quantity, span.begin, span.end)
+                found.add(key)
+        return found
 
     def _add_flagged(self, key: str, i: Interval) -> None:
         """Note what does not count; of noise that was clipped, the level that is certain does."""
@@ -275,6 +338,8 @@ class Compliance:
             instrument=one.instrument,
             uncertainty=one.uncertainty,
             decision=one.decision,
+            marks=one.marks,
+            editions=rule.editions,
         )
         conclusive = False
         if not one.first:
@@ -290,7 +355,7 @@ class Compliance:
     def _warn(self, now: float) -> None:
         """Say what is to be expected of the windows that are still open."""
         for device, quantity, cell in self._engine.changed:
-            if cell.end > now:
+            if cell.end > now and not self._marking.marked(device_of(device), quantity, cell.start, cell.end):
                 rules = cell.rules if cell.rules is not None else self._engine.watch(device, quantity, cell)
                 site = self._places.site(device) if rules else None
                 if site:
@@ -314,6 +379,9 @@ def _same(v: Verdict, earlier: KeptVerdict) -> bool:
     """Tell whether a verdict says what the earlier one said; sums differ in their last digits."""
     said = (earlier.outcome, earlier.grade, earlier.reason, earlier.permitted, earlier.background, earlier.proof)
     now = (v.outcome, v.grade, v.reason, v.permitted, v.background, v.proof)
+    by = (v.binding, v.limit_value, msgspec.json.encode(v.editions).decode(), marks_text(v.marks))
+    if by != (earlier.binding, earlier.limit_value, earlier.editions, earlier.marks):
+        return False
     if now != said or abs(v.capture - earlier.valid_share) > 1e-9:
         return False
     if v.value is None or earlier.value is None:

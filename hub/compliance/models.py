@@ -41,6 +41,8 @@ class Verdict(BaseModel):
     ]
     uncertainty: Annotated[float | None, Field(description="of it at the limit, expanded (k = 2); null: not stated")]
     decision: Annotated[str, Field(description="simple, guarded_acceptance or guarded_rejection (JCGM 106)")]
+    marks: Annotated[list[int], Field(description="marks by the enterprise in its window; see /api/v1/marks")]
+    editions: Annotated[list["Edition"], Field(description="of a permit that sets the limit, as it was then")]
     alert: Annotated[int | None, Field(description="the alert that rests on it; late data raise none")]
 
 

@@ -137,5 +137,7 @@ def _present(v: KeptVerdict, book: Book, registry: Registry, *, chinese: bool) -
         instrument=v.instrument,
         uncertainty=neat(v.uncertainty),
         decision=v.decision,
+        marks=[int(one) for one in v.marks.split(",") if one],
+        editions=[models.Edition(kind=kind, id=id_, edition=edition) for kind, id_, edition in json.loads(v.editions)],
         alert=alert.alert if alert else None,
     )

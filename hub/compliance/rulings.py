@@ -19,6 +19,7 @@ import msgspec
 
 from hub.alerts.ruled import RuleAlerts, Whom
 from hub.alerts.tables import PART as ALERTS
+from hub.alerts.totals import RULE as TOTALS
 from hub.compliance.rule_table import Key, RuleTable
 from hub.compliance.tables import PART
 from hub.config.alerts import Alerting
@@ -335,7 +336,12 @@ class Rulings:
         return Text(f"{thing.en} ({id_})", f"{thing.zh}（{id_}）") if thing else Text(id_, id_)
 
     def _goes_on(self, subject: str, rule: str) -> bool:
-        """Tell whether a subject breaks a rule just now; of one that is still to be looked at, it may."""
+        """Tell whether a subject breaks a rule just now; of one that is still to be looked at, it may.
+
+        Alerts about yearly totals end otherwise (`hub.alerts.totals`).
+        """
+        if rule.startswith(TOTALS):
+            return True
         goes_on = (key[0] == rule and key[2] == subject and docket.going_on for key, docket in self._dockets.items())
         return any(id_ == subject for _, id_ in self._cold) or any(goes_on)
 

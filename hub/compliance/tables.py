@@ -128,5 +128,54 @@ CREATE INDEX verdict_by_outcome ON verdict (district, outcome)  -- of each the n
 ALTER TABLE rule_verdict ADD COLUMN lat REAL;  -- where its evidence lay last, degrees, WGS-84
 ALTER TABLE rule_verdict ADD COLUMN lon REAL
 """,
+    """
+ALTER TABLE verdict ADD COLUMN editions TEXT NOT NULL DEFAULT '[]';  -- JSON: of a permit that sets the limit
+ALTER TABLE position ADD COLUMN things INTEGER NOT NULL DEFAULT 0;  -- newest edition of a thing that was gone by
+""",
+    """
+CREATE TABLE emission_position (  -- of what is calculated of stacks
+    offset INTEGER NOT NULL,      -- in the log, up to which everything has been taken
+    things INTEGER NOT NULL       -- newest edition of a thing by which it was calculated
+);
+INSERT INTO emission_position VALUES (0, 0);
+CREATE TABLE emission_record (    -- what was measured in stacks, as long as late data can change an hour
+    device TEXT, t INTEGER,       -- start of the interval, Unix s
+    content BLOB NOT NULL,        -- MessagePack, `hub.judge.stacks.cells.Record`
+    PRIMARY KEY (device, t)
+) WITHOUT ROWID;
+CREATE TABLE emission_hour (      -- sums of each local hour by quantity and letter
+    device TEXT, start INTEGER,   -- Unix s
+    content BLOB NOT NULL,        -- MessagePack, `hub.judge.stacks.cells.Cells`
+    reckoned INTEGER NOT NULL,    -- 1: the days hold what it comes to
+    PRIMARY KEY (device, start)
+) WITHOUT ROWID;
+CREATE INDEX emission_hour_new ON emission_hour (start) WHERE reckoned = 0;
+CREATE TABLE emission_day (       -- what hours of a pollutant come to on a local day, as far as they were over
+    outlet TEXT, pollutant TEXT, start INTEGER, until INTEGER NOT NULL,  -- Unix s; up to when hours are counted
+    hours INTEGER NOT NULL, stopped INTEGER NOT NULL,
+    transmitted INTEGER NOT NULL, valid INTEGER NOT NULL,  -- of those in operation
+    mean REAL,                    -- as compared, mg/m3; null: not valid
+    measured_kg REAL NOT NULL,
+    replaced_kg REAL NOT NULL,    -- stands for hours that were not measured
+    missing INTEGER NOT NULL,     -- hours without a measured mass
+    unknown INTEGER NOT NULL,     -- hours of these without any
+    differs INTEGER NOT NULL,     -- hours in which the station's own conversion is not ours
+    PRIMARY KEY (outlet, pollutant, start)
+) WITHOUT ROWID
+""",
+    """
+ALTER TABLE verdict ADD COLUMN marks TEXT NOT NULL DEFAULT '';  -- numbers of the marks in its window, with commas
+CREATE TABLE marked (             -- what marks take out of what is measured, as windows were judged by it
+    device TEXT, quantity TEXT, begin INTEGER, end INTEGER, mark INTEGER,
+    state TEXT NOT NULL,          -- what the plant was doing: starting, stopping, stopped, or empty
+    PRIMARY KEY (device, quantity, begin, end, mark)
+) WITHOUT ROWID;
+CREATE TABLE marked_position (    -- up to which events of marks, and editions of things, that was told
+    event INTEGER NOT NULL, edition INTEGER NOT NULL
+);
+INSERT INTO marked_position VALUES (0, 0);
+-- The event of marks up to which they are gone by.
+ALTER TABLE emission_position ADD COLUMN marks INTEGER NOT NULL DEFAULT 0
+""",
 )
 PART = Part("compliance", STEPS, before=1)

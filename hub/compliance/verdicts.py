@@ -3,7 +3,7 @@
 import heapq
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 from typing import NamedTuple, get_args
 
@@ -78,11 +78,20 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """Of the instrument at the limit, expanded (k = 2), in `unit`; None: not stated."""
     decision: str = "simple"
     """By which rule it was decided (`hub.judge.verdicts.Decision`)."""
+    marks: str = ""
+    """Numbers of the marks in its window (`hub.things.marks`), separated by commas."""
+    editions: str = "[]"
+    """JSON: of a permit that sets the limit, kind, id and number of what it rests on."""
 
     @property
     def suspected(self) -> bool:
         """Whether it is above the limit and no more than a suspicion."""
         return self.outcome == "above_uncorrected" or (self.outcome == "exceeded" and self.grade == "suspicion")
+
+
+def marks_text(marks: Iterable[int]) -> str:
+    """Return numbers of marks as the table has them."""
+    return ",".join(map(str, marks))
 
 
 class Passed(NamedTuple):
@@ -114,6 +123,20 @@ class Counted(msgspec.Struct):
     highest: float | None
 
 
+class Tally(NamedTuple):
+    """What the newest verdicts on windows of one quantity at one board come to, of one outcome."""
+
+    quantity: str
+    outcome: str
+    grade: str
+    reason: str
+    windows: int
+    highest: float | None
+    """Of what was compared with a limit."""
+    times: float
+    """The highest ratio of that to its limit; 0: there is none."""
+
+
 class VerdictTable:
     """The verdicts in the compliance database behind `db`."""
 
@@ -125,13 +148,15 @@ class VerdictTable:
         self._db.execute(
             "INSERT INTO verdict (district, site, device, rule, start, end, outcome, value, limit_value, valid_share, "
             "revision, judged, standard, limit_id, quantity, unit, verified, binding, reason, permitted, grade, "
-            "compared, background, rounding, missing, assumed, proof, instrument, uncertainty, decision) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "compared, background, rounding, missing, assumed, proof, instrument, uncertainty, decision, editions, "
+            "marks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(v.district, v.site, v.device, v.rule, v.start, v.end, v.outcome, v.value, v.limit_value, v.capture),
                 *(v.revision, v.judged, v.standard.id, v.limit.id, v.quantity, v.unit, v.limit.weakest, v.binding),
                 *(v.reason, v.permitted, v.grade, v.compared, v.background, v.limit.rounding, v.missing, v.assumed),
-                *(v.proof, v.instrument, v.uncertainty, v.decision),
+                *(v.proof, v.instrument, v.uncertainty, v.decision, msgspec.json.encode(v.editions).decode()),
+                marks_text(v.marks),
             ),
         )
 
@@ -139,6 +164,22 @@ class VerdictTable:
         """Return the verdicts that were given on the window of `v`, in their order; its own, too, once it is kept."""
         rest = "FROM verdict WHERE device = ? AND rule = ? AND start = ? AND site = ? ORDER BY revision"
         return select(self._db, KeptVerdict, rest, v.device, v.rule, v.start, v.site)
+
+    def by_permits(self, device: str, site: str, since: float) -> list[KeptVerdict]:
+        """Return the verdicts by permits on a board's windows that begin at a moment, Unix s, or later.
+
+        Of each window as it was judged last, where that binds.
+        """
+        rows = select(
+            self._db,
+            KeptVerdict,
+            "FROM verdict WHERE device = ? AND site = ? AND start >= ? AND editions <> '[]' ORDER BY revision",
+            device,
+            site,
+            since,
+        )
+        last = {(row.rule, row.start): row for row in rows}
+        return [row for row in last.values() if row.binding == "binds"]
 
     def search(
         self,
@@ -277,6 +318,17 @@ class VerdictTable:
             "ORDER BY start",
             (site, since),
         ).fetchall()
+
+    def tally(self, device: str, start: int, end: int) -> list[Tally]:
+        """Return what the newest verdicts that bind a board come to, on windows that begin in `start` <= t < `end`."""
+        rows = self._db.execute(
+            "SELECT quantity, outcome, grade, reason, count(*), max(compared), "
+            "ifnull(max(compared / nullif(limit_value, 0)), 0) FROM (SELECT quantity, outcome, grade, reason, "
+            "compared, limit_value, binding, max(revision) FROM verdict WHERE device = ? AND start >= ? AND start < ? "
+            "GROUP BY rule, start) WHERE binding = 'binds' GROUP BY quantity, outcome, grade, reason",
+            (device, start, end),
+        )
+        return [Tally(*row) for row in rows]
 
     def last(self) -> int:
         """Return the number of the newest verdict, 0 when there is none."""

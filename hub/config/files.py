@@ -10,7 +10,7 @@ import msgspec
 
 from hub.config.alerts import Alerting, Recipient
 from hub.config.names import OWN
-from hub.config.roles import Role
+from hub.config.roles import Own
 from hub.config.uplinks import Uplink
 from schemas import domains
 from schemas.errors import CatalogueError
@@ -225,7 +225,7 @@ class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What of a token is the user's name at `fenceline access`: something that people cannot change themselves."""
     groups_claim: str = "groups"
     """What of a token names the account's groups."""
-    roles: dict[str, Role] = {}
+    roles: dict[str, Own] = {}
     """By group, the role that it gives, at each sign-in; the first line that fits holds, and who is in none of them is
     not let in. None named: the role stays the one that an admin has given."""
     newcomers: tuple[Id, ...] = ()

@@ -2,4 +2,7 @@
 
 from typing import Literal
 
-Role = Literal["viewer", "technician", "collector", "officer", "dispatcher", "handler", "supervisor", "admin"]
+Own = Literal["viewer", "technician", "collector", "officer", "dispatcher", "handler", "supervisor", "admin"]
+"""Of the city's own people: groups of the city's sign-on may give them."""
+Role = Literal[Own, "company"]
+"""company: somebody of an enterprise that is watched, who sees nothing but that."""

@@ -54,6 +54,7 @@ ROLE: dict[Role, Text] = {
     "handler": Text("handler: works on cases", "处置人员（处置案件）"),
     "supervisor": Text("supervisor: watches over cases", "值班长（督办、强制结案、决定申诉）"),
     "admin": Text("admin: everything", "管理员（全部权限）"),
+    "company": Text("enterprise: sees and marks its own outlets", "排污单位（查看和标记本单位排放口）"),
 }
 CHANNEL = {
     "board": Text("board (MQTT)", "设备（MQTT）"),

@@ -15,6 +15,10 @@ from hub.console.cases.lists import add_case_list
 from hub.console.cases.opening import add_case_opening
 from hub.console.cases.page import add_case
 from hub.console.city import add_city
+from hub.console.companies.company import add_company
+from hub.console.companies.lists import add_company_lists
+from hub.console.companies.marks import add_marks
+from hub.console.companies.outlet import add_outlet
 from hub.console.lists import add_lists
 from hub.console.live import Live
 from hub.console.pages.audit import add_audit
@@ -67,6 +71,10 @@ class Console:
         add_case_opening(self.router, shared)
         add_case(self.router, shared)
         add_evaluation(self.router, shared)
+        add_company_lists(self.router, shared)
+        add_company(self.router, shared)
+        add_outlet(self.router, shared)
+        add_marks(self.router, shared)
         add_city(self.router, shared)
         add_lists(self.router, shared)
         add_boards(self.router, shared)

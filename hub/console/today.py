@@ -5,6 +5,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import RedirectResponse
 
 from hub.alerts.records import Alert, Waiting
 from hub.alerts.states import Kind, State
@@ -104,11 +105,11 @@ class Wanted(NamedTuple):
 
 def add_today(router: APIRouter, shared: Shared) -> None:
     """Add the page."""
-    visitor = Depends(visiting(shared))
+    visitor, anybody = Depends(visiting(shared)), Depends(visiting(shared, "anybody"))
 
     @router.get("/today")
     def show_today(
-        visit: Annotated[Visit, visitor],
+        visit: Annotated[Visit, anybody],
         district: Short = "",
         severity: Short = "",
         kind: Short = "",
@@ -116,6 +117,8 @@ def add_today(router: APIRouter, shared: Shared) -> None:
         heap: Short = "",
         page: Number = 1,
     ) -> Response:
+        if not visit.may("viewer"):
+            return RedirectResponse(f"/console/companies/{visit.user.company}", 303)
         wanted = _wanted(visit, district, severity, kind, whose, heap)
         shows_cases = not wanted.filtered and not wanted.heap and has_cases(shared)
         return visit.page(

@@ -23,7 +23,7 @@ from starlette.formparsers import MultiPartException
 from hub.access.caller import refuse_role
 from hub.access.sessions import SEEN_EVERY, Session, Sessions
 from hub.access.tables import PART as ACCESS
-from hub.access.tokens import Role, User, allows
+from hub.access.tokens import Needed, User, allows
 from hub.alerts.tables import PART as ALERTS
 from hub.cases.refusal import CaseError
 from hub.cases.rules.rulebook import LiveRulebook
@@ -38,6 +38,8 @@ from hub.http.problems import TITLES, Rate, RequestError, language
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import DatabaseError, transaction
+from hub.things.marks.tables import PART as MARKS
+from hub.things.tables import PART as THINGS
 from schemas import Quantity
 from schemas.language import Lang, Text
 
@@ -195,7 +197,7 @@ class Visit:
         """The hub's time, Unix s."""
         return self.shared.clock()
 
-    def may(self, role: Role) -> bool:
+    def may(self, role: Needed) -> bool:
         """Tell whether the user's role allows what needs another one."""
         return allows(self.user.role, role)
 
@@ -351,12 +353,16 @@ def seen_in(form: dict[str, str]) -> int:
     return int(text)
 
 
-def visiting(shared: Shared) -> Callable[[Request], Iterator[Visit]]:
-    """Return what FastAPI is to ask before a page is made: the visitor, or the way to signing in."""
+def visiting(shared: Shared, needed: Needed = "viewer") -> Callable[[Request], Iterator[Visit]]:
+    """Return what FastAPI is to ask before a page is made: the visitor, or the way to signing in.
+
+    `needed`: what the page asks of its visitor. People of enterprises are turned away unless it says that anybody may
+    see it; such a page asks of each thing on it whose it is.
+    """
 
     def visit(request: Request) -> Iterator[Visit]:
         secret = request.cookies.get(shared.cookie, "")
-        with closing(open_compliance(shared.compliance, ACCESS, ALERTS, VERDICTS)) as db:
+        with closing(open_compliance(shared.compliance, ACCESS, ALERTS, THINGS, MARKS, VERDICTS)) as db:
             sessions, now = Sessions(db), time.time()
             session = sessions.find(secret, now) if secret else None
             if session is None:
@@ -369,18 +375,19 @@ def visiting(shared: Shared) -> Callable[[Request], Iterator[Visit]]:
             if FOLLOWS not in request.headers and now - session.seen >= SEEN_EVERY:
                 with transaction(db):
                     sessions.touch(session, now)
+            refuse_role(session.user, needed)
             yield Visit(shared, request, db, session, secret)
 
     return visit
 
 
 def acting(
-    shared: Shared, needed: Role, read: Callable[[Request], Awaitable[dict[str, str]]] = read_form
+    shared: Shared, needed: Needed, read: Callable[[Request], Awaitable[dict[str, str]]] = read_form
 ) -> Callable[..., Visit]:
     """Return what FastAPI is to ask before something is done: a visitor whose own form it is, and who may do it."""
 
     def act(
-        form: Annotated[dict[str, str], Depends(read)], visit: Annotated[Visit, Depends(visiting(shared))]
+        form: Annotated[dict[str, str], Depends(read)], visit: Annotated[Visit, Depends(visiting(shared, "anybody"))]
     ) -> Visit:
         visit.form = form
         visit.check_form()

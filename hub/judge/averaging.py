@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from hub.judge.cells import Cell
+from hub.judge.permitted import PermittedLimit
 from hub.judge.rules import Node
 from hub.judge.windows import LocalTime, Window
 from schemas import Step
@@ -45,11 +46,17 @@ class Source(Protocol):
     def kept(self, node: Node, start: int, end: int) -> dict[int, float]:
         """Return a node's valid values that begin in `start` <= t < `end`, by start."""
 
+    def permit(self, quantity: str, start: int) -> PermittedLimit | None:
+        """Return what a permit allows in a window that begins at `start`."""
+
     def rain(self, span: str, start: int) -> bool:
         """Tell whether any rain or snow was measured at the site in a window."""
 
     def starting(self, start: int, end: int) -> bool:
         """Tell whether the site's plant is declared to be started or stopped in a part of `start` <= t < `end`."""
+
+    def marked(self, quantity: str, start: int, end: int) -> int:
+        """Return how much of `start` <= t < `end` is marked as invalid by those who are watched [s]."""
 
     def wind(self, span: str, start: int) -> float | None:
         """Return the mean wind speed at the site in a window, m/s; None if it was not measured."""
@@ -134,9 +141,23 @@ class Averager:
 
     def _first(self, node: Node, cell: Cell, source: Source) -> Mean:
         found = self._measured(node, cell, source)
+        if self._is_marked(node, cell, source):
+            return found._replace(reason="marked")
         if node.starting_void and found.valid and source.starting(cell.start, cell.end):
             return found._replace(reason="starting")
         return found
+
+    def _is_marked(self, node: Node, cell: Cell, source: Source) -> bool:
+        """Tell whether marks leave too little of a window, of its quantity or of one on which its value depends."""
+        least = (node.steps[0].least_valid or 0) * (cell.end - cell.start)
+        for quantity in (node.quantity, *node.companions):
+            marked = source.marked(quantity, cell.start, cell.end)
+            if marked:
+                other = cell if quantity == node.quantity else source.cell(quantity, node.span, cell.start)
+                left = (other.seconds if other else 0.0) - marked
+                if left <= 0 or left + EPSILON < least:
+                    return True
+        return False
 
     def _measured(self, node: Node, cell: Cell, source: Source) -> Mean:
         step = node.steps[0]
@@ -148,16 +169,19 @@ class Averager:
         if node.dry and source.rain(node.span, cell.start):
             return Mean(value, share, "rain")
         reason = "" if share + EPSILON >= (step.least_valid or 0) else "too_little"
-        if node.reference_o2 is None or value is None:
+        reference, void_o2 = node.reference_o2, node.void_o2
+        if node.by_permit and (permit := source.permit(node.quantity, cell.start)):
+            reference, void_o2 = permit.reference_o2, permit.void_o2
+        if reference is None or value is None:
             return Mean(value, share, reason)
         oxygen = source.cell("stack_o2", node.span, cell.start)
         measured = oxygen.value("mean") if oxygen else None
         too_little = oxygen is None or oxygen.share + EPSILON < (step.least_valid or 0)
         if measured is None or measured >= AIR or too_little:
             return Mean(None, share, "no_oxygen")
-        if node.void_o2 is not None and measured >= node.void_o2:
+        if void_o2 is not None and measured >= void_o2:
             reason = "oxygen_high"
-        return Mean(value * (AIR - node.reference_o2) / (AIR - measured), share, reason)
+        return Mean(value * (AIR - reference) / (AIR - measured), share, reason)
 
     def _later(self, step: Step, found: list[tuple[int, float]], possible: int) -> Mean:
         values = [value for _, value in found]

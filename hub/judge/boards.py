@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from hub.judge.cells import Cell
+from hub.judge.permitted import PermittedLimit
 from hub.judge.rules import Node, Place
 from hub.judge.verdicts import Decision, InstrumentClass
 from hub.judge.windows import DAY
@@ -53,6 +54,15 @@ class Instrument(NamedTuple):
 UNSTATED = Instrument()
 
 
+class Marked(NamedTuple):
+    """A span that a mark takes out, Unix s; `end` is the first moment after it."""
+
+    begin: int
+    end: int
+    mark: int
+    """Its number."""
+
+
 class Sites(Protocol):
     """What the engine must know of the city."""
 
@@ -68,8 +78,14 @@ class Sites(Protocol):
     def starting(self, device: str) -> tuple[tuple[int, int], ...]:
         """Return when the plant of a board's site is declared to be started or stopped: spans of Unix s."""
 
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[Marked, ...]:
+        """Return what those who are watched have marked as invalid in `start` <= t < `end`, the earliest first."""
+
     def instrument(self, device: str, quantity: str) -> Instrument:
         """Return what is stated of the instrument that measures a quantity at a board."""
+
+    def permit(self, device: str, quantity: str, t: int) -> PermittedLimit | None:
+        """Return what a permit allows where a board measures, at a moment; asked only of `Place.permitted`."""
 
     def reference(self, device: str) -> str | None:
         """Return the board that measures the background of the area for a board; None: there is none."""

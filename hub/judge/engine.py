@@ -10,10 +10,11 @@ from datetime import date
 from operator import itemgetter
 
 from hub.judge.averaging import EPSILON, Mean, rounded
-from hub.judge.boards import NEVER, JudgedBoard, Sites
+from hub.judge.boards import KEEP, NEVER, JudgedBoard, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell, Mark
 from hub.judge.comparing import Compared, compare, decided
 from hub.judge.intake import Intake
+from hub.judge.permitted import PermittedLimit
 from hub.judge.rules import AT_LEAST, WEATHER, Bound, Node, Place, Plan, Plans, Rule, within
 from hub.judge.verdicts import ABOVE, Binds, Decision, Grade, InstrumentClass, Outcome
 from hub.judge.windows import LocalTime, Window
@@ -52,6 +53,8 @@ class Judgement:
     uncertainty: float | None = None
     """Of the instrument at the limit (`hub.judge.verdicts.Verdict.uncertainty`)."""
     decision: Decision = "simple"
+    marks: tuple[int, ...] = ()
+    """The marks that lie in the window (`hub.judge.boards.Sites.marked`)."""
 
 
 class Engine(Intake):
@@ -137,6 +140,8 @@ class Engine(Intake):
             return []
         plan = self._plan_for(place, self._local.day(start).date)
         bounds = plan.rules.get(node, ())
+        if node.quantity in place.permitted:
+            bounds = self._permitted(board.device, node, start, bounds)
         if bounds and node.may_be_bounded:
             mean = self._bounded(board.device, node, (start, end), mean)
         time_of_day = self._local.time_of_day(start)
@@ -150,6 +155,20 @@ class Engine(Intake):
         counts = mean.valid or above
         self._keep(board, node, start, mean if counts else mean._replace(value=None), plan)
         return found
+
+    def _permitted(self, device: str, node: Node, start: int, bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
+        """Return what is judged where a permit sets a limit: that binds, and what standards say of an hour informs."""
+        permit = self._sites.permit(device, node.quantity, start)
+        if node.by_permit:
+            if permit is None:
+                return ()
+            return (Bound(self._plans.permit_rule(permit, self._local.day(max(permit.since, 0)).date), "binds"),)
+        if permit is None or len(node.steps) > 1 or node.span != self._plans.permitted[node.quantity].span:
+            return bounds
+        standards = (one.rule.standard.nature == "emission" for one in bounds)
+        return tuple(
+            one._replace(binds="informs") if emission else one for one, emission in zip(bounds, standards, strict=True)
+        )
 
     def _bounded(self, device: str, node: Node, window: Window, mean: Mean) -> Mean:
         """Return the mean, with the level that the window has for certain where a part of it was clipped.
@@ -225,6 +244,7 @@ class Engine(Intake):
             instrument=instrument.kind,
             uncertainty=instrument.at(rule.limit.value),
             decision=instrument.decision,
+            marks=self._marks(device, rule.node, start, end),
         )
         return [judgement] if rule.limit.permitted is None else self._count(judgement, above)
 
@@ -313,6 +333,7 @@ class Engine(Intake):
                         reason="" if free else doubt,
                         permitted=free,
                         first=this.first and one.start == this.start,
+                        marks=self._marks(this.device, this.rule.node, one.start, one.end),
                     )
                 )
         return found
@@ -349,6 +370,54 @@ class Engine(Intake):
     def starting_of(self, device: str, start: int, end: int) -> bool:
         """Tell whether the plant of a board's site is declared to be started or stopped in a part of a window."""
         return any(since < end and start < until for since, until in self._sites.starting(device))
+
+    def marked_in(self, device: str, quantity: str, start: int, end: int) -> int:
+        """Return how much of `start` <= t < `end` is marked as invalid by those who are watched [s]."""
+        seconds, reached = 0, start
+        for one in self._sites.marked(device, quantity, start, end):
+            seconds += max(0, min(one.end, end) - max(one.begin, reached))
+            reached = max(reached, min(one.end, end))
+        return seconds
+
+    def _marks(self, device: str, node: Node, start: int, end: int) -> tuple[int, ...]:
+        found = {
+            marked.mark
+            for one in (node.quantity, *node.companions)
+            for marked in self._sites.marked(device, one, start, end)
+        }
+        return tuple(sorted(found))
+
+    def reconsider(self, device: str, quantity: str, start: int, end: int) -> None:
+        """Note that the windows which hold a part of `start` <= t < `end` (Unix s) are to be judged again.
+
+        Those that are still open are judged once, when they are over; those that lie too far back stay as they are.
+        """
+        board = self._boards.get(device)
+        if board is None:
+            return
+        t, end = max(start, board.closed - KEEP), min(end, board.closed)
+        while t < end:
+            series = self._series(device, quantity, t)
+            for slot in series.slots:
+                self._reconsider_slot(board, series, slot, t, min(end, series.end))
+            t = series.end
+
+    def _reconsider_slot(self, board: JudgedBoard, series: Series, slot: Slot, t: int, end: int) -> None:
+        while t < end:
+            window = self._window(slot, t)
+            if window is None:
+                t = self._part_begins(slot, t)
+                continue
+            begin, t = window
+            if t <= board.closed - KEEP or self.cell_of(series.device, series.quantity, slot.span, begin) is None:
+                continue
+            for node in slot.nodes:
+                self._note(board, node, begin, t, late=True)
+            self._note_others(series, slot, begin, t)
+
+    def permit_of(self, device: str, quantity: str, start: int) -> PermittedLimit | None:
+        """Return what a permit allows where a board measures, in a window."""
+        return self._sites.permit(device, quantity, start)
 
     def wind_of(self, device: str, span: str, start: int) -> float | None:
         """Return the highest of the mean wind speeds that the boards of a site have measured in a window, m/s."""
@@ -407,6 +476,14 @@ class _Source:
     def wind(self, span: str, start: int) -> float | None:
         """See `hub.judge.averaging.Source`."""
         return self._engine.wind_of(self._device, span, start)
+
+    def marked(self, quantity: str, start: int, end: int) -> int:
+        """See `hub.judge.averaging.Source`."""
+        return self._engine.marked_in(self._device, quantity, start, end)
+
+    def permit(self, quantity: str, start: int) -> PermittedLimit | None:
+        """See `hub.judge.averaging.Source`."""
+        return self._engine.permit_of(self._device, quantity, start)
 
     def rain(self, span: str, start: int) -> bool:
         """See `hub.judge.averaging.Source`."""

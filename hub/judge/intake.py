@@ -1,6 +1,7 @@
 """Readings come in here, in any order, and go into the windows that they lie in; what is to be judged is noted."""
 
 import math
+from collections.abc import Collection
 from datetime import date
 from functools import lru_cache
 
@@ -8,7 +9,7 @@ from hub.judge.averaging import Averager
 from hub.judge.boards import KEEP, NEVER, Background, JudgedBoard, Series, Sites, Slot
 from hub.judge.cells import Archive, Cell
 from hub.judge.rules import AT_LEAST, WEATHER, Node, Place, Plans
-from hub.judge.windows import LocalTime
+from hub.judge.windows import LocalTime, Window
 from schemas.standards import seconds
 
 
@@ -139,10 +140,7 @@ class Intake:
     def _cell(self, series: Series, index: int, t: int) -> Cell | None:
         """Return the cell that holds the moment `t` and note which windows are to be judged for it; None: too late."""
         slot, board = series.slots[index], series.board
-        if slot.part is not None:
-            window = self._local.period(t, *slot.part)
-        else:
-            window = self._local.calendar(t, slot.span) if slot.length is None else self._local.fixed(t, slot.length)
+        window = self._window(slot, t)
         if (
             window is None
         ):  # the limit does not apply at this time of day: an unused cell spares the hot path a second check
@@ -169,6 +167,12 @@ class Intake:
             self._note(board, node, start, end, late)
         self._note_others(series, slot, start, end)
         return found
+
+    def _window(self, slot: Slot, t: int) -> Window | None:
+        """Return the window of a kind that holds the moment `t`; None: there is none at this time of day."""
+        if slot.part is not None:
+            return self._local.period(t, *slot.part)
+        return self._local.calendar(t, slot.span) if slot.length is None else self._local.fixed(t, slot.length)
 
     def _note_others(self, series: Series, slot: Slot, start: int, end: int) -> None:
         """Note the windows, of this board and others, for which a window of this quantity matters."""
@@ -307,6 +311,25 @@ class Intake:
         for board in self._boards.values():
             for series in board.series.values():
                 series.begin = series.end = 0
+
+    def again(self, device: str, quantities: Collection[str], since: int) -> None:
+        """Judge hours of a board again that begin at a moment (Unix s) or later: another permit holds, or none.
+
+        As far back as late data would judge them again.
+        """
+        board, place = self._boards.get(device), self._sites.place(device)
+        if board is None or place is None:
+            return
+        for quantity in quantities:
+            permitted = self._plans.permitted.get(quantity)
+            if permitted is None:
+                continue
+            first, closed = max(since, board.closed - KEEP), board.closed
+            for cell in self._archive.cells(device, quantity, permitted.span, first, closed):
+                plan = self._plans.plan(place, self._local.day(cell.start).date)
+                for node in plan.nodes.get(quantity, ()):
+                    if node.span == permitted.span and cell.end <= closed:
+                        self._note(board, node, cell.start, cell.end, late=True)
 
     def due(self, device: str) -> int:
         """Return the earliest end of a window of a board that is to be judged, Unix s."""

@@ -9,12 +9,22 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
+from hub.judge.permitted import PermittedLimit
 from hub.judge.verdicts import Binds
 from schemas import ZONE_CLASSES, Binding, Limit, Quantity, Standard, Step, binding, site_properties
+from schemas.language import Text
+from schemas.standards import Averaging, Operation
 
 LONG = ("month", "quarter", "year")
 WEATHER = ("wind_speed", "rain")
 """Quantities that may void what another board of the site has measured."""
+STACK = "stack"
+"""The family of quantities that permits set limits for."""
+PERMIT_STEP = Step("1 h", "mean", least_valid=0.75)
+PERMIT_AVERAGING = Averaging(
+    (PERMIT_STEP,), "P", clause="HJ 212-2017, appendix D", source="45 valid minutes of an hour"
+)
+"""What permits are about: hourly means (stacks are judged by them)."""
 AT_LEAST = " at least"
 """Behind a noise quantity: another one, the levels that clipped parts had for certain; see `Engine._bounded`."""
 
@@ -45,6 +55,8 @@ class Node:
     """Names it in a database."""
     outer: "list[Node]" = field(default_factory=list, repr=False)
     """Those whose `inner` it is: they need its values kept."""
+    by_permit: bool = False
+    """A permit decides to which oxygen the first step's means are converted, and what they are compared with."""
 
     @property
     def may_be_bounded(self) -> bool:
@@ -57,7 +69,7 @@ class Node:
         needed = {
             "wind_speed": self.wind_below is not None,
             "rain": self.dry,
-            "stack_o2": self.reference_o2 is not None,
+            "stack_o2": self.reference_o2 is not None or self.by_permit,
             self.quantity + AT_LEAST: self.may_be_bounded,
         }
         return tuple(quantity for quantity, does in needed.items() if does)
@@ -85,6 +97,8 @@ class Rule:
     node: Node
     hours: tuple[int, int] | None
     """The part of the day, s from 00:00, in which its windows begin; None: any."""
+    editions: tuple[tuple[str, str, int], ...] = ()
+    """Of the permit that sets it, and of what belongs to it: kind, id, number."""
 
     def applies(self, time_of_day: int) -> bool:
         """Tell whether it applies to a window that begins at this time of day (s from 00:00)."""
@@ -142,6 +156,8 @@ class Place(NamedTuple):
     jurisdictions: tuple[str, ...] = ("CN", "WHO")
     """As `schemas.jurisdictions_of` gives them."""
     properties: tuple[tuple[str, str], ...] = ()
+    permitted: tuple[str, ...] = ()
+    """Quantities for which a permit sets a limit, at some time, where the board measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +196,8 @@ class Plans:
         self.nodes: dict[str, Node] = {}
         """By key."""
         self.rules = {rule.id: rule for rule in (self._rule(s, n) for s, n in self._limits)}
+        self.permitted = {key: self._permit_node(key) for key, one in quantities.items() if one.family == STACK}
+        """Nodes that are judged by permits, by quantity."""
         self.deducted = {rule.node for rule in self.rules.values() if rule.limit.above_background}
         """Nodes from whose values the background of the area is taken off."""
         self.corrected = {rule.node for rule in self.rules.values() if rule.limit.correction}
@@ -233,6 +251,9 @@ class Plans:
         for found in undecided.values():
             if bound := self._laxest(found):
                 rules.setdefault(bound.rule.node, []).append(bound)
+        for quantity in place.permitted:
+            if quantity in self.permitted:
+                rules.setdefault(self.permitted[quantity], [])
         fed: dict[str, list[Node]] = {}
         companions: dict[str, list[Node]] = {}
         for node in dict.fromkeys(node.inner or node for node in rules):
@@ -272,6 +293,52 @@ class Plans:
         early = one.reason == "staged" and one.standard.nature != "emission"
         judged = one.status == "informs" or (one.status == "open" and self._open_too and (self._named or early))
         return "informs" if judged else None
+
+    def _permit_node(self, quantity: str) -> Node:
+        steps = (PERMIT_STEP,)
+        key = f"{quantity}|{_told(PERMIT_STEP)}|by permit"
+        node = Node(quantity, steps, None, None, False, None, None, True, None, key, by_permit=True)
+        self.nodes[key] = node
+        return node
+
+    def permit_rule(self, permit: PermittedLimit, day: date) -> Rule:
+        """Return the rule that a permit sets; `day`: the local day from which it holds."""
+        quantity = self.quantities[permit.pollutant]
+        called = Text(f"outlet {permit.outlet_number}", f"排放口{permit.outlet_number}")
+        standard = Standard(
+            id=permit.number,
+            en="Pollutant discharge permit",
+            zh="排污许可证",
+            jurisdiction="CN",
+            nature="emission",
+            in_force=day,
+            verified="P",
+            source=f"permit {permit.number}",
+            operation=Operation("void", "U", source="as the standards for stacks have it"),
+        )
+        limit = Limit(
+            id=permit.id,
+            en=f"{quantity.en}, {called.en}",
+            zh=f"{called.zh}{quantity.zh}",
+            quantity=permit.pollutant,
+            averaging=PERMIT_AVERAGING,
+            value=permit.value,
+            stated=f"{permit.value:g} {quantity.unit}",
+            verified="P",
+            in_force=day,
+            reference_o2=permit.reference_o2,
+            source=f"permit {permit.number}",
+        )
+        return Rule(
+            f"{standard.id} {limit.id}",
+            standard,
+            limit,
+            quantity.label,
+            quantity.resolution,
+            self.permitted[permit.pollutant],
+            None,
+            permit.cited,
+        )
 
     def _rule(self, standard: Standard, limit: Limit) -> Rule:
         quantity = self.quantities[limit.quantity]

@@ -34,6 +34,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_oxygen": ("no valid oxygen reading to convert with", "缺少有效含氧量，无法折算"),
     "oxygen_high": ("so much oxygen as when a plant is started, stopped or at rest", "含氧量过高，属启停或停炉工况"),
     "starting": ("the plant was being started or stopped, as declared", "按申报属启炉、停炉时段"),
+    "marked": ("marked as invalid by the enterprise, in time and with proof", "排污单位已按时标记为无效并提供证明"),
     "no_background": ("the background of the area is not known", "缺少区域背景值"),
     "background_near": ("too near to the background to be judged", "与背景噪声相差过小，无法评价"),
     "value_unknown": ("the value of the limit is not known", "限值数值尚未查明"),
@@ -45,6 +46,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "nearer to the limit than the instrument is certain: a better measurement must decide",
         "与限值之差在仪器不确定度之内：须以更准确的测量为准",
     ),
+    "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
     "site_unknown": ("what of the site decides the limit is not known", "决定限值的站点情况不明"),
     "at_least": (
         "part of the sound was beyond the instrument: the level was this or higher",
@@ -110,6 +112,10 @@ class Verdict:
     """Of the instrument at the limit: expanded (k = 2), in the quantity's unit; None: not stated."""
     decision: Decision = "simple"
     """By which rule it was decided: simple, too, where the uncertainty is not stated."""
+    marks: tuple[int, ...] = ()
+    """The marks that lie in its window (`hub.things.marks`), by number."""
+    editions: tuple[tuple[str, str, int], ...] = ()
+    """Of a permit that sets the limit, and of what belongs to it, as they held in the window: kind, id, number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,18 @@
 import datetime as dt
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
 
 from hub.judge import Background, Instrument, Place
-from hub.judge.boards import NEVER
+from hub.judge.boards import NEVER, Marked
+from hub.judge.permitted import PermittedLimit
 from hub.registry.instruments import instrument_for, uncertainty_of
 from hub.registry.live import City, District, Registry, Site, Terminal
 from hub.registry.stays import has_moved, sites_of
 from schemas import jurisdictions_of
+
+if TYPE_CHECKING:
+    from hub.judge.stacks.permits import Permits
 
 AT = "@"
 """Stands in a key between a board's id and the site; no id has it."""
@@ -17,15 +22,28 @@ COUNTRY = "CN"
 """Where a city lies that does not say."""
 
 
+class Marks(Protocol):
+    """What those who are watched have marked as invalid at their boards and stations."""
+
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[Marked, ...]:
+        """See `hub.judge.boards.Sites`; `device`: an id."""
+
+    def starting(self, device: str) -> tuple[tuple[int, int], ...]:
+        """Return when a plant was started or stopped by their own marks: spans of Unix s; `device`: an id."""
+
+
 class Places:
     """The sites of a registry's boards, stations and terminals (`hub.judge.boards.Sites`).
 
     What is judged has a key: the id of a board, or, of one that has moved, for every site but its first ``ID@SITE``. So
-    the windows of one site hold nothing that was measured at another, and go on when late records come.
+    the windows of one site hold nothing that was measured at another, and go on when late records come. `permits`: what
+    permits allow; None: of none is anything known. `marks`: what those who are watched have marked as invalid.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, permits: "Permits | None" = None, marks: Marks | None = None) -> None:
         self._registry = registry
+        self._permits = permits
+        self._marks = marks
         self._first: dict[str, str] = {}  # by id of what has moved, its first site
         boards: dict[str, list[str]] = {}
         for sender in registry.senders():
@@ -36,8 +54,8 @@ class Places:
                 boards.setdefault(site, []).append(self.key(sender.id, site))
         self._boards = {site: tuple(sorted(keys)) for site, keys in boards.items()}
         self._place = lru_cache(4096)(self._place_of)
-        self.starting = lru_cache(4096)(self._starting_of)
-        """See `hub.judge.boards.Sites`."""
+        self._permitted = lru_cache(4096)(self._permitted_of)
+        self._declared = lru_cache(4096)(self._declared_of)
         self.instrument = lru_cache(4096)(self._instrument_of)
         """See `hub.judge.boards.Sites`."""
         self.backgrounds = lru_cache(4096)(self._backgrounds_of)
@@ -54,6 +72,11 @@ class Places:
         first = self._first.get(device, site)
         return device if first == site else f"{device}{AT}{site}"
 
+    def keys(self, device: str) -> tuple[str, ...]:
+        """Return by what is judged what a board has measured, at whatever site."""
+        sender = self._registry.sender(device)
+        return tuple(self.key(device, site) for site in sites_of(sender)) if sender else ()
+
     def site(self, device: str) -> Site | None:
         """Return the site that a key stands for; None: its board is not registered."""
         id_, _, site = device.partition(AT)
@@ -68,7 +91,19 @@ class Places:
     def place(self, device: str) -> Place | None:
         """See `hub.judge.boards.Sites`."""
         site = self.site(device)
-        return self._place(site.id) if site else None
+        return self._permitted(site.id, self._ever(device)) if site else None
+
+    def permit(self, device: str, quantity: str, t: int) -> PermittedLimit | None:
+        """See `hub.judge.boards.Sites`."""
+        return self._permits.at(device_of(device), quantity, t) if self._permits else None
+
+    def permitted(self) -> dict[str, frozenset[str]]:
+        """Return for which quantities permits set limits, by the keys of the boards that measure there."""
+        ever = {key: self._ever(key) for keys in self._boards.values() for key in keys}
+        return {key: quantities for key, quantities in ever.items() if quantities}
+
+    def _ever(self, device: str) -> frozenset[str]:
+        return self._permits.ever(device_of(device)) if self._permits else frozenset()
 
     def neighbours(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
@@ -88,6 +123,10 @@ class Places:
     def referring(self, device: str) -> tuple[str, ...]:
         """See `hub.judge.boards.Sites`."""
         return tuple(self._referring.get(device, ()))
+
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[Marked, ...]:
+        """See `hub.judge.boards.Sites`."""
+        return self._marks.marked(device_of(device), quantity, start, end) if self._marks else ()
 
     def _standing(self, id_: str) -> str | None:
         """Return the key of a board where it stands now; None: it is not registered."""
@@ -109,7 +148,12 @@ class Places:
             if one.board is None or self._standing(one.board)
         )
 
-    def _starting_of(self, device: str) -> tuple[tuple[int, int], ...]:
+    def starting(self, device: str) -> tuple[tuple[int, int], ...]:
+        """See `hub.judge.boards.Sites`."""
+        marked = self._marks.starting(device_of(device)) if self._marks else ()
+        return self._declared(device) + marked
+
+    def _declared_of(self, device: str) -> tuple[tuple[int, int], ...]:
         site = self.site(device)
         declared = site.operation if site else ()
         return tuple((int(one.from_.timestamp()), int(one.to.timestamp())) for one in declared)
@@ -127,6 +171,10 @@ class Places:
         if stated.uncertainty is None:
             return Instrument(stated.class_, rule=rule)
         return Instrument(stated.class_, *uncertainty_of(stated.uncertainty), rule)
+
+    def _permitted_of(self, site_id: str, quantities: frozenset[str]) -> Place:
+        place = self._place(site_id)
+        return place._replace(permitted=tuple(sorted(quantities))) if quantities else place
 
     def _place_of(self, site_id: str) -> Place:
         registry = self._registry

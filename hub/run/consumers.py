@@ -19,6 +19,7 @@ import msgspec
 
 from hub.cases.news import CaseNews
 from hub.compliance.consumer import Compliance
+from hub.compliance.emissions.consumer import Emissions
 from hub.compliance.rulings import Rulings
 from hub.config.files import Config, ConfigError
 from hub.intake.stations.profiles import Profiles
@@ -106,6 +107,7 @@ class Consumers:
             config.alerts,
             levels,
         )
+        self._emissions = Emissions(config.data / COMPLIANCE, self._registry.current, limits, quantities, clock.now)
         self._rollups = Rollups(
             config.data / "rollups.db", self._store, quantities, self._registry.current.zone, clock.now
         )
@@ -138,6 +140,14 @@ class Consumers:
                 "rules",
                 self._feed.reader(),
                 self._rulings,
+                config.data,
+                waits=lambda: clock.doubt is not None,
+                turns=turns,
+            ),
+            Consumer(
+                "emissions",
+                self._feed.reader(),
+                self._emissions,
                 config.data,
                 waits=lambda: clock.doubt is not None,
                 turns=turns,
@@ -186,6 +196,7 @@ class Consumers:
         if self._registry.refresh():
             self._compliance.use(self._registry.current)
             self._rulings.use(self._registry.current)
+            self._emissions.use(self._registry.current)
             owned = self._registry.current.owned(self._districts)
             self._watch.use(owned)
             if self._reports:
@@ -206,6 +217,7 @@ class Consumers:
         self._store.close()
         self._compliance.close()
         self._rulings.close()
+        self._emissions.close()
         self._watch.close()
         if self._reports:
             self._reports.close()

@@ -12,6 +12,8 @@ from hub.access.caller import Gate
 from hub.alerts.book import Book
 from hub.cases.bridge import reconcile
 from hub.cases.routes import case_router
+from hub.companies.routes import company_router
+from hub.compliance.emissions.routes import emission_router
 from hub.compliance.routes import verdict_router
 from hub.config.files import Config
 from hub.console.router import Console
@@ -135,10 +137,12 @@ class Hub:
         routers = [
             alert_router(config, lambda: self._registry.current, limits, quantities, self._time.now, gate),
             verdict_router(config, lambda: self._registry.current, self._time.now, gate),
+            emission_router(config, lambda: self._registry.current, limits, quantities, self._time.now, gate),
             board_router(config, self._time.now, gate),
             noise_router(config, lambda: self._registry.current, gate),
             order_router(config, lambda: self._registry.current, self._time.now, gate),
             case_router(config, lambda: self._registry.current, self._time.now, gate),
+            company_router(config, lambda: self._registry.current, quantities, self._time.now, gate),
         ]
         self._console = Console(config, lambda: self._registry.current, limits, quantities, self._time.now)
         routers.append(self._console.router)

@@ -16,6 +16,7 @@ import hub.orders.tables
 import hub.reports.sink
 import hub.series.rollups
 import hub.series.sqlite
+import hub.things.marks.tables
 import hub.things.tables
 import hub.uplink.tables
 import hub.watch.tables
@@ -32,6 +33,7 @@ PARTS = (
     hub.notify.tables.PART,
     hub.orders.tables.PART,
     hub.things.tables.PART,
+    hub.things.marks.tables.PART,
     hub.watch.tables.PART,
 )
 """All that is in compliance.db. Whoever opens it needs only some of them."""

@@ -43,6 +43,7 @@ CONSUMERS = {
     "rollups": Text("means of hours and days", "小时与日均值统计"),
     "compliance": Text("judging of limits", "限值评价"),
     "rules": Text("judging of rules", "规则评价"),
+    "emissions": Text("what outlets let out", "排放量计算"),
     "reports": Text("writing for dashboards", "看板数据写入"),
     "uplink": Text("adding up for platforms above", "上报数据汇总"),
 }

@@ -14,6 +14,7 @@ from schemas.domains.entries import (
     MADE,
     Dashboard,
     Manifest,
+    Marks,
     Names,
     Profile,
     Rule,
@@ -39,6 +40,7 @@ FILES = (
     MANIFEST,
     "quantities.toml",
     "things.toml",
+    "marks.toml",
     "sensors.toml",
     "panels.toml",
     "texts.toml",
@@ -79,6 +81,7 @@ def check(folder: Path) -> Faults:
         _check_limits(folder, quantities, faults)
         _check_things(pack, others, faults)
         _check_rules(folder, others, faults)
+    _check_marks(folder, manifest, others, faults)
     _check_named(folder, "sensors.toml", Sensors, "sensor", lambda one: one.sensors, others, faults)
     scenario = _check_named(folder, "scenario.toml", Scenario, "profile", _profiles, others, faults)
     if scenario:
@@ -102,6 +105,7 @@ def _check_alone(folder: Path, faults: Faults) -> None:
     """Check each file by itself: without a manifest nothing is known of the pack."""
     types: tuple[tuple[str, Any], ...] = (
         ("things.toml", Things),
+        ("marks.toml", Marks),
         ("sensors.toml", Sensors),
         ("panels.toml", Dashboard),
         ("texts.toml", dict[str, dict[str, Names]]),
@@ -337,6 +341,17 @@ def _check_rule(path: Path, place: tuple[str | int, ...], rule: Rule, faults: Fa
     if rule.ends is not None and rule.ends <= rule.in_force:
         problem = Text(f"{rule.ends}: expected a day after in_force", f"{rule.ends} 应晚于 in_force")
         faults.add(path, (*place, "ends"), problem)
+
+
+def _check_marks(folder: Path, manifest: Manifest, others: tuple[Pack, ...], faults: Faults) -> None:
+    path = folder / "marks.toml"
+    found = read(path, Marks, faults) if path.exists() else None
+    if found is not None:
+        _twice(faults, path, "mark", found.mark, lambda one: one.marks.mark if one.marks else {}, others)
+    known = (*FAMILIES, *manifest.family, *(name for other in others for name in other.manifest.family))
+    for number, family in enumerate(found.families if found else ()):
+        if family not in known:
+            _not_among(faults, path, ("families", number), family, known)
 
 
 def _or_none(of: Callable[[], Mapping[str, object]]) -> Mapping[str, object] | None:

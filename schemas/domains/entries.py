@@ -6,6 +6,7 @@ A pack is a folder whose name is its id. Only ``pack.toml`` must be there::
     quantities.toml  quantities of its own, as in ``schemas/quantities.toml``
     limits/*.toml    standards of its own, as in ``schemas/limits/``
     things.toml      `Things`: what it watches beside sites, such as vehicles, bins and permits
+    marks.toml       `Marks`: for what reasons those who are watched may mark their own data as invalid
     rules/*.toml     `Rules`: what is asked beside limits
     sensors.toml     `Sensors`: a technician's templates
     panels.toml      `Dashboard`: what a site of it shows
@@ -115,6 +116,38 @@ class Things(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``things.toml``."""
 
     thing: dict[Id, ThingKind]
+
+
+Hours = Annotated[float, msgspec.Meta(ge=0, le=120, extra=takes("hours from 0 to 120"))]
+"""At most 5 days: hours are judged again up to 8 days later, and an officer has the rest to look at a mark."""
+
+
+class MarkKind(Names, frozen=True, forbid_unknown_fields=True):
+    """A reason for which a period of measuring does not count, as those who are watched mark it themselves."""
+
+    of: Literal["instrument", "plant"]
+    """Whether what measures or what is measured was out of its ordinary state."""
+    back_h: Hours
+    """So long before it was logged a mark may begin [h]; what begins earlier changes nothing."""
+    deadline_h: Hours
+    """So long after its end it must be logged, its proof included [h]; what comes later changes nothing."""
+    longest_h: Annotated[float, msgspec.Meta(gt=0, le=8784)]
+    """The longest period [h]."""
+    verified: Verified
+    """How well the deadline is known."""
+    state: Literal["", "starting", "stopping", "stopped"] = ""
+    """What the plant was doing where it was not in ordinary operation."""
+    proof: bool = True
+    """It counts once a document proves it."""
+    source: str = ""
+
+
+class Marks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``marks.toml``."""
+
+    families: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1)]
+    """The families of quantities that can be marked."""
+    mark: Annotated[dict[Id, MarkKind], msgspec.Meta(min_length=1)]
 
 
 class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

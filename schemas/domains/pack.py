@@ -12,6 +12,8 @@ from typing import TypeVar
 from schemas.domains.entries import (
     Dashboard,
     Manifest,
+    MarkKind,
+    Marks,
     Names,
     PropertyEntry,
     Rule,
@@ -61,6 +63,11 @@ class Pack:
         """Its kinds of things by name."""
         found = self._read("things.toml", Things)
         return found.thing if found else {}
+
+    @cached_property
+    def marks(self) -> Marks | None:
+        """For what reasons data may be marked as invalid by those who are watched."""
+        return self._read("marks.toml", Marks)
 
     @cached_property
     def rules(self) -> dict[str, Rule]:
@@ -177,6 +184,16 @@ def families() -> tuple[str, ...]:
 def thing_kinds() -> dict[str, ThingKind]:
     """Return the kinds of things by id."""
     return together("the kind of things", packs(), lambda pack: pack.things)
+
+
+def mark_kinds() -> dict[str, MarkKind]:
+    """Return the reasons for which periods may be marked as invalid, by id."""
+    return together("the mark", packs(), lambda pack: pack.marks.mark if pack.marks else {})
+
+
+def marked_families() -> frozenset[str]:
+    """Return the families of quantities of which periods may be marked as invalid."""
+    return frozenset(family for pack in packs() if pack.marks for family in pack.marks.families)
 
 
 def rules() -> dict[str, Rule]:

@@ -42,6 +42,9 @@ class Sites:
     def starting(self, device):
         return self.declared
 
+    def marked(self, device, quantity, start, end):
+        return ()
+
     def instrument(self, device, quantity):
         if isinstance(self._instrument, dict):
             return self._instrument.get(device, UNSTATED)

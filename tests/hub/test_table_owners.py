@@ -12,7 +12,8 @@ OWNERS = {
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
     "cases": {"attachment", "calendar_edition", "casefile", "casefile_alert", "casefile_event"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
-    | {"rule_position", "rule_sample", "rule_subject", "rule_verdict"},
+    | {"marked", "marked_position", "rule_position", "rule_sample", "rule_subject", "rule_verdict"}
+    | {"emission_day", "emission_hour", "emission_position", "emission_record"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
     "notify": {"channel_test", "notification", "notified", "refusal"} | {"told"},  # the last: while one is made anew
@@ -21,7 +22,7 @@ OWNERS = {
     "reports": {"board", "position"},
     "series": {"bucket", "changed", "gone", "levels", "place", "position", "reading", "record", "rollup", "source"},
     "storage": {"schema_part"},
-    "things": {"thing_edition"},
+    "things": {"mark_event", "thing_edition"},
     "uplink": {"due", "position", "total"},
     "watch": {"calibration", "instrument", "watched"},
 }

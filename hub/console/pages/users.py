@@ -14,6 +14,7 @@ from hub.access.factor import SecondFactor
 from hub.access.sessions import LINK_S, Sessions
 from hub.access.tokens import ROLES, Access, Role, Step, User
 from hub.access.words import ACTS, ROLE_NAMES
+from hub.companies.things import enterprises_of
 from hub.console.badges import ROLE
 from hub.console.parts.sheet import csv_file
 from hub.console.today import district_name
@@ -29,6 +30,7 @@ Short = Annotated[str, Query(max_length=100)]
 WHICH = Text("Say which districts: all, or some of them.", "请选择管辖区：全部，或其中若干个。")
 NONE = Text("Tick at least one district.", "请至少勾选一个区。")
 BOTH = Text("Either all districts, or the ticked ones: say which.", "“全部”与勾选的区不能同时选择，请选其一。")
+NO_COMPANY = Text("Choose the enterprise.", "请选择排污单位。")
 NO_ROLE = Text("Choose a role.", "请选择角色。")
 
 
@@ -84,11 +86,11 @@ def _add_list(router: APIRouter, shared: Shared) -> None:
         rows = [
             (
                 *(one.user.name, one.user.role, " ".join(one.user.districts), iso(one.made)),
-                *(iso(one.revoked) if one.revoked else None, "yes" if one.factor else "no"),
+                *(iso(one.revoked) if one.revoked else None, "yes" if one.factor else "no", one.user.company),
             )
             for one in _lines(visit, q, role, sort)
         ]
-        return csv_file("users.csv", ("name", "role", "districts", "made", "revoked", "second_factor"), rows)
+        return csv_file("users.csv", ("name", "role", "districts", "made", "revoked", "second_factor", "company"), rows)
 
 
 def _add_new(router: APIRouter, shared: Shared) -> None:
@@ -100,11 +102,12 @@ def _add_new(router: APIRouter, shared: Shared) -> None:
             refused.status if refused else 200,
             said=visit.say(refused.text) if refused else "",
             seen=Access(visit.db).last_step(),
-            given={"name": "", "role": "", "reach": ""} | visit.form,
+            given={"name": "", "role": "", "reach": "", "company": ""} | visit.form,
             roles=_roles(visit),
             districts=_offered(visit, ()),
             ticked=_ticked(visit.form),
             everywhere=not visit.user.districts,
+            companies=_companies(visit),
         )
 
     @router.get("/add-user")
@@ -115,7 +118,7 @@ def _add_new(router: APIRouter, shared: Shared) -> None:
     def add(visit: Annotated[Visit, act]) -> Response:
         name, seen = visit.form.get("name", "").strip(), seen_in(visit.form)
         try:
-            _desk(visit).add(name, _role(visit.form), _districts(visit), seen)
+            _desk(visit).add(name, *_access_in(visit), seen=seen, company=_company(visit))
         except RequestError as refused:
             if refused.status not in {409, 422}:
                 raise
@@ -137,7 +140,9 @@ def _add_acts(router: APIRouter, shared: Shared) -> None:
     @router.post("/users/{name}/change")
     def change(visit: Annotated[Visit, act], name: Name) -> Response:
         desk, seen = _desk(visit), seen_in(visit.form)
-        return _done(visit, name, "changed", lambda: desk.change(name, _role(visit.form), _districts(visit), seen))
+        return _done(
+            visit, name, "changed", lambda: desk.change(name, *_access_in(visit), seen=seen, company=_company(visit))
+        )
 
     @router.post("/users/{name}/sign-out")
     def sign_out(visit: Annotated[Visit, act], name: Name) -> Response:
@@ -202,6 +207,9 @@ def _page(visit: Visit, user: User, refused: RequestError | None = None, done: s
         districts=_offered(visit, user.districts),
         district_names=[district_name(visit, id_) for id_ in user.districts],
         ticked=_ticked(given) if given else set(user.districts),
+        companies=_companies(visit),
+        company=given.get("company") if given else user.company,
+        company_name=dict(_companies(visit)).get(user.company, user.company),
         reach=given.get("reach") if given else ("some" if user.districts else "all"),
         everywhere=not visit.user.districts,
         factor=factor.is_on(user.name),
@@ -253,6 +261,34 @@ def _offered(visit: Visit, has: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def _ticked(form: dict[str, str]) -> set[str]:
     return {name.removeprefix("in-") for name in form if name.startswith("in-")}
+
+
+def _companies(visit: Visit) -> list[tuple[str, str]]:
+    """Return the enterprises for which an admin can let somebody in, by id and name: none to an admin of districts."""
+    if visit.user.districts:
+        return []
+    found = enterprises_of(visit.db, visit.now)
+    return [(one.id, visit.say(Text(one.en, one.zh))) for one in found]
+
+
+def _company(visit: Visit) -> str:
+    """Return the enterprise that a form names.
+
+    Raises:
+        RequestError: it names one that is not there, or none for somebody of an enterprise.
+    """
+    if _role(visit.form) != "company":
+        return ""
+    company = visit.form.get("company", "")
+    if company not in dict(_companies(visit)):
+        raise RequestError(422, NO_COMPANY, "company")
+    return company
+
+
+def _access_in(visit: Visit) -> tuple[Role, tuple[str, ...]]:
+    """Return the role and the districts that a form names; somebody of an enterprise has none."""
+    role = _role(visit.form)
+    return role, () if role == "company" else _districts(visit)
 
 
 def _districts(visit: Visit) -> tuple[str, ...]:

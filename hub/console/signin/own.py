@@ -41,7 +41,7 @@ def add_own_access(router: APIRouter, shared: Shared) -> None:
 
 
 def _add_page(router: APIRouter, shared: Shared, attempts: Attempts) -> None:
-    visitor, own = Depends(visiting(shared)), Depends(acting(shared, "viewer"))
+    visitor, own = Depends(visiting(shared, "anybody")), Depends(acting(shared, "anybody"))
 
     @router.get("/me")
     def show_me(visit: Annotated[Visit, visitor], done: str = "") -> Response:
@@ -74,7 +74,7 @@ def _add_page(router: APIRouter, shared: Shared, attempts: Attempts) -> None:
 
 
 def _add_factor(router: APIRouter, shared: Shared, attempts: Attempts) -> None:
-    visitor, own = Depends(visiting(shared)), Depends(acting(shared, "viewer"))
+    visitor, own = Depends(visiting(shared, "anybody")), Depends(acting(shared, "anybody"))
     codes = Attempts()
 
     @router.post("/me/factor/begin")

@@ -118,6 +118,15 @@ class World:
         """Return the edition of a thing that holds at a moment."""
         return next((term for term in self._terms.get((kind, id_), ()) if term.since <= t < term.until), None)
 
+    def terms(self, kind: str, id_: str) -> Sequence[Term]:
+        """Return the editions of a thing that hold at any time, the earliest first."""
+        return self._terms.get((kind, id_), ())
+
+    def changes(self, kinds: Iterable[str]) -> list[int]:
+        """Return the moments at which an edition of these kinds begins or ends, the earliest first."""
+        terms = (term for kind in kinds for term in self._kinds.get(kind, ()))
+        return sorted({moment for term in terms for moment in (term.since, term.until)})
+
     def has_place(self, kind: str, id_: str, t: int) -> bool:
         """Tell whether a thing has a place at a moment."""
         term = self.in_force(kind, id_, t)

@@ -268,7 +268,8 @@ def test_the_process_of_the_consumers_reports_and_watches_its_own_districts(data
     try:
         consumers.start()
         until(lambda: rows(database, "hub"))
-        until(lambda: consumers.states().keys() == {"store", "rollups", "compliance", "rules", "watch", "reports"})
+        names = {"store", "rollups", "compliance", "rules", "emissions", "watch", "reports"}
+        until(lambda: consumers.states().keys() == names)
     finally:
         consumers.stop()
     assert {row["device"] for row in rows(database, "fleet")} == {"fence-1"}

@@ -1,0 +1,184 @@
+"""What the outlets of an enterprise come to in a month: exceedances, rates, masses, marks; for ranking and report."""
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from hub.companies.things import ENTERPRISE, Held
+from hub.compliance.emissions.book import EmissionBook, Total
+from hub.compliance.emissions.marking import MarkBook
+from hub.compliance.verdicts import Tally, VerdictTable
+from hub.judge.stacks.cells import HOUR
+from hub.judge.stacks.rates import Rates
+from hub.judge.stacks.totals import Mass
+from hub.registry.live import Registry
+from hub.things.marks.records import Mark
+from hub.things.marks.store import senders_of
+from schemas import Limit, Quantity, Standard
+
+NO_RATES = Rates(0, 0, 0)
+
+
+class PollutantMonth(NamedTuple):
+    """One pollutant of one outlet in a month."""
+
+    pollutant: str
+    rates: Rates
+    mass: Mass
+    judged: int
+    """Windows that were judged against a limit, with a value."""
+    above: int
+    """Of these: above it, a violation."""
+    suspected: int
+    marked: int
+    """Windows that do not count because they are marked."""
+    highest: float | None
+    """mg/m3, as compared."""
+    times: float
+    """That as a share of its limit, at the worst; 0: nothing was judged."""
+    limit: float | None
+    """At the end of the month, mg/m3."""
+    limit_source: str
+    """Number of the permit, or the standard."""
+    reference_o2: float | None
+
+
+class OutletMonth(NamedTuple):
+    """One outlet in a month."""
+
+    outlet: Held
+    pollutants: list[PollutantMonth]
+    rates: Rates
+    """Of all pollutants together."""
+
+
+class EnterpriseMonth(NamedTuple):
+    """An enterprise in a month."""
+
+    enterprise: Held
+    outlets: list[OutletMonth]
+    rates: Rates
+    above: int
+    suspected: int
+    judged: int
+    marks: list[Mark]
+    """That lie in the month or were logged in it, the earliest first."""
+    mass_kg: dict[str, float]
+    """Measured and replaced, by pollutant."""
+
+    @property
+    def share_above(self) -> float | None:
+        """Share of the judged windows that are above their limit; None: none was judged."""
+        return self.above / self.judged if self.judged else None
+
+    def useless(self, now: float) -> int:
+        """Return how many of its marks change nothing: late, back-dated, rejected."""
+        return sum(one.standing(now) in {"late", "back_dated", "rejected"} for one in self.marks)
+
+
+class Figures:
+    """What outlets come to, from the compliance database behind `db`."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        registry: Registry,
+        limits: list[tuple[Standard, Limit]],
+        quantities: dict[str, Quantity],
+        clock: Callable[[], float],
+    ) -> None:
+        self.marks = MarkBook(db)
+        self.book = EmissionBook(db, registry, limits, quantities, clock, self.marks.spans)
+        self._verdicts = VerdictTable(db)
+
+    def month(self, day: dt.date) -> tuple[int, int]:
+        """Return the local month that holds a day, Unix s."""
+        return self.book.month(day)
+
+    def of_enterprise(
+        self, enterprise: Held, outlets: Iterable[Held], marks: Sequence[Mark], start: int, end: int
+    ) -> EnterpriseMonth:
+        """Return an enterprise in a month; `outlets`, `marks`: of which its own are taken."""
+        own = [one for one in outlets if one.names(ENTERPRISE) == enterprise.id]
+        ids = {one.id for one in own}
+        months = [self.of_outlet(one, start, end) for one in own]
+        mass: dict[str, float] = {}
+        for one in (one for month in months for one in month.pollutants):
+            mass[one.pollutant] = mass.get(one.pollutant, 0.0) + one.mass.known_kg
+        return EnterpriseMonth(
+            enterprise,
+            months,
+            _together(month.rates for month in months),
+            sum(one.above for month in months for one in month.pollutants),
+            sum(one.suspected for month in months for one in month.pollutants),
+            sum(one.judged for month in months for one in month.pollutants),
+            sorted(
+                (
+                    one
+                    for one in marks
+                    if one.said.outlet in ids
+                    and ((one.said.begin < end and start < one.end) or start <= one.logged < end)
+                ),
+                key=lambda one: (one.said.begin, one.id),
+            ),
+            mass,
+        )
+
+    def of_outlet(self, outlet: Held, start: int, end: int) -> OutletMonth:
+        """Return an outlet in a month."""
+        first, last = self.book.span(outlet.id, start, end)
+        days = self.book.days(outlet.id, start, end)
+        tallies = self._tallies(outlet.id, start, end)
+        wanted = {one.pollutant for one in days} | {one.quantity for one in tallies if one.quantity in self._pollutants}
+        wanted |= self.book.permits.pollutants(outlet.id, first, last) if first < last else set()
+        found = []
+        for pollutant in sorted(wanted):
+            own = [one for one in days if one.pollutant == pollutant]
+            # Hours of which nothing came at all were due, too.
+            silent = max(0, (last - first) // HOUR - sum(one.hours for one in own))
+            rates = Rates(
+                sum(one.hours - one.stopped for one in own) + silent,
+                sum(one.transmitted for one in own),
+                sum(one.valid for one in own),
+            )
+            about = [one for one in tallies if one.quantity == pollutant]
+            judged = [one for one in about if one.outcome not in {"invalid", "open"}]
+            terms = self.book.terms(outlet.id, pollutant, max(start, min(end, self.book.over) - 1))
+            found.append(
+                PollutantMonth(
+                    pollutant,
+                    rates,
+                    self.book.mass(outlet.id, pollutant, start, end),
+                    sum(one.windows for one in judged),
+                    sum(one.windows for one in judged if one.outcome == "exceeded" and one.grade != "suspicion"),
+                    sum(one.windows for one in judged if one.outcome == "exceeded" and one.grade == "suspicion"),
+                    sum(one.windows for one in about if one.reason == "marked"),
+                    max((one.highest for one in judged if one.highest is not None), default=None),
+                    max((one.times for one in judged), default=0.0),
+                    terms.limit,
+                    terms.limit_source,
+                    terms.reference_o2,
+                )
+            )
+        return OutletMonth(outlet, found, _together(one.rates for one in found))
+
+    @property
+    def _pollutants(self) -> set[str]:
+        return set(self.book.pollutants)
+
+    def totals(self, enterprise: str, t: int) -> list[Total]:
+        """Return the permitted totals of an enterprise in the calendar year of a moment, Unix s."""
+        return list(self.book.totals(t, enterprise))
+
+    def _tallies(self, outlet: str, start: int, end: int) -> list[Tally]:
+        senders = senders_of(self.book.world, outlet, start, end)
+        return [one for device, since, until in senders for one in self._verdicts.tally(device, since, until)]
+
+
+def _together(rates: Iterable[Rates]) -> Rates:
+    """Return the rates of several, as if all their hourly values were of one."""
+    found = NO_RATES
+    for one in rates:
+        found = Rates(found.due + one.due, found.transmitted + one.transmitted, found.valid + one.valid)
+    return found

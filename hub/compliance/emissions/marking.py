@@ -1,0 +1,107 @@
+"""What enterprises have marked as invalid, as judging takes it: another mark, and the windows in it are judged again.
+
+What windows were judged by is kept beside them, and changes in one transaction with what is to be judged again: so a
+kill at any moment gives the same verdicts in the end.
+"""
+
+import sqlite3
+
+from hub.judge.boards import Marked
+from hub.judge.kinds.world import NEVER, World
+from hub.judge.stacks.cells import OXYGEN
+from hub.judge.stacks.hours import Span as Declared
+from hub.things.marks.store import MarkStore, Span, spans_of
+from hub.things.store import ThingStore
+
+
+class Marking:
+    """The spans that marks take out, in the compliance database behind `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._marks, self._things = MarkStore(db), ThingStore(db)
+        self.load()
+
+    def load(self) -> None:
+        """Take what windows were judged by, as it is kept."""
+        self._position = self._db.execute("SELECT event, edition FROM marked_position").fetchone()
+        rows = self._db.execute("SELECT device, quantity, begin, end, mark, state FROM marked")
+        self._use({Span(*row) for row in rows})
+
+    def _use(self, spans: set[Span]) -> None:
+        self._spans = spans
+        self._by: dict[tuple[str, str], list[Span]] = {}
+        for span in sorted(spans):
+            self._by.setdefault((span.device, span.quantity), []).append(span)
+        starting: dict[str, set[tuple[int, int]]] = {}
+        for span in spans:
+            if span.state:
+                starting.setdefault(span.device, set()).add((span.begin, span.end))
+        self._starting = {device: tuple(sorted(found)) for device, found in starting.items()}
+
+    def marked(self, device: str, quantity: str, start: int, end: int) -> tuple[Marked, ...]:
+        """See `hub.limits.places.Marks`."""
+        found = self._by.get((device, quantity), ())
+        return tuple(Marked(one.begin, one.end, one.mark) for one in found if one.begin < end and start < one.end)
+
+    def starting(self, device: str) -> tuple[tuple[int, int], ...]:
+        """See `hub.limits.places.Marks`."""
+        return self._starting.get(device, ())
+
+    def follow(self) -> list[Span]:
+        """Take what was marked meanwhile; return what is others than before. Call it in a transaction."""
+        now = self._marks.newest(), self._things.newest()
+        if now == self._position:
+            return []
+        after = set(spans_of(self._marks.marks(), World(self._things.editions())))
+        changed = sorted(self._spans ^ after)
+        self._db.executemany(
+            "DELETE FROM marked WHERE device = ? AND quantity = ? AND begin = ? AND end = ? AND mark = ? AND state = ?",
+            self._spans - after,
+        )
+        self._db.executemany(
+            "INSERT INTO marked (device, quantity, begin, end, mark, state) VALUES (?, ?, ?, ?, ?, ?)",
+            after - self._spans,
+        )
+        self._db.execute("UPDATE marked_position SET event = ?, edition = ?", now)
+        self._position = now
+        self._use(after)
+        return changed
+
+
+class MarkBook:
+    """The marks that count, by outlet, for whoever calculates what outlets let out; read again when they change."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._store = MarkStore(db)
+        self.newest = -1
+        """The newest event by which is gone."""
+        self._by: dict[str, list[tuple[frozenset[str], Declared]]] = {}
+
+    def spans(self, outlet: str, pollutant: str, start: int, end: int) -> list[Declared]:
+        """See `hub.compliance.emissions.book.Marks`; a pollutant without oxygen to convert it with does not count."""
+        self._follow()
+        needed = {pollutant, OXYGEN}
+        return [
+            one
+            for quantities, one in self._by.get(outlet, ())
+            if one.start < end and start < one.end and needed & quantities
+        ]
+
+    def changed_since(self, event: int) -> int:
+        """Return the earliest moment that is marked otherwise than up to an event (Unix s); `NEVER`: none is."""
+        self._follow()
+        if self.newest == event:
+            return NEVER
+        return min((one.said.begin for one in self._store.marks() if one.last > event), default=NEVER)
+
+    def _follow(self) -> None:
+        newest = self._store.newest()
+        if newest == self.newest:
+            return
+        self._by = {}
+        for one in self._store.marks():
+            if one.effective:
+                said = Declared(one.said.begin, one.end, one.said.state or "marked", f"mark/{one.id}")
+                self._by.setdefault(one.said.outlet, []).append((frozenset(one.said.quantities), said))
+        self.newest = newest
