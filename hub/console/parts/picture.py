@@ -61,11 +61,11 @@ class Picture:
         name_of: Callable[[str], str],
         console: Console,
     ) -> None:
-        at = _on_map if console.tiles_datum == "wgs84" else _on_shifted_map
+        at = projection(console)
         placed = {site.id: at(site.position[1], site.position[0]) for site in sites if site.position is not None}
         borders = {id_: _moved(outline, at) for id_, outline in outlines.items()}
         corners = [*placed.values(), *(corner for border in borders.values() for corner in _corners(border.bounds))]
-        frame = _Frame(corners)
+        frame = Frame(corners)
         self.height = frame.height
         self.spots = {id_: frame.place(*point) for id_, point in placed.items()}
         by_district: dict[str, list[Point]] = {}
@@ -82,7 +82,7 @@ class Picture:
         """By site and state."""
 
 
-class _Frame:
+class Frame:
     """What part of the world the picture shows. World: Web Mercator from 0 to 1, x to the east, y to the south."""
 
     def __init__(self, corners: Collection[Point]) -> None:
@@ -203,6 +203,11 @@ def _read_all(folder: Path, registry: Registry) -> dict[str, Polygon | MultiPoly
         if outline is not None:
             found[id_] = outline
     return found
+
+
+def projection(console: Console) -> Callable[[float, float], Point]:
+    """Return what tells where a position (longitude, latitude) lies in the world, as the city's tiles draw it."""
+    return _on_map if console.tiles_datum == "wgs84" else _on_shifted_map
 
 
 def _on_map(lon: float, lat: float) -> Point:

@@ -1,0 +1,275 @@
+"""Where those are now whom rules watch: a map without any other server, and the same as a list."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Response
+
+from hub.console.badges import Badge
+from hub.console.parts.catalogue import Bounds, Position
+from hub.console.parts.order import Number, Order, Pages, ordered
+from hub.console.parts.sheet import MOST_CSV, csv_file
+from hub.console.things.places import around, drawn, places
+from hub.console.things.plan import NAMED, Mark, Plan, box_around, box_of, box_text
+from hub.console.things.visit import HERE, Part, Things
+from hub.console.things.words import NOW, RANKS, now_of, states_text
+from hub.console.today import Short, district_name
+from hub.console.web import CSP, Shared, Visit, visiting
+from schemas.language import Text
+
+LIVE = "/console/live"
+NAMED_MARKS = 24
+"""So many marks have their names beside them; the list has all."""
+STEP = 0.5
+"""A step to the side is so much of what the map shows."""
+
+
+class One(NamedTuple):
+    """Somebody as the list has it."""
+
+    position: Position
+    state: str
+    badge: Badge
+    part: Part
+    kind: str
+    district: str
+    states: list[tuple[str, str]]
+    age: float
+    """Since it said something [s]."""
+
+
+class Wanted(NamedTuple):
+    """The filters; they stand in the address."""
+
+    kind: str = ""
+    district: str = ""
+    state: str = ""
+    q: str = ""
+    box: str = ""
+    """A piece of the map; the list has what lies in it."""
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The filters that are set."""
+        return {name: value for name, value in self._asdict().items() if value}
+
+
+class Step(NamedTuple):
+    """A way to another piece of the map."""
+
+    sign: str
+    name: str
+    link: str
+
+
+def add_live(router: APIRouter, shared: Shared) -> None:
+    """Add the map and its list."""
+    visitor = Depends(visiting(shared))
+    console = shared.config.console
+    policy = CSP.replace("img-src 'self'", f"img-src 'self' {console.tiles_origin}".rstrip())
+
+    @router.get("/live")
+    def show_live(
+        visit: Annotated[Visit, visitor],
+        kind: Short = "",
+        district: Short = "",
+        state: Short = "",
+        q: Short = "",
+        box: Short = "",
+        sort: Short = "",
+        page: Number = 1,
+    ) -> Response:
+        things = Things(visit)
+        wanted = _wanted(things, kind, district, state, q, box)
+        found = _found(things, wanted)
+        shown = [one for one in found if wanted.state in {"", one[1]}]
+        there = places(things, visit.now)
+        chosen = box_of(wanted.box)
+        fixes = [(one.fix.lon, one.fix.lat) for one, _ in shown if one.fix]
+        bounds = around(there) or ([box_around(fixes)] if fixes else [])  # type: ignore[arg-type]  # a fix has both
+        plan = Plan(console, chosen, bounds)
+        picture = drawn(things, plan, there, NAMED)
+        marks = plan.marks(_marks(things, shown), LIVE, wanted.asked)
+        if chosen:
+            shown = [one for one in shown if one[0].fix and _inside(one[0], chosen)]
+        order = _order(visit, wanted, sort)
+        lines = _ordered(things, shown, order)
+        pages = Pages(order, page, len(lines))
+        counts = Counter(one for _, one in found)
+        answer = visit.page(
+            "live.html",
+            drawn=picture,
+            marks=marks,
+            marks_named=len(marks) <= NAMED_MARKS,
+            listed=[_one(things, *one) for one in lines[pages.skip : pages.skip + pages.each]],
+            pages=pages,
+            order=order,
+            legend=[(now_of(one, visit.lang), counts[one]) for one in NOW if counts[one]],
+            outside=sum(one.fix is None for one, _ in shown) if not chosen else 0,
+            wanted=wanted,
+            whole=f"{LIVE}?{urlencode(wanted._replace(box='').asked)}" if chosen else "",
+            steps=_steps(visit, chosen, bounds, wanted),
+            kinds=[(one, things.kind_name(one)) for one in sorted(things.watched)],
+            districts=[(id_, district_name(visit, id_)) for id_ in visit.registry.districts],
+            states=[(one, visit.say(NOW[one][2])) for one in NOW],
+        )
+        answer.headers["Content-Security-Policy"] = policy
+        return answer
+
+    @router.get("/live.csv")
+    def list_live(
+        visit: Annotated[Visit, visitor],
+        kind: Short = "",
+        district: Short = "",
+        state: Short = "",
+        q: Short = "",
+        box: Short = "",
+        sort: Short = "",
+    ) -> Response:
+        things = Things(visit)
+        wanted = _wanted(things, kind, district, state, q, box)
+        chosen = box_of(wanted.box)
+        found = [
+            one
+            for one in _found(things, wanted)
+            if wanted.state in {"", one[1]} and (not chosen or _inside(one[0], chosen))
+        ]
+        lines = _ordered(things, found, _order(visit, wanted, sort))
+        rows = [_row(visit, _one(things, *one)) for one in lines[:MOST_CSV]]
+        return csv_file("live.csv", HEAD, rows)
+
+
+HEAD = ("kind", "id", "name", "district", "state", "heard", "lat", "lon", "position_at", "speed_kmh", "states")
+
+
+def _row(visit: Visit, one: One) -> tuple[object, ...]:
+    fix, iso = one.position.fix, visit.page_formats.iso
+    said = "; ".join(f"{name}: {value}" for name, value in one.states)
+    at = (f"{fix.lat:.6f}", f"{fix.lon:.6f}", iso(fix.t)) if fix else ("", "", "")
+    speed = "" if one.position.newest.speed is None else f"{one.position.newest.speed:g}"
+    heard = one.position.heard
+    return heard.kind, heard.id, one.part.text, heard.district, one.state, iso(heard.heard), *at, speed, said
+
+
+def _wanted(things: Things, kind: str, district: str, state: str, q: str, box: str) -> Wanted:
+    return Wanted(
+        kind if kind in things.watched else "",
+        district if district in things.visit.registry.districts else "",
+        state if state in NOW else "",
+        q.strip(),
+        box if box_of(box) else "",
+    )
+
+
+def _found(things: Things, wanted: Wanted) -> list[tuple[Position, str]]:
+    """Return those whom the visitor sees and asks for, in whatever state, each with its state."""
+    breaking = things.breaking()
+    text = wanted.q.casefold()
+    found = []
+    for one in things.positions(wanted.kind):
+        heard = one.heard
+        if heard.kind not in things.watched or wanted.district not in {"", heard.district}:
+            continue
+        if text and text not in _words(things, one):
+            continue
+        found.append((one, things.state_of(one, breaking)))
+    return found
+
+
+def _words(things: Things, one: Position) -> str:
+    row = things.known.shown(one.heard.kind, one.heard.id, things.visit.now)
+    return things.known.words(row[0]) if row else one.heard.id
+
+
+def _inside(one: Position, box: Bounds) -> bool:
+    fix, (west, south, east, north) = one.fix, box
+    return fix is not None and west <= (fix.lon or 0.0) <= east and south <= (fix.lat or 0.0) <= north
+
+
+def _one(things: Things, position: Position, state: str) -> One:
+    visit, heard = things.visit, position.heard
+    return One(
+        position,
+        state,
+        now_of(state, visit.lang),
+        things.part(heard.kind, heard.id),
+        things.kind_name(heard.kind),
+        things.district(heard.district),
+        states_text(position.newest.states, visit.lang),
+        visit.now - position.newest.t,
+    )
+
+
+def _marks(things: Things, found: Sequence[tuple[Position, str]]) -> list[Mark]:
+    visit, marks = things.visit, []
+    badges = {state: now_of(state, visit.lang) for state in NOW}
+    for one, state in found:
+        if one.fix is None:
+            continue
+        badge, heard = badges[state], one.heard
+        assert one.fix.lat is not None
+        assert one.fix.lon is not None
+        link = f"{HERE}/{heard.kind}/{heard.id}"
+        marks.append(Mark(link, badge.text, badge.tone, badge.shape, heard.id, one.fix.lat, one.fix.lon, RANKS[state]))
+    return marks
+
+
+def _order(visit: Visit, wanted: Wanted, sort: str) -> Order:
+    columns = {
+        "state": Text("state, the gravest first", "状态（最严重在前）"),
+        "id": Text("id", "编号"),
+        "age": Text("heard", "最近上报"),
+        "speed": Text("speed", "速度"),
+        "district": Text("district", "区"),
+    }
+    said = {key: visit.say(text) for key, text in columns.items()}
+    return Order(LIVE, wanted.asked, said, sort)
+
+
+def _ordered(things: Things, found: list[tuple[Position, str]], order: Order) -> list[tuple[Position, str]]:
+    now = things.visit.now
+    keys = {
+        "state": lambda one: RANKS[one[1]],
+        "id": lambda one: one[0].heard.id,
+        "age": lambda one: now - one[0].newest.t,
+        "speed": lambda one: one[0].newest.speed,
+        "district": lambda one: one[0].heard.district,
+    }
+    return ordered(found, order, keys)
+
+
+def _steps(visit: Visit, chosen: Bounds | None, bounds: list[Bounds], wanted: Wanted) -> list[Step]:
+    """Return the ways to nearer, farther and neighbouring pieces of the map."""
+    if chosen is None and not bounds:
+        return []
+    west, south, east, north = chosen or (
+        min(one[0] for one in bounds),
+        min(one[1] for one in bounds),
+        max(one[2] for one in bounds),
+        max(one[3] for one in bounds),
+    )
+    wide, high = max(east - west, 1e-4), max(north - south, 1e-4)
+    moves: Mapping[str, tuple[Text, float, float, float]] = {
+        "+": (Text("nearer", "放大"), 0.5, 0, 0),
+        "−": (Text("farther", "缩小"), 2.0, 0, 0),
+        "←": (Text("to the west", "向西"), 1.0, -STEP, 0),
+        "→": (Text("to the east", "向东"), 1.0, STEP, 0),
+        "↑": (Text("to the north", "向北"), 1.0, 0, STEP),
+        "↓": (Text("to the south", "向南"), 1.0, 0, -STEP),
+    }
+    steps = []
+    for sign, (name, scale, x, y) in moves.items():
+        lon, lat = (west + east) / 2 + x * wide, (south + north) / 2 + y * high
+        half = wide * scale / 2, high * scale / 2
+        box = (
+            max(lon - half[0], -180.0),
+            max(lat - half[1], -85.0),
+            min(lon + half[0], 180.0),
+            min(lat + half[1], 85.0),
+        )
+        if box[0] < box[2] and box[1] < box[3]:
+            link = f"{LIVE}?{urlencode(wanted._replace(box=box_text(box)).asked)}"
+            steps.append(Step(sign, visit.say(name), link))
+    return steps
