@@ -39,6 +39,7 @@ from hub.http.problems import TITLES, Rate, RequestError, language
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import DatabaseError, transaction
+from hub.things.tables import PART as THINGS
 from schemas import Quantity
 from schemas.language import Lang, Text
 
@@ -362,7 +363,7 @@ def visiting(shared: Shared) -> Callable[[Request], Iterator[Visit]]:
 
     def visit(request: Request) -> Iterator[Visit]:
         secret = request.cookies.get(shared.cookie, "")
-        with closing(open_compliance(shared.compliance, ACCESS, ALERTS, VERDICTS)) as db:
+        with closing(open_compliance(shared.compliance, ACCESS, ALERTS, VERDICTS, THINGS)) as db:
             sessions, now = Sessions(db), time.time()
             session = sessions.find(secret, now) if secret else None
             if session is None:

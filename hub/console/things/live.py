@@ -87,8 +87,7 @@ def add_live(router: APIRouter, shared: Shared) -> None:
         shown = [one for one in found if wanted.state in {"", one[1]}]
         there = places(things, visit.now)
         chosen = box_of(wanted.box)
-        fixes = [(one.fix.lon, one.fix.lat) for one, _ in shown if one.fix]
-        bounds = around(there) or ([box_around(fixes)] if fixes else [])  # type: ignore[arg-type]  # a fix has both
+        bounds = [*around(there), *_around_fixes(shown)]
         plan = Plan(console, chosen, bounds)
         picture = drawn(things, plan, there, NAMED)
         marks = plan.marks(_marks(things, shown), LIVE, wanted.asked)
@@ -161,6 +160,17 @@ def _wanted(things: Things, kind: str, district: str, state: str, q: str, box: s
         q.strip(),
         box if box_of(box) else "",
     )
+
+
+def _around_fixes(found: Sequence[tuple[Position, str]]) -> list[Bounds]:
+    """Return the piece of a map that shows nearly everybody: one that is far away must not make the others small."""
+    fixes = [one.fix for one, _ in found if one.fix]
+    lons = sorted(one.lon for one in fixes if one.lon is not None)
+    lats = sorted(one.lat for one in fixes if one.lat is not None)
+    if not lons or not lats:
+        return []
+    cut = len(lons) // 50
+    return [box_around([(lons[cut], lats[cut]), (lons[-1 - cut], lats[-1 - cut])])]
 
 
 def _found(things: Things, wanted: Wanted) -> list[tuple[Position, str]]:

@@ -188,7 +188,8 @@ def _rulings(things: Things, thing: Thing) -> list[Ruling]:
     """Return what was judged of late: of a thing that rules watch; or what cites it, of those whom it names."""
     now = things.visit.now
     if thing.kind in things.watched:
-        return _without_trips(rulings_of(things, thing.kind, thing.id, now - RECENT, now + DAY))[:MOST_RULINGS]
+        found = rulings_of(things, thing.kind, thing.id, now - RECENT, now + DAY)
+        return [one for one in found if one.kept.outcome != "compliant"][:MOST_RULINGS]
     begin = max(thing.from_ or 0, now - 4 * RECENT)
     until = min(thing.until or now + DAY, now + DAY)
     named = [
@@ -204,11 +205,6 @@ def _rulings(things: Things, thing: Thing) -> list[Ruling]:
         if any(it.kind == thing.kind and it.id == thing.id for it in one.kept.verdict().editions)
     ]
     return sorted(found, key=lambda one: -one.kept.start)[:MOST_RULINGS]
-
-
-def _without_trips(found: list[Ruling]) -> list[Ruling]:
-    """Leave out what says of a trip that all was well: trips stand by themselves."""
-    return [one for one in found if not (one.kept.outcome == "compliant" and one.kept.rule in by_trip())]
 
 
 def by_trip() -> list[str]:

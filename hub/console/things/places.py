@@ -57,8 +57,15 @@ def sorts_in(things: Things, figures: Iterable[Figure]) -> list[Sort]:
 
 
 def around(found: Iterable[Place]) -> list[Bounds]:
-    """Return the bounds of places."""
-    return [one.bounds for one in found]
+    """Return the bounds of what a map should show; areas that hold all the rest, as a whole city, do not widen it."""
+    bounds = sorted((one.bounds for one in found), key=lambda one: (one[2] - one[0]) * (one[3] - one[1]))
+    while len(bounds) > 1 and all(_holds(bounds[-1], one) for one in bounds[:-1]):
+        bounds.pop()
+    return bounds
+
+
+def _holds(outer: Bounds, inner: Bounds) -> bool:
+    return outer[0] <= inner[0] and outer[1] <= inner[1] and outer[2] >= inner[2] and outer[3] >= inner[3]
 
 
 class Drawn(NamedTuple):

@@ -61,7 +61,7 @@ def _shown(things: Things, one: KeptRuling) -> Ruling:
     said: RuleVerdict = one.verdict()
     window = visit.desk.book.find_window(one.subject, one.rule, one.start)
     badge = outcome_of(one.outcome, visit.lang, one.grade)
-    if one.grade != "suspicion" and one.outcome in NAMES:
+    if one.outcome in NAMES and not (one.outcome == "exceeded" and one.grade == "suspicion"):
         badge = badge._replace(text=visit.say(NAMES[one.outcome]))
     reason = REASONS.get(one.reason)
     clause = visit.say(clause_text(rule.clause)) if rule and rule.clause else ""

@@ -43,6 +43,8 @@ MOST_POINTS = 1500
 """Of the way as it is drawn, and of the replay."""
 NEAR = 0.003
 """Around a way [degrees]."""
+APART = 22.0
+"""Pins that are nearer to each other are one [pixels]."""
 FINDINGS = {"exceeded": "bad", "above_uncorrected": "doubt"}
 When = Annotated[str, Query(max_length=40)]
 Number = Annotated[int, Query(ge=1, le=2**63 - 1)]
@@ -56,14 +58,15 @@ class Stretch(NamedTuple):
     title: str
 
 
-class Shown(NamedTuple):
-    """Something that happened, with its number on the map."""
+class Pin(NamedTuple):
+    """What happened at one place, on the map: the numbers of the facts, and the first of them."""
 
-    fact: Fact
-    number: int
+    label: str
+    title: str
+    first: int
+    kind: str
     x: float
     y: float
-    placed: bool
 
 
 class Judged(NamedTuple):
@@ -195,7 +198,7 @@ def _page(things: Things, kind: str, id_: str, span: Span, samples: list[Sample]
     box = box_around(fixes, least=NEAR) if fixes else None
     plan = Plan(visit.shared.config.console, box, around(there))
     picture = drawn(things, plan, there, 12)
-    facts = _numbered(plan, facts_of(samples, lang))
+    facts = facts_of(samples, lang)
     speeds, top = speeds_of(samples, scale)
     return visit.page(
         "track.html",
@@ -210,7 +213,8 @@ def _page(things: Things, kind: str, id_: str, span: Span, samples: list[Sample]
         drawn=picture,
         stretches=_stretches(plan, samples, rulings),
         ends=[plan.place(*fixes[0]), plan.place(*fixes[-1])] if fixes else [],
-        facts=facts,
+        facts=list(enumerate(facts, 1)),
+        pins=_pins(plan, facts),
         strips=[*strips_of(samples, scale, lang)],
         gaps=gaps_in(samples, scale, lang),
         judged=_judged(rulings, scale),
@@ -218,7 +222,8 @@ def _page(things: Things, kind: str, id_: str, span: Span, samples: list[Sample]
         top=top,
         ticks=[span.since + (span.until - span.since) * n / 4 for n in range(5)],
         replay=_replay(plan, scale, samples),
-        rulings=rulings,
+        rulings=[one for one in rulings if one.kept.outcome != "compliant"],
+        kept=[one for one in rulings if one.kept.outcome == "compliant"],
         documents=_documents(things, kind, id_, span),
         alert=alert,
         steps=_steps(kind, id_, span, visit),
@@ -227,13 +232,36 @@ def _page(things: Things, kind: str, id_: str, span: Span, samples: list[Sample]
     )
 
 
-def _numbered(plan: Plan, facts: Sequence[Fact]) -> list[Shown]:
-    found = []
+def _pins(plan: Plan, facts: Sequence[Fact]) -> list[Pin]:
+    """Return facts on the map; those that would cover each other as one."""
+    heaps: list[tuple[float, float, list[int]]] = []
     for number, fact in enumerate(facts, 1):
-        placed = fact.at is not None and fact.at.lon is not None and fact.at.lat is not None
-        x, y = plan.place(fact.at.lon, fact.at.lat) if placed and fact.at else (0.0, 0.0)  # type: ignore[arg-type]
-        found.append(Shown(fact, number, x, y, placed))
-    return found
+        if fact.at is None or fact.at.lon is None or fact.at.lat is None:
+            continue
+        x, y = plan.place(fact.at.lon, fact.at.lat)
+        heap = next((one for one in heaps if abs(one[0] - x) + abs(one[1] - y) < APART), None)
+        if heap is None:
+            heaps.append((x, y, [number]))
+        else:
+            heap[2].append(number)
+    return [
+        Pin(
+            _label(numbers),
+            "; ".join(f"{number}: {facts[number - 1].text}" for number in numbers),
+            numbers[0],
+            facts[numbers[0] - 1].kind,
+            x,
+            y,
+        )
+        for x, y, numbers in heaps
+    ]
+
+
+def _label(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"{numbers[0]}"
+    runs = numbers[-1] - numbers[0] == len(numbers) - 1
+    return f"{numbers[0]}–{numbers[-1]}" if runs else f"{numbers[0]}…"
 
 
 def _stretches(plan: Plan, samples: Sequence[Sample], rulings: Sequence[Ruling]) -> list[Stretch]:

@@ -6,6 +6,7 @@ judged of it, is seen by those in whose district it was heard.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -101,7 +102,7 @@ class Things:
         if thing is None:
             return Part(id_, "")
         name = self.name(thing)
-        return Part(name if name == id_ else f"{name} ({id_})", f"{HERE}/{kind}/{id_}")
+        return Part(name if id_ in name else f"{name} ({id_})", f"{HERE}/{kind}/{id_}")
 
     def facts(self, kind: str, properties: Mapping[str, Any]) -> list[Fact]:
         """Return properties in the order in which the pack declares them, by name and in words."""
@@ -137,9 +138,9 @@ class Things:
             named = asked.values[value]
             return Part(self.visit.say(Text(named.en, named.zh)), "")
         if asked.type in ("number", "integer"):
-            return Part(f"{value:.10g} {asked.unit or ''}".rstrip(), "")
+            return Part(f"{round(value, 3):.12g} {asked.unit or ''}".rstrip(), "")
         if asked.type == "time":
-            return Part(str(value).replace("T", " ")[:16], "")
+            return Part(self.visit.page_formats.full(datetime.fromisoformat(str(value)))[:16], "")
         return Part(str(value), "")
 
     def district(self, id_: str | None) -> str:

@@ -46,8 +46,8 @@ STATES = {
 }
 """States as profiles of terminals name them; another one is shown by its name."""
 VALUES: dict[Value, Text] = {
-    True: Text("yes", "是"),
-    False: Text("no", "否"),
+    True: Text("on", "开"),
+    False: Text("off", "关"),
     "full": Text("full", "重车"),
     "half": Text("half full", "半载"),
     "empty": Text("empty", "空车"),
@@ -56,6 +56,8 @@ VALUES: dict[Value, Text] = {
     "up": Text("up", "举起"),
     "down": Text("down", "落下"),
 }
+BESIDE = {"recorder_speed", "satellites"}
+"""What is left out where somebody stands in one line: its speed is there already."""
 UNITS = {"weight": "t", "recorder_speed": "km/h"}
 BECAME: dict[tuple[str, Value], Text] = {
     ("load", "full"): Text("loaded", "装载"),
@@ -109,5 +111,5 @@ def states_text(states: Mapping[str, Value | None], lang: Lang) -> list[tuple[st
     return [
         (state_name(name, lang), value_text(name, value, lang))
         for name, value in states.items()
-        if value is not None and value is not False and name in STATES
+        if value is not None and value is not False and name in STATES and name not in BESIDE
     ]

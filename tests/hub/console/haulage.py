@@ -1,4 +1,4 @@
-"""A night of muck trucks in the console's city: real bodies of 0200 in the log, judged by the pack, things and alerts."""
+"""A night of muck trucks in the console's city: bodies of 0200 in the log, judged by the pack, with its things."""
 
 import contextlib
 import datetime as dt
@@ -16,10 +16,10 @@ from hub.storage.database import transaction
 from hub.things.entries import Thing
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
+from hub.wire.channels import Observed
 from hub.wire.jt808 import Position
 from hub.wire.terminal import Of, identity_of_fix, moment_of, pack
 from hub.wire.terminal_kinds import FIX, PREFIX
-from hub.wire.channels import Observed
 from schemas import domains
 from sim.trucks.night import PROFILE, make_night
 from tests.hub.alerting import write_files
@@ -86,9 +86,12 @@ class Haulage:
         clock = [float(told[0][0])]
         head = Profiles().head(PROFILE)
         rules = {id_: rule for id_, rule in domains.rules().items() if rule.of == "vehicle"}
-        with closing(Log(self.folder / "log.db")) as log, closing(
-            Rulings(self.folder / "compliance.db", self.registry, rules, lambda: clock[0], steady=lambda: clock[0])
-        ) as rulings:
+        with (
+            closing(Log(self.folder / "log.db")) as log,
+            closing(
+                Rulings(self.folder / "compliance.db", self.registry, rules, lambda: clock[0], steady=lambda: clock[0])
+            ) as rulings,
+        ):
             for at in range(0, len(told), BATCH):
                 part = told[at : at + BATCH]
                 clock[0] = float(part[-1][0])
