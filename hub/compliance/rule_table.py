@@ -146,6 +146,11 @@ class Samples:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
+    def state(self) -> tuple[int, float, float]:
+        """Return what is something else when something was heard of anybody."""
+        row = self._db.execute("SELECT count(heard), total(heard), ifnull(max(heard), 0) FROM rule_subject").fetchone()
+        return int(row[0]), float(row[1]), float(row[2])
+
     def heard(self, kind: str = "", id_: str = "") -> list[Heard]:
         """Return those of whom something was heard: all, those of a kind, or one."""
         rows = self._db.execute(

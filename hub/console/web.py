@@ -32,6 +32,7 @@ from hub.compliance.tables import PART as VERDICTS
 from hub.config.files import Config
 from hub.console.formats import Formats
 from hub.console.parts.catalogue import Catalogue
+from hub.console.parts.picture import projection
 from hub.console.statics import Statics
 from hub.desk.desk import Desk, DeskError
 from hub.desk.presenter import Limits, Presenter
@@ -118,7 +119,7 @@ class Shared:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The things of packs, and where those are that rules watch."""
-        return Catalogue()
+        return Catalogue(projection(self.config.console))
 
     @cached_property
     def templates(self) -> jinja2.Environment:

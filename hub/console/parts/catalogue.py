@@ -6,7 +6,8 @@ in its row. So whoever asks reads what has changed since, and every answer is of
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
@@ -31,11 +32,9 @@ class Line(NamedTuple):
     """A thing as lists have it: the edition that holds now, else the one that will, else the last one."""
 
     thing: Thing
-    number: int
+    row: KeptEdition
     state: str
     """holds, coming, over"""
-    words: str
-    """What is searched: id, names and properties, in small letters."""
 
 
 class Read(NamedTuple):
@@ -70,12 +69,19 @@ class Known:
 
     def lines(self, kind: str, now: float) -> Iterator[Line]:
         """Go through the things of a kind, in the order in which they became known."""
-        for (of, _), rows in self.rows.items():
-            found = _shown(rows, now) if of == kind else None
+        things = self._read.things
+        for rows in self._by_kind.get(kind, ()):
+            found = _shown(rows, now)
             if found is not None:
                 row, state = found
-                thing = self.thing(row)
-                yield Line(thing, row.number, state, self.words(row))
+                yield Line(things.get(row.serial) or self.thing(row), row, state)
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[list[KeptEdition]]]:
+        found: dict[str, list[list[KeptEdition]]] = {}
+        for (kind, _), rows in self.rows.items():
+            found.setdefault(kind, []).append(rows)
+        return found
 
     def words(self, row: KeptEdition) -> str:
         """Return what is searched of an edition: id, names and properties, in small letters."""
@@ -144,16 +150,24 @@ class Position(NamedTuple):
     """What it said last."""
     fix: Sample | None
     """Its last sample with a position."""
+    world: tuple[float, float]
+    """Where that lies in the world that maps draw; without one it means nothing."""
 
 
 class Catalogue:
-    """What pages of things are made from; any thread may ask. `db`: the compliance database."""
+    """What pages of things are made from; any thread may ask. `db`: the compliance database.
 
-    def __init__(self) -> None:
+    `project`: tells where a position (longitude, latitude) lies in the world that maps draw.
+    """
+
+    def __init__(self, project: Callable[[float, float], tuple[float, float]]) -> None:
         self._lock = threading.Lock()
+        self._project = project
         self._known = _nothing()
         self._editions: list[Edition] = []
         self._positions: dict[Key, Position] = {}
+        self._state: tuple[int, float, float] | None = None
+        self._all: list[Position] = []
 
     def known(self, db: sqlite3.Connection) -> Known:
         """Return the things as they are now."""
@@ -171,22 +185,36 @@ class Catalogue:
                 self._known = Known(newest, rows, World(self._editions), self._known._read)  # noqa: SLF001 - its own kind
             return self._known
 
-    def positions(self, db: sqlite3.Connection, kind: str = "", id_: str = "") -> list[Position]:
-        """Return those of whom something was heard: all, those of a kind, or one."""
+    def position(self, db: sqlite3.Connection, kind: str, id_: str) -> Position | None:
+        """Return where somebody is whom rules watch; None: nothing was heard of it."""
         samples = Samples(db)
         with self._lock:
-            found = []
-            for one in samples.heard(kind, id_):
-                key = one.kind, one.id
-                known = self._positions.get(key)
-                if known is None or known.heard != one:
-                    newest = list(islice(samples.newest(*key), 1))
-                    if not newest:
-                        continue
-                    fix = newest[0] if newest[0].lat is not None else _last_fix(samples, key)
-                    known = self._positions[key] = Position(one, newest[0], fix or (known.fix if known else None))
-                found.append(known)
-            return found
+            return next((self._read_on(samples, one) for one in samples.heard(kind, id_)), None)
+
+    def positions(self, db: sqlite3.Connection) -> list[Position]:
+        """Return all of whom something was heard; nobody may change the list."""
+        samples = Samples(db)
+        with self._lock:
+            state = samples.state()
+            if state != self._state:
+                found = (self._read_on(samples, one) for one in samples.heard())
+                self._all = [one for one in found if one is not None]
+                self._state = state
+            return self._all
+
+    def _read_on(self, samples: Samples, heard: Heard) -> Position | None:
+        key = heard.kind, heard.id
+        known = self._positions.get(key)
+        if known is not None and known.heard == heard:
+            return known
+        newest = next(samples.newest(*key), None)
+        if newest is None:
+            return None
+        fix = newest if newest.lat is not None else _last_fix(samples, key) or (known.fix if known else None)
+        lon, lat = (fix.lon, fix.lat) if fix else (None, None)
+        world = (0.0, 0.0) if lon is None or lat is None else self._project(lon, lat)
+        found = self._positions[key] = Position(heard, newest, fix, world)
+        return found
 
 
 def _last_fix(samples: Samples, key: Key) -> Sample | None:

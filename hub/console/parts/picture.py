@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import shapely
 from markupsafe import Markup
 from shapely import MultiPoint, MultiPolygon, Polygon
@@ -97,6 +98,10 @@ class Frame:
     def place(self, x: float, y: float) -> Point:
         """Return where a point of the world lies in the picture."""
         return round((x - self._west) / self._pixel, 1), round((y - self._north) / self._pixel, 1)
+
+    def places(self, points: Any) -> Any:
+        """Return where many points of the world lie in the picture: an array of numpy of their x, y, as `points` is."""
+        return (points - np.array((self._west, self._north))) / self._pixel
 
     def tiles(self, address: str) -> list[Tile]:
         """Return the tiles that lie under the picture, at the zoom at which they are about as large as drawn."""

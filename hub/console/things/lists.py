@@ -189,7 +189,7 @@ def _found(things: Things, kind: str, wanted: Wanted) -> list[Line]:
         one
         for one in things.known.lines(kind, things.visit.now)
         if things.sees(one.thing)
-        and text in one.words
+        and (not text or text in things.known.words(one.row))
         and wanted.district in {"", one.thing.district}
         and wanted.state in {"", one.state}
         and (not wanted.of or wanted.named in names_in(one.thing.properties.get(wanted.of)))

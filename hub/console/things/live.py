@@ -12,7 +12,7 @@ from hub.console.parts.catalogue import Bounds, Position
 from hub.console.parts.order import Number, Order, Pages, ordered
 from hub.console.parts.sheet import MOST_CSV, csv_file
 from hub.console.things.places import around, drawn, places
-from hub.console.things.plan import NAMED, Mark, Plan, box_around, box_of, box_text
+from hub.console.things.plan import NAMED, Plan, box_around, box_of, box_text
 from hub.console.things.visit import HERE, Part, Things
 from hub.console.things.words import NOW, RANKS, now_of, states_text
 from hub.console.today import Short, district_name
@@ -38,6 +38,18 @@ class One(NamedTuple):
     states: list[tuple[str, str]]
     age: float
     """Since it said something [s]."""
+
+
+class Mark(NamedTuple):
+    """Somebody on the map, or several near each other."""
+
+    link: str
+    id: str
+    badge: Badge
+    """Of the gravest."""
+    many: int
+    x: float
+    y: float
 
 
 class Wanted(NamedTuple):
@@ -90,7 +102,7 @@ def add_live(router: APIRouter, shared: Shared) -> None:
         bounds = [*around(there), *_around_fixes(shown)]
         plan = Plan(console, chosen, bounds)
         picture = drawn(things, plan, there, NAMED)
-        marks = plan.marks(_marks(things, shown), LIVE, wanted.asked)
+        marks = _marks(things, plan, shown, wanted)
         if chosen:
             shown = [one for one in shown if one[0].fix and _inside(one[0], chosen)]
         order = _order(visit, wanted, sort)
@@ -175,17 +187,12 @@ def _around_fixes(found: Sequence[tuple[Position, str]]) -> list[Bounds]:
 
 def _found(things: Things, wanted: Wanted) -> list[tuple[Position, str]]:
     """Return those whom the visitor sees and asks for, in whatever state, each with its state."""
-    breaking = things.breaking()
-    text = wanted.q.casefold()
-    found = []
-    for one in things.positions(wanted.kind):
-        heard = one.heard
-        if heard.kind not in things.watched or wanted.district not in {"", heard.district}:
-            continue
-        if text and text not in _words(things, one):
-            continue
-        found.append((one, things.state_of(one, breaking)))
-    return found
+    breaking, text = things.breaking(), wanted.q.casefold()
+    return [
+        (one, things.state_of(one, breaking))
+        for one in things.positions(wanted.kind, wanted.district)
+        if not text or text in _words(things, one)
+    ]
 
 
 def _words(things: Things, one: Position) -> str:
@@ -212,17 +219,22 @@ def _one(things: Things, position: Position, state: str) -> One:
     )
 
 
-def _marks(things: Things, found: Sequence[tuple[Position, str]]) -> list[Mark]:
-    visit, marks = things.visit, []
-    badges = {state: now_of(state, visit.lang) for state in NOW}
-    for one, state in found:
-        if one.fix is None:
-            continue
-        badge, heard = badges[state], one.heard
-        assert one.fix.lat is not None
-        assert one.fix.lon is not None
-        link = f"{HERE}/{heard.kind}/{heard.id}"
-        marks.append(Mark(link, badge.text, badge.tone, badge.shape, heard.id, one.fix.lat, one.fix.lon, RANKS[state]))
+def _marks(things: Things, plan: Plan, found: Sequence[tuple[Position, str]], wanted: Wanted) -> list[Mark]:
+    placed = [one for one in found if one[0].fix]
+    degrees = [(one.fix.lon, one.fix.lat) for one, _ in placed if one.fix]
+    heaps = plan.heaps(
+        [one.world for one, _ in placed],
+        degrees,  # type: ignore[arg-type]  # a fix has both
+        [RANKS[state] for _, state in placed],
+    )
+    badges = {state: now_of(state, things.visit.lang) for state in NOW}
+    marks = []
+    for heap in heaps:
+        one, state = placed[heap.first]
+        link = f"{HERE}/{one.heard.kind}/{one.heard.id}"
+        if heap.many > 1:
+            link = f"{LIVE}?{urlencode(wanted._replace(box=box_text(heap.box)).asked)}"
+        marks.append(Mark(link, one.heard.id, badges[state], heap.many, heap.x, heap.y))
     return marks
 
 

@@ -147,14 +147,14 @@ def _box(things: Things, row: KeptEdition, own: Place | None) -> Bounds | None:
     if own is not None:
         west, south, east, north = own.bounds
         return box_around([(west, south), (east, north)], ROOM)
-    position = next(iter(things.positions(row.kind, row.id)), None)
+    position = things.position(row.kind, row.id)
     if position is None or position.fix is None or position.fix.lon is None or position.fix.lat is None:
         return None
     return box_around([(position.fix.lon, position.fix.lat)], least=NEAR)
 
 
 def _now(things: Things, kind: str, id_: str) -> Now | None:
-    position = next(iter(things.positions(kind, id_)), None)
+    position = things.position(kind, id_)
     if position is None:
         return None
     badge = now_of(things.state_of(position, things.breaking()), things.visit.lang)

@@ -7,7 +7,8 @@ that piece alone.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+
+import numpy as np
 
 from hub.config.files import Console
 from hub.console.parts.catalogue import Bounds
@@ -40,28 +41,16 @@ class Figure(NamedTuple):
     """Where its name stands; of a point where it is."""
 
 
-class Mark(NamedTuple):
-    """Something that has a position now."""
+class Heap(NamedTuple):
+    """Some that have a position, as one mark in the picture."""
 
-    link: str
-    title: str
-    tone: str
-    shape: str
-    name: str
-    lat: float
-    lon: float
-    rank: int
-    """What is graver is drawn above, and decides how many in one look."""
-
-
-class Placed(NamedTuple):
-    """A mark in the picture; `many`: for how many it stands."""
-
-    mark: Mark
+    first: int
+    """Which of those given: the gravest; the only one, if there is one alone."""
+    many: int
     x: float
     y: float
-    many: int
-    link: str
+    box: Bounds
+    """The piece of a map that shows them."""
 
 
 class Place(NamedTuple):
@@ -136,29 +125,44 @@ class Plan:
                 points.append((x, y))
         return f"M{'L'.join(f'{x:g} {y:g}' for x, y in points)}{'z' if closed else ''}" if points else ""
 
-    def marks(self, marks: Sequence[Mark], address: str, asked: Mapping[str, str]) -> list[Placed]:
-        """Return the marks in the picture, the gravest last, on top; of many those that lie near each other as one.
+    def heaps(self, worlds: Sequence[Point], degrees: Sequence[Point], ranks: Sequence[int]) -> list[Heap]:
+        """Return what lies in the picture, the gravest last, on top; where it is much, neighbours as one.
 
-        `address`, `asked`: of the page that shows a piece of the map.
+        Args:
+            worlds: where each lies in the world.
+            degrees: the same as longitude and latitude.
+            ranks: how grave each is, 0 the most.
         """
-        seen = [(one, *self.place(one.lon, one.lat)) for one in marks]
-        seen = [(one, x, y) for one, x, y in seen if self.shows(x, y)]
+        if not worlds:
+            return []
+        placed = self._frame.places(np.array(worlds))
+        seen = np.flatnonzero((placed >= 0).all(1) & (placed <= (self.width, self.height)).all(1))
+        if not len(seen):
+            return []
+        # The gravest first: so the first of each heap is it.
+        seen = seen[np.argsort(np.array(ranks)[seen], kind="stable")]
+        points, angles = placed[seen], np.array(degrees)[seen]
         if len(seen) <= MOST_MARKS:
-            placed = [Placed(one, x, y, 1, one.link) for one, x, y in seen]
-            return sorted(placed, key=lambda one: -one.mark.rank)
-        cells: dict[tuple[int, int], list[tuple[Mark, float, float]]] = {}
-        for one, x, y in seen:
-            cells.setdefault((int(x // CELL), int(y // CELL)), []).append((one, x, y))
-        return sorted((self._joined(cell, address, asked) for cell in cells.values()), key=lambda one: -one.mark.rank)
-
-    def _joined(self, cell: Sequence[tuple[Mark, float, float]], address: str, asked: Mapping[str, str]) -> Placed:
-        worst = min((one for one, _, _ in cell), key=lambda one: one.rank)
-        x = round(sum(x for _, x, _ in cell) / len(cell), 1)
-        y = round(sum(y for _, _, y in cell) / len(cell), 1)
-        if len(cell) == 1:
-            return Placed(worst, x, y, 1, worst.link)
-        box = box_around([(one.lon, one.lat) for one, _, _ in cell])
-        return Placed(worst, x, y, len(cell), f"{address}?{urlencode(dict(asked) | {'box': box_text(box)})}")
+            heap = np.arange(len(seen))
+        else:
+            squares = (points // CELL).astype(int)
+            heap = squares[:, 0] * 100_000 + squares[:, 1]
+        _, firsts, heap, counts = np.unique(heap, return_index=True, return_inverse=True, return_counts=True)
+        middles = np.array([np.bincount(heap, points[:, n]) for n in (0, 1)]) / counts
+        lows, highs = np.full((len(counts), 2), np.inf), np.full((len(counts), 2), -np.inf)
+        np.minimum.at(lows, heap, angles)
+        np.maximum.at(highs, heap, angles)
+        order = np.argsort(-firsts)
+        return [
+            Heap(
+                int(seen[firsts[n]]),
+                int(counts[n]),
+                round(float(middles[0, n]), 1),
+                round(float(middles[1, n]), 1),
+                box_around([(float(lows[n, 0]), float(lows[n, 1])), (float(highs[n, 0]), float(highs[n, 1]))]),
+            )
+            for n in order.tolist()
+        ]
 
 
 def lines_of(type_: str, coordinates: Any) -> Iterator[Any]:

@@ -141,7 +141,7 @@ def _span(things: Things, kind: str, id_: str, since: str, until: str, alert: Al
     if alert is not None:
         begin = alert.first - MARGIN
         return Span(begin, min(max(alert.last, alert.first) + MARGIN, begin + LONGEST))
-    position = next(iter(things.positions(kind, id_)), None)
+    position = things.position(kind, id_)
     end = float(position.newest.t + 60) if position else things.visit.now
     return Span(end - USUAL, end)
 

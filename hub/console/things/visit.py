@@ -173,12 +173,24 @@ class Things:
             return [Part(", ".join(str(part) for part in one.values()), "") for one in value]
         return self.parts(value, asked)
 
-    def positions(self, kind: str = "", id_: str = "") -> list[Position]:
-        """Return those of whom something was heard, and whom the visitor sees there."""
-        found = self.catalogue.positions(self.visit.db, kind, id_)
-        if not self.visit.user.districts:
-            return found
-        return [one for one in found if self.visit.user.sees(one.heard.district)]
+    def position(self, kind: str, id_: str) -> Position | None:
+        """Return where somebody is whom rules watch, if the visitor may know."""
+        found = self.catalogue.position(self.visit.db, kind, id_) if kind in self.watched else None
+        return found if found and self.visit.user.sees(found.heard.district) else None
+
+    def positions(self, kind: str = "", district: str = "") -> list[Position]:
+        """Return those whom rules watch and of whom something was heard, as far as the visitor may know.
+
+        `kind`, `district`: only of these.
+        """
+        watched, user = {kind} & self.watched if kind else self.watched, self.visit.user
+        return [
+            one
+            for one in self.catalogue.positions(self.visit.db)
+            if one.heard.kind in watched
+            and district in {"", one.heard.district}
+            and (not user.districts or one.heard.district in user.districts)
+        ]
 
     def breaking(self) -> dict[str, str]:
         """Return who breaks a rule just now, and how grave that is: a state of `NOW`."""
