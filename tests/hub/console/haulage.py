@@ -63,9 +63,9 @@ def registry_of(trucks):
 class Haulage:
     """The trucks of a night in the data folder of a hub, told up to `hours` after midnight."""
 
-    def __init__(self, folder, trucks=4, planted=3, seed=0, hours=23.0):
+    def __init__(self, folder, trucks=2, planted=2, seed=1, hours=22.0):
         self.folder = folder
-        self.night = make_night(seed, MIDNIGHT, trucks, planted, 0, 2.0)
+        self.night = make_night(seed, MIDNIGHT, trucks, planted, 0, 1.0)
         self.now = MIDNIGHT + 3600.0 * hours
         self.registry = registry_of(self.night.fixes)
         self.open()
