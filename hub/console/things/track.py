@@ -33,6 +33,8 @@ LONGEST = 86_400
 """And so long at most [s]."""
 MARGIN = 600
 """Before and behind what an alert is about [s]."""
+LAST = 4_102_444_800
+"""Later than this nobody drives: 2100, Unix s."""
 MOST_SAMPLES = 9000
 """Of a day with one every 10 s."""
 MOST_READ = 20_000
@@ -149,9 +151,10 @@ def _span(things: Things, kind: str, id_: str, since: str, until: str, alert: Al
 def _moment(things: Things, text: str) -> float | None:
     try:
         when = datetime.fromisoformat(text)
-        return (when if when.tzinfo else when.replace(tzinfo=things.visit.registry.zone)).timestamp()
+        t = (when if when.tzinfo else when.replace(tzinfo=things.visit.registry.zone)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return t if 0 <= t <= LAST else None
 
 
 def read_samples(things: Things, kind: str, id_: str, span: Span) -> list[Sample]:

@@ -272,10 +272,12 @@ def test_the_live_map_says_who_is_where_and_how(city):
     assert {row["id"]: row["district"] for row in rows} == {"truck-0000": "north", "truck-0001": "south"}
     assert all(22.9 < float(row["lat"]) < 23.2 and row["states"] for row in rows)
     lat, lon = float(rows[0]["lat"]), float(rows[0]["lon"])
-    box = f"{lon - 0.0005},{lat - 0.0005},{lon + 0.0005},{lat + 0.0005}"
-    near = browser.read(f"/console/live?box={box}")
-    assert f"/console/track/vehicle/{rows[0]['id']}" in near.links
-    assert f"/console/track/vehicle/{rows[1]['id']}" not in near.links, "the list has what lies in it"
+    here, away = (f"{x - 0.0005},{lat - 0.0005},{x + 0.0005},{lat + 0.0005}" for x in (lon, lon + 0.01))
+    track = f"/console/track/vehicle/{rows[0]['id']}"
+    assert track in browser.read(f"/console/live?box={here}").links
+    assert track not in browser.read(f"/console/live?box={away}").links, "the list has what lies in it"
+    assert track in browser.read(f"/console/live?state={rows[0]['state']}&district=north&q=粤A").links
+    assert track not in browser.read("/console/live?district=south").links
     for wrong in ("1,2,3", "nan,0,1,1", "10,10,5,5", "-999,0,1,1", "a,b,c,d"):
         assert browser.get(f"/console/live?box={wrong}").status_code == 200, wrong
 
