@@ -46,8 +46,8 @@ TESTED = {
     "taken": Text("test message was taken", "测试消息已被接收"),
     "refused": Text("test message was not taken", "测试消息未被接收"),
 }
-ADDED = Text("thing added", "新增监管对象")
-EDITED = Text("thing changed", "更改监管对象")
+ADDED = Text("thing added", "新增对象")
+EDITED = Text("thing changed", "更改对象")
 EVERYWHERE = Text("all districts", "全部区")
 
 
@@ -302,6 +302,6 @@ SOURCES: dict[str, Source] = {
     "configuration": Source(Text("configuration of boards", "设备配置"), _desired),
     "access": Source(Text("users", "用户"), _access, admin=True, real=True),
     "messages": Source(Text("messages", "消息通道"), _channels, admin=True, real=True),
-    "things": Source(Text("things", "监管对象"), _things),
+    "things": Source(Text("things", "对象"), _things),
 }
 """By the name that stands in the address. Their order decides between acts of one moment: only ever added to."""

@@ -4,8 +4,10 @@ Editions are only ever added, each with a higher number than those before. Whom 
 in its row. So whoever asks reads what has changed since, and every answer is of the last commit.
 """
 
+import math
 import sqlite3
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
@@ -51,6 +53,7 @@ class Known:
     def __init__(self, serial: int, rows: Mapping[Key, list[KeptEdition]], world: World, read: "Read") -> None:
         self.serial, self.rows, self.world = serial, rows, world
         self._read = read
+        self._lines: tuple[float, float, dict[str, list[Line]]] = (math.inf, -math.inf, {})
 
     def thing(self, row: KeptEdition) -> Thing:
         """Return what an edition says."""
@@ -67,14 +70,26 @@ class Known:
         """Return the edition that holds, else the next one, else the last one, and which of these it is."""
         return _shown(self.rows.get((kind, id_), ()), now)
 
-    def lines(self, kind: str, now: float) -> Iterator[Line]:
-        """Go through the things of a kind, in the order in which they became known."""
-        things = self._read.things
-        for rows in self._by_kind.get(kind, ()):
-            found = _shown(rows, now)
-            if found is not None:
-                row, state = found
-                yield Line(things.get(row.serial) or self.thing(row), row, state)
+    def lines(self, kind: str, now: float) -> list[Line]:
+        """Return the things of a kind, in the order in which they became known; nobody may change the list."""
+        since, until, lines = self._lines
+        if not since <= now < until:
+            lines = {}
+            self._lines = now, self.steady_until(now), lines
+        if kind not in lines:
+            found = [(rows, _shown(rows, now)) for rows in self._by_kind.get(kind, ())]
+            lines[kind] = [Line(self.thing(one[0]), *one) for _, one in found if one is not None]
+        return lines[kind]
+
+    def steady_until(self, now: float) -> float:
+        """Return the next moment at which something begins or ends to hold, Unix s."""
+        moments = self._moments
+        return moments[bisect_right(moments, now)] if moments and now < moments[-1] else math.inf
+
+    @cached_property
+    def _moments(self) -> list[int]:
+        every = (row for rows in self.rows.values() for row in rows)
+        return sorted({t for row in every for t in (row.valid_from, row.valid_until) if t is not None})
 
     @cached_property
     def _by_kind(self) -> dict[str, list[list[KeptEdition]]]:

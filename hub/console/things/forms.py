@@ -103,7 +103,7 @@ def _administering(visit: Visit) -> Things:
     return Things(visit)
 
 
-NO_RIGHT = Text("An admin changes things.", "监管对象由管理员更改。")
+NO_RIGHT = Text("An admin changes things.", "对象由管理员更改。")
 
 
 def _own(things: Things, kind: str, id_: str) -> Thing:

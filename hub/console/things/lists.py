@@ -104,7 +104,7 @@ def add_lists_of_things(router: APIRouter, shared: Shared) -> None:
             reference=_reference(things, kind, wanted),
             placed=bool(declared.geometry),
             validity=declared.validity,
-            watched=kind in things.watched,
+            moves=kind in things.moving,
             districts=[(id_, things.district(id_)) for id_ in visit.registry.districts],
             states=[(one, visit.say(HOLDS[one][2])) for one in HOLDS],
             may_add=visit.may("admin"),
@@ -156,10 +156,10 @@ def _file(name: str, text: str, media_type: str) -> Response:
 
 def _kinds(things: Things) -> list[Kindly]:
     counts: dict[str, list[int]] = {kind: [0, 0] for kind in things.kinds}
-    for kind, id_ in things.known.rows:
-        found = things.known.shown(kind, id_, things.visit.now)
-        if kind in counts and found and found[1] != "over" and things.sees(things.known.thing(found[0])):
-            counts[kind][found[1] == "coming"] += 1
+    for kind, count in counts.items():
+        for one in things.known.lines(kind, things.visit.now):
+            if one.state != "over" and things.sees(one.thing):
+                count[one.state == "coming"] += 1
     return [Kindly(kind, things.kind_name(kind), *count) for kind, count in counts.items()]
 
 

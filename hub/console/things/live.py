@@ -1,18 +1,20 @@
 """Where those are now whom rules watch: a map without any other server, and the same as a list."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
+import numpy as np
 from fastapi import APIRouter, Depends, Response
 
 from hub.console.badges import Badge
 from hub.console.parts.catalogue import Bounds, Position
 from hub.console.parts.order import Number, Order, Pages, ordered
 from hub.console.parts.sheet import MOST_CSV, csv_file
-from hub.console.things.places import around, drawn, places
-from hub.console.things.plan import NAMED, Plan, box_around, box_of, box_text
+from hub.console.things.places import Drawn, around, drawn, places
+from hub.console.things.plan import NAMED, Place, Plan, box_around, box_of, box_text
 from hub.console.things.visit import HERE, Part, Things
 from hub.console.things.words import NOW, RANKS, now_of, states_text
 from hub.console.today import Short, district_name
@@ -22,6 +24,10 @@ from schemas.language import Text
 LIVE = "/console/live"
 NAMED_MARKS = 24
 """So many marks have their names beside them; the list has all."""
+MOST_KEPT = 64
+"""Pictures in memory."""
+GRID = 0.02
+"""Degrees: the whole city is shown up to the next line of such a grid."""
 STEP = 0.5
 """A step to the side is so much of what the map shows."""
 
@@ -76,10 +82,28 @@ class Step(NamedTuple):
     link: str
 
 
+class Pictures:
+    """The places of late as they were drawn: for whom, of which piece of the world, as long as nothing else holds."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], Drawn] = {}
+
+    def of(self, things: Things, plan: Plan, there: list[Place]) -> Drawn:
+        """Return places as they are drawn in a plan."""
+        visit, known = things.visit, things.known
+        key = known.serial, known.steady_until(visit.now), visit.user.districts, visit.lang, plan.corners
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept = {}
+            found = self._kept[key] = drawn(things, plan, there, NAMED)
+        return found
+
+
 def add_live(router: APIRouter, shared: Shared) -> None:
     """Add the map and its list."""
     visitor = Depends(visiting(shared))
-    console = shared.config.console
+    console, pictures = shared.config.console, Pictures()
     policy = CSP.replace("img-src 'self'", f"img-src 'self' {console.tiles_origin}".rstrip())
 
     @router.get("/live")
@@ -97,11 +121,11 @@ def add_live(router: APIRouter, shared: Shared) -> None:
         wanted = _wanted(things, kind, district, state, q, box)
         found = _found(things, wanted)
         shown = [one for one in found if wanted.state in {"", one[1]}]
-        there = places(things, visit.now)
         chosen = box_of(wanted.box)
-        bounds = [*around(there), *_around_fixes(shown)]
-        plan = Plan(console, chosen, bounds)
-        picture = drawn(things, plan, there, NAMED)
+        there = places(things, visit.now)
+        bounds = [*around(there), *_around_fixes(shown)] if chosen is None else []
+        picture = pictures.of(things, Plan(console, chosen, bounds), there)
+        plan = picture.plan
         marks = _marks(things, plan, shown, wanted)
         if chosen:
             shown = [one for one in shown if one[0].fix and _inside(one[0], chosen)]
@@ -122,7 +146,7 @@ def add_live(router: APIRouter, shared: Shared) -> None:
             wanted=wanted,
             whole=f"{LIVE}?{urlencode(wanted._replace(box='').asked)}" if chosen else "",
             steps=_steps(visit, chosen, bounds, wanted),
-            kinds=[(one, things.kind_name(one)) for one in sorted(things.watched)],
+            kinds=[(one, things.kind_name(one)) for one in sorted(things.moving)],
             districts=[(id_, district_name(visit, id_)) for id_ in visit.registry.districts],
             states=[(one, visit.say(NOW[one][2])) for one in NOW],
         )
@@ -166,7 +190,7 @@ def _row(visit: Visit, one: One) -> tuple[object, ...]:
 
 def _wanted(things: Things, kind: str, district: str, state: str, q: str, box: str) -> Wanted:
     return Wanted(
-        kind if kind in things.watched else "",
+        kind if kind in things.moving else "",
         district if district in things.visit.registry.districts else "",
         state if state in NOW else "",
         q.strip(),
@@ -176,13 +200,20 @@ def _wanted(things: Things, kind: str, district: str, state: str, q: str, box: s
 
 def _around_fixes(found: Sequence[tuple[Position, str]]) -> list[Bounds]:
     """Return the piece of a map that shows nearly everybody: one that is far away must not make the others small."""
-    fixes = [one.fix for one, _ in found if one.fix]
-    lons = sorted(one.lon for one in fixes if one.lon is not None)
-    lats = sorted(one.lat for one in fixes if one.lat is not None)
-    if not lons or not lats:
+    degrees = [(one.fix.lon, one.fix.lat) for one, _ in found if one.fix]
+    if not degrees:
         return []
-    cut = len(lons) // 50
-    return [box_around([(lons[cut], lats[cut]), (lons[-1 - cut], lats[-1 - cut])])]
+    low, high = np.quantile(np.array(degrees), (0.02, 0.98), axis=0).tolist()
+    west, south, east, north = box_around([(low[0], low[1]), (high[0], high[1])])
+    # A picture that stays as long as nobody goes far, so that it need not be drawn anew each time.
+    return [
+        (
+            math.floor(west / GRID) * GRID,
+            math.floor(south / GRID) * GRID,
+            math.ceil(east / GRID) * GRID,
+            math.ceil(north / GRID) * GRID,
+        )
+    ]
 
 
 def _found(things: Things, wanted: Wanted) -> list[tuple[Position, str]]:

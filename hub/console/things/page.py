@@ -115,6 +115,7 @@ def page_of(things: Things, kind: str, id_: str, done: str = "") -> Response:
         live=f"/console/live?box={box_text(box)}" if box else "",
         now=now,
         watched=kind in things.watched,
+        moves=kind in things.moving,
         referring=_referring(things, kind, id_),
         rulings=_rulings(things, thing),
         trips=_trips(things, kind, id_)[:FIRST],
@@ -214,7 +215,7 @@ def by_trip() -> list[str]:
 
 def _trips(things: Things, kind: str, id_: str) -> list[Ruling]:
     """Return the trips of late, the newest first: what rules that go by trips said of each, the gravest."""
-    if kind not in things.watched:
+    if kind not in things.moving:
         return []
     now, table = things.visit.now, RuleTable(things.visit.db)
     found = [

@@ -75,7 +75,8 @@ class Plan:
     def __init__(self, console: Console, box: Bounds | None, around: Iterable[Bounds]) -> None:
         self._at = projection(console)
         corners = [box] if box else list(around)
-        self._empty = not corners
+        self.corners = tuple(corners)
+        """By which it was chosen."""
         points = [
             self._at(lon, lat) for west, south, east, north in corners for lon, lat in ((west, south), (east, north))
         ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from hub.compliance.rule_table import KeptRuling, RuleTable
 from hub.console.badges import PROOF, Badge, outcome_of
@@ -11,6 +12,8 @@ from schemas import domains
 from schemas.domains.entries import Rule
 from schemas.language import Text, clause_text
 
+AROUND = 600
+"""So long before and behind what was judged its way is shown [s]."""
 NAMES = {
     "exceeded": Text("rule broken", "违规"),
     "compliant": Text("rule kept", "合规"),
@@ -35,6 +38,8 @@ class Ruling(NamedTuple):
     """How many messages it rests on."""
     proof: str
     alert: int | None
+    track: str
+    """Where the way of that time is shown; empty: its subject does not move."""
 
 
 def rulings_of(things: Things, kind: str, id_: str, since: float, until: float) -> list[Ruling]:
@@ -75,4 +80,11 @@ def _shown(things: Things, one: KeptRuling) -> Ruling:
         one.samples,
         visit.say(PROOF[one.proof]),
         window.alert if window else None,
+        _track(things, one) if one.subject_kind in things.moving else "",
     )
+
+
+def _track(things: Things, one: KeptRuling) -> str:
+    formats = things.visit.page_formats
+    since, until = (f"{formats.local(t):%Y-%m-%dT%H:%M:%S}" for t in (one.start - AROUND, one.end + AROUND))
+    return f"/console/track/{one.subject_kind}/{one.subject}?{urlencode({'since': since, 'until': until})}"

@@ -100,7 +100,7 @@ def add_track(router: APIRouter, shared: Shared) -> None:
         alert: Number | None = None,
     ) -> Response:
         things = Things(visit)
-        if kind not in things.watched:
+        if kind not in things.moving:
             raise RequestError(404, NOT_FOUND)
         about = _alert(things, kind, id, alert)
         thing = things.find(kind, id)

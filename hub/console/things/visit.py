@@ -60,6 +60,11 @@ class Things:
         """The kinds of things that rules watch."""
         return frozenset(rule.of for rule in domains.rules().values() if rule.of)
 
+    @cached_property
+    def moving(self) -> frozenset[str]:
+        """Those of them that have no place of their own: where they are, they say themselves."""
+        return frozenset(kind for kind in self.watched if kind in self.kinds and not self.kinds[kind].placed)
+
     def kind(self, name: str) -> ThingKind:
         """Return a kind.
 
@@ -175,7 +180,7 @@ class Things:
 
     def position(self, kind: str, id_: str) -> Position | None:
         """Return where somebody is whom rules watch, if the visitor may know."""
-        found = self.catalogue.position(self.visit.db, kind, id_) if kind in self.watched else None
+        found = self.catalogue.position(self.visit.db, kind, id_) if kind in self.moving else None
         return found if found and self.visit.user.sees(found.heard.district) else None
 
     def positions(self, kind: str = "", district: str = "") -> list[Position]:
@@ -183,11 +188,11 @@ class Things:
 
         `kind`, `district`: only of these.
         """
-        watched, user = {kind} & self.watched if kind else self.watched, self.visit.user
+        moving, user = {kind} & self.moving if kind else self.moving, self.visit.user
         return [
             one
             for one in self.catalogue.positions(self.visit.db)
-            if one.heard.kind in watched
+            if one.heard.kind in moving
             and district in {"", one.heard.district}
             and (not user.districts or one.heard.district in user.districts)
         ]
