@@ -11,7 +11,8 @@ from hub.storage.rows import select
 from hub.things.entries import Thing, plain
 
 
-class KeptEdition(msgspec.Struct, kw_only=True):
+# gc=False: of a city's tens of thousands the garbage collector need not know, since none can be in a cycle.
+class KeptEdition(msgspec.Struct, kw_only=True, gc=False):
     """A row of the table."""
 
     serial: int

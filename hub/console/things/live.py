@@ -218,17 +218,23 @@ def _around_fixes(found: Sequence[tuple[Position, str]]) -> list[Bounds]:
 
 def _found(things: Things, wanted: Wanted) -> list[tuple[Position, str]]:
     """Return those whom the visitor sees and asks for, in whatever state, each with its state."""
-    breaking, text = things.breaking(), wanted.q.casefold()
-    return [
-        (one, things.state_of(one, breaking))
-        for one in things.positions(wanted.kind, wanted.district)
-        if not text or text in _words(things, one)
-    ]
+    breaking = things.breaking()
+    positions = things.positions(wanted.kind, wanted.district)
+    if wanted.q:
+        alike = _alike(things, wanted.q.casefold())
+        positions = [one for one in positions if (one.heard.kind, one.heard.id) in alike]
+    return [(one, things.state_of(one, breaking)) for one in positions]
 
 
-def _words(things: Things, one: Position) -> str:
-    row = things.known.shown(one.heard.kind, one.heard.id, things.visit.now)
-    return things.known.words(row[0]) if row else one.heard.id
+def _alike(things: Things, text: str) -> set[tuple[str, str]]:
+    """Return kind and id of those that have a text in their id, names or properties."""
+    words = things.known.words
+    return {
+        (kind, one.row.id)
+        for kind in things.moving
+        for one in things.known.lines(kind, things.now)
+        if text in words(one.row)
+    }
 
 
 def _inside(one: Position, box: Bounds) -> bool:
@@ -282,9 +288,14 @@ def _order(visit: Visit, wanted: Wanted, sort: str) -> Order:
 
 
 def _ordered(things: Things, found: list[tuple[Position, str]], order: Order) -> list[tuple[Position, str]]:
-    now = things.visit.now
+    if order.by == "state":  # as of ten thousand at once: by heaps, which is quicker than to sort
+        heaps: dict[str, list[tuple[Position, str]]] = {state: [] for state in NOW}
+        for one in found:
+            heaps[one[1]].append(one)
+        states = reversed(heaps) if order.down else heaps
+        return [one for state in states for one in heaps[state]]
+    now = things.now
     keys = {
-        "state": lambda one: RANKS[one[1]],
         "id": lambda one: one[0].heard.id,
         "age": lambda one: now - one[0].newest.t,
         "speed": lambda one: one[0].newest.speed,

@@ -48,6 +48,7 @@ class Things:
         self.visit = visit
         self.catalogue: Catalogue = visit.shared.catalogue
         self.known: Known = self.catalogue.known(visit.db)
+        self.now = visit.now
 
     @cached_property
     def kinds(self) -> Mapping[str, ThingKind]:
@@ -208,9 +209,9 @@ class Things:
 
     def state_of(self, one: Position, breaking: Mapping[str, str]) -> str:
         """Return how somebody is now, as `NOW` has it."""
-        if one.heard.id in breaking:
+        if breaking and one.heard.id in breaking:
             return breaking[one.heard.id]
-        if self.visit.now - one.newest.t > SILENT_S:
+        if self.now - one.newest.t > SILENT_S:
             return "silent"
         if one.newest.lat is None:
             return "lost"
