@@ -46,7 +46,7 @@ class Shot(NamedTuple):
 
 
 def shots(alert: str, site: str, track: str) -> list[Shot]:
-    """Return the pictures. `alert`, `site`, `track`: pages of those that have most to show; no `track`: nothing drives."""
+    """Return the pictures. `alert`, `site`, `track`: pages of those that have most to show; no `track`: none drives."""
     trucks = [
         Shot("live", "/console/live", WHOLE, user="viewer"),
         Shot("live-phone", "/console/live", PHONE, user="viewer"),
