@@ -104,9 +104,11 @@ def add_track(router: APIRouter, shared: Shared) -> None:
             raise RequestError(404, NOT_FOUND)
         about = _alert(things, kind, id, alert)
         thing = things.find(kind, id)
-        if (thing is None and about is None) or not (about or _may_see(things, kind, id)):
+        free = thing is not None and _may_see(things, kind, id)
+        if not free and about is None:
             raise RequestError(404, NOT_FOUND)
-        span = _span(things, kind, id, since, until, about)
+        # Who sees no more of it than an alert, sees what that is about, and no other time.
+        span = _span(things, kind, id, *((since, until) if free else ("", "")), about)
         samples = read_samples(things, kind, id, span)
         answer = _page(things, kind, id, span, samples, about)
         answer.headers["Content-Security-Policy"] = policy

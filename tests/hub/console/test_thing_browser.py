@@ -74,6 +74,17 @@ def test_from_the_alert_to_its_way_which_is_played_again(visit, city):
     assert page.locator(".timeline .cursor").first.get_attribute("x1") != "0"
 
 
+def test_the_live_map_follows_whoever_drives_on(visit, city):
+    page = visit("en", DESK)
+    page.goto(f"{city.url}/console/live")
+    began = page.inner_text("#city table")
+    city.trucks.now += 1200
+    try:
+        page.wait_for_function("(told) => document.querySelector('#city table').innerText !== told", arg=began)
+    finally:
+        city.trucks.now -= 1200
+
+
 def test_without_javascript_the_way_stands_there_and_a_permit_is_changed(visit, city):
     number, truck = alert_of(city)
     page = visit("zh-CN", PHONE, scripts=False)

@@ -139,6 +139,22 @@ def test_what_belongs_to_another_district_is_as_if_it_were_not_there(city):
     assert browser.get(f"/console/track/vehicle/truck-0001?alert={south['id']}").status_code == 404
 
 
+def test_an_alert_shows_the_way_that_it_is_about_and_no_other_time_of_one_who_is_elsewhere_now(city):
+    north = next(one for one in alerts(city) if one["district"] == "north")
+    path = f"/console/track/vehicle/{north['device']}"
+    asked = f"{path}?alert={north['id']}&since=2026-03-02T20:00&until=2026-03-02T20:30"
+    browser, database = city.browser("officer-north"), city.config.data / "compliance.db"
+    assert "2026-03-02 20:00" in browser.read(asked).text
+    with closing(open_compliance(database, COMPLIANCE)) as db:
+        db.execute("UPDATE rule_subject SET district = 'south' WHERE id = ?", (north["device"],))
+        try:
+            assert browser.get(path).status_code == 404
+            assert "2026-03-02 20:00" not in browser.read(asked).text
+            assert f"/console/alerts/{north['id']}" in browser.read(asked).links
+        finally:
+            db.execute("UPDATE rule_subject SET district = 'north' WHERE id = ?", (north["device"],))
+
+
 def test_only_admins_change_and_only_what_is_of_their_districts(city):
     inspector, north = city.browser("inspector"), city.browser("root-north")
     for path in ("/console/add-thing/company", "/console/things/company/acme/edit", "/console/import-things"):
