@@ -45,9 +45,16 @@ class Shot(NamedTuple):
     user: Literal["viewer", "officer", "admin"] = "officer"
 
 
-def shots(alert: str, site: str) -> list[Shot]:
-    """Return the pictures. `alert`, `site`: pages of those that have most to show."""
+def shots(alert: str, site: str, track: str) -> list[Shot]:
+    """Return the pictures. `alert`, `site`, `track`: pages of those that have most to show; no `track`: none drives."""
+    trucks = [
+        Shot("live", "/console/live", WHOLE, user="viewer"),
+        Shot("live-phone", "/console/live", PHONE, user="viewer"),
+        Shot("track", track, WHOLE, user="viewer"),
+        Shot("track-phone", track, PHONE, user="viewer"),
+    ]
     return [
+        *(trucks if track else ()),
         Shot("today", "/console/today", DESK),
         Shot("today-phone", "/console/today", PHONE),
         Shot("today-phone-dark", "/console/today", PHONE, "dark"),
@@ -59,6 +66,7 @@ def shots(alert: str, site: str) -> list[Shot]:
         Shot("site-phone", site, PHONE, user="viewer"),
         Shot("verdicts", "/console/verdicts", DESK, user="viewer"),
         Shot("fleet", "/console/fleet", DESK, user="viewer"),
+        Shot("things", "/console/things", DESK, user="viewer"),
         Shot("audit", "/console/audit", DESK, user="admin"),
     ]
 
@@ -113,6 +121,13 @@ async def gravest(page: Page, web: str) -> tuple[str, str]:
     return str(alert), str(site)
 
 
+async def first_way(page: Page, web: str) -> str:
+    """Return the page of the first way on the live map; empty: nobody drives in this city."""
+    await page.goto(f"{web}/console/live")
+    ways = page.locator("main a[href^='/console/track/']")
+    return str(await ways.first.get_attribute("href")) if await ways.count() else ""
+
+
 async def take(page: Page, file: Path) -> None:
     """Write what a page shows."""
     session = await page.context.new_cdp_session(page)
@@ -132,7 +147,7 @@ async def run(folder: Path, chromium: str) -> None:
         first = await visiting(browser, cookies["officer"], "en", Shot("", "", DESK))
         page = await first.new_page()
         await live(page, web)
-        pages = await gravest(page, web)
+        pages = *await gravest(page, web), await first_way(page, web)
         for shot in shots(*pages):
             for lang in LANGS:
                 context = await visiting(browser, cookies[shot.user], lang, shot)

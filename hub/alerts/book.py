@@ -14,6 +14,7 @@ from hub.access.names import HUB
 from hub.alerts.maintenance import MaintenanceBook
 from hub.alerts.records import Alert, AlertEvent, AlertWindow, OpenAlerts, Waiting
 from hub.alerts.states import SQL_OPEN, SQL_WAITING, State, What
+from hub.config.alerts import Severity
 from hub.judge.verdicts import SQL_ABOVE, Verdict
 from hub.storage.rows import insert, select, select_one
 from schemas.language import Text
@@ -48,6 +49,16 @@ class Book:
     def open_alerts(self) -> list[Alert]:
         """Return all alerts that are not over."""
         return select(self.db, Alert, f"FROM alert WHERE {SQL_OPEN} ORDER BY id")
+
+    def broken_now(self) -> list[tuple[str, str, Severity]]:
+        """Return the open alerts about rules that have fired: whose, in which district, and how grave."""
+        sql = f"SELECT device, district, severity FROM alert WHERE kind = 'rule' AND {SQL_OPEN} AND fired IS NOT NULL"  # noqa: S608
+        return self.db.execute(sql).fetchall()
+
+    def alerts_of(self, devices: Iterable[str], limit: int) -> list[Alert]:
+        """Return the newest alerts of these boards, or of whom rules watch, at most `limit`."""
+        rest = "FROM alert WHERE device IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?"
+        return select(self.db, Alert, rest, _json(devices), limit)
 
     def lasting_troubles(self) -> list[Alert]:
         """Return the alerts about the network whose cause is not over, though somebody may have closed them."""

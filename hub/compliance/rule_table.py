@@ -2,17 +2,19 @@
 
 import datetime as dt
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from hub.judge.records import Cited, RuleVerdict
+from hub.judge.records import Cited, RuleVerdict, Sample
+from hub.judge.windows import DAY
 from hub.storage.rows import insert, select
 from hub.wire.proof import PROOFS, Proof
 
 Key = tuple[str, str, str]
 """Rule, kind and id of the subject."""
+_sample = msgspec.msgpack.Decoder(Sample).decode
 
 
 class KeptRuling(msgspec.Struct, kw_only=True):
@@ -88,22 +90,24 @@ class RuleTable:
 
     def said(self, key: Key) -> tuple[list[RuleVerdict], dict[int, int]]:
         """Return what holds of all that was said of a subject by a rule, and the highest revision by start."""
-        held: list[RuleVerdict] = []
         revisions: dict[int, int] = {}
-        together: dict[float, list[RuleVerdict]] = {}
         rest = "FROM rule_verdict WHERE rule = ? AND subject_kind = ? AND subject = ? ORDER BY id"
-        for row in select(self._db, KeptRuling, rest, *key):
-            together.setdefault(row.judged, []).append(row.verdict())
-        for given in together.values():  # the verdicts of one judging take effect together
-            for one in given:
-                before = next((old for old in held if old.start == one.amends), None)
-                if before is not None:
-                    held.remove(before)
-            for one in given:
-                revisions[one.start] = max(one.revision, revisions.get(one.start, 0))
-                if one.reason != "withdrawn":
-                    held.append(one)
-        return held, revisions
+        rows = select(self._db, KeptRuling, rest, *key)
+        for row in rows:
+            revisions[row.start] = max(row.revision, revisions.get(row.start, 0))
+        return [row.verdict() for row in _held(rows)], revisions
+
+    def between(self, key: Key, since: float, until: float) -> list[KeptRuling]:
+        """Return what holds of what was said of a subject by a rule, and lies at least in part between two moments.
+
+        What began more than a day before is left out.
+        """
+        rest = (
+            "FROM rule_verdict WHERE rule = ? AND subject_kind = ? AND subject = ? AND start >= ? AND start < ? "
+            "ORDER BY id"
+        )
+        rows = select(self._db, KeptRuling, rest, *key, since - DAY, until)
+        return [row for row in _held(rows) if row.end > since]
 
     def breaches(self, rule: str, since: int) -> list[RuleVerdict]:
         """Return the breaches of a rule that hold, of whomever, and that begin at a moment or later."""
@@ -122,6 +126,74 @@ class RuleTable:
         where = " AND ".join(test for test, _ in asked) or "1"
         values = [value for _, value in asked]
         return select(self._db, KeptRuling, f"FROM rule_verdict WHERE {where} ORDER BY id DESC LIMIT ?", *values, limit)
+
+
+class Heard(NamedTuple):
+    """Somebody whom rules watch and of whom something was heard."""
+
+    kind: str
+    id: str
+    district: str
+    """Where it was heard last, as `site`."""
+    site: str
+    heard: float
+    """Unix s."""
+
+
+class Samples:
+    """What was said of those whom rules watch, as far back as it is kept for judging, in the database behind `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def state(self) -> tuple[int, float, float]:
+        """Return what is something else when something was heard of anybody."""
+        row = self._db.execute("SELECT count(heard), total(heard), ifnull(max(heard), 0) FROM rule_subject").fetchone()
+        return int(row[0]), float(row[1]), float(row[2])
+
+    def heard(self, kind: str = "", id_: str = "") -> list[Heard]:
+        """Return those of whom something was heard: all, those of a kind, or one."""
+        rows = self._db.execute(
+            "SELECT kind, id, district, site, heard FROM rule_subject WHERE heard IS NOT NULL AND ? IN ('', kind) "
+            "AND ? IN ('', id) ORDER BY kind, id",
+            (kind, id_),
+        )
+        return list(map(Heard._make, rows))
+
+    def kept_from(self, kind: str, id_: str) -> int:
+        """Return from when on samples of a subject are kept here, Unix s; what is older, the log has."""
+        row = self._db.execute("SELECT pruned FROM rule_subject WHERE kind = ? AND id = ?", (kind, id_)).fetchone()
+        return int(row[0]) if row else 0
+
+    def newest(self, kind: str, id_: str) -> Iterator[Sample]:
+        """Go through the samples of a subject, the newest first."""
+        rows = self._db.execute(
+            "SELECT content FROM rule_sample WHERE kind = ? AND id = ? ORDER BY t DESC", (kind, id_)
+        )
+        return (_sample(content) for (content,) in rows)
+
+    def between(self, kind: str, id_: str, since: float, until: float, most: int) -> list[Sample]:
+        """Return the samples of a subject in `since` <= t < `until` (Unix s) in their order, at most `most`."""
+        rows = self._db.execute(
+            "SELECT content FROM rule_sample WHERE kind = ? AND id = ? AND t >= ? AND t < ? ORDER BY t LIMIT ?",
+            (kind, id_, since, until, most),
+        )
+        return [_sample(content) for (content,) in rows]
+
+
+def _held(rows: Iterable[KeptRuling]) -> list[KeptRuling]:
+    """Return what holds of the verdicts on one subject by one rule; they come in the order in which they were given."""
+    held: list[KeptRuling] = []
+    together: dict[float, list[KeptRuling]] = {}
+    for row in rows:
+        together.setdefault(row.judged, []).append(row)
+    for given in together.values():  # the verdicts of one judging take effect together
+        for one in given:
+            before = next((old for old in held if old.start == one.amends), None)
+            if before is not None:
+                held.remove(before)
+        held += [one for one in given if one.reason != "withdrawn"]
+    return held
 
 
 def unheard(db: sqlite3.Connection) -> list[tuple[str, str, str]]:

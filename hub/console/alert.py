@@ -10,6 +10,7 @@ from hub.alerts.text import SENDING, VERIFIED
 from hub.compliance.verdicts import VerdictTable
 from hub.console.badges import OUTCOME, PROOF, SENT, severity_of
 from hub.console.cases.opening import case_of_alert
+from hub.console.parts.whom import whom_of
 from hub.console.plot import plot
 from hub.console.web import Shared, Visit, acting, seen_in, visiting
 from hub.desk import models
@@ -103,6 +104,7 @@ def _page(
         seen=detail.steps[-1].id if detail.steps else 0,
         may_act=visit.may("officer"),
         of_case=case_of_alert(visit, alert),
+        whom=whom_of(alert),
         may_acknowledge=visit.may("officer") and alert.acknowledged is None and alert.state in {"firing", "resolved"},
         may_close=visit.may("officer") and closable,
         site=visit.registry.sites.get(alert.site),

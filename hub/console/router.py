@@ -31,6 +31,12 @@ from hub.console.signin.entering import add_signing_in
 from hub.console.signin.own import add_own_access
 from hub.console.signin.sign_on import add_sign_on
 from hub.console.statics import Statics
+from hub.console.things.forms import add_forms
+from hub.console.things.lists import add_lists_of_things
+from hub.console.things.live import add_live
+from hub.console.things.page import add_thing
+from hub.console.things.track import add_track
+from hub.console.things.upload import add_upload
 from hub.console.today import add_today
 from hub.console.web import HOME, NOT_FOUND, PageRoute, Shared, Visit, visiting
 from hub.desk.presenter import by_rule
@@ -77,6 +83,12 @@ class Console:
         add_marks(self.router, shared)
         add_city(self.router, shared)
         add_lists(self.router, shared)
+        add_live(self.router, shared)
+        add_lists_of_things(self.router, shared)
+        add_upload(self.router, shared)
+        add_forms(self.router, shared)
+        add_thing(self.router, shared)
+        add_track(self.router, shared)
         add_boards(self.router, shared)
         add_waves(self.router, shared)
         add_maintenance(self.router, shared)

@@ -31,6 +31,8 @@ from hub.compliance.standing import RECENT, Standing
 from hub.compliance.tables import PART as VERDICTS
 from hub.config.files import Config
 from hub.console.formats import Formats
+from hub.console.parts.catalogue import Catalogue
+from hub.console.parts.picture import projection
 from hub.console.statics import Statics
 from hub.desk.desk import Desk, DeskError
 from hub.desk.presenter import Limits, Presenter
@@ -114,6 +116,11 @@ class Shared:
     def standing(self) -> Standing:
         """How sites stand now."""
         return Standing(RECENT)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The things of packs, and where those are that rules watch."""
+        return Catalogue(projection(self.config.console))
 
     @cached_property
     def templates(self) -> jinja2.Environment:

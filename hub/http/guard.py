@@ -14,7 +14,9 @@ from schemas.language import Text
 
 MOST_BODY = 32_768
 """A remark has at most 2,000 characters: 8,000 bytes, up to 24,000 where a program writes them as \\u1234."""
-UPLOADS = re.compile(r"/(api/v1|console)/(cases/[0-9]{1,19}/attachments|marks/[0-9]{1,19}/proofs?)")
+UPLOADS = re.compile(
+    r"/(api/v1|console)/(cases/[0-9]{1,19}/attachments|marks/[0-9]{1,19}/proofs?)|/console/import-things"
+)
 """Where files are sent."""
 MOST_UPLOAD = 26_000_000
 """Of a body there; how large a file may be, the city's configuration says."""

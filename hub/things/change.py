@@ -35,12 +35,13 @@ class Origin(NamedTuple):
 
 
 class WrongThingError(Exception):
-    """A mistake in one entry of a file."""
+    """A mistake in one entry of a file; `others`: those that were found beside it."""
 
     def __init__(self, error: EntryError, said: Said | None) -> None:
         super().__init__(str(error))
         self.error = error
         self.said = said
+        self.others: tuple[WrongThingError, ...] = ()
 
 
 def apply(
@@ -53,6 +54,7 @@ def apply(
     replace: Collection[str] = (),
     system: System = "wgs84",
     dry_run: bool = False,
+    correct: bool = False,
 ) -> list[Change]:
     """Add what is new in entries; return what that is. Call it in a transaction.
 
@@ -68,6 +70,7 @@ def apply(
         replace: kinds of which the entries are the whole: what they leave out ends at `since`.
         system: coordinates of the entries' geometries.
         dry_run: add nothing.
+        correct: entries without `from` correct the edition that began last.
 
     Raises:
         WrongThingError: an entry is wrong; nothing may be kept of what was added before.
@@ -75,14 +78,17 @@ def apply(
     _check_packs(context.kinds)
     known = by_thing(store.rows())
     new: list[tuple[Thing, KeptEdition | None, Said | None]] = []
+    wrong: list[WrongThingError] = []
     seen: set[tuple[str, str, int | None]] = set()
     for one in said:
         try:
-            thing, base = _merged(one, known.get((one.kind, one.id), []), context, since, system)
+            thing, base = _merged(one, known.get((one.kind, one.id), []), context, since, system, correct=correct)
         except EntryError as error:
-            raise WrongThingError(error, one) from None
+            wrong.append(WrongThingError(error, one))
+            continue
         if (one.kind, one.id, thing.from_) in seen:
-            raise WrongThingError(EntryError("stands there twice; keep one of them", one.kind, one.id, "id"), one)
+            twice = EntryError("stands there twice; keep one of them", one.kind, one.id, "id")
+            wrong.append(WrongThingError(twice, one))
         seen.add((one.kind, one.id, thing.from_))
         if base is None or base.thing() != thing:
             new.append((thing, base, one))
@@ -95,7 +101,10 @@ def apply(
         try:
             check_references(thing, context.kinds, there, context.districts)
         except EntryError as error:
-            raise WrongThingError(error, origin_of) from None
+            wrong.append(WrongThingError(error, origin_of))
+    if wrong:
+        wrong[0].others = tuple(wrong[1:])
+        raise wrong[0]
     return [_add(store, thing, base, one, known, origin, dry_run=dry_run) for thing, base, one in new]
 
 
@@ -107,7 +116,7 @@ def _check_packs(kinds: Mapping[str, ThingKind]) -> None:
 
 
 def _merged(
-    one: Said, rows: Sequence[KeptEdition], context: Context, since: int, system: System
+    one: Said, rows: Sequence[KeptEdition], context: Context, since: int, system: System, *, correct: bool
 ) -> tuple[Thing, KeptEdition | None]:
     """Return what holds by an entry, and the edition that it is compared with: the one that it corrects or follows."""
     terms = standing(rows)
@@ -122,7 +131,12 @@ def _merged(
     if last is None:
         return _over(one, None, None, context, system), None
     thing = _over(one, last, last.valid_from, context, system)
-    if thing == last.thing() or thing.withdrawn or (last.valid_from is not None and last.valid_from >= since):
+    if (
+        correct
+        or thing == last.thing()
+        or thing.withdrawn
+        or (last.valid_from is not None and last.valid_from >= since)
+    ):
         return thing, last
     return _over(one, last, since, context, system), last
 

@@ -28,7 +28,9 @@ Geometry = Mapping[str, Any]
 Property = str | float | bool | tuple[str | float, ...]
 
 
-class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"from_": "from"}):
+class Thing(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False, rename={"from_": "from"}
+):
     """One edition of a thing, as TOML holds it; `hub.things.check` checks the rest against the pack."""
 
     kind: str

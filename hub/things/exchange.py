@@ -1,7 +1,8 @@
 """Things as other offices send and want them: TOML, GeoJSON, and the CSV that spreadsheets read and write."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,15 @@ MOST_BYTES = 50_000_000
 
 
 def read_things(
-    path: Path, kind: str | None, kinds: Mapping[str, ThingKind], progress: Progress = unseen
+    path: Path,
+    kind: str | None,
+    kinds: Mapping[str, ThingKind],
+    progress: Progress = unseen,
+    faults: list[ConfigError] | None = None,
 ) -> list[Said]:
     """Read a TOML, CSV or GeoJSON file (by its name's end). `kind`: of entries that do not say theirs.
+
+    `faults`: takes the mistakes in single lines and features, which are left out then; without it the first is raised.
 
     Raises:
         ConfigError: it cannot be read, or is none of them.
@@ -50,14 +57,14 @@ def read_things(
             with opened(path) as source, progress(source) as step:
                 columns = partial(_columns, kinds=kinds)
                 grid = Grid(source, str(path), lambda cells: "id" in columns(cells), most=MOST, progress=step)
-                return _from_csv(path, grid, kind, kinds)
+                return _from_csv(path, grid, kind, kinds, faults)
         match path.suffix.lower():
             case ".toml":
                 return _from_toml(path, kind)
             case ".geojson" | ".json":
                 with path.open("rb") as file:
                     data = file.read(MOST_BYTES + 1)
-                return _from_geojson(path, data, kind)
+                return _from_geojson(path, data, kind, faults)
     except UserError as error:
         raise ConfigError(str(error)) from None
     except OSError as error:
@@ -109,7 +116,7 @@ def _from_toml(path: Path, kind: str | None) -> list[Said]:
     ]
 
 
-def _from_geojson(path: Path, data: bytes, kind: str | None) -> list[Said]:
+def _from_geojson(path: Path, data: bytes, kind: str | None, faults: list[ConfigError] | None) -> list[Said]:
     if len(data) > MOST_BYTES:
         raise ConfigError(f"{path}: has more than {MOST_BYTES // 1_000_000} MB; import it in parts, or simplify it")
     try:
@@ -120,19 +127,35 @@ def _from_geojson(path: Path, data: bytes, kind: str | None) -> list[Said]:
         raise ConfigError(f"{path}: is no GeoJSON; expected a FeatureCollection")
     found = []
     for place, feature in enumerate(raw["features"], 1):
-        if not isinstance(feature, dict) or feature.get("type") != "Feature":
-            raise ConfigError(f"{path}: feature number {place} is no Feature")
-        properties = feature.get("properties") or {}
-        if not isinstance(properties, dict):
-            raise ConfigError(f"{path}: feature number {place}: properties is no object")
-        table = {name: value for name, value in properties.items() if name in FIELDS and name != "properties"}
-        more = {name: value for name, value in properties.items() if name not in table}
-        if feature.get("geometry") is not None:
-            table["geometry"] = feature["geometry"]
-        if "id" not in table and "id" in feature:
-            table["id"] = feature["id"]
-        found.append(_said(path, place, table | ({"properties": more} if more else {}), kind, "feature"))
+        with _noted(faults):
+            found.append(_feature(path, place, feature, kind))
     return found
+
+
+def _feature(path: Path, place: int, feature: Any, kind: str | None) -> Said:
+    if not isinstance(feature, dict) or feature.get("type") != "Feature":
+        raise ConfigError(f"{path}: feature number {place} is no Feature")
+    properties = feature.get("properties") or {}
+    if not isinstance(properties, dict):
+        raise ConfigError(f"{path}: feature number {place}: properties is no object")
+    table = {name: value for name, value in properties.items() if name in FIELDS and name != "properties"}
+    more = {name: value for name, value in properties.items() if name not in table}
+    if feature.get("geometry") is not None:
+        table["geometry"] = feature["geometry"]
+    if "id" not in table and "id" in feature:
+        table["id"] = feature["id"]
+    return _said(path, place, table | ({"properties": more} if more else {}), kind, "feature")
+
+
+@contextmanager
+def _noted(faults: list[ConfigError] | None) -> Iterator[None]:
+    """Put a mistake beside the others; where nobody collects them, it ends the reading."""
+    try:
+        yield
+    except ConfigError as error:
+        if faults is None:
+            raise
+        faults.append(error)
 
 
 def _columns(cells: Sequence[str], kinds: Mapping[str, ThingKind]) -> list[str]:
@@ -146,7 +169,9 @@ def _columns(cells: Sequence[str], kinds: Mapping[str, ThingKind]) -> list[str]:
     return [names.get(text := heading(cell)) or known.get(text, text) for cell in cells]
 
 
-def _from_csv(path: Path, grid: Grid, kind: str | None, kinds: Mapping[str, ThingKind]) -> list[Said]:
+def _from_csv(
+    path: Path, grid: Grid, kind: str | None, kinds: Mapping[str, ThingKind], faults: list[ConfigError] | None
+) -> list[Said]:
     header = _columns(grid.header, kinds)
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None or "id" not in header:
@@ -155,7 +180,8 @@ def _from_csv(path: Path, grid: Grid, kind: str | None, kinds: Mapping[str, Thin
     found = []
     for line, cells in grid.rows():
         row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
-        found.append(_row(path, line, row, kind, kinds))
+        with _noted(faults):
+            found.append(_row(path, line, row, kind, kinds))
     return found
 
 
@@ -175,9 +201,9 @@ def _row(path: Path, line: int, row: dict[str, str], kind: str | None, kinds: Ma
         try:
             cell = cell if column == "people" else restored(cell)  # noqa: PLW2901 - records are restored one by one
             if column in asked:
-                properties[column] = _property(cell, asked[column])
+                properties[column] = property_of_text(cell, asked[column])
             else:
-                fields[column] = _field(column, cell)
+                fields[column] = field_of_text(column, cell)
         except ValueError as error:
             raise ConfigError(f"{path}, line {line}, column {column}: {error}") from None
     fields |= _place(path, line, fields, row)
@@ -199,7 +225,12 @@ def _place(path: Path, line: int, fields: dict[str, Any], row: Mapping[str, str]
     return {"geometry": None} if "longitude" in row and "geometry" not in row else {}
 
 
-def _field(column: str, cell: str) -> Any:
+def field_of_text(column: str, cell: str) -> Any:
+    """Return the value of a field that all things have, as people write it; nothing: None.
+
+    Raises:
+        ValueError: it is none.
+    """
     match column:
         case "longitude" | "latitude":
             return parse_cell(column, cell)
@@ -210,7 +241,12 @@ def _field(column: str, cell: str) -> Any:
     return cell.strip() or None
 
 
-def _property(cell: str, asked: ThingProperty) -> Any:
+def property_of_text(cell: str, asked: ThingProperty) -> Any:
+    """Return the value of a property as people write it; several are separated by semicolons; nothing: None.
+
+    Raises:
+        ValueError: it is none.
+    """
     text = cell.strip()
     if not text:
         return None

@@ -11,7 +11,8 @@ from hub.storage.rows import select
 from hub.things.entries import Thing, plain
 
 
-class KeptEdition(msgspec.Struct, kw_only=True):
+# gc=False: of a city's tens of thousands the garbage collector need not know, since none can be in a cycle.
+class KeptEdition(msgspec.Struct, kw_only=True, gc=False):
     """A row of the table."""
 
     serial: int
@@ -47,14 +48,31 @@ class ThingStore:
         """Return the serial number of the newest edition: while it stays the same, nothing has changed."""
         return int(self._db.execute("SELECT ifnull(max(serial), 0) FROM thing_edition").fetchone()[0])
 
-    def rows(self, kind: str = "", id_: str = "") -> list[KeptEdition]:
-        """Return all editions, or those of a kind, or of one thing, in the order in which they were made."""
+    def rows(self, kind: str = "", id_: str = "", after: int = 0) -> list[KeptEdition]:
+        """Return all editions, or those of a kind, or of one thing, in the order in which they were made.
+
+        `after`: only those with a higher serial number.
+        """
+        asked = {"kind = ?": kind, "id = ?": id_, "serial > ?": after}
+        tests = {test: value for test, value in asked.items() if value}
+        where = " AND ".join(tests) or "1"
+        return select(self._db, KeptEdition, f"FROM thing_edition WHERE {where} ORDER BY serial", *tests.values())
+
+    def trail(self, before: tuple[float, int], most: int, since: float, who: str) -> list[KeptEdition]:
+        """Return editions as an audit trail has them, the newest first: at most `most`, made at `since` or later.
+
+        `before`: made earlier than that moment (Unix s), or then and with a lower serial number; `who`: by whom; empty:
+        by anybody.
+        """
         return select(
             self._db,
             KeptEdition,
-            "FROM thing_edition WHERE ? IN ('', kind) AND ? IN ('', id) ORDER BY serial",
-            kind,
-            id_,
+            "FROM thing_edition WHERE (made, serial) < (?, ?) AND made >= ? AND ? IN ('', who) "
+            "ORDER BY made DESC, serial DESC LIMIT ?",
+            *before,
+            since,
+            who,
+            most,
         )
 
     def editions(self) -> list[Edition]:

@@ -76,8 +76,20 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def pages_of(sites, dice):
+def pages_of(sites, dice, trucks=0, districts=1):
     """Return the pages that are asked for: a name, and what makes an address of it."""
+    truck = lambda: f"v{dice.randrange(trucks)}"  # noqa: E731
+    moving = {
+        "live": lambda: "/console/live",
+        "live_search": lambda: f"/console/live?q=A{dice.randrange(100):03}",
+        "live_piece": lambda: "/console/live?box=121.4,31.2,121.45,31.25",
+        "things": lambda: "/console/things",
+        "things_vehicles": lambda: "/console/things/vehicle?sort=plate",
+        "things_search": lambda: f"/console/things/haul_permit?q=h-{dice.randrange(100)}",
+        "vehicle": lambda: f"/console/things/vehicle/{truck()}",
+        "company": lambda: f"/console/things/company/c{dice.randrange(100)}",
+        "track": lambda: f"/console/track/vehicle/v{dice.choice((0, districts))}",
+    }
     site = lambda: f"s{dice.randrange(sites)}"  # noqa: E731
     return {
         "today": lambda: "/console/today",
@@ -104,7 +116,7 @@ def pages_of(sites, dice):
         "case_file": lambda: "/console/cases/{case}/file",
         "evaluation": lambda: "/console/evaluation?by=department",
         "evaluation_person": lambda: "/console/evaluation?by=person",
-    }
+    } | (moving if trucks else {})
 
 
 class Client:
@@ -256,7 +268,9 @@ def measure_pages(city, requests):
         own_cases = {"whole": [n for found in cases.values() for n in found], "one": cases["d0"]}
         own_cases["four"] = [n for d in ("d0", "d1", "d2", "d3") for n in cases.get(d, [])]
         statics = files_of(clients["whole"])
-        for name, address in (pages_of(city.sites, dice) | {path: lambda path=path: path for path in FILES}).items():
+        for name, address in (
+            pages_of(city.sites, dice, city.trucks, city.districts) | {path: lambda path=path: path for path in FILES}
+        ).items():
             for n in range(max(2, requests // 8) if name in FILES else requests):
                 for visitor, client in clients.items():
                     path = address().format(alert=dice.choice(own[visitor]), case=dice.choice(own_cases[visitor]))
@@ -365,7 +379,7 @@ def take(city, packets, known, http_port, asked_port):
     paths = [
         address().format(alert=dice.randrange(city.sites) + 1, case=1)
         for _ in range(10)
-        for name, address in pages_of(city.sites, dice).items()
+        for name, address in pages_of(city.sites, dice, city.trucks, city.districts).items()
         if name in {"today", "alert", "map", "site", "verdicts", "fleet"}
     ]
     with tempfile.TemporaryDirectory() as name, Broker(Path(name) / "broker") as broker:
@@ -431,6 +445,7 @@ def main():
     parser.add_argument("--alerts", type=int, default=100_000, help="(%(default)s)")
     parser.add_argument("--verdicts", type=int, default=1_000_000, help="(%(default)s)")
     parser.add_argument("--cases", type=int, default=50_000, help="(%(default)s)")
+    parser.add_argument("--trucks", type=int, default=10_000, help="with their permits and fixes (%(default)s)")
     parser.add_argument("--requests", type=int, default=40, help="for each page and visitor (%(default)s)")
     parser.add_argument("--messages", type=int, default=60_000, help="of each round of taking messages (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="of taking messages; 0: leave it out (%(default)s)")
@@ -448,7 +463,14 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(exist_ok=True)
-        city = LargeCity(folder, options.sites, options.alerts, options.verdicts, cases=options.cases)
+        city = LargeCity(
+            folder,
+            options.sites,
+            options.alerts,
+            options.verdicts,
+            cases=options.cases,
+            trucks=options.trucks,
+        )
         begin = time.monotonic()
         city.write()
         city.fill()
@@ -462,7 +484,7 @@ def main():
         if options.rounds:
             figures["ingest"] = measure_ingest(city, options.messages, options.rounds)
             aims["ingest"] = figures["ingest"]["ratio"] >= LEAST_RATIO
-    size = {"sites": options.sites, "alerts": options.alerts, "verdicts": options.verdicts, "cases": options.cases}
+    size = {name: getattr(options, name) for name in ("sites", "alerts", "verdicts", "cases", "trucks")}
     print(json.dumps(size | figures | {"aims": aims}))
 
 

@@ -25,9 +25,11 @@ from hub.registry.live import load_registry
 from hub.series.sqlite import SqliteStore
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
+from hub.things.tables import PART as THINGS
 from schemas import load_limits
 from schemas.language import Text
 from tests.bench.large_cases import fill_cases, write_rules
+from tests.bench.large_fleet import fill_trucks
 
 WINDOW_S, READING_S, READINGS_S = 1200, 10, 6 * 3600
 RULES = ("GB 12523-2025 laeq-day", "DB61/1078-2017 tsp-earthworks")
@@ -54,7 +56,14 @@ class LargeCity:
     """The files of a city in `folder`: `sites` construction sites with one board each, in `districts` districts."""
 
     def __init__(
-        self, folder: Path, sites: int, alerts: int, verdicts: int, districts: int = 16, cases: int = 0
+        self,
+        folder: Path,
+        sites: int,
+        alerts: int,
+        verdicts: int,
+        districts: int = 16,
+        cases: int = 0,
+        trucks: int = 0,
     ) -> None:
         self.folder, self.sites, self.districts = folder, sites, min(districts, sites)
         self.now = int(time.time())
@@ -62,7 +71,7 @@ class LargeCity:
         self.cookies: dict[str, str] = {}
         """Secrets of sessions, by user."""
         self._dice = random.Random(19)
-        self._alerts, self._verdicts, self.cases = alerts, verdicts, cases
+        self._alerts, self._verdicts, self.cases, self.trucks = alerts, verdicts, cases, trucks
 
     def district(self, site: int) -> str:
         """Return the id of the district of a site."""
@@ -106,7 +115,7 @@ class LargeCity:
     def fill(self) -> None:
         """Make users, verdicts, alerts and readings, unless they are there; sign the users in."""
         made = (self.folder / "data" / COMPLIANCE).exists()
-        with closing(open_compliance(self.folder / "data" / COMPLIANCE, ACCESS, ALERTS, VERDICTS)) as db:
+        with closing(open_compliance(self.folder / "data" / COMPLIANCE, ACCESS, ALERTS, VERDICTS, THINGS)) as db:
             db.execute("PRAGMA synchronous = OFF")  # only here, where nothing is lost with it
             with transaction(db):
                 for name, role, count in PEOPLE:
@@ -122,6 +131,8 @@ class LargeCity:
                 self._fill_verdicts(db)
             with transaction(db):
                 self._fill_alerts(db)
+            with transaction(db):
+                fill_trucks(db, self.trucks, self.districts, self.now)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         config = load_config(self.folder / "fenceline.toml")
         self._fill_readings(config.data / "series.db")

@@ -20,6 +20,7 @@ from hub.console.badges import PROOF, Badge, severity_of
 from hub.console.cases.forms import forms_of, given_in
 from hub.console.cases.steps import steps_of
 from hub.console.cases.visit import CaseVisit, acting_in_cases, at_cases
+from hub.console.parts.whom import whom_of
 from hub.console.web import Sent, Shared, read_upload, seen_in
 from hub.desk import models
 from schemas.language import Text
@@ -122,7 +123,7 @@ def _page(cases: CaseVisit, case: Case, *, done: str = "", refused: CaseError | 
         written=visit.form.get("text", "") if refused else "",
         news=[one for one in told(cases, history) if one.event.seq in news],
         forms=forms,
-        alerts=[(one, severity_of(one.severity, cases.lang)) for one in _alerts(cases, case)],
+        alerts=[(one, severity_of(one.severity, cases.lang), whom_of(one)) for one in _alerts(cases, case)],
         similar=[(one, visit.say(STATE[one["state"]])) for one in shown_similar(case, cases.desk)],
     )
 

@@ -30,6 +30,7 @@ from hub.orders.desired import DesiredBook
 from hub.orders.kinds import NAMES as ORDERS
 from hub.orders.tables import PART as ORDER_PART
 from hub.storage.compliance_file import open_compliance
+from hub.things.store import ThingStore
 from schemas.chinese import in_chinese
 from schemas.language import Text
 
@@ -45,6 +46,8 @@ TESTED = {
     "taken": Text("test message was taken", "测试消息已被接收"),
     "refused": Text("test message was not taken", "测试消息未被接收"),
 }
+ADDED = Text("thing added", "新增对象")
+EDITED = Text("thing changed", "更改对象")
 EVERYWHERE = Text("all districts", "全部区")
 
 
@@ -250,6 +253,23 @@ def _access(part: Part) -> _Found:
         yield one.time, one.id, one.who, visit.say(ACTS[one.what]), one.name, link, detail
 
 
+def _things(part: Part) -> _Found:
+    visit, left, before = part.visit, part.most, part.before
+    store = ThingStore(visit.db)
+    # Those of other districts are passed over: what is left is looked for behind them.
+    while left > 0 and (rows := store.trail(before, part.most, part.since, part.who)):
+        for row in rows:
+            thing = row.thing()
+            if thing.district is None or visit.user.sees(thing.district):
+                what = visit.say(EDITED if row.number > 1 else ADDED)
+                name = visit.say(Text(thing.en, thing.zh))
+                about = name if row.id in name else f"{name} ({row.id})"
+                detail = visit.say(Text(f"edition {row.number}, {row.source}", f"第{row.number}版，{row.source}"))
+                yield row.made, row.serial, row.who, what, about, f"/console/things/{row.kind}/{row.id}", detail
+                left -= 1
+        before = rows[-1].made, rows[-1].serial
+
+
 def _channels(part: Part) -> _Found:
     visit = part.visit
     names = None
@@ -282,5 +302,6 @@ SOURCES: dict[str, Source] = {
     "configuration": Source(Text("configuration of boards", "设备配置"), _desired),
     "access": Source(Text("users", "用户"), _access, admin=True, real=True),
     "messages": Source(Text("messages", "消息通道"), _channels, admin=True, real=True),
+    "things": Source(Text("things", "对象"), _things),
 }
 """By the name that stands in the address. Their order decides between acts of one moment: only ever added to."""

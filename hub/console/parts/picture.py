@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import shapely
 from markupsafe import Markup
 from shapely import MultiPoint, MultiPolygon, Polygon
@@ -61,11 +62,11 @@ class Picture:
         name_of: Callable[[str], str],
         console: Console,
     ) -> None:
-        at = _on_map if console.tiles_datum == "wgs84" else _on_shifted_map
+        at = projection(console)
         placed = {site.id: at(site.position[1], site.position[0]) for site in sites if site.position is not None}
         borders = {id_: _moved(outline, at) for id_, outline in outlines.items()}
         corners = [*placed.values(), *(corner for border in borders.values() for corner in _corners(border.bounds))]
-        frame = _Frame(corners)
+        frame = Frame(corners)
         self.height = frame.height
         self.spots = {id_: frame.place(*point) for id_, point in placed.items()}
         by_district: dict[str, list[Point]] = {}
@@ -82,7 +83,7 @@ class Picture:
         """By site and state."""
 
 
-class _Frame:
+class Frame:
     """What part of the world the picture shows. World: Web Mercator from 0 to 1, x to the east, y to the south."""
 
     def __init__(self, corners: Collection[Point]) -> None:
@@ -97,6 +98,10 @@ class _Frame:
     def place(self, x: float, y: float) -> Point:
         """Return where a point of the world lies in the picture."""
         return round((x - self._west) / self._pixel, 1), round((y - self._north) / self._pixel, 1)
+
+    def places(self, points: Any) -> Any:
+        """Return where many points of the world lie in the picture: an array of numpy of their x, y, as `points` is."""
+        return (points - np.array((self._west, self._north))) / self._pixel
 
     def tiles(self, address: str) -> list[Tile]:
         """Return the tiles that lie under the picture, at the zoom at which they are about as large as drawn."""
@@ -203,6 +208,11 @@ def _read_all(folder: Path, registry: Registry) -> dict[str, Polygon | MultiPoly
         if outline is not None:
             found[id_] = outline
     return found
+
+
+def projection(console: Console) -> Callable[[float, float], Point]:
+    """Return what tells where a position (longitude, latitude) lies in the world, as the city's tiles draw it."""
+    return _on_map if console.tiles_datum == "wgs84" else _on_shifted_map
 
 
 def _on_map(lon: float, lat: float) -> Point:

@@ -40,6 +40,9 @@
 
   // A page that shows a refusal keeps it until somebody acts.
   if (document.getElementById("refused")) return;
+  // Who drives is somewhere else all the time, which is no event: such a page says how often it is to be asked again [s].
+  const moving = document.querySelector("[data-each]");
+  if (moving) setInterval(soon, 1000 * Number(moving.dataset.each));
   const events = new EventSource("/console/events");
   events.addEventListener("open", () => { const told = document.getElementById("live"); if (told && document.querySelector("[data-region]")) told.hidden = false; });
   events.addEventListener("change", () => { if (timer) missed = true; else soon(); });

@@ -1,0 +1,90 @@
+"""What rules said of somebody, as pages show it: outcome, clause, who answers for it, how well it is proven."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from hub.compliance.rule_table import KeptRuling, RuleTable
+from hub.console.badges import PROOF, Badge, outcome_of
+from hub.console.things.visit import Part, Things
+from hub.judge.records import REASONS, RuleVerdict
+from schemas import domains
+from schemas.domains.entries import Rule
+from schemas.language import Text, clause_text
+
+AROUND = 600
+"""So long before and behind what was judged its way is shown [s]."""
+NAMES = {
+    "exceeded": Text("rule broken", "违规"),
+    "compliant": Text("rule kept", "合规"),
+    "invalid": Text("cannot be told", "无法判定"),
+    "open": Text("open", "待定"),
+}
+"""What outcomes are called where no limit is meant."""
+
+
+class Ruling(NamedTuple):
+    """A verdict of a rule."""
+
+    kept: KeptRuling
+    name: str
+    """What its rule asks for."""
+    badge: Badge
+    why: str
+    citation: str
+    cited: list[tuple[str, Part, int]]
+    """The things that it rests on, as they were: kind, which, number of the edition."""
+    evidence: int
+    """How many messages it rests on."""
+    proof: str
+    alert: int | None
+    track: str
+    """Where the way of that time is shown; empty: its subject does not move."""
+
+
+def rulings_of(things: Things, kind: str, id_: str, since: float, until: float) -> list[Ruling]:
+    """Return what holds of what was said of somebody between two moments (Unix s), the newest first."""
+    table = RuleTable(things.visit.db)
+    found = [
+        kept
+        for rule in domains.rules().values()
+        if rule.of == kind
+        for kept in table.between((rule.id, kind, id_), since, until)
+    ]
+    return shown(things, found)
+
+
+def shown(things: Things, found: Iterable[KeptRuling]) -> list[Ruling]:
+    """Return verdicts as pages show them, those that the visitor sees, the newest first."""
+    seen = [one for one in found if things.visit.user.sees(one.district)]
+    return [_shown(things, one) for one in sorted(seen, key=lambda one: (-one.start, one.rule))]
+
+
+def _shown(things: Things, one: KeptRuling) -> Ruling:
+    visit = things.visit
+    rule: Rule | None = domains.rules().get(one.rule)
+    said: RuleVerdict = one.verdict()
+    window = visit.desk.book.find_window(one.subject, one.rule, one.start)
+    badge = outcome_of(one.outcome, visit.lang, one.grade)
+    if one.outcome in NAMES and not (one.outcome == "exceeded" and one.grade == "suspicion"):
+        badge = badge._replace(text=visit.say(NAMES[one.outcome]))
+    reason = REASONS.get(one.reason)
+    clause = visit.say(clause_text(rule.clause)) if rule and rule.clause else ""
+    return Ruling(
+        one,
+        visit.say(Text(rule.en, rule.zh)) if rule else one.rule,
+        badge,
+        visit.say(Text(*reason)) if reason else "",
+        f"{one.citation}{visit.say(Text(', ', '，'))}{clause}" if clause else one.citation,
+        [(things.kind_name(it.kind), things.part(it.kind, it.id), it.edition) for it in said.editions],
+        one.samples,
+        visit.say(PROOF[one.proof]),
+        window.alert if window else None,
+        _track(things, one) if one.subject_kind in things.moving else "",
+    )
+
+
+def _track(things: Things, one: KeptRuling) -> str:
+    formats = things.visit.page_formats
+    since, until = (f"{formats.local(t):%Y-%m-%dT%H:%M:%S}" for t in (one.start - AROUND, one.end + AROUND))
+    return f"/console/track/{one.subject_kind}/{one.subject}?{urlencode({'since': since, 'until': until})}"
