@@ -84,6 +84,7 @@ def test_half_the_time_60_db_and_half_70_db_is_a_verdict_of_67_4_db(hub, board):
         "instrument": "",
         "uncertainty": None,
         "decision": "simple",
+        "editions": "[]",
     }
     assert hub.alerts() == []
 
