@@ -14,7 +14,7 @@ Answer = Literal["limit", "open", "none", "unanswered"]
 LEVELS = ("laeq", "lafmax")
 FAMILIES = ("noise", "dust", "gas")
 """What a site emits at its boundary; packs declare what is measured elsewhere, and at what."""
-AUXILIARY = ("stack_o2",)
+AUXILIARY = ("stack_o2", "stack_flow")
 """What is measured only to convert others with."""
 
 
