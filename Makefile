@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo micropython test bench-edge bench-store bench-ingest bench-compliance bench-rules bench-muck
+.PHONY: help setup dev demo micropython test test-long bench-edge bench-store bench-ingest bench-compliance bench-rules bench-muck
 .PHONY: bench-dashboards bench-field bench-start bench-hj212 bench-console torture torture-hj212 torture-jt808
 .PHONY: torture-uplink fuzz fuzz-hj212 fuzz-jt808 properties check generate docs
 .PHONY: pictures shots lock clean waves
@@ -31,6 +31,10 @@ micropython: setup ## Fetch the MicroPython that the demo's boards and 'fencelin
 test: $(VENV)/.dev ## Run every test; sets up Mosquitto, InfluxDB and MicroPython where it can
 	@$(BIN)/python -m tests.stack
 	$(BIN)/pytest $(or $(ARGS),--numprocesses 4 --dist loadfile --no-loadscope-reorder)
+
+test-long: $(VENV)/.dev ## Run the tests that take minutes, which make test leaves out
+	@$(BIN)/python -m tests.stack
+	$(BIN)/pytest -m long $(ARGS)
 
 bench-edge: $(VENV)/.dev ## Measure the board's code on MicroPython; one JSON line last
 	@$(BIN)/python -m tests.stack >&2

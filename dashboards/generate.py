@@ -2,8 +2,8 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from dashboards import city, domain, fleet, public, statements, verdicts
 from dashboards.basemap import EMPTY, Basemap
 from dashboards.frame import ALL
 from dashboards.texts import Lang
-from schemas.domains import packs
+from schemas.domains import Pack, packs
 
 FOLDER = Path(__file__).parent / "generated"
 
@@ -44,6 +44,11 @@ def builders(basemap: Basemap = EMPTY) -> dict[str, Callable[[Lang], Dashboard]]
 
 def files(lang: Lang, basemap: Basemap = EMPTY) -> dict[Path, str]:
     """Return the text of every generated file of one language by its path below the output folder."""
+    return dict(_written(lang, basemap, packs()))
+
+
+@lru_cache(8)
+def _written(lang: Lang, basemap: Basemap, among: tuple[Pack, ...]) -> Mapping[Path, str]:  # noqa: ARG001 - packs may be added
     return {
         Path(lang, name): json.dumps(_plain(build(lang)), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
         for name, build in builders(basemap).items()

@@ -1,7 +1,7 @@
 """The board that is an ESP32-class chip: Wi-Fi, clock by NTP, UARTs.
 
 Configuration beyond the agent's: `wifi` = `{"ssid", "password_file"}`, `ntp` (a time server, `HOST` or `HOST:PORT`, or
-a list of them; default pool.ntp.org, which is several).
+a list of them; default pool.ntp.org, which is several), `led_pin` (the light that `identify` lets blink).
 A serial line is `uart:NUMBER:BAUD:rx=PIN:tx=PIN[:de=PIN]`; `de` drives the transmit-enable of an RS-485 transceiver
 that does not switch by itself.
 """
@@ -59,6 +59,7 @@ class Board:
 
     def __init__(self, config):
         self._wifi = config["wifi"]
+        self._led = config.get("led_pin")
         ntp = config.get("ntp", "pool.ntp.org")
         self._ntp = [ntp] if isinstance(ntp, str) else ntp
         self._last_ticks = time.ticks_ms()
@@ -177,6 +178,12 @@ class Board:
         """Move the contact of the relay at a pin; without a pin nothing moves."""
         if pin is not None:
             machine.Pin(pin, machine.Pin.OUT)(on)
+
+    def light(self, on):
+        """Switch the light at `led_pin`; raises ValueError where there is none."""
+        if self._led is None:
+            raise ValueError("identify: this board has no light that it knows; its file names the pin as led_pin")
+        machine.Pin(self._led, machine.Pin.OUT)(on)
 
     def reset(self):
         """Start again from power-up."""

@@ -35,6 +35,7 @@ class Board:
 
     def __init__(self, config):
         self._clock = config.get("clock")
+        self._led = config.get("led_pin")
         self._folder = config["folder"]
         self._hub = None  # what the hub said: Unix time less ticks, ms
         self.known = {}  # addresses that name servers gave, by name
@@ -129,6 +130,13 @@ class Board:
     def switch(self, _pin, on):
         """Move the contact of a relay; here a file `relay` holds 1 or 0."""
         with open(self._folder + "/relay", "w") as file:
+            file.write("%d" % on)
+
+    def light(self, on):
+        """Switch the light at `led_pin`, here a file `light` of 1 or 0; raises ValueError where there is none."""
+        if self._led is None:
+            raise ValueError("identify: this board has no light that it knows; its file names the pin as led_pin")
+        with open(self._folder + "/light", "w") as file:
             file.write("%d" % on)
 
     def reset(self):

@@ -146,6 +146,7 @@ _FIELDS = {
     "raw": (lambda value: isinstance(value, bool), "expected true or false"),
     "levels": (lambda value: isinstance(value, bool), "expected true or false"),
     "outbox": (_is_outbox, "expected segment_records 1 to 10000, max_bytes 1024 or more, keep true or false"),
+    "led_pin": (lambda value: _is_whole(value, 0, 99), "expected the number of a pin"),
     "relay_pin": (lambda value: _is_whole(value, 0, 99), "expected the number of a pin"),
     "relay": (_is_relay, "expected a rule, as docs/technician.md tells it"),
     "wifi": (_is_wifi, "expected ssid (1 to 32 characters) and password_file"),

@@ -125,7 +125,13 @@ class Orders:
             return "\n".join(journal.tail(_whole(command, "lines", 20, journal.MOST)))[-1000:]
         if what == "calibrate":
             return calibrate(self._calibration, self._notes, command)
-        raise ValueError("do: %s is not known here" % what)
+        return await self._errand(what, command)
+
+    async def _errand(self, what, command):
+        if what not in ("identify", "time", "diagnose"):
+            raise ValueError("do: %s is not known here" % what)
+        minutes, folder = _whole(command, "minutes", 1, 60), self._path.rpartition("/")[0]
+        return await borrow("errands").run(what, minutes, self._board, self._recorder, self._status, folder)
 
     def _flag(self, command):
         flag = command.get("flag")

@@ -1,12 +1,10 @@
-"""What a board says of itself without working: versions, clock, storage, outbox, buses; for `fenceline board check`."""
+"""What a board says of itself: versions, clock, storage, outbox, buses; for `fenceline board check` and `diagnose`."""
 
 import json
 import os
 import sys
 
 from edge import VERSION, files
-from edge.board import Board
-from edge.field import MARK, unix_time
 from edge.outbox import parse, segments
 
 PIECE = 4096  # bytes written and read back
@@ -66,6 +64,9 @@ def buses(board, sensors):
 
 def look(path="config.json"):
     """Print one line `#field {JSON}` of all that."""
+    from edge.board import Board
+    from edge.field import MARK, unix_time  # here, since an order wants the rest of this file alone (edge/errands.py)
+
     with open(path) as file:
         config = json.load(file)
     folder = config["folder"]

@@ -22,7 +22,7 @@ from hypothesis import settings
 
 from schemas.language import speak
 from tests import ports, stack
-from tests.board_process import BoardProcess
+from tests.board_process import BoardFork
 from tests.influx_gateway import Gateway
 
 START_TIMEOUT_S = 60
@@ -233,11 +233,11 @@ def micropython() -> Path:
 
 
 @pytest.fixture
-def plug(tmp_path: Path, micropython: Path) -> Iterator[Callable[..., BoardProcess]]:
+def plug(tmp_path: Path, micropython: Path) -> Iterator[Callable[..., BoardFork]]:
     """A function that switches a virtual board on: `plug("--fault", "slow")`; again the same board, with its flash."""
-    board = BoardProcess(tmp_path / "board")
+    board = BoardFork(tmp_path / "board")
 
-    def switch_on(*options: str) -> BoardProcess:
+    def switch_on(*options: str) -> BoardFork:
         board.stop()
         board.start(*options)
         return board

@@ -15,10 +15,20 @@ TIMEOUT_S = 240  # on a busy machine the longest takes more than a minute; less 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
 def test_on_micropython(module, micropython, tmp_path):
+    passes(module, micropython, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("module", [one for one in MODULES if "littlefs" in one.stem], ids=lambda module: module.stem)
+def test_power_cuts_within_each_write_lie_closer_together(module, micropython, tmp_path):
+    passes(module, micropython, tmp_path, FENCELINE_TEAR="16")
+
+
+def passes(module, micropython, tmp_path, **environment):
     exit_code, told = _run(
         [micropython, "-X", f"heapsize={HEAP}", ROOT / "tests" / "edge" / "run.py", module],
         cwd=tmp_path,
-        env={**os.environ, "MICROPYPATH": f"{ROOT}:.frozen", "FENCELINE_TEST_DIR": str(tmp_path)},
+        env={**os.environ, "MICROPYPATH": f"{ROOT}:.frozen", "FENCELINE_TEST_DIR": str(tmp_path), **environment},
     )
     assert exit_code == 0, told
     assert told.splitlines()[-1] == f"{_count_tests(module)} passed, 0 failed"

@@ -77,6 +77,7 @@ ExpiresIn = Annotated[
     "fenceline orders send tower-1 selftest",
     "fenceline orders send tower-1 relay --on --minutes 30",
     "fenceline orders send tower-1 flag --flag M --minutes 60 --sensor dust",
+    "fenceline orders send tower-1 identify --minutes 5",
     "fenceline orders send tower-1 log --lines 30 --expires-in 600 --json",
 )
 def send(
@@ -84,7 +85,12 @@ def send(
     what: Annotated[What, argument(Text("What it is to do.", "指令。"), "WHAT")],
     on: Annotated[bool | None, option(Text("Relay: on or off.", "继电器：接通或断开。"), "--on/--off")] = None,
     minutes: Annotated[
-        int | None, option(Text("Relay, live, flag: for so long.", "继电器、live、flag：持续分钟数。"), min=1, max=1440)
+        int | None,
+        option(
+            Text("Relay, live, flag, identify: for so long.", "relay、live、flag、identify：分钟数。"),
+            min=1,
+            max=1440,
+        ),
     ] = None,
     lines: Annotated[int | None, option(Text("Log: so many lines.", "log：行数。"), min=1, max=30)] = None,
     flag: Annotated[
@@ -96,6 +102,17 @@ def send(
     sensor: Annotated[str | None, option(Text("Flag: only this sensor.", "flag：仅限该传感器。"))] = None,
     reason: Reason = "",
     expires_in: ExpiresIn = 3600,
+    seen: Annotated[
+        int | None,
+        option(
+            Text(
+                "Only if nobody else has given the board an order since this one, which 'list' tells; 0: any.",
+                "仅当此编号（见 list）之后没有他人向该设备下达指令时才执行；0表示任何指令。",
+            ),
+            min=0,
+            show_default=Text("whatever is there", "不检查"),
+        ),
+    ] = None,
     who: Actor = "",
     as_json: AsJson = False,
     config: Config = FENCELINE,
@@ -108,9 +125,8 @@ def send(
     asked = {"on": on, "minutes": minutes, "lines": lines, "flag": flag, "sensor": sensor}
     settings: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     with opened(config, place=board) as (db, registry):
-        order = desk.give(
-            OrderBook(db), registry, board, what, settings, actor(who), reason, time.time(), float(expires_in)
-        )
+        who_why = actor(who), reason, time.time(), float(expires_in)
+        order = desk.give(OrderBook(db), registry, board, what, settings, *who_why, seen=seen)
         said = desk.shown(order, registry.zone)
     if as_json:
         print_object(said)

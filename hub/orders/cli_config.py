@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option
@@ -49,7 +49,14 @@ HEADS = (
     Text("Reported", "已生效"),
 )
 DIFFERS = (Text("Setting", "设置项"), Text("Reported", "已生效"), Text("Desired", "期望"))
+CHANGED = (Text("Setting", "设置项"), Text("Before", "更改前"), Text("Now", "更改后"))
+REPLACED = Text("it replaces edition {id}, set by {who} at {time}", "取代版本{id}（{who}，{time}）")
+EDITIONS = Text(
+    "edition of the board: {edition}, of its site: {template_edition}",
+    "设备版本：{edition}，站点版本：{template_edition}",
+)
 HISTORY = (
+    Text("Edition", "版本"),
     Text("Time", "时间"),
     Text("Of", "对象"),
     Text("Settings", "设置"),
@@ -78,6 +85,8 @@ def show(board: BoardId, as_json: AsJson = False, config: Config = FENCELINE) ->
         print_object(shown)
         return
     say(f"{board}: {tell(STATES[shown['state']]).format(**shown)}")
+    if shown["edition"] or shown["template_edition"]:
+        say(tell(EDITIONS).format(**shown))
     parts = [shown["template"], shown["overrides"], shown["desired"], shown["reported"] or {}]
     rows = [[key, *(_cell(part, key) for part in parts)] for key in KEYS if any(key in part for part in parts)]
     if rows:
@@ -107,23 +116,41 @@ def set_(
     reason: Annotated[
         str, option(Text("Why; it stays with the change.", "原因，随更改保存。"), show_default=Text("nothing", "无"))
     ] = "",
+    seen: Annotated[
+        int | None,
+        option(
+            Text(
+                "Only if nobody else has changed it since this edition, which 'show' tells.",
+                "仅当此版本（见 show）之后没有他人更改时才执行。",
+            ),
+            min=0,
+            show_default=Text("whatever is there", "不检查"),
+        ),
+    ] = None,
     who: Actor = "",
     as_json: AsJson = False,
     config: Config = FENCELINE,
 ) -> None:
     """Change how boards are to work."""
-    from hub.orders.desired import DesiredBook
+    from hub.orders.desired import KEYS, DesiredBook
+    from hub.orders.desk import difference, shown_change
     from hub.orders.opening import opened
 
     changes = dict(map(_setting, settings))
     with opened(config, place=place) as (db, registry):
-        now = DesiredBook(db).set(
-            registry, "site" if site else "board", place, changes, actor(who), reason, time.time()
-        )
+        kind: Literal["site", "board"] = "site" if site else "board"
+        change = DesiredBook(db).set(registry, kind, place, changes, actor(who), reason, time.time(), seen)
+        said = shown_change(change, registry.zone)
     if as_json:
-        print_object({"place": "site" if site else "board", "name": place, "settings": now})
-    else:
-        say(f"{place}: {json.dumps(now, ensure_ascii=False)}")
+        print_object({"place": kind, "name": place, **said})
+        return
+    say(f"{place}: {json.dumps(said['settings'], ensure_ascii=False)}")
+    if replaced := said["replaced"]:
+        say(tell(REPLACED).format(**replaced))
+        before, after = replaced["settings"], said["settings"]
+        differ = {one["key"] for one in difference(before, after)}
+        rows = [[key, _cell(before, key), _cell(after, key)] for key in KEYS if key in differ]
+        table([tell(head) for head in CHANGED], rows)
 
 
 @command(
@@ -163,7 +190,14 @@ def history(board: BoardId, as_json: AsJson = False, config: Config = FENCELINE)
         print_list(found, "editions")
     elif found:
         rows = [
-            [one["time"], one["name"], json.dumps(one["settings"], ensure_ascii=False), one["who"], one["reason"]]
+            [
+                f"{one['id']}",
+                one["time"],
+                one["name"],
+                json.dumps(one["settings"], ensure_ascii=False),
+                one["who"],
+                one["reason"],
+            ]
             for one in found
         ]
         table([tell(head) for head in HISTORY], rows)

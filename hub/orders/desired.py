@@ -8,7 +8,7 @@ rise, also in a database that was restored, since they are made of the time.
 import json
 import sqlite3
 from collections.abc import Callable, Collection
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -37,6 +37,14 @@ class Edition(msgspec.Struct, frozen=True):
     who: str
     reason: str
     made: float
+
+
+class Change(NamedTuple):
+    """What a place says now, the number of that edition, and the one that it replaced; None: nothing was replaced."""
+
+    settings: Settings
+    edition: int
+    replaced: Edition | None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -73,8 +81,8 @@ class DesiredBook:
         reason: str,
         now: float,
         seen: int | None = None,
-    ) -> Settings:
-        """Change how a board, or every board of a site, is to work; return all that its place says now.
+    ) -> Change:
+        """Change how a board, or every board of a site, is to work; return what its place says now, and said before.
 
         `changes`: values by key; None takes the key out, so that the site's or the board's own file decides.
         `seen`: the newest edition of this place that the user had read (`edition`); None: whatever there is.
@@ -95,12 +103,14 @@ class DesiredBook:
             settings = self.settings(place, name) | changes
             settings = {key: value for key, value in settings.items() if value is not None}
             self._refuse_wrong(registry, place, name, settings, changes)
-            if settings != self.settings(place, name):
-                self._db.execute(
-                    "INSERT INTO desired (place, name, settings, who, reason, made) VALUES (?, ?, ?, ?, ?, ?)",
-                    (place, name, json.dumps(settings, sort_keys=True), who, reason, now),
-                )
-        return settings
+            if settings == self.settings(place, name):
+                return Change(settings, last.id if last else 0, None)
+            made = self._db.execute(
+                "INSERT INTO desired (place, name, settings, who, reason, made) VALUES (?, ?, ?, ?, ?, ?)",
+                (place, name, json.dumps(settings, sort_keys=True), who, reason, now),
+            ).lastrowid
+        assert made is not None
+        return Change(settings, made, last)
 
     def _refuse_wrong(self, registry: Registry, place: Place, name: str, settings: Settings, changes: Settings) -> None:
         """Raise OrderError if a board would refuse what it is to do with the new settings of a place."""

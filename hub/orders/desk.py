@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.orders.book import Asked, Order, OrderBook, Step
-from hub.orders.desired import KEYS, DesiredBook
+from hub.orders.desired import KEYS, Change, DesiredBook, Edition
 from hub.orders.kinds import Kind, OrderError
 from hub.registry.live import Board, Registry
 from schemas.language import Text
@@ -89,6 +89,8 @@ def shown_desired(book: DesiredBook, registry: Registry, device: str) -> dict[st
         "site": site,
         "template": book.settings("site", site),
         "overrides": book.settings("board", device),
+        "template_edition": book.edition("site", site),
+        "edition": book.edition("board", device),
         "desired": desired,
         "state": state,
         "revision": told.revision if told else None,
@@ -115,17 +117,26 @@ def shown_history(book: DesiredBook, registry: Registry, device: str) -> list[di
     Raises:
         OrderError: the registry has no such board.
     """
-    return [
-        {
-            "time": moment(one.made, registry.zone),
-            "place": one.place,
-            "name": one.name,
-            "settings": one.settings,
-            "who": one.who,
-            "reason": one.reason,
-        }
-        for one in book.history(_board(registry, device).site, device)
-    ]
+    return [shown_edition(one, registry.zone) for one in book.history(_board(registry, device).site, device)]
+
+
+def shown_edition(one: Edition, zone: ZoneInfo) -> dict[str, Any]:
+    """Return an edition of a place's settings as programs read it."""
+    return {
+        "id": one.id,
+        "time": moment(one.made, zone),
+        "place": one.place,
+        "name": one.name,
+        "settings": one.settings,
+        "who": one.who,
+        "reason": one.reason,
+    }
+
+
+def shown_change(change: Change, zone: ZoneInfo) -> dict[str, Any]:
+    """Return what a place says now, and what that replaced, as programs read it."""
+    replaced = shown_edition(change.replaced, zone) if change.replaced else None
+    return {"settings": change.settings, "edition": change.edition, "replaced": replaced}
 
 
 def _board(registry: Registry, device: str) -> Board:

@@ -12,7 +12,9 @@ from schemas.chinese import in_chinese
 from schemas.faults import as_type, explain, told
 from schemas.language import Text
 
-What = Literal["ping", "selftest", "live", "relay", "reboot", "log", "flag", "rotate-key"]
+What = Literal[
+    "ping", "selftest", "live", "relay", "reboot", "log", "flag", "identify", "time", "diagnose", "rotate-key"
+]
 """What people may order."""
 Kind = What | Literal["renew-certificate", "update"]
 """And what has a way of its own: certificates come from where they are signed, versions in waves."""
@@ -25,6 +27,9 @@ NAMES: dict[Kind, Text] = {
     "reboot": Text("start again", "重启"),
     "log": Text("the last lines of its log", "最近的日志"),
     "flag": Text("flag what sensors give for some minutes", "限时标记传感器数据"),
+    "identify": Text("blink, so that it is found", "闪灯，便于查找"),
+    "time": Text("take the hub's time", "向数据中心校时"),
+    "diagnose": Text("say how it is: clock, storage, outbox, sensors", "上报诊断：时钟、存储、待发送、传感器"),
     "rotate-key": Text("work under a new key", "更换密钥"),
     "renew-certificate": Text("take a new certificate", "更换证书"),
     "update": Text("take a version of the agent", "更换程序版本"),
@@ -79,6 +84,18 @@ class _Flag(_Kind, frozen=True, omit_defaults=True):
     sensor: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | msgspec.UnsetType = msgspec.UNSET
 
 
+class _Identify(_Kind, frozen=True):
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=60)] = 1
+
+    def lasts(self) -> float:
+        return 60.0 * self.minutes
+
+
+class _Time(_Kind, frozen=True):
+    def lasts(self) -> float:
+        return 5.0  # so long the board waits for the hub's answer (edge/errands.py)
+
+
 class _Certificate(_Kind, frozen=True):
     sealed: str
     """Enclosed under the board's key in keys.toml (hub/wire/sealing.py): what hub/orders/certificate.py makes."""
@@ -104,6 +121,9 @@ _KINDS: dict[Kind, type[_Kind]] = {
     "reboot": _Kind,
     "log": _Log,
     "flag": _Flag,
+    "identify": _Identify,
+    "time": _Time,
+    "diagnose": _Kind,
     "rotate-key": _Kind,
     "renew-certificate": _Certificate,
     "update": _Update,

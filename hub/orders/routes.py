@@ -45,7 +45,7 @@ class OrderAsked(BaseModel):
     device: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$", description="The board")]
     what: What
     on: Annotated[bool | None, Field(description="of `relay`")] = None
-    minutes: Annotated[int | None, Field(ge=1, le=1440, description="of `relay`, `live` and `flag`")] = None
+    minutes: Annotated[int | None, Field(ge=1, le=1440, description="of `relay`, `live`, `flag` and `identify`")] = None
     lines: Annotated[int | None, Field(ge=1, le=30, description="of `log`")] = None
     flag: Annotated[Literal["M", "C", "N"] | None, Field(description="of `flag`, in the letters of HJ 212")] = None
     sensor: Annotated[str | None, Field(max_length=32, description="of `flag`; none: all sensors")] = None
@@ -53,6 +53,10 @@ class OrderAsked(BaseModel):
     expires_in: Annotated[int, Field(ge=SHORTEST, le=LONGEST, description="So long the board may begin with it, s")] = (
         desk.USUAL
     )
+    seen: Annotated[
+        int | None,
+        Field(ge=0, description="The board's newest order that you have read of: another's newer one refuses (409)"),
+    ] = None
 
 
 class OrderStep(BaseModel):
@@ -107,6 +111,14 @@ class DesiredAsked(BaseModel):
     period: Annotated[float | None, Field(description="Between two samples of a sensor that is asked, s")] = None
     relay: Annotated[dict[str, Any] | None, Field(description="The board's own rule for its relay")] = None
     reason: Annotated[str, Field(max_length=500, description="It stays with the change")] = ""
+    seen: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="`edition` (of a site: `template_edition`) as you have read it: a newer one of another's "
+            "refuses (409); without it the change is made, and `replaced` tells what was there",
+        ),
+    ] = None
 
 
 class Difference(BaseModel):
@@ -124,6 +136,8 @@ class DesiredShown(BaseModel):
     site: str
     template: Annotated[dict[str, Any], Field(description="What its site says")]
     overrides: Annotated[dict[str, Any], Field(description="What is other at this board")]
+    template_edition: Annotated[int, Field(description="Number of what its site says; 0: nothing")]
+    edition: Annotated[int, Field(description="Number of what is other at this board; 0: nothing")]
     desired: Annotated[dict[str, Any], Field(description="Both together; the rest is as the board's own file has it")]
     state: Literal["none", "pending", "in_force", "refused"]
     revision: int | None
@@ -137,12 +151,27 @@ class DesiredShown(BaseModel):
 class DesiredEdition(BaseModel):
     """A change of how a board or its site's boards are to work."""
 
+    id: int
     time: str
     place: Literal["site", "board"]
     name: str
     settings: dict[str, Any]
     who: str
     reason: str
+
+
+class DesiredChanged(BaseModel):
+    """What a board, or the boards of a site, are told now, and what that replaced."""
+
+    settings: dict[str, Any]
+    edition: Annotated[int, Field(description="Its number, for `seen` of the next change")]
+    replaced: Annotated[DesiredEdition | None, Field(description="null where there was nothing, or nothing changed")]
+
+
+class BoardChanged(DesiredShown):
+    """How a board is to work after a change of it, and what that replaced."""
+
+    replaced: Annotated[DesiredEdition | None, Field(description="null where there was nothing, or nothing changed")]
 
 
 class _Route(ProblemRoute):
@@ -220,10 +249,10 @@ def _orders(router: APIRouter, hub: _Hub) -> None:
         responses=answers(404, 409),
     )
     def give(asked: OrderAsked, user: Technician, orders: Book, idempotency_key: Once = None) -> OrderShown:
-        settings = asked.model_dump(exclude={"device", "what", "reason", "expires_in"}, exclude_none=True)
+        settings = asked.model_dump(exclude={"device", "what", "reason", "expires_in", "seen"}, exclude_none=True)
         now, current = hub.clock(), hub.registry()
         _refuse_foreign(user, current, "board", asked.device)
-        who = user.name, asked.reason, now, float(asked.expires_in), idempotency_key
+        who = user.name, asked.reason, now, float(asked.expires_in), idempotency_key, asked.seen
         order = desk.give(orders, current, asked.device, asked.what, settings, *who)
         return OrderShown(**desk.shown(order, current.zone))
 
@@ -256,26 +285,27 @@ def _configurations(router: APIRouter, hub: _Hub) -> None:
     Viewer = Annotated[User, hub.viewer]  # noqa: N806
     Book = Annotated[DesiredBook, Depends(hub.opened(DesiredBook))]  # noqa: N806
 
-    def change(place: Place, name: str, asked: DesiredAsked, user: User, desired: DesiredBook) -> dict[str, Any]:
+    def change(place: Place, name: str, asked: DesiredAsked, user: User, desired: DesiredBook) -> DesiredChanged:
         _refuse_foreign(user, hub.registry(), place, name)
-        changes = asked.model_dump(exclude={"reason"}, exclude_unset=True)
-        return desired.set(hub.registry(), place, name, changes, user.name, asked.reason, hub.clock())
+        changes = asked.model_dump(exclude={"reason", "seen"}, exclude_unset=True)
+        made = desired.set(hub.registry(), place, name, changes, user.name, asked.reason, hub.clock(), asked.seen)
+        return DesiredChanged(**desk.shown_change(made, hub.registry().zone))
 
     @router.patch(
         "/desired/boards/{board}",
         summary="Change how a board is to work; checked by the board's own rules",
-        responses=answers(404),
+        responses=answers(404, 409),
     )
-    def set_board(board: Id, asked: DesiredAsked, user: Technician, desired: Book) -> DesiredShown:
-        change("board", board, asked, user, desired)
-        return DesiredShown(**desk.shown_desired(desired, hub.registry(), board))
+    def set_board(board: Id, asked: DesiredAsked, user: Technician, desired: Book) -> BoardChanged:
+        replaced = change("board", board, asked, user, desired).replaced
+        return BoardChanged(**desk.shown_desired(desired, hub.registry(), board), replaced=replaced)
 
     @router.patch(
         "/desired/sites/{site}",
         summary="Change how all boards of a site are to work; checked by the boards' own rules",
-        responses=answers(404),
+        responses=answers(404, 409),
     )
-    def set_site(site: Id, asked: DesiredAsked, user: Technician, desired: Book) -> dict[str, Any]:
+    def set_site(site: Id, asked: DesiredAsked, user: Technician, desired: Book) -> DesiredChanged:
         return change("site", site, asked, user, desired)
 
     @router.get(

@@ -21,6 +21,7 @@ def good(**changes):
         "levels": True,
         "ntp": ["ntp.city.example", "192.0.2.1:1123"],
         "wifi": {"ssid": "fence {2}", "password_file": "wifi-password"},
+        "led_pin": 2,
         "relay_pin": 4,
         "relay": {"quantity": "pm10", "on": 150, "off": 100},
         "outbox": {"max_bytes": 1300000},
@@ -62,7 +63,7 @@ NAN, INFINITE = float("nan"), float("inf")
 def test_what_boards_work_by_is_taken():
     assert config.wrong(good()) is None
     assert config.wrong(good(), chip=True) is None
-    for more in ("relay", "relay_pin", "ntp", "wifi", "outbox", "raw", "levels", "period", "interval"):
+    for more in ("relay", "relay_pin", "led_pin", "ntp", "wifi", "outbox", "raw", "levels", "period", "interval"):
         assert config.wrong(without(more, good())) is None, more
     for port in ("tcp:127.0.0.1:4001", "uart:2:9600:rx=25:tx=26:de=27", "i2s:0:sck=14:ws=15:sd=32:rate=32000"):
         assert config.wrong(sensor(port=port)) is None, port
@@ -101,6 +102,7 @@ def test_each_mistake_is_named_with_its_field_and_a_remedy():
         ("wifi", good(wifi="fence")),
         ("relay_pin", good(relay_pin=-1)),
         ("relay_pin", good(relay_pin="4")),
+        ("led_pin", good(led_pin="2")),
         ("relay: off", good(relay={"quantity": "pm10", "on": 100, "off": 150})),
         ("relay: quantity", good(relay={"quantity": "phlogiston", "on": 2, "off": 1})),
         ("relay: on", good(relay={"quantity": "pm10", "on": NAN, "off": 1})),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 
 from edge import journal
 from edge.calibration import Calibration
@@ -20,11 +21,29 @@ SECOND = {"id": 4, "channels": {"pm10": {"gain": 1.5}}}
 
 
 class Clock:
-    """A board's clock that stands still until `go`."""
+    """A board's clock that stands still until `go`, and its light."""
+
+    clock_quality = "hub"
+    ahead = 0
+    lit = 0
+    dark = True
 
     def __init__(self):
         self.ms = 0
         self._sleepers = []
+
+    def now_ms(self):
+        return self.ms + self.ahead
+
+    def runtime(self):
+        return "a board of the tests"
+
+    def reset_cause(self):
+        return "power"
+
+    def light(self, on):
+        self.lit += on
+        self.dark = not on
 
     def ticks_ms(self):
         return self.ms
@@ -128,6 +147,8 @@ class Parts:
             await self.clock.go(ms - self.clock.ms)
             for task in tasks:
                 task.cancel()
+            for _ in range(5):
+                await asyncio.sleep(0)  # MicroPython ends without them otherwise
 
         self.clock.ms = 0
         asyncio.run(run())
@@ -169,6 +190,50 @@ def test_selftest_says_of_each_sensor_how_its_sample_was():
     assert parts.obey({"do": "selftest"}, 10000) == "dust N"
     parts.driver.failure = Silent("nothing")
     assert parts.obey({"do": "selftest"}, 10000) == "dust B"
+
+
+def test_identify_blinks_and_ends_dark():
+    parts = Parts()
+    assert parts.obey({"do": "identify"}, 59000) == "no reply"
+    assert parts.obey({"do": "identify", "minutes": 2}, 2 * MINUTE) == "blinked for 2 minutes"
+    assert (parts.clock.lit, parts.clock.dark) == (60 + 120, True)
+
+
+def test_identify_that_is_cut_short_leaves_no_light_on():
+    parts = Parts()
+    assert parts.obey({"do": "identify"}, 1200) == "no reply"
+    assert (parts.clock.lit, parts.clock.dark) == (2, True)
+
+
+def test_time_is_taken_from_the_hub_and_what_came_of_it_is_told():
+    parts = Parts()
+
+    def answered():
+        parts.clock.ahead -= 3500
+
+    assert parts.play(6000, (0, {"do": "time"}), (1000, answered)) == ["clock hub, moved by -3500 ms"]
+    assert parts.statuses == 1, "whose nonce the hub's answer bears"
+
+
+def test_a_diagnosis_says_how_the_board_is_and_is_json_however_many_sensors_there_are():
+    parts = Parts()
+    for number in (0, 5, 90):
+        for more in range(number):
+            parts.recorder.sensors["another sensor %d" % more] = parts.driver
+        told = json.loads(parts.obey({"do": "diagnose"}))
+        assert (told["clock"], told["reset"], told["runtime"]) == ("hub", "power", "a board of the tests")
+        assert (told["storage"]["problem"], told["outbox"]["damaged"]) == ("", 0)
+        assert told.get("rejected", {}).get("dust", 0) == 0
+        assert ("rejected" in told) == (number < 90)
+        assert len(json.dumps(told)) <= 1000
+    assert "selfcheck" not in os.listdir(parts.folder)
+
+
+def test_errands_are_not_kept_in_the_heap():
+    parts = Parts()
+    parts.obey({"do": "diagnose"})
+    for name in ("edge.errands", "edge.selfcheck", "edge.field"):
+        assert name not in sys.modules, name
 
 
 def test_selftest_waits_for_a_sensor_that_is_asked_seldom():

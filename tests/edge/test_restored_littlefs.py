@@ -16,7 +16,7 @@ from edge import stream
 from edge.board_host import Board
 from edge.outbox import Outbox
 from edge.stream import resume
-from tests.edge.test_outbox_littlefs import FOLDER, Flash, drained, record, replayed
+from tests.edge.test_outbox_littlefs import FOLDER, TEAR, Flash, drained, record, replayed
 
 
 class Chip(Board):
@@ -142,4 +142,4 @@ def test_a_power_cut_at_each_step_after_a_restore_gives_no_number_twice_and_cost
     assert image == flash.image, "the journal is whole"
     assert len({stream for stream, _, _ in life.given}) == 2
     print(cuts, "cuts", end=" ")
-    assert cuts > 300
+    assert cuts > 300 * 16 // TEAR

@@ -4,18 +4,15 @@ Most commands run in this process, through the same command line, because starti
 than what is tested. tests/system/test_field.py runs them as processes of their own.
 """
 
-import contextlib
-import io
 import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import fenceline as command_line
-from tests.board_process import FENCELINE, BoardProcess
+from tests import board_process
+from tests.board_process import FENCELINE, BoardFork
 
 REFERENCE = ("--instrument", "BAM 1020", "--serial", "T-77", "--certificate", "L2026-9", "--expires", "2099-01-31")
 PROVISION = (
@@ -35,14 +32,8 @@ class Ended(NamedTuple):
 
 def here(*arguments, lang="en", stdin=""):
     """Run `fenceline board ARGUMENTS` in this process."""
-    os.environ["FENCELINE_LANG"] = lang
-    before, sys.stdin = sys.stdin, io.StringIO(stdin)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-            code = command_line._run("board", list(map(str, arguments)))
-    finally:
-        sys.stdin = before
-    return Ended(code, out.getvalue(), err.getvalue())
+    done = board_process.here("board", *arguments, lang=lang, stdin=stdin)
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 class Bench:
@@ -55,7 +46,7 @@ class Bench:
         place.mkdir(parents=True)
         if flash:
             shutil.copy(flash, place / "flash.bin")
-        self.board = BoardProcess(place)
+        self.board = BoardFork(place)
 
     def plug(self, *options):
         """Switch the board on, with sensors; again if it is on."""

@@ -168,7 +168,7 @@ def lately(ago=20):
     return (int(time.time()) - ago) // 10 * 10
 
 
-@pytest.mark.parametrize("jump", [9 * DAY, 500 * DAY, -DAY, 7200])
+@pytest.mark.parametrize("jump", [9 * DAY, pytest.param(500 * DAY, marks=pytest.mark.long), -DAY, 7200])
 def test_a_clock_that_jumps_and_comes_back_changes_no_verdict_and_loses_no_message(city, jump):
     city.start()
     end = boundary()

@@ -1,4 +1,4 @@
-"""A board's day in two minutes, on the 32-bit MicroPython with the heap of an ESP32, and everything goes wrong.
+"""A board's day of twenty hours, on the 32-bit MicroPython with the heap of an ESP32, and everything goes wrong.
 
 Four sensors, TLS, the compiled bundle, `heapsize=112k`. The clock is not set for the first hour, runs six hours ahead,
 then two hours behind; the broker is killed, then hangs; the hub is killed; the board loses power.
@@ -28,6 +28,7 @@ from tests.system.test_production import show_certificates
 SPEED = 720
 HOUR = 3600
 MIDNIGHT = 1795276800  # 2026-11-22 00:00 in Shanghai
+DAY = 20  # hours, of which all but the last two are full of faults
 STEPS = ((0, None), (1, 0), (8, 6 * HOUR), (10, 0), (14, -2 * HOUR), (16, 0))  # hour, by how much the clock is wrong, s
 MOST_HEAP = 90 * 1024  # bytes in use after a collection; above 630 names MicroPython's table of them grows by 5 KB
 GROWTH = 2048  # bytes that may come and go
@@ -82,7 +83,7 @@ def add_a_fourth_sensor_and_clock_faults(path):
     path.write_text(json.dumps(config))
 
 
-def test_twenty_four_hours_of_faults_cost_no_record_and_no_memory(day):
+def test_a_day_of_faults_costs_no_record_and_no_memory(day):
     chain = day.chain
     chain.start_hub()
     chain.start_board("plant-1")
@@ -104,7 +105,7 @@ def test_twenty_four_hours_of_faults_cost_no_record_and_no_memory(day):
     power_cut = day.clock.now()
     day.wait_for(17.5)
     chain.start_board("plant-1")
-    day.wait_for(24)
+    day.wait_for(DAY)
     chain.stop_boards()
     until(lambda: not chain.store_is_behind(), "the store has what the log has")
     assert chain.terminate_hub() == 0, chain.log("hub")
@@ -113,7 +114,7 @@ def test_twenty_four_hours_of_faults_cost_no_record_and_no_memory(day):
     stored, quarantined = arrived(chain.folder / "data")
     assert not (stored + quarantined) - made, "more often than once"
     assert not made - (stored + quarantined), "lost"
-    assert made.total() > 0.8 * 24 * HOUR / 60
+    assert made.total() > 0.8 * DAY * HOUR / 60
     assert 0 < quarantined.total() < 0.15 * made.total(), "only what was hours ahead of the hub's time"
     assert "MemoryError" not in chain.log("plant-1")
     heap = heap_by_start(chain.folder / "data" / "log.db", power_cut)

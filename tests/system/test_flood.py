@@ -22,7 +22,7 @@ from tests.system.chain import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FLOOD_S = 20
-FLOODING = 600  # messages, over and over again
+FLOODING = 300  # messages, over and over again
 RECORDS = 500  # in each: as many as the contract allows
 VALUES = {"laeq": 61.25, "lafmax": 70.5, "pm25": 35.125, "pm10": 60.5, "tsp": 110.25, "humidity": 55.5}
 QUIET = 20

@@ -176,9 +176,19 @@ def test_dust_over_the_board_s_own_rule_switches_the_relay_and_an_order_goes_bef
     assert len(desk.events("relay")) == 2
 
 
-def test_log_selftest_and_a_command_that_is_unknown(desk):
+def test_log_selftest_errands_and_a_command_that_is_unknown(desk):
     start(desk)
     assert desk.order("selftest") == (True, "dust N, noise N, tsp N")
+    ok, diagnosis = desk.order("diagnose")
+    told = json.loads(diagnosis)
+    assert (ok, told["clock"], told["storage"]["problem"]) == (True, "ntp", "")
+    assert told["outbox"]["records"] >= 0 < told["heap_free"]
+    assert told["sensors"].keys() == {"dust", "noise", "tsp"}
+    assert desk.order("time") == (True, "clock ntp, moved by 0 ms")
+    assert desk.order("identify") == (
+        False,
+        "identify: this board has no light that it knows; its file names the pin as led_pin",
+    )
     desk._client.publish(desk._topic + "command", seal(b'{"id":"forged","do":"reboot"}', bytes(32)), qos=1)
     ok, lines = desk.order("log", lines=1)
     assert ok

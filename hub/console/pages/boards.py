@@ -60,6 +60,7 @@ TAKES: dict[What, tuple[str, ...]] = {
     "live": ("minutes",),
     "flag": ("flag", "minutes", "sensor"),
     "log": ("lines",),
+    "identify": ("minutes",),
 }
 """The fields of the form that an order takes; the others say nothing else."""
 WRITTEN = ("what", "on", "minutes", "flag", "sensor", "lines", "reason")

@@ -17,7 +17,7 @@ import firmware.link.link
 from firmware.link import errors as link_errors
 from firmware.link.link import Link
 from firmware.terminal.speech import FieldError
-from tests.board_process import fenceline
+from tests.board_process import here
 
 
 @contextlib.contextmanager
@@ -87,7 +87,7 @@ def test_what_is_installed_runs_again_when_the_technician_has_gone(plug):
 
 
 def test_a_port_that_is_not_there(tmp_path):
-    answer = fenceline("board", "install", "--port", str(tmp_path / "ttyUSB9"))
+    answer = here("board", "install", "--port", str(tmp_path / "ttyUSB9"))
     assert answer.returncode == 2
     assert "there is no port" in answer.stderr
     assert "carries data and not only power" in answer.stderr
@@ -95,7 +95,7 @@ def test_a_port_that_is_not_there(tmp_path):
 
 def test_a_file_that_is_no_port(tmp_path):
     (tmp_path / "notes.txt").write_text("not a port")
-    answer = fenceline("board", "install", "--port", str(tmp_path / "notes.txt"))
+    answer = here("board", "install", "--port", str(tmp_path / "notes.txt"))
     assert answer.returncode == 2
     assert "can't be opened as a serial port" in answer.stderr
 

@@ -1,4 +1,4 @@
-"""`fenceline board flash` by its real command line, against chips that answer the real protocol of their ROM."""
+"""`fenceline board flash` against chips that answer the real protocol of their ROM."""
 
 import hashlib
 import json
@@ -11,14 +11,14 @@ import time
 import pytest
 from esptool.targets import CHIP_DEFS
 
-from tests.board_process import FENCELINE, BoardProcess
+from tests.board_process import FENCELINE, BoardFork
 from tests.firmware import images
 from tests.json_lines import rows_of
 
 
 @pytest.fixture
 def chip(tmp_path):
-    device = BoardProcess(tmp_path / "chip", kind="chip")
+    device = BoardFork(tmp_path / "chip", kind="chip")
 
     def switch_on(*options):
         device.stop()

@@ -1,4 +1,4 @@
-"""`fenceline board install` by its real command line, on a real MicroPython with littlefs, cut at many places."""
+"""`fenceline board install` on a real MicroPython with littlefs, cut at many places."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from firmware.software.identity import identify
 from firmware.software.install import install
 from firmware.terminal.speech import FieldError
 from sim.interpreter import interpreter_name
-from tests.board_process import FENCELINE, BoardThread, fenceline
+from tests.board_process import FENCELINE, BoardFork, here
 from tests.json_lines import rows_of
 
 BOOT = (EDGE / "boot.py").read_bytes()
@@ -119,9 +119,9 @@ def test_of_a_change_only_the_changed_file_goes_over_the_wire(plug, bundle):
 
 @pytest.fixture
 def board_here(tmp_path, micropython):
-    board = BoardThread(tmp_path / "board", micropython)
+    board = BoardFork(tmp_path / "board")
     yield board
-    board.close()
+    board.stop()
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def cut(board_here, bundle):
         content = image(before)
         flash.write_bytes(content)
         failure = None
-        board.start(fault)
+        board.start("--fault", fault)
         try:
             put(board, new)
         except FieldError as error:
@@ -244,15 +244,15 @@ def test_ctrl_c_says_what_the_board_starts_now(plug, bundle):
 def test_a_bundle_from_a_folder_must_be_signed_by_the_key_that_is_trusted(plug, tmp_path, arch):
     board = plug()
     key, out = tmp_path / "bundle.key", tmp_path / "out"
-    assert fenceline("board", "bundle-key", "--out", str(key)).returncode == 0
+    assert here("board", "bundle-key", "--out", str(key)).returncode == 0
     assert key.stat().st_mode & 0o077 == 0
-    assert fenceline("board", "bundle", "--arch", arch, "--out", str(out)).returncode == 0
+    assert here("board", "bundle", "--arch", arch, "--out", str(out)).returncode == 0
 
     unsigned = board.run("install", "--bundle", str(out), "--trusted", str(key.with_suffix(".pub")))
     assert unsigned.returncode == 2
     assert "is not signed with the key of" in unsigned.stderr
 
-    assert fenceline("board", "bundle", "--arch", arch, "--out", str(out), "--sign", str(key)).returncode == 0
+    assert here("board", "bundle", "--arch", arch, "--out", str(out), "--sign", str(key)).returncode == 0
     signed = board.run("install", "--bundle", str(out), "--trusted", str(key.with_suffix(".pub")), "--json")
     assert json.loads(signed.stdout)["sent_files"] > 30
 
@@ -269,6 +269,6 @@ def test_a_bundle_for_another_chip_is_refused(plug, tmp_path):
 
 
 def test_without_a_trusted_key_the_technician_is_told_where_it_goes(tmp_path):
-    answer = fenceline("board", "install", "--bundle", str(tmp_path), "--trusted", str(tmp_path / "none.pub"))
+    answer = here("board", "install", "--bundle", str(tmp_path), "--trusted", str(tmp_path / "none.pub"))
     assert answer.returncode == 2
     assert "no public key to check the bundle with; ask the city's IT for bundle.pub" in answer.stderr

@@ -1,14 +1,13 @@
 """A mistake in the hub's files stops it before it starts, with one sentence that says where and what to mend."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from hub.config.files import ConfigError, load_config
 from hub.registry.live import load_registry
+from tests.board_process import fenceline, here
 
 CONFIG = """\
 registry = "registry.toml"
@@ -183,13 +182,13 @@ def test_no_key_is_ever_told(city):
     assert "2E2G" not in refusal(city)
 
 
-def run(folder, **environment):
-    """Start the hub as a user does; it must refuse, so it ends."""
-    command = [Path(sys.executable).parent / "fenceline", "run", "--config", folder / "fenceline.toml"]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("INFLUXDB_V2_")}
-    return subprocess.run(
-        command, env=clean | environment, capture_output=True, encoding="utf-8", timeout=60, check=False
-    )
+@pytest.fixture
+def run(monkeypatch):
+    """Start the hub in a folder, by its command line; it must refuse, so it ends."""
+    for name in os.environ:
+        if name.startswith("INFLUXDB_V2_"):
+            monkeypatch.delenv(name)
+    return lambda folder, how=here: how("run", "--config", str(folder / "fenceline.toml"))
 
 
 @pytest.mark.parametrize(
@@ -205,9 +204,9 @@ def run(folder, **environment):
         ("keys.toml", "stack-1", "stack-2", ["keys.toml", "stack-1"]),
     ],
 )
-def test_fenceline_run_refuses_with_one_sentence_and_exit_code_2(city, file, old, new, told):
+def test_fenceline_run_refuses_with_one_sentence_and_exit_code_2(run, city, file, old, new, told):
     change(city / file, old, new)
-    ended = run(city)
+    ended = run(city, fenceline if old == "port = 1883" else here)  # a broker is tried by a hub that holds its folder
     assert "Traceback" not in ended.stderr
     assert ended.returncode == 2
     assert ended.stdout == ""
@@ -217,7 +216,7 @@ def test_fenceline_run_refuses_with_one_sentence_and_exit_code_2(city, file, old
         assert words in line
 
 
-def test_fenceline_run_refuses_a_log_that_is_none(city):
+def test_fenceline_run_refuses_a_log_that_is_none(run, city):
     (city / "data").mkdir()
     (city / "data" / "log.db").write_text("67.2 dB(A)\n" * 1000)
     ended = run(city)
@@ -226,7 +225,7 @@ def test_fenceline_run_refuses_a_log_that_is_none(city):
     assert str(city / "data" / "log.db") in line
 
 
-def test_fenceline_run_without_a_configuration_names_the_file_it_wants(tmp_path):
+def test_fenceline_run_without_a_configuration_names_the_file_it_wants(run, tmp_path):
     ended = run(tmp_path)
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()

@@ -208,8 +208,11 @@ def test_a_retired_board_gets_no_orders(folder):
 
 
 def test_a_technician_says_how_boards_are_to_work_and_everybody_sees_it(ask):
-    assert ask("PATCH", "desired/sites/tower", {"interval": 30, "reason": "nights"}).json() == {"interval": 30}
+    of_site = ask("PATCH", "desired/sites/tower", {"interval": 30, "reason": "nights"}).json()
+    assert (of_site["settings"], of_site["replaced"]) == ({"interval": 30}, None)
     shown = ask("PATCH", "desired/boards/fence-1", {"period": 2.0}).json()
+    assert shown.pop("replaced") is None
+    assert shown["template_edition"] == of_site["edition"]
     assert (shown["template"], shown["overrides"]) == ({"interval": 30}, {"period": 2.0})
     assert (shown["desired"], shown["state"]) == ({"interval": 30, "period": 2.0}, "pending")
     assert [one["key"] for one in shown["diff"]] == ["interval", "period"]
@@ -221,6 +224,48 @@ def test_a_technician_says_how_boards_are_to_work_and_everybody_sees_it(ask):
     ]
     assert ask("PATCH", "desired/boards/fence-1", {"period": None}).json()["overrides"] == {}
     assert ask("GET", "desired/boards/stack-1").json()["state"] == "none"
+
+
+def test_of_two_who_change_the_same_the_second_is_told_what_the_first_did(ask):
+    """Whoever says what he has read of is refused; whoever says nothing is told what he has replaced."""
+    for path, edition in (("desired/boards/fence-1", "edition"), ("desired/sites/tower", "template_edition")):
+        read = ask("GET", "desired/boards/fence-1").json()[edition]
+        assert ask("PATCH", path, {"interval": 30, "seen": read}, "admin").status_code == 200
+        refused = ask("PATCH", path, {"interval": 10, "seen": read})
+        assert (refused.status_code, refused.json()["field"]) == (409, "seen")
+        assert 'admin has decided meanwhile: {"interval": 30}' in refused.json()["detail"]
+        done = ask("PATCH", path, {"interval": 10})
+        replaced = done.json()["replaced"]
+        assert (done.status_code, replaced["who"], replaced["settings"]) == (200, "admin", {"interval": 30})
+        assert ask("PATCH", path, {"interval": 10}).json()["replaced"] is None, "nothing has changed"
+        # Who has read the newest, or made it himself, is not held up.
+        own = ask("GET", "desired/boards/fence-1").json()[edition]
+        assert ask("PATCH", path, {"interval": 20, "seen": replaced["id"]}).status_code == 200
+        assert ask("PATCH", path, {"interval": 60, "seen": own + 1}, "admin").status_code == 200
+
+
+def test_errands_are_ordered_as_the_others_are(ask, folder):
+    asked = {"identify": {"minutes": 5}, "time": {}, "diagnose": {}}
+    for what, settings in asked.items():
+        given = ask("POST", "orders", {"device": "fence-1", "what": what, **settings}).json()
+        assert (given["what"], given["settings"], given["state"]) == (what, settings, "waiting")
+        assert ask("POST", "orders", {"device": "fence-1", "what": what}, "officer").status_code == 403
+    refused = ask("POST", "orders", {"device": "fence-1", "what": "identify", "minutes": 61})
+    assert (refused.status_code, refused.json()["field"]) == (422, "minutes")
+    assert run(folder, "orders", "send", "fence-1", "identify").code == 0
+    ended = run(folder, "orders", "send", "fence-1", "diagnose", "--minutes", 5)
+    assert (ended.code, "it takes nothing else" in ended.err) == (2, True)
+
+
+def test_an_order_that_another_one_has_given_meanwhile_is_told_first(ask, folder):
+    first = ask("POST", "orders", {"device": "fence-1", "what": "reboot", "seen": 0}, "admin").json()["id"]
+    refused = ask("POST", "orders", {"device": "fence-1", "what": "ping", "seen": 0})
+    assert (refused.status_code, refused.json()["field"]) == (409, "seen")
+    assert "admin has decided meanwhile: start again" in refused.json()["detail"]
+    ended = run(folder, "orders", "send", "fence-1", "ping", "--seen", 0)
+    assert (ended.code, "admin has decided meanwhile: start again" in ended.err) == (2, True)
+    assert ask("POST", "orders", {"device": "fence-1", "what": "ping", "seen": first}).status_code == 201
+    assert run(folder, "orders", "send", "fence-1", "ping").code == 0, "who does not ask is not held up"
 
 
 def test_how_boards_are_to_work_is_checked_and_only_technicians_change_it(ask):
@@ -243,6 +288,8 @@ def test_the_command_line_says_how_boards_are_to_work(folder):
         "place": "board",
         "name": "fence-1",
         "settings": {"period": 2, "relay": json.loads(rule)},
+        "edition": 2,
+        "replaced": None,
     }
     shown = json.loads(run(folder, "orders", "config", "show", "fence-1", "--json").out)
     assert shown["desired"] == {"interval": 30, "period": 2, "relay": json.loads(rule)}
@@ -259,6 +306,22 @@ def test_the_command_line_says_how_boards_are_to_work(folder):
     assert "dust" in run(folder, "orders", "config", "history", "fence-1").out
     assert run(folder, "orders", "config", "set", "fence-1", "relay=", "period=").code == 0
     assert json.loads(run(folder, "orders", "config", "show", "fence-1", "--json").out)["overrides"] == {}
+
+
+def test_the_command_line_says_what_a_change_replaces_and_refuses_it_where_another_one_was_first(folder):
+    change = "orders", "config", "set", "fence-1"
+    assert run(folder, *change, "interval=30", "period=2", "--as", "zhang").code == 0
+    shown = json.loads(run(folder, "orders", "config", "show", "fence-1", "--json").out)["edition"]
+    assert f"edition of the board: {shown}, of its site: 0" in run(folder, "orders", "config", "show", "fence-1").out
+    told = run(folder, *change, "interval=10", "--as", "li").out
+    assert f"it replaces edition {shown}, set by zhang at " in told
+    (row,) = [line.split() for line in told.splitlines() if "interval" in line and "{" not in line]
+    assert row[-2:] == ["30", "10"]
+    assert "period" not in told.splitlines()[-1], "only what differs"
+    refused = run(folder, *change, "interval=60", "--as", "zhang", "--seen", shown)
+    assert (refused.code, refused.out) == (2, "")
+    assert 'li (zhang) has decided meanwhile: {"interval": 10, "period": 2}' in refused.err
+    assert run(folder, *change, "interval=60", "--as", "zhang", "--seen", shown + 1).code == 0
 
 
 @pytest.mark.parametrize(

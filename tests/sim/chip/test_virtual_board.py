@@ -7,7 +7,8 @@ import time
 import pytest
 import serial
 
-from tests.board_process import fenceline
+from tests.board_process import BoardProcess, fenceline
+from tests.json_lines import rows_of
 
 
 def mpremote(board, *arguments):
@@ -175,3 +176,18 @@ def test_two_boards_never_share_a_folder(plug):
     answer = fenceline("sim", "board", "--folder", str(board.folder))
     assert answer.returncode == 2
     assert "another virtual board runs there" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "runs"), [("board", "MicroPython "), ("chip", "nothing yet: in download mode")], ids=["board", "chip"]
+)
+def test_its_command_prints_the_port_first_and_ends_when_it_is_told_to(tmp_path, micropython, kind, runs):
+    device = BoardProcess(tmp_path / kind, kind=kind)
+    device.start()
+    try:
+        (listed,) = rows_of(device.run("list", "--json").stdout)
+    finally:
+        assert device.stop() == 0
+    assert listed["port"] == device.port
+    assert listed["runs"].startswith(runs)
+    assert not (tmp_path / kind / "port").is_symlink()
