@@ -35,6 +35,7 @@ REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
     "lost_on_the_way": ("the load was not as heavy when it arrived as when it left", "到达时的载重与出发时不符"),
     "quantity_differs": ("the quantities do not agree", "数量不一致"),
     "over_capacity": ("more was loaded than the vehicle can carry", "装载量超过核定容积"),
+    "ends_soon": ("it ends soon, and nothing follows it", "即将到期，且无后续许可"),
     "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
 }
 """Why a verdict is invalid, or no more than a suspicion: English and Chinese by key."""
