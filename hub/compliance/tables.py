@@ -128,5 +128,8 @@ CREATE INDEX verdict_by_outcome ON verdict (district, outcome)  -- of each the n
 ALTER TABLE rule_verdict ADD COLUMN lat REAL;  -- where its evidence lay last, degrees, WGS-84
 ALTER TABLE rule_verdict ADD COLUMN lon REAL
 """,
+    """
+CREATE INDEX rule_verdict_by_amended ON rule_verdict (rule, subject_kind, subject, amends) WHERE amends IS NOT NULL
+""",
 )
 PART = Part("compliance", STEPS, before=1)
