@@ -69,6 +69,9 @@ def test_every_record_is_accounted_for_and_alerts_reach_people(micropython, mess
     assert account["interpreter"].startswith("MicroPython 1.")
     assert account["records_made"] == account["records_stored"] > 12 * 40
     assert (account["lost"], account["duplicated"], account["quarantined"]) == (0, 0, 0)
+    assert account["trucks"] == 4
+    assert account["fixes_sent"] == account["fixes_acknowledged"] == account["fixes_in_log"] > 4 * 20
+    assert (account["fixes_lost"], account["fixes_twice"]) == (0, 0)
     assert account["alerts"] == len(told) >= 4
     assert any("ring-road-hj" in text and "Flag is missing" in text for text in told), "a station with faults"
     assert (account["orders"], account["orders_answered"]) == (1, 1)
