@@ -7,7 +7,8 @@ from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import meanings, statements
+from dashboards import hauled, meanings, statements
+from dashboards.basemap import EMPTY, Basemap
 from dashboards.frame import alerts, district, finish, frame, site, tag
 from dashboards.influxql import InfluxQL
 from dashboards.looks import BLUE, FAINT, GREEN, GREY, ORANGE, RED, limit_line, sorted_by, thresholds, value, value_map
@@ -22,10 +23,14 @@ BOARDS = "$tag_device $tag_rule ($tag_standard)"
 _HOUR, _DAY = (step.length for step in statements.VERDICTS)
 
 
-def build(lang: Lang, shown: Dashboard, kinds: tuple[str, ...]) -> model.Dashboard:
-    """Return a pack's dashboard in one language; `kinds`: its kinds of sites."""
+def build(lang: Lang, shown: Dashboard, kinds: tuple[str, ...], basemap: Basemap = EMPTY) -> model.Dashboard:
+    """Return a pack's dashboard in one language; `kinds`: its kinds of sites. Without any it is one of districts."""
     text = Texts(lang)
     panels = Panels(text)
+    panels.basemap = basemap
+    if not kinds:
+        drawn = [PALETTE[one.draw].draw(panels, one).height(one.height).span(one.width) for one in shown.panel]
+        return finish(frame(shown.name, text, since=shown.since).with_variable(district(text, several=True)), drawn)
     one_of = " OR ".join(f"\"kind\" = '{kind}'" for kind in kinds)
     within = f"({one_of})" if len(kinds) > 1 else one_of
     board = (
@@ -261,6 +266,14 @@ PALETTE = {
     "judged_capture": Drawing(_capture),
     "flag_lanes": Drawing(lambda panels, one: panels.flag_lanes(_place(one))),
     "flagged": Drawing(lambda panels, _: panels.flagged()),
+    "spots": Drawing(hauled.spots),
+    "taken": Drawing(hauled.taken),
+    "left": Drawing(hauled.left),
+    "carriers": Drawing(hauled.carriers),
+    "materials": Drawing(hauled.materials),
+    "kept": Drawing(hauled.kept, ("rules",)),
+    "broken": Drawing(hauled.broken),
+    "papers": Drawing(hauled.papers, ("things",)),
 }
 """What a panel may `draw`.
 
@@ -269,4 +282,7 @@ limits. budget: how much of what a limit permits is used. strip: verdicts, `with
 values as a share of their limits, `without` quantities (one that ends in _: all that begin so). percentiles: L10, L50,
 L90. wind: speed and direction. relay: dust suppression. hours: time in exceedance this month. judged_capture: valid
 share of judged windows. flag_lanes, flagged: what does not count, and why.
+Of a pack whose rules watch what hauls loads: spots: where rules were broken, on a map. taken, left, carriers,
+materials: loads by the district in which they were taken or left, by company, by material. kept: the share in which
+`rules` were kept. broken: how often each rule was broken. papers: how many of some `things` hold.
 """

@@ -34,7 +34,9 @@ class PanelQuery(NamedTuple):
 def builders(basemap: Basemap = EMPTY) -> dict[str, Callable[[Lang], Dashboard]]:
     """Return the file name of each dashboard and what builds it: those of domain packs among them."""
     of_packs = {
-        f"{pack.dashboard.name}.json": partial(domain.build, shown=pack.dashboard, kinds=tuple(pack.manifest.kind))
+        f"{pack.dashboard.name}.json": partial(
+            domain.build, shown=pack.dashboard, kinds=tuple(pack.manifest.kind), basemap=basemap
+        )
         for pack in packs()
         if pack.dashboard
     }

@@ -18,6 +18,7 @@ from grafana_foundation_sdk.builders import (
 from grafana_foundation_sdk.models import common as shapes
 
 from dashboards import meanings, statements
+from dashboards.basemap import EMPTY
 from dashboards.frame import DATABASE, OURS
 from dashboards.influxql import InfluxQL
 from dashboards.looks import (
@@ -98,6 +99,7 @@ class Panels:
     def __init__(self, text: Texts) -> None:
         self.text = text
         self.quantities = load_quantities()
+        self.basemap = EMPTY
         self.public = False
         """Whether the database is the one with our own uid, and not what a variable says."""
 

@@ -27,6 +27,8 @@ class Whom(NamedTuple):
     name: Text
     district: str
     site: str
+    responsible: tuple[Text, ...] = ()
+    """Who answers for a breach, as they were called then."""
 
 
 class RuleAlerts:
@@ -186,13 +188,19 @@ class RuleAlerts:
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
         # The rule's name has been told; its id tells nobody more.
         clause = clause_text(rule.clause or "")
+        who = Text(
+            f" Responsible: {', '.join(one.en for one in whom.responsible)}." if whom.responsible else "",
+            f"责任单位：{'、'.join(one.zh for one in whom.responsible)}。" if whom.responsible else "",
+        )
         return Text(
             f"{whom.name.en}: {rule.en}: {outcome.en}, {span[0]}{f' ({en})' if en else ''}. "
-            f"{v.citation}{f', {clause.en}' if rule.clause else ''}; verified: {verified.en}.",
+            f"{v.citation}{f', {clause.en}' if rule.clause else ''}; verified: {verified.en}.{who.en}",
             f"{whom.name.zh}：{rule.zh}：{outcome.zh}，{span[1]}{f'（{zh}）' if zh else ''}。"
-            f"{v.citation}{clause.zh}；核实程度：{verified.zh}。",
+            f"{v.citation}{clause.zh}；核实程度：{verified.zh}。{who.zh}",
         )
 
 
 def _severity(v: RuleVerdict) -> Severity:
+    if v.kind == "expiry":
+        return "warning"  # it holds still
     return "suspicion" if v.grade == "suspicion" else "violation"

@@ -109,6 +109,28 @@ class RuleTable:
         rows = select(self._db, KeptRuling, rest, *key, since - DAY, until)
         return [row for row in _held(rows) if row.end > since]
 
+    def last(self) -> int:
+        """Return the number of the newest verdict, 0 when there is none."""
+        return int(self._db.execute("SELECT ifnull(max(id), 0) FROM rule_verdict").fetchone()[0])
+
+    def after(self, id_: int, most: int) -> list[KeptRuling]:
+        """Return the verdicts behind a number, at most `most`, in the order in which they were given."""
+        return select(self._db, KeptRuling, "FROM rule_verdict WHERE id > ? ORDER BY id LIMIT ?", id_, most)
+
+    def holding(self, key: Key, start: int) -> KeptRuling | None:
+        """Return the verdict that begins at a moment and holds: the verdicts of one judging take effect together."""
+        found = select(
+            self._db,
+            KeptRuling,
+            "FROM rule_verdict AS one WHERE rule = ? AND subject_kind = ? AND subject = ? AND start = ? "
+            "AND reason != 'withdrawn' AND NOT EXISTS (SELECT 1 FROM rule_verdict AS other WHERE "
+            "other.rule = one.rule AND other.subject_kind = one.subject_kind AND other.subject = one.subject "
+            "AND other.amends = one.start AND other.judged > one.judged) ORDER BY id DESC LIMIT 1",
+            *key,
+            start,
+        )
+        return found[0] if found else None
+
     def breaches(self, rule: str, since: int) -> list[RuleVerdict]:
         """Return the breaches of a rule that hold, of whomever, and that begin at a moment or later."""
         rows = self._db.execute("SELECT DISTINCT subject_kind, subject FROM rule_verdict WHERE rule = ?", (rule,))

@@ -12,8 +12,9 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,7 +25,7 @@ from hub.compliance.rule_table import Key, RuleTable
 from hub.compliance.tables import PART
 from hub.config.alerts import Alerting
 from hub.judge.kinds import RuleError, course_of, params_of
-from hub.judge.kinds.docket import KEEP, Docket
+from hub.judge.kinds.docket import KEEP, Docket, Shelf
 from hub.judge.kinds.world import NEVER, World
 from hub.judge.records import RuleVerdict, Sample
 from hub.judge.windows import LocalTime
@@ -61,6 +62,8 @@ PAUSE = 30.0
 
 log = logging.getLogger("hub.rules")
 
+_encode = msgspec.msgpack.Encoder().encode
+
 
 class Known(NamedTuple):
     """What is known of a subject."""
@@ -72,6 +75,18 @@ class Known(NamedTuple):
     """From when on it is judged, Unix s."""
     pruned: int
     """What is older has been let go of, Unix s."""
+
+
+Subject = tuple[str, str]
+"""Kind and id."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """Rules for one kind of subjects that take the same samples, so that these are kept once."""
+
+    rules: tuple[Rule, ...]
+    windowed: bool
 
 
 class Rulings:
@@ -101,16 +116,19 @@ class Rulings:
         self._clock = clock
         self._steady = steady
         self._registry = registry
-        self._rules = _that_can_be_judged(rules.values())
+        self._rules, self._params = _that_can_be_judged(rules.values())
         self._by_id = {rule.id: rule for rule in self._rules}
+        self._alike = _alike(self._rules)
         self._kinds = sorted({rule.of for rule in self._rules if rule.of})
         self._store = ThingStore(self._db)
         self._table = RuleTable(self._db)
         self._alerts = RuleAlerts(self._db, registry, clock, alerting, levels)
         self._bound: dict[tuple[str, str], bool] = {}  # by rule and site
+        self._wanted: dict[tuple[str, str], tuple[Alike, ...]] = {}  # by kind and site
         self._listening = clock()
         self._taken = steady()
         self._looked = self._pruned = -math.inf
+        self._judged: set[Subject] = set()  # since the last look
         self._load()
 
     def close(self) -> None:
@@ -124,6 +142,7 @@ class Rulings:
         self._alerts.use(registry)
         before = self._bound.copy()
         self._bound.clear()
+        self._wanted.clear()
         if other_time or any(self._binds(self._by_id[rule], site) != bound for (rule, site), bound in before.items()):
             self._ahead = True
 
@@ -146,13 +165,14 @@ class Rulings:
             if not self._rules:
                 return
             touched = self._renew(now)
-            for entry in entries:
-                touched |= self._hear(entry)
+            touched |= self._hear(entries)
             self._go_on(entries, now)
             if now - self._looked >= EVERY or now < self._looked:
                 self._looked = now
-                touched = set(self._dockets)
+                touched = set(self._shelves) - self._judged | touched
+                self._judged.clear()
             self._judge(touched, now)
+            self._judged |= touched
             self._alerts.pass_time(self._goes_on)
             if now - self._pruned > PRUNE_EVERY:
                 self._prune(now)
@@ -170,47 +190,52 @@ class Rulings:
         self._speakers = Speakers(self._world, self._kinds)
         self._until = int(self._db.execute("SELECT until FROM rule_position").fetchone()[0])
         self._dockets: dict[Key, Docket] = {}
+        self._shelves: dict[Subject, dict[Alike, Shelf]] = {}
         self._bound.clear()
+        self._wanted.clear()
         rows = self._db.execute("SELECT kind, id, district, site, since, pruned FROM rule_subject").fetchall()
-        self._whom: dict[tuple[str, str], Known] = {(kind, id_): Known(*known) for kind, id_, *known in rows}
+        self._whom: dict[Subject, Known] = {(kind, id_): Known(*known) for kind, id_, *known in rows}
         # Subjects that are to be taken from the database: whatever is others than when it was judged is judged again.
-        self._cold = {subject for subject in self._whom if self._keys_of(*subject)}
+        self._cold = {subject for subject in self._whom if subject[0] in self._alike}
         self._looked = -math.inf
         self._ahead = False
 
-    def _put(self, key: Key, sample: Sample) -> None:
-        docket = self._dockets[key]
-        if docket.rule.kind in WINDOWED or sample.t >= self._whom[key[1:]].since:
-            docket.add([sample])
+    def _put(self, subject: Subject, alike: Iterable[Alike], sample: Sample) -> None:
+        shelves, since = self._shelves[subject], self._whom[subject].since
+        for one in alike:
+            if one.windowed or sample.t >= since:
+                shelves[one].add((sample,))
 
-    def _watch(self, kind: str, id_: str) -> None:
+    def _watch(self, subject: Subject) -> None:
         """Open the dockets of a subject anew."""
-        since = self._whom[kind, id_].since
-        for key in self._keys_of(kind, id_):
-            rule = self._by_id[key[0]]
-            docket = Docket(rule, id_, course_of(rule, self._world, self._local, id_, since), self._local)
-            told, revisions = self._table.said(key)
-            docket.resume([one for one in told if one.start >= since], revisions)
-            self._dockets[key] = docket
+        since = self._whom[subject].since
+        kind, id_ = subject
+        self._shelves[subject] = {}
+        for alike in self._alike.get(kind, ()):
+            shelf = self._shelves[subject][alike] = Shelf(alike.rules[0], self._local)
+            for rule in alike.rules:
+                key = rule.id, kind, id_
+                course = course_of(rule, self._world, self._local, id_, since, self._params[rule.id])
+                docket = Docket(rule, id_, course, self._local, shelf)
+                told, revisions = self._table.said(key)
+                docket.resume([one for one in told if one.start >= since], revisions)
+                self._dockets[key] = docket
 
-    def _warm(self, kind: str, id_: str) -> None:
+    def _warm(self, subject: Subject) -> None:
         """Take what there is of a subject from the database."""
-        self._watch(kind, id_)
-        rows = self._db.execute(
-            "SELECT site, content FROM rule_sample WHERE kind = ? AND id = ? ORDER BY t", (kind, id_)
-        )
+        self._watch(subject)
+        rows = self._db.execute("SELECT site, content FROM rule_sample WHERE kind = ? AND id = ? ORDER BY t", subject)
         for site, content in rows:
-            sample = msgspec.msgpack.decode(content, type=Sample)
-            for key in self._keys(kind, id_, site):
-                self._put(key, sample)
-        self._cold.discard((kind, id_))
+            self._put(subject, self._takers(subject[0], site), msgspec.msgpack.decode(content, type=Sample))
+        self._cold.discard(subject)
 
-    def _keys_of(self, kind: str, id_: str) -> list[Key]:
-        return [(rule.id, kind, id_) for rule in self._rules if (rule.of or SITE) == kind]
-
-    def _keys(self, kind: str, id_: str, site: str) -> list[Key]:
-        """Return the dockets that take what was said of a subject at a site."""
-        return [(rule.id, kind, id_) for rule in self._rules if (rule.of or SITE) == kind and self._binds(rule, site)]
+    def _takers(self, kind: str, site: str) -> tuple[Alike, ...]:
+        """Return the rules that take what was said of a subject of a kind at a site."""
+        found = self._wanted.get((kind, site))
+        if found is None:
+            found = tuple(one for one in self._alike.get(kind, ()) if self._binds(one.rules[0], site))
+            self._wanted[kind, site] = found
+        return found
 
     def _binds(self, rule: Rule, site_id: str) -> bool:
         key = rule.id, site_id
@@ -223,19 +248,21 @@ class Rulings:
             self._bound[key] = kinds and rule.jurisdiction in place.jurisdictions
         return self._bound[key]
 
-    def _renew(self, now: float) -> set[Key]:
-        """Take notice of things that are new or others than before; return the dockets that are judged again."""
+    def _renew(self, now: float) -> set[Subject]:
+        """Take notice of things that are new or others than before; return the subjects that are judged again."""
         newest = self._store.newest()
-        touched: set[Key] = set()
+        touched: set[Subject] = set()
         if newest != self._things:
             self._things = newest
             since = self._world.use(self._store.editions())
+            self._speakers.forget()
             if since < NEVER:
-                for key, docket in self._dockets.items():
+                for docket in self._dockets.values():
                     docket.again(since)
-                    if since < docket.horizon:
-                        self._cold.add(key[1:])
-                touched = set(self._dockets)
+                for subject, shelves in self._shelves.items():
+                    if any(since < shelf.horizon for shelf in shelves.values()):
+                        self._cold.add(subject)
+                touched = set(self._shelves)
         elif now - self._looked < EVERY:
             return touched
         for kind in self._kinds:
@@ -247,10 +274,10 @@ class Rulings:
                         (*subject, self._local.day(int(now)).start),
                     )
                     self._whom[subject] = Known("", "", self._local.day(int(now)).start, 0)
-                    self._watch(*subject)
+                    self._watch(subject)
         return touched
 
-    def _meet(self, subject: tuple[str, str], place: Topic, t: int, received: float) -> bool:
+    def _meet(self, subject: Subject, place: Topic, t: int) -> bool:
         """Note where a subject was heard last; tell whether what it said of the moment `t` can still be judged."""
         first = self._local.day(t).start
         known = self._whom.get(subject) or Known("", "", first, 0)
@@ -260,38 +287,39 @@ class Rulings:
         if subject in self._whom and now_known.since < known.since:
             now_known = now_known._replace(since=max(now_known.since, known.pruned))
             self._cold.add(subject)  # its dockets begin earlier than was known
-        self._db.execute(
-            "INSERT INTO rule_subject (kind, id, district, site, since, heard) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (kind, id) DO UPDATE SET district = excluded.district, site = excluded.site, "
-            "since = excluded.since, heard = excluded.heard",
-            (*subject, *now_known[:3], received),
-        )
         new = subject not in self._whom
         self._whom[subject] = now_known
         if new:
-            self._watch(*subject)
+            self._watch(subject)
         return True
 
-    def _hear(self, entry: Entry) -> set[Key]:
-        touched: set[Key] = set()
-        for sample, place in samples_of(entry):
-            subjects = [(SITE, place.site), *self._speakers.things(place.device, sample.t)]
-            for subject in subjects:
-                keys = self._keys(*subject, place.site)
-                if not keys:
-                    continue
-                if not self._meet(subject, place, sample.t, entry.received):
-                    continue
-                self._db.execute(
-                    "INSERT OR REPLACE INTO rule_sample VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*subject, sample.id, sample.t, place.site, entry.proof, msgspec.msgpack.encode(sample)),
-                )
-                if subject not in self._cold and any(sample.t < self._dockets[key].horizon for key in keys):
-                    self._cold.add(subject)
-                for key in () if subject in self._cold else keys:
-                    self._put(key, sample)
-                touched.update(keys)
-        return touched
+    def _hear(self, entries: Iterable[Entry]) -> set[Subject]:
+        """Put what was said on the shelves; return whom it is about."""
+        heard: dict[Subject, float] = {}
+        kept: list[tuple[object, ...]] = []
+        for entry in entries:
+            for sample, place in samples_of(entry):
+                content = None
+                for subject in ((SITE, place.site), *self._speakers.things(place.device, sample.t)):
+                    takers = self._takers(subject[0], place.site)
+                    if not takers or not self._meet(subject, place, sample.t):
+                        continue
+                    heard[subject] = entry.received
+                    content = content or _encode(sample)
+                    kept.append((*subject, sample.id, sample.t, place.site, entry.proof, content))
+                    if subject not in self._cold:
+                        if any(sample.t < shelf.horizon for shelf in self._shelves[subject].values()):
+                            self._cold.add(subject)
+                        else:
+                            self._put(subject, takers, sample)
+        self._db.executemany("INSERT OR REPLACE INTO rule_sample VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+        self._db.executemany(
+            "INSERT INTO rule_subject (kind, id, district, site, since, heard) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (kind, id) DO UPDATE SET district = excluded.district, site = excluded.site, "
+            "since = excluded.since, heard = excluded.heard",
+            ((*subject, *self._whom[subject][:3], received) for subject, received in heard.items()),
+        )
+        return set(heard)
 
     def _go_on(self, entries: list[Entry], now: float) -> None:
         """Find up to when nothing is missing that may still be on its way; it never goes back."""
@@ -304,26 +332,27 @@ class Rulings:
             self._until = until
             self._db.execute("UPDATE rule_position SET until = ?", (until,))
 
-    def _judge(self, keys: set[Key], now: float) -> None:
+    def _judge(self, subjects: set[Subject], now: float) -> None:
         """Judge; of those that are to be taken from the database, as many as there is time for, and one at least."""
         began, warmed = time.perf_counter(), 0
-        for key in sorted(keys.union(*(self._keys_of(*subject) for subject in self._cold))):
-            if key[1:] in self._cold:
+        for subject in sorted(subjects | self._cold):
+            if subject in self._cold:
                 if warmed and time.perf_counter() - began > WARM:
                     continue
-                self._warm(*key[1:])
+                self._warm(subject)
                 warmed += 1
-            docket = self._dockets[key]
-            open_before = {one.start for one in docket.holding if one.open}
-            for one in docket.judge(self._until, now):
-                self._record(one, docket.rule, key[1], went_on=one.amends in open_before, now=now)
-            if docket.oldest < self._until - 2 * HELD:
-                docket.forget(self._until - HELD)
+            for shelf in self._shelves[subject].values():
+                for docket in shelf.dockets:
+                    before = docket.going
+                    for one in docket.judge(self._until, now):
+                        self._record(one, docket.rule, subject[0], went_on=one.amends in before, now=now)
+                if shelf.samples and shelf.samples[0].t < self._until - 2 * HELD:
+                    shelf.forget(self._until - HELD)
 
     def _record(self, one: RuleVerdict, rule: Rule, kind: str, *, went_on: bool, now: float) -> None:
         where = self._whom[kind, one.subject]
         self._table.add(one, kind, where.district, where.site)
-        whom = Whom(self._name(kind, one.subject), where.district, where.site)
+        whom = Whom(self._name(kind, one.subject), where.district, where.site, self._responsible(one, rule))
         news = now - (self._until if one.open else one.end) <= NEWS
         self._alerts.judged(one, rule, whom, went_on=went_on, news=news)
 
@@ -335,6 +364,15 @@ class Rulings:
         thing = rows[-1].thing() if rows else None
         return Text(f"{thing.en} ({id_})", f"{thing.zh}（{id_}）") if thing else Text(id_, id_)
 
+    def _responsible(self, one: RuleVerdict, rule: Rule) -> tuple[Text, ...]:
+        """Return what those are called who answer for a breach, as their editions that it cites have it."""
+        wanted = [cited for cited in one.editions if rule.responsible and cited.kind == rule.responsible.kind]
+        found = []
+        for kind, id_, number in wanted if one.outcome == "exceeded" else ():
+            thing = next((row.thing() for row in self._store.rows(kind, id_) if row.number == number), None)
+            found.append(Text(f"{thing.en} ({id_})", f"{thing.zh}（{id_}）") if thing else Text(id_, id_))
+        return tuple(found)
+
     def _goes_on(self, subject: str, rule: str) -> bool:
         """Tell whether a subject breaks a rule just now; of one that is still to be looked at, it may.
 
@@ -342,12 +380,14 @@ class Rulings:
         """
         if rule.startswith(TOTALS):
             return True
-        goes_on = (key[0] == rule and key[2] == subject and docket.going_on for key, docket in self._dockets.items())
-        return any(id_ == subject for _, id_ in self._cold) or any(goes_on)
+        by = self._by_id.get(rule)
+        kind = by.of or SITE if by else SITE
+        docket = self._dockets.get((rule, kind, subject))
+        return (kind, subject) in self._cold or (docket is not None and bool(docket.going))
 
     def _prune(self, now: float) -> None:
         """Let go of samples that nothing can change any more: of a subject, as far back as each of its rules needs."""
-        wanted: dict[tuple[str, str], int] = {}
+        wanted: dict[Subject, int] = {}
         for (_, kind, id_), docket in self._dockets.items():
             if (kind, id_) in self._cold:
                 continue
@@ -365,13 +405,28 @@ class Rulings:
                 self._cold.add((kind, id_))
 
 
-def _that_can_be_judged(rules: Iterable[Rule]) -> list[Rule]:
-    found = []
+def _that_can_be_judged(rules: Iterable[Rule]) -> tuple[list[Rule], dict[str, Any]]:
+    """Return the rules that can, and what each asks for, by id: reading that for each subject would take minutes."""
+    found, params = [], {}
     for rule in rules:
         try:
-            params_of(rule)
+            params[rule.id] = params_of(rule)
         except RuleError as error:
             log.error("%s; it is not judged; mend it: fenceline domain check", error)  # noqa: TRY400
         else:
             found.append(rule)
-    return found
+    return found, params
+
+
+def _alike(rules: Iterable[Rule]) -> dict[str, tuple[Alike, ...]]:
+    """Return the rules that take the same samples together, by kind of subjects."""
+    found: dict[tuple[object, ...], list[Rule]] = {}
+    for rule in rules:
+        windowed = rule.kind in WINDOWED
+        same = (rule.of or SITE, rule.in_force, rule.ends, rule.site_kinds, rule.jurisdiction, windowed)
+        found.setdefault(same, []).append(rule)
+    kinds: dict[str, tuple[Alike, ...]] = {}
+    for key, together in found.items():
+        kind = str(key[0])
+        kinds[kind] = (*kinds.get(kind, ()), Alike(tuple(together), bool(key[-1])))
+    return kinds

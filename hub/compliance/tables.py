@@ -177,5 +177,8 @@ INSERT INTO marked_position VALUES (0, 0);
 -- The event of marks up to which they are gone by.
 ALTER TABLE emission_position ADD COLUMN marks INTEGER NOT NULL DEFAULT 0
 """,
+    """
+CREATE INDEX rule_verdict_by_amended ON rule_verdict (rule, subject_kind, subject, amends) WHERE amends IS NOT NULL
+""",
 )
 PART = Part("compliance", STEPS, before=1)

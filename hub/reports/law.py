@@ -7,6 +7,7 @@ what is new. An alert that is open may change without a step and is therefore to
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from hub.alerts.book import Book
 from hub.compliance.budget import outlook
@@ -19,9 +20,11 @@ from hub.limits.places import Places, device_of
 from hub.orders.figures import Figures, figures
 from hub.registry.live import Registry
 from hub.reports import points
+from hub.reports.rulings import RuleReports
 from hub.series.erasing import Span
 from hub.storage.database import read_only
 from schemas import Limit, Quantity, Standard
+from schemas.domains.entries import Rule
 
 MOST = 2000
 """Verdicts or alerts in one piece."""
@@ -47,10 +50,12 @@ class Law:
         registry: Registry,
         limits: list[tuple[Standard, Limit]],
         quantities: Mapping[str, Quantity],
+        rules: Mapping[str, Rule] = MappingProxyType({}),
     ) -> None:
         self._db = read_only(path, timeout=30, any_thread=True)
         self._book = Book(self._db, lambda: 0.0)
         self._verdicts = VerdictTable(self._db)
+        self._ruled = RuleReports(self._db, rules)
         self._plans = Plans(limits, quantities)
         self._limits = {(standard.id, limit.id): limit for standard, limit in limits}
         self._newest: dict[tuple[str, str], KeptVerdict] = {}  # by board and rule, the verdict on the newest window
@@ -76,9 +81,17 @@ class Law:
         """Return the start of the local day, Unix s."""
         return self._local.day(int(now)).start
 
-    def ends(self) -> tuple[int, int]:
-        """Return the numbers of the newest verdict and of the newest step of an alert."""
-        return self._verdicts.last(), self._book.last_event()
+    def ends(self) -> tuple[int, int, int]:
+        """Return the numbers of the newest verdict, of the newest step of an alert, and of the newest on a rule."""
+        return self._verdicts.last(), self._book.last_event(), self._ruled.last()
+
+    def rulings(self, after: int) -> tuple[list[Span], list[str], int]:
+        """Return what verdicts of packs' rules behind a number replace, their points, and the number reached."""
+        return self._ruled.after(after, MOST, self._registry)
+
+    def papers(self, now: float) -> Iterator[str]:
+        """Yield how many permits and manifests hold now."""
+        return self._ruled.papers(now)
 
     def verdicts(self, after: int) -> tuple[list[Span], list[str], int]:
         """Return what verdicts behind a number replace, their points, of their days and nights, and the number reached.

@@ -57,6 +57,9 @@ CREATE TABLE board (              -- what is remembered of each board: hub.repor
     known TEXT NOT NULL
 ) WITHOUT ROWID
 """,
+    """
+ALTER TABLE position ADD COLUMN ruling INTEGER NOT NULL DEFAULT 0;  -- the newest verdict of a rule, as `verdict`
+""",
 )
 
 _AWAITED = ("store", "compliance")
@@ -137,7 +140,8 @@ class Reports:
         self._fleet = Fleet(clock())
         for device, known in self._db.execute("SELECT device, known FROM board"):
             self._fleet.boards[device] = msgspec.json.decode(known, type=Known)
-        self._offset, self._verdict, self._step, self._hour = self._db.execute("SELECT * FROM position").fetchone()
+        position = self._db.execute("SELECT offset, verdict, step, hour, ruling FROM position").fetchone()
+        self._offset, self._verdict, self._step, self._hour, self._ruling = position
         self._taken = self._offset
         self._looked = self._lately = 0.0
         self._sampled: float | None = None
@@ -198,6 +202,7 @@ class Reports:
         self._samples += self._law.budgets(now)
         self._samples += self._law.states(now)
         self._samples += self._law.open_alerts()
+        self._samples += self._law.papers(now)
         self._samples += self._quarantine(now)
         self._samples.append(self._heartbeat(now))
         if day != self._daily:
@@ -213,17 +218,23 @@ class Reports:
         if self._events:
             self._store.write_lines(self._events)
             self._events = []
-        verdict, step = self._law.ends()
-        if self._verdict > verdict or self._step > step:
+        verdict, step, ruling = self._law.ends()
+        if self._verdict > verdict or self._step > step or self._ruling > ruling:
             # The compliance database was made again: all of it is new.
             log.warning("verdicts and alerts are numbered from the beginning again: all are reported again")
-            self._verdict = self._step = 0
+            self._verdict = self._step = self._ruling = 0
         while self._verdict < verdict:
             old, lines, reached = self._law.verdicts(self._verdict)
             self._store.erase(old)
             self._store.write_lines(lines)
             self._keep("verdict", reached)
             self._verdict = reached
+        while self._ruling < ruling:
+            old, lines, reached = self._law.rulings(self._ruling)
+            self._store.erase(old)
+            self._store.write_lines(lines)
+            self._keep("ruling", reached)
+            self._ruling = reached
         while self._step < step:
             lines, reached = self._law.alerts(self._step)
             self._store.write_lines(lines)

@@ -156,7 +156,7 @@ class Consumers:
         ]
         self._reports: Reports | None = None
         if isinstance(self._store, InfluxStore):
-            law = Law(config.data / COMPLIANCE, owned, limits, quantities)
+            law = Law(config.data / COMPLIANCE, owned, limits, quantities, domains.rules())
             self._reports = Reports(
                 config.data,
                 self._store,

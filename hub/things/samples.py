@@ -14,6 +14,8 @@ SITE = "site"
 """The kind of subjects that are sites of the registry; the others are kinds of things."""
 SOURCE = "source"
 """The property of a thing that names the boards, stations or terminals that speak for it."""
+MOST_SOURCES = 100_000
+"""Sources of which is remembered for what they speak."""
 
 
 def samples_of(entry: Entry) -> Iterator[tuple[Sample, Topic]]:
@@ -44,18 +46,34 @@ def samples_of(entry: Entry) -> Iterator[tuple[Sample, Topic]]:
 
 
 class Speakers:
-    """Which things a source speaks for: those of its own id, and those that name it in their property `source`."""
+    """Which things a source speaks for: those of its own id, and those that name it in their property `source`.
+
+    `forget` is called when the world's things are others than before.
+    """
 
     def __init__(self, world: World, kinds: Iterable[str]) -> None:
         self._world = world
         self._kinds = tuple(kinds)
+        self._known: dict[str, list[tuple[str, str, int, int]]] = {}
+
+    def forget(self) -> None:
+        """Let go of what is remembered of the world."""
+        self._known.clear()
 
     def things(self, source: str, t: int) -> Iterator[tuple[str, str]]:
         """Yield kind and id of the things that it spoke for at a moment, Unix s."""
+        known = self._known.get(source)
+        if known is None:
+            if len(self._known) >= MOST_SOURCES:
+                self._known.clear()
+            known = self._known[source] = list(self._spoken_for(source))
+        return ((kind, id_) for kind, id_, since, until in known if since <= t < until)
+
+    def _spoken_for(self, source: str) -> Iterator[tuple[str, str, int, int]]:
+        """Yield kind and id of the things that it ever speaks for, from when, and until when."""
         for kind in self._kinds:
-            own = self._world.in_force(kind, source, t)
-            if own is not None and not names_in(own.edition.properties.get(SOURCE)):
-                yield kind, source
+            for term in self._world.terms(kind, source):
+                if not names_in(term.edition.properties.get(SOURCE)):
+                    yield kind, source, term.since, term.until
             for term in self._world.held_by(kind, SOURCE, source):
-                if term.since <= t < term.until:
-                    yield kind, term.edition.id
+                yield kind, term.edition.id, term.since, term.until

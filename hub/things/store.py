@@ -77,7 +77,12 @@ class ThingStore:
 
     def editions(self) -> list[Edition]:
         """Return all editions as judging takes them: `World(store.editions())`."""
-        return [edition_of(row) for row in self.rows()]
+        return self.as_judged(self.rows())
+
+    @staticmethod
+    def as_judged(rows: Iterable[KeptEdition]) -> list[Edition]:
+        """Return editions as judging takes them."""
+        return [edition_of(row) for row in rows]
 
     def add(self, thing: Thing, made: float, who: str, source: str) -> int:
         """Keep an edition; return its number."""

@@ -7,6 +7,7 @@ its batch, and the batch beside: so a fix that came by itself before is known wh
 
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -42,9 +43,9 @@ class Meaning(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     fault: int = -1
     """A bit of the same number that says that the sensor is faulty: then it cannot be known."""
 
-    def read(self, position: Position) -> Value:
-        """Return what a fix says of it; None: it cannot be known."""
-        number = self._number(position)
+    def read(self, position: Position, items: Mapping[int, bytes | None]) -> Value:
+        """Return what a fix, with its items by id, says of it; None: it cannot be known."""
+        number = position.status if self.source == "status" else self._number(position, items)
         if number is None or (self.fault >= 0 and number >> self.fault & 1):
             return None
         if self.width:
@@ -55,17 +56,13 @@ class Meaning(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
             return (self.values[number] if number < len(self.values) else "") or None
         return bool(number)
 
-    def _number(self, position: Position) -> int | None:
-        if self.source == "status":
-            return position.status
+    def _number(self, position: Position, items: Mapping[int, bytes | None]) -> int | None:
         if self.source == "alarm":
             return position.alarm
-        id_ = int(self.source, 16)
-        # Of an item that stands there twice nobody knows which one holds.
-        found = [item.value for item in position.items if item.id == id_]
-        if len(found) != 1:
+        value = items.get(int(self.source, 16))
+        if value is None:
             return None
-        data = found[0][self.offset : self.offset + self.size] if self.size else found[0][self.offset :]
+        data = value[self.offset : self.offset + self.size] if self.size else value[self.offset :]
         return int.from_bytes(data) if data and (not self.size or len(data) == self.size) else None
 
 
@@ -145,6 +142,10 @@ def position_of(logged: Logged) -> Position | None:
     """Return the position in logged bytes; None: there is none."""
     if logged.head.of is not None:
         return Position.parse(logged.data)
+    # Nearly all are one frame of 0200, whose body is the position.
+    plain = read_plain(logged.data) if logged.data.startswith(MARK) and logged.data.count(MARK) == 2 else None
+    if plain is not None and plain.header is not None and plain.header.message == POSITION and not plain.header.total:
+        return Position.parse(plain.body)
     found = whole_of(logged.data)
     if found is None:
         return None
@@ -175,13 +176,17 @@ def moment_of(position: Position, head: Head) -> Moment:
     if when is None:
         raise ValueError(f"time {position.time}: expected YYMMDDhhmmss")
     there = position.located
+    items: dict[int, bytes | None] = {}
+    for id_, value in position.items:
+        # Of an item that stands there twice nobody knows which one holds.
+        items[id_] = None if id_ in items else value
     return Moment(
         when,
         position.lat if there else None,
         position.lon if there else None,
         head.radius,
         position.speed_kmh,
-        {meaning.name: meaning.read(position) for meaning in head.states},
+        {meaning.name: meaning.read(position, items) for meaning in head.states},
     )
 
 
@@ -217,6 +222,7 @@ def decode_nothing(payload: bytes) -> Observed:
     return Observed([])
 
 
+@lru_cache(4096)
 def unix_of(digits: str, utc: int) -> int | None:
     """Return what a terminal's clock shows as Unix time [s]; `utc`: minutes by which it is ahead. None: no time."""
     when = moment(digits)

@@ -226,10 +226,14 @@ class Panel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Quantities whose limits are drawn, too."""
     without: tuple[str, ...] = ()
     """Quantities that it leaves out."""
+    rules: tuple[Id, ...] = ()
+    """Rules that are no limits."""
+    things: tuple[Id, ...] = ()
+    """Kinds of things."""
 
 
 class Dashboard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``panels.toml``: the dashboard of one site of the pack's kinds."""
+    """``panels.toml``: the dashboard of one site of the pack's kinds; of a pack without any, of districts."""
 
     name: Id
     """Of its file and in its address; its title and description stand under it in the texts."""

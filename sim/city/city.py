@@ -140,18 +140,21 @@ def write_hub(
     http_port: int = 0,
     stations_port: int = 0,
     stations: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    terminals_port: int = 0,
+    terminals: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Write the hub's configuration, registry and keys into `folder`; return the boards' keys (hexadecimal) by id.
 
     `speed`: of the simulated clock. What a process needs to start and to catch up does not get faster with it, so the
     alerts about the network itself wait as many minutes more as pass in a real one. `http_port`: 0: no console.
     `stations`: by id, registry entry and password of each that speaks HJ 212; they connect to `stations_port`.
+    `terminals`: the same of those that speak JT/T 808.
     """
     keys = {board.id: secrets.token_hex(32) for board in boards(sites)}
     (folder / "fenceline.toml").write_text(
         f'registry = "registry.toml"\nkeys = "keys.toml"\ndata = "data"\nacknowledge_every = 1.0\n\n'
         f"[broker]\nport = {broker_port}\n\n[store]\nkind = {json.dumps(store)}\n\n[http]\nport = {http_port}\n\n"
-        f"[hj212]\nport = {stations_port}\n\n"
+        f"[hj212]\nport = {stations_port}\n\n[jt808]\nport = {terminals_port}\n\n"
         # The night's alerts are to end before whoever watches has gone.
         f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\nsensor_minutes = {29 + speed:.0f}.0\n"
         f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
@@ -176,10 +179,11 @@ def write_hub(
         text += f'\n[[board]]\nid = "{board.id}"\nsite = "{board.site.id}"\ninstruments = [{", ".join(STATED)}]\n'
     for entry, _ in stations.values():
         text += f"\n[[station]]\n{entry}instruments = [{', '.join(STATED[:2])}]\n"
+    text += "".join(f"\n[[terminal]]\n{entry}" for entry, _ in terminals.values())
     (folder / "registry.toml").write_text(text, "utf-8")
     path = folder / "keys.toml"
     path.touch(mode=0o600)
-    secret = keys | {id_: password for id_, (_, password) in stations.items()}
+    secret = keys | {id_: password for id_, (_, password) in (*stations.items(), *terminals.items())}
     path.write_text("".join(f'{id_} = "{key}"\n' for id_, key in secret.items()), "utf-8")
     return keys
 

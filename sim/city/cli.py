@@ -139,7 +139,7 @@ def demo(
         print_object(result)
     else:
         print("\n".join(_next(keep, real=micropython is not None)))
-    if result["lost"] or result["duplicated"]:
+    if any(result[name] for name in ("lost", "duplicated", "fixes_lost", "fixes_twice")):
         raise typer.Exit(1)
 
 
@@ -158,10 +158,12 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         print(_TEXTS[lang]["ending"], flush=True)
         await demo.finish()
         counted = account({board.id: demo.outbox(board) for board in demo.boards}, demo.series, demo.made_by_stations())
+        fixes = demo.trucks.account(demo.data)
         n = numbers(demo)
         orders = demo.orders()
         print("\n".join([*view.orders(), view.line()]))
-        print(_TEXTS[lang]["account"].format(**vars(counted)), flush=True)
+        print(_TEXTS[lang]["account"].format(**vars(counted)))
+        print(_TEXTS[lang]["trucks"].format(trucks=len(demo.trucks), **fixes._asdict()), flush=True)
     return {
         "boards": len(demo.boards),
         "stations": len(demo.stations),
@@ -170,6 +172,12 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         "records_stored": counted.stored,
         "lost": counted.lost,
         "duplicated": counted.duplicated,
+        "trucks": len(demo.trucks),
+        "fixes_sent": fixes.sent,
+        "fixes_acknowledged": fixes.acknowledged,
+        "fixes_in_log": fixes.logged,
+        "fixes_lost": fixes.lost,
+        "fixes_twice": fixes.twice,
         "quarantined": n.quarantined,
         "alerts": n.alerts,
         "orders": len(orders),
@@ -210,12 +218,14 @@ def _next(keep: Path | None, *, real: bool) -> list[str]:
 
 _TEXTS = {
     "en": {
-        "ending": "stopping: boards and stations send what they still hold ...",
+        "ending": "stopping: boards, stations and trucks send what they still hold ...",
         "account": "account: {made} records made, {stored} stored, {lost} lost, {duplicated} duplicated",
+        "trucks": "{trucks} muck trucks: {sent} fixes sent, {logged} in the log, {lost} lost, {twice} twice",
     },
     "zh": {
-        "ending": "正在停止：设备和监测站发送剩余记录……",
+        "ending": "正在停止：设备、监测站和渣土车发送剩余记录……",
         "account": "核对：生成{made}条，入库{stored}条，丢失{lost}条，重复{duplicated}条",
+        "trucks": "{trucks}辆渣土车：发送定位{sent}条，日志中{logged}条，丢失{lost}条，重复{twice}条",
     },
 }
 

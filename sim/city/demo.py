@@ -1,6 +1,6 @@
 """Runs the simulated city: broker, hub and boards as processes of their own, the sensors in this one.
 
-Stations of other makers send beside the boards; they are in this process, too.
+Stations of other makers and muck trucks send beside the boards; they are in this process, too.
 
 The order at the end is that of the flow: boards and stations stop measuring and send what they have, the hub finishes
 what is in its log, and only then the records are counted.
@@ -38,6 +38,7 @@ from sim.city.replay import Recording
 from sim.city.sensors import SerialLine
 from sim.city.source import ClockFile, SimClock
 from sim.city.stations import CityStation, stations
+from sim.city.trucks import CityTrucks
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEND_S = 150
@@ -79,6 +80,7 @@ class Demo:
         self.sites = simulated_city()
         self.boards = boards(self.sites)
         self.stations: list[CityStation] = stations(self.sites)
+        self.trucks = CityTrucks(self.sites, plan.start)
         self.data = plan.folder / "data"
         self._code = ROOT
         self.console = ""
@@ -115,6 +117,7 @@ class Demo:
         await self._until(lambda: _answers(port), "broker")
         web = _console_port() if plan.console is None else plan.console or free_port()
         to_stations, known = free_port(), {one.id: (one.entry(), one.password) for one in self.stations}
+        to_terminals = free_port()
         keys = write_hub(
             plan.folder,
             self.sites,
@@ -123,12 +126,15 @@ class Demo:
             http_port=web,
             stations_port=to_stations,
             stations=known,
+            terminals_port=to_terminals,
+            terminals=self.trucks.entries(),
         )
         config = plan.folder / "fenceline.toml"
         time_of_day = plan.folder / "clock.json"
         ClockFile.write(time_of_day, self.clock)
         self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), str(time_of_day))
         await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8") and self._consumes(), "hub")
+        self.trucks.know(self.data, plan.start)
         self._code = board_package(ROOT / "edge", plan.folder).parent
         self.clock = clock = SimClock(plan.start, time.time(), plan.speed)
         ClockFile.write(time_of_day, clock)
@@ -145,6 +151,7 @@ class Demo:
         for number, station in enumerate(self.stations, len(self.boards)):
             board = CityBoard(station.id, station.site, number)
             station.start(to_stations, source_of(board, plan.recordings, clock), clock)
+        self.trucks.start(to_terminals, clock)
         self.console = f"http://127.0.0.1:{web}/console"
         self.links = {role: f"{self.console}/enter/{secret}" for role, secret in self._let_in().items()}
         self._give_order()
@@ -156,7 +163,7 @@ class Demo:
             (self.outbox(board) / "stop").touch()
         with contextlib.suppress(TimeoutError):  # what a board could not send by then is counted as lost
             last = [agent.wait() for agent in self._agents], [one.finish() for one in self.stations]
-            await asyncio.wait_for(asyncio.gather(*last[0], *last[1]), SEND_S)
+            await asyncio.wait_for(asyncio.gather(*last[0], *last[1], self.trucks.finish()), SEND_S)
         deadline = time.monotonic() + 30
         while self.waiting() and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
@@ -175,6 +182,7 @@ class Demo:
             await line.stop()
         for station in self.stations:
             await station.stop()
+        await self.trucks.stop()
 
     def _let_in(self) -> dict[Role, str]:
         """Let in one user of each role; return the secrets of their links."""

@@ -45,7 +45,7 @@ TEXTS = {
         "faulty. Try --speed {less:g}.",
         "open_now": "{open} open, {ended} ended",
         "count": "{made} records made, {stored} stored, {way} under way | {bad} quarantined | {alerts} alerts",
-        "boards": "{n} boards on {interpreter}, {stations} stations, {speed:g} x real time",
+        "boards": "{n} boards on {interpreter}, {stations} stations, {trucks} trucks, {speed:g} x real time",
         "stop": "Ctrl-C stops and counts",
         "order": "Order to {device}, {what}: {state}",
         "answer": "Order to {device}, {what}: {state}: {answer}",
@@ -73,7 +73,7 @@ TEXTS = {
         "slow": "本机速度不足以运行 --speed {speed:g}：正常的传感器应答过迟，被报为故障。请改用 --speed {less:g}。",
         "open_now": "{open}条未结束，{ended}条已结束",
         "count": "记录：生成{made}条，入库{stored}条，途中{way}条 | 隔离{bad}条 | 告警{alerts}条",
-        "boards": "{n}台设备运行于{interpreter}，{stations}台监测站，{speed:g}倍速",
+        "boards": "{n}台设备运行于{interpreter}，{stations}台监测站，{trucks}辆渣土车，{speed:g}倍速",
         "stop": "按Ctrl-C停止并核对",
         "order": "指令：{device} {what}：{state}",
         "answer": "指令：{device} {what}：{state}：{answer}",
@@ -133,7 +133,11 @@ class DemoView:
         self._limits = load_limits()
         self._quantities = load_quantities()
         self._heading = self._texts["boards"].format(
-            n=len(demo.boards), interpreter=interpreter, stations=len(demo.stations), speed=demo.clock.speed
+            n=len(demo.boards),
+            interpreter=interpreter,
+            stations=len(demo.stations),
+            trucks=len(demo.trucks),
+            speed=demo.clock.speed,
         )
 
     def line(self) -> str:

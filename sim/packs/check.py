@@ -1,6 +1,7 @@
 """Checks a pack in every room that uses it: this is the room that may import all the others."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -123,13 +124,15 @@ def _check_panels(pack: Pack, faults: Faults) -> None:
             faults.add(path, (*place, "draw"), problem)
             continue
         _check_texts(path, (*place, "text"), texts, panel.text or panel.draw, faults)
-        for field in ("quantities", "limits", "without"):
+        for field in ("quantities", "limits", "without", "rules", "things"):
             given = getattr(panel, field)
             if given and field not in drawing.reads:
                 problem = Text(f"{panel.draw} does not read it; leave it out", f"{panel.draw} 不使用该字段，请删去")
                 faults.add(path, (*place, field), problem)
         _check_quantities(path, place, panel.quantities, quantities, faults, one=drawing.one)
         _check_known(path, (*place, "limits"), panel.limits, quantities, faults)
+        _check_named(path, (*place, "rules"), panel.rules, domains.rules, faults)
+        _check_named(path, (*place, "things"), panel.things, domains.thing_kinds, faults)
         if "quantities" in drawing.reads and not panel.quantities:
             problem = Text("is empty; name what it shows", "为空，请指定显示的监测项")
             faults.add(path, (*place, "quantities"), problem)
@@ -160,6 +163,19 @@ def _check_known(
             )
             faults.add(path, place, problem)
     return all(key in known for key in keys)
+
+
+def _check_named(
+    path: Path,
+    place: tuple[str | int, ...],
+    keys: tuple[str, ...],
+    known: Callable[[], Mapping[str, Any]],
+    faults: Faults,
+) -> None:
+    with suppress(CatalogueError):  # what is wrong in other files has been told
+        there = known() if keys else {}
+        for key in (key for key in keys if key not in there):
+            faults.add(path, place, Text(f"{key!r}: no pack has it", f"{key!r} 不在任何领域包中"))
 
 
 def _check_quantities(

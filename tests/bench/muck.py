@@ -6,7 +6,8 @@
 Method. Trucks of a simulated night report every 10 s. Their frames (0200, the profile with cover and lift) go the way
 of the hub without its sockets: split, checked, judged against the registry, committed to the log, read from it, put
 into the dockets of all rules for trucks, judged; with samples, verdicts and positions in SQLite as in a hub. CPU time
-of the process; each commit holds what comes in one second. Sizes: trucks with 1,000 areas and routes, and with 10.
+of the process; each commit holds what comes in one second. Each fix is as old as the hub waits for what may be on its
+way, so that it is judged when it comes. Sizes: trucks with 1,000 areas and routes, and with 10.
 
 - `us_per_fix`: all of it; `intake_us`, `rules_us`: up to the commit, and from the log to the verdict.
 - `flat_trucks`, `flat_areas`: cost of a fix with the most over that with the fewest, in one run.
@@ -24,11 +25,12 @@ from pathlib import Path
 
 import msgspec
 
-from hub.compliance.rulings import Rulings
+from hub.compliance.rulings import GRACE, Rulings
 from hub.intake.admission import Admission
 from hub.intake.terminals.judging import Came, Judging, Session
 from hub.intake.terminals.profiles import Profiles
 from hub.log.log import Log
+from hub.process.memory import freeze_heap
 from hub.registry.live import Registry, Site, Terminal
 from hub.storage.compliance_file import open_compliance
 from hub.things.entries import Thing
@@ -91,11 +93,13 @@ def measured(night, folder, trucks, areas, seconds):
     fixes = 0
     for second in range(warm + seconds):
         clock[0] = start + second
+        if second == warm:
+            freeze_heap()
         raw = []
         for n in range(second % 10, trucks, 10):
             way = ways[n % len(ways)]
             body = way[(n // len(ways) * 7 + second // 10) % len(way)]
-            body = body[:22] + bytes.fromhex(_digits(start + second)) + body[28:]
+            body = body[:22] + bytes.fromhex(_digits(start + second - GRACE)) + body[28:]
             raw.append((n, build(Header(0x0200, cli.phone(n), second & 0xFFFF), body)))
         begun = time.process_time()
         outcomes = []

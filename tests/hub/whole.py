@@ -1,6 +1,9 @@
 """The whole hub behind the broker, step by step in one process: admission, log and every consumer, with InfluxDB."""
 
+from types import MappingProxyType
+
 from hub.compliance.consumer import Compliance
+from hub.compliance.rulings import Rulings
 from hub.config.alerts import Alerting
 from hub.intake.admission import Admission
 from hub.log.consumer import MOST
@@ -19,7 +22,8 @@ LIMITS = load_limits(quantities=QUANTITIES)
 class WholeHub:
     """A hub of a city; where InfluxDB is, the environment tells. `now` is its clock."""
 
-    def __init__(self, folder, registry, now, bucket="fenceline"):
+    def __init__(self, folder, registry, now, bucket="fenceline", rules=MappingProxyType({})):
+        self.rules = rules
         self.folder, self.registry, self.bucket, self.now = folder, registry, bucket, float(now)
         self.admission = Admission(registry, QUANTITIES, self.clock)
         self.log = Log(folder / "log.db")
@@ -42,12 +46,15 @@ class WholeHub:
         self.compliance = Compliance(folder / "compliance.db", registry, LIMITS, QUANTITIES, self.clock)
         self.rollups = Rollups(folder / "rollups.db", self.store, QUANTITIES, registry.zone, self.clock)
         self.watch = Watch(folder, registry, self.clock, Alerting(), dict)
-        law = Law(folder / "compliance.db", registry, LIMITS, QUANTITIES)
+        path = folder / "compliance.db"
+        self.rulings = Rulings(path, registry, self.rules, self.clock, steady=self.clock)
+        law = Law(path, registry, LIMITS, QUANTITIES, self.rules)
         self.reports = Reports(folder, self.store, law, registry, self.clock, "hub-1", 900, self.progress)
         self.sinks = {
             "store": StoreSink(self.store),
             "rollups": self.rollups,
             "compliance": self.compliance,
+            "rules": self.rulings,
             "watch": self.watch,
             "reports": self.reports,
         }
@@ -55,7 +62,7 @@ class WholeHub:
 
     def close(self):
         """Stop them."""
-        for part in (self.rollups, self.compliance, self.watch, self.reports, self.store):
+        for part in (self.rollups, self.compliance, self.rulings, self.watch, self.reports, self.store):
             part.close()
 
     def progress(self):

@@ -85,6 +85,9 @@ def test_alerts_reach_people_and_after_ctrl_c_every_record_is_accounted_for(micr
     assert account["interpreter"].startswith("MicroPython 1.")
     assert account["records_made"] == account["records_stored"] > 12 * 20
     assert (account["lost"], account["duplicated"], account["quarantined"]) == (0, 0, 0)
+    assert account["trucks"] == 4
+    assert account["fixes_sent"] == account["fixes_acknowledged"] == account["fixes_in_log"] > 4 * 10
+    assert (account["fixes_lost"], account["fixes_twice"]) == (0, 0)
     assert 4 <= len(told) <= account["alerts"]
     assert len(set(told)) == len(told), "each once"
     assert (account["orders"], account["orders_answered"]) == (1, 1)

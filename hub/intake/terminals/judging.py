@@ -12,7 +12,7 @@ from hub.intake.terminals.profiles import Profiles
 from hub.intake.terminals.speech import ALREADY, BAD, FAILED, NO_TERMINAL, OK, REGISTERED, UNSUPPORTED, Reply
 from hub.log.outcomes import Admitted, Refused
 from hub.registry.live import Registry, Terminal
-from hub.wire.channels import Observed
+from hub.wire.channels import Moment, Observed
 from hub.wire.jt808 import Content, Header, Plain, Position, read_plain
 from hub.wire.jt808.bodies import LAYOUTS
 from hub.wire.jt808.frame import ENCRYPTED
@@ -31,7 +31,6 @@ from hub.wire.terminal import (
     identity_of,
     identity_of_fix,
     identity_of_session,
-    moment_of,
     pack,
     unix_of,
     unpack,
@@ -290,7 +289,7 @@ class Judging:
                 return aside("future", f"t = {when} is more than {MOST_AHEAD} s ahead of the hub's clock")
             if when < now - MOST_BEHIND:
                 return aside("past", f"t = {when} is more than {MOST_BEHIND // 86_400} days behind the hub's clock")
-            found = self._admission.judge_proven(topic, payload, proof, lambda: Observed([moment_of(position, head)]))
+            found = self._admission.judge_proven(topic, payload, proof, lambda: Observed([Moment(when)]))
         return msgspec.structs.replace(found, identity=unit.identity) if isinstance(found, Admitted) else found
 
     def _topic(self, terminal: Terminal, kind: str) -> str:
@@ -312,6 +311,11 @@ def units_of(header: Header, body: bytes, frames: bytes, head: Head) -> Iterator
         frames: It as it came.
         head: How it is understood.
     """
+    if header.message == POSITION and not header.total and not header.bits & ENCRYPTED:
+        position = Position.parse(body)
+        if position is not None:
+            yield Unit(FIX, head, frames, identity_of_fix(body), position)
+            return
     identity = identity_of(header, body)
     if header.bits & ENCRYPTED:
         yield Unit(STATE, head, frames, identity, wrong=_UNREADABLE)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hub.judge.kinds.world import World
     from hub.judge.windows import LocalTime
 
-_HAULAGE = ("speed", "manifest", "balance", "quota", "credible")
+_HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed")
 KINDS = ("area", "route", "hours", "state", "level", "coverage", "presence", "gap", "checklist", *_HAULAGE)
 """Each is the module of its name in here, or in `haulage/`."""
 
@@ -61,15 +61,17 @@ def params_of(rule: Rule) -> Any:
     return as_type(rule.params, kind)
 
 
-def course_of(rule: Rule, world: "World", local: "LocalTime", subject: str, since: int) -> "Course":
+def course_of(rule: Rule, world: "World", local: "LocalTime", subject: str, since: int, params: Any = None) -> "Course":
     """Return what judges a subject (the id of a thing, board or site) by a rule, from the moment `since` on.
+
+    `params`: the rule's, where `params_of` has read them already.
 
     Raises:
         RuleError: the rule's kind is not known, or its params are not what the kind asks for.
     """
     from hub.judge.kinds.course import Setting, answering
 
-    params = params_of(rule)
+    params = params_of(rule) if params is None else params
     setting = Setting(rule, world, local, subject, max(since, local.instant(rule.in_force, 0)))
     found: Course = _module(rule.kind).course(params, setting)
     if rule.responsible is not None:

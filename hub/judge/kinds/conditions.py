@@ -3,11 +3,12 @@
 import datetime as dt
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 import msgspec
 
-from hub.judge.kinds.world import Term, World, names_in
+from hub.judge.kinds.world import COMMON, Spot, Term, World, has_position, names_in
 from hub.judge.records import Cited, Sample, Value
 from hub.judge.windows import LocalTime, Window
 from schemas.domains.entries import Id
@@ -76,9 +77,9 @@ class Calendar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return day not in self.without and (day.isoweekday() in self.days or day in self.dates)
 
     @property
-    def parts(self) -> list[tuple[int, int]]:
+    def parts(self) -> tuple[tuple[int, int], ...]:
         """From and to, s from 00:00."""
-        return [(_second(one[:5]), _second(one[6:])) for one in self.spans]
+        return _parts(self.spans)
 
 
 class Permit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +126,9 @@ class Where(NamedTuple):
     """The place that decided; of a position outside all of them nothing, `Zone.nearest` finds what to cite."""
 
 
+FAR = Where(False, "", ())
+
+
 class Zone:
     """Places as one subject sees them."""
 
@@ -133,38 +137,45 @@ class Zone:
         self._world = world
         self._kind = kind
         self._subject = subject
-        self._reach = places.within if places.within_of is None else max(places.within, places.most_within)
         self._number = None if places.named is not None else world.number_of(places)
 
     def where(self, sample: Sample) -> Where:
         """Tell whether a sample's position lies inside, wherever in its circle of error it is."""
+        spot = self._world.spot(sample)
         if self._number is None:
-            return self._found(sample)
+            return self._found(sample, spot)
         # Several rules ask the same of one position.
-        key = (self._number, sample.t, sample.lat, sample.lon, sample.radius)
-        answer: Where | None = self._world.answers.get(key)
+        answer: Where | None = spot.answers.get(self._number)
         if answer is None:
-            answer = self._found(sample)
-            self._world.remember(key, answer)
+            answer = spot.answers[self._number] = self._found(sample, spot)
         return answer
 
-    def _found(self, sample: Sample) -> Where:
-        places, ids = self._places, None
+    def _found(self, sample: Sample, spot: Spot) -> Where:
+        places, world, ids = self._places, self._world, None
         if places.named is not None:
             ids, permits = self._named(sample.t)
-            if not any(self._world.has_place(kind, one, sample.t) for kind in places.kinds for one in ids):
+            if not any(world.has_place(kind, one, sample.t) for kind in places.kinds for one in ids):
                 return Where(None, "no_place" if permits else "no_permit", ())
-        elif not self._world.has_places(places.kinds, sample.t):
+        elif not world.has_places(places.kinds, sample.t):
             return Where(None, "no_place", ())
-        if not has_position(sample):
+        if not spot.located:
             return Where(None, "position_uncertain", ())
-        return self._placed(sample, ids)
+        reach = places.within
+        if places.within_of is not None:
+            reach = max(reach, min(world.largest(places.kinds, places.within_of), places.most_within))
+        reach += sample.radius
+        if reach <= COMMON and spot.kinds.isdisjoint(places.kinds):
+            return FAR
+        return self._placed(sample, ids, reach)
 
-    def _placed(self, sample: Sample, ids: set[str] | None) -> Where:
-        """Tell the same of a sample that has a position; `ids`: of the places that count, None: all of the kinds."""
+    def _placed(self, sample: Sample, ids: set[str] | None, reach: float) -> Where:
+        """Tell the same of a sample that has a position; `ids`: of the places that count, None: all of the kinds.
+
+        `reach`: as far from it such places are looked for [m].
+        """
         places = self._places
         doubt: list[tuple[Term, float]] = []
-        for term, metres in self._world.margins(sample, places.kinds, self._reach + sample.radius):
+        for term, metres in self._world.margins(sample, places.kinds, reach):
             if ids is not None and term.edition.id not in ids:
                 continue
             within = self._within(term.edition.properties)
@@ -173,7 +184,7 @@ class Zone:
             if metres + within >= -sample.radius:
                 doubt.append((term, within))
         if not doubt:
-            return Where(False, "", ())
+            return FAR
         cited = tuple(sorted(term.cited for term, _ in doubt))
         # Between two places that touch it is in one of them, or in the other.
         if len(doubt) > 1 and self._world.margin_of_all(sample, doubt) >= sample.radius:
@@ -218,7 +229,7 @@ class Condition:
         when = self._when
         if when.hours is not None and not when.hours.holds(sample.t, self._local):
             return False
-        known = matches(when.states, sample)
+        known = matches(when.states, sample) if when.states else True
         if known is False:
             return False
         if when.speed_above is not None:
@@ -233,7 +244,7 @@ class Condition:
 
 def permits_at(world: World, permit: Permit, subject: str, t: int) -> list[Term]:
     """Return the editions of permits for a subject that hold at a moment."""
-    return [term for term in world.held_by(permit.by, permit.of, subject) if term.since <= t < term.until]
+    return world.held_at(permit.by, permit.of, subject, t)
 
 
 def matches(states: States, sample: Sample) -> bool | None:
@@ -241,7 +252,10 @@ def matches(states: States, sample: Sample) -> bool | None:
     known: bool | None = True
     for name, values in states.items():
         value = sample.states.get(name)
-        known = both(known, None if value is None else value in values)
+        if value is None:
+            known = None
+        elif value not in values:
+            return False
     return known
 
 
@@ -252,12 +266,9 @@ def both(one: bool | None, other: bool | None) -> bool | None:
     return None if one is None or other is None else True
 
 
-def has_position(sample: Sample) -> bool:
-    """Tell whether a sample has a position: (0, 0) is what receivers without a fix give."""
-    lat, lon = sample.lat, sample.lon
-    if lat is None or lon is None or (lat == 0 and lon == 0):
-        return False
-    return math.isfinite(sample.radius) and sample.radius >= 0 and abs(lat) <= 90 and abs(lon) <= 180
+@lru_cache(1024)
+def _parts(spans: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    return tuple((_second(one[:5]), _second(one[6:])) for one in spans)
 
 
 def _second(clock: str) -> int:

@@ -8,7 +8,7 @@ the course back to before it, and it goes on from there over the samples in thei
 import itertools
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -97,6 +97,8 @@ class Fold(Protocol):
 class Course(Protocol):
     """A way through the samples of one subject, which are sorted by time and identity."""
 
+    in_order: ClassVar[bool]
+    """What comes behind all other samples changes nothing that was found."""
     closed: list[Finding]
     """What has been found up to now, in the order in which it was closed."""
     also: "Also"
@@ -109,11 +111,19 @@ class Course(Protocol):
         """Go on over the samples there are up to `until`; return what is found beside the closed findings."""
 
     def forget(self, samples: Sequence[Sample], before: int) -> tuple[int, int]:
-        """Let go of what nothing from `before` on can change; return how many samples and closed findings that is."""
+        """Let go of what nothing from `before` on can change; return how many samples and closed findings that is.
+
+        The samples are still there: others may need them.
+        """
+
+    def cut(self, samples: int) -> None:
+        """Take notice that so many of the first samples are gone."""
 
 
 class Folded:
     """The course of a folded kind."""
+
+    in_order = True
 
     def __init__(self, begin: Fold) -> None:
         self.closed: list[Finding] = []
@@ -124,9 +134,12 @@ class Folded:
 
     def back(self, samples: Sequence[Sample], t: int) -> int:
         """See `Course`."""
+        if self._at == 0 or samples[self._at - 1].t < t:
+            return len(self.closed)
         index = bisect_left(samples, t, key=lambda one: one.t)
         if index < self._at:
-            while self._returns[-1][0] > index:
+            # What lies before the first point of return has been let go of.
+            while len(self._returns) > 1 and self._returns[-1][0] > index:
                 self._returns.pop()
             self._at, closed, fold = self._returns[-1]
             self._fold = fold.copy()
@@ -135,12 +148,16 @@ class Folded:
 
     def on(self, samples: Sequence[Sample], until: int) -> list[Finding]:
         """See `Course`."""
-        while self._at < len(samples) and samples[self._at].t <= until:
-            self.closed += map(self.also, self._fold.step(samples[self._at]))
-            self._at += 1
-            if self._at - self._returns[-1][0] >= EVERY:
-                self._returns.append((self._at, len(self.closed), self._fold.copy()))
-        return list(map(self.also, self._fold.open(until)))
+        fold, at, many = self._fold, self._at, len(samples)
+        while at < many and (sample := samples[at]).t <= until:
+            if found := fold.step(sample):
+                self.closed += map(self.also, found)
+            at += 1
+            if at - self._returns[-1][0] >= EVERY:
+                self._returns.append((at, len(self.closed), fold.copy()))
+        self._at = at
+        found = fold.open(until)
+        return list(map(self.also, found)) if found else found
 
     def forget(self, samples: Sequence[Sample], before: int) -> tuple[int, int]:
         """See `Course`."""
@@ -148,10 +165,14 @@ class Folded:
         while len(self._returns) > 1 and self._returns[1][0] <= keep:
             self._returns.pop(0)
         first, closed, _ = self._returns[0]
-        self._returns = [(at - first, many - closed, fold) for at, many, fold in self._returns]
-        self._at -= first
+        self._returns = [(at, many - closed, fold) for at, many, fold in self._returns]
         del self.closed[:closed]
         return first, closed
+
+    def cut(self, samples: int) -> None:
+        """See `Course`."""
+        self._returns = [(at - samples, many, fold) for at, many, fold in self._returns]
+        self._at -= samples
 
 
 class Windowed:
@@ -163,6 +184,8 @@ class Windowed:
         reach: how far before and after a window samples count [s].
         since: windows that begin earlier are not judged.
     """
+
+    in_order = False
 
     def __init__(
         self,
@@ -210,6 +233,9 @@ class Windowed:
         first = min([before, *starts, *(one.start for one in self.closed[closed:])]) - self._reach
         del self.closed[:closed], self._ends[:closed]
         return bisect_left(samples, first, key=lambda one: one.t), closed
+
+    def cut(self, samples: int) -> None:
+        """See `Course`; samples are looked up by time."""
 
     def _around(self, samples: Sequence[Sample], window: Window) -> Sequence[Sample]:
         first = bisect_left(samples, window[0] - self._reach, key=lambda one: one.t)

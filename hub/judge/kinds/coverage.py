@@ -26,12 +26,11 @@ from hub.judge.kinds.conditions import (
     Share,
     When,
     both,
-    has_position,
     permits_at,
 )
 from hub.judge.kinds.course import Setting, Windowed
 from hub.judge.kinds.presence import windows_of
-from hub.judge.kinds.world import Term, metres_per_degree, names_in
+from hub.judge.kinds.world import Term, has_position, metres_per_degree, names_in
 from hub.judge.records import MOST_EVIDENCE, Finding, Sample
 from hub.judge.verdicts import Outcome
 from hub.judge.windows import Window

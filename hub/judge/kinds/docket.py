@@ -1,4 +1,4 @@
-"""One rule and one subject: puts samples into order, and says what is new, or amended, since it was asked last.
+"""One rule and one subject: says what is new, or amended, since it was asked last, of samples that are put into order.
 
 In the end it has said the same in whatever order the samples came. Nothing that was said is ever dropped in silence:
 what late data, a correction of a thing, or a repeated sample with other content changes is amended, or withdrawn.
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from hub.judge.kinds.conditions import has_position
 from hub.judge.kinds.course import Course
+from hub.judge.kinds.world import has_position
 from hub.judge.records import Finding, RuleVerdict, Sample
 from hub.judge.windows import DAY, LocalTime
 from schemas.domains.entries import Rule
@@ -19,46 +19,129 @@ KEEP = 8 * DAY
 """How long after their time samples are kept, so that what comes late is judged with them [s]."""
 
 
+class Shelf:
+    """The samples of one subject, in their order, for all dockets that take the same.
+
+    Args:
+        rule: one of the rules; samples of days on which it is not in force do not count.
+        local: the local clock, by which the rule's days are counted.
+    """
+
+    def __init__(self, rule: Rule, local: LocalTime) -> None:
+        self.samples: list[Sample] = []
+        self.too_late = 0
+        """Samples that came after what they could have changed had been let go of."""
+        self.horizon = -(1 << 62)
+        """What is older is not taken any more, Unix s."""
+        self.dockets: list[Docket] = []
+        self._in_order = True  # for all of them
+        self._from = local.instant(rule.in_force, 0)
+        self._to = local.instant(rule.ends, 0) if rule.ends else 1 << 62
+        self._times: dict[str, int] = {}  # of samples, by identity
+
+    def join(self, docket: "Docket", *, in_order: bool) -> None:
+        """Let a docket take its samples from here; `in_order`: of its course."""
+        self.dockets.append(docket)
+        self._in_order = self._in_order and in_order
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Take samples, in any order; one that is known already changes nothing."""
+        changed: list[Sample] = []
+        for sample in samples:
+            if not self._from <= sample.t < self._to:
+                continue
+            if sample.t < self.horizon:
+                self.too_late += sample.id not in self._times
+                continue
+            changed += self._replaced(sample)
+        if changed:
+            first = min(one.t for one in changed)
+            if not (self._in_order and self.samples and self.samples[-1].t < first):
+                self._back(first)
+            for one in changed:
+                self._put(one)
+
+    def forget(self, before: int) -> None:
+        """Let go of what is older than `before`, and take nothing older any more.
+
+        What has been found must have been said: call `Docket.judge` of each first.
+        """
+        spared = [docket.spare(before) for docket in self.dockets]
+        cut = min(many for many, _ in spared)
+        for one in self.samples[:cut]:
+            del self._times[one.id]
+        del self.samples[:cut]
+        for docket, (_, closed) in zip(self.dockets, spared, strict=True):
+            docket.let_go(before, cut, closed)
+        self.horizon = max(self.horizon, before)
+
+    def find(self, id_: str) -> Sample | None:
+        """Return the sample of an identity."""
+        t = self._times.get(id_)
+        return None if t is None else self.samples[self._index(t, id_)]
+
+    def _replaced(self, sample: Sample) -> list[Sample]:
+        """Return the samples to put in; an earlier one of the same identity goes out."""
+        known = self._times.get(sample.id)
+        if known is None:
+            return [sample]
+        index = self._index(known, sample.id)
+        if self.samples[index] == sample:
+            return []
+        self._back(min(known, sample.t))
+        del self.samples[index], self._times[sample.id]
+        return [sample]
+
+    def _put(self, sample: Sample) -> None:
+        if sample.id in self._times:  # twice in one batch: the later one amends
+            del self.samples[self._index(self._times[sample.id], sample.id)]
+        self._times[sample.id] = sample.t
+        if not self.samples or _place(self.samples[-1]) < _place(sample):
+            self.samples.append(sample)
+        else:
+            insort(self.samples, sample, key=_place)
+
+    def _back(self, t: int) -> None:
+        for docket in self.dockets:
+            docket.again(t)
+
+    def _index(self, t: int, id_: str) -> int:
+        return bisect_left(self.samples, (t, id_), key=_place)
+
+
 class Docket:
     """What one subject did, under one rule.
 
     Args:
-        rule: the rule; samples of days on which it is not in force do not count.
+        rule: the rule.
         subject: id of the thing, board or site.
         course: as `course_of` gives it.
-        local: the local clock, by which the rule's days are counted.
+        local: the local clock.
+        shelf: the samples; None: they are this docket's own.
     """
 
-    def __init__(self, rule: Rule, subject: str, course: Course, local: LocalTime) -> None:
+    def __init__(self, rule: Rule, subject: str, course: Course, local: LocalTime, shelf: Shelf | None = None) -> None:
         self.rule = rule
         self.subject = subject
-        self.too_late = 0
-        """Samples that came after what they could have changed had been let go of."""
+        self.going: frozenset[int] = frozenset()
+        """Starts of the breaches that were said and go on."""
         self._course = course
-        self._from = local.instant(rule.in_force, 0)
-        self._to = local.instant(rule.ends, 0) if rule.ends else 1 << 62
-        self._samples: list[Sample] = []
-        self._times: dict[str, int] = {}  # of samples, by identity
+        self._shelf = Shelf(rule, local) if shelf is None else shelf
+        self._shelf.join(self, in_order=course.in_order)
         self._told: list[RuleVerdict] = []  # what holds of what was said; beside the first `_firm` closed findings
         self._firm = 0
         self._revisions: dict[int, int] = {}  # the highest one said, by start: also of what was withdrawn
-        self._horizon = -(1 << 62)  # what is older is not taken any more
         self._gone: list[tuple[int, int]] = []  # start and end of what holds and was let go of in the last days
 
     @property
-    def going_on(self) -> bool:
-        """Whether a breach that was said goes on."""
-        return any(one.open for one in self._told)
-
-    @property
-    def horizon(self) -> int:
-        """What is older is not taken any more (`forget`), Unix s."""
-        return self._horizon
+    def too_late(self) -> int:
+        """See `Shelf`."""
+        return self._shelf.too_late
 
     @property
     def oldest(self) -> int:
         """When the oldest sample was made that is held, Unix s."""
-        return self._samples[0].t if self._samples else 1 << 62
+        return self._shelf.samples[0].t if self._shelf.samples else 1 << 62
 
     @property
     def holding(self) -> tuple[RuleVerdict, ...]:
@@ -76,6 +159,7 @@ class Docket:
         """
         self._told, self._firm = list(told), 0
         self._revisions = dict(revisions)
+        self._note_going()
 
     def keeps_from(self, before: int) -> int:
         """Return the latest moment up to `before` at which samples can be cut without cutting what holds."""
@@ -86,23 +170,12 @@ class Docket:
         return before
 
     def add(self, samples: Iterable[Sample]) -> None:
-        """Take samples, in any order; one that is known already changes nothing."""
-        changed: list[Sample] = []
-        for sample in samples:
-            if not self._from <= sample.t < self._to:
-                continue
-            if sample.t < self._horizon:
-                self.too_late += sample.id not in self._times
-                continue
-            changed += self._replaced(sample)
-        if changed:
-            self._back(min(one.t for one in changed))
-            for one in changed:
-                self._put(one)
+        """Put samples on the shelf (`Shelf.add`)."""
+        self._shelf.add(samples)
 
     def again(self, since: int) -> None:
         """Judge again what lies behind a moment: a thing that the rule goes by has another edition (`World.use`)."""
-        self._back(since)
+        self._firm = min(self._firm, self._course.back(self._shelf.samples, since))
 
     def judge(self, until: int, now: float) -> list[RuleVerdict]:
         """Return what is new since the last time, and what is amended.
@@ -111,56 +184,39 @@ class Docket:
             until: nothing earlier is missing that is still on its way, as far as one knows, Unix s.
             now: what the verdicts say of when they were given, Unix s.
         """
-        beside = self._course.on(self._samples, until)
-        found = self._course.closed[self._firm :] + [one for one in beside if _worth_telling(one)]
+        beside = self._course.on(self._shelf.samples, until)
+        closed = self._course.closed
+        if not beside and len(closed) == len(self._told) == self._firm:
+            return []
+        found = closed[self._firm :] + [one for one in beside if _worth_telling(one)]
         before = self._told[self._firm :]
         news, held = self._compare(before, found, now)
         self._told[self._firm :] = held
-        self._firm = len(self._course.closed)
+        self._firm = len(closed)
+        if news:
+            self._note_going()
         return news
 
-    def forget(self, before: int) -> None:
-        """Let go of what is older than `before`, and take nothing older any more.
+    def _note_going(self) -> None:
+        self.going = frozenset(one.start for one in self._told if one.open)
 
-        What has been found must have been said: call `judge` first.
-        """
+    def forget(self, before: int) -> None:
+        """See `Shelf.forget`."""
+        self._shelf.forget(before)
+
+    def spare(self, before: int) -> tuple[int, int]:
+        """Return how many samples and closed findings nothing from `before` on can change."""
         assert self._firm == len(self._course.closed)
-        samples, closed = self._course.forget(self._samples, before)
-        for one in self._samples[:samples]:
-            del self._times[one.id]
+        return self._course.forget(self._shelf.samples, before)
+
+    def let_go(self, before: int, samples: int, closed: int) -> None:
+        """Take notice that so many samples are gone, and let go of so many closed findings."""
+        self._course.cut(samples)
         self._gone = [one for one in self._gone if one[1] > before - 2 * KEEP]
         self._gone += [(one.start, one.end) for one in self._told[:closed]]
-        del self._samples[:samples], self._told[:closed]
+        del self._told[:closed]
         self._firm = max(0, self._firm - closed)
-        self._horizon = max(self._horizon, before)
         self._revisions = {start: one for start, one in self._revisions.items() if start >= before - KEEP}
-
-    def _replaced(self, sample: Sample) -> list[Sample]:
-        """Return the samples to put in; an earlier one of the same identity goes out."""
-        known = self._times.get(sample.id)
-        if known is None:
-            return [sample]
-        index = self._index(known, sample.id)
-        if self._samples[index] == sample:
-            return []
-        self._back(min(known, sample.t))
-        del self._samples[index], self._times[sample.id]
-        return [sample]
-
-    def _put(self, sample: Sample) -> None:
-        if sample.id in self._times:  # twice in one batch: the later one amends
-            del self._samples[self._index(self._times[sample.id], sample.id)]
-        self._times[sample.id] = sample.t
-        if not self._samples or _place(self._samples[-1]) < _place(sample):
-            self._samples.append(sample)
-        else:
-            insort(self._samples, sample, key=_place)
-
-    def _back(self, t: int) -> None:
-        self._firm = min(self._firm, self._course.back(self._samples, t))
-
-    def _index(self, t: int, id_: str) -> int:
-        return bisect_left(self._samples, (t, id_), key=_place)
 
     def _compare(
         self, before: Sequence[RuleVerdict], found: Sequence[Finding], now: float
@@ -222,8 +278,7 @@ class Docket:
     def _spot(self, evidence: Sequence[str]) -> Sample | None:
         """Return the last sample of some evidence that had a position."""
         for id_ in reversed(evidence):
-            t = self._times.get(id_)
-            sample = None if t is None else self._samples[self._index(t, id_)]
+            sample = self._shelf.find(id_)
             if sample is not None and has_position(sample):
                 return sample
         return None

@@ -26,6 +26,9 @@ class Asked(NamedTuple):
     cited: tuple[Cited, ...] = ()
 
 
+NOTHING = Asked(None, None)
+
+
 class Run(msgspec.Struct):
     """Samples in a row."""
 
@@ -43,7 +46,7 @@ class Run(msgspec.Struct):
         self.count += 1
         if len(self.ids) < MOST_EVIDENCE - 1:
             self.ids += (sample.id,)
-        if len(self.cited) < MOST_EVIDENCE:
+        if asked.cited and len(self.cited) < MOST_EVIDENCE:
             self.cited += tuple(one for one in asked.cited if one not in self.cited)
         self.reason = self.reason or asked.reason
 
@@ -96,8 +99,10 @@ class Episodes:
 
     def step(self, sample: Sample) -> list[Finding]:
         """See `Fold`."""
-        found: list[Finding] = []
         asked = self._ask(sample)
+        if self._span is None and asked.applies is False:
+            return []
+        found: list[Finding] = []
         if self._span is not None and sample.t - self._span.last > self._gap:
             found += self._end_span()
         if asked.applies is False:
@@ -106,7 +111,7 @@ class Episodes:
             self._span = Run(sample.t, sample.t)
             self._clean = True
         broken = asked.broken if asked.applies or asked.broken is False else None
-        self._span.add(sample, asked if broken is False else Asked(None, None))
+        self._span.add(sample, asked if broken is False else NOTHING)
         if broken is False:
             return found + self._end_possible()
         if self._certain is not None and sample.t - self._certain.last > self._gap:
@@ -129,19 +134,27 @@ class Episodes:
         """See `Fold`."""
         if self._span is None:
             return []
+        over = until - self._span.last > self._gap
+        if self._possible is None and not (over and self._clean):
+            return []  # it is kept up to now, which is no finding while it goes on
         rest = self.copy()
-        if until - self._span.last > self._gap:
+        if over:
             return rest._end_span()  # noqa: SLF001
         return [msgspec.structs.replace(one, open=True) for one in rest._end_span()]  # noqa: SLF001
 
     def _end_certain(self) -> list[Finding]:
-        run, self._certain = self._certain, None
-        if run is None or run.seconds < self._least:
+        run = self._certain
+        if run is None:
+            return []
+        self._certain = None
+        if run.seconds < self._least:
             return []
         self._told, self._clean = True, False
         return [self._finding(run, "exceeded", self._grade, "")]
 
     def _end_possible(self) -> list[Finding]:
+        if self._possible is None:
+            return []
         found = self._end_certain()
         run, self._possible = self._possible, None
         told, some, self._told, self._some = self._told, self._some, False, False

@@ -10,8 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from hub.judge.kinds.conditions import Calendar, Condition, Seconds, When, has_position
+from hub.judge.kinds.conditions import Calendar, Condition, Seconds, When
 from hub.judge.kinds.course import Folded, Setting
+from hub.judge.kinds.world import has_position
 from hub.judge.records import Finding, Sample
 from hub.judge.windows import LocalTime, Window
 

@@ -22,9 +22,11 @@ AREAS = ("Polygon", "MultiPolygon")
 COMMON = 250.0
 """What lies so near a position is looked up once for all rules that ask for places near it [m]..."""
 RECENT = 4096
-"""...of so many positions."""
-ANSWERS = 16_384
-"""Answers about positions that are kept for the next rule that asks."""
+"""...of so many samples."""
+CELL = 0.005
+"""Side of the cells in which places are looked up together [degrees]: some 500 m..."""
+CELLS = 16_384
+"""...of so many cells."""
 NEAREST = (1_000.0, 10_000.0, 100_000.0)
 """How far around a position the nearest place is looked for, one after the other [m]."""
 
@@ -70,19 +72,25 @@ class World:
     def __init__(self, editions: Iterable[Edition] = ()) -> None:
         self._terms: dict[tuple[str, str], list[Term]] = {}
         self._asked: dict[Hashable, int] = {}
-        self.answers: dict[Hashable, Any] = {}
-        """What was answered of positions of late, by whoever asked; another edition of anything ends it."""
+        self._last: tuple[Sample | None, Spot]
         self.use(editions)
 
     def number_of(self, asked: Hashable) -> int:
         """Return the number of a question, the same for all who ask the same."""
         return self._asked.setdefault(asked, len(self._asked))
 
-    def remember(self, key: Hashable, answer: Any) -> None:
-        """Keep an answer for those who ask the same soon."""
-        if len(self.answers) >= ANSWERS:
-            del self.answers[next(iter(self.answers))]
-        self.answers[key] = answer
+    def spot(self, sample: Sample) -> "Spot":
+        """Return what is known of where and when a sample was made: one rule after the other asks it of each."""
+        if self._last[0] is sample:
+            return self._last[1]
+        key = sample.t, sample.lat, sample.lon, sample.radius
+        found = self._spots.get(key)
+        if found is None:
+            if len(self._spots) >= RECENT:
+                del self._spots[next(iter(self._spots))]
+            found = self._spots[key] = self._look(sample)
+        self._last = sample, found
+        return found
 
     def use(self, editions: Iterable[Edition]) -> int:
         """Take all editions there are; return the earliest moment from which things are others than before.
@@ -100,19 +108,25 @@ class World:
         self._shapes = [shape(term.edition.geometry) for term in self._placed]
         self._tree = STRtree(self._shapes)
         self._flat: dict[int, _Flat] = {}  # by number, made when a position first comes near
-        # By position: numbers of what is near, and how far it lies inside each as far as anybody asked.
-        self._near: dict[tuple[float, float], tuple[list[int], dict[int, float]]] = {}
-        self.answers = {}
+        self._spots: dict[tuple[int, float | None, float | None, float], Spot] = {}
+        self._last = None, Spot((), located=False)
+        self._cells: dict[tuple[int, int], list[_Near]] = {}
+        self._largest: dict[tuple[tuple[str, ...], str], float] = {}
+        self._there: dict[tuple[str, ...], tuple[int, int, bool]] = {}  # from when to when there are places, or not
         placed: dict[str, list[Term]] = {}
         for term in self._placed:
             placed.setdefault(term.edition.kind, []).append(term)
         self._begins = {kind: sorted(term.since for term in terms) for kind, terms in placed.items()}
         self._ends = {kind: sorted(term.until for term in terms) for kind, terms in placed.items()}
-        self._holders: dict[tuple[str, str], dict[str, list[Term]]] = {}
+        self._holders: dict[tuple[str, str], dict[str, _Held]] = {}
         return min(
             (_first_difference(before.get(key, []), self._terms.get(key, [])) for key in {*before, *self._terms}),
             default=NEVER,
         )
+
+    def terms(self, kind: str, id_: str) -> Sequence[Term]:
+        """Return when each edition of a thing holds."""
+        return self._terms.get((kind, id_), ())
 
     def in_force(self, kind: str, id_: str, t: int) -> Term | None:
         """Return the edition of a thing that holds at a moment."""
@@ -132,13 +146,20 @@ class World:
         term = self.in_force(kind, id_, t)
         return term is not None and term.edition.geometry is not None
 
-    def has_places(self, kinds: Iterable[str], t: int) -> bool:
+    def has_places(self, kinds: tuple[str, ...], t: int) -> bool:
         """Tell whether anything of these kinds has a place at a moment."""
-        return any(
-            bisect_right(self._begins[kind], t) > bisect_right(self._ends[kind], t)
-            for kind in kinds
-            if kind in self._begins
-        )
+        since, until, answer = self._there.get(kinds, (0, 0, False))
+        if not since <= t < until:
+            turns = [turn for kind in kinds for turns in (self._begins, self._ends) for turn in turns.get(kind, ())]
+            since = max((turn for turn in turns if turn <= t), default=ALWAYS)
+            until = min((turn for turn in turns if turn > t), default=NEVER)
+            answer = any(
+                bisect_right(self._begins[kind], t) > bisect_right(self._ends[kind], t)
+                for kind in kinds
+                if kind in self._begins
+            )
+            self._there[kinds] = since, until, answer
+        return answer
 
     def holding(self, kind: str, t: int) -> Iterator[Term]:
         """Go through the editions of a kind that hold at a moment."""
@@ -146,50 +167,97 @@ class World:
 
     def held_by(self, kind: str, property_: str, id_: str) -> Sequence[Term]:
         """Return the editions of a kind, of whenever, whose property names a thing, as permits name a vehicle."""
+        held = self._held(kind, property_, id_)
+        return held.terms if held else ()
+
+    def held_at(self, kind: str, property_: str, id_: str, t: int) -> list[Term]:
+        """Return those of `held_by` that hold at a moment."""
+        held = self._held(kind, property_, id_)
+        return held.at(t) if held else []
+
+    def _held(self, kind: str, property_: str, id_: str) -> "_Held | None":
         key = kind, property_
         if key not in self._holders:
             index: dict[str, list[Term]] = {}
             for term in self._kinds.get(kind, ()):
                 for one in names_in(term.edition.properties.get(property_)):
                     index.setdefault(one, []).append(term)
-            self._holders[key] = index
-        return self._holders[key].get(id_, ())
+            self._holders[key] = {one: _Held(terms) for one, terms in index.items()}
+        return self._holders[key].get(id_)
 
     def margins(self, sample: Sample, kinds: Collection[str], reach: float) -> list[Margin]:
         """Return the places of these kinds at most `reach` m from a position, and how far it lies inside each."""
-        assert sample.lat is not None
-        assert sample.lon is not None
         lat, lon = sample.lat, sample.lon
-        near: tuple[list[int], dict[int, float]] | None
+        assert lat is not None
+        assert lon is not None
+        near: Sequence[_Near]
         if reach > COMMON:
-            near = self._around(lat, lon, reach), {}
+            west, south, east, north = _bounds(lat, lon, reach)
+            numbers = self._tree.query(shapely.box(west, south, east, north)).tolist()
+            near = [_Near(self._placed[number], number, whole=False) for number in numbers]
+            known: dict[int, float] = {}
         else:
-            near = self._near.get((lat, lon))
-            if near is None:
-                if len(self._near) >= RECENT:
-                    del self._near[next(iter(self._near))]
-                near = self._near[lat, lon] = self._around(lat, lon, COMMON), {}
-        numbers, known = near
+            spot = self.spot(sample)
+            near, known = spot.near, spot.known
         found = []
-        for number in numbers:
-            term = self._placed[number]
+        for term, number, whole, _ in near:
             if term.edition.kind in kinds and term.since <= sample.t < term.until:
                 metres = known.get(number)
                 if metres is None:
-                    flat = self._flat.get(number)
-                    if flat is None:
-                        flat = self._flat[number] = _Flat(self._shapes[number])
-                    metres = known[number] = flat.margin(lat, lon)
+                    metres = known[number] = COMMON if whole else self._flattened(number).margin(lat, lon)
                 if metres >= -reach:
                     found.append(Margin(term, metres))
         return found
 
-    def _around(self, lat: float, lon: float, reach: float) -> list[int]:
-        """Return the numbers of the places whose bounds lie at most so many m from a position."""
-        high = reach / 110_000
-        wide = high / max(math.cos(math.radians(lat)), 0.01)
-        found: list[int] = self._tree.query(shapely.box(lon - wide, lat - high, lon + wide, lat + high)).tolist()
-        return found
+    def largest(self, kinds: Collection[str], property_: str) -> float:
+        """Return the largest number that a property of places of these kinds has, in whichever edition; or 0."""
+        key = tuple(kinds), property_
+        if key not in self._largest:
+            said = (term.edition.properties.get(property_) for term in self._placed if term.edition.kind in kinds)
+            self._largest[key] = max((float(one) for one in said if isinstance(one, (int, float))), default=0.0)
+        return self._largest[key]
+
+    def _look(self, sample: Sample) -> "Spot":
+        """Return what lies at most `COMMON` m from a position, and some of what lies further away."""
+        lat, lon = sample.lat, sample.lon
+        if lat is None or lon is None or not has_position(sample):
+            return Spot((), located=False)
+        west, south, east, north = _bounds(lat, lon, COMMON)
+        near = [
+            one
+            for one in self._cell(lat, lon)
+            if one.bounds[0] <= east and one.bounds[2] >= west and one.bounds[1] <= north and one.bounds[3] >= south
+        ]
+        return Spot(near, located=True)
+
+    def _cell(self, lat: float, lon: float) -> list["_Near"]:
+        """Return what lies at most `COMMON` m from somewhere in a position's cell.
+
+        Many positions lie in few cells, as those who drive use the same roads; and most cells lie wholly inside of an
+        area as large as a city, so that a position in them need not be compared with its border.
+        """
+        row, column = math.floor(lat / CELL), math.floor(lon / CELL)
+        near = self._cells.get((row, column))
+        if near is None:
+            cell = shapely.box(column * CELL, row * CELL, (column + 1) * CELL, (row + 1) * CELL)
+            corners = [_bounds((row + up) * CELL, (column + up) * CELL, 2 * COMMON) for up in (0, 1)]
+            wests, souths, easts, norths = zip(*corners, strict=True)
+            numbers = self._tree.query(shapely.box(min(wests), min(souths), max(easts), max(norths))).tolist()
+            near = []
+            for number in numbers:
+                place = self._flattened(number).around(cell)
+                if place is not None:
+                    near.append(_Near(self._placed[number], number, place, self._shapes[number].bounds))
+            if len(self._cells) >= CELLS:
+                del self._cells[next(iter(self._cells))]
+            self._cells[row, column] = near
+        return near
+
+    def _flattened(self, number: int) -> "_Flat":
+        flat = self._flat.get(number)
+        if flat is None:
+            flat = self._flat[number] = _Flat(self._shapes[number])
+        return flat
 
     def margin_of_all(self, sample: Sample, around: Iterable[tuple[Term, float]]) -> float:
         """Return how far a position lies inside places taken as one, each with what lies so many m around it [m]."""
@@ -216,6 +284,13 @@ class World:
         return None
 
 
+def _bounds(lat: float, lon: float, reach: float) -> tuple[float, float, float, float]:
+    """Return west, south, east and north of what lies at most so many m from a position."""
+    high = reach / 110_000
+    wide = high / max(math.cos(math.radians(lat)), 0.01)
+    return lon - wide, lat - high, lon + wide, lat + high
+
+
 def _first_difference(before: list[Term], after: list[Term]) -> int:
     """Return the moment from which two histories of one thing differ."""
     for one, other in itertools.zip_longest(before, after):
@@ -224,6 +299,59 @@ def _first_difference(before: list[Term], after: list[Term]) -> int:
             same = one is not None and other is not None and one[:2] == other[:2]
             return min(one.until, other.until) if same else min(starts)
     return NEVER
+
+
+class Spot:
+    """A position at one moment, and what is near it.
+
+    Args:
+        near: the places of which some part may lie at most `COMMON` m from it.
+        located: there is a position.
+    """
+
+    __slots__ = ("answers", "kinds", "known", "located", "near")
+
+    def __init__(self, near: Sequence["_Near"], *, located: bool) -> None:
+        self.near = near
+        self.located = located
+        self.kinds = frozenset([one.term.edition.kind for one in near])
+        """Of what is near."""
+        self.known: dict[int, float] = {}
+        """How far it lies inside of places, by their numbers, as far as anybody asked [m]."""
+        self.answers: dict[int, Any] = {}
+        """What was answered, by the number of the question."""
+
+
+class _Near(NamedTuple):
+    """A place near a cell; `whole`: all of the cell lies so far inside that nobody who looks near asks how far."""
+
+    term: Term
+    number: int
+    whole: bool
+    bounds: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    """West, south, east and north."""
+
+
+class _Held:
+    """Editions that name one thing; in years a truck has thousands of manifests."""
+
+    __slots__ = ("_ends", "_order", "_starts", "terms")
+
+    def __init__(self, terms: list[Term]) -> None:
+        self.terms = terms
+        self._order = sorted(range(len(terms)), key=lambda n: terms[n].since)
+        self._starts = [terms[n].since for n in self._order]
+        # Of those that began up to here the latest end.
+        self._ends = list(itertools.accumulate((terms[n].until for n in self._order), max))
+
+    def at(self, t: int) -> list[Term]:
+        """Return those that hold at a moment, in the order of all."""
+        number, found = bisect_right(self._starts, t), []
+        while number and self._ends[number - 1] > t:
+            number -= 1
+            if self.terms[self._order[number]].until > t:
+                found.append(self._order[number])
+        return [self.terms[n] for n in sorted(found)]
 
 
 class _Flat:
@@ -240,6 +368,14 @@ class _Flat:
         self._border = self._shape.boundary if place.geom_type in AREAS else None
         if self._border is not None:
             shapely.prepare(self._border)
+
+    def around(self, cell: Any) -> bool | None:
+        """Tell whether a cell lies wholly inside, `COMMON` m or more from the border; None: as far outside of it."""
+        flat = shapely.transform(cell, lambda xy: (xy - (self._lon, self._lat)) * (self._x, self._y))
+        if shapely.distance(self._shape, flat) > COMMON:
+            return None
+        border = self._border
+        return border is not None and shapely.covers(self._shape, flat) and shapely.distance(border, flat) >= COMMON
 
     def margin(self, lat: float, lon: float) -> float:
         # One array of coordinates costs a fifth of two scalars.
@@ -258,6 +394,14 @@ def metres_per_degree(lat: float) -> tuple[float, float]:
     east = 111_412.84 * math.cos(phi) - 93.5 * math.cos(3 * phi) + 0.118 * math.cos(5 * phi)
     north = 111_132.92 - 559.82 * math.cos(2 * phi) + 1.175 * math.cos(4 * phi) - 0.0023 * math.cos(6 * phi)
     return east, north
+
+
+def has_position(sample: Sample) -> bool:
+    """Tell whether a sample has a position: (0, 0) is what receivers without a fix give."""
+    lat, lon = sample.lat, sample.lon
+    if lat is None or lon is None or (lat == 0 and lon == 0):
+        return False
+    return math.isfinite(sample.radius) and sample.radius >= 0 and abs(lat) <= 90 and abs(lon) <= 180
 
 
 def names_in(value: object) -> tuple[str, ...]:

@@ -378,7 +378,8 @@ def test_each_kind_is_judged_from_the_log_as_its_case_says(tmp_path, name):
     rule = port.rules[case.rule]
     known = [{"kind": one.kind, "id": one.id, "properties": one.properties} for one in case.thing]
     for one, thing in zip(case.thing, known, strict=True):
-        port.know(**thing, geometry=one.geometry)
+        ends = {name: unix(t) for name, t in (("from", one.from_), ("until", one.until)) if t is not None}
+        port.know(**thing, **ends, geometry=one.geometry)
     if not any(one.kind == rule.of and one.id == case.subject for one in case.thing):
         port.know(kind=rule.of, id=case.subject)
     port.now = unix(case.sample[0].t)
@@ -394,6 +395,12 @@ def test_each_kind_is_judged_from_the_log_as_its_case_says(tmp_path, name):
     wanted = sorted((unix(one.from_), unix(one.to), one.outcome, one.grade) for one in case.expected)
     assert [one for one in found if one[2] != "invalid"] == wanted
     assert [row["rule"] for row in port.rows("alert") if row["rule"] == case.rule] == [case.rule]
+    if case.rule == "muck-sealed":
+        text = port.rows("alert")[0]["text"]
+        assert "Responsible: haul-co (haul-co)." in text
+        assert "责任单位：haul-co（haul-co）。" in text
+    if rule.kind == "expiry":
+        assert port.rows("alert")[0]["severity"] == "warning"
     port.close()
 
 

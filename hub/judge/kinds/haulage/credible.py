@@ -69,7 +69,7 @@ class Rounds:
     def step(self, sample: Sample) -> list[Finding]:
         """See `Fold`."""
         value = sample.states.get(self._params.state)
-        if value is not None:
+        if value is not None and value not in self._values:
             self._values |= {value}
         if self._start is None:
             self._start = sample.t

@@ -68,6 +68,8 @@ class Speeding:
         ]
         numbers = [one.most for one in params.limits if one.most is not None and one.most_of is None]
         self._lowest = min(numbers) if len(numbers) == len(params.limits) else None
+        self._zones = [zone for _, zone in self._limits if zone is not None]
+        self._anywhere = min((one.most for one, zone in self._limits if zone is None and one.most), default=math.inf)
 
     def ask(self, sample: Sample) -> Asked:
         """Tell whether the rule is broken."""
@@ -78,7 +80,9 @@ class Speeding:
         if not speeds:
             return Asked(applies, None, "state_unknown")
         least, highest = min(speeds), max(speeds)
-        if self._lowest is not None and highest <= self._lowest:
+        if highest <= 0 or (self._lowest is not None and highest <= self._lowest):
+            return Asked(applies, False)
+        if highest <= self._anywhere and not any(_may_hold(zone, sample) for zone in self._zones):
             return Asked(applies, False)
         broken: bool | None = False
         reason = ""
@@ -122,3 +126,9 @@ class Speeding:
             recorded = sample.states.get(self._params.recorder)
             told.append(float(recorded) if isinstance(recorded, (int, float)) else None)
         return [one for one in told if one is not None and not math.isnan(one)]
+
+
+def _may_hold(zone: Zone, sample: Sample) -> bool:
+    """Tell whether what holds in places may hold where a sample was made; where there are no places, it does not."""
+    inside, reason, _ = zone.where(sample)
+    return inside is not False and reason != "no_place"

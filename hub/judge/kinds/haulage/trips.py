@@ -10,8 +10,9 @@ from typing import Annotated, NamedTuple, Self
 
 import msgspec
 
-from hub.judge.kinds.conditions import Places, Seconds, States, Zone, has_position, matches
+from hub.judge.kinds.conditions import Places, Seconds, States, Zone, matches
 from hub.judge.kinds.course import Setting
+from hub.judge.kinds.world import has_position
 from hub.judge.records import MOST_EVIDENCE, Cited, Finding, Sample, Value
 from schemas.domains.entries import Id
 
