@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from hub.judge.kinds.world import World, names_in
+from hub.judge.kinds.world import SOURCE, STOPS, World, names_in
 from hub.judge.records import Sample, Value
 from hub.log.entry import Entry
 from hub.wire.channels import Observed
@@ -12,8 +12,6 @@ from hub.wire.topics import Topic
 
 SITE = "site"
 """The kind of subjects that are sites of the registry; the others are kinds of things."""
-SOURCE = "source"
-"""The property of a thing that names the boards, stations or terminals that speak for it."""
 
 
 def samples_of(entry: Entry) -> Iterator[tuple[Sample, Topic]]:
@@ -44,14 +42,29 @@ def samples_of(entry: Entry) -> Iterator[tuple[Sample, Topic]]:
 
 
 class Speakers:
-    """Which things a source speaks for: those of its own id, and those that name it in their property `source`."""
+    """Which things a source speaks for.
+
+    Those of its own id; those that name it in their property `source`; and those that name one of these in their
+    property `stops`: a round hears of its bins from the bins themselves.
+    """
 
     def __init__(self, world: World, kinds: Iterable[str]) -> None:
         self._world = world
         self._kinds = tuple(kinds)
 
     def things(self, source: str, t: int) -> Iterator[tuple[str, str]]:
-        """Yield kind and id of the things that it spoke for at a moment, Unix s."""
+        """Yield kind and id of the things that it spoke for at a moment, Unix s, each once."""
+        own = list(self._own(source, t))
+        rounds = [
+            (kind, term.edition.id)
+            for kind in self._kinds
+            for _, id_ in own
+            for term in self._world.held_by(kind, STOPS, id_)
+            if term.since <= t < term.until
+        ]
+        yield from dict.fromkeys([*own, *rounds])
+
+    def _own(self, source: str, t: int) -> Iterator[tuple[str, str]]:
         for kind in self._kinds:
             own = self._world.in_force(kind, source, t)
             if own is not None and not names_in(own.edition.properties.get(SOURCE)):

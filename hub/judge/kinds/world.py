@@ -17,6 +17,10 @@ from shapely.geometry import shape
 
 from hub.judge.records import Cited, Edition, Sample
 
+SOURCE = "source"
+"""The property of a thing that names the boards, stations, terminals or nodes that speak for it."""
+STOPS = "stops"
+"""The property of a thing that names the things on its round: what their sources say, it hears, too."""
 ALWAYS, NEVER = -(1 << 62), 1 << 62
 AREAS = ("Polygon", "MultiPolygon")
 COMMON = 250.0
