@@ -33,6 +33,8 @@ NAVIGATION = {
         "docs/sign-on.md",
         "docs/stations.md",
         "docs/terminals.md",
+        "docs/bins.md",
+        "docs/workers.md",
         "docs/muck.md",
         "docs/install.md",
         "deploy/README.md",

@@ -163,6 +163,14 @@ class Book:
         sql = f"SELECT site, count(*) FROM alert WHERE {SQL_OPEN} AND kind = 'limit' GROUP BY site"  # noqa: S608
         return dict(self.db.execute(sql).fetchall())
 
+    def calls_for_help(self, alerts: Iterable[int]) -> set[int]:
+        """Return which of these alerts are calls for help."""
+        rows = self.db.execute(
+            "SELECT id FROM alert WHERE kind = 'sos' AND id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(alerts)),),
+        )
+        return {id_ for (id_,) in rows}
+
     def count_firing(self) -> int:
         """Return how many alerts fire and nobody has acknowledged."""
         return int(self.db.execute("SELECT count(*) FROM alert WHERE state = 'firing'").fetchone()[0])

@@ -21,6 +21,8 @@ class Trouble:
     since: float
     """Unix s."""
     text: Text
+    urgent: bool = False
+    """Nothing holds it back: no maintenance window, nor that an earlier one was closed."""
 
 
 class Network:
@@ -41,10 +43,11 @@ class Network:
         """
         now = self._book.clock()
         alert = self._book.find_latest_alert(trouble.device, trouble.rule)
-        if alert and alert.state == "closed" and alert.resolved is None:
+        if alert and alert.state == "closed" and alert.resolved is None and not trouble.urgent:
             return
         site = self._registry.site_of(trouble.device) if trouble.device else None
-        window = self._book.maintenance.overlapping(site.id, trouble.device, now, now) if site else None
+        planned = site and not trouble.urgent
+        window = self._book.maintenance.overlapping(site.id, trouble.device, now, now) if site and planned else None
         if alert and alert.state in OPEN:
             self._book.change_alert(alert, last=int(now))
             if alert.maintenance is not None and not window:

@@ -16,8 +16,10 @@ Kind = Literal[
     "lag",
     "certificate",
     "station",
+    "sos",
 ]
-"""What an alert is about: a limit; another rule of a pack; the others are troubles of the network."""
+"""What an alert is about: a limit; another rule of a pack; somebody who calls for help (sos); the
+others are troubles of the network."""
 State = Literal["pending", "firing", "acknowledged", "resolved", "closed", "withdrawn"]
 StateAsked = Literal["open", State]
 """State by which alerts are looked for; open: not over yet."""

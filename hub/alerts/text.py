@@ -66,6 +66,7 @@ KIND: dict[Kind, Text] = {
     "lag": Text("hub lagging", "数据处理滞后"),
     "certificate": Text("the hub's certificate", "数据中心证书"),
     "station": Text("station questionable", "监测站数据存疑"),
+    "sos": Text("call for help (SOS)", "SOS 求救"),
 }
 AT_RISK = Text("limit at risk", "可能超过限值")
 NO_BOARD = Text("no board heard", "全部设备失联")
@@ -170,13 +171,17 @@ def _doubt(v: Verdict) -> Text:
 
 
 def told_place(registry: Registry, site: Site, device: str) -> Text:
-    """Return where something is by its names: the site, its district, and which board, station or terminal."""
+    """Return where something is by its names: the site, its district, and which board, station, terminal or node."""
     district = registry.district_called(site.district)
     what = (
         Text("station", "监测站")
         if device in registry.stations
         else Text("terminal", "终端")
         if device in registry.terminals
+        else Text("node", "节点")
+        if device in registry.nodes
+        else Text("badge", "工牌")
+        if device in registry.badges
         else Text("board", "设备")
     )
     return Text(f"{site.en} ({district.en}, {what.en} {device})", f"{site.zh}（{district.zh}，{what.zh}{device}）")

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from hub.judge.kinds.world import SOURCE
 from hub.things.marks.store import OUTLET
-from hub.things.samples import SOURCE
 from hub.things.store import ThingStore, by_thing, standing
 
 ENTERPRISE, PERMIT, LIMIT, TOTAL = "enterprise", "discharge_permit", "permit_limit", "permit_total"

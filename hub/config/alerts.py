@@ -51,6 +51,8 @@ class Alerting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """So many windows in a row must keep it before the alert ends: a value near the limit makes one alert, not many."""
     silent_minutes: Minutes = 15.0
     """A board from which nothing came for so long is silent."""
+    silent_node_minutes: Minutes = 180.0
+    """A node of LoRaWAN from which nothing came for so long is silent: it sleeps to save its battery."""
     sensor_minutes: Minutes = 30.0
     """A sensor that gave nothing but flagged values for so long is faulty."""
     unheard_minutes: Minutes = 5.0

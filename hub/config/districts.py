@@ -21,6 +21,9 @@ def of_districts(config: Config) -> list[Config]:
             districts=(district,),
             data=config.data / district,
             broker=msgspec.structs.replace(broker, client_id=f"{broker.client_id}-{district}"),
+            lorawan=tuple(
+                msgspec.structs.replace(one, client_id=f"{one.client_id}-{district}") for one in config.lorawan
+            ),
             http=msgspec.structs.replace(config.http, port=config.http.port and config.http.port + i),
         )
         for i, district in enumerate(config.districts)

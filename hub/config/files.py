@@ -160,6 +160,68 @@ class Jt808(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.ca is not None
 
 
+class Badges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where workers' badges that speak the watch protocol ([3G*...]) connect; port 0: nowhere (docs/workers.md)."""
+
+    host: str = "127.0.0.1"
+    """The address on which it listens; badges elsewhere reach it on 0.0.0.0."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """0: nothing listens."""
+    connections: Annotated[int, msgspec.Meta(ge=1, le=50_000)] = 4000
+    """Most connections at once."""
+    idle_minutes: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    """A connection on which nothing came for so long is closed: badges send heartbeats."""
+
+    @property
+    def certificate(self) -> None:
+        """None: badges speak no TLS."""
+
+    @property
+    def key(self) -> None:
+        """None, likewise."""
+
+    @property
+    def ca(self) -> None:
+        """None, likewise."""
+
+    @property
+    def require_certificate(self) -> bool:
+        """False, likewise."""
+        return False
+
+
+class Lorawan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A network server of LoRaWAN whose uplinks are taken over MQTT: ChirpStack v4, The Things Stack (docs/bins.md)."""
+
+    name: Id
+    """Names it in log lines and conditions."""
+    topics: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("application/+/device/+/event/up",)
+    """What is subscribed to; the default is ChirpStack's. The Things Stack: ["v3/APPLICATION@TENANT/devices/+/up"]."""
+    host: str = "127.0.0.1"
+    """Name or address of its MQTT broker."""
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    """8883 is usual with TLS."""
+    client_id: str = "fenceline-hub-lorawan"
+    """Names the hub's persistent session there: never change it while messages wait."""
+    user: str | None = None
+    """Name at that broker, where it asks for one."""
+    password_file: Path | None = None
+    """The file with the user's password."""
+    ca: Path | None = None
+    """The authority that signed that broker's certificate: with it the connection is TLS, and what comes is proven to
+    come from that server; without, its origin is not proven."""
+    certificate: Path | None = None
+    """The hub's own certificate, where that broker asks for one."""
+    key: Path | None = None
+    """The private key of `certificate`."""
+
+    @property
+    def broker(self) -> Broker:
+        """Where it is and how to be let in."""
+        fields = ("host", "port", "client_id", "user", "password_file", "ca", "certificate", "key")
+        return Broker(**{name: getattr(self, name) for name in fields})
+
+
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The pages for officers, inspectors and technicians, at /console of the HTTP interface."""
 
@@ -285,6 +347,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http: Http = Http()
     hj212: Hj212 = Hj212()
     jt808: Jt808 = Jt808()
+    lorawan: tuple[Lorawan, ...] = ()
+    badges: Badges = Badges()
     console: Console = Console()
     oidc: Oidc = Oidc()
     cases: Cases = Cases()
@@ -294,8 +358,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uplinks: tuple[Uplink, ...] = msgspec.field(default=(), name="uplink")
 
     def __post_init__(self) -> None:
-        """Refuse two recipients or platforms of one name: what each has been told is kept by it."""
+        """Refuse two recipients, platforms or network servers of one name: what each has been told is kept by it."""
         for what, names in (
+            ("lorawan", [one.name for one in self.lorawan]),
             ("recipient", [one.name for one in self.recipients]),
             ("uplink", [one.name for one in self.uplinks]),
         ):
@@ -360,6 +425,16 @@ def load_config(path: Path) -> Config:
             key=jt808.key and here / jt808.key,
             ca=jt808.ca and here / jt808.ca,
             profiles=jt808.profiles and here / jt808.profiles,
+        ),
+        lorawan=tuple(
+            msgspec.structs.replace(
+                one,
+                password_file=one.password_file and here / one.password_file,
+                ca=one.ca and here / one.ca,
+                certificate=one.certificate and here / one.certificate,
+                key=one.key and here / one.key,
+            )
+            for one in config.lorawan
         ),
         oidc=msgspec.structs.replace(
             config.oidc, client_secret_file=config.oidc.client_secret_file and here / config.oidc.client_secret_file

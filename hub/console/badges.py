@@ -60,6 +60,8 @@ CHANNEL = {
     "board": Text("board (MQTT)", "设备（MQTT）"),
     "hj212": Text("station (HJ 212)", "监测站（HJ 212）"),
     "jt808": Text("terminal (JT/T 808)", "车载终端（JT/T 808）"),
+    "badge": Text("badge (watch protocol)", "工牌（手表协议）"),
+    "lorawan": Text("node (LoRaWAN)", "节点（LoRaWAN）"),
 }
 """By the channel by which something sends."""
 SENT = {

@@ -173,7 +173,7 @@ class Message(BaseModel):
 
     offset: int
     received: datetime
-    channel: Annotated[str, Field(description="how it came: board (MQTT), hj212, jt808")]
+    channel: Annotated[str, Field(description="how it came: board (MQTT), hj212, jt808, lorawan, badge")]
     source: Annotated[str, Field(description="id of the board, station or terminal")]
     proof: Annotated[Proof, Field(description="how well it was proven, when it came, that its source sent it")]
     topic: str

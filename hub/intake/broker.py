@@ -69,11 +69,15 @@ class Waitable(Protocol):
 
 
 class Link:
-    """Receives every kind of message that the boards of `districts` publish, of all districts if none is named."""
+    """Receives every kind of message that the boards of `districts` publish, of all districts if none is named.
 
-    def __init__(self, broker: Broker, districts: Iterable[Id] = ()) -> None:
+    `topics`: what is received instead, from a broker to which no boards speak.
+    """
+
+    def __init__(self, broker: Broker, districts: Iterable[Id] = (), topics: Iterable[str] = ()) -> None:
         self._broker = broker
-        self._topics = [of_all(kind, district) for district in districts or "+" for kind in KINDS]
+        boards = [of_all(kind, district) for district in districts or "+" for kind in KINDS]
+        self._topics = list(topics) or boards
         self._arrived: list[Incoming] = []
         self._refused: list[str] = []  # topics that this connection asks for once more, at QoS 0
         self._pause = PAUSES[0]

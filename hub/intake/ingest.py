@@ -9,10 +9,11 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 from hub.config.files import Keep
 from hub.health.metrics import Metrics
@@ -23,26 +24,20 @@ from hub.intake.doorkeeper import Doorkeeper
 from hub.intake.pace import Pace
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
-from hub.intake.stations.judging import Judged
-from hub.intake.stations.server import Frame, Stations
-from hub.intake.terminals.server import Fix, Terminals
 from hub.log.batch import Committed
 from hub.log.log import FLOOD, Log
 from hub.log.outcomes import Admitted, Refused
 from hub.process.clock_trust import HubClock
-from hub.registry.live import LiveRegistry
+from hub.registry.live import LiveRegistry, Registry
 from hub.storage.room import short_of_room
 from hub.storage.trouble import explain
 from hub.wire.messages import Status
 from hub.wire.outline import NOTHING
-from hub.wire.station_kinds import PREFIX as STATIONS
-from hub.wire.terminal_kinds import PREFIX as TERMINALS
 
 WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
 LOOK_EVERY = 1.0  # s between two looks at the room on the disk
 RETRY = 2.0  # s between attempts to write a log that cannot be written
-MOST_TOLD = 1000  # factor codes without a meaning, told once each
 REMIND = 60.0  # s between two complaints about it
 PRUNING = 100.0
 """The log is pruned by at most so many seconds of it in each second, however old its clock says that it is."""
@@ -55,12 +50,49 @@ LONGEST_TOPIC = 128  # of a board; ids have at most 32 characters
 log = logging.getLogger("hub.ingest")
 
 
+class LineServer(Protocol):
+    """What takes messages of a channel beside the boards', in a thread of its own."""
+
+    def take(self, most: int) -> list[Any]:
+        """Return up to `most` messages that came (`came` of each), the oldest first."""
+
+    def take_urgent(self) -> list[Any]:
+        """Return what is taken whatever else is wrong, such as that the disk is low: calls for help."""
+
+    def done(self, judged: list[Any], *, sure: bool) -> None:
+        """Say that these, each with what became of it, are committed.
+
+        `sure`: of the time; else none is acknowledged.
+        """
+
+
+class LineJudging(Protocol):
+    """What decides on them."""
+
+    def judge(self, came: Any) -> Any:
+        """Return what becomes of one (`outcomes`); it never fails."""
+
+    def judge_again(self, topic: str, payload: bytes) -> Admitted | Refused:
+        """Return what becomes now of one that is in quarantine."""
+
+    def use(self, registry: Registry) -> None:
+        """Judge against another registry from now on."""
+
+
+class Line(NamedTuple):
+    """A channel beside the boards': the prefix of its topics in the log, what takes its messages, what judges them."""
+
+    prefix: str
+    server: LineServer
+    judging: LineJudging
+
+
 class Ingest(threading.Thread):
     """The thread.
 
     `wake` tells the consumers that the log has grown, `done` how far all are, `judged` how far judging (None: unknown).
     `outgoing`: what is to be published beside acknowledgements since the last call: topic, payload,
-    and whether the broker is to keep it for the topic (retained).
+    and whether the broker is to keep it for the topic (retained). `lines`: channels beside the boards'.
     """
 
     def __init__(
@@ -78,8 +110,7 @@ class Ingest(threading.Thread):
         done: Callable[[], int | None],
         judged: Callable[[], int | None] = lambda: None,
         outgoing: Callable[[], Iterable[tuple[str, bytes, bool]]] = tuple,
-        stations: Stations | None = None,
-        terminals: Terminals | None = None,
+        lines: Sequence[Line] = (),
         doorkeeper: Doorkeeper | None = None,
     ) -> None:
         super().__init__(name="ingest", daemon=True)
@@ -92,10 +123,8 @@ class Ingest(threading.Thread):
         self._acknowledgements = acknowledgements
         self._metrics = metrics
         self._clock = clock
-        self._stations = stations
-        self._terminals = terminals
+        self._lines = lines
         self._doorkeeper = doorkeeper
-        self._told: set[tuple[str, str]] = set()  # station and factor code
         self._wake = wake
         self._done = done
         self._outgoing = outgoing
@@ -123,16 +152,15 @@ class Ingest(threading.Thread):
             # With little room the broker and the boards keep what there is, as they do when the hub does not run.
             room = self._has_room()
             group = self._receiver.receive(GROUP, 0 if more else WAIT) if room else self._rest()
-            frames = self._stations.server.take(GROUP) if room and self._stations else []
-            fixes = self._terminals.server.take(GROUP) if room and self._terminals else []
-            self.waiting = len(group) + len(frames) + len(fixes)
-            if self.waiting and self._commit(group, frames, fixes):
+            came = [line.server.take(GROUP) if room else line.server.take_urgent() for line in self._lines]
+            self.waiting = len(group) + sum(map(len, came))
+            if self.waiting and self._commit(group, came):
                 self._receiver.done()
                 self._wake()
                 self._pace.keep(group, self._stop_asked)
             self.waiting = 0
             more = self._clock.doubt is None and self._acknowledgements.pay(busy=len(group) >= GROUP)
-            more = more or len(frames) >= GROUP or len(fixes) >= GROUP
+            more = more or any(len(one) >= GROUP for one in came)
             for topic, payload, retained in self._outgoing():
                 self._receiver.publish(topic, payload, retained=retained)
             if time.monotonic() > self._next_chores:
@@ -156,12 +184,12 @@ class Ingest(threading.Thread):
         self._stop_asked.wait(WAIT)
         return []
 
-    def _commit(self, group: list[Incoming], frames: list[Frame], fixes: list[Fix]) -> bool:
+    def _commit(self, group: list[Incoming], came: list[list[Any]]) -> bool:
+        """Judge and commit what came; `came`: by line."""
         outcomes, asked = self._judge_all(group)
-        judged = self._judge_frames(frames)
-        outcomes += [outcome for _, verdict in judged for outcome in verdict.outcomes]
-        told = [(fix, self._terminals.judging.judge(fix.came)) for fix in fixes] if self._terminals else []
-        outcomes += [outcome for _, verdict in told for outcome in verdict.outcomes]
+        lines = list(zip(self._lines, came, strict=True))
+        judged = [[(one, line.judging.judge(one.came)) for one in of_line] for line, of_line in lines]
+        outcomes += [outcome for of_line in judged for _, verdict in of_line for outcome in verdict.outcomes]
         reminded = -REMIND
         while not self._stop_asked.is_set():
             began = time.monotonic()
@@ -181,26 +209,11 @@ class Ingest(threading.Thread):
                     log.info("the log can be written again")
                     self.problem = ""
                 self._tell_time(asked)
-                if self._stations and judged:
-                    self._stations.server.done(judged, sure=self._clock.doubt is None)
-                if self._terminals and told:
-                    self._terminals.server.done(told, sure=self._clock.doubt is None)
+                for line, of_line in zip(self._lines, judged, strict=True):
+                    if of_line:
+                        line.server.done(of_line, sure=self._clock.doubt is None)
                 return True
         return False
-
-    def _judge_frames(self, frames: list[Frame]) -> list[tuple[Frame, Judged]]:
-        """Return what becomes of the frames of stations."""
-        judged: list[tuple[Frame, Judged]] = []
-        for waiting in frames:
-            assert self._stations
-            verdict = self._stations.judging.judge(waiting.came)
-            judged.append((waiting, verdict))
-            for code, why in verdict.unknown.items() if verdict.station else ():
-                key = verdict.station.id if verdict.station else "", code
-                if key not in self._told and len(self._told) < MOST_TOLD:
-                    self._told.add(key)
-                    log.warning("station %s sends %r, which is left out: %s", *key, why)
-        return judged
 
     def _judge_all(self, group: list[Incoming]) -> tuple[list[Admitted | Refused], list[tuple[str, str]]]:
         """Return what becomes of the messages; and of boards that ask for the time in a status: device and nonce."""
@@ -235,12 +248,8 @@ class Ingest(threading.Thread):
         self._metrics.committed(seconds, accepted, duplicate, refused, committed.records)
 
     def _judge(self, topic: str, payload: bytes) -> Admitted | Refused:
-        if self._stations and topic.startswith(STATIONS):
-            outcome = self._stations.judging.judge_again(payload)
-        elif self._terminals and topic.startswith(TERMINALS):
-            outcome = self._terminals.judging.judge_again(topic, payload)
-        else:
-            outcome = self._admission.judge(topic, payload)
+        judging = next((line.judging for line in self._lines if topic.startswith(line.prefix)), None)
+        outcome = judging.judge_again(topic, payload) if judging else self._admission.judge(topic, payload)
         if self._clock.doubt and isinstance(outcome, Refused) and outcome.reason in OF_TIME:
             return replace(
                 outcome, outline=NOTHING, event=0
@@ -283,10 +292,8 @@ class Ingest(threading.Thread):
         if self._registry.refresh():
             self._admission.use(self._registry.current)
             self._acknowledgements.use(self._registry.current)
-            if self._stations:
-                self._stations.judging.use(self._registry.current)
-            if self._terminals:
-                self._terminals.judging.use(self._registry.current)
+            for line in self._lines:
+                line.judging.use(self._registry.current)
             self._receiver.use(self._registry.current.boards)
             self._asked = False
         if self._doorkeeper and self._clock.doubt is None:
@@ -317,7 +324,9 @@ class Ingest(threading.Thread):
         known = registry.boards.keys() & registry.keys.keys()
         heard = known | {one.mn[:32] for one in registry.stations.values()}
         heard |= {one.phone.lstrip("0")[:32] for one in registry.terminals.values()}
-        others = registry.stations.keys() | registry.terminals.keys()
+        heard |= {one.eui.lower() for one in registry.nodes.values()}
+        heard |= {one.number[:32] for one in registry.badges.values()}
+        others = registry.stations.keys() | registry.terminals.keys() | registry.nodes.keys() | registry.badges.keys()
         self._log.ask_for("unknown_board", lambda device: device in heard)
         for reason in ("wrong_topic", "nowhere", "other_district"):
             self._log.ask_for(reason, lambda device: device in known or device in others)

@@ -9,7 +9,7 @@ from hub.judge import Background, Instrument, Place
 from hub.judge.boards import NEVER, Marked
 from hub.judge.permitted import PermittedLimit
 from hub.registry.instruments import instrument_for, uncertainty_of
-from hub.registry.live import City, District, Registry, Site, Terminal
+from hub.registry.live import Badge, City, District, Node, Registry, Site, Terminal
 from hub.registry.stays import has_moved, sites_of
 from schemas import jurisdictions_of
 
@@ -160,7 +160,7 @@ class Places:
 
     def _instrument_of(self, device: str, quantity: str) -> Instrument:
         sender, site = self._registry.sender(device_of(device)), self.site(device)
-        if sender is None or site is None or isinstance(sender, Terminal):
+        if sender is None or site is None or isinstance(sender, Terminal | Node | Badge):
             return Instrument()
         district = self._registry.named_districts.get(site.district)
         city = self._registry.cities.get(district.city) if district else None

@@ -168,10 +168,13 @@ class Queue:
         now = self._clock()
         waiting = self._db.execute(
             # What is refused again and again must not hold up what came after it.
-            f"SELECT id, attempts, subject FROM notification WHERE recipient = ? AND state = 'waiting' "  # noqa: S608
+            f"SELECT id, attempts, subject, alert FROM notification WHERE recipient = ? AND state = 'waiting' "  # noqa: S608
             f"AND (due <= ? OR due > ?) ORDER BY attempts / {PATIENCE}, subject, id",
             (recipient.name, now, now + LONGEST_WAIT),  # the latter: the clock has been set back since
         ).fetchall()
+        urgent = self._urgent(waiting)
+        if urgent:
+            return self._due(urgent[:1])
         subject = waiting[0][2] if waiting else ""
         waiting = [one for one in waiting if one[2] == subject]
         if subject == "case" and self._source is None:
@@ -187,7 +190,7 @@ class Queue:
         ).fetchone()[0]
         if recent >= self._digest_above:
             return []  # what comes meanwhile is gathered
-        ids = [id_ for id_, _, _ in waiting]
+        ids = [one[0] for one in waiting]
         if len(ids) + recent <= self._digest_above or waiting[0][1] >= PATIENCE:
             ids = ids[:1]
         rest = "FROM notification WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
@@ -197,6 +200,17 @@ class Queue:
             self._mark(ids, "state = 'sending', attempts = attempts + 1")
             marked = select(self._db, Notification, rest, json.dumps(ids))
             return [DueNews(one, news[one.step]) for one in marked]
+        return self._due(ids)
+
+    def _urgent(self, waiting: list[tuple[int, int, str, int]]) -> list[int]:
+        """Return what is sent before all else, at any hour and however much was sent: calls for help."""
+        of = {id_: alert for id_, _, subject, alert in waiting if subject == "alert"}
+        calls = self._book.calls_for_help(of.values()) if of else set()
+        return [id_ for id_, alert in of.items() if alert in calls]
+
+    def _due(self, ids: list[int]) -> list[Due]:
+        """Mark notifications about alerts as being sent, and return them."""
+        rest = "FROM notification WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
         self._mark(ids, "state = 'sending', attempts = attempts + 1")
         marked = select(self._db, Notification, rest, json.dumps(ids))
         alerts = self._book.find_alerts({one.alert for one in marked})

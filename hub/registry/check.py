@@ -19,6 +19,7 @@ from hub.registry.entries import (
     KINDS,
     SENDERS,
     Background,
+    Badge,
     Board,
     City,
     Contact,
@@ -26,6 +27,7 @@ from hub.registry.entries import (
     Earlier,
     Instrument,
     NightWork,
+    Node,
     Operation,
     Sender,
     Site,
@@ -80,6 +82,11 @@ EXPECTED = {
     "mn": "the number of its equipment (MN) in quotes: 1 to 32 letters, digits, _ and -",
     "profile": "the name of a profile in quotes: a to z, 0 to 9 and _",
     "addresses": 'a list of addresses or networks such as ["10.8.0.7", "10.9.0.0/16"]',
+    "number": "the number that it sends, in quotes: 6 to 20 digits",
+    "eui": "its DevEUI in quotes: 16 hexadecimal digits",
+    "codec": "decentlab or milesight",
+    "empty_mm": "what its sensor measures when the bin is empty, in mm",
+    "full_mm": "what its sensor measures when the bin is full, in mm",
     "plate": "the plate of its vehicle, in quotes",
     "note": "a text, in quotes",
     "jurisdiction": "a code such as CN or CN-GD, or its name",
@@ -101,9 +108,11 @@ TYPES: dict[str, type[City | District | Site | Sender]] = {
     "board": Board,
     "station": Station,
     "terminal": Terminal,
+    "node": Node,
+    "badge": Badge,
 }
 
-T = TypeVar("T", City, District, Site, Board, Station, Terminal)
+T = TypeVar("T", City, District, Site, Board, Station, Terminal, Node, Badge)
 
 
 class EntryError(Exception):
@@ -142,10 +151,12 @@ class Entries(msgspec.Struct, frozen=True):
     zone: ZoneInfo
     stations: dict[str, Station] = {}
     terminals: dict[str, Terminal] = {}
+    nodes: dict[str, Node] = {}
+    badges: dict[str, Badge] = {}
 
     def plain(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the entries as TOML knows them, by kind and id; what is equal in them means the same."""
-        senders: tuple[dict[str, Any], ...] = (self.boards, self.stations, self.terminals)
+        senders: tuple[dict[str, Any], ...] = (self.boards, self.stations, self.terminals, self.nodes, self.badges)
         tables: tuple[dict[str, Any], ...] = (self.cities, self.districts, self.sites, *senders)
         dates = (dt.date, dt.datetime)
         return {
@@ -161,10 +172,14 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     board: list[Board] = []
     station: list[Station] = []
     terminal: list[Terminal] = []
+    node: list[Node] = []
+    badge: list[Badge] = []
     timezone: str = "Asia/Shanghai"
 
 
-_Packed = tuple[list[City], list[District], list[Site], list[Board], list[Station], list[Terminal], str]
+_Packed = tuple[
+    list[City], list[District], list[Site], list[Board], list[Station], list[Terminal], list[Node], list[Badge], str
+]
 
 
 def _id_of(entry: object) -> str | None:
@@ -207,9 +222,12 @@ def _checked(raw: dict[str, Any]) -> Entries:
             raise EntryError(_missing("district", site.district), "site", site.id, "district")
         _check_site(site, zone)
     stations, terminals = _by_id("station", file.station), _by_id("terminal", file.terminal)
-    _check_senders({"board": boards, "station": stations, "terminal": terminals}, sites, zone)
-    _check_references(file, {**boards, **stations, **terminals})
-    return Entries(cities, districts, sites, boards, zone, stations, terminals)
+    nodes, badges = _by_id("node", file.node), _by_id("badge", file.badge)
+    senders: dict[str, Mapping[str, Sender]]
+    senders = {"board": boards, "station": stations, "terminal": terminals, "node": nodes, "badge": badges}
+    _check_senders(senders, sites, zone)
+    _check_references(file, {id_: one for table in senders.values() for id_, one in table.items()})
+    return Entries(cities, districts, sites, boards, zone, stations, terminals, nodes, badges)
 
 
 def _check_references(file: _File, senders: Mapping[str, Sender]) -> None:
@@ -229,14 +247,16 @@ def _check_references(file: _File, senders: Mapping[str, Sender]) -> None:
 
 def _pack(entries: Entries) -> bytes:
     """Return the entries in one piece: where they lie now, TOML's reader left holes of twice their own size."""
-    senders = entries.boards, entries.stations, entries.terminals
+    senders = entries.boards, entries.stations, entries.terminals, entries.nodes, entries.badges
     tables: tuple[dict[str, Any], ...] = (entries.cities, entries.districts, entries.sites, *senders)
     return msgspec.json.encode([*(list(table.values()) for table in tables), str(entries.zone)])
 
 
 def _unpack(packed: bytes) -> Entries:
     """Return the entries, side by side, and with what many boards share only once."""
-    cities, districts, sites, boards, stations, terminals, zone = msgspec.json.decode(packed, type=_Packed)
+    cities, districts, sites, boards, stations, terminals, nodes, badges, zone = msgspec.json.decode(
+        packed, type=_Packed
+    )
     entries = Entries(
         _by_id("city", cities),
         _by_id("district", districts),
@@ -245,6 +265,8 @@ def _unpack(packed: bytes) -> Entries:
         ZoneInfo(zone),
         _by_id("station", stations),
         _by_id("terminal", terminals),
+        _by_id("node", nodes),
+        _by_id("badge", badges),
     )
     shared: dict[object, object] = {}
     for board in boards:
@@ -270,7 +292,7 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         text = str(error)
         text = text.replace("`$", f"`$.{kind}[0]", 1) if " - at `$" in text else f"{text} - at `$.{kind}[0]`"
         raise _explain(text, {kind: [entry]}) from None
-    if isinstance(found, District | Site | Board | Station | Terminal):
+    if isinstance(found, District | Site | Sender):
         _check_name(kind, found.id)
     _refuse_control(kind, entry)
     if isinstance(found, Site):
@@ -279,7 +301,9 @@ def check_entry(kind: str, entry: dict[str, Any], zone: ZoneInfo) -> None:
         check_sensors(found.id, found.sensors)
     if isinstance(found, Board | Station):
         _check_instruments(found)
-    if isinstance(found, Board | Station | Terminal):
+    if isinstance(found, Node):
+        _check_levels(found)
+    if isinstance(found, Sender):
         _check_stays(found, zone)
 
 
@@ -513,15 +537,22 @@ def _check_senders(by_kind: Mapping[str, Mapping[str, Sender]], sites: dict[str,
             if id_ in ids:
                 raise EntryError(f"a {ids[id_]} has that id, too; give each an id of its own", kind, id_, "id")
             ids[id_] = kind
-            if isinstance(sender, Board | Station):
-                _check_instruments(sender)
-            if isinstance(sender, Station):
-                _check_addresses(sender)
+            _check_own(sender)
             number = _number(sender)
             if number is not None and (other := numbers.setdefault(number, id_)) != id_:
                 field, value = number
                 problem = f"{field} = {value!r} is that of {kind} {other!r}, too; each is known by a number of its own"
                 raise EntryError(problem, kind, id_, field)
+
+
+def _check_own(sender: Sender) -> None:
+    """Check what only senders of a kind have."""
+    if isinstance(sender, Board | Station):
+        _check_instruments(sender)
+    if isinstance(sender, Station):
+        _check_addresses(sender)
+    if isinstance(sender, Node):
+        _check_levels(sender)
 
 
 def _check_addresses(station: Station) -> None:
@@ -533,10 +564,27 @@ def _check_addresses(station: Station) -> None:
             raise EntryError(problem, "station", station.id, "addresses") from None
 
 
+def _check_levels(node: Node) -> None:
+    """Check that the levels of an empty and a full bin are both there, or none, and the right way round."""
+    given = node.empty_mm, node.full_mm
+    problem = ""
+    if given.count(None) == 1:
+        field = "empty_mm" if node.empty_mm is None else "full_mm"
+        problem = f"{field} is missing; expected {EXPECTED[field]}, or neither of the two"
+    elif node.empty_mm is not None and node.full_mm is not None and node.empty_mm <= node.full_mm:
+        problem = f"empty_mm = {node.empty_mm:g}: expected more than full_mm = {node.full_mm:g}: the sensor looks down"
+    if problem:
+        raise EntryError(problem, "node", node.id, "empty_mm")
+
+
 def _number(sender: Sender) -> tuple[str, str] | None:
     """Return the field and the value by which a channel knows a sender; of a board it is the id."""
     if isinstance(sender, Station):
         return "mn", sender.mn
+    if isinstance(sender, Node):
+        return "eui", sender.eui.lower()
+    if isinstance(sender, Badge):
+        return "number", sender.number.lstrip("0")
     return ("phone", sender.phone.lstrip("0")) if isinstance(sender, Terminal) else None
 
 

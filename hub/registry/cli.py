@@ -17,8 +17,11 @@ from schemas.errors import UserError
 from schemas.language import Text, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hub.config.files import Config as Settings
     from hub.registry.edit import Plain
+    from hub.registry.live import Badge, Node, Station, Terminal
 
 app = group(
     Text("The city's registry: districts, sites and boards.", "全市登记册：区、站点和设备。"),
@@ -38,6 +41,8 @@ class What(StrEnum):
     boards = "boards"
     stations = "stations"
     terminals = "terminals"
+    nodes = "nodes"
+    badges = "badges"
     districts = "districts"
 
 
@@ -48,6 +53,8 @@ class CsvKind(StrEnum):
     boards = "boards"
     stations = "stations"
     terminals = "terminals"
+    nodes = "nodes"
+    badges = "badges"
 
 
 class Format(StrEnum):
@@ -98,9 +105,14 @@ def list_(
     elif what is What.sites:
         print_list(map(plain, sites), "sites") if as_json else RegistryView().sites(sites, city, day)
     elif what is not What.boards:
-        table = city.stations if what is What.stations else city.terminals
         ids = {one.id for one in sites}
-        others = [one for one in table.values() if one.site in ids]
+        tables: dict[What, Mapping[str, Station | Terminal | Node | Badge]] = {
+            What.stations: city.stations,
+            What.terminals: city.terminals,
+            What.nodes: city.nodes,
+            What.badges: city.badges,
+        }
+        others = [one for one in tables[what].values() if one.site in ids]
         rows = [sender_row(one, city, day) for one in others]
         print_list(rows, what.value) if as_json else RegistryView().senders(others, city, day)
     else:

@@ -1,4 +1,4 @@
-"""`fenceline registry add`: one city, district, site, board, station or terminal more."""
+"""`fenceline registry add`: one city, district, site, board, station, terminal, node or badge more."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from hub.registry.edit import Change
 
 add = group(
-    Text("Add one city, district, site, board, station or terminal.", "新增城市、区、站点、设备、监测站或车载终端。"),
+    Text(
+        "Add one city, district, site, board, station, terminal, node or badge.",
+        "新增城市、区、站点、设备、监测站、车载终端、LoRaWAN 节点或工牌。",
+    ),
     "fenceline registry add board station-pit-1 --site station-pit --sensors plantower,modbus",
 )
 
@@ -262,6 +265,72 @@ def add_terminal(
     entry = {"id": id_, "site": site, "phone": phone, "plate": plate, "profile": profile, "note": note}
     entry["installed"] = cell("--installed", "installed", installed)
     RegistryView().changes(_add(config, "terminal", entry))
+
+
+@command(
+    add,
+    "node",
+    Text(
+        """Add a device of LoRaWAN, such as the level sensor of a bin.
+
+        Its network server has checked its frames; docs/bins.md tells how the hub hears of them.""",
+        """新增 LoRaWAN 节点，如垃圾桶满溢传感器。
+
+        其数据帧由网络服务器校验；数据中心如何接收见 docs/bins.md。""",
+    ),
+    "fenceline registry add node bin-17 --site depot --eui 24e124136b502217 --codec milesight "
+    "--empty-mm 1180 --full-mm 320",
+)
+def add_node(
+    id_: Id,
+    site: Annotated[str, option(Text("Id of its site, such as a depot.", "所属站点的编号，如环卫所。"), "--site")],
+    eui: Annotated[str, option(Text("Its DevEUI, as on its label.", "设备 DevEUI，见标签。"))],
+    codec: Annotated[
+        str, option(Text("Whose payloads it sends: milesight or decentlab.", "载荷格式：milesight 或 decentlab。"))
+    ],
+    empty_mm: Annotated[
+        float | None,
+        option(Text("What its sensor measures when the bin is empty, mm.", "桶空时传感器测得的距离（mm）。")),
+    ] = None,
+    full_mm: Annotated[
+        float | None,
+        option(Text("What its sensor measures when the bin is full, mm.", "桶满时传感器测得的距离（mm）。")),
+    ] = None,
+    installed: Installed = None,
+    note: Note = None,
+    config: Config = FENCELINE,
+) -> None:
+    """Add a node."""
+    entry = {"id": id_, "site": site, "eui": eui, "codec": codec, "empty_mm": empty_mm, "full_mm": full_mm}
+    entry |= {"installed": cell("--installed", "installed", installed), "note": note}
+    RegistryView().changes(_add(config, "node", entry))
+
+
+@command(
+    add,
+    "badge",
+    Text(
+        """Add a worker's badge or watch that speaks the watch protocol (3G*...).
+
+        The protocol proves nothing of who sends; docs/workers.md tells what is kept of it, and when.""",
+        """新增采用手表协议（3G*...）的工牌或手表。
+
+        该协议不验证来源；保存哪些内容、何时保存见 docs/workers.md。""",
+    ),
+    "fenceline registry add badge badge-17 --site depot --number 8809008845",
+)
+def add_badge(
+    id_: Id,
+    site: Annotated[str, option(Text("Id of its site, such as a depot.", "所属站点的编号，如环卫所。"), "--site")],
+    number: Annotated[str, option(Text("Number, as it sends it.", "设备号，与上报一致。"))],
+    installed: Installed = None,
+    note: Note = None,
+    config: Config = FENCELINE,
+) -> None:
+    """Add a badge."""
+    entry = {"id": id_, "site": site, "number": number, "note": note}
+    entry["installed"] = cell("--installed", "installed", installed)
+    RegistryView().changes(_add(config, "badge", entry))
 
 
 def _given_key(path: Path) -> str:

@@ -7,10 +7,10 @@ import msgspec
 
 from hub.config.files import Id
 
-KINDS = ("city", "district", "site", "board", "station", "terminal")
+KINDS = ("city", "district", "site", "board", "station", "terminal", "node", "badge")
 """The tables of ``registry.toml``, from the widest to the narrowest."""
 
-SENDERS = ("board", "station", "terminal")
+SENDERS = ("board", "station", "terminal", "node", "badge")
 """Those of what sends."""
 
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
@@ -217,5 +217,46 @@ class Terminal(_Entry, frozen=True):
     earlier: tuple[Earlier, ...] = ()
 
 
-Sender = Board | Station | Terminal
+class Node(_Entry, frozen=True):
+    """A device of LoRaWAN, such as the level sensor in a bin's lid, and the site that it belongs to."""
+
+    channel: ClassVar[str] = "lorawan"
+    id: Id
+    site: Id
+    eui: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{16}\Z")]
+    """Its DevEUI: 16 hexadecimal digits, as on its label."""
+    codec: Literal["decentlab", "milesight"]
+    """Whose payloads it sends (`hub.wire.lorawan.payloads`)."""
+    empty_mm: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """What its sensor measures when the bin is empty, mm; without it and `full_mm` nothing is known of its fill."""
+    full_mm: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """And when it is full, mm: no less than the sensor's blind zone."""
+    installed: dt.date | None = None
+    retired: dt.date | None = None
+    note: Text | None = None
+    since: dt.datetime | None = None
+    """As of boards, like `earlier`."""
+    earlier: tuple[Earlier, ...] = ()
+
+
+class Badge(_Entry, frozen=True):
+    """A worker's badge or watch that speaks the watch protocol (`[3G*...]`), and the site that it belongs to.
+
+    Who wears it, and when he works, are things: a badge speaks for the worker that names it in `source`.
+    """
+
+    channel: ClassVar[str] = "badge"
+    id: Id
+    site: Id
+    number: Annotated[str, msgspec.Meta(pattern=r"^\d{6,20}\Z")]
+    """The number that it sends; zeros in front do not count."""
+    installed: dt.date | None = None
+    retired: dt.date | None = None
+    note: Text | None = None
+    since: dt.datetime | None = None
+    """As of boards, like `earlier`."""
+    earlier: tuple[Earlier, ...] = ()
+
+
+Sender = Board | Station | Terminal | Node | Badge
 """Whoever says something: each by an id of its own, which is the tag `device` of what it measures."""

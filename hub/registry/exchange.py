@@ -53,6 +53,8 @@ COLUMNS = {
         *STOOD,
     ),
     "terminal": ("id", "site", "phone", "plate", "profile", "installed", "retired", "note", *STOOD),
+    "badge": ("id", "site", "number", "installed", "retired", "note", *STOOD),
+    "node": ("id", "site", "eui", "codec", "empty_mm", "full_mm", "installed", "retired", "note", *STOOD),
 }
 CONTACT = ("role", "name", "phone", "email")
 PERMIT = ("from", "to", "permit", "note")
@@ -67,7 +69,20 @@ RECORDS = {
     "earlier": EARLIER,
 }
 """Columns of several records in a cell, with the parts of each."""
-IDENTIFIERS = ("id", "site", "district", "kind", "zone_class", "mn", "phone", "sensors", "latitude", "longitude")
+IDENTIFIERS = (
+    "id",
+    "site",
+    "district",
+    "kind",
+    "zone_class",
+    "mn",
+    "phone",
+    "sensors",
+    "latitude",
+    "longitude",
+    "eui",
+    "codec",
+)
 """Columns in which a wide letter is the usual one, and what nobody sees is nothing."""
 DATES = ("installed", "calibration_due", "retired")
 HEADINGS = {
@@ -211,7 +226,7 @@ def _from_csv(path: Path, grid: Grid, kind: str | None) -> Imported:
     if kind is None:
         raise ConfigError(
             f"{path}, line {grid.line}: cannot tell sites from boards; give --kind sites or --kind boards (or "
-            "stations, terminals)"
+            "stations, terminals, nodes, badges)"
         )
     _check_header(path, grid.line, header, kind)
     rows = [Row(kind, _entry(path, line, header, cells), line) for line, cells in grid.rows()]
@@ -225,6 +240,10 @@ def _kind_of(header: list[str]) -> str | None:
         return "station"
     if "phone" in columns:
         return "terminal"
+    if "eui" in columns:
+        return "node"
+    if "number" in columns:
+        return "badge"
     return "board" if "site" in columns else "site" if {"district", "kind"} & columns else None
 
 
@@ -278,6 +297,13 @@ def _degrees(text: str) -> float:
         raise ValueError(f"{text!r} is not a number of degrees such as 22.5431") from None
 
 
+def _millimetres(text: str) -> float:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number of mm such as 1200") from None
+
+
 def _date(text: str) -> dt.date:
     # Spreadsheets write dates in their own way as soon as the file is saved there.
     try:
@@ -316,6 +342,8 @@ def _records(names: tuple[str, ...], least: int) -> Callable[[str], list[dict[st
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "latitude": _degrees,
     "longitude": _degrees,
+    "empty_mm": _millimetres,
+    "full_mm": _millimetres,
     "sensors": _words,
     "addresses": _words,
     "contacts": _records(CONTACT, 3),

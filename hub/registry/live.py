@@ -7,7 +7,7 @@ import datetime as dt
 import logging
 import stat
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,12 +18,14 @@ from hub.config.files import Config, ConfigError, read_document, read_toml
 from hub.registry.check import Entries, EntryError, check
 from hub.registry.entries import (
     Background,
+    Badge,
     Board,
     City,
     Contact,
     District,
     Instrument,
     NightWork,
+    Node,
     Sender,
     Site,
     Station,
@@ -36,6 +38,7 @@ from schemas.language import Text
 
 __all__ = [
     "Background",
+    "Badge",
     "Board",
     "City",
     "Contact",
@@ -43,6 +46,7 @@ __all__ = [
     "Instrument",
     "LiveRegistry",
     "NightWork",
+    "Node",
     "Registry",
     "Sender",
     "Site",
@@ -84,6 +88,8 @@ class Registry(msgspec.Struct, frozen=True):
 
     bases: dict[str, bytes] = {}
     """Boards' keys as keys.toml has them: what lies in the database for a board is enclosed under these."""
+    nodes: dict[str, Node] = {}
+    badges: dict[str, Badge] = {}
 
     def keys_of(self, device: str) -> tuple[bytes, ...]:
         """Return every key under which the log may have messages of a board, the one in force first."""
@@ -91,17 +97,21 @@ class Registry(msgspec.Struct, frozen=True):
         return () if key is None else (key, *self.others.get(device, ()), *self.earlier.get(device, ()))
 
     def sender(self, id_: str) -> Sender | None:
-        """Return the board, station or terminal of an id; None: there is none."""
-        return self.boards.get(id_) or self.stations.get(id_) or self.terminals.get(id_)
+        """Return the board, station, terminal, node or badge of an id; None: there is none."""
+        tables: tuple[Mapping[str, Sender], ...]
+        tables = self.boards, self.stations, self.terminals, self.nodes, self.badges
+        return next((table[id_] for table in tables if id_ in table), None)
 
     def senders(self) -> Iterator[Sender]:
-        """Go through everything that sends: boards, stations, terminals."""
+        """Go through everything that sends: boards, stations, terminals, nodes, badges."""
         yield from self.boards.values()
         yield from self.stations.values()
         yield from self.terminals.values()
+        yield from self.nodes.values()
+        yield from self.badges.values()
 
     def site_of(self, device: str) -> Site:
-        """Return the site of a registered board, station or terminal."""
+        """Return the site of a registered board, station, terminal, node or badge."""
         sender = self.sender(device)
         if sender is None:
             raise KeyError(device)
@@ -139,9 +149,18 @@ class Registry(msgspec.Struct, frozen=True):
         boards = {id_: board for id_, board in self.boards.items() if board.site in sites}
         stations = {id_: station for id_, station in self.stations.items() if station.site in sites}
         terminals = {id_: terminal for id_, terminal in self.terminals.items() if terminal.site in sites}
+        nodes = {id_: node for id_, node in self.nodes.items() if node.site in sites}
+        badges = {id_: badge for id_, badge in self.badges.items() if badge.site in sites}
         named = {id_: one for id_, one in self.named_districts.items() if id_ in districts}
         return msgspec.structs.replace(
-            self, sites=sites, boards=boards, stations=stations, terminals=terminals, named_districts=named
+            self,
+            sites=sites,
+            boards=boards,
+            stations=stations,
+            terminals=terminals,
+            nodes=nodes,
+            badges=badges,
+            named_districts=named,
         )
 
     def sites_in(self, district: str) -> Iterator[Site]:
@@ -178,6 +197,8 @@ def load_registry(config: Config) -> Registry:
         opened.earlier,
         opened.since,
         keys,
+        entries.nodes,
+        entries.badges,
     )
 
 

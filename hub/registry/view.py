@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hub.registry.instruments import CLASSES
-from hub.registry.live import Board, Registry, Sender, Site, Station, Terminal
+from hub.registry.live import Badge, Board, Node, Registry, Sender, Site, Station, Terminal
 from hub.terminal.tables import Cell, say, table
 from schemas.domains import kind_name, site_kinds
 from schemas.language import Lang, Text, spoken
@@ -25,6 +25,13 @@ TEXTS = {
     "board": Text("Board", "设备"),
     "station": Text("Station", "监测站"),
     "terminal": Text("Terminal", "车载终端"),
+    "badge": Text("Badge", "工牌"),
+    "node": Text("LoRaWAN node", "LoRaWAN 节点"),
+    "eui": Text("DevEUI", "DevEUI"),
+    "codec": Text("Codec", "载荷格式"),
+    "empty_mm": Text("Measured when empty [mm]", "空桶测距（mm）"),
+    "full_mm": Text("Measured when full [mm]", "满桶测距（mm）"),
+    "by server": Text("by its network server", "由网络服务器验证"),
     "mn": Text("Equipment number (MN)", "设备标识（MN）"),
     "phone": Text("SIM number", "终端手机号"),
     "number": Text("Number", "标识"),
@@ -93,7 +100,7 @@ def state(sender: Sender, day: dt.date) -> str:
     """Return "is retired", "overdue" or "in use"."""
     if sender.retired is not None and day >= sender.retired:
         return "is retired"
-    due = None if isinstance(sender, Terminal) else sender.calibration_due
+    due = sender.calibration_due if isinstance(sender, Board | Station) else None
     return "overdue" if due and day >= due else "in use"
 
 
@@ -103,7 +110,7 @@ def kind_of(sender: Sender) -> str:
 
 
 def sender_row(sender: Sender, registry: Registry, day: dt.date) -> dict[str, Any]:
-    """Return what programs are told of a station or terminal."""
+    """Return what programs are told of a station, terminal or node."""
     row: dict[str, Any] = plain(sender)
     more = {"district": registry.sites[sender.site].district, "state": STATES[state(sender, day)]}
     return row | more | {"password": sender.id in registry.passwords}
@@ -135,6 +142,13 @@ def plain(value: Any) -> Any:
     return msgspec.to_builtins(value)
 
 
+def _number(one: Station | Terminal | Node | Badge) -> str:
+    """Return by what its channel knows a sender."""
+    if isinstance(one, Badge):
+        return one.number
+    return one.mn if isinstance(one, Station) else one.phone if isinstance(one, Terminal) else one.eui
+
+
 class RegistryView:
     """Prints in the language of the command line."""
 
@@ -155,22 +169,26 @@ class RegistryView:
             rows.append((*cells, self._state(board, day)))
         table(self._heads("id", "site", "district", "sensors", "calibration_due", "state"), rows)
 
-    def senders(self, senders: Sequence[Station | Terminal], registry: Registry, day: dt.date) -> None:
-        """Print a table of stations or terminals."""
+    def senders(self, senders: Sequence[Station | Terminal | Node | Badge], registry: Registry, day: dt.date) -> None:
+        """Print a table of stations, terminals, nodes or badges."""
         rows = []
         for one in senders:
-            number = one.mn if isinstance(one, Station) else one.phone
-            password = self.text("given" if one.id in registry.passwords else "missing")
-            cells = (one.id, one.site, registry.sites[one.site].district, number, password)
+            number = _number(one)
+            cells = (one.id, one.site, registry.sites[one.site].district, number, self._password(one, registry))
             rows.append((*cells, self._state(one, day)))
         table(self._heads("id", "site", "district", "number", "password", "state"), rows)
 
     def sender(self, sender: Sender, registry: Registry, day: dt.date) -> None:
-        """Print everything of a station or terminal but its password."""
+        """Print everything of a station, terminal or node but its password."""
         fields = self._fields(sender)
         fields.append((self.text("state"), self._state(sender, day)))
-        fields.append((self.text("password"), self.text("given" if sender.id in registry.passwords else "missing")))
+        fields.append((self.text("password"), self._password(sender, registry)))
         self._print_fields(kind_of(sender), fields)
+
+    def _password(self, sender: Sender, registry: Registry) -> str:
+        if isinstance(sender, Node):
+            return self.text("by server")
+        return self.text("given" if sender.id in registry.passwords else "missing")
 
     def sites(self, sites: list[Site], registry: Registry, day: dt.date) -> None:
         """Print a table of sites; only boards in use count."""

@@ -23,9 +23,13 @@ from hub.health.metrics import HEARD_WITHIN, Metrics, Observation, Progress
 from hub.http.server import Condition, Server, make_app
 from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
+from hub.intake.badges.judging import Judging as BadgeJudging
+from hub.intake.badges.server import BadgeServer
 from hub.intake.certificate import remark
 from hub.intake.doorkeeper import Doorkeeper
-from hub.intake.ingest import Ingest
+from hub.intake.ingest import Ingest, Line
+from hub.intake.lorawan.judging import Judging as LorawanJudging
+from hub.intake.lorawan.subscription import Subscription
 from hub.intake.passing import GROUP
 from hub.intake.receiver import Receiver
 from hub.intake.stations.asking import Asker
@@ -53,7 +57,12 @@ from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.damage import refuse_damaged
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
+from hub.things.shifts import Shifts
 from hub.uplink.sender import refuse_unusable
+from hub.wire.badge.kinds import PREFIX as BADGES
+from hub.wire.lorawan.kinds import PREFIX as LORAWAN
+from hub.wire.station_kinds import PREFIX as STATIONS
+from hub.wire.terminal_kinds import PREFIX as TERMINALS
 from schemas import Quantity, load_limits, load_quantities
 
 log = logging.getLogger("hub")
@@ -112,6 +121,15 @@ class Hub:
         admission = Admission(registry, quantities, self._time.now, config.districts)
         self._stations = self._make_stations(quantities, admission) if config.hj212.port else None
         self._terminals = self._make_terminals(admission) if config.jt808.port else None
+        self._lorawan = [Subscription(one) for one in config.lorawan]
+        lines = [Line(STATIONS, *self._stations)] if self._stations else []
+        lines += [Line(TERMINALS, *self._terminals)] if self._terminals else []
+        judging = LorawanJudging(admission, registry, self._log.latest, self._time.now, config.districts)
+        lines += [Line(LORAWAN, one, judging) for one in self._lorawan]
+        self._badges = BadgeServer(config.badges) if config.badges.port else None
+        if self._badges:
+            shifts = Shifts(config.data / COMPLIANCE)
+            lines.append(Line(BADGES, self._badges, BadgeJudging(admission, registry, shifts.holds, self._time.now)))
         self._ingest = Ingest(
             self._receiver,
             self._registry,
@@ -126,8 +144,7 @@ class Hub:
             self._done,
             self._downstream.judged,
             self._orders.outgoing,
-            self._stations,
-            self._terminals,
+            lines,
             Doorkeeper(self._receiver.publish) if config.broker.control else None,
         )
         self._metrics.watch(self)
@@ -155,11 +172,15 @@ class Hub:
         self._receiver.start()
         self._ingest.start()
         self._orders.start()
-        for listener in (self._stations, self._terminals):
-            if listener:
-                listener.server.start()
+        for listener in self._listeners():
+            listener.start()
         if self._server:
             self._server.start()
+
+    def _listeners(self) -> list[StationServer | TerminalServer | Subscription | BadgeServer]:
+        """Return what takes messages beside the boards', each in a thread of its own."""
+        servers = [one.server for one in (self._stations, self._terminals) if one]
+        return [*servers, *self._lorawan, *([self._badges] if self._badges else [])]
 
     def _introduction(self) -> str:
         """Return what runs here, for the first line of the log."""
@@ -182,9 +203,8 @@ class Hub:
         self._orders.join()
         self._ingest.stop()
         self._ingest.join()
-        for listener in (self._stations, self._terminals):
-            if listener:
-                listener.server.stop()
+        for listener in self._listeners():
+            listener.stop()
         self._downstream.stop()
         with suppress(sqlite3.Error):  # it only makes the next start quicker
             self._log.checkpoint()
@@ -199,10 +219,7 @@ class Hub:
             "orders": self._orders.is_alive(),
             "downstream": self._downstream.is_alive(),
         }
-        if self._stations:
-            alive["stations"] = self._stations.server.is_alive()
-        if self._terminals:
-            alive["terminals"] = self._terminals.server.is_alive()
+        alive |= {one.name: one.is_alive() for one in self._listeners()}
         return [name for name, lives in alive.items() if not lives]
 
     def conditions(self) -> list[Condition]:
@@ -220,6 +237,7 @@ class Hub:
             *self._certificate_condition(),
             *self._station_condition(),
             *self._terminal_condition(),
+            *(Condition(one.name, one.connected, one.state) for one in self._lorawan),
             Condition("log", not problem, problem or "can be written"),
             self._clock_condition(),
             Condition("registry", not self._registry.problem, self._registry.problem or "in order"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from hub.judge.kinds.world import World, names_in
+from hub.judge.kinds.world import SOURCE, STOPS, World, names_in
 from hub.judge.records import Sample, Value
 from hub.log.entry import Entry
 from hub.wire.channels import Observed
@@ -12,8 +12,6 @@ from hub.wire.topics import Topic
 
 SITE = "site"
 """The kind of subjects that are sites of the registry; the others are kinds of things."""
-SOURCE = "source"
-"""The property of a thing that names the boards, stations or terminals that speak for it."""
 MOST_SOURCES = 100_000
 """Sources of which is remembered for what they speak."""
 
@@ -46,9 +44,11 @@ def samples_of(entry: Entry) -> Iterator[tuple[Sample, Topic]]:
 
 
 class Speakers:
-    """Which things a source speaks for: those of its own id, and those that name it in their property `source`.
+    """Which things a source speaks for.
 
-    `forget` is called when the world's things are others than before.
+    Those of its own id; those that name it in their property `source`; and those that name one of these in their
+    property `stops`: a round hears of its bins from the bins themselves. `forget` is called when the world's things are
+    others than before.
     """
 
     def __init__(self, world: World, kinds: Iterable[str]) -> None:
@@ -61,16 +61,24 @@ class Speakers:
         self._known.clear()
 
     def things(self, source: str, t: int) -> Iterator[tuple[str, str]]:
-        """Yield kind and id of the things that it spoke for at a moment, Unix s."""
+        """Yield kind and id of the things that it spoke for at a moment, Unix s, each once."""
         known = self._known.get(source)
         if known is None:
             if len(self._known) >= MOST_SOURCES:
                 self._known.clear()
-            known = self._known[source] = list(self._spoken_for(source))
-        return ((kind, id_) for kind, id_, since, until in known if since <= t < until)
+            own = list(self._own(source))
+            known = self._known[source] = [*own, *self._rounds(own)]
+        return iter(dict.fromkeys((kind, id_) for kind, id_, since, until in known if since <= t < until))
 
-    def _spoken_for(self, source: str) -> Iterator[tuple[str, str, int, int]]:
-        """Yield kind and id of the things that it ever speaks for, from when, and until when."""
+    def _rounds(self, stops: Iterable[tuple[str, str, int, int]]) -> Iterator[tuple[str, str, int, int]]:
+        """Yield what names these things as its stops, from when, and until when."""
+        for kind in self._kinds:
+            for _, id_, since, until in stops:
+                for term in self._world.held_by(kind, STOPS, id_):
+                    yield kind, term.edition.id, max(since, term.since), min(until, term.until)
+
+    def _own(self, source: str) -> Iterator[tuple[str, str, int, int]]:
+        """Yield kind and id of the things that it ever speaks for itself, from when, and until when."""
         for kind in self._kinds:
             for term in self._world.terms(kind, source):
                 if not names_in(term.edition.properties.get(SOURCE)):

@@ -26,15 +26,18 @@ from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
 from hub.watch import station_text
 from hub.watch import text as tell
+from hub.watch.calls import is_call, last_fix
 from hub.watch.memory import Heard
 from hub.watch.stations import StationWatch
 from hub.watch.tables import PART
 from hub.watch.text import CERTIFICATE_BAD, CERTIFICATE_ENDS, DEAF, HUB_CLOCK, LAG, SENSOR
-from hub.wire.channels import STATION
+from hub.wire.channels import BADGE, STATION
 from schemas.language import Text
 
 EVERY = 30.0
 """Between two looks [s]."""
+STARTING = 600.0
+"""A hub that starts for the first time hears for so long at most before it is watched [s]."""
 CLEAR_AFTER = 1800.0
 """A trouble of clock, outbox, numbers or flood is over when no further sign of it came for so long [s]."""
 _TRUSTED = Held(0.0)
@@ -84,7 +87,8 @@ class Watch:
         self._escalation = Escalation(book, settings, levels, "network")
         self._position = int(self._db.execute("SELECT offset FROM watched").fetchone()[0])
         if self._position < 0:
-            self._position = self._end()  # what was said before there was a watch is no news
+            # What was said before there was a watch is no news; but a hub hears before all of it has started.
+            self._position = self._heard_before(clock() - STARTING)
         self._held = held
         self._broker = broker
         self._trusted = held()
@@ -112,6 +116,7 @@ class Watch:
     def take(self, entries: list[Entry]) -> None:
         """See `hub.log.consumer.Sink`."""
         now = self._clock()
+        self._hear_calls(entries, now)
         for entry in entries:
             device = entry.place.device
             board = self._boards.get(device)
@@ -132,6 +137,27 @@ class Watch:
         if now - self._looked >= EVERY:
             self._looked = now
             self._look(now)
+
+    def _heard_before(self, when: float) -> int:
+        """Return the offset of the newest message that was received before a moment, Unix s."""
+        with reading_log(self._log) as log:
+            return min(log.end(), max(0, log.offset_at(when) - 1))
+
+    def _hear_calls(self, entries: list[Entry], now: float) -> None:
+        """Raise an alarm for each badge that calls for help, at once: whether the hub is sure of the time or not."""
+        calls = [entry for entry in entries if entry.channel is BADGE and is_call(entry)]
+        if not calls:
+            return
+        held = self._held()
+        with transaction(self._db):
+            # With the alarms: what was told is not told again after a restart, when somebody has closed it.
+            self._db.execute("UPDATE watched SET offset = ?", (entries[-1].offset,))
+            for entry in calls:
+                device = entry.place.device
+                if self._registry.sender(device) is not None:
+                    place, fix = self._place(device), last_fix(self._log, entry)
+                    self._network.trouble(tell.call(device, place, entry.received, fix, held.doubt, now))
+            self._remember(self._network.lasting())
 
     def _notice_clock(self, held: Held, now: float) -> None:
         """Say that the hub's time is in doubt, or no more; where it is another one now, all that is remembered is."""
@@ -178,7 +204,9 @@ class Watch:
             self._remember(self._network.lasting())
             if self._position >= end:  # else what a board said may still be waiting in the log
                 # What is on its way from one site to another is not missed.
-                standing = [id_ for id_ in active if (one := registry.sender(id_)) and registry.site_at(one, now)]
+                # A worker's badge is switched off after work.
+                expected = [id_ for id_ in active if id_ not in registry.badges]
+                standing = [id_ for id_ in expected if (one := registry.sender(id_)) and registry.site_at(one, now)]
                 self._look_for_silence(standing, now)
             for device in active:
                 board = self._boards.get(device)
@@ -218,14 +246,17 @@ class Watch:
     def _look_for_silence(self, active: list[str], now: float) -> None:
         """Look for silent boards; where none of several is heard, that is one trouble and not the boards'."""
         last = {device: self._boards[device].last if device in self._boards else self._began for device in active}
-        newest, patience = max(last.values(), default=now), 60 * self._settings.silent_minutes
-        if len(active) >= SEVERAL and now - newest >= min(QUIET, patience):
+        nodes = self._registry.nodes
+        others = [at for device, at in last.items() if device not in nodes]
+        newest, patience = max(others, default=now), 60 * self._settings.silent_minutes
+        if len(others) >= SEVERAL and now - newest >= min(QUIET, patience):
             if now - newest >= patience:
-                self._network.trouble(tell.deaf(len(active), newest, now))
+                self._network.trouble(tell.deaf(len(others), newest, now))
             return  # nobody is blamed until it is clear whether they are all gone
         if newest > self._began:
             self._over("", DEAF, Text("boards are heard again", "设备恢复上报"))
-        silent = {device for device, at in last.items() if now - at >= patience}
+        asleep = 60 * self._settings.silent_node_minutes
+        silent = {device for device, at in last.items() if now - at >= (asleep if device in nodes else patience)}
         for device in active:
             if device in silent:
                 self._network.trouble(tell.silent(device, self._place(device), last[device], now))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from hub.alerts.network import Trouble
+from hub.wire.said import Moment
 from schemas.catalogue import told_quantity
 from schemas.language import Text
 
@@ -13,6 +14,8 @@ SENSOR = "sensor faulty: "
 LAG = "hub lagging: "
 """Beginning of the rule of a consumer that is behind; its name follows."""
 DEAF = "no board heard"
+FRESH = 60.0
+"""A position that is no older is where the badge is [s]."""
 HUB_CLOCK = "hub clock in doubt"
 CERTIFICATE_ENDS = "hub certificate ends soon"
 CERTIFICATE_BAD = "hub certificate not good"
@@ -58,6 +61,25 @@ def silent(device: str, place: Text, since: float, now: float) -> Trouble:
         f"{place.zh}：已{minutes.zh}无数据。请检查供电和网络。",
     )
     return Trouble("silent", device, "board silent", "warning", since, text)
+
+
+def call(device: str, place: Text, came: float, fix: Moment | None, doubt: Text, now: float) -> Trouble:
+    """Somebody calls for help. `fix`: where the badge was last; None: that is not known. `doubt`: of the hub's time."""
+    if fix is None:
+        where = Text("Where is not known.", "位置未知。")
+    else:
+        spot, age = f"{fix.lat:.6f}, {fix.lon:.6f}", minutes_of(max(0.0, came - fix.t))
+        where = Text(f"Last position {spot} (WGS-84), {age.en} old.", f"最近位置 {spot}（WGS-84），{age.zh}前。")
+        if came - fix.t < FRESH:
+            where = Text(f"At {spot} (WGS-84).", f"位置 {spot}（WGS-84）。")
+    unsure = Text("", "")
+    if doubt.en:
+        unsure = Text(f" Times are doubtful: {doubt.en}.", f"时间存疑：{doubt.zh}。")
+    text = Text(
+        f"{place.en}: SOS. {where.en} Call, and send somebody.{unsure.en}",
+        f"{place.zh}：SOS 求救。{where.zh}请立即联系并派人前往。{unsure.zh}",
+    )
+    return Trouble("sos", device, "SOS", "critical", now, text, urgent=True)
 
 
 def deaf(boards: int, since: float, now: float) -> Trouble:

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from hub.wire import station_kinds, terminal_kinds
+from hub.wire.badge import kinds as badge_kinds
+from hub.wire.lorawan import kinds as lorawan_kinds
 from hub.wire.messages import Event, Reply, Status
 from hub.wire.proof import Proof
 from hub.wire.said import Measured, Moment, Observed, Record
@@ -123,7 +125,23 @@ TERMINAL = Channel(
     "none",
     identity=_later("hub.wire.terminal", "identity"),
 )
-CHANNELS: dict[str, Channel] = {one.prefix: one for one in (BOARD, STATION, TERMINAL)}
+LORAWAN = Channel(
+    "lorawan",
+    lorawan_kinds.PREFIX,
+    {lorawan_kinds.UPLINK: _later("hub.wire.lorawan.logged", "decode")},
+    "none",
+    identity=_later("hub.wire.lorawan.logged", "identity"),
+)
+BADGE = Channel(
+    "badge",
+    badge_kinds.PREFIX,
+    dict.fromkeys(
+        (badge_kinds.FIX, badge_kinds.STATE, badge_kinds.WITHHELD), _later("hub.wire.badge.logged", "decode")
+    ),
+    "none",
+    identity=_later("hub.wire.badge.logged", "identity"),
+)
+CHANNELS: dict[str, Channel] = {one.prefix: one for one in (BOARD, STATION, TERMINAL, LORAWAN, BADGE)}
 """By the beginning of their topics."""
 
 

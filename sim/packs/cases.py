@@ -35,6 +35,8 @@ class CaseSample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     radius: float = 0.0
     speed: float | None = None
     states: dict[str, Value] = {}
+    source: Id | None = None
+    """Who said it, where the rule asks for it: a thing names it in its property `source`."""
 
 
 class CaseVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -88,7 +90,15 @@ def judge_case(case: Case, rule: Rule, local: LocalTime) -> list[RuleVerdict]:
             )
         )
     samples = [
-        Sample(unix(one.t) or 0, str(number), one.lat, one.lon, one.radius, one.speed, one.states)
+        Sample(
+            unix(one.t) or 0,
+            f"{one.source}/{number}" if one.source else str(number),
+            one.lat,
+            one.lon,
+            one.radius,
+            one.speed,
+            one.states,
+        )
         for number, one in enumerate(case.sample)
     ]
     until = unix(case.until) or 0

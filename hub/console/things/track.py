@@ -19,10 +19,10 @@ from hub.console.things.tracks import Band, Fact, Scale, facts_of, gaps_in, piec
 from hub.console.things.visit import Part, Things
 from hub.console.web import CSP, NOT_FOUND, Shared, Visit, visiting
 from hub.http.problems import RequestError
-from hub.judge.kinds.world import names_in
+from hub.judge.kinds.world import SOURCE, names_in
 from hub.judge.records import Sample
 from hub.log.reader import reading_log
-from hub.things.samples import SOURCE, samples_of
+from hub.things.samples import samples_of
 from hub.wire.channels import CHANNELS
 from schemas import domains
 from schemas.language import Text

@@ -149,6 +149,10 @@ class FrameServer(threading.Thread, ABC, Generic[C, M, V]):
         waiting = self._waiting
         return [waiting.popleft() for _ in range(min(most, len(waiting)))]
 
+    def take_urgent(self) -> list[Waiting[C, M]]:
+        """Return what is taken whatever else is wrong; here: nothing."""
+        return []
+
     def done(self, judged: list[tuple[Waiting[C, M], V]], *, sure: bool) -> None:
         """Say that these are committed. `sure`: of the time; else nothing is acknowledged."""
         self._loop.call_soon_threadsafe(lambda: self.answer(judged, sure=sure))

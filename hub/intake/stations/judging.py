@@ -111,7 +111,7 @@ class Judging:
             return _foreign(came.raw, id_, why, f"station {id_!r}: {_WHY[why]}, from {came.peer}")
         return self._judge_own(known, proof, came.raw, came.plain, said)
 
-    def judge_again(self, payload: bytes) -> Admitted | Refused:
+    def judge_again(self, topic: str, payload: bytes) -> Admitted | Refused:  # noqa: ARG002 - the frame says whose it is
         """Return what becomes of a refused frame now; `payload` as it stands in quarantine."""
         raw = payload
         if not payload.startswith(b"#"):

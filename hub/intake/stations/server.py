@@ -1,5 +1,6 @@
 """Listens for stations. A station hears that its data have come (9014) when they are committed, never before."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from hub.config.files import Hj212
@@ -8,6 +9,8 @@ from hub.intake.stations.connection import Connection
 from hub.intake.stations.judging import Came, Judged, Judging
 from hub.intake.stations.speech import answer
 from hub.registry.live import Station
+
+MOST_TOLD = 1000  # factor codes without a meaning, told once each
 
 Frame = Waiting[Connection, Came]
 
@@ -34,6 +37,7 @@ class StationServer(FrameServer[Connection, Came, Judged]):
     def __init__(self, settings: Hj212, talker: Talker | None = None) -> None:
         super().__init__("hj212", "stations", settings)
         self._talker = talker or Talker()
+        self._told: set[tuple[str, str]] = set()  # station and factor code
 
     def connection(self) -> Connection:
         """See `FrameServer`."""
@@ -46,6 +50,7 @@ class StationServer(FrameServer[Connection, Came, Judged]):
             answers = said.setdefault(connection, [])
             connection.flying -= 1
             if came.plain is not None and verdict.station is not None:
+                self._tell_unknown(verdict.station, verdict.unknown)
                 packet, manner = came.plain.packet, connection.manner_of(came.plain)
                 if not connection.ids and self.know(connection, verdict.station.id):
                     self._talker.began(connection, verdict.station)
@@ -57,6 +62,13 @@ class StationServer(FrameServer[Connection, Came, Judged]):
                 self.refuse(connection)
         for connection, answers in said.items():
             connection.done(b"".join(answers))
+
+    def _tell_unknown(self, station: Station, unknown: Mapping[str, str]) -> None:
+        for code, why in unknown.items():
+            key = station.id, code
+            if key not in self._told and len(self._told) < MOST_TOLD:
+                self._told.add(key)
+                self.log.warning("station %s sends %r, which is left out: %s", *key, why)
 
     def looked(self) -> None:
         """See `FrameServer`."""

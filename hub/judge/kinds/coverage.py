@@ -3,14 +3,16 @@
 kind = "coverage"
 params = {shift = {spans = ["22:00-06:00"]}, plan = {kinds = ["bin"], within = 25, named = "bins"}, stay = 20,
           confirmed = "emptied"}
+params = {shift = {spans = ["22:00-06:00"]}, plan = {kinds = ["bin"], within = 25, named = "stops"}, stay = 20,
+          emptied = {state = "fill", by = 30, gap = 7200}}
 params = {shift = {spans = ["05:00-08:00"]}, plan = {kinds = ["street"], within = 15, named = "streets"},
           when = {states = {brush = ["down"]}}, least = 0.9}
 """
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Annotated, Any
 
 import msgspec
 import shapely
@@ -30,13 +32,24 @@ from hub.judge.kinds.conditions import (
 )
 from hub.judge.kinds.course import Setting, Windowed
 from hub.judge.kinds.presence import windows_of
-from hub.judge.kinds.world import Term, has_position, metres_per_degree, names_in
+from hub.judge.kinds.world import SOURCE, Term, has_position, metres_per_degree, names_in
 from hub.judge.records import MOST_EVIDENCE, Finding, Sample
 from hub.judge.verdicts import Outcome
 from hub.judge.windows import Window
 from schemas.domains.entries import Id
 
 LINES = ("LineString", "MultiLineString")
+
+
+class Emptied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a stop's own sensor shows that it was served: its level falls."""
+
+    state: Id
+    """The state that holds the level; it is the stop's where its property `source` names who said it."""
+    by: Annotated[float, msgspec.Meta(gt=0)]
+    """By so much at least, from one reading to the next, in whatever unit the level has."""
+    gap: Seconds = 7200.0
+    """The two readings are no further apart, and the visit no further from them [s]: sensors sleep between two."""
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +65,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """So long a stop takes at least [s]."""
     confirmed: Id | None = None
     """A state in which some source names the stops that were served; without it a visit is no more than likely."""
+    emptied: Emptied | None = None
+    """Or the stops' own sensors show it; it takes the place of `confirmed`."""
     least: Share = 1.0
     """Share of the plan that must be done: of the stops, or of the lines' length."""
     step: Metres = 5.0
@@ -64,6 +79,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("expected one of shift and shifts")
         if self.plan.named is None or self.plan.within <= 0:
             raise ValueError("plan: expected named, the property that lists what is planned, and within, in m")
+        if self.confirmed is not None and self.emptied is not None:
+            raise ValueError("expected one of confirmed and emptied, or neither")
         if self.step < 1:
             raise ValueError(f"step = {self.step:g}: expected at least 1 m")
 
@@ -71,7 +88,9 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def course(params: Params, setting: Setting) -> Windowed:
     """Return what judges a subject by such a rule."""
     windows = windows_of(params.shift, params.shifts, setting)
-    return Windowed(windows, Rounds(params, setting).judge, int(params.gap), setting.since)
+    # A sensor that sleeps tells of the last stops when the round is over.
+    reach = max(params.gap, params.emptied.gap if params.emptied else 0)
+    return Windowed(windows, Rounds(params, setting).judge, int(reach), setting.since)
 
 
 class Rounds:
@@ -92,7 +111,7 @@ class Rounds:
         places = [one for one in inside if has_position(one)]
         whole, certain, possible = 0.0, 0.0, 0.0
         for term in plan:
-            weight, done, likely = self._done(term, places, known, inside)
+            weight, done, likely = self._done(term, places, known, samples)
             whole, certain, possible = whole + weight, certain + done, possible + likely
         share = certain / whole if whole else None
         outcome: Outcome
@@ -106,8 +125,9 @@ class Rounds:
         else:
             outcome = "exceeded"
             if possible >= self._params.least * whole - 1e-9:
-                grade, reason = "suspicion", "not_confirmed" if self._params.confirmed else "position_uncertain"
-            elif self._silent(window, inside):
+                told = self._params.confirmed or self._params.emptied
+                grade, reason = "suspicion", "not_confirmed" if told else "position_uncertain"
+            elif self._silent(window, places if self._params.emptied else inside):
                 grade, reason = "suspicion", "gap"
         ids = tuple(one.id for one in inside)
         return Finding(
@@ -139,9 +159,12 @@ class Rounds:
         return any(later - t > self._params.gap for t, later in itertools.pairwise(times))
 
     def _done(
-        self, term: Term, places: Sequence[Sample], known: dict[str, bool | None], inside: Sequence[Sample]
+        self, term: Term, places: Sequence[Sample], known: dict[str, bool | None], samples: Sequence[Sample]
     ) -> tuple[float, float, float]:
-        """Return what a place of the plan weighs, how much of it was done for certain, and how much perhaps."""
+        """Return what a place of the plan weighs, how much of it was done for certain, and how much perhaps.
+
+        `places`: samples of the window that have a position; `known`: by samples of the window, whether they count.
+        """
         figure = shape(term.edition.geometry)
         west, south, east, north = figure.bounds
         middle, scale = ((west + east) / 2, (south + north) / 2), metres_per_degree((south + north) / 2)
@@ -158,8 +181,15 @@ class Rounds:
             visits.append((one.t, both(here, known[one.id])))
         certain = _stays(visits, self._params, lambda answer: answer is True)
         likely = _stays(visits, self._params, lambda answer: answer is not False)
+        if self._params.emptied is not None:
+            # Its level fell, and the truck stood there: either alone may be somebody else's doing.
+            falls = _falls(samples, names_in(term.edition.properties.get(SOURCE)), self._params.emptied)
+            reach = self._params.emptied.gap
+            there = [t for t, here in visits if here is not False]
+            told = any(before - reach <= t <= after + reach for before, after in falls for t in there)
+            return 1.0, float(certain and told), float(certain or likely or bool(falls))
         if self._params.confirmed is not None:
-            told = any(one.states.get(self._params.confirmed) == term.edition.id for one in inside)
+            told = any(one.states.get(self._params.confirmed) == term.edition.id for one in samples if one.id in known)
             # A visit and a sensor that says so: both are needed, since either alone is often wrong.
             return 1.0, float(certain and told), float(certain or likely or told)
         return 1.0, float(certain), float(likely)
@@ -191,6 +221,22 @@ class Rounds:
                 if holds and shapely.distance(spots[number], way) <= within - radius:
                     certain[number] = True
         return float(line.length), line.length * sum(certain) / pieces, line.length * sum(likely) / pieces
+
+
+def _falls(samples: Sequence[Sample], sources: Collection[str], emptied: Emptied) -> list[tuple[int, int]]:
+    """Return between which readings of these sources, one after the other, a level fell far enough: their times."""
+    found: list[tuple[int, int]] = []
+    last: dict[str, tuple[int, float]] = {}
+    for one in samples:
+        source = one.id.partition("/")[0]
+        level = one.states.get(emptied.state)
+        if source not in sources or not isinstance(level, (int, float)) or isinstance(level, bool):
+            continue
+        before = last.get(source)
+        if before and one.t - before[0] <= emptied.gap and before[1] - level >= emptied.by:
+            found.append((before[0], one.t))
+        last[source] = one.t, level
+    return found
 
 
 def _stays(visits: Sequence[tuple[int, bool | None]], params: Params, counts: Callable[[bool | None], bool]) -> bool:

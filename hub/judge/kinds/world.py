@@ -17,6 +17,10 @@ from shapely.geometry import shape
 
 from hub.judge.records import Cited, Edition, Sample
 
+SOURCE = "source"
+"""The property of a thing that names the boards, stations, terminals or nodes that speak for it."""
+STOPS = "stops"
+"""The property of a thing that names the things on its round: what their sources say, it hears, too."""
 ALWAYS, NEVER = -(1 << 62), 1 << 62
 AREAS = ("Polygon", "MultiPolygon")
 COMMON = 250.0
@@ -123,10 +127,6 @@ class World:
             (_first_difference(before.get(key, []), self._terms.get(key, [])) for key in {*before, *self._terms}),
             default=NEVER,
         )
-
-    def terms(self, kind: str, id_: str) -> Sequence[Term]:
-        """Return when each edition of a thing holds."""
-        return self._terms.get((kind, id_), ())
 
     def in_force(self, kind: str, id_: str, t: int) -> Term | None:
         """Return the edition of a thing that holds at a moment."""

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from hub.judge.kinds.world import World, names_in
+from hub.judge.kinds.world import SOURCE, World, names_in
 from hub.storage.rows import select
 from hub.things.marks.records import Mark, MarkEvent, What, marks_in
-from hub.things.samples import SOURCE
 
 OUTLET = "outlet"
 """The kind of things of which data are marked."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hub.config.districts import of_districts
 from hub.config.files import ConfigError
-from hub.registry.entries import Station, Terminal
+from hub.registry.entries import Badge, Node, Station, Terminal
 from hub.registry.live import load_registry
 from hub.upkeep.checks.broker import check_broker
 from hub.upkeep.checks.cases import check_cases
@@ -16,6 +16,8 @@ from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs
 from hub.upkeep.checks.files import check_catalogue, check_config, check_password, check_registry
 from hub.upkeep.checks.finding import Finding, FindingState
 from hub.upkeep.checks.instruments import check_collocations
+from hub.upkeep.checks.lines.badges import check_badges
+from hub.upkeep.checks.lines.lorawan import check_lorawan
 from hub.upkeep.checks.lines.stations import check_stations
 from hub.upkeep.checks.lines.terminals import check_terminals
 from hub.upkeep.checks.lines.uplinks import check_uplinks
@@ -42,10 +44,13 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     findings += check_data(config.data, quick=quick) + check_clock(config.data)
     stations: Mapping[str, Station] = {}
     terminals: Mapping[str, Terminal] = {}
+    nodes: Mapping[str, Node] = {}
+    badges: Mapping[str, Badge] = {}
     senders: set[str] = set()
     with suppress(ConfigError):  # check_registry says it
         registry = load_registry(config)
-        stations, terminals = registry.stations, registry.terminals
+        stations, terminals, nodes = registry.stations, registry.terminals, registry.nodes
+        badges = registry.badges
         senders = {one.id for one in registry.senders()}
         findings += check_messages(config.data, {id_: registry.keys_of(id_) for id_ in registry.boards})
         findings += check_collocations(config.data, registry)
@@ -57,6 +62,8 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
     hub_runs = any(runs_here(worker.data) for worker in workers)
     findings += check_stations(config.hj212, stations, hub_runs=hub_runs)
     findings += check_terminals(config.jt808, terminals, hub_runs=hub_runs)
+    findings += check_badges(config.badges, badges, hub_runs=hub_runs)
+    findings += check_lorawan(config.lorawan, nodes)
     findings += check_uplinks(config.uplinks, senders)
     findings += check_broker(config.broker, hub_runs=hub_runs, districts=config.districts)
     findings += check_store(config)

@@ -29,6 +29,7 @@ MINIMUM = {
     "registry": "registry.toml",
     "keys": "keys.toml",
     "recipient": [{"name": "duty", "url_env": "DUTY"}],
+    "lorawan": [{"name": "city"}],
     "uplink": [
         {
             "name": "province",

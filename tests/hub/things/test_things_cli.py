@@ -53,14 +53,14 @@ tested = 2026-01-31
 bins = ["b-1", "b-2"]
 
 [[thing]]
-kind = "bin"
+kind = "skip"
 id = "b-1"
 en = "Bin 1"
 zh = "一号桶"
 geometry = {{type = "Point", coordinates = [113.105, 23.005]}}
 
 [[thing]]
-kind = "bin"
+kind = "skip"
 id = "b-2"
 en = "Bin 2"
 zh = "二号桶"
@@ -131,8 +131,8 @@ def test_a_city_is_imported_looked_at_and_exported_in_every_form(city, tmp_path)
     assert changes(city, city / "city.toml") == [
         ("added", "yard", "east", 1),
         ("added", "truck", "t-1", 1),
-        ("added", "bin", "b-1", 1),
-        ("added", "bin", "b-2", 1),
+        ("added", "skip", "b-1", 1),
+        ("added", "skip", "b-2", 1),
         ("added", "road", "ring", 1),
         ("added", "permit", "p-7", 1),
     ]
@@ -171,7 +171,7 @@ def test_what_is_exported_is_imported_elsewhere_as_it_was(city, tmp_path_factory
     other = tmp_path_factory.mktemp("other")
     make(other)
     if form == "csv":
-        for kind in ("yard", "bin", "road", "truck", "permit"):
+        for kind in ("yard", "skip", "road", "truck", "permit"):
             things(city, "export", other / f"{kind}.csv", "--kind", kind)
             assert changes(other, other / f"{kind}.csv")
     else:
@@ -210,11 +210,11 @@ def test_an_edition_follows_or_corrects_and_none_is_lost(city):
 
 def test_a_start_that_was_a_mistake_is_withdrawn(city):
     things(city, "import", city / "city.toml")
-    wrong = '[[thing]]\nkind = "bin"\nid = "b-1"\nen = "Wrong"\nfrom = 2026-05-01\n'
-    assert changes(city, written(city, "a.toml", wrong)) == [("changed", "bin", "b-1", 2)]
-    taken_back = '[[thing]]\nkind = "bin"\nid = "b-1"\nfrom = 2026-05-01\nwithdrawn = true\n'
-    assert changes(city, written(city, "b.toml", taken_back)) == [("withdrawn", "bin", "b-1", 3)]
-    shown = json.loads(things(city, "show", "bin", "b-1", "--on", "2026-06-01", "--json"))
+    wrong = '[[thing]]\nkind = "skip"\nid = "b-1"\nen = "Wrong"\nfrom = 2026-05-01\n'
+    assert changes(city, written(city, "a.toml", wrong)) == [("changed", "skip", "b-1", 2)]
+    taken_back = '[[thing]]\nkind = "skip"\nid = "b-1"\nfrom = 2026-05-01\nwithdrawn = true\n'
+    assert changes(city, written(city, "b.toml", taken_back)) == [("withdrawn", "skip", "b-1", 3)]
+    shown = json.loads(things(city, "show", "skip", "b-1", "--on", "2026-06-01", "--json"))
     assert (shown["en"], shown["edition"]) == ("Bin 1", 1)
     again = written(city, "c.toml", taken_back.replace("05-01", "05-02"))
     assert "nothing begins then" in refused(city, "import", again)
@@ -223,10 +223,10 @@ def test_a_start_that_was_a_mistake_is_withdrawn(city):
 def test_replace_ends_what_the_file_leaves_out_of_its_kinds(city):
     things(city, "import", city / "city.toml")
     one = written(city, "bins.csv", "id,longitude,latitude\nb-1,113.105,23.005\n")
-    told = changes(city, one, "--kind", "bin", "--replace", "--since", "2026-05-01")
-    assert told == [("ended", "bin", "b-2", 2)]
-    assert {row["id"] for row in rows_of(things(city, "list", "bin", "--on", "2026-05-01", "--json"))} == {"b-1"}
-    assert {row["id"] for row in rows_of(things(city, "list", "bin", "--on", "2026-04-30", "--json"))} == {
+    told = changes(city, one, "--kind", "skip", "--replace", "--since", "2026-05-01")
+    assert told == [("ended", "skip", "b-2", 2)]
+    assert {row["id"] for row in rows_of(things(city, "list", "skip", "--on", "2026-05-01", "--json"))} == {"b-1"}
+    assert {row["id"] for row in rows_of(things(city, "list", "skip", "--on", "2026-04-30", "--json"))} == {
         "b-1",
         "b-2",
     }
@@ -236,12 +236,12 @@ def test_replace_ends_what_the_file_leaves_out_of_its_kinds(city):
 def test_maps_of_other_systems_are_converted_and_what_stays_is_not_converted_twice(city):
     things(city, "import", city / "city.toml")
     row = "id,longitude,latitude\nb-1,113.14825848,23.02622284\n"  # a published point in GCJ-02
-    things(city, "import", written(city, "bins.csv", row), "--kind", "bin", "--coordinates", "gcj02")
-    place = json.loads(things(city, "show", "bin", "b-1", "--json"))["geometry"]["coordinates"]
+    things(city, "import", written(city, "bins.csv", row), "--kind", "skip", "--coordinates", "gcj02")
+    place = json.loads(things(city, "show", "skip", "b-1", "--json"))["geometry"]["coordinates"]
     assert place == pytest.approx([113.1428, 23.0288], abs=2e-7)
     note = written(city, "note.csv", "id,note\nb-1,lid broken\n")
-    things(city, "import", note, "--kind", "bin", "--coordinates", "gcj02")
-    assert json.loads(things(city, "show", "bin", "b-1", "--json"))["geometry"]["coordinates"] == place
+    things(city, "import", note, "--kind", "skip", "--coordinates", "gcj02")
+    assert json.loads(things(city, "show", "skip", "b-1", "--json"))["geometry"]["coordinates"] == place
 
 
 @pytest.mark.parametrize(
@@ -253,11 +253,15 @@ def test_maps_of_other_systems_are_converted_and_what_stays_is_not_converted_twi
             "lorry 'x': there is no such kind of things; expected one of",
         ),
         ("a.toml", '[[thing]]\nkind = "truk"\nid = "x"', "did you mean 'truck'?"),
-        ("a.toml", '[[thing]]\nkind = "bin"\nid = "X"', "id = 'X': expected 1 to 32 of a-z"),
-        ("a.toml", '[[thing]]\nkind = "bin"\nid = "x"\nen = "a"', "bin 'x': zh is missing; expected a name, in quotes"),
-        ("a.toml", '[[thing]]\nkind = "bin"\nid = "x"\nen = "a"\nzh = "b"\nplate = "c"', "there is no field 'plate'"),
-        ("a.toml", '[[thing]]\nkind = "bin"\nen = "a"', "thing number 1 has no id"),
-        ("a.toml", "[[bin]]\nid = 1", "'bin' is not known; expected tables [[thing]]"),
+        ("a.toml", '[[thing]]\nkind = "skip"\nid = "X"', "id = 'X': expected 1 to 32 of a-z"),
+        (
+            "a.toml",
+            '[[thing]]\nkind = "skip"\nid = "x"\nen = "a"',
+            "skip 'x': zh is missing; expected a name, in quotes",
+        ),
+        ("a.toml", '[[thing]]\nkind = "skip"\nid = "x"\nen = "a"\nzh = "b"\nplate = "c"', "there is no field 'plate'"),
+        ("a.toml", '[[thing]]\nkind = "skip"\nen = "a"', "thing number 1 has no id"),
+        ("a.toml", "[[skip]]\nid = 1", "'skip' is not known; expected tables [[thing]]"),
         ("a.toml", "[[thing", "is not valid TOML"),
         ("a.toml", "thing = 3", "'thing' is not known"),
         ("a.csv", "kind,id,en,zh,plate\ntruck,x,a,b,", "line 2, column plate: truck 'x': plate is missing"),
@@ -271,22 +275,22 @@ def test_maps_of_other_systems_are_converted_and_what_stays_is_not_converted_twi
         (
             "a.csv",
             "kind,id,en,zh,plate,bins\ntruck,x,a,b,c,b-9",
-            "line 2, column bins: truck 'x': bins: there is no bin 'b-9'",
+            "line 2, column bins: truck 'x': bins: there is no skip 'b-9'",
         ),
         ("a.csv", "kind,id,colour\ntruck,x,red", "a truck has no column 'colour'"),
-        ("a.csv", "kind,name\nbin,x", "there is no column id"),
-        ("a.csv", "id,id\nbin,x", "column 'id' stands there twice"),
-        ("a.csv", "kind,id,en,zh\nbin,x,a,b,c", "line 2: has 5 cells; expected 4"),
+        ("a.csv", "kind,name\nskip,x", "there is no column id"),
+        ("a.csv", "id,id\nskip,x", "column 'id' stands there twice"),
+        ("a.csv", "kind,id,en,zh\nskip,x,a,b,c", "line 2: has 5 cells; expected 4"),
         ("a.csv", "id,en,zh\nx,a,b", "line 2, column kind: says no kind"),
-        ("a.csv", "kind,id,en,zh\nbin,,a,b", "line 2, column id: is empty"),
-        ("a.csv", "kind,id,en,zh\nbin,x,a,b\nbin,x,a,b", "line 3, column id: bin 'x': stands there twice"),
-        ("a.csv", "kind,id,en,zh,longitude,latitude\nbin,x,a,b,113,", "has one of longitude and latitude"),
-        ("a.csv", "kind,id,en,zh,longitude,latitude\nbin,x,a,b,23.0,113.1", "[23, 113.1] looks swapped"),
-        ("a.csv", "kind,id,en,zh,longitude,latitude\nbin,x,a,b,0,0", "[0, 0] is what a receiver without a fix gives"),
-        ("a.csv", "kind,id,en,zh,longitude,latitude\nbin,x,a,b,nan,23", "is not on Earth"),
-        ("a.csv", "kind,id,en,zh,district\nbin,x,a,b,mars", "there is no district 'mars'"),
-        ("a.csv", "kind,id,en,zh,from\nbin,x,a,b,soon", "from = 'soon': expected a date such as"),
-        ("a.csv", "kind,id,en,zh,people\nbin,x,a,b,keeper|Li", "is not role|name|phone|email"),
+        ("a.csv", "kind,id,en,zh\nskip,,a,b", "line 2, column id: is empty"),
+        ("a.csv", "kind,id,en,zh\nskip,x,a,b\nskip,x,a,b", "line 3, column id: skip 'x': stands there twice"),
+        ("a.csv", "kind,id,en,zh,longitude,latitude\nskip,x,a,b,113,", "has one of longitude and latitude"),
+        ("a.csv", "kind,id,en,zh,longitude,latitude\nskip,x,a,b,23.0,113.1", "[23, 113.1] looks swapped"),
+        ("a.csv", "kind,id,en,zh,longitude,latitude\nskip,x,a,b,0,0", "[0, 0] is what a receiver without a fix gives"),
+        ("a.csv", "kind,id,en,zh,longitude,latitude\nskip,x,a,b,nan,23", "is not on Earth"),
+        ("a.csv", "kind,id,en,zh,district\nskip,x,a,b,mars", "there is no district 'mars'"),
+        ("a.csv", "kind,id,en,zh,from\nskip,x,a,b,soon", "from = 'soon': expected a date such as"),
+        ("a.csv", "kind,id,en,zh,people\nskip,x,a,b,keeper|Li", "is not role|name|phone|email"),
         ("a.csv", "kind,id,en,zh,truck\npermit,x,a,b,t-1", "from is missing; a permit says from when until when"),
         (
             "a.csv",
@@ -295,7 +299,7 @@ def test_maps_of_other_systems_are_converted_and_what_stays_is_not_converted_twi
         ),
         (
             "a.toml",
-            '[[thing]]\nkind = "bin"\nid = "x"\nen = "a\\u0007"\nzh = "b"',
+            '[[thing]]\nkind = "skip"\nid = "x"\nen = "a\\u0007"\nzh = "b"',
             "has characters that cannot be shown",
         ),
         (
@@ -308,9 +312,9 @@ def test_maps_of_other_systems_are_converted_and_what_stays_is_not_converted_twi
             f'[[thing]]\nkind = "truck"\nid = "x"\nproperties = {{plate = {"[" * 200}{"]" * 200}}}',
             "is nested too deeply",
         ),
-        ("a.toml", '[[thing]]\nkind = "bin"\nid = "x"\nproperties = 3', "properties"),
-        ("a.toml", '[[thing]]\nkind = "bin"\nid = "x"\nfrom = 3', "from = 3: expected a date"),
-        ("a.csv", "kind,id,en,zh,longitude,latitude\nbin,x,a,b,1e999,23", "is not on Earth"),
+        ("a.toml", '[[thing]]\nkind = "skip"\nid = "x"\nproperties = 3', "properties"),
+        ("a.toml", '[[thing]]\nkind = "skip"\nid = "x"\nfrom = 3', "from = 3: expected a date"),
+        ("a.csv", "kind,id,en,zh,longitude,latitude\nskip,x,a,b,1e999,23", "is not on Earth"),
         ("a.geojson", "{}", "is no GeoJSON; expected a FeatureCollection"),
         ("a.geojson", "[" * 100_000, "is not valid JSON"),
         ("a.xlsx", "", "is none of .toml, .csv and .geojson"),
@@ -419,7 +423,7 @@ def test_a_verdict_cites_the_edition_in_force_and_is_amended_when_a_later_editio
 
 def test_two_people_who_import_at_once_lose_nothing(city):
     things(city, "import", city / "city.toml")
-    files = [written(city, f"{n}.csv", f"kind,id,en,zh\nbin,n-{n},Bin,桶\nbin,b-1,Bin {n},桶\n") for n in range(2)]
+    files = [written(city, f"{n}.csv", f"kind,id,en,zh\nskip,n-{n},Bin,桶\nskip,b-1,Bin {n},桶\n") for n in range(2)]
     command = [Path(sys.executable).parent / "fenceline", "things", "import", "--config", city / "fenceline.toml"]
     running = [
         threading.Thread(target=subprocess.run, args=([*command, file],), kwargs={"check": True}) for file in files
@@ -428,9 +432,9 @@ def test_two_people_who_import_at_once_lose_nothing(city):
         one.start()
     for one in running:
         one.join()
-    numbers = [row["edition"] for row in rows_of(things(city, "history", "bin", "b-1", "--json"))]
+    numbers = [row["edition"] for row in rows_of(things(city, "history", "skip", "b-1", "--json"))]
     assert numbers == [1, 2, 3]
-    assert {f"n-{n}" for n in range(2)} < {row["id"] for row in rows_of(things(city, "list", "bin", "--json"))}
+    assert {f"n-{n}" for n in range(2)} < {row["id"] for row in rows_of(things(city, "list", "skip", "--json"))}
 
 
 def test_a_backup_takes_the_things_and_a_new_machine_has_them(city, tmp_path_factory):

@@ -152,6 +152,34 @@ def test_it_knows_of_terminals(city, free_port):
     assert city.check()["terminals"][0] == FindingState.ok
 
 
+def test_it_knows_of_badges(city, free_port):
+    city.write("registry.toml", REGISTRY + '[[badge]]\nid = "badge-1"\nsite = "tower"\nnumber = "8809008845"\n')
+    assert "1 badges are registered, and nobody listens for them" in city.warnings()["badges"]
+    port = free_port()
+    city.configure(rest=f"[badges]\nport = {port}")
+    assert city.check()["badges"][:2] == (FindingState.ok, f"1 badges, heard on 127.0.0.1:{port}, plain")
+    with socket.create_server(("127.0.0.1", port)):
+        assert "cannot listen there" in city.problems()["badges"]
+
+
+NODE = '[[node]]\nid = "bin-1"\nsite = "tower"\neui = "24e124136b502217"\ncodec = "milesight"\n'
+
+
+def test_it_knows_of_nodes_and_their_network_servers(city, free_port):
+    city.write("registry.toml", REGISTRY + NODE)
+    warnings = city.warnings()
+    assert "1 nodes are registered, and no network server is named" in warnings["lorawan"]
+    assert "empty_mm and full_mm are missing (bin-1)" in warnings["lorawan nodes"]
+    city.write("registry.toml", REGISTRY + NODE + "empty_mm = 1180\nfull_mm = 320\n")
+    port = free_port()
+    city.configure(rest=f'[[lorawan]]\nname = "city"\nport = {port}')
+    assert f"city: 127.0.0.1:{port}: " in city.problems()["lorawan"]
+    with socket.create_server(("127.0.0.1", port)):
+        assert city.check()["lorawan"][:2] == (FindingState.ok, f"city: 127.0.0.1:{port} answers")
+        city.configure(rest=f'[[lorawan]]\nname = "city"\nport = {port}\nuser = "hub"\npassword_file = "none"')
+        assert "password_file" in city.problems()["lorawan"]
+
+
 STATED = 'instruments = [{of = "dust", class = "class_2"}, {of = "noise", class = "indicative"}]\n'
 
 

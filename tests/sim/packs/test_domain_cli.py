@@ -47,9 +47,10 @@ def config(tmp_path):
 def test_the_list_has_the_citys_own_packs(run, config):
     code, out, err = run("list", "--config", config)
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()[1:]] == ["construction", "factory", "muck", "harbour"]
+    packs = ["construction", "factory", "muck", "sanitation", "harbour"]
+    assert [line.split()[0] for line in out.splitlines()[1:]] == packs
     _, out, _ = run("list", "--json", "--config", config)
-    assert [row["id"] for row in rows_of(out)] == ["construction", "factory", "muck", "harbour"]
+    assert [row["id"] for row in rows_of(out)] == packs
     assert json.loads(out.splitlines()[-1]) == {"summary": True, "packs": 4}
 
 

@@ -1,1 +1,1 @@
-"""Checks of what speaks over lines of its own: stations, terminals, platforms above the hub."""
+"""Checks of what speaks over lines of its own: stations, terminals, nodes, badges, platforms above the hub."""
