@@ -74,6 +74,7 @@ NAVIGATION = {
         "docs/inspector.zh.md",
         "docs/officer.zh.md",
         "docs/cases.zh.md",
+        "docs/enterprises.zh.md",
         "docs/technician.zh.md",
         "docs/sign-on.zh.md",
         "deploy/README.zh.md",
