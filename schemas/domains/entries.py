@@ -109,6 +109,8 @@ class ThingKind(Names, frozen=True, forbid_unknown_fields=True):
     """Each must have a geometry."""
     validity: bool = False
     """Each edition must say from when to when it holds, as permits do."""
+    personal: bool = False
+    """Each is a person: rules may watch it, and nobody is shown where it is or was."""
     property: dict[Id, ThingProperty] = {}
 
 

@@ -63,8 +63,10 @@ class Things:
 
     @cached_property
     def moving(self) -> frozenset[str]:
-        """Those of them that have no place of their own: where they are, they say themselves."""
-        return frozenset(kind for kind in self.watched if kind in self.kinds and not self.kinds[kind].placed)
+        """Those of them that have no place of their own: where they are, they say themselves. No persons."""
+        kinds = self.kinds
+        shown = (kind for kind in self.watched if kind in kinds and not kinds[kind].personal)
+        return frozenset(kind for kind in shown if not kinds[kind].placed)
 
     def kind(self, name: str) -> ThingKind:
         """Return a kind.

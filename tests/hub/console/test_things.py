@@ -15,6 +15,7 @@ from hub.storage.compliance_file import open_compliance
 from hub.things.entries import Thing
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
+from schemas import domains
 from tests.hub.console.haulage import MIDNIGHT, a_haulage
 from tests.hub.helpers import query
 
@@ -296,6 +297,22 @@ def test_the_live_map_says_who_is_where_and_how(city):
     assert track not in browser.read("/console/live?district=south").links
     for wrong in ("1,2,3", "nan,0,1,1", "10,10,5,5", "-999,0,1,1", "a,b,c,d"):
         assert browser.get(f"/console/live?box={wrong}").status_code == 200, wrong
+
+
+def test_nobody_is_shown_where_a_person_is_or_was(city, monkeypatch):
+    assert domains.thing_kinds()["worker"].personal
+    kinds = dict(domains.thing_kinds())
+    kinds["vehicle"] = msgspec.structs.replace(kinds["vehicle"], personal=True)
+    monkeypatch.setattr(domains, "thing_kinds", lambda: kinds)
+    for name in ("inspector", "root"):
+        browser = city.browser(name)
+        assert "/console/track/" not in browser.get("/console/live").text
+        assert "/console/track/" not in browser.get("/console/things/vehicle/truck-0000").text
+        for path in (
+            "/console/track/vehicle/truck-0000",
+            f"/console/track/vehicle/truck-0000?alert={alerts(city)[0]['id']}",
+        ):
+            assert browser.get(path).status_code == 404, path
 
 
 def test_a_track_shows_what_happened_and_leads_back_to_the_alert(city):
