@@ -64,7 +64,7 @@ FAMILIES = {
     "dust": {"pm10": 81.0, "pm25": 35.0, "tsp": 160.0},
     "weather": {"wind_speed": 2.4, "wind_dir": 120.0},
 }
-STACK = {"stack_pm": 12.1, "stack_so2": 33.0, "stack_nox": 120.5, "stack_co": 33.2, "stack_o2": 4.6}
+STACK = {"stack_pm": 12.1, "stack_so2": 33.0, "stack_nox": 120.5, "stack_co": 33.2, "stack_o2": 4.6, "stack_flow": 12.3}
 RULES = {
     "construction": (("GB 12523-2025", "laeq-day", "laeq", 20), ("GB 12523-2025", "lafmax-night", "lafmax", 20)),
     "factory": (

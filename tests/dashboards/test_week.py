@@ -42,6 +42,10 @@ NAMES = {"site_en", "site_zh", "site_kind", "district_en", "district_zh", "rule_
 """Fields that the README names once for all measurements."""
 WELL = ("factory", "alerts_boards")
 """The factory's boards give no trouble."""
+NO_BOARD = ("factory", "Flow of stack gas", "烟气流量")
+"""Only stations measure it, and this city has none: the dashboard, the panel in English and in Chinese."""
+OF_PACKS = {"ruling", "load", "papers"}
+"""What only rules of packs write, of which this city's pack has none (tests/hub/reports/test_reports_rulings.py)."""
 TAGS = {"time", "district", "site", "device", "kind", "standard", "rule", "quantity", "flag", "reason", "hub"}
 PLACES = {"site": ("north", "tower"), "factory": ("south", "mill")}
 """District and site that are chosen on a dashboard; on the others: all."""
@@ -135,6 +139,10 @@ def values(row):
     yield from (value is not None for name, value in row.items() if name not in TAGS)
 
 
+def without_board(board, panel):
+    return board == NO_BOARD[0] and panel in NO_BOARD[1:]
+
+
 @pytest.fixture(scope="module")
 def day(database):
     return ask(database, DAY)
@@ -151,15 +159,21 @@ def test_no_panel_is_empty(database, name, lang):
             board, panel, ", ".join(f"{query} {len(rows)}" for query, rows in asked.items() if rows) or "none"
         )
     Console(width=160).print(table)
-    empty = [(board, query) for (board, _), asked in found.items() if not any(asked.values()) for query in asked]
-    assert set(empty) <= {WELL}
+    empty = {
+        (board, query)
+        for (board, panel), asked in found.items()
+        if not any(asked.values()) and not without_board(board, panel)
+        for query in asked
+    }
+    assert empty <= {WELL}
 
 
 @pytest.mark.parametrize("name", ["24 h", "7 d", "1 y"])
 def test_every_query_that_is_meant_for_the_range_finds_rows(database, name):
     found = ask(database, *RANGES[name])
     for one in asked_at(*RANGES[name]):
-        if chosen(one.statement) and one.query not in NOT_IN_THIS_CITY and (one.dashboard, one.query) != WELL:
+        known = one.query in NOT_IN_THIS_CITY or (one.dashboard, one.query) == WELL
+        if chosen(one.statement) and not known and not without_board(one.dashboard, one.panel):
             assert found[one.dashboard, one.panel][one.query], f"{one.panel}: {one.query}"
 
 
@@ -370,7 +384,7 @@ def test_all_that_is_written_to_is_made_at_the_start_where_that_is_needed(databa
     made = {*of_readings(quantity.family for quantity in load_quantities().values()), *MEASUREMENTS}
     written = {row["name"] for row in database.query("SHOW MEASUREMENTS", "fenceline")}
     assert written <= made
-    assert set(MEASUREMENTS) <= written, "made and never written to"
+    assert set(MEASUREMENTS) - OF_PACKS <= written, "made and never written to"
 
 
 def test_the_data_model_is_written_down(database):

@@ -39,7 +39,8 @@ def ask(folder):
     """A function that asks the API as a user of a role."""
     config = load_config(folder / "fenceline.toml")
     with closing(open_all(config.data / "compliance.db")) as db:
-        tokens = {role: Access(db).add(role, role, time.time(), "root") for role in ROLES}
+        of = {"company": "acme"}
+        tokens = {role: Access(db).add(role, role, time.time(), "root", company=of.get(role, "")) for role in ROLES}
         tokens["foreign"] = Access(db).add("foreign", "technician", time.time(), "root", ["elsewhere"])
     gate = Gate(config.data / "compliance.db", Rate(1e6, 1e6))
     server = Server(
