@@ -107,4 +107,4 @@ def test_a_call_for_help_is_told_though_the_disk_is_full_the_badge_retired_its_c
             until(lambda: hook.got, "the duty officer is told", 60)
             assert "SOS" in str(hook.got[0])
             (entry,) = hub.entries()
-            assert abs(entry.said.moments[0].t - NOW) < 600, "its own time is of the year 2000"
+            assert abs(entry.said.moments[0].t - time.time()) < 300, "its own time is of the year 2000"
