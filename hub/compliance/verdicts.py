@@ -78,10 +78,10 @@ class KeptVerdict(msgspec.Struct, kw_only=True):
     """Of the instrument at the limit, expanded (k = 2), in `unit`; None: not stated."""
     decision: str = "simple"
     """By which rule it was decided (`hub.judge.verdicts.Decision`)."""
-    marks: str = ""
-    """Numbers of the marks in its window (`hub.things.marks`), separated by commas."""
     editions: str = "[]"
     """JSON: of a permit that sets the limit, kind, id and number of what it rests on."""
+    marks: str = ""
+    """Numbers of the marks in its window (`hub.things.marks`), separated by commas."""
 
     @property
     def suspected(self) -> bool:

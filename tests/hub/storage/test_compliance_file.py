@@ -1,6 +1,5 @@
 """One file, several owners: whoever opens it first makes or brings forward its own tables, and loses nobody's data."""
 
-import itertools
 import re
 import sqlite3
 from contextlib import closing
@@ -28,8 +27,8 @@ from hub.watch.tables import PART as WATCH
 from schemas.standards import Verified
 
 DATA = Path(__file__).parents[2] / "data"
-ORDERS = [*itertools.permutations(PARTS, len(PARTS))][::121]
-"""Some of the orders in which the packages may open the file."""
+ORDERS = [(*way[n:], *way[:n]) for way in (PARTS, PARTS[::-1]) for n in range(len(PARTS))]
+"""Orders in which the packages may open the file: each one is the first and the last, each before and behind each."""
 
 
 def dumped(path, version):
@@ -111,7 +110,7 @@ def test_one_package_may_go_on_without_the_others(tmp_path):
         assert columns(db, "badge") == ["id"]
         assert part_versions(db) == KNOWN["compliance.db"].parts | {"access": len(later.steps)}
     open_compliance(path, ALERTS, WATCH).close()  # they have nothing to do with it
-    with pytest.raises(DatabaseError, match=r"\.db: the part access has schema version 5, this hub works with 4"):
+    with pytest.raises(DatabaseError, match=r"\.db: the part access has schema version 6, this hub works with 5"):
         open_compliance(path, ACCESS)
 
 
