@@ -8,10 +8,13 @@ import sqlite3
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from hub.alerts.book import Book, lines
 from hub.alerts.escalation import Escalation
 from hub.alerts.facts import OUTCOMES
 from hub.alerts.life import PASS_EVERY, UNKNOWN
+from hub.alerts.maintenance import Maintenance
 from hub.alerts.records import Alert, AlertWindow
 from hub.alerts.text import VERIFIED, Teller
 from hub.config.alerts import SEVERITIES, Alerting, Severity
@@ -29,6 +32,37 @@ class Whom(NamedTuple):
     site: str
     responsible: tuple[Text, ...] = ()
     """Who answers for a breach, as they were called then."""
+
+
+def alert_on(
+    v: RuleVerdict,
+    district: str,
+    site: str,
+    severity: Severity,
+    now: float,
+    maintenance: Maintenance | None,
+    text: Text,
+) -> Alert:
+    """Return the alert that a verdict begins, pending; `now`: Unix s."""
+    return Alert(
+        kind="rule",
+        district=district,
+        site=site,
+        device=v.subject,
+        rule=v.rule,
+        state="pending",
+        severity=severity,
+        opened=now,
+        maintenance=maintenance.id if maintenance else None,
+        first=v.start,
+        last=v.end,
+        value=v.value,
+        limit_value=v.limit_value,
+        unit=v.unit,
+        standard=v.citation,
+        length=v.end - v.start,
+        text=lines(text),
+    )
 
 
 class RuleAlerts:
@@ -93,29 +127,8 @@ class RuleAlerts:
         severity = _severity(v)
         if alert is None:
             window = self._book.maintenance.overlapping(whom.site, v.subject, v.start, v.end - 1)
-            alert = self._book.add_alert(
-                Alert(
-                    kind="rule",
-                    district=whom.district,
-                    site=whom.site,
-                    device=v.subject,
-                    rule=v.rule,
-                    state="pending",
-                    severity=severity,
-                    opened=self._clock(),
-                    maintenance=window.id if window else None,
-                    first=v.start,
-                    last=v.end,
-                    value=v.value,
-                    limit_value=v.limit_value,
-                    unit=v.unit,
-                    standard=v.citation,
-                    clause=rule.clause,
-                    verified=rule.verified,
-                    length=v.end - v.start,
-                    text=lines(text),
-                )
-            )
+            made = alert_on(v, whom.district, whom.site, severity, self._clock(), window, text)
+            alert = self._book.add_alert(replace(made, clause=rule.clause, verified=rule.verified))
         self._note(alert, v, v.start)
         self._book.change_alert(alert, exceeded=alert.exceeded + 1, kept=0, **self._span(alert, v))
         self._raise(alert, severity, text)

@@ -8,8 +8,11 @@ import sqlite3
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hub.alerts.book import Book, lines
+from msgspec.structs import replace
+
+from hub.alerts.book import Book
 from hub.alerts.records import Alert, AlertWindow
+from hub.alerts.ruled import alert_on
 from hub.config.alerts import SEVERITIES, Severity
 from hub.judge.records import RuleVerdict
 from schemas.language import Text
@@ -56,30 +59,8 @@ class TotalAlerts:
     def _fire(self, v: RuleVerdict, where: Where, severity: Severity, text: Text) -> Alert:
         now = self._clock()
         window = self._book.maintenance.overlapping(where.site, v.subject, int(now), int(now))
-        alert = self._book.add_alert(
-            Alert(
-                kind="rule",
-                district=where.district,
-                site=where.site,
-                device=v.subject,
-                rule=v.rule,
-                state="firing",
-                severity=severity,
-                opened=now,
-                fired=now,
-                maintenance=window.id if window else None,
-                first=v.start,
-                last=v.end,
-                value=v.value,
-                limit_value=v.limit_value,
-                unit=v.unit,
-                standard=v.citation,
-                verified="P",
-                length=v.end - v.start,
-                exceeded=1,
-                text=lines(text),
-            )
-        )
+        made = alert_on(v, where.district, where.site, severity, now, window, text)
+        alert = self._book.add_alert(replace(made, state="firing", fired=now, verified="P", exceeded=1))
         self._book.add_event(alert, "firing", text)
         if window:
             self._book.add_event(alert, "suppressed", window.shown)

@@ -63,6 +63,11 @@ class Row(NamedTuple):
     cells: list[list[Part]]
 
 
+def _asked(q: Short = "", district: Short = "", state: Short = "", of: Short = "", named: Short = "") -> Wanted:
+    """Return the filters as the address has them."""
+    return Wanted(q, district, state, of, named)
+
+
 def add_lists_of_things(router: APIRouter, shared: Shared) -> None:
     """Add the kinds, and the list of each with its files."""
     visitor = Depends(visiting(shared))
@@ -76,17 +81,13 @@ def add_lists_of_things(router: APIRouter, shared: Shared) -> None:
     def show_list(
         visit: Annotated[Visit, visitor],
         kind: str,
-        q: Short = "",
-        district: Short = "",
-        state: Short = "",
-        of: Short = "",
-        named: Short = "",
+        asked: Annotated[Wanted, Depends(_asked)],
         sort: Short = "",
         page: Number = 1,
     ) -> Response:
         things = Things(visit)
         declared = things.kind(kind)
-        wanted = _wanted(things, kind, q, district, state, of, named)
+        wanted = _wanted(things, kind, asked)
         columns = _columns(things, kind)
         order = _order(things, kind, wanted, sort)
         lines = _ordered(things, _found(things, kind, wanted), order)
@@ -114,16 +115,12 @@ def add_lists_of_things(router: APIRouter, shared: Shared) -> None:
     def list_as_csv(
         visit: Annotated[Visit, visitor],
         kind: str,
-        q: Short = "",
-        district: Short = "",
-        state: Short = "",
-        of: Short = "",
-        named: Short = "",
+        asked: Annotated[Wanted, Depends(_asked)],
         sort: Short = "",
     ) -> Response:
         things = Things(visit)
         things.kind(kind)
-        wanted = _wanted(things, kind, q, district, state, of, named)
+        wanted = _wanted(things, kind, asked)
         lines = _ordered(things, _found(things, kind, wanted), _order(things, kind, wanted, sort))[:MOST_CSV]
         try:
             text = to_csv((one.thing for one in lines), kind, things.kinds, visit.registry.zone)
@@ -135,15 +132,11 @@ def add_lists_of_things(router: APIRouter, shared: Shared) -> None:
     def list_as_geojson(
         visit: Annotated[Visit, visitor],
         kind: str,
-        q: Short = "",
-        district: Short = "",
-        state: Short = "",
-        of: Short = "",
-        named: Short = "",
+        asked: Annotated[Wanted, Depends(_asked)],
     ) -> Response:
         things = Things(visit)
         things.kind(kind)
-        lines = _found(things, kind, _wanted(things, kind, q, district, state, of, named))[:MOST_CSV]
+        lines = _found(things, kind, _wanted(things, kind, asked))[:MOST_CSV]
         text = to_geojson((one.thing for one in lines), visit.registry.zone)
         return _file(f"{kind}.geojson", text, "application/geo+json")
 
@@ -163,15 +156,16 @@ def _kinds(things: Things) -> list[Kindly]:
     return [Kindly(kind, things.kind_name(kind), *count) for kind, count in counts.items()]
 
 
-def _wanted(things: Things, kind: str, q: str, district: str, state: str, of: str, named: str) -> Wanted:
-    asked = things.kinds[kind].property.get(of)
-    is_one = asked is not None and asked.type == "thing"
+def _wanted(things: Things, kind: str, asked: Wanted) -> Wanted:
+    """Return what the address asks for, as far as there is any such thing."""
+    reference = things.kinds[kind].property.get(asked.of)
+    is_one = reference is not None and reference.type == "thing"
     return Wanted(
-        q.strip(),
-        district if district in things.visit.registry.districts else "",
-        state if state in HOLDS else "",
-        of if is_one else "",
-        named if is_one else "",
+        asked.q.strip(),
+        asked.district if asked.district in things.visit.registry.districts else "",
+        asked.state if asked.state in HOLDS else "",
+        asked.of if is_one else "",
+        asked.named if is_one else "",
     )
 
 

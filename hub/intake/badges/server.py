@@ -52,9 +52,12 @@ class BadgeServer(FrameServer[Connection, Came, Judged]):
 
     def take_urgent(self) -> list[Waiting[Connection, Came]]:
         """Return the calls for help that came; the rest keeps waiting."""
-        everything = self.take(MOST_LOOKED_AT)
-        calls = [one for one in everything if one.came.frame and calls_for_help(one.came.frame)]
-        self._waiting.extendleft(reversed([one for one in everything if one not in calls]))
+        calls: list[Waiting[Connection, Came]] = []
+        others: list[Waiting[Connection, Came]] = []
+        for one in self.take(MOST_LOOKED_AT):
+            urgent = one.came.frame is not None and calls_for_help(one.came.frame)
+            (calls if urgent else others).append(one)
+        self._waiting.extendleft(reversed(others))
         return calls
 
     def answer(self, judged: list[tuple[Waiting[Connection, Came], Judged]], *, sure: bool) -> None:  # noqa: ARG002

@@ -5,11 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.hub.cases.pictures import picture
 from tests.hub.companies.company_console import company_console
-from tests.hub.console.browsing import DESK, PHONE, a_chromium, look_through
-
-HANGING = "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).map(one => one.outerHTML)"
-SMALL = "all => all.filter(one => one.offsetHeight && one.offsetHeight < 43).map(one => one.outerHTML)"
-PRESSED = "main button, main select, main .choice, main input:not([type=hidden]):not(.choice input)"
+from tests.hub.console.browsing import DESK, HANGING, PHONE, PRESSED, SMALL, a_chromium, look_through, visits
 
 
 @pytest.fixture(scope="module")
@@ -24,26 +20,18 @@ def chromium():
         yield browser
 
 
+@pytest.fixture
+def visit(chromium, city):
+    with visits(chromium, city.site) as open_page:
+        yield open_page
+
+
 @pytest.mark.parametrize(
     ("lang", "size", "begin"),
     [("en", PHONE, "2026-03-02T12:00"), ("zh-CN", DESK, "2026-03-02T13:00")],
     ids=["en on a phone, with JavaScript", "zh on a desk, without"],
 )
-def test_an_enterprise_marks_an_officer_decides_and_every_page_can_be_read(chromium, city, lang, size, begin):
-    complaints, contexts = [], []
-
-    def visit(name):
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, locale=lang, java_script_enabled=lang == "en"
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(40_000)
-        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
-        page.goto(f"{city.site.url}/console/enter/{city.site.link(name)}")
-        page.click("main button")
-        return page
-
+def test_an_enterprise_marks_an_officer_decides_and_every_page_can_be_read(visit, city, lang, size, begin):
     def look(page, axe=None):
         if axe:
             look_through(axe, page)
@@ -52,7 +40,7 @@ def test_an_enterprise_marks_an_officer_decides_and_every_page_can_be_read(chrom
         assert page.eval_on_selector_all("td", HANGING) == [], f"{page.url}: a label hangs out of its card"
 
     axe = Axe() if lang == "en" else None  # it needs JavaScript
-    company = visit("mill-1")
+    company = visit("mill-1", size, lang, scripts=lang == "en")
     assert company.url.endswith("/console/companies/mill-co"), "that is where an enterprise begins"
     look(company, axe)
     company.goto(f"{city.site.url}/console/add-mark?outlet=da-1")
@@ -67,7 +55,7 @@ def test_an_enterprise_marks_an_officer_decides_and_every_page_can_be_read(chrom
     company.locator(".files img").wait_for()
     look(company, axe)
     there = company.url.partition("?")[0]
-    officer = visit("officer-2")
+    officer = visit("officer-2", size, lang, scripts=lang == "en")
     officer.goto(there)
     officer.locator("details:has(form#reject) summary").click()
     officer.fill("#why", "no protocol 无记录")
@@ -82,6 +70,3 @@ def test_an_enterprise_marks_an_officer_decides_and_every_page_can_be_read(chrom
     ):
         officer.goto(f"{city.site.url}/console/{path}")
         look(officer, axe)
-    for context in contexts:
-        context.close()
-    assert complaints == []

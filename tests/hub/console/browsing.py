@@ -9,6 +9,11 @@ from playwright.sync_api import sync_playwright
 from tests.stack import required
 
 PHONE, DESK = (390, 844), (1440, 900)
+SMALL = "all => all.filter(one => one.offsetHeight && one.offsetHeight < 43).map(one => one.outerHTML)"
+HANGING = "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).map(one => one.outerHTML)"
+PRESSED = "main button, main select, main .choice, main input:not([type=hidden]):not(.choice input)"
+PATIENCE_MS = 60_000
+"""So long a page may take on a machine that does much else."""
 
 
 @contextlib.contextmanager
@@ -24,6 +29,32 @@ def a_chromium():
             yield browser
         finally:
             browser.close()
+
+
+@contextlib.contextmanager
+def visits(chromium, site):
+    """Yield what opens a page for whom a link of the console `site` lets in; what the browser complains about fails."""
+    opened, complaints = [], []
+
+    def visit(name, size=DESK, lang="en", scripts=True, scheme="light"):
+        view = {"width": size[0], "height": size[1]}
+        context = chromium.new_context(viewport=view, locale=lang, color_scheme=scheme, java_script_enabled=scripts)
+        opened.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if name:
+            page.goto(f"{site.url}/console/enter/{site.link(name)}")
+            page.click("main button")
+        return page
+
+    try:
+        yield visit
+    finally:
+        for context in opened:
+            context.close()
+    assert complaints == []
 
 
 def look_through(axe, page):

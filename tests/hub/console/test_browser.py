@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.hub.alerting import AlertCity, write_files
-from tests.hub.console.browsing import DESK, PHONE, look_through
+from tests.hub.console.browsing import DESK, PHONE, look_through, visits
 from tests.hub.console.pages import a_console
 
 PAGES = (
@@ -35,30 +35,8 @@ def city(tmp_path_factory):
 
 @pytest.fixture
 def visit(chromium, city):
-    """Return a page of somebody who has signed in by a link, or of nobody; what the browser complains about fails."""
-    opened, complaints = [], []
-
-    def visit(name, size=DESK, lang="en", scripts=True, scheme="light"):
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            locale=lang,
-            java_script_enabled=scripts,
-            color_scheme=scheme,
-        )
-        opened.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        if name:
-            page.goto(f"{city.url}/console/enter/{city.link(name)}")
-            page.click("main button")
-        return page
-
-    yield visit
-    for context in opened:
-        context.close()
-    assert complaints == []
+    with visits(chromium, city) as open_page:
+        yield open_page
 
 
 WAYS = [("en", DESK, True), ("zh-CN", PHONE, True), ("zh-CN", DESK, False), ("en", PHONE, False)]

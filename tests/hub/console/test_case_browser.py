@@ -4,12 +4,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.hub.cases.pictures import picture
-from tests.hub.console.browsing import PHONE, look_through
+from tests.hub.console.browsing import HANGING, PHONE, PRESSED, SMALL, look_through, visits
 from tests.hub.console.case_console import case_console
-
-SMALL = "all => all.filter(one => one.offsetHeight && one.offsetHeight < 43).map(one => one.outerHTML)"
-HANGING = "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).map(one => one.outerHTML)"
-PRESSED = "main button, main select, main .choice, main input:not([type=hidden]):not(.choice input)"
 
 TORN = """all => all.filter(one => {
     const look = getComputedStyle(one)
@@ -25,34 +21,17 @@ def city(tmp_path_factory):
 
 
 @pytest.fixture
-def visits(chromium, city):
-    """Return the page of somebody, signed in on a phone; what the browser complains about fails."""
-    complaints, contexts = [], []
-
-    def visit(name, lang):
-        context = chromium.new_context(
-            viewport={"width": PHONE[0], "height": PHONE[1]}, locale=lang, java_script_enabled=lang == "en"
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{city.site.url}/console/enter/{city.site.link(name)}")
-        page.click("main button")
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert complaints == []
+def visit(chromium, city):
+    """Return the page of somebody, signed in on a phone; in English with JavaScript, in Chinese without."""
+    with visits(chromium, city.site) as open_page:
+        yield lambda name, lang: open_page(name, PHONE, lang, scripts=lang == "en")
 
 
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
-def test_from_the_alert_to_the_evaluation_by_people_of_five_roles(visits, city, lang):
+def test_from_the_alert_to_the_evaluation_by_people_of_five_roles(visit, city, lang):
     """Rework, suspension, a case closed by force and an appeal on the way; with and without JavaScript."""
     alert = city.alert("fence-1" if lang == "en" else "fence-2")
-    people = {name: visits(name, lang) for name in ("off", "col", "dis", "han", "sup")}
+    people = {name: visit(name, lang) for name in ("off", "col", "dis", "han", "sup")}
     officer = people["off"]
     officer.goto(f"{city.site.url}/console/alerts/{alert}")
     officer.click("#acknowledge button")
@@ -117,9 +96,9 @@ def test_from_the_alert_to_the_evaluation_by_people_of_five_roles(visits, city, 
 
 
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
-def test_pages_of_cases_can_be_read_by_everybody_and_fit_a_phone(visits, city, lang):
+def test_pages_of_cases_can_be_read_by_everybody_and_fit_a_phone(visit, city, lang):
     id_ = city.book.handled(place=f"a place for {lang}").id
-    page, axe = visits("root", lang), Axe()
+    page, axe = visit("root", lang), Axe()
     for path in (f"cases/{id_}", "cases", f"cases/{id_}/file", "evaluation", "add-case?district=north"):
         page.goto(f"{city.site.url}/console/{path}")
         if lang == "en" and path != "add-case?district=north":

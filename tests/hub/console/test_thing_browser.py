@@ -1,9 +1,11 @@
 """Things, live map and tracks in a real Chromium: both languages, phone and desk, with and without JavaScript."""
 
+import functools
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.hub.console.browsing import DESK, PHONE, look_through
+from tests.hub.console.browsing import DESK, PHONE, look_through, visits
 from tests.hub.console.haulage import a_haulage
 from tests.hub.helpers import query
 
@@ -16,25 +18,8 @@ def city(tmp_path_factory):
 
 @pytest.fixture
 def visit(chromium, city):
-    """Return a page of an admin; what the browser complains about fails."""
-    opened, complaints = [], []
-
-    def visit(lang, size, scheme="light", scripts=True):
-        view = {"width": size[0], "height": size[1]}
-        context = chromium.new_context(viewport=view, locale=lang, color_scheme=scheme, java_script_enabled=scripts)
-        opened.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{city.url}/console/enter/{city.link('root')}")
-        page.click("main button")
-        return page
-
-    yield visit
-    for context in opened:
-        context.close()
-    assert complaints == []
+    with visits(chromium, city) as open_page:
+        yield functools.partial(open_page, "root")
 
 
 def alert_of(city):
@@ -45,7 +30,7 @@ def alert_of(city):
 @pytest.mark.parametrize(("lang", "size", "scheme"), [("zh-CN", PHONE, "dark"), ("en", DESK, "light")])
 def test_every_page_fits_and_keeps_nobody_out(visit, city, lang, size, scheme):
     number, truck = alert_of(city)
-    page, axe = visit(lang, size, scheme), Axe()
+    page, axe = visit(size, lang, scheme=scheme), Axe()
     looked = (f"track/vehicle/{truck}?alert={number}", "live", f"things/vehicle/{truck}")
     others = ("things", "things/manifest", "things/project/site-0/edit", "add-thing/haul_permit", "import-things")
     for path in (*looked, *others):
@@ -57,7 +42,7 @@ def test_every_page_fits_and_keeps_nobody_out(visit, city, lang, size, scheme):
 
 def test_from_the_alert_to_its_way_which_is_played_again(visit, city):
     number, truck = alert_of(city)
-    page = visit("en", DESK)
+    page = visit()
     page.goto(f"{city.url}/console/alerts/{number}")
     page.click("#whom a >> nth=0")
     page.wait_for_url(f"**/console/track/vehicle/{truck}?alert={number}")
@@ -75,7 +60,7 @@ def test_from_the_alert_to_its_way_which_is_played_again(visit, city):
 
 
 def test_the_live_map_follows_whoever_drives_on(visit, city):
-    page = visit("en", DESK)
+    page = visit()
     page.goto(f"{city.url}/console/live")
     began = page.inner_text("#city table")
     city.trucks.now += 1200
@@ -87,7 +72,7 @@ def test_the_live_map_follows_whoever_drives_on(visit, city):
 
 def test_without_javascript_the_way_stands_there_and_a_permit_is_changed(visit, city):
     number, truck = alert_of(city)
-    page = visit("zh-CN", PHONE, scripts=False)
+    page = visit(PHONE, "zh-CN", scripts=False)
     page.goto(f"{city.url}/console/track/vehicle/{truck}?alert={number}")
     assert page.locator(".track .way").count() > 0
     assert page.locator("tr[id^=fact-]").count() > 3
