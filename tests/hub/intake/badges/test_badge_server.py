@@ -69,7 +69,7 @@ def test_whatever_is_not_known_is_no_place_for_positions(hub):
 
 def test_a_call_for_help_raises_an_alarm_and_is_answered_then(hub):
     with Watch(hub.port, 2) as wang:
-        frame = wang.send(said("AL", NOW - 5, status=SOS, valid="V"))
+        frame = wang.send(said("AL", int(time.time()) - 5, status=SOS, valid="V"))
         assert wang.next_frame(60) == f"[3G*{wang.number}*0002*AL]".encode()
         assert unpack(hub.entries("badge-2", "fix")[-1].payload)[1] == frame, "the answer comes after the commit"
     (alert,) = until(hub.alerts, "somebody is told", 60)
@@ -84,7 +84,7 @@ def test_a_call_for_help_raises_an_alarm_and_is_answered_then(hub):
 
 def test_an_alarm_that_is_no_call_for_help_is_answered_too_and_not_kept_outside_a_shift(hub):
     with Watch(hub.port, 3) as nobodys:
-        frame = nobodys.send(said("AL", NOW - 5, status=1 << 20))
+        frame = nobodys.send(said("AL", int(time.time()) - 5, status=1 << 20))
         assert nobodys.next_frame(60) == f"[3G*{nobodys.number}*0002*AL]".encode()
     (entry,) = hub.entries("badge-3", "withheld")
     assert unpack(entry.payload)[0].digest == hashlib.sha256(frame).hexdigest()
