@@ -228,7 +228,21 @@ TRY = (
 
 def main() -> None:
     """Run the sub-command that the command line names."""
-    arguments = sys.argv[1:]
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # started with it closed: a file opened next would be written to in its place
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - it stays open
+    try:
+        code = _answer(sys.argv[1:])
+        sys.stdout.flush()  # what cannot be written shows here, not after the end
+    except BrokenPipeError:
+        code = _leave_quietly()
+    except OSError as error:
+        code = _refuse(_trouble(error) or str(error))
+    sys.exit(code)
+
+
+def _answer(arguments: list[str]) -> int:
+    """Do what a command line asks for; return its exit code."""
     if arguments[:1] == ["--lang"]:  # before the command it means the same
         arguments = [*arguments[2:], *arguments[:2]]
     elif arguments and arguments[0].startswith("--lang="):
@@ -237,7 +251,7 @@ def main() -> None:
     speak(_language(arguments))
     name = arguments[0] if arguments else "--help"
     if name in ("--install-completion", "--show-completion") or "_FENCELINE_COMPLETE" in os.environ:
-        sys.exit(_complete(arguments))
+        return _complete(arguments)
     if name in ("-h", "--help") or name.startswith("--lang"):
         print(_help())
     elif name == "--version":
@@ -245,13 +259,14 @@ def main() -> None:
 
         print(f"fenceline {version('fenceline')}")
     elif name in COMMANDS:
-        sys.exit(_run(name, arguments[1:]))
+        return _run(name, arguments[1:])
     else:
         import difflib
 
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"did you mean '{near[0]}'?" if near else f"expected one of: {', '.join(COMMANDS)}."
-        sys.exit(_refuse(f"there is no command '{name}'; {hint} See 'fenceline --help'."))
+        return _refuse(f"there is no command '{name}'; {hint} See 'fenceline --help'.")
+    return 0
 
 
 def _language(arguments: list[str]) -> Lang | None:
@@ -279,11 +294,10 @@ def _run(name: str, arguments: list[str]) -> int:
     try:
         command = get_command(importlib.import_module(COMMANDS[name][0]).app)
         code = int(command(args=arguments, prog_name=f"fenceline {name}", standalone_mode=False) or 0)
-        sys.stdout.flush()  # what cannot be written shows here, not after the end
     except (UserError, CatalogueError) as error:
         return _refuse(str(error))
     except BrokenPipeError:
-        return _leave_quietly()
+        raise  # whoever reads has read enough
     except typer.TyperException as error:
         if not error.format_message():
             return 2  # a command group called without a command has shown its help

@@ -191,21 +191,34 @@ def ends(command, **more):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **more)
 
 
-def test_output_that_nobody_reads_to_its_end_is_no_error():
-    with subprocess.Popen([*FENCELINE, "limits", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as lister:
+PRINTS = pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("limits", "list")], ids=" ".join)
+
+
+@PRINTS
+def test_output_that_nobody_reads_to_its_end_is_no_error(arguments):
+    with subprocess.Popen([*FENCELINE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as lister:
         lister.stdout.close()
         assert lister.stderr.read() == b""
-    assert lister.returncode in (1, 141)
+    assert lister.returncode in (1, 141)  # the parser of command lines ends with 1
 
 
+@PRINTS
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-def test_output_that_cannot_be_written_is_told():
+def test_output_that_cannot_be_written_is_told(arguments):
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
-            [*FENCELINE, "limits", "list"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            [*FENCELINE, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
         )
     assert done.returncode == 2
     assert done.stderr == "fenceline: no space left on device; make room on the disk\n"
+
+
+@PRINTS
+def test_a_command_whose_output_is_closed_works(arguments):
+    closed = subprocess.run(
+        [*FENCELINE, *arguments], stderr=subprocess.PIPE, timeout=60, check=False, preexec_fn=lambda: os.close(1)
+    )
+    assert (closed.returncode, closed.stderr) == (0, b"")
 
 
 def test_what_the_hub_makes_is_for_its_user_alone(tmp_path):

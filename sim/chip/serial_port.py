@@ -106,7 +106,8 @@ class SerialPort:
         """Make the port vanish for AWAY_S."""
         self.pull()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopped.wait(), AWAY_S)
+            async with asyncio.timeout(AWAY_S):
+                await self._stopped.wait()
         self.plug()
 
     def stop(self) -> None:
@@ -208,7 +209,8 @@ class _Line:
         loop.add_reader(self._end, ready.set)
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ready.wait(), 0.2)
+                async with asyncio.timeout(0.2):
+                    await ready.wait()
         finally:
             if not self._closed:
                 loop.remove_reader(self._end)

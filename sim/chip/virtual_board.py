@@ -77,7 +77,8 @@ class VirtualBoard:
         self.port.plug()
         works = (self._run(), self.port.serve(), self._watch())
         self._tasks = [asyncio.create_task(work) for work in works]
-        await asyncio.wait_for(self._awake.wait(), STARTS_WITHIN_S)
+        async with asyncio.timeout(STARTS_WITHIN_S):
+            await self._awake.wait()
 
     async def stop(self) -> None:
         """Switch it off and unplug it."""
@@ -124,7 +125,8 @@ class VirtualBoard:
                 self._signal(signal.SIGKILL)
                 waits = 0
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), 0.3)
+                async with asyncio.timeout(0.3):
+                    await self._stopped.wait()
 
     def _waits_for_a_lock(self) -> bool:
         try:

@@ -261,7 +261,8 @@ async def _over(stop: asyncio.Event, deadline: float | None, pause: float) -> bo
     """Wait for `pause` seconds; tell whether the demo is over by then."""
     left = pause if deadline is None else min(pause, deadline - time.monotonic())
     try:
-        await asyncio.wait_for(stop.wait(), max(0, left))
+        async with asyncio.timeout(max(0, left)):
+            await stop.wait()
     except TimeoutError:
         return deadline is not None and time.monotonic() >= deadline
     return True

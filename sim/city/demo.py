@@ -163,7 +163,8 @@ class Demo:
             (self.outbox(board) / "stop").touch()
         with contextlib.suppress(TimeoutError):  # what a board could not send by then is counted as lost
             last = [agent.wait() for agent in self._agents], [one.finish() for one in self.stations]
-            await asyncio.wait_for(asyncio.gather(*last[0], *last[1], self.trucks.finish()), SEND_S)
+            async with asyncio.timeout(SEND_S):
+                await asyncio.gather(*last[0], *last[1], self.trucks.finish())
         deadline = time.monotonic() + 30
         while self.waiting() and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
@@ -174,7 +175,8 @@ class Demo:
             if process is not None and process.returncode is None:
                 process.terminate()
                 try:
-                    await asyncio.wait_for(process.wait(), 10)
+                    async with asyncio.timeout(10):
+                        await process.wait()
                 except TimeoutError:
                     process.kill()
                     await process.wait()

@@ -176,7 +176,8 @@ class SimStation:
             self._some.clear()
             before = len(self.acknowledged)
             try:
-                await asyncio.wait_for(self._some.wait(), TIMEOUT if self._flying else 600)
+                async with asyncio.timeout(TIMEOUT if self._flying else 600):
+                    await self._some.wait()
             except TimeoutError:
                 tries = tries + 1 if before == len(self.acknowledged) else 0
                 if tries >= TRIES:

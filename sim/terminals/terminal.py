@@ -193,7 +193,6 @@ class SimTerminal:
             self._some.clear()
             before = len(self.acknowledged)
             try:
-                # In Python 3.11 wait_for may swallow that it is cancelled.
                 async with asyncio.timeout(TIMEOUT if self._flying else HEARTBEAT):
                     await self._some.wait()
             except TimeoutError:

@@ -213,7 +213,8 @@ class FrameServer(threading.Thread, ABC, Generic[C, M, V]):
         async with server:
             while not self._over.is_set():
                 try:
-                    await asyncio.wait_for(self._over.wait(), LOOK_EVERY)
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._over.wait()
                 except TimeoutError:
                     self._look()
         for connection in self._all():
