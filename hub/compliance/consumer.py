@@ -28,8 +28,9 @@ from hub.config.alerts import Alerting
 from hub.judge import Engine, Judgement, Plans
 from hub.judge.boards import KEEP, NEVER
 from hub.judge.kinds.world import ALWAYS, World
+from hub.judge.kinds.world import NEVER as NOTHING
 from hub.judge.rules import AT_LEAST
-from hub.judge.stacks.permits import Permits
+from hub.judge.stacks.permits import KINDS, Permits
 from hub.judge.verdicts import UNSAID, Verdict
 from hub.judge.windows import DAY, LocalTime
 from hub.limits.places import Places, device_of
@@ -166,9 +167,11 @@ class Compliance:
             return set()
         before = self._places.permitted()
         since = ALWAYS if self._things_known == newest else self._take_things()
-        self._engine.refresh(self._places)
         self._db.execute("UPDATE position SET things = ?", (newest,))
         self._gone_by = newest
+        if since == NOTHING:
+            return set()
+        self._engine.refresh(self._places)
         after = self._places.permitted()
         concerned = {key: before.get(key, frozenset()) | after.get(key, frozenset()) for key in {*before, *after}}
         for key, quantities in concerned.items():
@@ -187,12 +190,14 @@ class Compliance:
                 self._alerts.judged(verdict, news=False)
 
     def _take_things(self) -> int:
-        """Take all things as they are now; return from when on something is others than before, Unix s."""
-        self._things_known = self._things.newest()
-        since = self._world.use(self._things.editions())
-        self._permits = Permits(self._world)
-        self._places = Places(self._registry, self._permits, self._marking)
-        return since
+        """Take things as they are now; return from when on something is others than before, Unix s."""
+        newest = self._things.newest()
+        change = self._world.add(self._things.editions(self._things_known, newest, KINDS))
+        self._things_known = newest
+        if change.things:
+            self._permits = Permits(self._world)
+            self._places = Places(self._registry, self._permits, self._marking)
+        return change.since
 
     def _load(self) -> None:
         self._ahead = True  # until all of it is there

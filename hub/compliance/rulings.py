@@ -26,7 +26,7 @@ from hub.compliance.tables import PART
 from hub.config.alerts import Alerting
 from hub.judge.kinds import RuleError, course_of, params_of
 from hub.judge.kinds.docket import KEEP, Docket, Shelf
-from hub.judge.kinds.world import NEVER, World
+from hub.judge.kinds.world import NEVER, Change, World
 from hub.judge.records import RuleVerdict, Sample
 from hub.judge.windows import LocalTime
 from hub.limits.places import place_of
@@ -38,6 +38,7 @@ from hub.things.samples import SITE, Speakers, samples_of
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
 from hub.wire.topics import Topic
+from schemas.domains import thing_kinds
 from schemas.domains.entries import Rule
 from schemas.language import Text
 
@@ -119,6 +120,7 @@ class Rulings:
         self._rules, self._params = _that_can_be_judged(rules.values())
         self._by_id = {rule.id: rule for rule in self._rules}
         self._alike = _alike(self._rules)
+        self._named = {said.of for one in thing_kinds().values() for said in one.property.values() if said.of}
         self._kinds = sorted({rule.of for rule in self._rules if rule.of})
         self._store = ThingStore(self._db)
         self._table = RuleTable(self._db)
@@ -253,20 +255,16 @@ class Rulings:
         newest = self._store.newest()
         touched: set[Subject] = set()
         if newest != self._things:
+            change = self._world.add(self._store.editions(self._things, newest))
             self._things = newest
-            since = self._world.use(self._store.editions())
             self._speakers.forget()
-            if since < NEVER:
-                for docket in self._dockets.values():
-                    docket.again(since)
-                for subject, shelves in self._shelves.items():
-                    if any(since < shelf.horizon for shelf in shelves.values()):
-                        self._cold.add(subject)
-                touched = set(self._shelves)
+            touched = self._concerned(change) if change.since < NEVER else touched
+            for subject in touched:
+                self._again(subject, change.since)
         elif now - self._looked < EVERY:
             return touched
         for kind in self._kinds:
-            for term in self._world.holding(kind, int(now)):
+            for term in self._world.present(kind, int(now)):
                 subject = kind, term.edition.id
                 if subject not in self._whom:
                     self._db.execute(
@@ -276,6 +274,26 @@ class Rulings:
                     self._whom[subject] = Known("", "", self._local.day(int(now)).start, 0)
                     self._watch(subject)
         return touched
+
+    def _again(self, subject: Subject, since: int) -> None:
+        """Let what a subject did from a moment on be judged again."""
+        for shelf in self._shelves[subject].values():
+            for docket in shelf.dockets:
+                docket.again(since)
+            if since < shelf.horizon:
+                self._cold.add(subject)
+
+    def _concerned(self, change: Change) -> set[Subject]:
+        """Return whose verdicts may be others by things that are.
+
+        Most things that are made each day, such as manifests and shifts, are found by whom they name alone. A place may
+        concern whoever was near it; what others name, whoever is connected with these; and so may what a rule asks of
+        as a whole.
+        """
+        kinds = {kind for kind, _ in change.things}
+        if change.placed or kinds & (self._named | self._world.swept):
+            return set(self._shelves)
+        return {(kind, id_) for kind in self._alike for id_ in change.names} & self._shelves.keys()
 
     def _meet(self, subject: Subject, place: Topic, t: int) -> bool:
         """Note where a subject was heard last; tell whether what it said of the moment `t` can still be judged."""

@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 from hub.judge.kinds.world import ALWAYS, NEVER, SOURCE, World
-from hub.judge.records import Edition
 from hub.storage.database import read_only
 from hub.things.store import ThingStore
 
@@ -26,7 +25,7 @@ class Shifts:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._world = World()
-        self._serial = -1
+        self._serial = 0
         self._looked = -LOOK_EVERY
 
     def holds(self, badge: str, t: int) -> bool:
@@ -48,11 +47,7 @@ class Shifts:
                 store = ThingStore(db)
                 newest = store.newest()
                 if newest != self._serial:
-                    self._world.use(_of_people(store.editions()))
+                    self._world.add(store.editions(self._serial, newest, (SHIFT, WORKER)))
                     self._serial = newest
         except sqlite3.Error:
             return  # the consumers have not made it yet, or are writing: what was known holds
-
-
-def _of_people(editions: list[Edition]) -> list[Edition]:
-    return [one for one in editions if one.kind in {SHIFT, WORKER}]

@@ -1,7 +1,7 @@
 """Things as they are kept: every edition there ever was, and which of them hold."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -48,12 +48,12 @@ class ThingStore:
         """Return the serial number of the newest edition: while it stays the same, nothing has changed."""
         return int(self._db.execute("SELECT ifnull(max(serial), 0) FROM thing_edition").fetchone()[0])
 
-    def rows(self, kind: str = "", id_: str = "", after: int = 0) -> list[KeptEdition]:
+    def rows(self, kind: str = "", id_: str = "", after: int = 0, until: int = 0) -> list[KeptEdition]:
         """Return all editions, or those of a kind, or of one thing, in the order in which they were made.
 
-        `after`: only those with a higher serial number.
+        `after`: only those with a higher serial number; `until`: none with a higher one than this.
         """
-        asked = {"kind = ?": kind, "id = ?": id_, "serial > ?": after}
+        asked = {"kind = ?": kind, "id = ?": id_, "serial > ?": after, "serial <= ?": until}
         tests = {test: value for test, value in asked.items() if value}
         where = " AND ".join(tests) or "1"
         return select(self._db, KeptEdition, f"FROM thing_edition WHERE {where} ORDER BY serial", *tests.values())
@@ -75,9 +75,13 @@ class ThingStore:
             most,
         )
 
-    def editions(self) -> list[Edition]:
-        """Return all editions as judging takes them: `World(store.editions())`."""
-        return self.as_judged(self.rows())
+    def editions(self, after: int = 0, until: int = 0, kinds: Collection[str] = ()) -> list[Edition]:
+        """Return editions as judging takes them: `World(store.editions())`; `after`, `until`: as in `rows`.
+
+        `kinds`: of these alone; none: of all.
+        """
+        rows = self.rows(after=after, until=until)
+        return self.as_judged(row for row in rows if not kinds or row.kind in kinds)
 
     @staticmethod
     def as_judged(rows: Iterable[KeptEdition]) -> list[Edition]:

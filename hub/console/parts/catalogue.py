@@ -18,7 +18,7 @@ from shapely.geometry import shape
 
 from hub.compliance.rule_table import Heard, Samples
 from hub.judge.kinds.world import World
-from hub.judge.records import Edition, Sample
+from hub.judge.records import Sample
 from hub.things.entries import Thing
 from hub.things.store import KeptEdition, ThingStore, edition_of
 from schemas.domains.entries import ThingKind
@@ -179,7 +179,6 @@ class Catalogue:
         self._lock = threading.Lock()
         self._project = project
         self._known = _nothing()
-        self._editions: list[Edition] = []
         self._positions: dict[Key, Position] = {}
         self._state: tuple[int, float, float] | None = None
         self._all: list[Position] = []
@@ -191,13 +190,15 @@ class Catalogue:
             newest = store.newest()
             if newest != self._known.serial:
                 if newest < self._known.serial:  # another database, as after a restore
-                    self._known, self._editions = _nothing(), []
-                new = [row for row in store.rows(after=self._known.serial) if row.serial <= newest]
-                rows = {key: list(of_one) for key, of_one in self._known.rows.items()}
+                    self._known = _nothing()
+                new = store.rows(after=self._known.serial, until=newest)
+                made: dict[Key, list[KeptEdition]] = {}
                 for row in new:
-                    rows.setdefault((row.kind, row.id), []).append(row)
-                self._editions = [*self._editions, *map(edition_of, new)]
-                self._known = Known(newest, rows, World(self._editions), self._known._read)  # noqa: SLF001 - its own kind
+                    made.setdefault((row.kind, row.id), []).append(row)
+                before = self._known.rows
+                rows = {**before, **{key: [*before.get(key, ()), *of_one] for key, of_one in made.items()}}
+                world = self._known.world.followed_by(map(edition_of, new))
+                self._known = Known(newest, rows, world, self._known._read)  # noqa: SLF001 - its own kind
             return self._known
 
     def position(self, db: sqlite3.Connection, kind: str, id_: str) -> Position | None:

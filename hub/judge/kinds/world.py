@@ -8,7 +8,8 @@ import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from copy import copy
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import shapely
@@ -55,6 +56,26 @@ class Margin(NamedTuple):
     metres: float
 
 
+Key = tuple[str, str]
+"""Kind and id of a thing."""
+
+
+class Change(NamedTuple):
+    """What new editions change.
+
+    Args:
+        since: the earliest moment from which things are others than before, Unix s; `NEVER`: nothing is.
+        things: of which they are.
+        names: ids of these things, and of all that they name or named.
+        placed: one of them has or had a place: what it changes may be anywhere.
+    """
+
+    since: int
+    things: frozenset[Key]
+    names: frozenset[str]
+    placed: bool
+
+
 def terms_of(editions: Iterable[Edition]) -> list[Term]:
     """Return when each edition of one thing holds, the earliest first; what was corrected or withdrawn never does."""
     last: dict[int, Edition] = {}
@@ -74,8 +95,11 @@ class World:
     """Things by kind, id and time."""
 
     def __init__(self, editions: Iterable[Edition] = ()) -> None:
-        self._terms: dict[tuple[str, str], list[Term]] = {}
         self._asked: dict[Hashable, int] = {}
+        self._terms: dict[Key, list[Term]] = {}
+        self.swept: set[str] = set()
+        """Kinds of which somebody asked what holds, whatever its id."""
+        self._spots: dict[tuple[int, float | None, float | None, float], Spot] = {}
         self._last: tuple[Sample | None, Spot]
         self.use(editions)
 
@@ -101,19 +125,88 @@ class World:
 
         What was judged by this world is to be judged again from then on (`Docket.again`); `NEVER`: nothing is.
         """
-        things: dict[tuple[str, str], list[Edition]] = {}
+        before = self._terms
+        self._editions: dict[Key, list[Edition]] = {}
+        self._terms = {}
+        self._kinds: dict[str, dict[str, list[Term]]] = {}
+        self._rank: dict[Key, int] = {}  # in which order things were made
+        self._figures: dict[Cited, Any] = {}
+        self._holders: dict[tuple[str, str], dict[str, _Held]] = {}
+        self._take(editions)
+        self._place()
+        keys = {*before, *self._terms}
+        return min((_first_difference(before.get(key, []), self._terms.get(key, [])) for key in keys), default=NEVER)
+
+    def add(self, editions: Iterable[Edition]) -> Change:
+        """Take editions beside those there are, made later than these; return what is others than before.
+
+        In the end the world is the same as if it had taken all at once (`use`), for a cost that grows with what is new.
+        """
+        since, placed, names = NEVER, False, set()
+        before = self._take(editions)
+        for key, earlier in before.items():
+            now = self._terms[key]
+            since = min(since, _first_difference(earlier, now))
+            names.add(key[1])
+            for term in (*earlier, *now):
+                placed = placed or term.edition.geometry is not None
+                names.update(one for value in term.edition.properties.values() for one in names_in(value))
+        if placed:
+            self._place()
+        self._forget_spots()  # what they answered may rest on any thing
+        return Change(since, frozenset(before), frozenset(names), placed)
+
+    def followed_by(self, editions: Iterable[Edition]) -> Self:
+        """Return the world with more editions (`add`), for whoever shares this one with other threads: it stays."""
+        world = copy(self)
+        world._part()  # noqa: SLF001 - its own kind
+        world.add(editions)
+        return world
+
+    def _part(self) -> None:
+        """Share nothing that `add` changes."""
+        self._editions, self._terms = self._editions.copy(), self._terms.copy()
+        self._rank, self._figures, self.swept = self._rank.copy(), self._figures.copy(), self.swept.copy()
+        self._kinds = {kind: of_kind.copy() for kind, of_kind in self._kinds.items()}
+        self._holders = {asked: index.copy() for asked, index in self._holders.items()}
+
+    def _take(self, editions: Iterable[Edition]) -> dict[Key, list[Term]]:
+        """Keep editions; return what held before of the things that they are of."""
+        new: dict[Key, list[Edition]] = {}
         for edition in editions:
-            things.setdefault((edition.kind, edition.id), []).append(edition)
-        before, self._terms = self._terms, {key: terms_of(of_one) for key, of_one in things.items()}
-        self._kinds: dict[str, list[Term]] = {}
-        for (kind, _), terms in self._terms.items():
-            self._kinds.setdefault(kind, []).extend(terms)
+            new.setdefault((edition.kind, edition.id), []).append(edition)
+        before = {key: self._terms.get(key, []) for key in new}
+        for (kind, id_), earlier in before.items():
+            made = self._editions[kind, id_] = [*self._editions.get((kind, id_), ()), *new[kind, id_]]
+            terms = self._terms[kind, id_] = terms_of(made)
+            self._kinds.setdefault(kind, {})[id_] = terms
+            self._rank.setdefault((kind, id_), len(self._rank))
+            for (of, property_), index in self._holders.items():
+                if of == kind:
+                    self._hold_again(index, property_, id_, [*earlier, *terms])
+        return before
+
+    def _hold_again(self, index: "dict[str, _Held]", property_: str, id_: str, terms: Sequence[Term]) -> None:
+        """Bring up to date what a thing names in a property, of which these editions hold or held."""
+        for name in {one for term in terms for one in names_in(term.edition.properties.get(property_))}:
+            kept = [one for one in index[name].terms if one.edition.id != id_] if name in index else []
+            kind = terms[0].edition.kind
+            now = [one for one in self._terms[kind, id_] if name in names_in(one.edition.properties.get(property_))]
+            index[name] = _Held(sorted((*kept, *now), key=lambda one: (self._rank[kind, one.edition.id], one.since)))
+
+    def _forget_spots(self) -> None:
+        self._spots = {}
+        self._last = None, Spot((), located=False)
+
+    def _place(self) -> None:
+        """Make the index of places anew."""
         self._placed = [term for terms in self._terms.values() for term in terms if term.edition.geometry is not None]
-        self._shapes = [shape(term.edition.geometry) for term in self._placed]
+        known = self._figures
+        self._figures = {one.cited: known.get(one.cited) or shape(one.edition.geometry) for one in self._placed}
+        self._shapes = list(self._figures.values())
         self._tree = STRtree(self._shapes)
         self._flat: dict[int, _Flat] = {}  # by number, made when a position first comes near
-        self._spots: dict[tuple[int, float | None, float | None, float], Spot] = {}
-        self._last = None, Spot((), located=False)
+        self._forget_spots()
         self._cells: dict[tuple[int, int], list[_Near]] = {}
         self._largest: dict[tuple[tuple[str, ...], str], float] = {}
         self._there: dict[tuple[str, ...], tuple[int, int, bool]] = {}  # from when to when there are places, or not
@@ -122,11 +215,6 @@ class World:
             placed.setdefault(term.edition.kind, []).append(term)
         self._begins = {kind: sorted(term.since for term in terms) for kind, terms in placed.items()}
         self._ends = {kind: sorted(term.until for term in terms) for kind, terms in placed.items()}
-        self._holders: dict[tuple[str, str], dict[str, _Held]] = {}
-        return min(
-            (_first_difference(before.get(key, []), self._terms.get(key, [])) for key in {*before, *self._terms}),
-            default=NEVER,
-        )
 
     def in_force(self, kind: str, id_: str, t: int) -> Term | None:
         """Return the edition of a thing that holds at a moment."""
@@ -138,7 +226,8 @@ class World:
 
     def changes(self, kinds: Iterable[str]) -> list[int]:
         """Return the moments at which an edition of these kinds begins or ends, the earliest first."""
-        terms = (term for kind in kinds for term in self._kinds.get(kind, ()))
+        self.swept.update(kinds := tuple(kinds))
+        terms = (term for kind in kinds for term in self._all(kind))
         return sorted({moment for term in terms for moment in (term.since, term.until)})
 
     def has_place(self, kind: str, id_: str, t: int) -> bool:
@@ -163,7 +252,15 @@ class World:
 
     def holding(self, kind: str, t: int) -> Iterator[Term]:
         """Go through the editions of a kind that hold at a moment."""
-        return (term for term in self._kinds.get(kind, ()) if term.since <= t < term.until)
+        self.swept.add(kind)
+        return self.present(kind, t)
+
+    def present(self, kind: str, t: int) -> Iterator[Term]:
+        """Go through the same for one who asks again: nothing that is judged may rest on it."""
+        return (term for term in self._all(kind) if term.since <= t < term.until)
+
+    def _all(self, kind: str) -> Iterator[Term]:
+        return itertools.chain.from_iterable(self._kinds.get(kind, {}).values())
 
     def held_by(self, kind: str, property_: str, id_: str) -> Sequence[Term]:
         """Return the editions of a kind, of whenever, whose property names a thing, as permits name a vehicle."""
@@ -179,7 +276,7 @@ class World:
         key = kind, property_
         if key not in self._holders:
             index: dict[str, list[Term]] = {}
-            for term in self._kinds.get(kind, ()):
+            for term in self._all(kind):
                 for one in names_in(term.edition.properties.get(property_)):
                     index.setdefault(one, []).append(term)
             self._holders[key] = {one: _Held(terms) for one, terms in index.items()}
