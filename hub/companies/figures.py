@@ -9,7 +9,6 @@ from hub.companies.things import ENTERPRISE, Held
 from hub.compliance.emissions.book import EmissionBook, Total
 from hub.compliance.emissions.marking import MarkBook
 from hub.compliance.verdicts import Tally, VerdictTable
-from hub.judge.stacks.cells import HOUR
 from hub.judge.stacks.rates import Rates
 from hub.judge.stacks.totals import Mass
 from hub.registry.live import Registry
@@ -127,21 +126,10 @@ class Figures:
 
     def of_outlet(self, outlet: Held, start: int, end: int) -> OutletMonth:
         """Return an outlet in a month."""
-        first, last = self.book.span(outlet.id, start, end)
-        days = self.book.days(outlet.id, start, end)
         tallies = self._tallies(outlet.id, start, end)
-        wanted = {one.pollutant for one in days} | {one.quantity for one in tallies if one.quantity in self._pollutants}
-        wanted |= self.book.permits.pollutants(outlet.id, first, last) if first < last else set()
+        judged_of = {one.quantity for one in tallies if one.quantity in self._pollutants}
         found = []
-        for pollutant in sorted(wanted):
-            own = [one for one in days if one.pollutant == pollutant]
-            # Hours of which nothing came at all were due, too.
-            silent = max(0, (last - first) // HOUR - sum(one.hours for one in own))
-            rates = Rates(
-                sum(one.hours - one.stopped for one in own) + silent,
-                sum(one.transmitted for one in own),
-                sum(one.valid for one in own),
-            )
+        for pollutant, (rates, mass) in self.book.sums(outlet.id, start, end, judged_of).items():
             about = [one for one in tallies if one.quantity == pollutant]
             judged = [one for one in about if one.outcome not in {"invalid", "open"}]
             terms = self.book.terms(outlet.id, pollutant, max(start, min(end, self.book.over) - 1))
@@ -149,7 +137,7 @@ class Figures:
                 PollutantMonth(
                     pollutant,
                     rates,
-                    self.book.mass(outlet.id, pollutant, start, end),
+                    mass,
                     sum(one.windows for one in judged),
                     sum(one.windows for one in judged if one.outcome == "exceeded" and one.grade != "suspicion"),
                     sum(one.windows for one in judged if one.outcome == "exceeded" and one.grade == "suspicion"),

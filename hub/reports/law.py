@@ -20,6 +20,7 @@ from hub.limits.places import Places, device_of
 from hub.orders.figures import Figures, figures
 from hub.registry.live import Registry
 from hub.reports import points
+from hub.reports.emissions import EmissionReports
 from hub.reports.rulings import RuleReports
 from hub.series.erasing import Span
 from hub.storage.database import read_only
@@ -56,6 +57,8 @@ class Law:
         self._book = Book(self._db, lambda: 0.0)
         self._verdicts = VerdictTable(self._db)
         self._ruled = RuleReports(self._db, rules)
+        self.emissions = EmissionReports(self._db, registry, limits, quantities)
+        """What stacks let out."""
         self._plans = Plans(limits, quantities)
         self._limits = {(standard.id, limit.id): limit for standard, limit in limits}
         self._newest: dict[tuple[str, str], KeptVerdict] = {}  # by board and rule, the verdict on the newest window
@@ -70,6 +73,7 @@ class Law:
         """Tell of the sites of another registry from now on."""
         self._registry = registry
         self._local = LocalTime(registry.zone)
+        self.emissions.use(registry)
         self._places = Places(registry)
         self._engine = Engine(self._plans, self._local, self._places, NoArchive())
 

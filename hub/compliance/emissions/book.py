@@ -1,6 +1,7 @@
 """What is known of the outlets of a city: hours, days, rates, totals; for pages, reports, commands and the HTTP API."""
 
 import datetime as dt
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
@@ -30,6 +31,7 @@ CONTEXT = DAY
 BEFORE = 120 * DAY
 """So far back valid hours are looked for that stand for those that were not measured [s]."""
 FAMILY = "stack"
+_encode = msgspec.msgpack.Encoder().encode
 
 Marks = Callable[[str, str, int, int], Sequence[Span]]
 """Gives what enterprises have marked, as far as it counts: outlet, pollutant, start and end, Unix s."""
@@ -53,6 +55,13 @@ class RatesOf(NamedTuple):
 
     by_pollutant: Mapping[str, Rates]
     all: Rates
+
+
+class Reckoned(NamedTuple):
+    """Days as they were calculated, and which of them only have more hours than before."""
+
+    days: list[Day]
+    grown: list[Day]
 
 
 class EmissionBook:
@@ -197,6 +206,31 @@ class EmissionBook:
         silent = max(0, (last - first) // HOUR - found.hours)
         return found + Mass(0.0, 0.0, silent, silent, silent)
 
+    def sums(self, outlet: str, start: int, end: int, more: Iterable[str] = ()) -> dict[str, tuple[Rates, Mass]]:
+        """Return rates and mass of whole local days in a period, Unix s, by pollutant.
+
+        Of those that were measured, that permits name, and `more`; hours of which nothing came at all are counted, too.
+        """
+        first, last = self.span(outlet, start, end)
+        by_pollutant: dict[str, list[Day]] = {}
+        for day in self.days(outlet, start, end):
+            by_pollutant.setdefault(day.pollutant, []).append(day)
+        wanted = {*by_pollutant, *more, *(self.permits.pollutants(outlet, first, last) if first < last else ())}
+        found = {}
+        for pollutant in sorted(wanted):
+            days = by_pollutant.get(pollutant, [])
+            silent = max(0, (last - first) // HOUR - sum(one.hours for one in days))
+            rates = Rates(
+                sum(one.hours - one.stopped for one in days) + silent,
+                sum(one.transmitted for one in days),
+                sum(one.valid for one in days),
+            )
+            mass = Mass(0.0, 0.0, silent, silent, silent)
+            for one in days:
+                mass += Mass(one.measured_kg, one.replaced_kg, one.hours, one.missing, one.unknown)
+            found[pollutant] = rates, mass
+        return found
+
     def totals(self, t: int, enterprise: str = "") -> Iterator[Total]:
         """Go through the permitted totals of the calendar year of a moment, Unix s; of one enterprise or of all."""
         for permitted in self.permits.totals(t):
@@ -233,9 +267,11 @@ class EmissionBook:
                     found[key] = one
         return sorted(found.values(), key=lambda one: (one.start, one.rule))
 
-    def reckon(self, outlet: str, start: int, end: int) -> list[Day]:
+    def reckon(self, outlet: str, start: int, end: int) -> Reckoned:
         """Return the days of a quarter, calculated from its hours; `start`, `end`: of the quarter, Unix s."""
-        found = []
+        before = {(one.pollutant, one.start): one for one in self.days(outlet, start, end)}
+        found: list[Day] = []
+        grown: list[Day] = []
         for pollutant, hours in self.hours(outlet, start, end).items():
             instead = self.replacements(outlet, pollutant, hours, start)
             by_day: dict[int, list[OutletHour]] = {}
@@ -259,9 +295,14 @@ class EmissionBook:
                         missing=mass.missing,
                         unknown=mass.unknown,
                         differs=sum(one.own_differs for one in of_day),
+                        digest=_digest(of_day),
                     )
                 )
-        return found
+                old, new = before.get((pollutant, day)), found[-1]
+                less = old is not None and old.mean is not None and new.mean is None
+                if old and not less and old.hours < new.hours and old.digest == _digest(of_day[: old.hours]):
+                    grown.append(new)
+        return Reckoned(found, grown)
 
     def replacements(self, outlet: str, pollutant: str, quarter: Sequence[OutletHour], start: int) -> list[Replaced]:
         """Return what stands for hours of a quarter that have no mass; `start`: of the quarter, Unix s."""
@@ -313,3 +354,8 @@ class EmissionBook:
                 if one.binds == "binds" and not one.missing and one.rule.limit.value is not None:
                     return Terms(reference_o2=node.reference_o2, limit=one.rule.limit.value, limit_source=one.rule.id)
         return None
+
+
+def _digest(hours: Sequence[OutletHour]) -> int:
+    """Return a number that is another where anything is said otherwise of hours."""
+    return int.from_bytes(hashlib.blake2b(_encode(hours), digest_size=8).digest(), signed=True)
