@@ -14,6 +14,7 @@ from hub.compliance.emissions.marking import MarkBook
 from hub.compliance.emissions.present import name_of
 from hub.compliance.emissions.store import Change, Day, EmissionStore
 from hub.judge.stacks.hours import OutletHour
+from hub.judge.stacks.permits import Permits
 from hub.judge.windows import DAY
 from hub.registry.live import Registry
 from hub.reports import points
@@ -110,6 +111,11 @@ class EmissionReports:
         """Yield the marks of which something was logged behind an event."""
         self._renew(now)
         return (self._mark(mark) for mark in self._marks.marks() if mark.last > after)
+
+    def permits(self, now: float) -> Permits:
+        """Return the permits as they are now, Unix s: the same object as long as nothing has changed."""
+        self._renew(now)
+        return self._book.permits
 
     def _renew(self, now: float) -> None:
         self._now = now

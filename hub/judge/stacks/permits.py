@@ -111,7 +111,7 @@ class Permits:
             said = one.edition.properties
             permit = self._world.in_force(PERMIT, str(said["permit"]), t)
             if held and permit and one.since <= t < one.until and said["pollutant"] == pollutant:
-                high = held.edition.properties.get("stopped_from_o2")
+                high, below = (held.edition.properties.get(name) for name in ("stopped_from_o2", "stopped_below_m3_s"))
                 found.append(
                     PermittedLimit(
                         one.edition.id,
@@ -124,6 +124,7 @@ class Permits:
                         str(held.edition.properties["number"]),
                         (permit.cited, one.cited, held.cited),
                         max(permit.since, one.since),
+                        None if below is None else _number(below),
                     )
                 )
         return min(found, key=_strictness, default=None)

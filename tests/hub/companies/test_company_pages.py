@@ -11,6 +11,7 @@ import pytest
 
 from hub.access.caller import Gate
 from hub.companies.routes import company_router
+from hub.desk.permits import permit_cited
 from hub.health.metrics import Metrics
 from hub.http.problems import Rate
 from hub.http.server import Server, make_app
@@ -18,7 +19,7 @@ from tests.hub.alerting import run
 from tests.hub.companies.company_console import HOUR, PDF, company_console
 from tests.hub.companies.plant import PLANT
 from tests.hub.console.pages import Read
-from tests.hub.helpers import NOON, QUANTITIES
+from tests.hub.helpers import NOON, QUANTITIES, SHANGHAI, at
 from tests.hub.http.test_http import Hub as Watched
 
 VOID = ("invalid", "marked", "1")
@@ -357,3 +358,13 @@ def test_hours_that_are_marked_are_neither_valid_nor_transmitted_mass(city):
         ("yes", "", ""),
         ("no", "marked", "mark/1"),
     ]
+
+
+def test_an_alert_by_a_permit_cites_the_permit_as_it_held_then(shared):
+    page = shared.who("officer-2").read("/console/alerts/1")
+    assert "91440600P" in page.text
+    assert "Nitrogen oxides in stack gas (as NO2), outlet DA001" in page.text
+    with shared.plant.db() as db:
+        assert permit_cited(db, "91440600P l-1", at("2025-12-31 12:00"), QUANTITIES, SHANGHAI) is None
+        _, limit = permit_cited(db, "91440600P l-1", NOON, QUANTITIES, SHANGHAI)
+    assert (limit.value, limit.reference_o2) == (150, 3.5)

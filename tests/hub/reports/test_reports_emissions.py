@@ -164,3 +164,18 @@ def test_every_panel_about_stacks_finds_rows(told):
         assert found.keys() == {"mass_raw", "mass_24h", "mass_month", "totals", "rates", "marks"}
         (rate,) = found["rates"]
         assert (rate["product"], rate["due_h"]) == (1.0, 2)
+
+
+def test_a_permit_s_limit_and_its_name_stand_with_verdicts_and_open_windows(told):
+    """As measured, so that an open hour has a budget: 60 mg/m3 for half an hour are 60 % of 50 for a whole one."""
+    told.plant.know(LIMIT | {"properties": {**LIMIT["properties"], "reference_o2": None}})
+    told.run(MONDAY, stack_nox=60.0)
+    told.plant.say(MONDAY + HOUR, 30, stack_nox=60.0, stack_o2=6.0, stack_flow=20.0)
+    for _ in range(2):
+        told.plant.compliance.take(told.plant.log.read(told.plant.compliance.position(), 1000))
+    told.plant.now = MONDAY + HOUR + 1800
+    told.reports.take([])
+    (judged,) = [row for row in told.read("verdict") if row["binding"] == "binds" and row["outcome"] == "exceeded"]
+    assert (judged["limit_value"], judged["rule_en"]) == (50.0, "Nitrogen oxides in stack gas (as NO2), outlet DA001")
+    (budget,) = [row for row in told.read("budget") if row["quantity"] == "stack_nox"]
+    assert (budget["standard"], budget["limit_value"], budget["used"]) == ("9144-001P", 50.0, pytest.approx(0.6))
