@@ -21,6 +21,8 @@ from hub.http.problems import RequestError
 from hub.judge.boards import KEEP
 from hub.registry.live import Registry
 from hub.storage.database import transaction
+from hub.storage.room import short_of_room
+from hub.storage.trouble import means_full
 from hub.things.marks.records import Mark, MarkEvent, Proof, Said, What
 from hub.things.marks.store import OUTLET, MarkStore
 from schemas import Quantity
@@ -32,6 +34,7 @@ MOST_TEXT = 2000
 """Characters of a reason."""
 MOST_PROOFS = 20
 """Documents of one mark."""
+UNAVAILABLE, INSUFFICIENT_STORAGE = 503, 507
 DECIDE_S = float(KEEP)
 """So long after its end hours can be judged again: until then a mark is decided on, ended or withdrawn [s]."""
 
@@ -52,7 +55,8 @@ class MeanwhileError(RequestError):
 class CompanyDesk:
     """What somebody sees of enterprises and does with marks, in the compliance database behind `db`.
 
-    `clock` gives the hub's time, Unix s. Each act is a transaction of its own.
+    `clock` gives the hub's time, Unix s; `doubt` why that is in doubt, or None: nothing is logged then, since whatever
+    is logged later would be late by what came before. Each act is a transaction of its own.
     """
 
     def __init__(
@@ -63,8 +67,10 @@ class CompanyDesk:
         quantities: dict[str, Quantity],
         clock: Callable[[], float],
         user: User,
+        doubt: Callable[[], Text | None] = lambda: None,
     ) -> None:
         self.db, self.config, self.user, self.clock = db, config, user, clock
+        self._doubt = doubt
         self.quantities = quantities
         self._registry = registry
         self.store = MarkStore(db)
@@ -183,6 +189,7 @@ class CompanyDesk:
             RequestError: it is none that is taken, or there is no room for it, or the mark is not the user's.
         """
         refuse_role(self.user, "company")
+        self.may_log()
         mark = self.mark(id_)
         most = self.config.cases.attachment_mb * 1e6
         if len(content) > most:
@@ -295,10 +302,31 @@ class CompanyDesk:
     def _note(self, id_: int, what: What, text: str, data: object = None) -> None:
         self.store.add(id_, what, self.clock(), self.user.name, text, data)
 
+    def may_log(self) -> None:
+        """Refuse to log anything now if that could not be undone, or be kept.
+
+        Raises:
+            RequestError: the hub's time is in doubt, or its disk is low.
+        """
+        if why := self._doubt():
+            told = Text(
+                f"the hub's time is in doubt, and nothing is logged until it is clear: {why.en}",
+                f"数据中心时间存疑，查明前不能登记：{why.zh}",
+            )
+            raise RequestError(UNAVAILABLE, told)
+        if problem := short_of_room(self.config.data, self.config.keep, 0):
+            raise _no_room(problem, "磁盘空间不足")
+
     @contextmanager
     def _changing(self) -> Any:
-        with transaction(self.db):
-            yield
+        self.may_log()
+        try:
+            with transaction(self.db):
+                yield
+        except (sqlite3.Error, OSError) as error:
+            if not means_full(error, self.config.data):
+                raise
+            raise _no_room("the disk is full", "磁盘已满") from error
 
 
 def _kind(kind: str) -> MarkKind:
@@ -328,6 +356,14 @@ def _written(text: str, field: str) -> str:
     if len(text) > MOST_TEXT:
         raise RequestError(422, Text(f"at most {MOST_TEXT} characters", f"不能超过{MOST_TEXT}字"), field)
     return text
+
+
+def _no_room(en: str, zh: str) -> RequestError:
+    told = Text(
+        f"there is no room ({en}); nothing was logged, and what is there stays; tell the city's IT",
+        f"没有存储空间（{zh}）；未登记任何内容，原有数据不变，请联系系统管理员",
+    )
+    return RequestError(INSUFFICIENT_STORAGE, told)
 
 
 def _nothing(text: Text) -> RequestError:

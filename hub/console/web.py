@@ -91,6 +91,8 @@ class Shared:
     clock: Callable[[], float]
     statics: Statics
     rate: Rate
+    doubt: Callable[[], Text | None] = lambda: None
+    """Gives why the hub's time is in doubt; None: it is not."""
 
     @property
     def compliance(self) -> Path:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import RedirectResponse
 
-from hub.companies.desk import DECIDE_S, MeanwhileError
+from hub.companies.desk import DECIDE_S, INSUFFICIENT_STORAGE, UNAVAILABLE, MeanwhileError
 from hub.companies.words import ACT, STANDING, kind_of
 from hub.console.companies.visit import CompanyVisit, MarkLine, acting_at_companies, at_companies
 from hub.console.parts.order import Number, Order, Pages
@@ -125,7 +125,7 @@ def _add_new(router: APIRouter, shared: Shared) -> None:
                 seen=seen,
             )
         except RequestError as refused:
-            if refused.status not in {404, 422}:
+            if refused.status not in {404, 422, UNAVAILABLE, INSUFFICIENT_STORAGE}:
                 raise
             return _form(visit, form.get("outlet", ""), refused)
         return RedirectResponse(f"{HERE}/{mark.id}?done=mark", 303)

@@ -59,7 +59,9 @@ class CompanyVisit:
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
         shared = visit.shared
-        self.desk = CompanyDesk(visit.db, shared.config, shared.registry(), shared.quantities, shared.clock, visit.user)
+        self.desk = CompanyDesk(
+            visit.db, shared.config, shared.registry(), shared.quantities, shared.clock, visit.user, shared.doubt
+        )
 
     @cached_property
     def figures(self) -> Figures:
