@@ -15,7 +15,8 @@ from hub.access.caller import refuse_role
 from hub.access.tokens import User
 from hub.cases.attachments.store import clean, find, keep
 from hub.cases.refusal import CaseError
-from hub.companies.things import ENTERPRISE, Held, enterprises_of, held, outlets_of
+from hub.companies.shelf import Shelf, own_marks
+from hub.companies.things import ENTERPRISE, Held, held
 from hub.config.files import Config
 from hub.http.problems import RequestError
 from hub.judge.boards import KEEP
@@ -56,7 +57,8 @@ class CompanyDesk:
     """What somebody sees of enterprises and does with marks, in the compliance database behind `db`.
 
     `clock` gives the hub's time, Unix s; `doubt` why that is in doubt, or None: nothing is logged then, since whatever
-    is logged later would be late by what came before. Each act is a transaction of its own.
+    is logged later would be late by what came before. Each act is a transaction of its own. `shelf`: where things and
+    marks are in memory; without one they are read for each question.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class CompanyDesk:
         clock: Callable[[], float],
         user: User,
         doubt: Callable[[], Text | None] = lambda: None,
+        shelf: Shelf | None = None,
     ) -> None:
+        self._shelf = shelf
         self.db, self.config, self.user, self.clock = db, config, user, clock
         self._doubt = doubt
         self.quantities = quantities
@@ -77,9 +81,11 @@ class CompanyDesk:
 
     def enterprises(self) -> list[Held]:
         """Return the enterprises that the user sees, by id."""
-        found = enterprises_of(self.db, self.clock())
+        found = self.held(ENTERPRISE, self.clock())
         if self.user.role == "company":
             return [one for one in found if one.id == self.user.company]
+        if not self.user.districts:
+            return found
         own = {one.names(ENTERPRISE) for one in self.outlets()}
         return [one for one in found if self.user.sees(one.district) or one.id in own]
 
@@ -96,7 +102,18 @@ class CompanyDesk:
 
     def outlets(self, enterprise: str = "") -> list[Held]:
         """Return the outlets that the user sees, of one enterprise or of all, by id."""
-        return [one for one in outlets_of(self.db, self.clock(), enterprise) if self._sees(one)]
+        found = self.held(OUTLET, self.clock())
+        return [one for one in found if enterprise in ("", one.names(ENTERPRISE)) and self._sees(one)]
+
+    def held(self, kind: str, t: float, *, ever: bool = False) -> list[Held]:
+        """Return the things of a kind that hold at a moment (`hub.companies.things.held`), whoever sees them."""
+        return self._shelf.held(self.db, kind, t, ever=ever) if self._shelf else held(self.db, kind, t, ever=ever)
+
+    def _found(self, kind: str, id_: str) -> Held | None:
+        now = self.clock()
+        if self._shelf:
+            return self._shelf.find(self.db, kind, now, id_)
+        return next(iter(held(self.db, kind, now, id_)), None)
 
     def outlet(self, id_: str) -> Held:
         """Return an outlet that the user sees.
@@ -104,8 +121,8 @@ class CompanyDesk:
         Raises:
             RequestError: there is none.
         """
-        found = next((one for one in held(self.db, OUTLET, self.clock(), id_) if self._sees(one)), None)
-        if found is None:
+        found = self._found(OUTLET, id_)
+        if found is None or not self._sees(found):
             raise _nothing(Text(f"there is no outlet {id_!r}", f"没有排放口{id_!r}"))
         return found
 
@@ -121,8 +138,8 @@ class CompanyDesk:
 
     def marks(self, outlets: Iterable[Held]) -> list[Mark]:
         """Return the marks of these outlets, the newest first."""
-        ids = {one.id for one in outlets}
-        return [one for one in reversed(self.store.marks()) if one.said.outlet in ids]
+        marks = self._shelf.marks(self.db) if self._shelf else self.store.marks()
+        return own_marks(marks, (one.id for one in outlets))
 
     def mark(self, id_: int) -> Mark:
         """Return a mark of an outlet that the user sees.
@@ -131,8 +148,8 @@ class CompanyDesk:
             RequestError: there is none.
         """
         found = self.store.find(id_)
-        seen = held(self.db, OUTLET, self.clock(), found.said.outlet) if found else []
-        if found is None or not any(map(self._sees, seen)):
+        seen = self._found(OUTLET, found.said.outlet) if found else None
+        if found is None or seen is None or not self._sees(seen):
             raise _nothing(Text(f"there is no mark {id_}", f"没有标记{id_}"))
         return found
 

@@ -183,16 +183,11 @@ class EmissionStore:
 
     def days(self, outlet: str, start: int, end: int, pollutant: str = "") -> list[Day]:
         """Return the days of an outlet that begin in a period, Unix s; of one pollutant or of all."""
-        return select(
-            self._db,
-            Day,
-            "FROM emission_day WHERE outlet = ? AND start >= ? AND start < ? AND ? IN ('', pollutant) "
-            "ORDER BY start, pollutant",
-            outlet,
-            start,
-            end,
-            pollutant,
+        asked, of_one = (
+            ("outlet = ? AND pollutant = ?", (outlet, pollutant)) if pollutant else ("outlet = ?", (outlet,))
         )
+        rest = f"FROM emission_day WHERE {asked} AND start >= ? AND start < ? ORDER BY start, pollutant"
+        return select(self._db, Day, rest, *of_one, start, end)
 
     def _note(self, days: Iterable[tuple[str, int]], *, amended: bool) -> None:
         """Give days of outlets the number of a new change."""
@@ -209,6 +204,14 @@ class EmissionStore:
     def last_change(self) -> int:
         """Return the number of the newest change; 0: there is none."""
         return int(self._db.execute("SELECT ifnull(max(number), 0) FROM emission_change").fetchone()[0])
+
+    def changed_between(self, after: int, start: int, end: int) -> list[str]:
+        """Return the outlets of which days that begin in a period, Unix s, changed behind a number."""
+        rows = self._db.execute(
+            "SELECT DISTINCT outlet FROM emission_change WHERE number > ? AND start >= ? AND start < ?",
+            (after, start, end),
+        )
+        return [outlet for (outlet,) in rows]
 
     def changes(self, after: int, most: int) -> list[Change]:
         """Return the days that changed behind a number, of each its newest change, in the order of their numbers."""

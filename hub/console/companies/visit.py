@@ -60,7 +60,14 @@ class CompanyVisit:
         self.visit = visit
         shared = visit.shared
         self.desk = CompanyDesk(
-            visit.db, shared.config, shared.registry(), shared.quantities, shared.clock, visit.user, shared.doubt
+            visit.db,
+            shared.config,
+            shared.registry(),
+            shared.quantities,
+            shared.clock,
+            visit.user,
+            shared.doubt,
+            shared.shelf,
         )
 
     @cached_property
@@ -68,7 +75,7 @@ class CompanyVisit:
         """What outlets come to."""
         shared = self.visit.shared
         limits = list(shared.limits.values())
-        return Figures(self.visit.db, shared.registry(), limits, shared.quantities, shared.clock)
+        return Figures(self.visit.db, shared.registry(), limits, shared.quantities, shared.clock, shared.shelf)
 
     @property
     def may_mark(self) -> bool:

@@ -129,15 +129,15 @@ class Permits:
                 )
         return min(found, key=_strictness, default=None)
 
-    def totals(self, t: int) -> Iterator[PermittedTotal]:
-        """Go through the yearly totals that are permitted at a moment, in the order of their ids."""
-        for one in sorted(self._world.holding(TOTAL, t), key=lambda one: one.edition.id):
+    def totals(self, t: int, enterprise: str = "") -> Iterator[PermittedTotal]:
+        """Go through the yearly totals that are permitted at a moment, to one enterprise or all, by their ids."""
+        for one in sorted(self._totals(t, enterprise), key=lambda one: one.edition.id):
             said = one.edition.properties
             permit = self._world.in_force(PERMIT, str(said["permit"]), t)
             if permit is None:
                 continue
-            enterprise, named = str(permit.edition.properties["enterprise"]), said.get("outlet")
-            outlets = [str(named)] if named is not None else self.outlets_of_enterprise(enterprise, t)
+            whose, named = str(permit.edition.properties["enterprise"]), said.get("outlet")
+            outlets = [str(named)] if named is not None else self.outlets_of_enterprise(whose, t)
             if not outlets:
                 continue
             warn_at = said.get("warn_at")
@@ -146,12 +146,18 @@ class Permits:
                 _number(said["mass_t"]),
                 str(said["pollutant"]),
                 str(permit.edition.properties["number"]),
-                enterprise,
+                whose,
                 tuple(outlets),
                 named is None,
                 tuple(sorted(map(_number, warn_at))) if isinstance(warn_at, (list, tuple)) and warn_at else WARN_AT,
                 (permit.cited, one.cited),
             )
+
+    def _totals(self, t: int, enterprise: str) -> list[Held]:
+        if not enterprise:
+            return list(self._world.holding(TOTAL, t))
+        permits = {one.edition.id for one in self._world.held_at(PERMIT, "enterprise", enterprise, t)}
+        return [one for permit in permits for one in self._world.held_at(TOTAL, "permit", permit, t)]
 
     def outlets_of_enterprise(self, enterprise: str, t: int) -> list[str]:
         """Return the outlets of an enterprise at a moment."""
