@@ -15,7 +15,7 @@ from hub.access.caller import refuse_role
 from hub.access.tokens import User
 from hub.cases.attachments.store import clean, find, keep
 from hub.cases.refusal import CaseError
-from hub.companies.shelf import Shelf, own_marks
+from hub.companies.shelf import Shelf
 from hub.companies.things import ENTERPRISE, Held, held
 from hub.config.files import Config
 from hub.http.problems import RequestError
@@ -138,8 +138,10 @@ class CompanyDesk:
 
     def marks(self, outlets: Iterable[Held]) -> list[Mark]:
         """Return the marks of these outlets, the newest first."""
-        marks = self._shelf.marks(self.db) if self._shelf else self.store.marks()
-        return own_marks(marks, (one.id for one in outlets))
+        ids = {one.id for one in outlets}
+        if self._shelf:
+            return self._shelf.marks_of(self.db, ids)
+        return [one for one in reversed(self.store.marks()) if one.said.outlet in ids]
 
     def mark(self, id_: int) -> Mark:
         """Return a mark of an outlet that the user sees.

@@ -7,14 +7,14 @@ the last commit. `OutletSums` are of one outlet in one month; what changed since
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hub.companies.things import Held, held_of
 from hub.compliance.emissions.book import Ground
 from hub.compliance.emissions.marking import Effects
-from hub.compliance.emissions.store import Day, EmissionStore
+from hub.compliance.emissions.store import DaySums, EmissionStore
 from hub.compliance.verdicts import Tally, VerdictTable
 from hub.judge import Plans
 from hub.judge.kinds.world import SOURCE, World, names_in
@@ -54,7 +54,8 @@ class Known(Protocol):
 class OutletSums:
     """What an outlet comes to in a month, as far as days and verdicts tell."""
 
-    days: list[Day]
+    days: dict[str, DaySums]
+    """By pollutant."""
     tallies: list[Tally]
     told: tuple[int, tuple[object, ...], Any] | None = None
     """What was made of it last: up to which hour (Unix s), by which outlet, registry and ground."""
@@ -85,8 +86,7 @@ class Shelf:
         self._by_source: dict[str, set[str]] = {}
         self._event = 0
         self._events: dict[int, list[MarkEvent]] = {}
-        self._marks: dict[int, Mark] = {}
-        self._effects: Effects | None = None
+        self._effects = Effects(0, ())
         self._months: OrderedDict[tuple[int, int], _Month] = OrderedDict()
 
     def ground(self, db: sqlite3.Connection) -> Ground:
@@ -133,32 +133,29 @@ class Shelf:
                             self._by_source.setdefault(source, set()).add(id_)
         return known, self._ground
 
-    def marks(self, db: sqlite3.Connection) -> list[Mark]:
-        """Return all marks, in the order in which they were logged."""
-        with self._lock:
-            return self._read_marks(db)
-
     def effects(self, db: sqlite3.Connection) -> Effects:
         """Return what the marks that count take out, by outlet."""
         with self._lock:
-            marks = self._read_marks(db)
-            if self._effects is None:
-                self._effects = Effects(self._event, marks)
+            self._read_marks(db)
             return self._effects
 
-    def _read_marks(self, db: sqlite3.Connection) -> list[Mark]:
+    def _read_marks(self, db: sqlite3.Connection) -> None:
         store = MarkStore(db)
         if (newest := store.newest()) != self._event:
             if newest < self._event:  # another database, as after a restore
-                self._event, self._events, self._marks = 0, {}, {}
+                self._event, self._events, self._effects = 0, {}, Effects(0, ())
             new = store.events_after(self._event)
             for event in new:
                 self._events.setdefault(event.mark, []).append(event)
-            for number in sorted({event.mark for event in new}):
-                self._marks[number] = marks_in(self._events[number])[0]
             self._event = new[-1].id if new else newest
-            self._effects = None
-        return list(self._marks.values())
+            changed = sorted({event.mark for event in new})
+            self._effects.take(self._event, [marks_in(self._events[number])[0] for number in changed])
+
+    def marks_of(self, db: sqlite3.Connection, outlets: Iterable[str]) -> list[Mark]:
+        """Return the marks of outlets, the newest first."""
+        effects = self.effects(db)
+        found = [mark for outlet in outlets for mark in effects.marks_of(outlet)]
+        return sorted(found, key=lambda one: -one.id)
 
     def sums(self, db: sqlite3.Connection, outlets: Iterable[str], start: int, end: int) -> dict[str, OutletSums]:
         """Return what outlets come to in a month (Unix s)."""
@@ -171,7 +168,7 @@ class Shelf:
                 if outlet not in month.sums:
                     senders = senders_of(ground.world, outlet, start, end)
                     tallies = [one for device, since, until in senders for one in table.tally(device, since, until)]
-                    month.sums[outlet] = OutletSums(store.days(outlet, start, end), tallies)
+                    month.sums[outlet] = OutletSums(store.sums(outlet, start, end), tallies)
             return {outlet: month.sums[outlet] for outlet in ids}
 
     def _month(self, store: EmissionStore, table: VerdictTable, start: int, end: int) -> _Month:
@@ -189,9 +186,3 @@ class Shelf:
                 month.sums.pop(outlet, None)
         month.change, month.verdict = change, verdict
         return month
-
-
-def own_marks(marks: Sequence[Mark], outlets: Iterable[str]) -> list[Mark]:
-    """Return the marks of outlets, the newest first."""
-    ids = set(outlets)
-    return [one for one in reversed(marks) if one.said.outlet in ids]

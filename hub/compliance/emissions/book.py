@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hub.compliance.emissions.store import Day, EmissionStore
+from hub.compliance.emissions.store import NO_DAYS, Day, DaySums, EmissionStore
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.judge import Plans
 from hub.judge.kinds.world import ALWAYS, World
@@ -229,31 +229,28 @@ class EmissionBook:
         return found + Mass(0.0, 0.0, silent, silent, silent)
 
     def sums(
-        self, outlet: str, start: int, end: int, more: Iterable[str] = (), days: Iterable[Day] | None = None
+        self,
+        outlet: str,
+        start: int,
+        end: int,
+        more: Iterable[str] = (),
+        days: Mapping[str, DaySums] | None = None,
     ) -> dict[str, tuple[Rates, Mass]]:
         """Return rates and mass of whole local days in a period, Unix s, by pollutant.
 
         Of those that were measured, that permits name, and `more`; hours of which nothing came at all are counted, too.
-        `days`: those of the outlet in the period, where they were read before.
+        `days`: what the days of the outlet in the period come to, where they were read before.
         """
         first, last = self.span(outlet, start, end)
-        by_pollutant: dict[str, list[Day]] = {}
-        for day in self.days(outlet, start, end) if days is None else days:
-            by_pollutant.setdefault(day.pollutant, []).append(day)
-        wanted = {*by_pollutant, *more, *(self.permits.pollutants(outlet, first, last) if first < last else ())}
+        known = self._store.sums(outlet, start, end) if days is None else days
+        wanted = {*known, *more, *(self.permits.pollutants(outlet, first, last) if first < last else ())}
         found = {}
         for pollutant in sorted(wanted):
-            own = by_pollutant.get(pollutant, [])
-            silent = max(0, (last - first) // HOUR - sum(one.hours for one in own))
-            rates = Rates(
-                sum(one.hours - one.stopped for one in own) + silent,
-                sum(one.transmitted for one in own),
-                sum(one.valid for one in own),
-            )
-            mass = Mass(0.0, 0.0, silent, silent, silent)
-            for one in own:
-                mass += Mass(one.measured_kg, one.replaced_kg, one.hours, one.missing, one.unknown)
-            found[pollutant] = rates, mass
+            own = known.get(pollutant, NO_DAYS)
+            silent = max(0, (last - first) // HOUR - own.hours)
+            hours, missing, unknown = own.hours + silent, own.missing + silent, own.unknown + silent
+            rates = Rates(own.hours - own.stopped + silent, own.transmitted, own.valid)
+            found[pollutant] = rates, Mass(own.measured_kg, own.replaced_kg, hours, missing, unknown)
         return found
 
     def totals(self, t: int, enterprise: str = "") -> Iterator[Total]:

@@ -75,21 +75,40 @@ class Effects:
     """What marks take out, by outlet; `newest`: the newest event of which they know."""
 
     def __init__(self, newest: int, marks: Iterable[Mark]) -> None:
-        self.newest = newest
+        self._marks: dict[str, dict[int, Mark]] = {}
         self._by: dict[str, list[tuple[frozenset[str], Declared]]] = {}
+        self.take(newest, marks)
+
+    def take(self, newest: int, marks: Iterable[Mark]) -> None:
+        """Take marks that are new, or others than before, up to an event."""
+        self.newest = newest
         for one in marks:
-            if one.effective:
-                said = Declared(one.said.begin, one.end, one.said.state or "marked", f"mark/{one.id}")
-                self._by.setdefault(one.said.outlet, []).append((frozenset(one.said.quantities), said))
+            self._marks.setdefault(one.said.outlet, {})[one.id] = one
+            self._by.pop(one.said.outlet, None)
+
+    def marks_of(self, outlet: str) -> list[Mark]:
+        """Return the marks of an outlet, in the order in which they were logged."""
+        return list(self._marks.get(outlet, {}).values())
 
     def spans(self, outlet: str, pollutant: str, start: int, end: int) -> list[Declared]:
         """See `hub.compliance.emissions.book.Marks`; a pollutant without oxygen to convert it with does not count."""
         needed = {pollutant, OXYGEN}
         return [
-            one
-            for quantities, one in self._by.get(outlet, ())
-            if one.start < end and start < one.end and needed & quantities
+            one for quantities, one in self._of(outlet) if one.start < end and start < one.end and needed & quantities
         ]
+
+    def _of(self, outlet: str) -> list[tuple[frozenset[str], Declared]]:
+        found = self._by.get(outlet)
+        if found is None:
+            found = self._by[outlet] = [
+                (
+                    frozenset(one.said.quantities),
+                    Declared(one.said.begin, one.end, one.said.state or "marked", f"mark/{one.id}"),
+                )
+                for one in self.marks_of(outlet)
+                if one.effective
+            ]
+        return found
 
 
 class MarkBook:

@@ -44,6 +44,22 @@ class Day(msgspec.Struct, kw_only=True):
     """Of all that is said of its hours: the same as long as that is."""
 
 
+class DaySums(NamedTuple):
+    """Days of one pollutant of an outlet, added up; each as `Day` has it."""
+
+    hours: int
+    stopped: int
+    transmitted: int
+    valid: int
+    measured_kg: float
+    replaced_kg: float
+    missing: int
+    unknown: int
+
+
+NO_DAYS = DaySums(0, 0, 0, 0, 0.0, 0.0, 0, 0)
+
+
 class Change(NamedTuple):
     """A local day of an outlet of which something was calculated that is others than before."""
 
@@ -183,11 +199,20 @@ class EmissionStore:
 
     def days(self, outlet: str, start: int, end: int, pollutant: str = "") -> list[Day]:
         """Return the days of an outlet that begin in a period, Unix s; of one pollutant or of all."""
-        asked, of_one = (
-            ("outlet = ? AND pollutant = ?", (outlet, pollutant)) if pollutant else ("outlet = ?", (outlet,))
+        rest = "FROM emission_day WHERE outlet = ? AND start >= ? AND start < ?"
+        if pollutant:
+            return select(self._db, Day, f"{rest} AND pollutant = ? ORDER BY start", outlet, start, end, pollutant)
+        return select(self._db, Day, f"{rest} ORDER BY start, pollutant", outlet, start, end)
+
+    def sums(self, outlet: str, start: int, end: int) -> dict[str, DaySums]:
+        """Return what the days of an outlet that begin in a period, Unix s, come to, by pollutant."""
+        rows = self._db.execute(
+            "SELECT pollutant, sum(hours), sum(stopped), sum(transmitted), sum(valid), sum(measured_kg), "
+            "sum(replaced_kg), sum(missing), sum(unknown) FROM emission_day "
+            "WHERE outlet = ? AND start >= ? AND start < ? GROUP BY pollutant",
+            (outlet, start, end),
         )
-        rest = f"FROM emission_day WHERE {asked} AND start >= ? AND start < ? ORDER BY start, pollutant"
-        return select(self._db, Day, rest, *of_one, start, end)
+        return {pollutant: DaySums(*sums) for pollutant, *sums in rows}
 
     def _note(self, days: Iterable[tuple[str, int]], *, amended: bool) -> None:
         """Give days of outlets the number of a new change."""

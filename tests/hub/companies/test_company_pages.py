@@ -22,6 +22,7 @@ from hub.process.clock import ticks
 from hub.process.clock_trust import Anchor, boot_id
 from hub.storage.database import transaction
 from hub.things.marks.store import MarkStore
+from hub.upkeep.checks.companies import check_companies
 from schemas.language import Text
 from tests.hub.alerting import run
 from tests.hub.companies.company_console import HOUR, PDF, company_console
@@ -366,6 +367,22 @@ def test_a_full_disk_is_told_and_nothing_is_half_kept(city, monkeypatch):
     with city.plant.db() as db:
         assert [event.what for event in MarkStore(db).events(1)] == ["mark"]
     assert city.prove(1).status_code == 303
+
+
+def test_the_check_names_marks_without_their_proof_and_outlets_without_a_permit(city):
+    city.log()
+    city.prove(1)
+    config = city.site.config
+
+    def told():
+        return {one.name: (str(one.state), one.text.en) for one in check_companies(config, city.plant.hub.now)}
+
+    assert told()["mark proofs"] == ("ok", "1 marks, 1 proofs")
+    assert told()["permits"] == ("warning", "1 of 2 outlets have no permit in force: db-1")
+    (config.data / "attachments.db").unlink()
+    assert told()["mark proofs"] == ("problem", "1 marks name proofs that are not kept: 1")
+    later = at("2031-01-01 00:00")
+    assert check_companies(config, later)[1].text.en == "2 of 2 outlets have no permit in force: da-1, db-1"
 
 
 @contextlib.contextmanager
