@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import hauled, meanings, statements
+from dashboards import hauled, meanings, stacks, statements
 from dashboards.basemap import EMPTY, Basemap
 from dashboards.frame import alerts, district, finish, frame, site, tag
 from dashboards.influxql import InfluxQL
@@ -274,6 +274,10 @@ PALETTE = {
     "kept": Drawing(hauled.kept, ("rules",)),
     "broken": Drawing(hauled.broken),
     "papers": Drawing(hauled.papers, ("things",)),
+    "mass": Drawing(stacks.mass, ("quantities",)),
+    "totals": Drawing(stacks.totals),
+    "rates": Drawing(stacks.rates),
+    "marks": Drawing(stacks.marks),
 }
 """What a panel may `draw`.
 
@@ -285,4 +289,6 @@ share of judged windows. flag_lanes, flagged: what does not count, and why.
 Of a pack whose rules watch what hauls loads: spots: where rules were broken, on a map. taken, left, carriers,
 materials: loads by the district in which they were taken or left, by company, by material. kept: the share in which
 `rules` were kept. broken: how often each rule was broken. papers: how many of some `things` hold.
+Of a pack whose sites have stacks with permits: mass: what each outlet let out of `quantities`. totals: permitted yearly
+totals with their forecast. rates: transmission rate x validity rate of the month. marks: what enterprises marked.
 """

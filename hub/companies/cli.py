@@ -37,6 +37,7 @@ app = group(
     "fenceline marks reject 3 --text 'The protocol is of another day'",
 )
 MOST = 2**63 - 1
+LOG = "log.db"
 Number = Annotated[int, argument(Text("The mark's number.", "标记编号。"), "MARK", min=1, max=MOST)]
 Why = Annotated[str, option(Text("Why; it stays on record.", "原因，记入记录。"), "--text")]
 HEADS = (
@@ -177,12 +178,20 @@ def add(
     config: Config = FENCELINE,
 ) -> None:
     """Log a mark."""
+    from hub.http.problems import RequestError
+
     with opened(config, district, who) as (desk, zone):
         content = _read(proof, desk) if proof else b""
         period = (_moment("--from", begin, zone), _moment("--to", end, zone))
         mark = desk.log(outlet, kind, *period, reason, quantities=quantity or ())
         if proof:
-            mark = desk.prove(mark.id, proof.name, content)
+            try:
+                mark = desk.prove(mark.id, proof.name, content)
+            except RequestError as error:
+                raise UserError(
+                    f"mark {mark.id} is logged, but its proof is not ({tell(error.text)}); when that is mended: "
+                    f"fenceline marks prove {mark.id} FILE"
+                ) from error
         _report(mark, zone, as_json=as_json)
 
 
@@ -292,6 +301,7 @@ def opened(config: Path, district: str, who: str) -> "Iterator[tuple[CompanyDesk
     from hub.companies.desk import CompanyDesk
     from hub.config.files import ConfigError, load_config
     from hub.http.problems import RequestError
+    from hub.process.clock_trust import doubt_beside
     from hub.registry.live import load_registry
     from hub.storage.compliance_file import compliance_of, open_compliance
     from hub.storage.database import DatabaseError
@@ -306,11 +316,25 @@ def opened(config: Path, district: str, who: str) -> "Iterator[tuple[CompanyDesk
         with closing(open_compliance(path, THINGS, MARKS)) as db:
             own = replace(settings, data=path.parent)
             user = User(actor(who), "admin")
-            yield CompanyDesk(db, own, registry, load_quantities(), time.time, user), registry.zone
+            doubt = doubt_beside(path.parent, _newest(path.parent))
+            yield CompanyDesk(db, own, registry, load_quantities(), time.time, user, lambda: doubt), registry.zone
     except (ConfigError, DatabaseError) as error:
         raise UserError(str(error)) from error
     except RequestError as error:
         raise UserError(f"{error.field}: {tell(error.text)}" if error.field else tell(error.text)) from error
+
+
+def _newest(data: Path) -> float | None:
+    """Return when the newest message in a hub's log was received, Unix s; None: there is none, or no log."""
+    import sqlite3
+
+    from hub.log.reader import reading_log
+
+    try:
+        with reading_log(data / LOG) as log:
+            return log.received_last()
+    except sqlite3.Error:
+        return None
 
 
 def _told(mark: "Mark", zone: "ZoneInfo") -> dict[str, Any]:

@@ -15,12 +15,15 @@ from hub.access.caller import refuse_role
 from hub.access.tokens import User
 from hub.cases.attachments.store import clean, find, keep
 from hub.cases.refusal import CaseError
-from hub.companies.things import ENTERPRISE, Held, enterprises_of, held, outlets_of
+from hub.companies.shelf import Shelf
+from hub.companies.things import ENTERPRISE, Held, held
 from hub.config.files import Config
 from hub.http.problems import RequestError
 from hub.judge.boards import KEEP
 from hub.registry.live import Registry
 from hub.storage.database import transaction
+from hub.storage.room import short_of_room
+from hub.storage.trouble import means_full
 from hub.things.marks.records import Mark, MarkEvent, Proof, Said, What
 from hub.things.marks.store import OUTLET, MarkStore
 from schemas import Quantity
@@ -32,6 +35,7 @@ MOST_TEXT = 2000
 """Characters of a reason."""
 MOST_PROOFS = 20
 """Documents of one mark."""
+UNAVAILABLE, INSUFFICIENT_STORAGE = 503, 507
 DECIDE_S = float(KEEP)
 """So long after its end hours can be judged again: until then a mark is decided on, ended or withdrawn [s]."""
 
@@ -52,7 +56,9 @@ class MeanwhileError(RequestError):
 class CompanyDesk:
     """What somebody sees of enterprises and does with marks, in the compliance database behind `db`.
 
-    `clock` gives the hub's time, Unix s. Each act is a transaction of its own.
+    `clock` gives the hub's time, Unix s; `doubt` why that is in doubt, or None: nothing is logged then, since whatever
+    is logged later would be late by what came before. Each act is a transaction of its own. `shelf`: where things and
+    marks are in memory; without one they are read for each question.
     """
 
     def __init__(
@@ -63,17 +69,23 @@ class CompanyDesk:
         quantities: dict[str, Quantity],
         clock: Callable[[], float],
         user: User,
+        doubt: Callable[[], Text | None] = lambda: None,
+        shelf: Shelf | None = None,
     ) -> None:
+        self._shelf = shelf
         self.db, self.config, self.user, self.clock = db, config, user, clock
+        self._doubt = doubt
         self.quantities = quantities
         self._registry = registry
         self.store = MarkStore(db)
 
     def enterprises(self) -> list[Held]:
         """Return the enterprises that the user sees, by id."""
-        found = enterprises_of(self.db, self.clock())
+        found = self.held(ENTERPRISE, self.clock())
         if self.user.role == "company":
             return [one for one in found if one.id == self.user.company]
+        if not self.user.districts:
+            return found
         own = {one.names(ENTERPRISE) for one in self.outlets()}
         return [one for one in found if self.user.sees(one.district) or one.id in own]
 
@@ -90,7 +102,18 @@ class CompanyDesk:
 
     def outlets(self, enterprise: str = "") -> list[Held]:
         """Return the outlets that the user sees, of one enterprise or of all, by id."""
-        return [one for one in outlets_of(self.db, self.clock(), enterprise) if self._sees(one)]
+        found = self.held(OUTLET, self.clock())
+        return [one for one in found if enterprise in ("", one.names(ENTERPRISE)) and self._sees(one)]
+
+    def held(self, kind: str, t: float, *, ever: bool = False) -> list[Held]:
+        """Return the things of a kind that hold at a moment (`hub.companies.things.held`), whoever sees them."""
+        return self._shelf.held(self.db, kind, t, ever=ever) if self._shelf else held(self.db, kind, t, ever=ever)
+
+    def _found(self, kind: str, id_: str) -> Held | None:
+        now = self.clock()
+        if self._shelf:
+            return self._shelf.find(self.db, kind, now, id_)
+        return next(iter(held(self.db, kind, now, id_)), None)
 
     def outlet(self, id_: str) -> Held:
         """Return an outlet that the user sees.
@@ -98,8 +121,8 @@ class CompanyDesk:
         Raises:
             RequestError: there is none.
         """
-        found = next((one for one in held(self.db, OUTLET, self.clock(), id_) if self._sees(one)), None)
-        if found is None:
+        found = self._found(OUTLET, id_)
+        if found is None or not self._sees(found):
             raise _nothing(Text(f"there is no outlet {id_!r}", f"没有排放口{id_!r}"))
         return found
 
@@ -116,6 +139,8 @@ class CompanyDesk:
     def marks(self, outlets: Iterable[Held]) -> list[Mark]:
         """Return the marks of these outlets, the newest first."""
         ids = {one.id for one in outlets}
+        if self._shelf:
+            return self._shelf.marks_of(self.db, ids)
         return [one for one in reversed(self.store.marks()) if one.said.outlet in ids]
 
     def mark(self, id_: int) -> Mark:
@@ -125,8 +150,8 @@ class CompanyDesk:
             RequestError: there is none.
         """
         found = self.store.find(id_)
-        seen = held(self.db, OUTLET, self.clock(), found.said.outlet) if found else []
-        if found is None or not any(map(self._sees, seen)):
+        seen = self._found(OUTLET, found.said.outlet) if found else None
+        if found is None or seen is None or not self._sees(seen):
             raise _nothing(Text(f"there is no mark {id_}", f"没有标记{id_}"))
         return found
 
@@ -183,6 +208,7 @@ class CompanyDesk:
             RequestError: it is none that is taken, or there is no room for it, or the mark is not the user's.
         """
         refuse_role(self.user, "company")
+        self.may_log()
         mark = self.mark(id_)
         most = self.config.cases.attachment_mb * 1e6
         if len(content) > most:
@@ -295,10 +321,31 @@ class CompanyDesk:
     def _note(self, id_: int, what: What, text: str, data: object = None) -> None:
         self.store.add(id_, what, self.clock(), self.user.name, text, data)
 
+    def may_log(self) -> None:
+        """Refuse to log anything now if that could not be undone, or be kept.
+
+        Raises:
+            RequestError: the hub's time is in doubt, or its disk is low.
+        """
+        if why := self._doubt():
+            told = Text(
+                f"the hub's time is in doubt, and nothing is logged until it is clear: {why.en}",
+                f"数据中心时间存疑，查明前不能登记：{why.zh}",
+            )
+            raise RequestError(UNAVAILABLE, told)
+        if problem := short_of_room(self.config.data, self.config.keep, 0):
+            raise _no_room(problem, "磁盘空间不足")
+
     @contextmanager
     def _changing(self) -> Any:
-        with transaction(self.db):
-            yield
+        self.may_log()
+        try:
+            with transaction(self.db):
+                yield
+        except (sqlite3.Error, OSError) as error:
+            if not means_full(error, self.config.data):
+                raise
+            raise _no_room("the disk is full", "磁盘已满") from error
 
 
 def _kind(kind: str) -> MarkKind:
@@ -328,6 +375,14 @@ def _written(text: str, field: str) -> str:
     if len(text) > MOST_TEXT:
         raise RequestError(422, Text(f"at most {MOST_TEXT} characters", f"不能超过{MOST_TEXT}字"), field)
     return text
+
+
+def _no_room(en: str, zh: str) -> RequestError:
+    told = Text(
+        f"there is no room ({en}); nothing was logged, and what is there stays; tell the city's IT",
+        f"没有存储空间（{zh}）；未登记任何内容，原有数据不变，请联系系统管理员",
+    )
+    return RequestError(INSUFFICIENT_STORAGE, told)
 
 
 def _nothing(text: Text) -> RequestError:

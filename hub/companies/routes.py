@@ -57,10 +57,12 @@ def company_router(
     quantities: dict[str, Quantity],
     clock: Callable[[], float],
     gate: Gate,
+    doubt: Callable[[], Text | None] = lambda: None,
 ) -> APIRouter:
     """Return the API as a part of the hub's HTTP server.
 
-    `registry` gives the registry as it is now, `clock` Unix time in s. `gate` lets users in.
+    `registry` gives the registry as it is now, `clock` Unix time in s, `doubt` why that is in doubt. `gate` lets users
+    in.
     """
     router = APIRouter(prefix="/api/v1", tags=["enterprises"], route_class=ProblemRoute, responses=answers(*EVERY))
 
@@ -73,7 +75,7 @@ def company_router(
         response.headers["Content-Language"] = lang.value
         response.headers["Cache-Control"] = "no-store"
         with closing(open_compliance(config.data / COMPLIANCE, THINGS, MARKS)) as db:
-            yield Caller(CompanyDesk(db, config, registry(), quantities, clock, user), lang, registry())
+            yield Caller(CompanyDesk(db, config, registry(), quantities, clock, user, doubt), lang, registry())
 
     _views(router, Depends(caller))
     _acts(router, Depends(caller))
@@ -134,7 +136,7 @@ def _acts(router: APIRouter, caller: Any) -> None:
         "/marks",
         status_code=status.HTTP_201_CREATED,
         summary="Log a mark, as somebody of the enterprise; the hub's time counts",
-        responses=answers(404),
+        responses=answers(404, 503, 507),
     )
     def log(asks: Annotated[Caller, caller], asked: models.MarkAsked) -> models.MarkDetail:
         mark = asks.desk.log(
@@ -151,7 +153,7 @@ def _acts(router: APIRouter, caller: Any) -> None:
     @router.post(
         "/marks/{id}/proofs",
         summary="Add a document that proves a mark: the body is the file, told by its content",
-        responses=answers(404, 409, 507),
+        responses=answers(404, 409, 503, 507),
         openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}, "required": True}},
     )
     async def prove(
@@ -166,7 +168,7 @@ def _acts(router: APIRouter, caller: Any) -> None:
     @router.post(
         "/marks/{id}/{act}",
         summary="End a mark earlier or withdraw it (the enterprise), accept or reject it (an officer)",
-        responses=answers(404, 409),
+        responses=answers(404, 409, 503, 507),
     )
     def act(
         asks: Annotated[Caller, caller],

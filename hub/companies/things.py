@@ -1,14 +1,14 @@
 """Enterprises, outlets and permits as people see them: the things that hold at a moment."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from hub.judge.kinds.world import SOURCE
-from hub.things.marks.store import OUTLET
-from hub.things.store import ThingStore, by_thing, standing
+from hub.things.entries import Thing
+from hub.things.store import KeptEdition, ThingStore, by_thing, standing
 
 ENTERPRISE, PERMIT, LIMIT, TOTAL = "enterprise", "discharge_permit", "permit_limit", "permit_total"
 
@@ -43,17 +43,24 @@ def held(db: sqlite3.Connection, kind: str, t: float, id_: str = "", *, ever: bo
 
     `ever`: also those that held before, or will, as they are said to then.
     """
+    return held_of(by_thing(ThingStore(db).rows(kind, id_)).values(), t, KeptEdition.thing, ever=ever)
+
+
+def held_of(
+    things: Iterable[list[KeptEdition]], t: float, said: Callable[[KeptEdition], Thing], *, ever: bool = False
+) -> list[Held]:
+    """Return what holds of things at a moment, of each its editions; `said`: what an edition says."""
     found = []
-    for rows in by_thing(ThingStore(db).rows(kind, id_)).values():
+    for rows in things:
         terms = standing(rows)
         begun = [row for start, row in terms.items() if start is None or start <= t]
         if ever and not begun:
             begun = list(terms.values())[:1]
         if begun and (ever or begun[-1].valid_until is None or t < begun[-1].valid_until):
-            row, thing = begun[-1], begun[-1].thing()
+            row, thing = begun[-1], said(begun[-1])
             found.append(
                 Held(
-                    kind=kind,
+                    kind=row.kind,
                     id=row.id,
                     edition=row.number,
                     en=thing.en,
@@ -75,9 +82,3 @@ def enterprises_of(db: sqlite3.Connection, t: float) -> list[Held]:
 def of_enterprise(found: Iterable[Held], enterprise: str) -> list[Held]:
     """Return the things that name an enterprise as theirs."""
     return [one for one in found if one.names(ENTERPRISE) == enterprise]
-
-
-def outlets_of(db: sqlite3.Connection, t: float, enterprise: str = "") -> list[Held]:
-    """Return the outlets that there are at a moment, Unix s; of one enterprise, or of all."""
-    found = held(db, OUTLET, t)
-    return of_enterprise(found, enterprise) if enterprise else found

@@ -29,7 +29,7 @@ from hub.judge import Engine, Judgement, Plans
 from hub.judge.boards import KEEP, NEVER
 from hub.judge.kinds.world import ALWAYS, World
 from hub.judge.kinds.world import NEVER as NOTHING
-from hub.judge.rules import AT_LEAST
+from hub.judge.rules import AT_LEAST, AT_REST
 from hub.judge.stacks.permits import KINDS, Permits
 from hub.judge.verdicts import UNSAID, Verdict
 from hub.judge.windows import DAY, LocalTime
@@ -251,8 +251,10 @@ class Compliance:
 
     def _add_flagged(self, key: str, i: Interval) -> None:
         """Note what does not count; of noise that was clipped, the level that is certain does."""
-        for quantity in i.flagged:
+        for quantity, (letter, _) in i.flagged.items():
             self._engine.add(key, quantity, i.t, i.dt, None)
+            if letter == "F" and quantity in self._plans.permitted:
+                self._engine.add(key, quantity + AT_REST, i.t, i.dt, 1.0)
         for quantity, level in i.least.items():
             known = self._plans.quantities.get(quantity)
             if known and not known.flag(level):

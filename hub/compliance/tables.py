@@ -180,5 +180,18 @@ ALTER TABLE emission_position ADD COLUMN marks INTEGER NOT NULL DEFAULT 0
     """
 CREATE INDEX rule_verdict_by_amended ON rule_verdict (rule, subject_kind, subject, amends) WHERE amends IS NOT NULL
 """,
+    """
+ALTER TABLE emission_day ADD COLUMN digest INTEGER NOT NULL DEFAULT 0;  -- of all that is said of its hours
+ALTER TABLE emission_day ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;   -- 1: it is being calculated again
+CREATE TABLE emission_change (    -- local days of outlets by what was calculated of them last, for whoever tells of it
+    outlet TEXT, start INTEGER,   -- Unix s
+    number INTEGER NOT NULL,      -- of the change
+    amended INTEGER NOT NULL,     -- of the newest that changed what was told before; 0: only hours were added
+    PRIMARY KEY (outlet, start)
+) WITHOUT ROWID;
+CREATE INDEX emission_change_by_number ON emission_change (number);
+INSERT INTO emission_change SELECT outlet, start, row_number() OVER (ORDER BY start, outlet), 0
+    FROM (SELECT DISTINCT outlet, start FROM emission_day)
+""",
 )
 PART = Part("compliance", STEPS, before=1)

@@ -330,6 +330,14 @@ class VerdictTable:
         )
         return [Tally(*row) for row in rows]
 
+    def judged_after(self, id_: int, start: int, end: int) -> list[str]:
+        """Return whose windows that begin in `start` <= t < `end` were judged by verdicts with a higher number."""
+        rows = self._db.execute(
+            "SELECT DISTINCT device FROM verdict NOT INDEXED WHERE id > ? AND start >= ? AND start < ?",
+            (id_, start, end),
+        )
+        return [device for (device,) in rows]
+
     def last(self) -> int:
         """Return the number of the newest verdict, 0 when there is none."""
         return int(self._db.execute("SELECT ifnull(max(id), 0) FROM verdict").fetchone()[0])

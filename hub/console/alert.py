@@ -78,7 +78,7 @@ def _page(
 ) -> Response:
     detail = visit.present.detail(alert, visit.desk)
     evidence = detail.evidence
-    cited = visit.shared.limits.get(alert.rule)
+    cited = visit.present.law(alert, visit.desk)
     # Where the law converts to a reference content of oxygen, what was measured and the limit are two things.
     converted = cited is not None and cited[1].reference_o2 is not None
     drawn = None

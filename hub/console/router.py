@@ -43,6 +43,7 @@ from hub.desk.presenter import by_rule
 from hub.http.problems import Rate, RequestError
 from hub.registry.live import Registry
 from schemas import Limit, Quantity, Standard
+from schemas.language import Text
 
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -58,8 +59,9 @@ class Console:
         quantities: dict[str, Quantity],
         clock: Callable[[], float],
         rate: Rate | None = None,
+        doubt: Callable[[], Text | None] = lambda: None,
     ) -> None:
-        shared = Shared(config, registry, by_rule(limits), quantities, clock, Statics(), rate or Rate())
+        shared = Shared(config, registry, by_rule(limits), quantities, clock, Statics(), rate or Rate(), doubt)
 
         class Route(PageRoute):
             """A page of this hub."""

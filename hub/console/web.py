@@ -27,6 +27,8 @@ from hub.access.tokens import Needed, User, allows
 from hub.alerts.tables import PART as ALERTS
 from hub.cases.refusal import CaseError
 from hub.cases.rules.rulebook import LiveRulebook
+from hub.companies.shelf import Shelf
+from hub.compliance.emissions.book import plans_of
 from hub.compliance.standing import RECENT, Standing
 from hub.compliance.tables import PART as VERDICTS
 from hub.config.files import Config
@@ -91,6 +93,8 @@ class Shared:
     clock: Callable[[], float]
     statics: Statics
     rate: Rate
+    doubt: Callable[[], Text | None] = lambda: None
+    """Gives why the hub's time is in doubt; None: it is not."""
 
     @property
     def compliance(self) -> Path:
@@ -116,6 +120,11 @@ class Shared:
     def standing(self) -> Standing:
         """How sites stand now."""
         return Standing(RECENT)
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """What pages of enterprises are made from."""
+        return Shelf(self.catalogue.known, plans_of(self.limits.values(), self.quantities))
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -18,6 +18,7 @@ from hub.desk import evidence as alert_evidence
 from hub.desk import models
 from hub.desk.desk import Desk
 from hub.desk.listing import listed, neat
+from hub.desk.permits import permit_cited
 from hub.desk.told import notifications_of
 from hub.judge.records import Sample
 from hub.limits.view import averaging_text
@@ -93,7 +94,7 @@ class Presenter:
         """Return an alert with all that it rests on and all that was done."""
         return models.AlertDetail(
             **self._alert(alert),
-            cited=self._cited(alert),
+            cited=self._cited(alert, desk),
             measured_by=self._measured_by(alert),
             steps=[self._step(event) for event in desk.book.events_of(alert.id)],
             windows=self._windows(alert, desk),
@@ -181,8 +182,15 @@ class Presenter:
                 readings.append(models.EvidenceReading(t=self.time(i.t), dt=i.dt, value=value, flag=flag))
         return readings
 
-    def _cited(self, alert: Alert) -> models.LimitCited | None:
-        found = self._limits.get(alert.rule)
+    def law(self, alert: Alert, desk: Desk) -> tuple[Standard, Limit] | None:
+        """Return the standard and its limit that an alert cites, or the permit and what it allows; None: neither."""
+        known = self._limits.get(alert.rule)
+        if known is not None or alert.kind != "limit":
+            return known
+        return permit_cited(desk.book.db, alert.rule, int(alert.first), self._quantities, self._registry.zone)
+
+    def _cited(self, alert: Alert, desk: Desk) -> models.LimitCited | None:
+        found = self.law(alert, desk)
         if found is None:
             return None
         standard, limit = found

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from hub.judge.cells import Cell
 from hub.judge.permitted import PermittedLimit
-from hub.judge.rules import Node
+from hub.judge.rules import AT_REST, Node
 from hub.judge.windows import LocalTime, Window
 from schemas import Step
 from schemas.standards import seconds
@@ -145,7 +145,33 @@ class Averager:
             return found._replace(reason="marked")
         if node.starting_void and found.valid and source.starting(cell.start, cell.end):
             return found._replace(reason="starting")
+        if node.by_permit and found.valid and not self._runs(node, cell, source):
+            return found._replace(reason="not_running")
         return found
+
+    def _runs(self, node: Node, cell: Cell, source: Source) -> bool:
+        """Tell whether a plant was in operation in an hour, as `hub.judge.stacks.hours` tells it by flow and flag.
+
+        With the letter F for a part of it, it was started or stopped if the hour before or after is one at rest.
+        """
+        if self._at_rest(node, cell.start, source):
+            return False
+        part = source.cell(node.quantity + AT_REST, node.span, cell.start)
+        if part is None or not part.seconds:
+            return True
+        beside = (self._local.fixed(t, cell.end - cell.start) for t in (cell.start - 1, cell.end))
+        return not any(source.starting(*one) or self._at_rest(node, one[0], source) for one in beside)
+
+    def _at_rest(self, node: Node, start: int, source: Source) -> bool:
+        """Tell whether a plant was at rest in the hour that begins at `start`, Unix s."""
+        measured, rest, flow = (source.cell(one, node.span, start) for one in (node.quantity, *node.states))
+        if rest is not None and rest.seconds and rest.seconds >= (measured.seconds if measured else 0.0):
+            return True
+        permit = source.permit(node.quantity, start)
+        if permit is None or permit.stopped_below is None or flow is None:
+            return False
+        mean, least = flow.value("mean"), node.steps[0].least_valid or 0
+        return mean is not None and flow.share + EPSILON >= least and mean < permit.stopped_below
 
     def _is_marked(self, node: Node, cell: Cell, source: Source) -> bool:
         """Tell whether marks leave too little of a window, of its quantity or of one on which its value depends."""
@@ -172,11 +198,14 @@ class Averager:
         reference, void_o2 = node.reference_o2, node.void_o2
         if node.by_permit and (permit := source.permit(node.quantity, cell.start)):
             reference, void_o2 = permit.reference_o2, permit.void_o2
-        if reference is None or value is None:
+        if value is None or (reference is None and not node.by_permit):
             return Mean(value, share, reason)
         oxygen = source.cell("stack_o2", node.span, cell.start)
         measured = oxygen.value("mean") if oxygen else None
         too_little = oxygen is None or oxygen.share + EPSILON < (step.least_valid or 0)
+        if reference is None:
+            high = measured is not None and not too_little and void_o2 is not None and measured >= void_o2
+            return Mean(value, share, "oxygen_high" if high else reason)
         if measured is None or measured >= AIR or too_little:
             return Mean(None, share, "no_oxygen")
         if void_o2 is not None and measured >= void_o2:

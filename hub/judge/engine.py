@@ -15,7 +15,7 @@ from hub.judge.cells import Archive, Cell, Mark
 from hub.judge.comparing import Compared, compare, decided
 from hub.judge.intake import Intake
 from hub.judge.permitted import PermittedLimit
-from hub.judge.rules import AT_LEAST, WEATHER, Bound, Node, Place, Plan, Plans, Rule, within
+from hub.judge.rules import AT_LEAST, AT_REST, WEATHER, Bound, Node, Place, Plan, Plans, Rule, within
 from hub.judge.verdicts import ABOVE, Binds, Decision, Grade, InstrumentClass, Outcome
 from hub.judge.windows import LocalTime, Window
 
@@ -82,6 +82,7 @@ class Engine(Intake):
         super().__init__(plans, local, sites, archive, warns=warns, notes=notes)
         self._starts: dict[tuple[str, str, str], list[int]] = {}  # sorted, where a backtest has many cells
         self._plan: tuple[Place, date, Plan] | None = None  # the one that was needed last
+        self._beside: set[tuple[str, Node, int]] = set()  # windows that are looked at again for those beside them
 
     def judge(self, device: str) -> list[Judgement]:
         """Judge a board's windows that are over, earlier ones first."""
@@ -112,9 +113,12 @@ class Engine(Intake):
             plan = self._plans.plan(place, self._local.day(cell.start).date)
             time_of_day = self._local.time_of_day(cell.start)
             for node in plan.nodes.get(quantity, ()):
-                if node.span == cell.span and len(node.steps) == 1 and node.reference_o2 is None:
+                if node.span == cell.span and len(node.steps) == 1:
                     bounds = plan.rules.get(node, ())
-                    rules += [one.rule for one in bounds if one.binds == "binds" and one.rule.warns(time_of_day)]
+                    if quantity in place.permitted:
+                        bounds = self._permitted(device, node, cell.start, bounds)
+                    bound = (one.rule for one in bounds if one.binds == "binds" and one.rule.limit.reference_o2 is None)
+                    rules += [rule for rule in bound if rule.warns(time_of_day)]
         cell.rules = tuple(rules)
         return cell.rules
 
@@ -144,6 +148,8 @@ class Engine(Intake):
             bounds = self._permitted(board.device, node, start, bounds)
         if bounds and node.may_be_bounded:
             mean = self._bounded(board.device, node, (start, end), mean)
+        if node.by_permit:
+            self._look_beside(board, node, start, end)
         time_of_day = self._local.time_of_day(start)
         first = end > board.before
         found: list[Judgement] = []
@@ -155,6 +161,21 @@ class Engine(Intake):
         counts = mean.valid or above
         self._keep(board, node, start, mean if counts else mean._replace(value=None), plan)
         return found
+
+    def _look_beside(self, board: JudgedBoard, node: Node, start: int, end: int) -> None:
+        """Have the hours beside one judged again in a part of which a plant was at rest: what lies there is known now.
+
+        Those that are looked at for this reason do not look further.
+        """
+        if (board.device, node, start) in self._beside:
+            self._beside.discard((board.device, node, start))
+            return
+        for begin, until in (self._local.fixed(t, end - start) for t in (start - 1, end)):
+            rest = self.cell_of(board.device, node.quantity + AT_REST, node.span, begin)
+            if rest is not None and rest.seconds and board.closed - KEEP < until <= board.closed:
+                if (node, begin) not in board.pending:
+                    self._beside.add((board.device, node, begin))
+                self._pend(board, node, begin, until)
 
     def _permitted(self, device: str, node: Node, start: int, bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
         """Return what is judged where a permit sets a limit: that binds, and what standards say of an hour informs."""

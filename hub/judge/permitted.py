@@ -25,3 +25,5 @@ class PermittedLimit(NamedTuple):
     """Editions of the permit, the limit and the outlet: kind, id, number."""
     since: int
     """From when on they hold together, Unix s."""
+    stopped_below: float | None = None
+    """With a flow below it the plant is at rest [m3/s]."""

@@ -27,6 +27,9 @@ PERMIT_AVERAGING = Averaging(
 """What permits are about: hourly means (stacks are judged by them)."""
 AT_LEAST = " at least"
 """Behind a noise quantity: another one, the levels that clipped parts had for certain; see `Engine._bounded`."""
+AT_REST = " at rest"
+"""Behind a quantity of stacks: another one, how long it was flagged as that of a plant at rest (letter F)."""
+FLOW = "stack_flow"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +76,11 @@ class Node:
             self.quantity + AT_LEAST: self.may_be_bounded,
         }
         return tuple(quantity for quantity, does in needed.items() if does)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Other quantities that tell whether the plant was in operation: they decide what counts, never its value."""
+        return (self.quantity + AT_REST, FLOW) if self.by_permit else ()
 
     @property
     def span(self) -> str:
@@ -258,7 +266,7 @@ class Plans:
         companions: dict[str, list[Node]] = {}
         for node in dict.fromkeys(node.inner or node for node in rules):
             fed.setdefault(node.quantity, []).append(node)
-            for quantity in node.companions:
+            for quantity in (*node.companions, *node.states):
                 companions.setdefault(quantity, []).append(node)
         return Plan(
             {node: tuple(bounds) for node, bounds in rules.items()},
@@ -304,31 +312,7 @@ class Plans:
     def permit_rule(self, permit: PermittedLimit, day: date) -> Rule:
         """Return the rule that a permit sets; `day`: the local day from which it holds."""
         quantity = self.quantities[permit.pollutant]
-        called = Text(f"outlet {permit.outlet_number}", f"排放口{permit.outlet_number}")
-        standard = Standard(
-            id=permit.number,
-            en="Pollutant discharge permit",
-            zh="排污许可证",
-            jurisdiction="CN",
-            nature="emission",
-            in_force=day,
-            verified="P",
-            source=f"permit {permit.number}",
-            operation=Operation("void", "U", source="as the standards for stacks have it"),
-        )
-        limit = Limit(
-            id=permit.id,
-            en=f"{quantity.en}, {called.en}",
-            zh=f"{called.zh}{quantity.zh}",
-            quantity=permit.pollutant,
-            averaging=PERMIT_AVERAGING,
-            value=permit.value,
-            stated=f"{permit.value:g} {quantity.unit}",
-            verified="P",
-            in_force=day,
-            reference_o2=permit.reference_o2,
-            source=f"permit {permit.number}",
-        )
+        standard, limit = law_of_permit(permit, quantity, day)
         return Rule(
             f"{standard.id} {limit.id}",
             standard,
@@ -403,6 +387,36 @@ class Plans:
             if inner:
                 inner.outer.append(node)
         return self.nodes[key]
+
+
+def law_of_permit(permit: PermittedLimit, quantity: Quantity, day: date) -> tuple[Standard, Limit]:
+    """Return what a permit says, as a standard and a limit of it; `day`: the local day from which it holds."""
+    called = Text(f"outlet {permit.outlet_number}", f"排放口{permit.outlet_number}")
+    standard = Standard(
+        id=permit.number,
+        en="Pollutant discharge permit",
+        zh="排污许可证",
+        jurisdiction="CN",
+        nature="emission",
+        in_force=day,
+        verified="P",
+        source=f"permit {permit.number}",
+        operation=Operation("void", "U", source="as the standards for stacks have it"),
+    )
+    limit = Limit(
+        id=permit.id,
+        en=f"{quantity.en}, {called.en}",
+        zh=f"{called.zh}{quantity.zh}",
+        quantity=permit.pollutant,
+        averaging=PERMIT_AVERAGING,
+        value=permit.value,
+        stated=f"{permit.value:g} {quantity.unit}",
+        verified="P",
+        in_force=day,
+        reference_o2=permit.reference_o2,
+        source=f"permit {permit.number}",
+    )
+    return standard, limit
 
 
 def _told(step: Step) -> str:

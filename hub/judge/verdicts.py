@@ -34,6 +34,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_oxygen": ("no valid oxygen reading to convert with", "缺少有效含氧量，无法折算"),
     "oxygen_high": ("so much oxygen as when a plant is started, stopped or at rest", "含氧量过高，属启停或停炉工况"),
     "starting": ("the plant was being started or stopped, as declared", "按申报属启炉、停炉时段"),
+    "not_running": (
+        "the plant was at rest, or next to it started or stopped, by flow or flag",
+        "按流量或标记判定为停运，或与停运相邻的启停时段",
+    ),
     "marked": ("marked as invalid by the enterprise, in time and with proof", "排污单位已按时标记为无效并提供证明"),
     "no_background": ("the background of the area is not known", "缺少区域背景值"),
     "background_near": ("too near to the background to be judged", "与背景噪声相差过小，无法评价"),

@@ -13,6 +13,7 @@ import ctypes
 import datetime as dt
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from statistics import median
 
 import msgspec
 
-from hub.process.clock import Clock, Held, ticks
+from hub.process.clock import TOLERANCE, Clock, Held, ticks
 from schemas.language import Text
 
 LAG, AHEAD = 180.0, 120.0
@@ -42,6 +43,9 @@ ALONE, ALONE_SYNCHRONISED = 3600.0, 600.0
 [s]."""
 UNPROVEN = 86_400.0
 """A clock that no board has confirmed is good enough for pruning after so long [s]."""
+FILE = "clock.json"
+DRIFT = 1e-4
+"""By so much of the machine's run its ticks may be wrong where no hub corrects them little by little."""
 LOOK_EVERY = 10.0
 """Between two looks while nothing is in doubt [s]."""
 
@@ -92,7 +96,7 @@ class HubClock(Clock):
         super().__init__(wall, rate, None, steady)
         self._synchronised = synchronised or kernel_synchronised
         self._boot = boot_id() if boot is None else boot
-        self._file = folder / "clock.json" if folder and self._boot else None
+        self._file = folder / FILE if folder and self._boot else None
         self._words: dict[str, _Word] = {}
         self._began = self._doubted = self._looked = self.steady()
         self._live: tuple[float, float] | None = None  # since when, by the ticks, most boards have kept which offset
@@ -256,14 +260,10 @@ class HubClock(Clock):
             self._keep_anchor()
 
     def _read_anchor(self) -> Anchor | None:
-        if self._file is None:
-            return None
-        with suppress(OSError, msgspec.DecodeError):
-            anchor = msgspec.json.decode(self._file.read_bytes(), type=Anchor)
-            if anchor.boot == self._boot:
-                self._kept = anchor.offset
-                return anchor
-        return None
+        anchor = _read_anchor(self._file, self._boot) if self._file else None
+        if anchor:
+            self._kept = anchor.offset
+        return anchor
 
     def _keep_anchor(self) -> None:
         if self._file is None:
@@ -274,6 +274,44 @@ class HubClock(Clock):
             draft.write_bytes(msgspec.json.encode(Anchor(self._boot, self.held.offset)))
             draft.replace(self._file)
             self._kept = self.held.offset
+
+
+def doubt_beside(
+    folder: Path,
+    newest: float | None,
+    wall: Callable[[], float] = time.time,
+    steady: Callable[[], float] = ticks,
+    boot: str | None = None,
+) -> Text | None:
+    """Return why a command beside the hub, or without one, cannot trust the system's clock; None: nothing says so.
+
+    By the ticks since a hub had the right time in the same run of the machine, and by the newest message in its log
+    (`newest`, Unix s). `folder`: the hub's data.
+    """
+    now, ticked = wall(), steady()
+    anchor = _read_anchor(folder / FILE, boot_id() if boot is None else boot)
+    jump = now - ticked - anchor.offset if anchor else 0.0
+    if anchor and abs(jump) >= TOLERANCE + DRIFT * ticked:
+        right = shown(ticked + anchor.offset)
+        return Text(
+            f"the system's clock says {shown(now)}, and by the time that has passed it is {right}; set it right (NTP)",
+            f"系统时钟显示{shown(now)}，按实际流逝时间应为{right}；请校准时钟（NTP）",
+        )
+    if newest is not None and now <= newest - TOLERANCE:
+        return Text(
+            f"the system's clock says {shown(now)}, and the log's newest message came at {shown(newest)}; "
+            "set the clock (NTP)",
+            f"系统时钟为{shown(now)}，而日志中最新消息的接收时间为{shown(newest)}；请校准时钟（NTP）",
+        )
+    return None
+
+
+def _read_anchor(file: Path, boot: str) -> Anchor | None:
+    with suppress(OSError, msgspec.DecodeError):
+        anchor = msgspec.json.decode(file.read_bytes(), type=Anchor)
+        if anchor.boot == boot:
+            return anchor
+    return None
 
 
 def boot_id() -> str:

@@ -13,13 +13,16 @@ from hub.alerts.book import Book
 from hub.compliance.budget import outlook
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.compliance.windows import open_cells
+from hub.desk.permits import permit_cited
 from hub.judge import Engine, NoArchive, Plans
+from hub.judge.stacks.permits import Permits
 from hub.judge.verdicts import ABOVE, UNSAID
 from hub.judge.windows import LocalTime
 from hub.limits.places import Places, device_of
 from hub.orders.figures import Figures, figures
 from hub.registry.live import Registry
 from hub.reports import points
+from hub.reports.emissions import EmissionReports
 from hub.reports.rulings import RuleReports
 from hub.series.erasing import Span
 from hub.storage.database import read_only
@@ -56,7 +59,10 @@ class Law:
         self._book = Book(self._db, lambda: 0.0)
         self._verdicts = VerdictTable(self._db)
         self._ruled = RuleReports(self._db, rules)
+        self.emissions = EmissionReports(self._db, registry, limits, quantities)
+        """What stacks let out."""
         self._plans = Plans(limits, quantities)
+        self._quantities = quantities
         self._limits = {(standard.id, limit.id): limit for standard, limit in limits}
         self._newest: dict[tuple[str, str], KeptVerdict] = {}  # by board and rule, the verdict on the newest window
         self._seen: int | None = None
@@ -70,7 +76,14 @@ class Law:
         """Tell of the sites of another registry from now on."""
         self._registry = registry
         self._local = LocalTime(registry.zone)
-        self._places = Places(registry)
+        self.emissions.use(registry)
+        self._named_permits: dict[tuple[str, str], Limit | None] = {}
+        self._go_by(self.emissions.permits(0.0))
+
+    def _go_by(self, permits: Permits) -> None:
+        """Compare with what these permits allow."""
+        self._permits = permits
+        self._places = Places(self._registry, permits)
         self._engine = Engine(self._plans, self._local, self._places, NoArchive())
 
     def ordered(self) -> dict[str, Figures]:
@@ -119,8 +132,17 @@ class Law:
         return old, lines, found[-1].id if found else after
 
     def _named(self, v: KeptVerdict) -> dict[str, points.Value]:
-        site, rule = self._registry.sites.get(v.site), self._limits.get((v.standard, v.limit_id))
-        return points.names(site, self._registry) | points.of_rule(rule, v)
+        return points.names(self._registry.sites.get(v.site), self._registry) | points.of_rule(self._limit(v), v)
+
+    def _limit(self, v: KeptVerdict) -> Limit | None:
+        """Return what was judged by: of the catalogue, or of a permit as it was then."""
+        if v.editions == "[]":
+            return self._limits.get((v.standard, v.limit_id))
+        key = v.rule, v.editions
+        if key not in self._named_permits:
+            cited = permit_cited(self._db, v.rule, v.start, self._quantities, self._registry.zone)
+            self._named_permits[key] = cited[1] if cited else None
+        return self._named_permits[key]
 
     def _night(self, t: int) -> tuple[int, int] | None:
         """Return begin and end of the night that holds the moment `t`; None by day."""
@@ -143,6 +165,8 @@ class Law:
 
     def budgets(self, now: float) -> Iterator[str]:
         """Yield, for every open window of a limit that binds, which share of what it permits is used up."""
+        if (permits := self.emissions.permits(now)) is not self._permits:
+            self._go_by(permits)
         for device, quantity, cell in open_cells(self._db, now):
             site = self._places.site(device)
             if site is None:
@@ -186,7 +210,7 @@ class Law:
                 fields |= {"level": level, "ratio": share, "margin": (v.compared or 0.0) - (v.limit_value or 0.0)}
                 fields |= {"value": v.value, "limit_value": v.limit_value, "unit": v.unit}
                 fields |= {"device": v.device, "rule": v.rule, "quantity": v.quantity, "end": v.end}
-                fields |= points.of_rule(self._limits.get((v.standard, v.limit_id)), v)
+                fields |= points.of_rule(self._limit(v), v)
             tags = {"district": site.district, "site": site.id, "kind": site.kind}
             yield points.point("state", tags, fields, now - now % 60, _badness(found))
 

@@ -32,6 +32,8 @@ LOOK_EVERY = 1.0
 MOST_WAITING = 200_000
 """Points in memory while the store is away; beyond, the oldest samples are given up, and that is logged."""
 MOST_IN_ONE = 5000
+MOST_DAYS = 200
+"""Days of outlets in one piece."""
 HOUR_CLOSES_AFTER = 600
 """An hour's air quality is computed so long after the hour's end [s] ..."""
 AGAIN = 6 * air.HOUR
@@ -59,6 +61,10 @@ CREATE TABLE board (              -- what is remembered of each board: hub.repor
 """,
     """
 ALTER TABLE position ADD COLUMN ruling INTEGER NOT NULL DEFAULT 0;  -- the newest verdict of a rule, as `verdict`
+""",
+    """
+ALTER TABLE position ADD COLUMN emission INTEGER NOT NULL DEFAULT 0;  -- the newest change of what stacks let out
+ALTER TABLE position ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;  -- the newest event of a mark
 """,
 )
 
@@ -140,8 +146,10 @@ class Reports:
         self._fleet = Fleet(clock())
         for device, known in self._db.execute("SELECT device, known FROM board"):
             self._fleet.boards[device] = msgspec.json.decode(known, type=Known)
-        position = self._db.execute("SELECT offset, verdict, step, hour, ruling FROM position").fetchone()
-        self._offset, self._verdict, self._step, self._hour, self._ruling = position
+        position = self._db.execute("SELECT offset, verdict, step, hour, ruling, emission, mark FROM position")
+        self._offset, self._verdict, self._step, self._hour, self._ruling, self._emission, self._mark = (
+            position.fetchone()
+        )
         self._taken = self._offset
         self._looked = self._lately = 0.0
         self._sampled: float | None = None
@@ -187,6 +195,7 @@ class Reports:
             self._sampled = now - now % EVERY
             self._sample(now)
         self._send_new()
+        self._send_emissions(now)
         self._store.retry_refused()
         if due:
             self._send_air(now)
@@ -203,6 +212,8 @@ class Reports:
         self._samples += self._law.states(now)
         self._samples += self._law.open_alerts()
         self._samples += self._law.papers(now)
+        if hour != self._hourly:
+            self._samples += self._law.emissions.state(now)
         self._samples += self._quarantine(now)
         self._samples.append(self._heartbeat(now))
         if day != self._daily:
@@ -248,6 +259,23 @@ class Reports:
         if self._given_up:
             log.warning("the store was away for so long that %d points of state were given up", self._given_up)
             self._given_up = 0
+
+    def _send_emissions(self, now: float) -> None:
+        """Send what was calculated of stacks since the last time, a piece at a time, and marks."""
+        emission, mark = self._law.emissions.ends()
+        if self._emission > emission or self._mark > mark:
+            log.warning("what stacks let out is numbered from the beginning again: all of it is reported again")
+            self._emission = self._mark = 0
+        if self._emission < emission:
+            told = self._law.emissions.after(self._emission, MOST_DAYS, now)
+            self._store.erase(told.old)
+            self._store.write_lines(told.lines)
+            self._keep("emission", told.reached)
+            self._emission = told.reached
+        if self._mark < mark:
+            self._store.write_lines(list(self._law.emissions.marks(self._mark, now)))
+            self._keep("mark", mark)
+            self._mark = mark
 
     def _note_late(self, entry: Entry) -> None:
         """Note which hours of air quality an entry changes that are made no more."""

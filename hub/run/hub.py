@@ -159,9 +159,13 @@ class Hub:
             noise_router(config, lambda: self._registry.current, gate),
             order_router(config, lambda: self._registry.current, self._time.now, gate),
             case_router(config, lambda: self._registry.current, self._time.now, gate),
-            company_router(config, lambda: self._registry.current, quantities, self._time.now, gate),
+            company_router(
+                config, lambda: self._registry.current, quantities, self._time.now, gate, lambda: self._time.doubt
+            ),
         ]
-        self._console = Console(config, lambda: self._registry.current, limits, quantities, self._time.now)
+        self._console = Console(
+            config, lambda: self._registry.current, limits, quantities, self._time.now, doubt=lambda: self._time.doubt
+        )
         routers.append(self._console.router)
         self._server = Server(make_app(self, self._metrics, routers), http.host, http.port) if http.port else None
 

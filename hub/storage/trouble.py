@@ -93,6 +93,14 @@ def no_room(error: OSError) -> bool:
     )
 
 
+def means_full(error: Exception, folder: Path) -> bool:
+    """Tell whether an error of SQLite or of the system means that there is no room in a folder."""
+    if isinstance(error, OSError):
+        return no_room(error)
+    code = _code(error)
+    return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and is_full(folder))
+
+
 def way_back(path: Path) -> Text:
     """Return what to do about a damaged database."""
     if path.name in MADE_AGAIN:

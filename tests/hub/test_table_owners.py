@@ -13,7 +13,7 @@ OWNERS = {
     "cases": {"attachment", "calendar_edition", "casefile", "casefile_alert", "casefile_event"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
     | {"marked", "marked_position", "rule_position", "rule_sample", "rule_subject", "rule_verdict"}
-    | {"emission_day", "emission_hour", "emission_position", "emission_record"},
+    | {"emission_change", "emission_day", "emission_hour", "emission_position", "emission_record"},
     "field": {"entry"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
     "notify": {"channel_test", "notification", "notified", "refusal"} | {"told"},  # the last: while one is made anew

@@ -18,7 +18,7 @@ from hub.cases.rules.records import Case, Event, Shows
 from hub.config.files import Config
 from hub.storage.database import open_database, transaction
 from hub.storage.room import short_of_room
-from hub.storage.trouble import is_full, no_room
+from hub.storage.trouble import means_full
 from schemas.language import Text
 
 LONGEST_NAME = 120
@@ -105,7 +105,7 @@ def keep(config: Config, content: bytes) -> str:
                 (digest, looked.media, len(content), stored, content, looked.shown),
             )
     except (sqlite3.Error, OSError) as error:
-        if _is_full(error, config.data):
+        if means_full(error, config.data):
             raise _no_room("the disk is full", "磁盘已满") from error
         raise
     return digest
@@ -160,13 +160,6 @@ def clean(name: str, media: str) -> str:
     """Return a file's name without its path and what no name should have; it is shown, and offered when it is saved."""
     bare = "".join(one for one in name.replace("\\", "/").rpartition("/")[2] if one.isprintable() and one not in '"<>')
     return bare.strip(" .")[-LONGEST_NAME:] or f"file.{media.rpartition('/')[2]}"
-
-
-def _is_full(error: Exception, data: Path) -> bool:
-    if isinstance(error, OSError):
-        return no_room(error)
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and is_full(data))
 
 
 def _no_room(en: str, zh: str) -> CaseError:

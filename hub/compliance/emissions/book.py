@@ -1,6 +1,7 @@
 """What is known of the outlets of a city: hours, days, rates, totals; for pages, reports, commands and the HTTP API."""
 
 import datetime as dt
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
@@ -8,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hub.compliance.emissions.store import Day, EmissionStore
+from hub.compliance.emissions.store import NO_DAYS, Day, DaySums, EmissionStore
 from hub.compliance.verdicts import KeptVerdict, VerdictTable
 from hub.judge import Plans
 from hub.judge.kinds.world import ALWAYS, World
@@ -30,6 +31,7 @@ CONTEXT = DAY
 BEFORE = 120 * DAY
 """So far back valid hours are looked for that stand for those that were not measured [s]."""
 FAMILY = "stack"
+_encode = msgspec.msgpack.Encoder().encode
 
 Marks = Callable[[str, str, int, int], Sequence[Span]]
 """Gives what enterprises have marked, as far as it counts: outlet, pollutant, start and end, Unix s."""
@@ -55,6 +57,24 @@ class RatesOf(NamedTuple):
     all: Rates
 
 
+class Reckoned(NamedTuple):
+    """Days as they were calculated, and which of them only have more hours than before."""
+
+    days: list[Day]
+    grown: list[Day]
+
+
+class Ground(NamedTuple):
+    """What a book goes by, where many read one after the other."""
+
+    things: int
+    """Number of the newest edition of a thing in it."""
+    world: World
+    permits: Permits
+    plans: Plans
+    """Of the limits of what stacks emit."""
+
+
 class EmissionBook:
     """What is known of outlets, from the compliance database behind `db`.
 
@@ -65,6 +85,7 @@ class EmissionBook:
         quantities: the catalogue of quantities.
         clock: gives Unix time in s.
         marks: what enterprises have marked.
+        ground: what it goes by; None: it reads that from the database.
     """
 
     def __init__(
@@ -75,6 +96,7 @@ class EmissionBook:
         quantities: Mapping[str, Quantity],
         clock: Callable[[], float],
         marks: Marks = lambda _outlet, _pollutant, _start, _end: (),
+        ground: Ground | None = None,
     ) -> None:
         self._store = EmissionStore(db)
         self._verdicts = VerdictTable(db)
@@ -82,16 +104,16 @@ class EmissionBook:
         self._quantities = quantities
         self._clock = clock
         self._marks = marks
-        of_stacks = {key for key, one in quantities.items() if one.family == FAMILY}
-        self.pollutants = sorted(of_stacks - {OXYGEN, FLOW})
+        self.pollutants = sorted(of_stacks(quantities) - {OXYGEN, FLOW})
         """Keys of what stacks emit."""
-        self._plans = Plans([one for one in limits if one[1].quantity in of_stacks], quantities)
-        self.world = World()
-        self.things = 0
+        self.things = ground.things if ground else 0
         """Number of the newest edition of a thing by which is gone."""
-        self.permits = Permits(self.world)
+        self.world = ground.world if ground else World()
+        self.permits = ground.permits if ground else Permits(self.world)
+        self._plans = ground.plans if ground else plans_of(limits, quantities)
         self.use(registry)
-        self.renew()
+        if ground is None:
+            self.renew()
 
     def use(self, registry: Registry) -> None:
         """Go by another registry from now on."""
@@ -153,10 +175,7 @@ class EmissionBook:
         if first >= last:
             return {}
         cells = self._cells(outlet, first - CONTEXT, min(last + CONTEXT, self.over))
-        heard = {name for one in cells.values() for name in one.quantities}
-        wanted = list(pollutants) or sorted(
-            (heard & set(self.pollutants)) | self.permits.pollutants(outlet, first, last)
-        )
+        wanted = list(pollutants) or self._wanted(outlet, cells, first, last)
         declared = self._declared(outlet, first)
         o2 = self._quantities[OXYGEN].resolution
         found = {}
@@ -166,6 +185,15 @@ class EmissionBook:
             every = hours_of(cells, pollutant, partial(self.terms, outlet, pollutant), decimals, spans)
             found[pollutant] = [one for one in every if first <= one.start < last]
         return found
+
+    def measured(self, outlet: str, start: int, end: int) -> list[str]:
+        """Return the pollutants that are to be measured at an outlet in a period, Unix s: those of `hours`."""
+        first, last = self.span(outlet, start, end)
+        return self._wanted(outlet, self._cells(outlet, first, last), first, last) if first < last else []
+
+    def _wanted(self, outlet: str, cells: Mapping[int, Cells], first: int, last: int) -> list[str]:
+        heard = {name for one in cells.values() for name in one.quantities}
+        return sorted((heard & set(self.pollutants)) | self.permits.pollutants(outlet, first, last))
 
     def terms(self, outlet: str, pollutant: str, t: int) -> Terms:
         """Return what holds of a pollutant at an outlet at a moment: by its permit or by the standard that binds."""
@@ -190,18 +218,45 @@ class EmissionBook:
 
     def mass(self, outlet: str, pollutant: str, start: int, end: int) -> Mass:
         """Return the mass of whole local days in a period, Unix s; hours of which nothing is known are counted, too."""
+        return self._mass(outlet, self.days(outlet, start, end, pollutant), start, end)
+
+    def _mass(self, outlet: str, days: Iterable[Day], start: int, end: int) -> Mass:
         found = NOTHING
-        for one in self.days(outlet, start, end, pollutant):
+        for one in days:
             found += Mass(one.measured_kg, one.replaced_kg, one.hours, one.missing, one.unknown)
         first, last = self.span(outlet, start, end)
         silent = max(0, (last - first) // HOUR - found.hours)
         return found + Mass(0.0, 0.0, silent, silent, silent)
 
+    def sums(
+        self,
+        outlet: str,
+        start: int,
+        end: int,
+        more: Iterable[str] = (),
+        days: Mapping[str, DaySums] | None = None,
+    ) -> dict[str, tuple[Rates, Mass]]:
+        """Return rates and mass of whole local days in a period, Unix s, by pollutant.
+
+        Of those that were measured, that permits name, and `more`; hours of which nothing came at all are counted, too.
+        `days`: what the days of the outlet in the period come to, where they were read before.
+        """
+        first, last = self.span(outlet, start, end)
+        known = self._store.sums(outlet, start, end) if days is None else days
+        wanted = {*known, *more, *(self.permits.pollutants(outlet, first, last) if first < last else ())}
+        found = {}
+        for pollutant in sorted(wanted):
+            own = known.get(pollutant, NO_DAYS)
+            silent = max(0, (last - first) // HOUR - own.hours)
+            hours, missing, unknown = own.hours + silent, own.missing + silent, own.unknown + silent
+            rates = Rates(own.hours - own.stopped + silent, own.transmitted, own.valid)
+            found[pollutant] = rates, Mass(own.measured_kg, own.replaced_kg, hours, missing, unknown)
+        return found
+
     def totals(self, t: int, enterprise: str = "") -> Iterator[Total]:
         """Go through the permitted totals of the calendar year of a moment, Unix s; of one enterprise or of all."""
-        for permitted in self.permits.totals(t):
-            if enterprise in ("", permitted.enterprise):
-                yield self.total(permitted, t)
+        for permitted in self.permits.totals(t, enterprise):
+            yield self.total(permitted, t)
 
     def total(self, permitted: PermittedTotal, t: int) -> Total:
         """Return how much of a total is used up in the calendar year of a moment, Unix s."""
@@ -211,8 +266,9 @@ class EmissionBook:
         by_day: dict[int, float] = {}
         usable: dict[int, int] = {}
         for outlet in permitted.outlets:
-            mass += self.mass(outlet, permitted.pollutant, start, end)
-            for one in self.days(outlet, start, today.start, permitted.pollutant):
+            days = self.days(outlet, start, end, permitted.pollutant)
+            mass += self._mass(outlet, days, start, end)
+            for one in (day for day in days if day.start < today.start):
                 by_day[one.start] = by_day.get(one.start, 0.0) + one.measured_kg + one.replaced_kg
                 usable[one.start] = usable.get(one.start, 0) + (
                     one.unknown == 0 and one.until - one.start >= DAY - HOUR
@@ -233,9 +289,11 @@ class EmissionBook:
                     found[key] = one
         return sorted(found.values(), key=lambda one: (one.start, one.rule))
 
-    def reckon(self, outlet: str, start: int, end: int) -> list[Day]:
+    def reckon(self, outlet: str, start: int, end: int) -> Reckoned:
         """Return the days of a quarter, calculated from its hours; `start`, `end`: of the quarter, Unix s."""
-        found = []
+        before = {(one.pollutant, one.start): one for one in self.days(outlet, start, end)}
+        found: list[Day] = []
+        grown: list[Day] = []
         for pollutant, hours in self.hours(outlet, start, end).items():
             instead = self.replacements(outlet, pollutant, hours, start)
             by_day: dict[int, list[OutletHour]] = {}
@@ -259,9 +317,14 @@ class EmissionBook:
                         missing=mass.missing,
                         unknown=mass.unknown,
                         differs=sum(one.own_differs for one in of_day),
+                        digest=_digest(of_day),
                     )
                 )
-        return found
+                old, new = before.get((pollutant, day)), found[-1]
+                less = old is not None and old.mean is not None and new.mean is None
+                if old and not less and old.hours < new.hours and old.digest == _digest(of_day[: old.hours]):
+                    grown.append(new)
+        return Reckoned(found, grown)
 
     def replacements(self, outlet: str, pollutant: str, quarter: Sequence[OutletHour], start: int) -> list[Replaced]:
         """Return what stands for hours of a quarter that have no mass; `start`: of the quarter, Unix s."""
@@ -313,3 +376,19 @@ class EmissionBook:
                 if one.binds == "binds" and not one.missing and one.rule.limit.value is not None:
                     return Terms(reference_o2=node.reference_o2, limit=one.rule.limit.value, limit_source=one.rule.id)
         return None
+
+
+def of_stacks(quantities: Mapping[str, Quantity]) -> set[str]:
+    """Return the keys of what is measured in stacks."""
+    return {key for key, one in quantities.items() if one.family == FAMILY}
+
+
+def plans_of(limits: Iterable[tuple[Standard, Limit]], quantities: Mapping[str, Quantity]) -> Plans:
+    """Return what standards say of stacks."""
+    measured = of_stacks(quantities)
+    return Plans([one for one in limits if one[1].quantity in measured], quantities)
+
+
+def _digest(hours: Sequence[OutletHour]) -> int:
+    """Return a number that is another where anything is said otherwise of hours."""
+    return int.from_bytes(hashlib.blake2b(_encode(hours), digest_size=8).digest(), signed=True)

@@ -211,10 +211,11 @@ class Emissions:
                 break
             outlets = {outlet for _, t in hours for outlet in self._book.permits.outlets_of(device, t)}
             for outlet in sorted(outlets):
-                self._store.put_days(outlet, start, end, self._book.reckon(outlet, start, end))
+                self._store.put_days(outlet, start, end, *self._book.reckon(outlet, start, end))
             self._store.reckoned(hours)
         else:
             if new:
+                self._store.drop_stale()
                 for total in self._book.totals(int(now)):
                     self._judge(total, now)
 

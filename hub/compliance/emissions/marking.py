@@ -5,11 +5,13 @@ kill at any moment gives the same verdicts in the end.
 """
 
 import sqlite3
+from collections.abc import Iterable
 
 from hub.judge.boards import Marked
 from hub.judge.kinds.world import NEVER, World
 from hub.judge.stacks.cells import OXYGEN
 from hub.judge.stacks.hours import Span as Declared
+from hub.things.marks.records import Mark
 from hub.things.marks.store import MarkStore, Span, spans_of
 from hub.things.store import ThingStore
 
@@ -69,24 +71,62 @@ class Marking:
         return changed
 
 
+class Effects:
+    """What marks take out, by outlet; `newest`: the newest event of which they know."""
+
+    def __init__(self, newest: int, marks: Iterable[Mark]) -> None:
+        self._marks: dict[str, dict[int, Mark]] = {}
+        self._by: dict[str, list[tuple[frozenset[str], Declared]]] = {}
+        self.take(newest, marks)
+
+    def take(self, newest: int, marks: Iterable[Mark]) -> None:
+        """Take marks that are new, or others than before, up to an event."""
+        self.newest = newest
+        for one in marks:
+            self._marks.setdefault(one.said.outlet, {})[one.id] = one
+            self._by.pop(one.said.outlet, None)
+
+    def marks_of(self, outlet: str) -> list[Mark]:
+        """Return the marks of an outlet, in the order in which they were logged."""
+        return list(self._marks.get(outlet, {}).values())
+
+    def spans(self, outlet: str, pollutant: str, start: int, end: int) -> list[Declared]:
+        """See `hub.compliance.emissions.book.Marks`; a pollutant without oxygen to convert it with does not count."""
+        needed = {pollutant, OXYGEN}
+        return [
+            one for quantities, one in self._of(outlet) if one.start < end and start < one.end and needed & quantities
+        ]
+
+    def _of(self, outlet: str) -> list[tuple[frozenset[str], Declared]]:
+        found = self._by.get(outlet)
+        if found is None:
+            found = self._by[outlet] = [
+                (
+                    frozenset(one.said.quantities),
+                    Declared(one.said.begin, one.end, one.said.state or "marked", f"mark/{one.id}"),
+                )
+                for one in self.marks_of(outlet)
+                if one.effective
+            ]
+        return found
+
+
 class MarkBook:
     """The marks that count, by outlet, for whoever calculates what outlets let out; read again when they change."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._store = MarkStore(db)
-        self.newest = -1
+        self._effects = Effects(-1, ())
+
+    @property
+    def newest(self) -> int:
         """The newest event by which is gone."""
-        self._by: dict[str, list[tuple[frozenset[str], Declared]]] = {}
+        return self._effects.newest
 
     def spans(self, outlet: str, pollutant: str, start: int, end: int) -> list[Declared]:
-        """See `hub.compliance.emissions.book.Marks`; a pollutant without oxygen to convert it with does not count."""
+        """See `Effects.spans`."""
         self._follow()
-        needed = {pollutant, OXYGEN}
-        return [
-            one
-            for quantities, one in self._by.get(outlet, ())
-            if one.start < end and start < one.end and needed & quantities
-        ]
+        return self._effects.spans(outlet, pollutant, start, end)
 
     def changed_since(self, event: int) -> int:
         """Return the earliest moment that is marked otherwise than up to an event (Unix s); `NEVER`: none is."""
@@ -97,11 +137,5 @@ class MarkBook:
 
     def _follow(self) -> None:
         newest = self._store.newest()
-        if newest == self.newest:
-            return
-        self._by = {}
-        for one in self._store.marks():
-            if one.effective:
-                said = Declared(one.said.begin, one.end, one.said.state or "marked", f"mark/{one.id}")
-                self._by.setdefault(one.said.outlet, []).append((frozenset(one.said.quantities), said))
-        self.newest = newest
+        if newest != self.newest:
+            self._effects = Effects(newest, self._store.marks())

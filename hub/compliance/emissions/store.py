@@ -1,7 +1,8 @@
 """Keeps what was measured in stacks: intervals, sums of hours, days. Whoever calls is inside a transaction."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,6 +40,35 @@ class Day(msgspec.Struct, kw_only=True):
     """...and of these without any."""
     differs: int
     """Hours in which the station's own conversion is not ours."""
+    digest: int
+    """Of all that is said of its hours: the same as long as that is."""
+
+
+class DaySums(NamedTuple):
+    """Days of one pollutant of an outlet, added up; each as `Day` has it."""
+
+    hours: int
+    stopped: int
+    transmitted: int
+    valid: int
+    measured_kg: float
+    replaced_kg: float
+    missing: int
+    unknown: int
+
+
+NO_DAYS = DaySums(0, 0, 0, 0, 0.0, 0.0, 0, 0)
+
+
+class Change(NamedTuple):
+    """A local day of an outlet of which something was calculated that is others than before."""
+
+    outlet: str
+    start: int
+    """Unix s."""
+    number: int
+    amended: int
+    """Number of the newest change that took back something of what had been calculated; 0: hours were only added."""
 
 
 class EmissionStore:
@@ -126,20 +156,42 @@ class EmissionStore:
         self._db.executemany("UPDATE emission_hour SET reckoned = 1 WHERE device = ? AND start = ?", hours)
 
     def again(self, since: int) -> None:
-        """Forget the days that begin at a moment or later: they are calculated again from the hours."""
+        """See to it that the days that begin at a moment or later are calculated again from the hours."""
         self._db.execute("UPDATE emission_hour SET reckoned = 0 WHERE start >= ?", (since,))
-        self._db.execute("DELETE FROM emission_day WHERE start >= ?", (since,))
+        self._db.execute("UPDATE emission_day SET stale = 1 WHERE start >= ?", (since,))
 
-    def put_days(self, outlet: str, start: int, end: int, days: Sequence[Day]) -> None:
-        """Keep the days of an outlet in a period, Unix s, in place of those that were there."""
+    def drop_stale(self) -> None:
+        """Forget the days that should have been calculated again and were not: nothing is known of them any more."""
+        gone = self._db.execute("SELECT DISTINCT outlet, start FROM emission_day WHERE stale = 1").fetchall()
+        if gone:
+            self._db.execute("DELETE FROM emission_day WHERE stale = 1")
+            self._note(gone, amended=True)
+
+    def put_days(self, outlet: str, start: int, end: int, days: Sequence[Day], grown: Collection[Day] = ()) -> None:
+        """Keep the days of an outlet in a period, Unix s, in place of those that were there.
+
+        `grown`: those which say the same as before of all hours of which was said something before.
+        """
+        before = {(one.pollutant, one.start): one for one in self.days(outlet, start, end)}
+        more = {(one.pollutant, one.start) for one in grown}
+        added: set[int] = set()
+        amended: set[int] = set()
+        for one in days:
+            if (old := before.pop((one.pollutant, one.start), None)) != one:
+                (added if old is None or (one.pollutant, one.start) in more else amended).add(one.start)
+        amended |= {at for _, at in before}
+        self._note([(outlet, at) for at in sorted(added - amended)], amended=False)
+        self._note([(outlet, at) for at in sorted(amended)], amended=True)
         self._db.execute("DELETE FROM emission_day WHERE outlet = ? AND start >= ? AND start < ?", (outlet, start, end))
         self._db.executemany(
             "INSERT INTO emission_day (outlet, pollutant, start, until, hours, stopped, transmitted, valid, mean, "
-            "measured_kg, replaced_kg, missing, unknown, differs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "measured_kg, replaced_kg, missing, unknown, differs, digest) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     *(one.outlet, one.pollutant, one.start, one.until, one.hours, one.stopped, one.transmitted),
                     *(one.valid, one.mean, one.measured_kg, one.replaced_kg, one.missing, one.unknown, one.differs),
+                    one.digest,
                 )
                 for one in days
             ],
@@ -147,13 +199,49 @@ class EmissionStore:
 
     def days(self, outlet: str, start: int, end: int, pollutant: str = "") -> list[Day]:
         """Return the days of an outlet that begin in a period, Unix s; of one pollutant or of all."""
-        return select(
-            self._db,
-            Day,
-            "FROM emission_day WHERE outlet = ? AND start >= ? AND start < ? AND ? IN ('', pollutant) "
-            "ORDER BY start, pollutant",
-            outlet,
-            start,
-            end,
-            pollutant,
+        rest = "FROM emission_day WHERE outlet = ? AND start >= ? AND start < ?"
+        if pollutant:
+            return select(self._db, Day, f"{rest} AND pollutant = ? ORDER BY start", outlet, start, end, pollutant)
+        return select(self._db, Day, f"{rest} ORDER BY start, pollutant", outlet, start, end)
+
+    def sums(self, outlet: str, start: int, end: int) -> dict[str, DaySums]:
+        """Return what the days of an outlet that begin in a period, Unix s, come to, by pollutant."""
+        rows = self._db.execute(
+            "SELECT pollutant, sum(hours), sum(stopped), sum(transmitted), sum(valid), sum(measured_kg), "
+            "sum(replaced_kg), sum(missing), sum(unknown) FROM emission_day "
+            "WHERE outlet = ? AND start >= ? AND start < ? GROUP BY pollutant",
+            (outlet, start, end),
         )
+        return {pollutant: DaySums(*sums) for pollutant, *sums in rows}
+
+    def _note(self, days: Iterable[tuple[str, int]], *, amended: bool) -> None:
+        """Give days of outlets the number of a new change."""
+        number = self.last_change()
+        for outlet, start in days:
+            number += 1
+            self._db.execute(
+                "INSERT INTO emission_change (outlet, start, number, amended) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (outlet, start) DO UPDATE SET number = excluded.number, "
+                "amended = max(amended, excluded.amended)",
+                (outlet, start, number, number if amended else 0),
+            )
+
+    def last_change(self) -> int:
+        """Return the number of the newest change; 0: there is none."""
+        return int(self._db.execute("SELECT ifnull(max(number), 0) FROM emission_change").fetchone()[0])
+
+    def changed_between(self, after: int, start: int, end: int) -> list[str]:
+        """Return the outlets of which days that begin in a period, Unix s, changed behind a number."""
+        rows = self._db.execute(
+            "SELECT DISTINCT outlet FROM emission_change WHERE number > ? AND start >= ? AND start < ?",
+            (after, start, end),
+        )
+        return [outlet for (outlet,) in rows]
+
+    def changes(self, after: int, most: int) -> list[Change]:
+        """Return the days that changed behind a number, of each its newest change, in the order of their numbers."""
+        rows = self._db.execute(
+            "SELECT outlet, start, number, amended FROM emission_change WHERE number > ? ORDER BY number LIMIT ?",
+            (after, most),
+        )
+        return [Change(*row) for row in rows]

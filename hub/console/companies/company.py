@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Depends, Path, Response
 
 from hub.companies.figures import EnterpriseMonth
-from hub.companies.things import LIMIT, PERMIT, Held, held, of_enterprise
+from hub.companies.things import LIMIT, PERMIT, Held, of_enterprise
 from hub.compliance.emissions.book import Total
 from hub.console.companies.visit import CompanyVisit, Month, Period, at_companies
 from hub.console.parts.paper import pdf_of
@@ -104,8 +104,9 @@ def _report(visit: CompanyVisit, id_: str, month: str) -> dict[str, Any]:
 
 
 def _permits(visit: CompanyVisit, enterprise: Held, outlets: list[Held], at: float) -> list[Permit]:
-    db = visit.visit.db
-    limits = held(db, LIMIT, at)
+    own = of_enterprise(visit.desk.held(PERMIT, at), enterprise.id)
+    ids = {one.id for one in own}
+    limits = [one for one in visit.desk.held(LIMIT, at) if one.names("permit") in ids]
     names = {one.id: visit.name(one) for one in outlets}
     return [
         Permit(
@@ -116,7 +117,7 @@ def _permits(visit: CompanyVisit, enterprise: Held, outlets: list[Held], at: flo
                 if one.names("permit") == permit.id
             ],
         )
-        for permit in of_enterprise(held(db, PERMIT, at), enterprise.id)
+        for permit in own
     ]
 
 

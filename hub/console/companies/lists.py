@@ -1,5 +1,6 @@
 """The list of enterprises, which is their ranking by a month, and the list of permits."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import RedirectResponse
 
 from hub.companies.figures import EnterpriseMonth
-from hub.companies.things import ENTERPRISE, LIMIT, PERMIT, Held, held
+from hub.companies.things import ENTERPRISE, LIMIT, PERMIT, Held
 from hub.console.companies.visit import CompanyVisit, Month, at_companies
 from hub.console.parts.order import Number, Order, Pages, matches, ordered
 from hub.console.parts.sheet import csv_file
@@ -92,31 +93,31 @@ def add_company_lists(router: APIRouter, shared: Shared) -> None:
         return csv_file("enterprises.csv", HEAD, [_row(one) for one in _ranking(visit, month, q, sort)[0]])
 
     @router.get("/permits")
-    def show_permits(visit: Annotated[CompanyVisit, visitor]) -> Response:
+    def show_permits(visit: Annotated[CompanyVisit, visitor], page: Number = 1) -> Response:
         now = visit.visit.now
         own = {one.id: one for one in visit.desk.enterprises()}
-        limits = held(visit.visit.db, LIMIT, now)
+        limits = Counter(one.names("permit") for one in visit.desk.held(LIMIT, now))
         permits = [
             Permitted(
                 one,
                 own.get(one.names(ENTERPRISE)),
-                sum(limit.names("permit") == one.id for limit in limits),
+                limits[one.id],
                 (one.since is None or one.since <= now) and (one.until is None or now < one.until),
             )
-            for one in held(visit.visit.db, PERMIT, now, ever=True)
+            for one in visit.desk.held(PERMIT, now, ever=True)
             if one.names(ENTERPRISE) in own
         ]
         permits.sort(key=lambda one: (not one.holds, one.permit.until or 0, one.permit.id))
-        return visit.visit.page("permits.html", permits=permits, name=visit.name)
+        pages = Pages(Order("/console/permits", {}, {"": ""}, ""), page, len(permits))
+        shown = permits[pages.skip : pages.skip + pages.each]
+        return visit.visit.page("permits.html", permits=shown, pages=pages, name=visit.name)
 
 
 def _ranking(visit: CompanyVisit, month: str, q: str, sort: str) -> tuple[list[Line], Order]:
     period = visit.period(month)
     outlets = visit.desk.outlets()
     marks = visit.desk.marks(outlets)
-    months = [
-        visit.figures.of_enterprise(one, outlets, marks, period.start, period.end) for one in visit.desk.enterprises()
-    ]
+    months = visit.figures.of_enterprises(visit.desk.enterprises(), outlets, marks, period.start, period.end)
     found = [Line(0, visit.name(one.enterprise), one, one.useless(visit.visit.now)) for one in months]
     ranked = [one._replace(rank=number) for number, one in enumerate(sorted(found, key=KEYS["above"]), 1)]
     columns = {name: visit.visit.say(text) for name, text in COLUMNS.items()}

@@ -8,9 +8,9 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import RedirectResponse
 
-from hub.companies.desk import DECIDE_S, MeanwhileError
+from hub.companies.desk import DECIDE_S, INSUFFICIENT_STORAGE, UNAVAILABLE, MeanwhileError
 from hub.companies.words import ACT, STANDING, kind_of
-from hub.console.companies.visit import CompanyVisit, MarkLine, acting_at_companies, at_companies
+from hub.console.companies.visit import CompanyVisit, acting_at_companies, at_companies
 from hub.console.parts.order import Number, Order, Pages
 from hub.console.parts.sheet import csv_file
 from hub.console.today import Short
@@ -25,6 +25,8 @@ Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Act = Literal["end", "withdraw", "accept", "reject"]
 HERE = "/console/marks"
+CHOICES = 100
+"""With more outlets than this nobody chooses from a list: an id is typed."""
 NO_TIME = Text("Expected a local date and time such as 2026-12-01T22:00.", "应为当地日期和时间，如2026-12-01T22:00。")
 DONE: dict[str, Text] = {
     "mark": Text(
@@ -65,17 +67,18 @@ def _add_list(router: APIRouter, shared: Shared) -> None:
     def show_marks(
         visit: Annotated[CompanyVisit, visitor], standing: Short = "", outlet: Short = "", page: Number = 1
     ) -> Response:
-        lines = _lines(visit, standing, outlet)
-        pages = Pages(Order(HERE, {"standing": standing, "outlet": outlet}, {"": ""}, ""), page, len(lines))
+        found, outlets = _found(visit, standing, outlet), visit.desk.outlets()
+        pages = Pages(Order(HERE, {"standing": standing, "outlet": outlet}, {"": ""}, ""), page, len(found))
+        names = {one.id: one for one in outlets}
         return visit.visit.page(
             "marks.html",
-            lines=lines[pages.skip : pages.skip + pages.each],
+            lines=[visit.line(one, names) for one in found[pages.skip : pages.skip + pages.each]],
             pages=pages,
             query=urlencode({name: one for name, one in (("standing", standing), ("outlet", outlet)) if one}),
             standing=standing,
             standings=[(one, visit.visit.say(text)) for one, text in STANDING.items()],
             outlet=outlet,
-            outlets=[(one.id, visit.name(one)) for one in visit.desk.outlets()],
+            outlets=[(one.id, visit.name(one)) for one in outlets] if len(outlets) <= CHOICES else [],
             may_mark=visit.may_mark,
         )
 
@@ -89,17 +92,16 @@ def _add_list(router: APIRouter, shared: Shared) -> None:
                 *(one.standing(now), "yes" if one.effective else "no", len(one.proofs)),
                 one.decision.who if one.decision else "",
             )
-            for one in (line.mark for line in _lines(visit, standing, outlet))
+            for one in _found(visit, standing, outlet)
         ]
         return csv_file("marks.csv", HEAD, rows)
 
 
-def _lines(visit: CompanyVisit, standing: str, outlet: str) -> list[MarkLine]:
-    outlets = {one.id: one for one in visit.desk.outlets() if outlet in {"", one.id}}
+def _found(visit: CompanyVisit, standing: str, outlet: str) -> list[Mark]:
+    outlets = [one for one in visit.desk.outlets() if outlet in {"", one.id}]
     known = standing if standing in get_args(Standing) else ""
     now = visit.visit.now
-    found = [one for one in visit.desk.marks(outlets.values()) if known in {"", one.standing(now)}]
-    return [visit.line(one, outlets) for one in found]
+    return [one for one in visit.desk.marks(outlets) if not known or one.standing(now) == known]
 
 
 def _add_new(router: APIRouter, shared: Shared) -> None:
@@ -125,7 +127,7 @@ def _add_new(router: APIRouter, shared: Shared) -> None:
                 seen=seen,
             )
         except RequestError as refused:
-            if refused.status not in {404, 422}:
+            if refused.status not in {404, 422, UNAVAILABLE, INSUFFICIENT_STORAGE}:
                 raise
             return _form(visit, form.get("outlet", ""), refused)
         return RedirectResponse(f"{HERE}/{mark.id}?done=mark", 303)

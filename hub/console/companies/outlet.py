@@ -57,9 +57,9 @@ def add_outlet(router: APIRouter, shared: Shared) -> None:
         outlet = visit.desk.outlet(id)
         chosen = _day(visit, day)
         first, last = _span(visit, chosen)
-        hours = visit.figures.book.hours(id, first, last)
-        known = pollutant if pollutant in hours else next(iter(hours), "")
-        shown = hours.get(known, [])
+        measured = visit.figures.book.measured(id, first, last)
+        known = pollutant if pollutant in measured else next(iter(measured), "")
+        shown = visit.figures.book.hours(id, first, last, (known,)).get(known, []) if known else []
         period = visit.period(month)
         of_month = visit.figures.of_outlet(outlet, period.start, period.end)
         marks = visit.desk.marks([outlet])
@@ -72,7 +72,7 @@ def add_outlet(router: APIRouter, shared: Shared) -> None:
             enterprise=enterprise,
             name=visit.name,
             quantity=visit.quantity,
-            pollutants=list(hours),
+            pollutants=measured,
             pollutant=known,
             day=chosen,
             plot=_plot(visit, shown, first, last),

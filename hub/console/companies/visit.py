@@ -59,14 +59,23 @@ class CompanyVisit:
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
         shared = visit.shared
-        self.desk = CompanyDesk(visit.db, shared.config, shared.registry(), shared.quantities, shared.clock, visit.user)
+        self.desk = CompanyDesk(
+            visit.db,
+            shared.config,
+            shared.registry(),
+            shared.quantities,
+            shared.clock,
+            visit.user,
+            shared.doubt,
+            shared.shelf,
+        )
 
     @cached_property
     def figures(self) -> Figures:
         """What outlets come to."""
         shared = self.visit.shared
         limits = list(shared.limits.values())
-        return Figures(self.visit.db, shared.registry(), limits, shared.quantities, shared.clock)
+        return Figures(self.visit.db, shared.registry(), limits, shared.quantities, shared.clock, shared.shelf)
 
     @property
     def may_mark(self) -> bool:

@@ -159,14 +159,22 @@ def states_of(
     """Return the operating state of an outlet in each hour, by its start (Unix s).
 
     At rest: what was declared; half of what came or more has the letter F; or the flow is below what the outlet names.
-    With much oxygen in between a plant is started up where it was at rest before, shut down where it is afterwards.
+    With much oxygen in between a plant is started up where it was at rest before, shut down where it is afterwards. So
+    it is with the letter F for a part of an hour; where neither lies beside it, it was in operation for the rest of it.
     """
     found: dict[int, State] = {}
+    partly = set()
     for start in sorted(hours):
         declared = [one for one in spans if one.what != "marked" and one.start < start + HOUR and one.end > start]
         longest = max(declared, key=lambda one: min(one.end, start + HOUR) - max(one.start, start), default=None)
-        found[start] = longest.what if longest else _alone(hours[start], terms_at(start))  # type: ignore[assignment]
-    return _transitions(found)
+        if longest:
+            found[start] = longest.what  # type: ignore[assignment]
+            continue
+        found[start] = _alone(hours[start], terms_at(start))
+        if found[start] == "unclear" and not _has_much_oxygen(hours[start], terms_at(start)):
+            partly.add(start)
+    states = _transitions(found)
+    return {start: "running" if state == "unclear" and start in partly else state for start, state in states.items()}
 
 
 def _alone(cells: Cells, terms: Terms) -> State:
@@ -180,10 +188,12 @@ def _alone(cells: Cells, terms: Terms) -> State:
     flow = _valid_mean(cells.quantities.get(FLOW))
     if terms.stopped_below is not None and flow is not None and flow < terms.stopped_below:
         return "stopped"
+    return "unclear" if at_rest or _has_much_oxygen(cells, terms) else "running"
+
+
+def _has_much_oxygen(cells: Cells, terms: Terms) -> bool:
     oxygen = _valid_mean(cells.quantities.get(OXYGEN))
-    if at_rest or (oxygen is not None and oxygen >= terms.high_o2):
-        return "unclear"
-    return "running"
+    return oxygen is not None and oxygen >= terms.high_o2
 
 
 def _transitions(found: dict[int, State]) -> dict[int, State]:

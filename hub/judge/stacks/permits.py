@@ -111,7 +111,7 @@ class Permits:
             said = one.edition.properties
             permit = self._world.in_force(PERMIT, str(said["permit"]), t)
             if held and permit and one.since <= t < one.until and said["pollutant"] == pollutant:
-                high = held.edition.properties.get("stopped_from_o2")
+                high, below = (held.edition.properties.get(name) for name in ("stopped_from_o2", "stopped_below_m3_s"))
                 found.append(
                     PermittedLimit(
                         one.edition.id,
@@ -124,19 +124,20 @@ class Permits:
                         str(held.edition.properties["number"]),
                         (permit.cited, one.cited, held.cited),
                         max(permit.since, one.since),
+                        None if below is None else _number(below),
                     )
                 )
         return min(found, key=_strictness, default=None)
 
-    def totals(self, t: int) -> Iterator[PermittedTotal]:
-        """Go through the yearly totals that are permitted at a moment, in the order of their ids."""
-        for one in sorted(self._world.holding(TOTAL, t), key=lambda one: one.edition.id):
+    def totals(self, t: int, enterprise: str = "") -> Iterator[PermittedTotal]:
+        """Go through the yearly totals that are permitted at a moment, to one enterprise or all, by their ids."""
+        for one in sorted(self._totals(t, enterprise), key=lambda one: one.edition.id):
             said = one.edition.properties
             permit = self._world.in_force(PERMIT, str(said["permit"]), t)
             if permit is None:
                 continue
-            enterprise, named = str(permit.edition.properties["enterprise"]), said.get("outlet")
-            outlets = [str(named)] if named is not None else self.outlets_of_enterprise(enterprise, t)
+            whose, named = str(permit.edition.properties["enterprise"]), said.get("outlet")
+            outlets = [str(named)] if named is not None else self.outlets_of_enterprise(whose, t)
             if not outlets:
                 continue
             warn_at = said.get("warn_at")
@@ -145,12 +146,18 @@ class Permits:
                 _number(said["mass_t"]),
                 str(said["pollutant"]),
                 str(permit.edition.properties["number"]),
-                enterprise,
+                whose,
                 tuple(outlets),
                 named is None,
                 tuple(sorted(map(_number, warn_at))) if isinstance(warn_at, (list, tuple)) and warn_at else WARN_AT,
                 (permit.cited, one.cited),
             )
+
+    def _totals(self, t: int, enterprise: str) -> list[Held]:
+        if not enterprise:
+            return list(self._world.holding(TOTAL, t))
+        permits = {one.edition.id for one in self._world.held_at(PERMIT, "enterprise", enterprise, t)}
+        return [one for permit in permits for one in self._world.held_at(TOTAL, "permit", permit, t)]
 
     def outlets_of_enterprise(self, enterprise: str, t: int) -> list[str]:
         """Return the outlets of an enterprise at a moment."""

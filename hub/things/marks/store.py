@@ -58,6 +58,10 @@ class MarkStore:
         """Return a mark."""
         return next(iter(marks_in(self.events(mark))), None)
 
+    def events_after(self, event: int) -> list[MarkEvent]:
+        """Return what was logged behind an event, in its order."""
+        return select(self._db, MarkEvent, "FROM mark_event WHERE id > ? ORDER BY id", event)
+
     def marks(self) -> list[Mark]:
         """Return all marks, in the order in which they were logged."""
         return marks_in(select(self._db, MarkEvent, "FROM mark_event ORDER BY id"))

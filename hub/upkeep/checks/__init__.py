@@ -12,6 +12,7 @@ from hub.registry.live import load_registry
 from hub.upkeep.checks.broker import check_broker
 from hub.upkeep.checks.cases import check_cases
 from hub.upkeep.checks.certificates import check_certificates
+from hub.upkeep.checks.companies import check_companies
 from hub.upkeep.checks.data import check_clock, check_data, check_messages, runs_here
 from hub.upkeep.checks.files import check_catalogue, check_config, check_password, check_registry
 from hub.upkeep.checks.finding import Finding, FindingState
@@ -56,6 +57,7 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
         findings += check_collocations(config.data, registry)
         findings += check_moves(config.data, registry)
         findings += check_cases(config, registry.zone)
+        findings += check_companies(config)
         findings += check_maps(config, registry)
     findings += check_certificates(config.broker)
     findings += check_password(config.broker)

@@ -54,6 +54,8 @@ NAMES = {
     "case rules": "案件规则",
     "case calendar": "案件日历",
     "case files": "案件附件",
+    "mark proofs": "标记证明",
+    "permits": "排污许可证",
 }
 """What is checked, in Chinese; the name of a file may follow."""
 

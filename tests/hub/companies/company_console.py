@@ -24,6 +24,8 @@ class Companies:
 
     def __init__(self, site, plant):
         self.site, self.plant = site, plant
+        self.doubt = None
+        """Why the hub's time is in doubt."""
         self._browsers = {}
 
     def who(self, name, lang="en"):
@@ -75,8 +77,10 @@ def company_console(folder, hours=4):
         if hours:
             plant.run(hours)
         clock = lambda: plant.hub.now  # noqa: E731 - it moves
-        with a_console(config, PLANT, clock, PEOPLE, limits=STACK_LIMITS) as site:
-            yield Companies(site, plant)
+        opened = Companies(None, plant)
+        with a_console(config, PLANT, clock, PEOPLE, limits=STACK_LIMITS, doubt=lambda: opened.doubt) as site:
+            opened.site = site
+            yield opened
 
 
 __all__ = ["HOUR", "PDF", "Companies", "company_console"]

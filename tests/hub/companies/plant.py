@@ -2,6 +2,7 @@
 
 import contextlib
 
+from hub.cases.attachments.store import stored
 from hub.compliance.emissions.consumer import Emissions
 from hub.registry.live import Board, Registry, Site
 from hub.storage.compliance_file import open_compliance
@@ -111,6 +112,10 @@ class Plant:
     def log(self, number, what, logged, data=None):
         with self.db() as db:
             MarkStore(db).add(number, what, logged, "somebody", "", data)
+
+    def stored_proofs(self):
+        """Return how many documents are kept."""
+        return len(stored(self.path.parent)[0])
 
     def nox(self):
         """Return the newest outcome, reason and marks of each hour of NOx that was judged, by start."""

@@ -1,24 +1,34 @@
 """Enterprises in the console and the HTTP API: each sees and marks its own outlets alone, officers decide."""
 
+import contextlib
 import csv
 import hashlib
 import io
 import json
+import time
 from contextlib import closing
 
 import httpx
+import msgspec
 import pytest
 
 from hub.access.caller import Gate
 from hub.companies.routes import company_router
+from hub.desk.permits import permit_cited
 from hub.health.metrics import Metrics
 from hub.http.problems import Rate
 from hub.http.server import Server, make_app
+from hub.process.clock import ticks
+from hub.process.clock_trust import Anchor, boot_id
+from hub.storage.database import transaction
+from hub.things.marks.store import MarkStore
+from hub.upkeep.checks.companies import check_companies
+from schemas.language import Text
 from tests.hub.alerting import run
 from tests.hub.companies.company_console import HOUR, PDF, company_console
 from tests.hub.companies.plant import PLANT
 from tests.hub.console.pages import Read
-from tests.hub.helpers import NOON, QUANTITIES
+from tests.hub.helpers import NOON, QUANTITIES, SHANGHAI, at
 from tests.hub.http.test_http import Hub as Watched
 
 VOID = ("invalid", "marked", "1")
@@ -256,7 +266,9 @@ def test_the_worst_enterprise_stands_first(shared):
 def api(city):
     """The HTTP API of the city: what somebody asks of it."""
     gate = Gate(city.plant.path, Rate(1e6, 1e6))
-    router = company_router(city.site.config, lambda: PLANT, QUANTITIES, lambda: city.plant.hub.now, gate)
+    router = company_router(
+        city.site.config, lambda: PLANT, QUANTITIES, lambda: city.plant.hub.now, gate, lambda: city.doubt
+    )
     server = Server(make_app(Watched(), Metrics(), [router]), "127.0.0.1", 0)
     server.start()
     tokens = {}
@@ -300,6 +312,88 @@ def test_the_api_does_what_the_pages_do_within_the_same_bounds(city, api):
     assert [one["what"] for one in decided.json()["events"]] == ["mark", "proof", "reject"]
     assert [one["id"] for one in api("mill-1", "GET", "/enterprises").json()["enterprises"]] == ["mill-co"]
     assert api("mill-1", "POST", "/marks/1/end", json={}).status_code == 422
+
+
+AHEAD = Text("it says 2031; set it right (NTP)", "时钟显示2031年；请校准时钟（NTP）")
+
+
+def test_nothing_is_logged_while_the_hub_s_time_is_in_doubt(city, api):
+    """What is logged far ahead would make every later mark late: the database takes nothing before it any more."""
+    city.log()
+    city.doubt = AHEAD
+    page = city.log(reason="the pump")
+    assert page.status_code == 503
+    assert "time is in doubt, and nothing is logged until it is clear: it says 2031" in Read(page.text).text
+    assert "the pump" in page.text, "what was written stays in the form"
+    assert city.prove(1).status_code == 503
+    assert city.act(1, "withdraw", "mill-1", text="no").status_code == 503
+    assert city.act(1, "reject", text="no").status_code == 503
+    refused = api("mill-1", "POST", "/marks/1/withdraw", json={"text": "no"})
+    assert (refused.status_code, refused.json()["title"]) == (503, "Service Unavailable")
+    assert city.plant.stored_proofs() == 0
+    city.doubt = None
+    assert city.prove(1).status_code == 303
+    assert "counts" in city.who("mill-1").read("/console/marks/1").text
+
+
+def test_the_command_line_holds_the_clock_against_what_the_hub_knew(city):
+    """The hub had the right time in this run of the machine; since then somebody set the clock five years back."""
+    folder = city.site.config.data.parent
+    period = ("--from", "2026-03-02T13:00", "--to", "2026-03-02T14:00", "--reason", "lamp")
+    anchor = Anchor(boot_id(), time.time() + 5 * 365 * 86_400 - ticks())
+    (city.site.config.data / "clock.json").write_bytes(msgspec.json.encode(anchor))
+    refused = run(folder, "marks", "add", "da-1", "--kind", "fault", *period)
+    assert (refused.code, refused.out) == (2, "")
+    assert "hub's time is in doubt, and nothing is logged until it is clear" in " ".join(refused.err.split())
+    assert "数据中心时间存疑" in run(folder, "marks", "add", "da-1", "--kind", "fault", *period, "--lang", "zh").err
+    (city.site.config.data / "clock.json").unlink()
+    assert run(folder, "marks", "add", "da-1", "--kind", "fault", *period).code == 0
+
+
+def test_a_full_disk_is_told_and_nothing_is_half_kept(city, monkeypatch):
+    city.log()
+    monkeypatch.setattr("hub.companies.desk.transaction", full)
+    page = city.log(reason="the pump")
+    assert page.status_code == 507
+    assert "there is no room (the disk is full); nothing was logged" in Read(page.text).text
+    assert city.act(1, "withdraw", "mill-1", text="no").status_code == 507
+    monkeypatch.undo()
+    monkeypatch.setattr("hub.cases.attachments.store.transaction", full)
+    assert city.prove(1).status_code == 507
+    monkeypatch.undo()
+    assert city.plant.stored_proofs() == 0
+    told = city.who("mill-1").read("/console/marks").text
+    assert "the pump" not in told
+    with city.plant.db() as db:
+        assert [event.what for event in MarkStore(db).events(1)] == ["mark"]
+    assert city.prove(1).status_code == 303
+
+
+def test_the_check_names_marks_without_their_proof_and_outlets_without_a_permit(city):
+    city.log()
+    city.prove(1)
+    config = city.site.config
+
+    def told():
+        return {one.name: (str(one.state), one.text.en) for one in check_companies(config, city.plant.hub.now)}
+
+    assert told()["mark proofs"] == ("ok", "1 marks, 1 proofs")
+    assert told()["permits"] == ("warning", "1 of 2 outlets have no permit in force: db-1")
+    (config.data / "attachments.db").unlink()
+    assert told()["mark proofs"] == ("problem", "1 marks name proofs that are not kept: 1")
+    later = at("2031-01-01 00:00")
+    assert check_companies(config, later)[1].text.en == "2 of 2 outlets have no permit in force: da-1, db-1"
+
+
+@contextlib.contextmanager
+def full(db):
+    """A transaction on a disk that is full: SQLite itself says so at the end, and takes it back."""
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count = {pages}")
+    with transaction(db):
+        yield
+        db.execute("CREATE TABLE more (content BLOB)")
+        db.execute("INSERT INTO more VALUES (zeroblob(10000000))")
 
 
 def test_the_command_does_it_at_the_hubs_machine(city):
@@ -357,3 +451,13 @@ def test_hours_that_are_marked_are_neither_valid_nor_transmitted_mass(city):
         ("yes", "", ""),
         ("no", "marked", "mark/1"),
     ]
+
+
+def test_an_alert_by_a_permit_cites_the_permit_as_it_held_then(shared):
+    page = shared.who("officer-2").read("/console/alerts/1")
+    assert "91440600P" in page.text
+    assert "Nitrogen oxides in stack gas (as NO2), outlet DA001" in page.text
+    with shared.plant.db() as db:
+        assert permit_cited(db, "91440600P l-1", at("2025-12-31 12:00"), QUANTITIES, SHANGHAI) is None
+        _, limit = permit_cited(db, "91440600P l-1", NOON, QUANTITIES, SHANGHAI)
+    assert (limit.value, limit.reference_o2) == (150, 3.5)

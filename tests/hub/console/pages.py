@@ -153,10 +153,12 @@ class Site:
 
 
 @contextlib.contextmanager
-def a_console(config_file, registry=CITY, clock=time.time, users=USERS, rate=None, port=0, limits=LIMITS):
+def a_console(config_file, registry=CITY, clock=time.time, users=USERS, rate=None, port=0, limits=LIMITS, doubt=None):
     """Serve the console of the hub of a configuration, and let its users in: name, role, districts, enterprise."""
     config = load_config(config_file)
-    console = Console(config, lambda: registry, limits, QUANTITIES, clock, rate or Rate(1e6, 1e6))
+    console = Console(
+        config, lambda: registry, limits, QUANTITIES, clock, rate or Rate(1e6, 1e6), doubt or (lambda: None)
+    )
     server = Server(make_app(Watched(), Metrics(), [console.router]), "127.0.0.1", port)
     server.start()
     site = Site(config, f"http://127.0.0.1:{server.port}", server.port)

@@ -292,15 +292,36 @@ def test_killed_at_any_moment_it_comes_to_the_same(tmp_path):
     assert (last["outcome"], last["value"] > 0.1) == ("exceeded", True)
 
 
-def test_the_store_forgets_days_that_are_to_be_calculated_again(plant):
+def test_days_that_are_calculated_again_and_come_out_the_same_are_no_news(plant):
     plant.say(MONDAY, stack_nox=50.0, stack_o2=6.0, stack_flow=20.0)
     plant.take()
-    before = plant.rows("emission_day")
+    before, told = plant.rows("emission_day"), plant.rows("emission_change")
 
     def again(book):
         EmissionStore(book._store._db).again(book.quarter(MONDAY)[0])
 
     plant.ask(again)
-    assert plant.rows("emission_day") == []
+    assert [row["stale"] for row in plant.rows("emission_day")] == [1]
     plant.emissions.take([])
     assert plant.rows("emission_day") == before
+    assert plant.rows("emission_change") == told
+
+
+def test_a_change_says_whether_anything_was_taken_back(plant):
+    plant.say(MONDAY, stack_nox=50.0, stack_o2=6.0, stack_flow=20.0)
+    plant.take()
+    (first,) = plant.rows("emission_change")
+    assert (first["outlet"], first["start"], first["amended"]) == (OUTLET, MONDAY, 0)
+    plant.say(MONDAY + HOUR, stack_nox=60.0, stack_o2=6.0, stack_flow=20.0)
+    plant.take()
+    (second,) = plant.rows("emission_change")
+    assert (second["number"] > first["number"], second["amended"]) == (True, 0), "an hour more"
+    plant.know(LIMIT | {"properties": LIMIT["properties"] | {"value": 80.0}})
+    plant.take()
+    (third,) = plant.rows("emission_change")
+    assert third["amended"] == third["number"] > second["number"], "the limit of both hours is another"
+    plant.know({"kind": "outlet", "id": OUTLET, "withdrawn": True})
+    plant.take()
+    (last,) = plant.rows("emission_change")
+    assert last["amended"] == last["number"] > third["number"]
+    assert plant.rows("emission_day") == []

@@ -171,3 +171,73 @@ def test_the_strictest_of_several_limits_holds(plant):
     assert found.since == PERMIT_FROM
     assert plant.ask(lambda book: book.permits.limit("heat-da001", "stack_nox", at("2031-01-01 00:00"))) is None
     assert dt.datetime.fromtimestamp(found.since, dt.UTC).year == 2025  # midnight in Shanghai
+
+
+def last(plant):
+    """Return the newest outcome and reason of each hour as the permit has it, by hours from the first."""
+    rows = [row for row in plant.rows("verdict") if (row["quantity"], row["standard"]) == ("stack_nox", "9144-001P")]
+    return {(row["start"] - MONDAY) // HOUR: (row["outcome"], row["reason"]) for row in rows}
+
+
+def states(plant):
+    hours = plant.ask(lambda book: book.hours("heat-da001", MONDAY, MONDAY + 10 * HOUR))["stack_nox"]
+    return [(one.state, one.counts) for one in hours]
+
+
+HOT = {"stack_nox": 60.0, "stack_o2": 6.0, "stack_flow": 20.0}
+"""60 mg/m3 x 17.5 / 15 = 70 at the reference oxygen, above 50."""
+STOPPED = {"flags": dict.fromkeys(HOT, "F")}
+
+
+def test_the_hour_in_which_a_plant_starts_after_a_rest_does_not_count(plant):
+    plant.say(MONDAY, 60, **HOT, **STOPPED)
+    plant.say(MONDAY + HOUR, 12, **HOT, **STOPPED)
+    plant.say(MONDAY + HOUR + 720, 48, **HOT)
+    plant.say(MONDAY + 2 * HOUR, 60, **HOT)
+    plant.take()
+    assert states(plant) == [("stopped", False), ("starting", False), ("running", True)]
+    assert last(plant) == {0: ("invalid", "too_little"), 1: ("invalid", "not_running"), 2: ("exceeded", "")}
+
+
+def test_an_hour_that_turns_out_to_end_in_a_rest_is_judged_again(plant):
+    plant.say(MONDAY, 48, **HOT)
+    plant.say(MONDAY + 2880, 12, **HOT, **STOPPED)
+    plant.take()
+    assert last(plant) == {0: ("exceeded", "")}, "48 min are valid, and nobody knows what follows"
+    plant.say(MONDAY + HOUR, 60, **HOT, **STOPPED)
+    plant.take()
+    assert states(plant) == [("stopping", False), ("stopped", False)]
+    assert last(plant)[0] == ("invalid", "not_running")
+    assert [row["state"] for row in plant.rows("alert") if row["kind"] == "limit"] == ["resolved"]
+
+
+def test_minutes_at_rest_between_hours_in_operation_excuse_nothing(plant):
+    plant.say(MONDAY, 60, **HOT)
+    plant.say(MONDAY + HOUR, 10, **HOT, **STOPPED)
+    plant.say(MONDAY + HOUR + 600, 50, **HOT)
+    plant.say(MONDAY + 2 * HOUR, 60, **HOT)
+    plant.take()
+    assert states(plant) == [("running", True)] * 3
+    assert last(plant) == dict.fromkeys(range(3), ("exceeded", ""))
+
+
+def test_air_in_the_stack_counts_by_no_permit_whatever_it_asks(tmp_path):
+    plant = Plant(tmp_path, PERMIT, LIMIT | {"properties": {**LIMIT["properties"], "reference_o2": None}})
+    plant.say(MONDAY, 60, **(HOT | {"stack_o2": 18.9}))
+    plant.say(MONDAY + HOUR, 60, **(HOT | {"stack_o2": 19.0}))
+    plant.take()
+    assert last(plant) == {0: ("exceeded", ""), 1: ("invalid", "oxygen_high")}
+    assert [counts for _, counts in states(plant)] == [True, False]
+    plant.close()
+
+
+def test_less_flow_than_the_outlet_names_is_a_plant_at_rest(tmp_path):
+    outlet = {"number": "DA001", "enterprise": "heat-works", "site": "heat", "source": ["stack-1"]}
+    at_rest = {"kind": "outlet", "id": "heat-da001", "properties": outlet | {"stopped_below_m3_s": 2.0}}
+    plant = Plant(tmp_path, at_rest, PERMIT, LIMIT)
+    plant.say(MONDAY, 60, **(HOT | {"stack_flow": 2.0}))
+    plant.say(MONDAY + HOUR, 60, **(HOT | {"stack_flow": 1.9}))
+    plant.take()
+    assert last(plant) == {0: ("exceeded", ""), 1: ("invalid", "not_running")}
+    assert states(plant) == [("running", True), ("stopped", False)]
+    plant.close()
