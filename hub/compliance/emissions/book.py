@@ -15,7 +15,7 @@ from hub.judge import Plans
 from hub.judge.kinds.world import ALWAYS, World
 from hub.judge.stacks.cells import FLOW, HOUR, OXYGEN, Cells
 from hub.judge.stacks.hours import OutletHour, Span, Terms, day_mean, hours_of, merged, runs_of_gaps
-from hub.judge.stacks.permits import OUTLET, Permits, PermittedTotal
+from hub.judge.stacks.permits import KINDS, OUTLET, Permits, PermittedTotal
 from hub.judge.stacks.rates import Rates, rates_of
 from hub.judge.stacks.totals import NOTHING, Forecast, Mass, Replaced, forecast, mass_of, replaced
 from hub.judge.windows import DAY, LocalTime
@@ -126,11 +126,13 @@ class EmissionBook:
 
         `hub.judge.kinds.world.NEVER`: nothing is.
         """
-        self.things = self._things.newest()
-        since = self.world.use(self._things.editions())
-        self.permits = Permits(self.world)
-        self._standard.cache_clear()
-        return since
+        newest = self._things.newest()
+        change = self.world.add(self._things.editions(self.things, newest, KINDS))
+        self.things = newest
+        if change.things:
+            self.permits = Permits(self.world)
+            self._standard.cache_clear()
+        return change.since
 
     @property
     def over(self) -> int:

@@ -12,7 +12,7 @@ from hub.judge.kinds.world import NEVER, World
 from hub.judge.stacks.cells import OXYGEN
 from hub.judge.stacks.hours import Span as Declared
 from hub.things.marks.records import Mark
-from hub.things.marks.store import MarkStore, Span, spans_of
+from hub.things.marks.store import OUTLET, MarkStore, Span, spans_of
 from hub.things.store import ThingStore
 
 
@@ -22,6 +22,7 @@ class Marking:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._marks, self._things = MarkStore(db), ThingStore(db)
+        self._world, self._known = World(), 0  # outlets alone, up to the edition of that number
         self.load()
 
     def load(self) -> None:
@@ -55,7 +56,9 @@ class Marking:
         now = self._marks.newest(), self._things.newest()
         if now == self._position:
             return []
-        after = set(spans_of(self._marks.marks(), World(self._things.editions())))
+        self._world.add(self._things.editions(self._known, now[1], (OUTLET,)))
+        self._known = now[1]
+        after = set(spans_of(self._marks.marks(), self._world))
         changed = sorted(self._spans ^ after)
         self._db.executemany(
             "DELETE FROM marked WHERE device = ? AND quantity = ? AND begin = ? AND end = ? AND mark = ? AND state = ?",
