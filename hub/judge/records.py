@@ -36,6 +36,11 @@ REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
     "quantity_differs": ("the quantities do not agree", "数量不一致"),
     "over_capacity": ("more was loaded than the vehicle can carry", "装载量超过核定容积"),
     "total_near": ("most of the permitted yearly mass is used up", "许可年排放量即将用尽"),
+    "not_said": ("the paper, or what is known of the thing, does not say it", "记录或台账未填写所需内容"),
+    "weights_differ": ("gross less tare is not the net weight", "毛重减皮重与净重不符"),
+    "overloaded": ("more was weighed than the vehicle may carry", "称重超过核定载质量"),
+    "mixed": ("more than one kind in one load", "一车混装多类"),
+    "no_round": ("no round of the vehicle was planned then", "当时该车没有计划作业"),
     "ends_soon": ("it ends soon, and nothing follows it", "即将到期，且无后续许可"),
     "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
 }

@@ -21,6 +21,7 @@ from hub.orders.figures import Figures, figures
 from hub.registry.live import Registry
 from hub.reports import points
 from hub.reports.rulings import RuleReports
+from hub.reports.weighed import Weighed
 from hub.series.erasing import Span
 from hub.storage.database import read_only
 from schemas import Limit, Quantity, Standard
@@ -56,6 +57,7 @@ class Law:
         self._book = Book(self._db, lambda: 0.0)
         self._verdicts = VerdictTable(self._db)
         self._ruled = RuleReports(self._db, rules)
+        self._weighed = Weighed(self._db)
         self._plans = Plans(limits, quantities)
         self._limits = {(standard.id, limit.id): limit for standard, limit in limits}
         self._newest: dict[tuple[str, str], KeptVerdict] = {}  # by board and rule, the verdict on the newest window
@@ -92,6 +94,10 @@ class Law:
     def papers(self, now: float) -> Iterator[str]:
         """Yield how many permits and manifests hold now."""
         return self._ruled.papers(now)
+
+    def weighed(self) -> Iterator[str]:
+        """Yield the tonnes of the days of which a weighing is new, or another than before."""
+        return self._weighed.points(self._registry)
 
     def verdicts(self, after: int) -> tuple[list[Span], list[str], int]:
         """Return what verdicts behind a number replace, their points, of their days and nights, and the number reached.

@@ -203,6 +203,7 @@ class Reports:
         self._samples += self._law.states(now)
         self._samples += self._law.open_alerts()
         self._samples += self._law.papers(now)
+        self._samples += self._law.weighed()
         self._samples += self._quarantine(now)
         self._samples.append(self._heartbeat(now))
         if day != self._daily:

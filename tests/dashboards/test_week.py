@@ -44,7 +44,7 @@ WELL = ("factory", "alerts_boards")
 """The factory's boards give no trouble."""
 NO_BOARD = ("factory", "Flow of stack gas", "烟气流量")
 """Only stations measure it, and this city has none: the dashboard, the panel in English and in Chinese."""
-OF_PACKS = {"ruling", "load", "papers"}
+OF_PACKS = {"ruling", "load", "papers", "weighed"}
 """What only rules of packs write, of which this city's pack has none (tests/hub/reports/test_reports_rulings.py)."""
 TAGS = {"time", "district", "site", "device", "kind", "standard", "rule", "quantity", "flag", "reason", "hub"}
 PLACES = {"site": ("north", "tower"), "factory": ("south", "mill")}
