@@ -48,7 +48,7 @@ NEWS = 1800
 EVERY = 30.0
 """Between two looks at those of whom nothing has come [s]."""
 PRUNE_EVERY = 86_400.0
-WINDOWED = ("coverage", "presence")
+WINDOWED = ("coverage", "timetable", "deadhead", "presence")
 """Kinds that judge a window from what lies around it, too: before `since` there may be such samples."""
 REACH = 86_400
 """Samples are kept so much longer for them [s]."""

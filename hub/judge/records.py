@@ -41,6 +41,13 @@ REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
     "overloaded": ("more was weighed than the vehicle may carry", "称重超过核定载质量"),
     "mixed": ("more than one kind in one load", "一车混装多类"),
     "no_round": ("no round of the vehicle was planned then", "当时该车没有计划作业"),
+    "out_of_order": ("stops were served in another order than planned", "未按计划顺序作业"),
+    "off_schedule": ("stops were served at other times than planned", "未按计划时间作业"),
+    "nothing_served": ("it drove far, and served no stop", "行驶里程较长但没有完成任何一处作业"),
+    "not_worn": (
+        "what says where it was lay still, or was not worn, for much of that time",
+        "定位设备在此期间大部分时间未佩戴或静止不动",
+    ),
     "ends_soon": ("it ends soon, and nothing follows it", "即将到期，且无后续许可"),
     "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
 }

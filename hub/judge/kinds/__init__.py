@@ -22,7 +22,20 @@ if TYPE_CHECKING:
     from hub.judge.windows import LocalTime
 
 _HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed", "weighed")
-KINDS = ("area", "route", "hours", "state", "level", "coverage", "presence", "gap", "checklist", *_HAULAGE)
+KINDS = (
+    "area",
+    "route",
+    "hours",
+    "state",
+    "level",
+    "coverage",
+    "timetable",
+    "deadhead",
+    "presence",
+    "gap",
+    "checklist",
+    *_HAULAGE,
+)
 """Each is the module of its name in here, or in `haulage/`."""
 
 
