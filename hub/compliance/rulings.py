@@ -353,7 +353,9 @@ class Rulings:
         where = self._whom[kind, one.subject]
         self._table.add(one, kind, where.district, where.site)
         whom = Whom(self._name(kind, one.subject), where.district, where.site, self._responsible(one, rule))
-        news = now - (self._until if one.open else one.end) <= NEWS
+        # What counts for so long after a window must have come before it is judged: that makes it no older news.
+        reach = self._dockets[rule.id, kind, one.subject].reach
+        news = now - (self._until if one.open else one.end + reach) <= NEWS
         self._alerts.judged(one, rule, whom, went_on=went_on, news=news)
 
     def _name(self, kind: str, id_: str) -> Text:

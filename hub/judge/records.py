@@ -48,6 +48,8 @@ REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
         "what says where it was lay still, or was not worn, for much of that time",
         "定位设备在此期间大部分时间未佩戴或静止不动",
     ),
+    "hotter": ("it became hotter than was announced", "实测最高气温高于预报"),
+    "no_forecast": ("no maximum was announced for the day", "当日没有预报最高气温"),
     "ends_soon": ("it ends soon, and nothing follows it", "即将到期，且无后续许可"),
     "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
 }

@@ -22,20 +22,8 @@ if TYPE_CHECKING:
     from hub.judge.windows import LocalTime
 
 _HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed", "weighed")
-KINDS = (
-    "area",
-    "route",
-    "hours",
-    "state",
-    "level",
-    "coverage",
-    "timetable",
-    "deadhead",
-    "presence",
-    "gap",
-    "checklist",
-    *_HAULAGE,
-)
+_ROUNDS = ("coverage", "timetable", "deadhead", "presence")
+KINDS = ("area", "route", "hours", "state", "level", *_ROUNDS, "gap", "checklist", "heat", *_HAULAGE)
 """Each is the module of its name in here, or in `haulage/`."""
 
 

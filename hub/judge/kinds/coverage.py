@@ -8,8 +8,8 @@ params = {shift = {spans = ["22:00-06:00"]}, plan = {kinds = ["bin"], within = 2
 params = {shift = {spans = ["05:00-08:00"]}, plan = {kinds = ["street"], within = 15, named = "streets"},
           when = {any = {brush = ["down"], water = [true]}}, among = ["street"], least = 0.9}
 
-A position lies beside a line, or drifts there from the road next to it. `among` names the kinds of lines that are roads,
-too: what follows another one more nearly, over `follow` positions before and after, is not this line's.
+A position lies beside a line, or drifts there from the road next to it. `among` names the kinds of lines that are
+roads, too: what follows another one more nearly, over `follow` positions before and after, is not this line's.
 """
 
 import itertools
@@ -239,12 +239,10 @@ class Rounds:
     def _around(self, places: Sequence[Sample], n: int) -> tuple[int, int]:
         """Return the numbers of the first and the last position that tell of a position, without a gap between."""
         first = last = n
-        while (
-            first > 0 and n - first < self._params.follow and places[first].t - places[first - 1].t <= self._params.gap
-        ):
+        least, most = max(0, n - self._params.follow), min(len(places) - 1, n + self._params.follow)
+        while first > least and places[first].t - places[first - 1].t <= self._params.gap:
             first -= 1
-        end = len(places) - 1
-        while last < end and last - n < self._params.follow and places[last + 1].t - places[last].t <= self._params.gap:
+        while last < most and places[last + 1].t - places[last].t <= self._params.gap:
             last += 1
         return first, last
 

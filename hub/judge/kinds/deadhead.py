@@ -4,9 +4,9 @@ kind = "deadhead"
 params = {shift = {spans = ["20:00-06:00"]}, plan = {kinds = ["bin"], within = 30, named = "stops"}, stay = 20,
           emptied = {state = "fill", by = 25, gap = 7200}, most = 5000}
 
-`plan`, `stay`, `emptied`, `confirmed` and `when` mean what they mean in `coverage`. The way is that between positions no
-further apart than `gap`, and longer than `drift`: less is what a receiver drifts at rest. What was driven in a gap is not
-known, so the way is no shorter than it says.
+`plan`, `stay`, `emptied`, `confirmed` and `when` mean what they mean in `coverage`. The way is that between positions
+no further apart than `gap`, and longer than `drift`: less is what a receiver drifts at rest. What was driven in a gap
+is not known, so the way is no shorter than it says.
 """
 
 import itertools

@@ -5,8 +5,8 @@ params = {shift = {spans = ["06:00-14:00"]}, inside = {kinds = ["beat"], named =
 params = {shifts = {by = "shift", of = "worker"}, inside = {...}, worn = {worn = [true]},
           still = {state = "steps", for = 3600}, least = 0.7, gap = 900}
 
-A watch that was taken off, or lies on a table, says where it is and nothing of its wearer: where only such time makes up
-the share, that is a suspicion, whatever the rule's grade.
+A watch that was taken off, or lies on a table, says where it is and nothing of its wearer: where only such time makes
+up the share, that is a suspicion, whatever the rule's grade.
 """
 
 import itertools

@@ -21,9 +21,9 @@ from hub.things.store import ThingStore, by_thing, standing
 from schemas.domains.entries import ThingKind
 from schemas.errors import UserError
 
-WEIGHING, BRIDGE, TRUCK = "weighing", "weighbridge", "truck"
-"""Kinds of things, as a pack declares them; the last two are also properties of the first."""
-PLATE, WASTE, NET, GROSS, TARE = "plate", "waste", "net_kg", "gross_kg", "tare_kg"
+WEIGHING, BRIDGE, TRUCK = "weighing", "weighbridge", "refuse_truck"
+"""Kinds of things, as a pack declares them."""
+AT, OF, PLATE, WASTE, NET, GROSS, TARE = "weighbridge", "truck", "plate", "waste", "net_kg", "gross_kg", "tare_kg"
 """Properties; weights in kg."""
 AHEAD = 600
 """A weighing may lie so far in the future, as clocks differ [s]."""
@@ -155,7 +155,7 @@ class WeighingBook:
         t = self._moment(row.time)
         net = _net(row)
         id_ = _id(bridge.id, truck.id, dt.datetime.fromtimestamp(t, self._context.zone))
-        properties: dict[str, Any] = {BRIDGE: bridge.id, TRUCK: truck.id, WASTE: self._kinds(row.waste), NET: net}
+        properties: dict[str, Any] = {AT: bridge.id, OF: truck.id, WASTE: self._kinds(row.waste), NET: net}
         optional = {GROSS: row.gross, TARE: row.tare, "ticket": row.ticket or None}
         properties |= {name: value for name, value in optional.items() if value is not None}
         name = f"{dt.datetime.fromtimestamp(t, self._context.zone):%Y-%m-%d %H:%M}"
@@ -181,7 +181,7 @@ class WeighingBook:
         if not ids:
             raise ValueError(
                 f"truck {said!r} is not known by id or plate; expected one of the registered trucks; "
-                "import it: fenceline things import FILE --kind truck"
+                "import it: fenceline things import FILE --kind refuse_truck"
             )
         return self._trucks[ids[0]]
 

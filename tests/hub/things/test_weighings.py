@@ -13,6 +13,7 @@ from hub.health.metrics import Metrics
 from hub.http.server import Server, make_app
 from hub.registry.live import load_registry
 from hub.storage.compliance_file import open_compliance
+from hub.things.routes import thing_router
 from hub.things.store import ThingStore
 from hub.things.tables import PART
 from hub.things.weighings.routes import weighing_router
@@ -30,7 +31,7 @@ zh = "处理厂"
 district = "nanhai"
 
 [[thing]]
-kind = "truck"
+kind = "refuse_truck"
 id = "truck-1"
 en = "Truck 1"
 zh = "一号车"
@@ -38,7 +39,7 @@ district = "nanhai"
 properties = {plate = "粤E·12345", capacity_kg = 8000}
 
 [[thing]]
-kind = "truck"
+kind = "refuse_truck"
 id = "truck-2"
 en = "Truck 2"
 zh = "二号车"
@@ -153,8 +154,9 @@ def api(folder):
     config = load_config(folder / "fenceline.toml")
     clock = dt.datetime(2026, 3, 3, tzinfo=SHANGHAI).timestamp
     registry = load_registry(config)
-    router = weighing_router(config, lambda: registry, clock, Gate(config.data / "compliance.db"))
-    server = Server(make_app(Watched(), Metrics(), [router]), "127.0.0.1", 0)
+    gate = Gate(config.data / "compliance.db")
+    routers = [make(config, lambda: registry, clock, gate) for make in (weighing_router, thing_router)]
+    server = Server(make_app(Watched(), Metrics(), routers), "127.0.0.1", 0)
     server.start()
     yield folder, f"http://127.0.0.1:{server.port}/api/v1/weighings"
     server.stop()
@@ -193,3 +195,32 @@ def test_who_may_not_is_refused(api):
     viewer = {"authorization": f"Bearer {token(folder, 'looks', '--role', 'viewer')}"}
     assert httpx.post(url, json=sent, headers=viewer, trust_env=False).status_code == 403
     assert weighings(folder) == {}
+
+
+def test_a_forecast_comes_from_another_offices_program(api):
+    """Things of any kind: all or none, and the same again changes nothing."""
+    folder, url = api
+    url = url.replace("weighings", "things/heat_forecast")
+    headers = {"authorization": f"Bearer {token(folder, 'office', '--role', 'admin')}"}
+    (folder / "area.toml").write_text(
+        '[[thing]]\nkind = "weather_area"\nid = "south"\nen = "South"\nzh = "南区"\n', "utf-8"
+    )
+    assert run(folder, "things", "import", folder / "area.toml").code == 0
+    one = {"id": "f-0702", "en": "2 July", "zh": "7月2日", "from": "2026-07-02", "until": "2026-07-03"}
+    one["properties"] = {"area": "south", "max_c": 38.5}
+    said = httpx.post(url, json={"things": [one]}, headers=headers, trust_env=False)
+    assert [(row["id"], row["what"]) for row in said.json()["changes"]] == [("f-0702", "added")]
+    said = httpx.post(url, json={"things": [one]}, headers=headers, trust_env=False)
+    assert said.json() == {"changes": []}
+    one["properties"]["max_c"] = 36
+    other = one | {"id": "f-0703", "properties": {"area": "no-such", "max_c": 38}}
+    refused = httpx.post(url, json={"things": [one, other]}, headers=headers, trust_env=False)
+    assert refused.status_code == 422
+    assert "no-such" in refused.json()["detail"]
+    said = httpx.post(url, json={"things": [one]}, headers=headers, trust_env=False)
+    assert [(row["id"], row["what"]) for row in said.json()["changes"]] == [("f-0702", "corrected")]
+    assert httpx.post(url, json={"things": [{}]}, headers=headers, trust_env=False).status_code == 422
+    nothing = url.replace("heat_forecast", "no-such")
+    assert httpx.post(nothing, json={"things": [one]}, headers=headers, trust_env=False).status_code == 404
+    officer = {"authorization": f"Bearer {token(folder, 'looks', '--role', 'officer')}"}
+    assert httpx.post(url, json={"things": [one]}, headers=officer, trust_env=False).status_code == 403
