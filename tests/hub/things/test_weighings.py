@@ -202,9 +202,9 @@ def test_a_forecast_comes_from_another_offices_program(api):
     folder, url = api
     url = url.replace("weighings", "things/heat_forecast")
     headers = {"authorization": f"Bearer {token(folder, 'office', '--role', 'admin')}"}
-    (folder / "area.toml").write_text(
-        '[[thing]]\nkind = "weather_area"\nid = "south"\nen = "South"\nzh = "南区"\n', "utf-8"
-    )
+    area = 'kind = "weather_area"\nid = "south"\nen = "South"\nzh = "南区"\n'
+    area += 'geometry = {type = "Point", coordinates = [113.1, 23.0]}\n'
+    (folder / "area.toml").write_text(f"[[thing]]\n{area}", "utf-8")
     assert run(folder, "things", "import", folder / "area.toml").code == 0
     one = {"id": "f-0702", "en": "2 July", "zh": "7月2日", "from": "2026-07-02", "until": "2026-07-03"}
     one["properties"] = {"area": "south", "max_c": 38.5}
