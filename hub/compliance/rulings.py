@@ -38,6 +38,7 @@ from hub.things.samples import SITE, Speakers, samples_of
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
 from hub.wire.topics import Topic
+from schemas.domains import thing_kinds
 from schemas.domains.entries import Rule
 from schemas.language import Text
 
@@ -120,6 +121,7 @@ class Rulings:
         self._by_id = {rule.id: rule for rule in self._rules}
         self._alike = _alike(self._rules)
         self._kinds = sorted({rule.of for rule in self._rules if rule.of})
+        self._personal = {name for name, known in thing_kinds().items() if known.personal}
         self._store = ThingStore(self._db)
         self._table = RuleTable(self._db)
         self._alerts = RuleAlerts(self._db, registry, clock, alerting, levels)
@@ -351,6 +353,8 @@ class Rulings:
 
     def _record(self, one: RuleVerdict, rule: Rule, kind: str, *, went_on: bool, now: float) -> None:
         where = self._whom[kind, one.subject]
+        if kind in self._personal:  # nobody is shown where a person is or was
+            one = msgspec.structs.replace(one, lat=None, lon=None)
         self._table.add(one, kind, where.district, where.site)
         whom = Whom(self._name(kind, one.subject), where.district, where.site, self._responsible(one, rule))
         # What counts for so long after a window must have come before it is judged: that makes it no older news.
