@@ -54,6 +54,13 @@ COMMANDS = {
             "领域包声明的对象：车辆、许可证、区域、路线；导入、导出、历史。",
         ),
     ),
+    "weighings": (
+        "hub.things.weighings.cli",
+        Text(
+            "Weighings of weighbridges: import, tonnes by district and kind of waste.",
+            "地磅称重记录：导入，按区和垃圾类别统计吨数。",
+        ),
+    ),
     "backtest": (
         "hub.backtest.cli",
         Text("Judge recorded data by the law, without a hub.", "按标准判定历史数据，无需数据中心。"),

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import hauled, meanings, stacks, statements
+from dashboards import collected, hauled, meanings, stacks, statements
 from dashboards.basemap import EMPTY, Basemap
 from dashboards.frame import alerts, district, finish, frame, site, tag
 from dashboards.influxql import InfluxQL
@@ -272,12 +272,18 @@ PALETTE = {
     "carriers": Drawing(hauled.carriers),
     "materials": Drawing(hauled.materials),
     "kept": Drawing(hauled.kept, ("rules",)),
-    "broken": Drawing(hauled.broken),
+    "broken": Drawing(hauled.broken, ("rules",)),
     "papers": Drawing(hauled.papers, ("things",)),
     "mass": Drawing(stacks.mass, ("quantities",)),
     "totals": Drawing(stacks.totals),
     "rates": Drawing(stacks.rates),
     "marks": Drawing(stacks.marks),
+    "filled": Drawing(collected.filled, ("quantities",), one=True),
+    "emptied": Drawing(collected.emptied, ("quantities",), one=True),
+    "tonnes": Drawing(collected.tonnes),
+    "tonnes_in": Drawing(collected.tonnes_in),
+    "served": Drawing(collected.served, ("rules",)),
+    "summed": Drawing(collected.summed, ("rules",)),
 }
 """What a panel may `draw`.
 
@@ -288,7 +294,11 @@ L90. wind: speed and direction. relay: dust suppression. hours: time in exceedan
 share of judged windows. flag_lanes, flagged: what does not count, and why.
 Of a pack whose rules watch what hauls loads: spots: where rules were broken, on a map. taken, left, carriers,
 materials: loads by the district in which they were taken or left, by company, by material. kept: the share in which
-`rules` were kept. broken: how often each rule was broken. papers: how many of some `things` hold.
+`rules` were kept. broken: how often each rule was broken, or each of `rules`. papers: how many of some `things` hold.
 Of a pack whose sites have stacks with permits: mass: what each outlet let out of `quantities`. totals: permitted yearly
 totals with their forecast. rates: transmission rate x validity rate of the month. marks: what enterprises marked.
+Of a pack whose rules watch what is collected: filled: the newest level of each sensor. emptied: when its level fell
+last. tonnes, tonnes_in: what was weighed, by kind of waste and by district. served: which share of each round was
+done, by `rules` of coverage. summed: how often `rules` were kept, in doubt, or not judged, in one sum: of people
+nothing else.
 """

@@ -146,11 +146,12 @@ def kept(panels: Panels, one: Panel) -> Any:
 
 
 def broken(panels: Panels, one: Panel) -> table.Panel:
-    """Return how often each rule was broken, the most first."""
+    """Return how often each rule was broken, or some `rules`, the most first."""
     lang = panels.text.lang
+    only = f' AND "rule" =~ /^({"|".join(one.rules)})$/' if one.rules else ""
     statement = (
         'SELECT sum("broken") AS "broken", sum("suspected") AS "suspected", sum("unknown") AS "unknown", '
-        f'last("rule_{lang}") AS "rule_{lang}" FROM "ruling" WHERE {_DISTRICT} AND $timeFilter GROUP BY "rule"'
+        f'last("rule_{lang}") AS "rule_{lang}" FROM "ruling" WHERE {_DISTRICT}{only} AND $timeFilter GROUP BY "rule"'
     )
     columns = [
         Column(f"rule_{lang}", wrapped=True, least=220),

@@ -232,6 +232,8 @@ def _openapi() -> dict[str, Any]:
     from hub.orders.routes import order_router
     from hub.registry.live import Registry
     from hub.reports.routes import noise_router
+    from hub.things.routes import thing_router
+    from hub.things.weighings.routes import weighing_router
 
     nothing: Any = None  # is asked of nothing: no request comes
     config = Config(registry=Path("registry.toml"), keys=Path("keys.toml"))
@@ -245,6 +247,8 @@ def _openapi() -> dict[str, Any]:
         noise_router(config, nothing, gate),
         order_router(config, nothing, time.time, gate),
         case_router(config, lambda: Registry({}, {}, {}, ZoneInfo("UTC")), time.time, gate),
+        thing_router(config, nothing, time.time, gate),
+        weighing_router(config, nothing, time.time, gate),
     ]
     return make_app(nothing, Metrics(), routers).openapi()
 

@@ -49,7 +49,7 @@ NEWS = 1800
 EVERY = 30.0
 """Between two looks at those of whom nothing has come [s]."""
 PRUNE_EVERY = 86_400.0
-WINDOWED = ("coverage", "presence")
+WINDOWED = ("coverage", "timetable", "deadhead", "presence")
 """Kinds that judge a window from what lies around it, too: before `since` there may be such samples."""
 REACH = 86_400
 """Samples are kept so much longer for them [s]."""
@@ -122,6 +122,7 @@ class Rulings:
         self._alike = _alike(self._rules)
         self._named = {said.of for one in thing_kinds().values() for said in one.property.values() if said.of}
         self._kinds = sorted({rule.of for rule in self._rules if rule.of})
+        self._personal = {name for name, known in thing_kinds().items() if known.personal}
         self._store = ThingStore(self._db)
         self._table = RuleTable(self._db)
         self._alerts = RuleAlerts(self._db, registry, clock, alerting, levels)
@@ -369,9 +370,13 @@ class Rulings:
 
     def _record(self, one: RuleVerdict, rule: Rule, kind: str, *, went_on: bool, now: float) -> None:
         where = self._whom[kind, one.subject]
+        if kind in self._personal:  # nobody is shown where a person is or was
+            one = msgspec.structs.replace(one, lat=None, lon=None)
         self._table.add(one, kind, where.district, where.site)
         whom = Whom(self._name(kind, one.subject), where.district, where.site, self._responsible(one, rule))
-        news = now - (self._until if one.open else one.end) <= NEWS
+        # What counts for so long after a window must have come before it is judged: that makes it no older news.
+        reach = self._dockets[rule.id, kind, one.subject].reach
+        news = now - (self._until if one.open else one.end + reach) <= NEWS
         self._alerts.judged(one, rule, whom, went_on=went_on, news=news)
 
     def _name(self, kind: str, id_: str) -> Text:

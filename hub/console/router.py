@@ -37,6 +37,7 @@ from hub.console.things.live import add_live
 from hub.console.things.page import add_thing
 from hub.console.things.track import add_track
 from hub.console.things.upload import add_upload
+from hub.console.things.work import add_work
 from hub.console.today import add_today
 from hub.console.web import HOME, NOT_FOUND, PageRoute, Shared, Visit, visiting
 from hub.desk.presenter import by_rule
@@ -86,6 +87,7 @@ class Console:
         add_city(self.router, shared)
         add_lists(self.router, shared)
         add_live(self.router, shared)
+        add_work(self.router, shared)
         add_lists_of_things(self.router, shared)
         add_upload(self.router, shared)
         add_forms(self.router, shared)

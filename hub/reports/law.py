@@ -24,6 +24,7 @@ from hub.registry.live import Registry
 from hub.reports import points
 from hub.reports.emissions import EmissionReports
 from hub.reports.rulings import RuleReports
+from hub.reports.weighed import Weighed
 from hub.series.erasing import Span
 from hub.storage.database import read_only
 from schemas import Limit, Quantity, Standard
@@ -61,6 +62,7 @@ class Law:
         self._ruled = RuleReports(self._db, rules)
         self.emissions = EmissionReports(self._db, registry, limits, quantities)
         """What stacks let out."""
+        self._weighed = Weighed(self._db)
         self._plans = Plans(limits, quantities)
         self._quantities = quantities
         self._limits = {(standard.id, limit.id): limit for standard, limit in limits}
@@ -105,6 +107,10 @@ class Law:
     def papers(self, now: float) -> Iterator[str]:
         """Yield how many permits and manifests hold now."""
         return self._ruled.papers(now)
+
+    def weighed(self) -> Iterator[str]:
+        """Yield the tonnes of the days of which a weighing is new, or another than before."""
+        return self._weighed.points(self._registry)
 
     def verdicts(self, after: int) -> tuple[list[Span], list[str], int]:
         """Return what verdicts behind a number replace, their points, of their days and nights, and the number reached.

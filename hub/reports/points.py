@@ -45,6 +45,7 @@ MEASUREMENTS = (
     "verdict",
     "verdict_24h",
     "verdict_night",
+    "weighed",
 )
 """All that reports write to."""
 

@@ -21,6 +21,7 @@ from hub.series.erasing import Span
 from hub.things.coordinates import gcj02_of_wgs84
 from hub.things.entries import Thing
 from hub.things.store import KeptEdition, ThingStore
+from schemas.domains import thing_kinds
 from schemas.domains.entries import Rule
 
 ENDING = 30 * 86_400
@@ -40,6 +41,7 @@ class RuleReports:
         self._documents = {id_: one for id_, one in params.items() if isinstance(one, Document)}
         capacities = [one.capacity for one in params.values() if isinstance(one, Balance) and one.capacity]
         self._capacity = next(iter(capacities), "")
+        self._persons = {name: kind for name, kind in thing_kinds().items() if kind.personal}
         self._newest = -1
         self._terms: dict[str, list[Term]] = {}
 
@@ -98,6 +100,7 @@ class RuleReports:
         rule = self._rules.get(v.rule)
         whom = self._thing(v.subject_kind, v.subject, v.start)
         company = self._company(rule, whom, v.start)
+        person = self._persons.get(v.subject_kind)
         suspected = v.outcome == "exceeded" and v.grade == "suspicion"
         broken = v.outcome == "exceeded" and not suspected
         lon, lat = (v.lon, v.lat)
@@ -125,8 +128,9 @@ class RuleReports:
             "lon_gcj02": gcj02[0] if gcj02 else None,
             "rule_en": rule.en if rule else v.rule,
             "rule_zh": rule.zh if rule else v.rule,
-            "subject_en": whom.en if whom else v.subject,
-            "subject_zh": whom.zh if whom else v.subject,
+            # Of a person only what they are.
+            "subject_en": person.en if person else whom.en if whom else v.subject,
+            "subject_zh": person.zh if person else whom.zh if whom else v.subject,
             **_named("company", company),
             **points.names(registry.sites.get(v.site), registry),
         }

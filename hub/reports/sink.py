@@ -214,6 +214,7 @@ class Reports:
         self._samples += self._law.papers(now)
         if hour != self._hourly:
             self._samples += self._law.emissions.state(now)
+        self._samples += self._law.weighed()
         self._samples += self._quarantine(now)
         self._samples.append(self._heartbeat(now))
         if day != self._daily:

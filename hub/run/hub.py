@@ -57,7 +57,9 @@ from hub.storage.compliance_file import COMPLIANCE
 from hub.storage.damage import refuse_damaged
 from hub.storage.data_folder import LOG
 from hub.storage.database import read_only
+from hub.things.routes import thing_router
 from hub.things.shifts import Shifts
+from hub.things.weighings.routes import weighing_router
 from hub.uplink.sender import refuse_unusable
 from hub.wire.badge.kinds import PREFIX as BADGES
 from hub.wire.lorawan.kinds import PREFIX as LORAWAN
@@ -162,6 +164,8 @@ class Hub:
             company_router(
                 config, lambda: self._registry.current, quantities, self._time.now, gate, lambda: self._time.doubt
             ),
+            thing_router(config, lambda: self._registry.current, self._time.now, gate),
+            weighing_router(config, lambda: self._registry.current, self._time.now, gate),
         ]
         self._console = Console(
             config, lambda: self._registry.current, limits, quantities, self._time.now, doubt=lambda: self._time.doubt

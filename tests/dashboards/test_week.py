@@ -46,7 +46,10 @@ NO_BOARD = ("factory", "Flow of stack gas", "烟气流量")
 """Only stations measure it, and this city has none: the dashboard, the panel in English and in Chinese."""
 NO_OUTLET = {"mass_raw", "mass_24h", "mass_month", "totals", "rates", "marks"}
 """Nor has it outlets with permits (tests/hub/reports/test_reports_emissions.py)."""
-OF_PACKS = {"ruling", "load", "papers", "emission", "emission_24h", "emission_month", "permit_total", "mark"}
+OF_PACKS = {
+    *("ruling", "load", "papers", "weighed"),
+    *("emission", "emission_24h", "emission_month", "permit_total", "mark"),
+}
 """What only packs write of which this city has none (tests/hub/reports/)."""
 TAGS = {"time", "district", "site", "device", "kind", "standard", "rule", "quantity", "flag", "reason", "hub"}
 PLACES = {"site": ("north", "tower"), "factory": ("south", "mill")}

@@ -37,6 +37,8 @@ STATES = {
     "weight": Text("weight", "重量"),
     "locked": Text("locked", "锁车"),
     "maintenance": Text("maintenance", "维保"),
+    "brush": Text("brush", "扫刷"),
+    "water": Text("water", "喷水"),
     "undervoltage": Text("low voltage", "欠压"),
     "power_lost": Text("power cut", "断电"),
     "antenna_open": Text("antenna cut off", "天线断开"),

@@ -110,6 +110,8 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What must be so all at once."""
 
     states: States = {}
+    any: States = {}
+    """One of these at least, such as a brush that is down, or water that runs."""
     speed_above: float | None = None
     """km/h"""
     inside: Places | None = None
@@ -230,6 +232,8 @@ class Condition:
         if when.hours is not None and not when.hours.holds(sample.t, self._local):
             return False
         known = matches(when.states, sample) if when.states else True
+        if when.any and known is not False:
+            known = both(known, either(when.any, sample))
         if known is False:
             return False
         if when.speed_above is not None:
@@ -257,6 +261,12 @@ def matches(states: States, sample: Sample) -> bool | None:
         elif value not in values:
             return False
     return known
+
+
+def either(states: States, sample: Sample) -> bool | None:
+    """Tell whether one of these states at least has one of the values meant."""
+    answers = [matches({name: values}, sample) for name, values in states.items()]
+    return True if True in answers else None if None in answers else False
 
 
 def both(one: bool | None, other: bool | None) -> bool | None:

@@ -103,6 +103,8 @@ class Course(Protocol):
     """What has been found up to now, in the order in which it was closed."""
     also: "Also"
     """What is added to each finding."""
+    reach: int
+    """How long after its end what counts in a finding may be said still [s]."""
 
     def back(self, samples: Sequence[Sample], t: int) -> int:
         """Go back to before the moment `t`; return how many of the closed findings stay."""
@@ -124,6 +126,7 @@ class Folded:
     """The course of a folded kind."""
 
     in_order = True
+    reach = 0
 
     def __init__(self, begin: Fold) -> None:
         self.closed: list[Finding] = []
@@ -198,7 +201,7 @@ class Windowed:
         self.also: Also = as_it_is
         self._windows = windows
         self._judge = judge
-        self._reach = reach
+        self.reach = reach
         self._since = since
         self._floor = since  # windows that end up to here are judged no more
         self._ends: list[int] = []  # of the closed windows
@@ -206,16 +209,16 @@ class Windowed:
 
     def back(self, samples: Sequence[Sample], t: int) -> int:  # noqa: ARG002 - windows are looked up by time
         """See `Course`."""
-        keep = bisect_left(self._ends, t - self._reach)
+        keep = bisect_left(self._ends, t - self.reach)
         if keep < len(self._ends):
             del self.closed[keep:], self._ends[keep:]
         # A correction of a thing may bring windows where there were none.
-        self._done = max(self._floor, min(self._done, t - self._reach - 1))
+        self._done = max(self._floor, min(self._done, t - self.reach - 1))
         return len(self.closed)
 
     def on(self, samples: Sequence[Sample], until: int) -> list[Finding]:
         """See `Course`."""
-        until -= self._reach  # what comes soon after a window still counts in it
+        until -= self.reach  # what comes soon after a window still counts in it
         if until > self._done:
             for window in self._windows(self._done, until):
                 if window[0] >= self._since:
@@ -226,11 +229,11 @@ class Windowed:
 
     def forget(self, samples: Sequence[Sample], before: int) -> tuple[int, int]:
         """See `Course`."""
-        closed = bisect_left(self._ends, before - self._reach)
+        closed = bisect_left(self._ends, before - self.reach)
         self._floor = self._ends[closed - 1] if closed else self._floor
         # Windows that are still to be judged, or may be again, may have begun long ago.
         starts = [start for start, _ in self._windows(self._floor, before + LONGEST) if start >= self._since]
-        first = min([before, *starts, *(one.start for one in self.closed[closed:])]) - self._reach
+        first = min([before, *starts, *(one.start for one in self.closed[closed:])]) - self.reach
         del self.closed[:closed], self._ends[:closed]
         return bisect_left(samples, first, key=lambda one: one.t), closed
 
@@ -238,6 +241,6 @@ class Windowed:
         """See `Course`; samples are looked up by time."""
 
     def _around(self, samples: Sequence[Sample], window: Window) -> Sequence[Sample]:
-        first = bisect_left(samples, window[0] - self._reach, key=lambda one: one.t)
-        last = bisect_left(samples, window[1] + self._reach + 1, key=lambda one: one.t)
+        first = bisect_left(samples, window[0] - self.reach, key=lambda one: one.t)
+        last = bisect_left(samples, window[1] + self.reach + 1, key=lambda one: one.t)
         return samples[first:last]

@@ -6,7 +6,10 @@ params = {shift = {spans = ["22:00-06:00"]}, plan = {kinds = ["bin"], within = 2
 params = {shift = {spans = ["22:00-06:00"]}, plan = {kinds = ["bin"], within = 25, named = "stops"}, stay = 20,
           emptied = {state = "fill", by = 30, gap = 7200}}
 params = {shift = {spans = ["05:00-08:00"]}, plan = {kinds = ["street"], within = 15, named = "streets"},
-          when = {states = {brush = ["down"]}}, least = 0.9}
+          when = {any = {brush = ["down"], water = [true]}}, among = ["street"], least = 0.9}
+
+A position lies beside a line, or drifts there from the road next to it. `among` names the kinds of lines that are
+roads, too: what follows another one more nearly, over `follow` positions before and after, is not this line's.
 """
 
 import itertools
@@ -15,6 +18,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 import shapely
 from shapely.geometry import shape
 
@@ -71,6 +75,10 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Share of the plan that must be done: of the stops, or of the lines' length."""
     step: Metres = 5.0
     """Lines are looked at in equal pieces of at most this length [m]."""
+    among: tuple[Id, ...] = ()
+    """Lines of these kinds are roads beside which one may have driven instead."""
+    follow: Annotated[int, msgspec.Meta(ge=0, le=60)] = 4
+    """So many positions before and after one tell which road it was."""
     gap: Seconds = 60.0
 
     def __post_init__(self) -> None:
@@ -106,12 +114,12 @@ class Rounds:
         """Return the finding on a round; its value is the share that was done for certain."""
         start, end = window
         inside = [one for one in samples if start <= one.t < end]
-        plan = self._planned(start)
-        known = {one.id: self._when.holds(one) for one in inside}
+        plan = self.planned(start)
+        known = self.counts(inside)
         places = [one for one in inside if has_position(one)]
         whole, certain, possible = 0.0, 0.0, 0.0
         for term in plan:
-            weight, done, likely = self._done(term, places, known, samples)
+            weight, done, likely = self.done(term, places, known, samples)
             whole, certain, possible = whole + weight, certain + done, possible + likely
         share = certain / whole if whole else None
         outcome: Outcome
@@ -144,13 +152,19 @@ class Rounds:
             editions=tuple(term.cited for term in plan)[:MOST_EVIDENCE],
         )
 
-    def _planned(self, t: int) -> list[Term]:
+    def counts(self, samples: Sequence[Sample]) -> dict[str, bool | None]:
+        """Return by the samples' identities whether they count."""
+        return {one.id: self._when.holds(one) for one in samples}
+
+    def planned(self, t: int) -> list[Term]:
         """Return the places of the plan that holds when the round begins."""
         plan, world, subject = self._params.plan, self._setting.world, self._setting.subject
         own = world.in_force(self._setting.kind, subject, t)
         holders = permits_at(world, plan.permit, subject, t) if plan.permit else [own] if own else []
-        ids = {one for term in holders for one in names_in(term.edition.properties.get(plan.named or ""))}
-        found = [world.in_force(kind, one, t) for kind in plan.kinds for one in sorted(ids)]
+        named = [one for term in holders for one in names_in(term.edition.properties.get(plan.named or ""))]
+        ids = dict.fromkeys(named if len(holders) == 1 else sorted(named))
+        # In the order in which a property lists them, whichever permit it is of.
+        found = [world.in_force(kind, one, t) for kind in plan.kinds for one in ids]
         return [term for term in found if term is not None and term.edition.geometry is not None]
 
     def _silent(self, window: Window, inside: Sequence[Sample]) -> bool:
@@ -158,7 +172,7 @@ class Rounds:
         times = [window[0], *(one.t for one in inside), window[1]]
         return any(later - t > self._params.gap for t, later in itertools.pairwise(times))
 
-    def _done(
+    def done(
         self, term: Term, places: Sequence[Sample], known: dict[str, bool | None], samples: Sequence[Sample]
     ) -> tuple[float, float, float]:
         """Return what a place of the plan weighs, how much of it was done for certain, and how much perhaps.
@@ -172,7 +186,7 @@ class Rounds:
         spots = [((one.lon or 0) - middle[0], (one.lat or 0) - middle[1]) for one in places]
         points = [shapely.Point(x * scale[0], y * scale[1]) for x, y in spots]
         if figure.geom_type in LINES:
-            return self._driven(flat, places, points, known)
+            return self._driven(flat, places, points, known, self._followed(term, places))
         near = shapely.distance(flat, points)
         visits = []
         for one, metres in zip(places, near, strict=True):
@@ -194,8 +208,51 @@ class Rounds:
             return 1.0, float(certain and told), float(certain or likely or told)
         return 1.0, float(certain), float(likely)
 
+    def _followed(self, term: Term, places: Sequence[Sample]) -> list[bool | None]:
+        """Tell of each position whether it followed this line, and not another one of `among`.
+
+        A receiver drifts for some positions; a road is followed for many. So the mean distances are compared, from each
+        road for itself: a road that is crossed is near for a moment only.
+        """
+        if not self._params.among:
+            return [True] * len(places)
+        reach = 2 * self._params.plan.within
+        kinds = {*self._params.among, *self._params.plan.kinds}
+        roads: dict[tuple[str, str], Any] = {}
+        own = (term.edition.kind, term.edition.id)
+        for n, one in enumerate(places):
+            for near in self._setting.world.margins(one, kinds, reach):
+                key = (near.term.edition.kind, near.term.edition.id)
+                if near.term.edition.geometry is not None and near.term.edition.geometry["type"] in LINES:
+                    roads.setdefault(key, np.full(len(places), reach, float))[n] = -near.metres
+        mine = roads.pop(own, None)
+        if mine is None or not roads:
+            return [mine is not None] * len(places)
+        answers: list[bool | None] = []
+        for n, one in enumerate(places):
+            first, last = self._around(places, n)
+            distance = float(mine[first : last + 1].mean())
+            other = min(float(road[first : last + 1].mean()) for road in roads.values())
+            answers.append(True if distance < other else None if distance - other <= one.radius else False)
+        return answers
+
+    def _around(self, places: Sequence[Sample], n: int) -> tuple[int, int]:
+        """Return the numbers of the first and the last position that tell of a position, without a gap between."""
+        first = last = n
+        least, most = max(0, n - self._params.follow), min(len(places) - 1, n + self._params.follow)
+        while first > least and places[first].t - places[first - 1].t <= self._params.gap:
+            first -= 1
+        while last < most and places[last + 1].t - places[last].t <= self._params.gap:
+            last += 1
+        return first, last
+
     def _driven(
-        self, line: Any, places: Sequence[Sample], points: Sequence[Any], known: dict[str, bool | None]
+        self,
+        line: Any,
+        places: Sequence[Sample],
+        points: Sequence[Any],
+        known: dict[str, bool | None],
+        followed: Sequence[bool | None],
     ) -> tuple[float, float, float]:
         """Return a line's length, and how much of it lies beside the way that was driven [m].
 
@@ -208,10 +265,11 @@ class Rounds:
         certain, likely = [False] * pieces, [False] * pieces
         tree = shapely.STRtree(spots)
         within = self._params.plan.within
-        for (one, point), (later, following) in itertools.pairwise(zip(places, points, strict=True)):
+        on = [both(known[one.id], here) for one, here in zip(places, followed, strict=True)]
+        for (one, point, here), (later, following, there) in itertools.pairwise(zip(places, points, on, strict=True)):
             if later.t - one.t > self._params.gap:
                 continue
-            holds = both(known[one.id], known[later.id])
+            holds = both(here, there)
             if holds is False:
                 continue
             way = shapely.linestrings([[point.x, point.y], [following.x, following.y]])

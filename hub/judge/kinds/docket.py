@@ -177,6 +177,11 @@ class Docket:
         """Judge again what lies behind a moment: a thing that the rule goes by has another edition (`World.use`)."""
         self._firm = min(self._firm, self._course.back(self._shelf.samples, since))
 
+    @property
+    def reach(self) -> int:
+        """How long after its end what counts in a finding may be said still [s]."""
+        return self._course.reach
+
     def judge(self, until: int, now: float) -> list[RuleVerdict]:
         """Return what is new since the last time, and what is amended.
 

@@ -357,9 +357,12 @@ def test_what_is_old_is_let_go_of_and_nothing_is_said_anew(port):
     assert port.said() == after
 
 
-MUCK = HERE / "muck"
+MUCK, SANITATION = HERE / "muck", HERE / "sanitation"
+OF_SANITATION = ("round-order", "round-empty", "weighing-load", "heat-plan")
+"""Of kinds of which the others have no case."""
 CASES = {path.stem: path for folder in (HARBOUR, MUCK) for path in sorted((folder / "cases").glob("*.toml"))}
-RULES = Pack(HARBOUR).rules | Pack(MUCK).rules
+CASES |= {name: SANITATION / "cases" / f"{name}.toml" for name in OF_SANITATION}
+RULES = Pack(HARBOUR).rules | Pack(MUCK).rules | Pack(SANITATION).rules
 
 
 def test_there_is_a_worked_case_of_each_kind():
