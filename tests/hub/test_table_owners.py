@@ -24,7 +24,7 @@ OWNERS = {
     "storage": {"schema_part"},
     "things": {"mark_event", "thing_edition"},
     "uplink": {"due", "position", "total"},
-    "watch": {"calibration", "instrument", "watched"},
+    "watch": {"called", "calibration", "instrument", "watched"},
 }
 """The tables that each package below hub/ writes. Several files have a table `position`: each consumer's own."""
 READERS = {
