@@ -68,7 +68,8 @@ Told = list[Due] | list[DueNews]
 class Queue:
     """The queue in the compliance database behind `db`; `clock` gives Unix time in s.
 
-    `digest_above`: so many messages may go to one recipient within a minute.
+    `digest_above`: so many messages may go to one recipient within a minute. `calls`: another process sends all but
+    calls for help (True), or those (False); None: all is sent by this one.
     """
 
     def __init__(
@@ -78,7 +79,10 @@ class Queue:
         clock: Callable[[], float],
         digest_above: int,
         source: NewsSource | None = None,
+        *,
+        calls: bool | None = None,
     ) -> None:
+        self._only = calls
         self._book = Book(db, clock)
         self._db = db
         self._recipients = recipients
@@ -88,12 +92,16 @@ class Queue:
 
     def recover(self) -> None:
         """Take up what a process that was killed has left behind; forget those who are no recipients any more."""
+        call = "(subject = 'alert' AND EXISTS (SELECT 1 FROM alert WHERE id = notification.alert AND kind = 'sos'))"
+        left = f"state = 'sending' AND ? IN ({call}, -1)"
+        mine = -1 if self._only is None else int(self._only)
         with transaction(self._db):
             self._db.execute(
-                "UPDATE notification SET state = 'unknown', error = 'the hub was stopped while this was sent, twice' "
-                "WHERE state = 'sending' AND repeated = 1"
+                "UPDATE notification SET state = 'unknown', error = 'the hub was stopped while this was sent, twice' "  # noqa: S608
+                f"WHERE {left} AND repeated = 1",
+                (mine,),
             )
-            self._db.execute("UPDATE notification SET state = 'waiting', repeated = 1 WHERE state = 'sending'")
+            self._db.execute(f"UPDATE notification SET state = 'waiting', repeated = 1 WHERE {left}", (mine,))  # noqa: S608
             names = [recipient.name for recipient in self._recipients]
             marks = ", ".join("?" * len(names))
             self._db.execute(
@@ -109,12 +117,15 @@ class Queue:
 
     def choose(self, registry: Registry) -> bool:
         """Choose recipients for the steps since the last time; tell whether there are more of them."""
-        done = self._db.execute("SELECT step FROM notified").fetchone()[0]
+        step = "SELECT step FROM notified"
         last = self._book.last_event()
-        if last <= done:
+        if last <= self._db.execute(step).fetchone()[0]:
             return False
         with transaction(self._db):
-            events = self._book.events_after(done, MOST_CHOSEN)
+            # Read here: the other process that sends chooses, too.
+            events = self._book.events_after(self._db.execute(step).fetchone()[0], MOST_CHOSEN)
+            if not events:
+                return False
             alerts = self._book.find_alerts({event.alert for event in events})
             for event in events:
                 self._choose(event, alerts[event.alert], registry)

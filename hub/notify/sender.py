@@ -131,7 +131,10 @@ def without_secrets(text: str, where: str) -> str:
 
 
 class Notifier(threading.Thread):
-    """Sends what the queue holds until it is stopped. `clock` gives Unix time in s, `source` the steps of cases."""
+    """Sends what the queue holds until it is stopped. `clock` gives Unix time in s, `source` the steps of cases.
+
+    `calls`: calls for help alone (True), all else (False), or all (None).
+    """
 
     def __init__(
         self,
@@ -139,14 +142,17 @@ class Notifier(threading.Thread):
         registry: Callable[[], Registry],
         clock: Callable[[], float],
         source: NewsSource | None = None,
+        *,
+        calls: bool | None = None,
     ) -> None:
-        super().__init__(name="notify", daemon=True)
+        super().__init__(name="calling" if calls else "notify", daemon=True)
+        self._ways = (True, False) if calls is None else (calls,)
         self._file = config.data / COMPLIANCE
         self._db = open_compliance(self._file, ALERTS, PART)
         self._settings = config.alerting
         self._registry = registry
         self._recipients = recipients(config)
-        self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above, source)
+        self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above, source, calls=calls)
         self._trouble = ""
         self._under_way: dict[tuple[str, bool], tuple[Told, Future[Outcome]]] = {}
         """What is on its way, by recipient and whether it is a call for help."""
@@ -158,7 +164,8 @@ class Notifier(threading.Thread):
 
     def run(self) -> None:
         """Work until stopped."""
-        self._explain()
+        if False in self._ways:
+            self._explain()
         seen, looks = -1, 0
         with ThreadPoolExecutor(AT_ONCE, "calls") as calls, ThreadPoolExecutor(AT_ONCE, "notify") as pool:
             recovered = False
@@ -209,7 +216,7 @@ class Notifier(threading.Thread):
     def _begin(self, pool: ThreadPoolExecutor, calls: ThreadPoolExecutor) -> None:
         registry = self._registry()
         composer = Composer(self._settings, registry)
-        for recipient, call in [(one, call) for call in (True, False) for one in self._recipients]:
+        for recipient, call in [(one, call) for call in self._ways for one in self._recipients]:
             if (recipient.name, call) in self._under_way:
                 continue
             try:

@@ -44,7 +44,6 @@ from hub.storage.trouble import explain
 from hub.uplink.collector import Collector
 from hub.uplink.sender import Uplinks
 from hub.uplink.tables import FILE as UPLINK
-from hub.watch.calls import Calls
 from hub.watch.consumer import Watch
 from hub.watch.stations import StationWatch
 from schemas import domains, load_limits, load_quantities
@@ -53,8 +52,6 @@ NICE = 5
 """How much the consumers leave to the taking of messages: of a busy processor they still have a third of its share."""
 TELL_EVERY = 0.5
 """Between two reports of how far each consumer is [s]."""
-CALLS_AGAIN = 1.0
-"""An alarm for a call for help that could not be written is tried again so soon [s]."""
 
 log = logging.getLogger("hub.downstream")
 
@@ -128,9 +125,7 @@ class Consumers:
             config.broker,
             StationWatch(quantities, Profiles(quantities, config.hj212.profiles).faults_of),
         )
-        self._calls = Calls(config.data, self._registry.current, clock.now, lambda: clock.held)
         self._consumers = [
-            Consumer("calls", self._calls, self._calls, config.data, longest=CALLS_AGAIN),
             Consumer("store", self._feed.reader(), StoreSink(self._store), config.data, turns=storing),
             Consumer("rollups", self._feed.reader(), self._rollups, config.data, turns=storing),
             Consumer(
@@ -178,6 +173,7 @@ class Consumers:
             lambda: self._registry.current,
             clock.now,
             CaseNews(config, lambda: self._registry.current),
+            calls=False if config.badges.port else None,  # with badges, `hub.run.calling` sends them
         )
         self._collector: Collector | None = None
         self._uplinks: Uplinks | None = None
@@ -202,7 +198,6 @@ class Consumers:
             self._compliance.use(self._registry.current)
             self._rulings.use(self._registry.current)
             self._emissions.use(self._registry.current)
-            self._calls.use(self._registry.current)
             owned = self._registry.current.owned(self._districts)
             self._watch.use(owned)
             if self._reports:
@@ -225,7 +220,6 @@ class Consumers:
         self._rulings.close()
         self._emissions.close()
         self._watch.close()
-        self._calls.close()
         if self._reports:
             self._reports.close()
         if self._collector:

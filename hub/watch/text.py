@@ -50,7 +50,6 @@ CONSUMERS = {
     "rules": Text("judging of rules", "规则评价"),
     "emissions": Text("what outlets let out", "排放量计算"),
     "reports": Text("writing for dashboards", "看板数据写入"),
-    "calls": Text("telling of calls for help", "求救告警"),
     "uplink": Text("adding up for platforms above", "上报数据汇总"),
 }
 """What the log's consumers do, by the names that /readyz gives them."""

@@ -268,7 +268,7 @@ def test_the_process_of_the_consumers_reports_and_watches_its_own_districts(data
     try:
         consumers.start()
         until(lambda: rows(database, "hub"))
-        names = {"store", "rollups", "compliance", "rules", "emissions", "watch", "calls", "reports"}
+        names = {"store", "rollups", "compliance", "rules", "emissions", "watch", "reports"}
         until(lambda: consumers.states().keys() == names)
     finally:
         consumers.stop()

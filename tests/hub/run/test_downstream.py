@@ -57,7 +57,7 @@ def consuming(config, before=lambda process: None):
 
 def wait_until_done(downstream, end, seconds):
     deadline = time.monotonic() + seconds
-    while not (len(downstream.states) == 7 and downstream.states["store"].position == end == downstream.judged()):
+    while not (len(downstream.states) == 6 and downstream.states["store"].position == end == downstream.judged()):
         assert time.monotonic() < deadline, downstream.states
         time.sleep(0.1)
 
