@@ -98,7 +98,8 @@ class Queue:
         with transaction(self._db):
             self._db.execute(
                 "UPDATE notification SET state = 'unknown', error = 'the hub was stopped while this was sent, twice' "  # noqa: S608
-                f"WHERE {left} AND repeated = 1",
+                # A call for help told three times is better than one told never.
+                f"WHERE {left} AND repeated = 1 AND NOT {call}",
                 (mine,),
             )
             self._db.execute(f"UPDATE notification SET state = 'waiting', repeated = 1 WHERE {left}", (mine,))  # noqa: S608

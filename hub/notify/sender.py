@@ -166,6 +166,8 @@ class Notifier(threading.Thread):
         """Work until stopped."""
         if False in self._ways:
             self._explain()
+        else:
+            self._warm_up()
         seen, looks = -1, 0
         with ThreadPoolExecutor(AT_ONCE, "calls") as calls, ThreadPoolExecutor(AT_ONCE, "notify") as pool:
             recovered = False
@@ -203,6 +205,11 @@ class Notifier(threading.Thread):
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 log.error("what there is to tell of cases waits: %s", error)  # noqa: TRY400
+
+    def _warm_up(self) -> None:
+        """Load the services of all recipients now: when somebody calls, there is no time for it."""
+        for recipient in self._recipients:
+            room_at(recipient)
 
     def _explain(self) -> None:
         if not self._recipients:
