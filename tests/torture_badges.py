@@ -54,6 +54,7 @@ BACK_S = 86_400  # so long ago shifts begin, and badges with them
 CALLS_EVERY = 1.5  # s
 BROKER_TOO = 0.2
 """Share of the kills at which the network server's broker is stopped, too."""
+SUBSCRIBED_S = 30  # so long it may take to
 BINS = 4
 BAD = ("lost", "duplicated", "waiting", "exposed", "untold", "late", "tracebacks")
 
@@ -66,9 +67,11 @@ class Network:
         config = folder / "network.conf"
         config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/\nautosave_interval 1\nmax_queued_messages 0\nlog_dest stderr\nuser root\n"
+            f"persistence_location {folder}/\nautosave_interval 1\nmax_queued_messages 0\nuser root\n"
+            "log_dest stderr\nlog_type error\nlog_type subscribe\n"
         )
-        self._server = Server([require("mosquitto"), "-c", config], self.port, folder / "network.log")
+        self._log = folder / "network.log"
+        self._server = Server([require("mosquitto"), "-c", config], self.port, self._log)
         self.acknowledged, self.made = [], []
         self._sent = {}
         client = self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, "server", clean_session=False)
@@ -82,6 +85,10 @@ class Network:
         payload = self._sent.pop(mid, None)
         if payload is not None:
             self.acknowledged.append(payload)
+
+    def heard(self):
+        """Return how often the hub has subscribed: no broker keeps what came before the first time."""
+        return self._log.read_text("utf-8", "replace").count("fenceline-hub-lorawan")
 
     def again(self):
         """Stop the broker and start it: what it has queued it keeps."""
@@ -101,6 +108,7 @@ class Network:
 
     async def measure(self, every):
         """Publish an uplink of each bin in turn."""
+        await settled(lambda: not self.heard(), every=0.1)
         for counter in range(1, 1_000_000):
             payload = uplink(counter % BINS, counter // BINS + 1, time.time())
             info = self._client.publish(f"application/1/device/{eui(counter % BINS)}/event/up", payload, 1)
@@ -130,14 +138,19 @@ class HubKilled(HubUnderFire):
         self.ran = []
         """From when to when it took connections, Unix s."""
         self._since = None
+        self._heard = 0  # how often it had subscribed when it was killed last
 
     async def listens(self):
         await super().listens()
         self._since = self._since or time.time()
+        before, first = self._heard, self._heard == 0
+        if first or self._dice.random() < 0.3:  # else it is killed before
+            await settled(lambda: self._network.heard() == before, SUBSCRIBED_S, 0.05)
 
     def kill(self):
         super().kill()
         self._note()
+        self._heard = self._network.heard()
         if self._dice.random() < BROKER_TOO:
             self._network.again()
             self.kills["broker"] += 1

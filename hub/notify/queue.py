@@ -92,17 +92,24 @@ class Queue:
 
     def recover(self) -> None:
         """Take up what a process that was killed has left behind; forget those who are no recipients any more."""
-        call = "(subject = 'alert' AND EXISTS (SELECT 1 FROM alert WHERE id = notification.alert AND kind = 'sos'))"
-        left = f"state = 'sending' AND ? IN ({call}, -1)"
-        mine = -1 if self._only is None else int(self._only)
+        left = self._db.execute(
+            "SELECT id, repeated, subject, alert FROM notification WHERE state = 'sending'"
+        ).fetchall()
+        calls = set(self._calls(left))
+        left = [one for one in left if self._only is None or (one[0] in calls) == self._only]
+        # A call for help told three times is better than one told never.
+        twice = [one[0] for one in left if one[1] == 1 and one[0] not in calls]
+        chosen = "WHERE state = 'sending' AND id IN (SELECT value FROM json_each(?))"
         with transaction(self._db):
             self._db.execute(
                 "UPDATE notification SET state = 'unknown', error = 'the hub was stopped while this was sent, twice' "  # noqa: S608
-                # A call for help told three times is better than one told never.
-                f"WHERE {left} AND repeated = 1 AND NOT {call}",
-                (mine,),
+                f"{chosen}",
+                (json.dumps(twice),),
             )
-            self._db.execute(f"UPDATE notification SET state = 'waiting', repeated = 1 WHERE {left}", (mine,))  # noqa: S608
+            self._db.execute(
+                f"UPDATE notification SET state = 'waiting', repeated = 1 {chosen}",  # noqa: S608
+                (json.dumps([one[0] for one in left]),),
+            )
             names = [recipient.name for recipient in self._recipients]
             marks = ", ".join("?" * len(names))
             self._db.execute(

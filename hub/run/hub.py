@@ -24,6 +24,7 @@ from hub.http.server import Condition, Server, make_app
 from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
 from hub.intake.badges.judging import Judging as BadgeJudging
+from hub.intake.badges.secret import secret_of
 from hub.intake.badges.server import BadgeServer
 from hub.intake.certificate import remark
 from hub.intake.doorkeeper import Doorkeeper
@@ -130,7 +131,9 @@ class Hub:
         self._badges = BadgeServer(config.badges) if config.badges.port else None
         if self._badges:
             shifts = Shifts(config.data / COMPLIANCE)
-            lines.append(Line(BADGES, self._badges, BadgeJudging(admission, registry, shifts.holds, self._time.now)))
+            secret = secret_of(config.data)
+            of_badges = BadgeJudging(admission, registry, shifts.holds, self._time.now, secret)
+            lines.append(Line(BADGES, self._badges, of_badges))
         self._calling = Calling(config, self._registry, self._time) if self._badges else None
         self._ingest = Ingest(
             self._receiver,

@@ -80,6 +80,7 @@ class SimBadge:
         """Talk until cancelled; connect anew whenever the connection ends."""
         while True:
             writer = None
+            await self._something()
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
                 reader, writer = await asyncio.open_connection(*self._where)
                 await self._talk(reader, writer)
@@ -90,9 +91,7 @@ class SimBadge:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         splitter = Splitter()
         while True:
-            if not self._alarms and not self._positions:
-                self._more.clear()
-                await self._more.wait()
+            await self._something()
             queue = self._alarms or self._positions
             some = queue[: 1 if queue is self._alarms else GROUP]
             contents = some if queue is self._alarms else [*some, "LK,50,100,100"]
@@ -100,6 +99,12 @@ class SimBadge:
             await asyncio.wait_for(self._heard(reader, splitter, "AL" if queue is self._alarms else "LK"), TIMEOUT)
             del queue[: len(some)]
             self.acknowledged += some
+
+    async def _something(self) -> None:
+        """Wait until there is something to say."""
+        if not self._alarms and not self._positions:
+            self._more.clear()
+            await self._more.wait()
 
     async def _heard(self, reader: asyncio.StreamReader, splitter: Splitter, command: str) -> None:
         """Return when the hub has answered so."""

@@ -15,6 +15,7 @@ OWNERS = {
     | {"marked", "marked_position", "rule_position", "rule_sample", "rule_subject", "rule_verdict"}
     | {"emission_day", "emission_hour", "emission_position", "emission_record"},
     "field": {"entry"},
+    "intake": {"badge_secret"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
     "notify": {"channel_test", "notification", "notified", "refusal"} | {"told"},  # the last: while one is made anew
     "orders": {"board_key", "board_order", "desired", "desired_board", "desired_heard", "order_step"}

@@ -29,7 +29,7 @@ class Shift(WatchedCity):
     def send(self, content, n=1):
         raw = f"[3G*{NUMBER % n}*{len(content):04X}*{content}]".encode()
         admission = Admission(REGISTRY, QUANTITIES, lambda: self.hub.now)
-        judging = Judging(admission, REGISTRY, lambda badge, t: True, lambda: self.hub.now)
+        judging = Judging(admission, REGISTRY, lambda badge, t: True, lambda: self.hub.now, b"secret")
         self.hub.log.commit(judging.judge(Came(raw, read_frame(raw), "test")).outcomes, self.hub.now)
         self.look()
 
