@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup dev demo micropython test test-long bench-edge bench-store bench-ingest bench-compliance bench-rules bench-muck
 .PHONY: bench-dashboards bench-field bench-start bench-hj212 bench-console torture torture-hj212 torture-jt808
-.PHONY: torture-uplink fuzz fuzz-hj212 fuzz-jt808 properties check generate docs
+.PHONY: torture-badges torture-uplink fuzz fuzz-hj212 fuzz-jt808 fuzz-badges fuzz-lorawan properties check generate docs
 .PHONY: pictures shots lock clean waves
 
 help: ## Show this list
@@ -86,6 +86,9 @@ torture-hj212: $(VENV)/.dev ## Kill the hub while stations send HJ 212, and coun
 torture-jt808: $(VENV)/.dev ## Kill the hub while terminals send JT/T 808, and count, e.g. make torture-jt808 ARGS="--kills 200 --json"
 	@$(BIN)/python -m tests.torture_terminals $(ARGS)
 
+torture-badges: $(VENV)/.dev ## Kill the hub while badges and bins send, and count, e.g. make torture-badges ARGS="--kills 200 --json"
+	@$(BIN)/python -m tests.torture_badges $(ARGS)
+
 torture-uplink: $(VENV)/.dev ## Kill a hub and the platform above it, and count, e.g. make torture-uplink ARGS="--kills 50 --json"
 	@$(BIN)/python -m tests.torture_uplink $(ARGS)
 
@@ -101,6 +104,12 @@ fuzz-hj212: $(VENV)/.dev ## Give the hub random HJ 212 and count every byte, e.g
 
 fuzz-jt808: $(VENV)/.dev ## Give the hub random JT/T 808 and count every byte, e.g. make fuzz-jt808 ARGS="--frames 1000000 --json"
 	@$(BIN)/python -m tests.fuzz.terminals $(ARGS)
+
+fuzz-badges: $(VENV)/.dev ## Give the hub random frames of badges and count every byte, e.g. make fuzz-badges ARGS="--frames 1000000 --json"
+	@$(BIN)/python -m tests.fuzz.badges $(ARGS)
+
+fuzz-lorawan: $(VENV)/.dev ## Give the hub random uplinks of LoRaWAN and count every one, e.g. make fuzz-lorawan ARGS="--frames 1000000 --json"
+	@$(BIN)/python -m tests.fuzz.lorawan $(ARGS)
 
 properties: $(VENV)/.dev ## Try the property tests with examples that nobody has tried yet; repeat it as often as you like
 	@$(BIN)/python -m tests.stack

@@ -37,6 +37,7 @@ from hub.wire.outline import NOTHING
 WAIT = 0.2  # s for messages
 CHORES_EVERY = 2.0  # s
 LOOK_EVERY = 1.0  # s between two looks at the room on the disk
+HELP_EVERY = 10  # messages of a group between two looks for calls for help
 RETRY = 2.0  # s between attempts to write a log that cannot be written
 REMIND = 60.0  # s between two complaints about it
 PRUNING = 100.0
@@ -215,12 +216,20 @@ class Ingest(threading.Thread):
                 return True
         return False
 
+    def _help(self) -> None:
+        """Commit the calls for help that have come while a group is judged: in a flood that takes seconds."""
+        came = [line.server.take_urgent() for line in self._lines]
+        if any(came) and self._commit([], came):
+            self._wake()
+
     def _judge_all(self, group: list[Incoming]) -> tuple[list[Admitted | Refused], list[tuple[str, str]]]:
         """Return what becomes of the messages; and of boards that ask for the time in a status: device and nonce."""
         judge = self._judge if self._clock.doubt else self._admission.judge
         outcomes: list[Admitted | Refused] = []
         asked: list[tuple[str, str]] = []
-        for message in group:
+        for n, message in enumerate(group):
+            if n % HELP_EVERY == 0:
+                self._help()
             if not message.topic.endswith("/status"):
                 outcomes.append(judge(message.topic, message.payload))
             elif not self._known_status(message):

@@ -109,7 +109,7 @@ class Portion:
 
 
 class Consumer(threading.Thread):
-    """Feeds `sink` from the log until it is stopped. What fails is tried again, at most 60 s later.
+    """Feeds `sink` from the log until it is stopped. What fails is tried again, at most `longest` s later.
 
     While `waits` says so, the sink is given nothing, and not even told that time has passed. `turns`: those that a sink
     takes which only computes; None for one that waits for another machine.
@@ -127,8 +127,10 @@ class Consumer(threading.Thread):
         notes: Path | None = None,
         waits: Callable[[], bool] = lambda: False,
         turns: Turns | None = None,
+        longest: float = LONGEST_PAUSE,
     ) -> None:
         super().__init__(name=name, daemon=True)
+        self._longest = longest
         self.position: int | None = None
         """The offset up to which the sink is done; None until that is known."""
         self.failing: str | None = None
@@ -170,7 +172,7 @@ class Consumer(threading.Thread):
                 idle = self._waits() or not self._step()
             except StoreError as error:
                 self.failing = str(error)
-                pause = pause_after(failures, error.retry_after)
+                pause = pause_after(failures, error.retry_after, self._longest)
                 failures += 1
                 log.warning("%s: %s; trying again in %.0f s", self.name, error, pause)
                 self._stop_asked.wait(pause)
@@ -178,21 +180,21 @@ class Consumer(threading.Thread):
                 self._entries, self._read = [], None
                 self._portion.less()
                 self.failing = f"there is no memory for a batch of the log; 1/{self._portion.parts} of one is tried"
-                pause = pause_after(failures)
+                pause = pause_after(failures, longest=self._longest)
                 failures += 1
                 log.warning("%s: %s", self.name, self.failing)
                 self._stop_asked.wait(pause)
             except sqlite3.Error as error:
                 self.failing = str(error) if self._notes is None else f"{self._notes}: {explain(error, self._notes)}"
                 self._entries, self._read = [], None
-                pause = pause_after(failures)
+                pause = pause_after(failures, longest=self._longest)
                 failures += 1
                 log.error("%s: %s; trying again in %.0f s", self.name, self.failing, pause)  # noqa: TRY400
                 self._stop_asked.wait(pause)
             except Exception as error:
                 self.failing = repr(error)
                 self._entries, self._read = [], None  # how far it came, only the sink knows
-                pause = pause_after(failures)
+                pause = pause_after(failures, longest=self._longest)
                 failures += 1
                 log.exception("%s: failed; trying again in %.0f s", self.name, pause)
                 self._stop_asked.wait(pause)
@@ -234,7 +236,7 @@ class Consumer(threading.Thread):
             self._burst -= BURST_LOOK
 
 
-def pause_after(failures: int, requested: float = 0) -> float:
+def pause_after(failures: int, requested: float = 0, longest: float = LONGEST_PAUSE) -> float:
     """Return how long to wait after one more failure, s; `requested`: at least so long, the store said."""
-    span = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10))
+    span = min(longest, FIRST_PAUSE * 2 ** min(failures, 10))
     return min(requested, LONGEST_REQUESTED) + random.uniform(0, span)  # noqa: S311

@@ -65,6 +65,31 @@ class LogReader:
             yield from map(Entry.of_row, rows)
             after = rows[-1][0]
 
+    def beginning(self, prefix: str, after: int, last: int) -> Iterator[Entry]:
+        """Yield the entries behind an offset and up to another whose topics begin so, in order; no other is decoded."""
+        # By offset, not by topic: what has come since is little, what one sender ever said is not.
+        sql = f"{_ENTRY} WHERE offset > ? AND offset <= ? AND substr(topic, 1, ?) = ? ORDER BY offset LIMIT ?"
+        while rows := self._db.execute(sql, (after, last, len(prefix), prefix, AT_ONCE)).fetchall():
+            yield from map(Entry.of_row, rows)
+            after = rows[-1][0]
+
+    def refused_since(self, prefix: str, seen: tuple[int, float]) -> list[tuple[int, float, str, bytes]]:
+        """Return id, time of reception (Unix s), topic and payload of what has come into quarantine since `seen`.
+
+        `seen`: id and time of the newest that was looked at. Only topics that begin with `prefix`.
+        """
+        there = self._db.execute("SELECT received FROM quarantine WHERE id = ?", (seen[0],)).fetchone()
+        # Ids are given again when the newest leave the quarantine.
+        later, value = ("id > ?", seen[0]) if there == (seen[1],) else ("received > ?", seen[1])
+        sql = "SELECT id, received, topic, payload FROM quarantine"
+        where = f"{later} AND substr(topic, 1, ?) = ?"
+        return self._db.execute(f"{sql} WHERE {where} ORDER BY id", (value, len(prefix), prefix)).fetchall()
+
+    def refused_last(self) -> tuple[int, float] | None:
+        """Return id and time of reception (Unix s) of the newest message in quarantine; None: there is none."""
+        row = self._db.execute("SELECT id, received FROM quarantine ORDER BY id DESC LIMIT 1").fetchone()
+        return None if row is None else (row[0], row[1])
+
     def latest(self, topic: str, most: int) -> list[bytes]:
         """Return the newest payloads of a topic of messages without record numbers, the newest first."""
         rows = self._db.execute(

@@ -68,7 +68,8 @@ Told = list[Due] | list[DueNews]
 class Queue:
     """The queue in the compliance database behind `db`; `clock` gives Unix time in s.
 
-    `digest_above`: so many messages may go to one recipient within a minute.
+    `digest_above`: so many messages may go to one recipient within a minute. `calls`: another process sends all but
+    calls for help (True), or those (False); None: all is sent by this one.
     """
 
     def __init__(
@@ -78,7 +79,10 @@ class Queue:
         clock: Callable[[], float],
         digest_above: int,
         source: NewsSource | None = None,
+        *,
+        calls: bool | None = None,
     ) -> None:
+        self._only = calls
         self._book = Book(db, clock)
         self._db = db
         self._recipients = recipients
@@ -88,12 +92,24 @@ class Queue:
 
     def recover(self) -> None:
         """Take up what a process that was killed has left behind; forget those who are no recipients any more."""
+        left = self._db.execute(
+            "SELECT id, repeated, subject, alert FROM notification WHERE state = 'sending'"
+        ).fetchall()
+        calls = set(self._calls(left))
+        left = [one for one in left if self._only is None or (one[0] in calls) == self._only]
+        # A call for help told three times is better than one told never.
+        twice = [one[0] for one in left if one[1] == 1 and one[0] not in calls]
+        chosen = "WHERE state = 'sending' AND id IN (SELECT value FROM json_each(?))"
         with transaction(self._db):
             self._db.execute(
-                "UPDATE notification SET state = 'unknown', error = 'the hub was stopped while this was sent, twice' "
-                "WHERE state = 'sending' AND repeated = 1"
+                "UPDATE notification SET state = 'unknown', error = 'the hub was stopped while this was sent, twice' "  # noqa: S608
+                f"{chosen}",
+                (json.dumps(twice),),
             )
-            self._db.execute("UPDATE notification SET state = 'waiting', repeated = 1 WHERE state = 'sending'")
+            self._db.execute(
+                f"UPDATE notification SET state = 'waiting', repeated = 1 {chosen}",  # noqa: S608
+                (json.dumps([one[0] for one in left]),),
+            )
             names = [recipient.name for recipient in self._recipients]
             marks = ", ".join("?" * len(names))
             self._db.execute(
@@ -107,17 +123,22 @@ class Queue:
                 (self._clock(),),
             )
 
-    def choose(self, registry: Registry) -> None:
-        """Choose recipients for the steps since the last time."""
-        done = self._db.execute("SELECT step FROM notified").fetchone()[0]
-        if self._book.last_event() <= done:
-            return
+    def choose(self, registry: Registry) -> bool:
+        """Choose recipients for the steps since the last time; tell whether there are more of them."""
+        step = "SELECT step FROM notified"
+        last = self._book.last_event()
+        if last <= self._db.execute(step).fetchone()[0]:
+            return False
         with transaction(self._db):
-            events = self._book.events_after(done, MOST_CHOSEN)
+            # Read here: the other process that sends chooses, too.
+            events = self._book.events_after(self._db.execute(step).fetchone()[0], MOST_CHOSEN)
+            if not events:
+                return False
             alerts = self._book.find_alerts({event.alert for event in events})
             for event in events:
                 self._choose(event, alerts[event.alert], registry)
             self._db.execute("UPDATE notified SET step = ?", (events[-1].id,))
+        return events[-1].id < last
 
     def choose_news(self, registry: Registry) -> None:
         """Choose recipients for the steps of cases since the last time; those of alerts never wait for them."""
@@ -163,18 +184,12 @@ class Queue:
     def take(self, recipient: Recipient, registry: Registry) -> Told:
         """Return what is to be sent to a recipient now, marked as being sent: one notification, or all for a digest.
 
-        What is about alerts goes before what is about cases.
+        What is about alerts goes before what is about cases; calls for help go a way of their own (`take_call`).
         """
         now = self._clock()
-        waiting = self._db.execute(
-            # What is refused again and again must not hold up what came after it.
-            f"SELECT id, attempts, subject, alert FROM notification WHERE recipient = ? AND state = 'waiting' "  # noqa: S608
-            f"AND (due <= ? OR due > ?) ORDER BY attempts / {PATIENCE}, subject, id",
-            (recipient.name, now, now + LONGEST_WAIT),  # the latter: the clock has been set back since
-        ).fetchall()
-        urgent = self._urgent(waiting)
-        if urgent:
-            return self._due(urgent[:1])
+        waiting = self._waiting(recipient, now)
+        calls = set(self._calls(waiting))
+        waiting = [one for one in waiting if one[0] not in calls]
         subject = waiting[0][2] if waiting else ""
         waiting = [one for one in waiting if one[2] == subject]
         if subject == "case" and self._source is None:
@@ -202,8 +217,24 @@ class Queue:
             return [DueNews(one, news[one.step]) for one in marked]
         return self._due(ids)
 
-    def _urgent(self, waiting: list[tuple[int, int, str, int]]) -> list[int]:
-        """Return what is sent before all else, at any hour and however much was sent: calls for help."""
+    def take_call(self, recipient: Recipient) -> Told:
+        """Return a call for help that is to be sent to a recipient now, marked as being sent.
+
+        At any hour, however much was sent, and whatever of other messages is on its way or was refused.
+        """
+        return self._due(self._calls(self._waiting(recipient, self._clock()))[:1])
+
+    def _waiting(self, recipient: Recipient, now: float) -> list[tuple[int, int, str, int]]:
+        """Return id, attempts, subject and the number of that of what may be sent to a recipient now."""
+        return self._db.execute(
+            # What is refused again and again must not hold up what came after it.
+            f"SELECT id, attempts, subject, alert FROM notification WHERE recipient = ? AND state = 'waiting' "  # noqa: S608
+            f"AND (due <= ? OR due > ?) ORDER BY attempts / {PATIENCE}, subject, id",
+            (recipient.name, now, now + LONGEST_WAIT),  # the latter: the clock has been set back since
+        ).fetchall()
+
+    def _calls(self, waiting: list[tuple[int, int, str, int]]) -> list[int]:
+        """Return which of what waits are calls for help."""
         of = {id_: alert for id_, _, subject, alert in waiting if subject == "alert"}
         calls = self._book.calls_for_help(of.values()) if of else set()
         return [id_ for id_, alert in of.items() if alert in calls]
@@ -212,7 +243,7 @@ class Queue:
         """Mark notifications about alerts as being sent, and return them."""
         rest = "FROM notification WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
         self._mark(ids, "state = 'sending', attempts = attempts + 1")
-        marked = select(self._db, Notification, rest, json.dumps(ids))
+        marked = select(self._db, Notification, rest, json.dumps(ids)) if ids else []
         alerts = self._book.find_alerts({one.alert for one in marked})
         events = self._book.find_events(one.step for one in marked)
         return [Due(one, alerts[one.alert], events[one.step]) for one in marked]
@@ -258,13 +289,16 @@ class Queue:
         """
         attempts = max(one.notification.attempts for one in told)
         first, longest = FIRST_PAUSE, LONGEST_WAIT if why == "wrong" else LONGEST_PAUSE
+        call = any(isinstance(one, Due) and one.alert.kind == "sos" for one in told)
+        if call and why == "again":
+            longest = FIRST_PAUSE  # somebody waits for help: it is tried again and again
         if why == "limited":
             first, longest = LIMITED_PAUSE, LONGEST_LIMITED
         span = min(longest, first * 2.0 ** min(attempts - 1, 10))
         share = random.uniform(0.5, 1) if why != "limited" else 1.0  # noqa: S311
         pause = max(SHORTEST_PAUSE, share * span, min(wait, LONGEST_WAIT))
         now = self._clock()
-        ids = json.dumps([one.notification.id for one in told])
+        ids, name = json.dumps([one.notification.id for one in told]), told[0].notification.recipient
         with transaction(self._db):
             if why == "wrong":
                 self._db.execute(
@@ -282,10 +316,13 @@ class Queue:
                 "WHERE id IN (SELECT value FROM json_each(?))",
                 ("refused" if over else "waiting", error, perhaps, ids),
             )
-            # Its other messages would only fail, too.
+            # Its other messages would only fail, too; a call for help is tried all the same.
+            others = "recipient = ? AND state = 'waiting' AND id NOT IN (SELECT value FROM json_each(?))"
+            waiting = self._db.execute(f"SELECT id, 0, subject, alert FROM notification WHERE {others}", (name, ids))  # noqa: S608
+            calls = self._calls(waiting.fetchall())
             self._db.execute(
-                "UPDATE notification SET due = max(due, ?) WHERE recipient = ? AND state = 'waiting'",
-                (now + pause, told[0].notification.recipient),
+                f"UPDATE notification SET due = max(due, ?) WHERE {others}",  # noqa: S608
+                (now + pause, name, json.dumps(calls)),
             )
         return None if over else pause
 

@@ -32,7 +32,7 @@ POLL = 0.1
 LOOK_EVERY = 10
 """So many looks later it asks the queue whatever happened: what waits for its time is not written by anybody."""
 AT_ONCE = 8
-"""Messages on their way at once; to one recipient, one."""
+"""Messages on their way at once; to one recipient, one. And as many calls for help, which wait for no other message."""
 RETRY = 5.0
 
 log = logging.getLogger("hub.notify")
@@ -131,7 +131,10 @@ def without_secrets(text: str, where: str) -> str:
 
 
 class Notifier(threading.Thread):
-    """Sends what the queue holds until it is stopped. `clock` gives Unix time in s, `source` the steps of cases."""
+    """Sends what the queue holds until it is stopped. `clock` gives Unix time in s, `source` the steps of cases.
+
+    `calls`: calls for help alone (True), all else (False), or all (None).
+    """
 
     def __init__(
         self,
@@ -139,16 +142,20 @@ class Notifier(threading.Thread):
         registry: Callable[[], Registry],
         clock: Callable[[], float],
         source: NewsSource | None = None,
+        *,
+        calls: bool | None = None,
     ) -> None:
-        super().__init__(name="notify", daemon=True)
+        super().__init__(name="calling" if calls else "notify", daemon=True)
+        self._ways = (True, False) if calls is None else (calls,)
         self._file = config.data / COMPLIANCE
         self._db = open_compliance(self._file, ALERTS, PART)
         self._settings = config.alerting
         self._registry = registry
         self._recipients = recipients(config)
-        self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above, source)
+        self._queue = Queue(self._db, self._recipients, clock, config.alerts.digest_above, source, calls=calls)
         self._trouble = ""
-        self._under_way: dict[str, tuple[Told, Future[Outcome]]] = {}
+        self._under_way: dict[tuple[str, bool], tuple[Told, Future[Outcome]]] = {}
+        """What is on its way, by recipient and whether it is a call for help."""
         self._stop_asked = threading.Event()
 
     def stop(self) -> None:
@@ -157,9 +164,12 @@ class Notifier(threading.Thread):
 
     def run(self) -> None:
         """Work until stopped."""
-        self._explain()
+        if False in self._ways:
+            self._explain()
+        else:
+            self._warm_up()
         seen, looks = -1, 0
-        with ThreadPoolExecutor(AT_ONCE, "notify") as pool:
+        with ThreadPoolExecutor(AT_ONCE, "calls") as calls, ThreadPoolExecutor(AT_ONCE, "notify") as pool:
             recovered = False
             while not self._stop_asked.wait(POLL):
                 try:
@@ -171,9 +181,10 @@ class Notifier(threading.Thread):
                     finished = self._finish()
                     if finished or version != seen or looks >= LOOK_EVERY:
                         seen, looks = version, 0
-                        self._queue.choose(self._registry())
+                        if self._queue.choose(self._registry()):
+                            looks = LOOK_EVERY
                         self._choose_news()
-                        self._begin(pool)
+                        self._begin(pool, calls)
                 except sqlite3.Error as error:
                     what = explain(error, self._file)
                     log.error("notifications wait: %s %s; trying again in %.0f s", COMPLIANCE, what, RETRY)  # noqa: TRY400
@@ -195,6 +206,11 @@ class Notifier(threading.Thread):
                 self._trouble = str(error)
                 log.error("what there is to tell of cases waits: %s", error)  # noqa: TRY400
 
+    def _warm_up(self) -> None:
+        """Load the services of all recipients now: when somebody calls, there is no time for it."""
+        for recipient in self._recipients:
+            room_at(recipient)
+
     def _explain(self) -> None:
         if not self._recipients:
             log.warning("no [[recipient]] and no APPRISE_URLS: alerts are kept and shown, nobody is sent one")
@@ -204,14 +220,14 @@ class Notifier(threading.Thread):
             except ConfigError as error:
                 log.error("%s; its messages wait", error)  # noqa: TRY400
 
-    def _begin(self, pool: ThreadPoolExecutor) -> None:
+    def _begin(self, pool: ThreadPoolExecutor, calls: ThreadPoolExecutor) -> None:
         registry = self._registry()
         composer = Composer(self._settings, registry)
-        for recipient in self._recipients:
-            if recipient.name in self._under_way:
+        for recipient, call in [(one, call) for call in self._ways for one in self._recipients]:
+            if (recipient.name, call) in self._under_way:
                 continue
             try:
-                told = self._queue.take(recipient, registry)
+                told = self._queue.take_call(recipient) if call else self._queue.take(recipient, registry)
             except DatabaseError as error:  # of cases: nothing was marked
                 log.error("a message to %s waits: %s", recipient.name, error)  # noqa: TRY400
                 continue
@@ -223,12 +239,12 @@ class Notifier(threading.Thread):
                 log.exception("a message to %s could not be written", recipient.name)
                 self._queue.failed(told, f"it could not be written: {error!r}")
                 continue
-            self._under_way[recipient.name] = told, pool.submit(deliver, recipient, message)
+            self._under_way[recipient.name, call] = told, (calls if call else pool).submit(deliver, recipient, message)
 
     def _finish(self) -> bool:
         """Note what has become of the messages on their way; tell whether there was anything."""
-        finished = [(name, told, done) for name, (told, done) in self._under_way.items() if done.done()]
-        for name, told, done in finished:
+        finished = [(*key, told, done) for key, (told, done) in self._under_way.items() if done.done()]
+        for name, call, told, done in finished:
             error, perhaps, why, wait = done.result()
             what = f"{told[0].notification.subject} {told[0].notification.alert}"
             if error:
@@ -239,7 +255,7 @@ class Notifier(threading.Thread):
                     log.error("%s was not told of %s: %s; again in %.0f s", name, what, error, pause)
             else:
                 self._queue.sent(told)
-            del self._under_way[name]
+            del self._under_way[name, call]
         return bool(finished)
 
 

@@ -173,6 +173,7 @@ class Consumers:
             lambda: self._registry.current,
             clock.now,
             CaseNews(config, lambda: self._registry.current),
+            calls=False if config.badges.port else None,  # with badges, `hub.run.calling` sends them
         )
         self._collector: Collector | None = None
         self._uplinks: Uplinks | None = None

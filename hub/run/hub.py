@@ -24,6 +24,7 @@ from hub.http.server import Condition, Server, make_app
 from hub.intake.acknowledgements import Acknowledgements
 from hub.intake.admission import Admission
 from hub.intake.badges.judging import Judging as BadgeJudging
+from hub.intake.badges.secret import secret_of
 from hub.intake.badges.server import BadgeServer
 from hub.intake.certificate import remark
 from hub.intake.doorkeeper import Doorkeeper
@@ -49,6 +50,7 @@ from hub.process import logs
 from hub.process.clock_trust import HubClock
 from hub.registry.live import LiveRegistry
 from hub.reports.routes import noise_router
+from hub.run.calling import Calling
 from hub.run.consumers import Job
 from hub.run.downstream import Downstream
 from hub.series.opening import check_store
@@ -131,7 +133,10 @@ class Hub:
         self._badges = BadgeServer(config.badges) if config.badges.port else None
         if self._badges:
             shifts = Shifts(config.data / COMPLIANCE)
-            lines.append(Line(BADGES, self._badges, BadgeJudging(admission, registry, shifts.holds, self._time.now)))
+            secret = secret_of(config.data)
+            of_badges = BadgeJudging(admission, registry, shifts.holds, self._time.now, secret)
+            lines.append(Line(BADGES, self._badges, of_badges))
+        self._calling = Calling(config, self._registry, self._time) if self._badges else None
         self._ingest = Ingest(
             self._receiver,
             self._registry,
@@ -142,7 +147,7 @@ class Hub:
             Acknowledgements(self._receiver, registry, config.acknowledge_every),
             self._metrics,
             self._time,
-            self._downstream.wake,
+            self._wake,
             self._done,
             self._downstream.judged,
             self._orders.outgoing,
@@ -177,6 +182,8 @@ class Hub:
         """Start every part; returns at once."""
         log.info("%s", self._introduction())
         self._downstream.start()
+        if self._calling:
+            self._calling.start()
         self._receiver.start()
         self._ingest.start()
         self._orders.start()
@@ -214,6 +221,8 @@ class Hub:
         for listener in self._listeners():
             listener.stop()
         self._downstream.stop()
+        if self._calling:
+            self._calling.stop()
         with suppress(sqlite3.Error):  # it only makes the next start quicker
             self._log.checkpoint()
         self._log.close()
@@ -228,6 +237,8 @@ class Hub:
             "downstream": self._downstream.is_alive(),
         }
         alive |= {one.name: one.is_alive() for one in self._listeners()}
+        if self._calling:
+            alive["calls"] = self._calling.is_alive()
         return [name for name, lives in alive.items() if not lives]
 
     def conditions(self) -> list[Condition]:
@@ -246,6 +257,7 @@ class Hub:
             *self._station_condition(),
             *self._terminal_condition(),
             *(Condition(one.name, one.connected, one.state) for one in self._lorawan),
+            *([Condition("calls", *self._calling.state)] if self._calling else []),
             Condition("log", not problem, problem or "can be written"),
             self._clock_condition(),
             Condition("registry", not self._registry.problem, self._registry.problem or "in order"),
@@ -318,7 +330,14 @@ class Hub:
 
     def _done(self) -> int | None:
         """Return the offset up to which every consumer is done, as far as that is known."""
-        return min((state.position for state in self._downstream.states.values()), default=None)
+        done = min((state.position for state in self._downstream.states.values()), default=None)
+        return done if done is None or self._calling is None else min(done, self._calling.position)
+
+    def _wake(self) -> None:
+        """Say that the log has grown."""
+        if self._calling:
+            self._calling.wake()
+        self._downstream.wake()
 
 
 def count_alerts(compliance: Path) -> tuple[int, dict[str, int]]:

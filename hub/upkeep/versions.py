@@ -10,6 +10,7 @@ import hub.cases.attachments.tables
 import hub.cases.tables
 import hub.compliance.tables
 import hub.field.tables
+import hub.intake.badges.secret
 import hub.log.tables
 import hub.notify.tables
 import hub.orders.tables
@@ -30,6 +31,7 @@ PARTS = (
     hub.access.tables.PART,
     hub.alerts.tables.PART,
     hub.compliance.tables.PART,
+    hub.intake.badges.secret.PART,
     hub.notify.tables.PART,
     hub.orders.tables.PART,
     hub.things.tables.PART,

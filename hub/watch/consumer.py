@@ -26,12 +26,11 @@ from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
 from hub.watch import station_text
 from hub.watch import text as tell
-from hub.watch.calls import is_call, last_fix
 from hub.watch.memory import Heard
 from hub.watch.stations import StationWatch
 from hub.watch.tables import PART
-from hub.watch.text import CERTIFICATE_BAD, CERTIFICATE_ENDS, DEAF, HUB_CLOCK, LAG, SENSOR
-from hub.wire.channels import BADGE, STATION
+from hub.watch.text import CERTIFICATE_BAD, CERTIFICATE_ENDS, DEAF, HUB_CLOCK, LAG, SENSOR, SOS
+from hub.wire.channels import STATION
 from schemas.language import Text
 
 EVERY = 30.0
@@ -116,7 +115,6 @@ class Watch:
     def take(self, entries: list[Entry]) -> None:
         """See `hub.log.consumer.Sink`."""
         now = self._clock()
-        self._hear_calls(entries, now)
         for entry in entries:
             device = entry.place.device
             board = self._boards.get(device)
@@ -142,22 +140,6 @@ class Watch:
         """Return the offset of the newest message that was received before a moment, Unix s."""
         with reading_log(self._log) as log:
             return min(log.end(), max(0, log.offset_at(when) - 1))
-
-    def _hear_calls(self, entries: list[Entry], now: float) -> None:
-        """Raise an alarm for each badge that calls for help, at once: whether the hub is sure of the time or not."""
-        calls = [entry for entry in entries if entry.channel is BADGE and is_call(entry)]
-        if not calls:
-            return
-        held = self._held()
-        with transaction(self._db):
-            # With the alarms: what was told is not told again after a restart, when somebody has closed it.
-            self._db.execute("UPDATE watched SET offset = ?", (entries[-1].offset,))
-            for entry in calls:
-                device = entry.place.device
-                if self._registry.sender(device) is not None:
-                    place, fix = self._place(device), last_fix(self._log, entry)
-                    self._network.trouble(tell.call(device, place, entry.received, fix, held.doubt, now))
-            self._remember(self._network.lasting())
 
     def _notice_clock(self, held: Held, now: float) -> None:
         """Say that the hub's time is in doubt, or no more; where it is another one now, all that is remembered is."""
@@ -224,7 +206,7 @@ class Watch:
             self._look_at_certificate(now)
             for device in {device for device, _ in self._wrong if device} - set(active):
                 for of, rule in self._wrong.copy():
-                    if of == device:
+                    if of == device and rule != SOS:  # whoever calls for help is not helped by that
                         self._over(device, rule, Text("the board is not in service any more", "设备已停用"))
             self._escalation.pass_time(now)
 

@@ -13,5 +13,13 @@ CREATE TABLE instrument (  -- of a station, as it said last
     device TEXT NOT NULL, code TEXT NOT NULL, serial TEXT NOT NULL, PRIMARY KEY (device, code)
 ) WITHOUT ROWID
 """,
+    """
+CREATE TABLE called (   -- up to where calls for help have been told of
+    offset INTEGER NOT NULL,  -- of the log; -1: not begun
+    refused INTEGER NOT NULL, -- the newest message in quarantine that was looked at, and when it was received, Unix s
+    at REAL NOT NULL
+);
+INSERT INTO called SELECT offset, 0, 0 FROM watched
+""",
 )
 PART = Part("watch", STEPS, before=1)

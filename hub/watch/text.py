@@ -41,6 +41,8 @@ GIVEN_UP = {
     "damaged": Text("the flash was damaged", "闪存数据损坏"),
 }
 """Why a board gave records up (edge/outbox.py)."""
+SOS = "SOS"
+"""The rule of alerts about calls for help; of badges that are not in the registry their number follows."""
 CONSUMERS = {
     "store": Text("store of readings", "监测数据存储"),
     "rollups": Text("means of hours and days", "小时与日均值统计"),
@@ -65,21 +67,47 @@ def silent(device: str, place: Text, since: float, now: float) -> Trouble:
 
 def call(device: str, place: Text, came: float, fix: Moment | None, doubt: Text, now: float) -> Trouble:
     """Somebody calls for help. `fix`: where the badge was last; None: that is not known. `doubt`: of the hub's time."""
-    if fix is None:
-        where = Text("Where is not known.", "位置未知。")
-    else:
-        spot, age = f"{fix.lat:.6f}, {fix.lon:.6f}", minutes_of(max(0.0, came - fix.t))
-        where = Text(f"Last position {spot} (WGS-84), {age.en} old.", f"最近位置 {spot}（WGS-84），{age.zh}前。")
-        if came - fix.t < FRESH:
-            where = Text(f"At {spot} (WGS-84).", f"位置 {spot}（WGS-84）。")
-    unsure = Text("", "")
-    if doubt.en:
-        unsure = Text(f" Times are doubtful: {doubt.en}.", f"时间存疑：{doubt.zh}。")
+    where, unsure = _spot(came, fix), _unsure(doubt)
     text = Text(
         f"{place.en}: SOS. {where.en} Call, and send somebody.{unsure.en}",
         f"{place.zh}：SOS 求救。{where.zh}请立即联系并派人前往。{unsure.zh}",
     )
-    return Trouble("sos", device, "SOS", "critical", now, text, urgent=True)
+    return Trouble("sos", device, SOS, "critical", now, text, urgent=True)
+
+
+def strange_call(number: str, came: float, fix: Moment | None, doubt: Text, now: float) -> Trouble:
+    """A badge calls for help that is not in the registry."""
+    where, unsure = _spot(came, fix), _unsure(doubt)
+    text = Text(
+        f"Badge with the number {number}, which is not in the registry: SOS. {where.en} Find out whose it is, and send "
+        f"somebody.{unsure.en}",
+        f"工牌号码{number}（登记表中没有）：SOS 求救。{where.zh}请立即查明佩戴者并派人前往。{unsure.zh}",
+    )
+    return Trouble("sos", "", f"{SOS} {number}", "critical", now, text, urgent=True)
+
+
+def strange_calls(most: int, doubt: Text, now: float) -> Trouble:
+    """So many unknown badges call for help that a message for each would tell nobody anything."""
+    unsure = _unsure(doubt)
+    text = Text(
+        f"SOS from more than {most} badges that are not in the registry. Somebody may be feigning them; see what they "
+        f"say: fenceline quarantine.{unsure.en}",
+        f"超过{most}个登记表中没有的工牌发出 SOS 求救，可能为伪造；请查看其内容：fenceline quarantine。{unsure.zh}",
+    )
+    return Trouble("sos", "", SOS, "critical", now, text, urgent=True)
+
+
+def _spot(came: float, fix: Moment | None) -> Text:
+    if fix is None:
+        return Text("Where is not known.", "位置未知。")
+    spot, age = f"{fix.lat:.6f}, {fix.lon:.6f}", minutes_of(max(0.0, came - fix.t))
+    if came - fix.t < FRESH:
+        return Text(f"At {spot} (WGS-84).", f"位置 {spot}（WGS-84）。")
+    return Text(f"Last position {spot} (WGS-84), {age.en} old.", f"最近位置 {spot}（WGS-84），{age.zh}前。")
+
+
+def _unsure(doubt: Text) -> Text:
+    return Text(f" Times are doubtful: {doubt.en}.", f"时间存疑：{doubt.zh}。") if doubt.en else Text("", "")
 
 
 def deaf(boards: int, since: float, now: float) -> Trouble:

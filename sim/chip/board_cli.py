@@ -22,6 +22,7 @@ from sim.city.scenario import WorkingDay
 from sim.city.sensors import ModbusBus, Plantower, SerialLine, modbus_device, noise_transmitter
 from sim.city.source import SimClock
 from sim.interpreter import HOW_TO_GET_IT, find_micropython
+from sim.rounds import cli as rounds
 from sim.stations import cli as stations
 from sim.terminals import cli as terminals
 from sim.trucks import cli as trucks
@@ -37,6 +38,7 @@ app = group(
 NONE = Text("none", "无")
 command(app, "hj212", stations.HELP, *stations.EXAMPLES)(stations.hj212)
 command(app, "jt808", terminals.HELP, *terminals.EXAMPLES)(terminals.jt808)
+command(app, "rounds", rounds.HELP, *rounds.EXAMPLES)(rounds.rounds)
 command(app, "trucks", trucks.HELP, *trucks.EXAMPLES)(trucks.trucks)
 
 

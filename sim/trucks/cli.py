@@ -124,11 +124,11 @@ def tell(night: "Night", finds: Iterable["RuleVerdict"]) -> None:
     def rows() -> Iterable[dict[str, Any]]:
         for one in night.planted:
             if not one.brought:
-                times = {"from": _local(one.start), "until": _local(one.end)}
+                times = {"from": local_time(one.start), "until": local_time(one.end)}
                 found = one not in scored.missed
                 yield {"truck": one.truck, "rule": one.rule, "what": one.what, **times, "found": found}
         for false in scored.false:
-            times = {"from": _local(false.start), "until": _local(false.end)}
+            times = {"from": local_time(false.start), "until": local_time(false.end)}
             night_of = what.get(false.subject, "")
             yield {"truck": false.subject, "rule": false.rule, "what": night_of, **times, "false": True}
 
@@ -219,7 +219,7 @@ def write(night: "Night", out: Path, site: str) -> None:
 def _line(one: Any) -> str:
     import msgspec
 
-    return msgspec.json.encode(one._asdict() | {"start": _local(one.start), "end": _local(one.end)}).decode()
+    return msgspec.json.encode(one._asdict() | {"start": local_time(one.start), "end": local_time(one.end)}).decode()
 
 
 def _judged(night: "Night") -> list["RuleVerdict"]:
@@ -273,5 +273,6 @@ def midnight(day: str) -> int:
     return int(dt.datetime.combine(date, dt.time(), ZONE).timestamp())
 
 
-def _local(t: int) -> str:
+def local_time(t: int) -> str:
+    """Return a moment (Unix s) in local time, with its offset."""
     return dt.datetime.fromtimestamp(t, ZONE).isoformat()

@@ -182,12 +182,14 @@ class Hook:
 
     def __init__(self, port=0):
         self.got, self.answers, self.hangs = [], [], threading.Event()
+        self.times = []  # when each came, Unix s
         self.released = threading.Event()
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                hook.times.append(time.time())
                 hook.got.append((self.path.partition("?")[0], said["title"], said["message"]))
                 if hook.hangs.is_set():
                     hook.released.wait(30)

@@ -15,6 +15,7 @@ OWNERS = {
     | {"marked", "marked_position", "rule_position", "rule_sample", "rule_subject", "rule_verdict"}
     | {"emission_change", "emission_day", "emission_hour", "emission_position", "emission_record"},
     "field": {"entry"},
+    "intake": {"badge_secret"},
     "log": {"count", "gap", "message", "position", "pruned_status", "quarantine", "stream"},
     "notify": {"channel_test", "notification", "notified", "refusal"} | {"told"},  # the last: while one is made anew
     "orders": {"board_key", "board_order", "desired", "desired_board", "desired_heard", "order_step"}
@@ -24,7 +25,7 @@ OWNERS = {
     "storage": {"schema_part"},
     "things": {"mark_event", "thing_edition"},
     "uplink": {"due", "position", "total"},
-    "watch": {"calibration", "instrument", "watched"},
+    "watch": {"called", "calibration", "instrument", "watched"},
 }
 """The tables that each package below hub/ writes. Several files have a table `position`: each consumer's own."""
 READERS = {

@@ -37,7 +37,8 @@ class Judged(NamedTuple):
 class Judging:
     """Judges frames against one registry; `clock` gives Unix s.
 
-    `on_shift(badge, t)` tells whether whoever wears a badge is at work at a moment, Unix s.
+    `on_shift(badge, t)` tells whether whoever wears a badge is at work at a moment, Unix s. `secret`: see
+    `hub.intake.badges.secret`.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class Judging:
         registry: Registry,
         on_shift: Callable[[str, int], bool],
         clock: Callable[[], float],
+        secret: bytes,
     ) -> None:
+        self._secret = secret
         self._admission = admission
         self._on_shift = on_shift
         self._clock = clock
@@ -63,12 +66,14 @@ class Judging:
         if frame is None:
             # Bytes that are no frame may be half of a position: nobody knows whose, nor whether it may be kept.
             detail = f"{len(raw)} bytes from {peer}: no frame of the watch protocol; they are not kept"
-            return Judged([Refused(_topic("-", STATE), withheld(raw), None, "no_frame", detail, proof="none")])
+            return Judged(
+                [Refused(_topic("-", STATE), withheld(raw, self._secret), None, "no_frame", detail, proof="none")]
+            )
         badge = self._by_number.get(frame.id.lstrip("0"))
         if badge is None:
             name, sos = frame.id[:32], calls_for_help(frame)
             detail = f"no badge with the number {name!r} is in the registry, from {peer}"
-            kept = raw if sos else withheld(raw)
+            kept = raw if sos else withheld(raw, self._secret)
             refused = Refused(_topic(name, FIX if sos else STATE), kept, name, "unknown_board", detail, proof="none")
             return Judged([refused])
         reply = frame.reply(frame.command) if frame.command in {ALARM, HEARTBEAT} else b""
@@ -111,7 +116,7 @@ class Judging:
             except ValueError as error:
                 problem = str(error)
         if not self._on_shift(badge.id, position.t if position else now):
-            return self._admission.judge_proven(place + WITHHELD, withheld(raw), "none")
+            return self._admission.judge_proven(place + WITHHELD, withheld(raw, self._secret), "none")
 
         def aside(reason: str, detail: str) -> Refused:
             return Refused(place + FIX, raw, badge.id, reason, detail, proof="none")

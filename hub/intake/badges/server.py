@@ -1,5 +1,6 @@
 """Listens for badges. One that raised an alarm hears `AL` when that is committed; until then it repeats it."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
@@ -8,9 +9,6 @@ from hub.intake.badges.judging import Came, Judged
 from hub.intake.frames import connection
 from hub.intake.frames.server import FrameServer, Waiting
 from hub.wire.badge.frame import Piece, Splitter, calls_for_help, read_frame
-
-MOST_LOOKED_AT = 100_000
-"""Frames that are looked at for calls for help, when nothing else is taken."""
 
 
 class Server(connection.Server, Protocol):
@@ -45,20 +43,27 @@ class BadgeServer(FrameServer[Connection, Came, Judged]):
 
     def __init__(self, settings: Badges) -> None:
         super().__init__("badges", "badges", settings)
+        self._calls: deque[Waiting[Connection, Came]] = deque()
 
     def connection(self) -> Connection:
         """See `FrameServer`."""
         return Connection(self)
 
+    def came(self, connection: Connection, came: Came) -> None:
+        """See `FrameServer`. A call for help waits behind no other frame."""
+        if came.frame is not None and calls_for_help(came.frame):
+            self._calls.append(Waiting(connection, came))
+        else:
+            super().came(connection, came)
+
+    def take(self, most: int) -> list[Waiting[Connection, Came]]:
+        """See `FrameServer`: calls for help come first."""
+        calls = self.take_urgent()
+        return calls + super().take(max(0, most - len(calls)))
+
     def take_urgent(self) -> list[Waiting[Connection, Came]]:
         """Return the calls for help that came; the rest keeps waiting."""
-        calls: list[Waiting[Connection, Came]] = []
-        others: list[Waiting[Connection, Came]] = []
-        for one in self.take(MOST_LOOKED_AT):
-            urgent = one.came.frame is not None and calls_for_help(one.came.frame)
-            (calls if urgent else others).append(one)
-        self._waiting.extendleft(reversed(others))
-        return calls
+        return [self._calls.popleft() for _ in range(len(self._calls))]
 
     def answer(self, judged: list[tuple[Waiting[Connection, Came], Judged]], *, sure: bool) -> None:  # noqa: ARG002
         """See `FrameServer`. An alarm is answered whether the hub is sure of the time or not."""

@@ -5,6 +5,7 @@ frame, and no bytes follow.
 """
 
 import hashlib
+import hmac
 
 import msgspec
 
@@ -21,7 +22,7 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     """The line before the bytes."""
 
     digest: str = ""
-    """SHA-256 of a frame that is not kept."""
+    """Of a frame that is not kept: HMAC-SHA-256 with the hub's own secret; up to version 0.1 plain SHA-256."""
     came: int = 0
     """When it came, Unix s, of an SOS, whose own time may be wrong or unreadable, and of what tells no time."""
 
@@ -35,9 +36,9 @@ def pack(head: Head, raw: bytes = b"") -> bytes:
     return _encode(head) + b"\n" + raw
 
 
-def withheld(raw: bytes) -> bytes:
-    """Return what is put into the log of a frame that may not be kept."""
-    return pack(Head(hashlib.sha256(raw).hexdigest()))
+def withheld(raw: bytes, secret: bytes) -> bytes:
+    """Return what is put into the log of a frame that may not be kept; nobody without the secret can guess it."""
+    return pack(Head(hmac.new(secret, raw, hashlib.sha256).hexdigest()))
 
 
 def unpack(logged: bytes) -> tuple[Head, bytes]:

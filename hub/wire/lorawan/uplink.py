@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
+MOST_PORT, MOST_COUNTER = 255, 2**32 - 1
+"""FPort has one byte, the frame counter 32 bits (general knowledge: U)."""
 _EUI = re.compile(r"[0-9a-f]{16}\Z")
 
 
@@ -90,4 +92,6 @@ def _made(eui: str, session: str, counter: int, port: int, time: dt.datetime | N
         raise ValueError(f"time {time}: expected when the network server received it, with its offset")
     if not _EUI.match(eui.lower()):
         raise ValueError(f"DevEUI {eui[:40]!r}: expected 16 hexadecimal digits")
+    if not (0 <= port <= MOST_PORT and 0 <= counter <= MOST_COUNTER):
+        raise ValueError(f"port {port}, frame counter {counter}: expected 0 to {MOST_PORT}, 0 to {MOST_COUNTER}")
     return Uplink(eui.lower(), session, counter, port, time.timestamp(), data)

@@ -11,6 +11,7 @@ from hub.intake.admission import Admission
 from hub.intake.badges.judging import Came, Judging
 from hub.process.clock import Held
 from hub.registry.live import Badge
+from hub.watch.calls import MOST_STRANGE, Calls
 from hub.wire.badge.frame import read_frame
 from schemas.language import Text
 from tests.hub.helpers import CITY, QUANTITIES, Hub, open_all
@@ -25,12 +26,24 @@ REGISTRY = msgspec.structs.replace(CITY, badges=BADGES)
 class Shift(WatchedCity):
     """A worker with a badge, at work; `hub.now` is the clock of all."""
 
-    def send(self, content):
-        raw = f"[3G*{NUMBER % 1}*{len(content):04X}*{content}]".encode()
+    def send(self, content, n=1):
+        raw = f"[3G*{NUMBER % n}*{len(content):04X}*{content}]".encode()
         admission = Admission(REGISTRY, QUANTITIES, lambda: self.hub.now)
-        judging = Judging(admission, REGISTRY, lambda badge, t: True, lambda: self.hub.now)
+        judging = Judging(admission, REGISTRY, lambda badge, t: True, lambda: self.hub.now, b"secret")
         self.hub.log.commit(judging.judge(Came(raw, read_frame(raw), "test")).outcomes, self.hub.now)
         self.look()
+
+    def open(self):
+        super().open()
+        self.listening = Calls(self.hub.folder, self.hub.registry, lambda: self.hub.now, lambda: self.held)
+
+    def restart(self):
+        self.listening.close()
+        super().restart()
+
+    def look(self):
+        self.listening.take(self.listening.read(0, 1000, 1))
+        super().look()
 
     def calls(self):
         return [(one["state"], one["maintenance"]) for one in self.alerts() if one["kind"] == "sos"]
@@ -43,6 +56,7 @@ def shift(tmp_path):
         made.look()
         yield made
         made.watch.close()
+        made.listening.close()
 
 
 def test_it_says_where_the_badge_was_last_and_when(shift):
@@ -93,3 +107,48 @@ def test_nobody_misses_a_badge_that_is_switched_off(shift):
     shift.send(said("UD", int(shift.hub.now)))
     shift.speak("fence-1", "fence-2", "stack-1", minutes=20)
     assert [one["device"] for one in shift.alerts() if one["kind"] == "silent"] == []
+
+
+def test_of_a_badge_that_nobody_registered_it_is_told_once_by_its_number(shift):
+    now = int(shift.hub.now)
+    for n in (7, 7, 8):
+        shift.send(said("AL", now - 3, status=SOS), n)
+    shift.send(said("AL", now, status=1 << 20), 9)
+    shift.restart()
+    shift.look()
+    told = {one["rule"]: one["text"] for one in shift.alerts() if one["kind"] == "sos"}
+    assert told.keys() == {f"SOS {NUMBER % 7}", f"SOS {NUMBER % 8}"}
+    assert "which is not in the registry: SOS. At 23.028800, 113.142700" in told[f"SOS {NUMBER % 7}"]
+    assert "登记表中没有" in told[f"SOS {NUMBER % 7}"]
+    assert len(shift.alerts()) == 2
+
+
+def test_many_that_nobody_registered_are_told_in_one_and_hide_nobody(shift):
+    now = int(shift.hub.now)
+    for n in range(10, 10 + MOST_STRANGE + 5):
+        shift.send(said("AL", now, status=SOS), n)
+    shift.send(said("AL", now, status=SOS))
+    sos = [one for one in shift.alerts() if one["kind"] == "sos"]
+    assert len(sos) == MOST_STRANGE + 2
+    (many,) = [one for one in sos if one["rule"] == "SOS" and not one["device"]]
+    assert f"SOS from more than {MOST_STRANGE} badges" in many["text"]
+    assert [one["device"] for one in sos if one["device"]] == ["badge-1"]
+
+
+def test_a_call_that_comes_when_the_newest_of_the_quarantine_were_let_go_is_told(shift):
+    now = int(shift.hub.now)
+    for n in (7, 8):
+        shift.send(said("AL", now, status=SOS), n)
+    shift.hub.log.release([1, 2])
+    shift.hub.now += 5
+    shift.send(said("AL", now + 5, status=SOS), 9)
+    assert [one["rule"] for one in shift.alerts()][-1] == f"SOS {NUMBER % 9}"
+
+
+def test_a_badge_that_leaves_the_service_is_not_thereby_helped(shift):
+    shift.send(said("AL", int(shift.hub.now), status=SOS))
+    gone = msgspec.structs.replace(REGISTRY, badges={})
+    shift.watch.use(gone)
+    shift.hub.now += 120
+    shift.look()
+    assert shift.calls() == [("firing", None)]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import hmac
 
 import pytest
 from hypothesis import given
@@ -149,11 +150,14 @@ def test_a_position_that_comes_again_is_the_same_whichever_command_it_comes_with
 
 
 def test_of_what_may_not_be_kept_a_digest_remains_and_nothing_else():
-    logged = withheld(UD2)
-    assert logged == b'{"digest":"' + hashlib.sha256(UD2).hexdigest().encode() + b'"}\n'
+    logged = withheld(UD2, b"secret")
+    assert logged == b'{"digest":"' + hmac.new(b"secret", UD2, hashlib.sha256).hexdigest().encode() + b'"}\n'
+    assert logged != withheld(UD2, b"another hub's"), "nobody finds it by trying what a badge may say"
+    plain = pack(Head(hashlib.sha256(UD2).hexdigest()))
+    assert (decode(plain), len(identity(plain)[0])) == (Observed([]), 32), "as earlier versions kept it"
     assert decode(logged) == Observed([])
-    assert identity(logged) == identity(withheld(UD2))
-    assert identity(logged)[0] != identity(withheld(SHORTER))[0]
+    assert identity(logged) == identity(withheld(UD2, b"secret"))
+    assert identity(logged)[0] != identity(withheld(SHORTER, b"secret"))[0]
     assert decode(pack(Head(), PULSE)) == Observed([])
     assert decode(pack(Head(), UD2)).moments[0] == Moment(
         unix("2022-03-22T05:51:05"), 22.761162, 114.360192, 15.0, 0.0,

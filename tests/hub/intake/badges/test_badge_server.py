@@ -1,10 +1,12 @@
 """Badges on a real hub: positions of a shift, nothing of the time after it, and calls for help whatever is wrong."""
 
 import hashlib
+import hmac
 import time
 
 import pytest
 
+from hub.intake.badges.secret import secret_of
 from hub.wire.badge.logged import unpack
 from tests.hub.alerting import a_hook
 from tests.hub.intake.badges.badge import BadgeHub, Watch, registry, said
@@ -23,6 +25,10 @@ def hub(tmp_path_factory):
         made.know("worker", "wang", {"source": "badge-2"})
         made.know("shift", "yesterday", {"worker": "wang"}, NOW - 90_000, NOW - 80_000)
         yield made
+
+
+def digest(hub, frame):
+    return hmac.new(secret_of(hub.folder / "data"), frame, hashlib.sha256).hexdigest()
 
 
 def heard(hub, device, kind, least=1):
@@ -52,7 +58,8 @@ def test_positions_of_a_shift_are_kept_once_and_of_the_time_outside_only_that_so
     assert [one.t for one in hub.fixes("badge-2")] == [NOW - 85_000], "of yesterday's shift"
     assert {one.proof for one in hub.entries()} == {"none"}
     digests = {unpack(entry.payload)[0].digest for entry in hub.entries(kind="withheld")}
-    assert digests >= {hashlib.sha256(frame).hexdigest() for frame in outside}
+    assert digests >= {digest(hub, frame) for frame in outside}
+    assert not digests & {hashlib.sha256(frame).hexdigest() for frame in outside}, "nobody finds it by trying"
     whole = b"".join(path.read_bytes() for path in (hub.folder / "data").glob("log.db*"))
     assert inside[0] in whole
     assert not any(frame in whole for frame in outside)
@@ -87,7 +94,7 @@ def test_an_alarm_that_is_no_call_for_help_is_answered_too_and_not_kept_outside_
         frame = nobodys.send(said("AL", int(time.time()) - 5, status=1 << 20))
         assert nobodys.next_frame(60) == f"[3G*{nobodys.number}*0002*AL]".encode()
     (entry,) = hub.entries("badge-3", "withheld")
-    assert unpack(entry.payload)[0].digest == hashlib.sha256(frame).hexdigest()
+    assert unpack(entry.payload)[0].digest == digest(hub, frame)
     assert [alert["device"] for alert in hub.alerts()].count("badge-3") == 0
 
 

@@ -1,0 +1,1 @@
+"""Simulated badges of workers, as they speak to a hub."""
