@@ -37,6 +37,7 @@ REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
     "over_capacity": ("more was loaded than the vehicle can carry", "装载量超过核定容积"),
     "total_near": ("most of the permitted yearly mass is used up", "许可年排放量即将用尽"),
     "ends_soon": ("it ends soon, and nothing follows it", "即将到期，且无后续许可"),
+    "no_document": ("no document that names it was in force", "没有在有效期内的相关文件"),
     "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
 }
 """Why a verdict is invalid, or no more than a suspicion: English and Chinese by key."""

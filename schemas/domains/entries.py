@@ -100,6 +100,44 @@ class ThingProperty(Names, frozen=True, forbid_unknown_fields=True):
     """Bounds of a number, inclusive."""
 
 
+class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Things of kind `by` that name another one in their property `of`, such as the permits of a rule's subject."""
+
+    by: Id
+    of: Id
+
+
+EventCode = Annotated[
+    str, msgspec.Meta(pattern=r"^\d{4}\Z", extra=takes("four digits, main and minor class, in quotes"))
+]
+"""A class of events, as ``schemas/cases/codes.toml`` has them."""
+
+
+class Duty(Names, frozen=True, forbid_unknown_fields=True):
+    """What a patrol looks at."""
+
+    codes: Annotated[tuple[EventCode, ...], msgspec.Meta(min_length=1)]
+    """The classes of events that break it; the likeliest first."""
+
+
+class Patrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How things of a kind are visited by collectors; each then has a plate with a code, and a page for everybody."""
+
+    duty: Annotated[dict[Id, Duty], msgspec.Meta(min_length=1, max_length=6)]
+    along: Id
+    """The property that names what they are visited along, such as a street."""
+    days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7
+    """So many days after a visit the next one is due."""
+    number: Id | None = None
+    """The property that is the number on the plate."""
+    where: Id | None = None
+    """The property that says in words where it is."""
+    shown: tuple[Id, ...] = ()
+    """The properties that everybody may read who has its plate's address."""
+    document: Holding | None = None
+    """What must be in force for it, such as an agreement; whether it is, everybody may read."""
+
+
 class ThingKind(Names, frozen=True, forbid_unknown_fields=True):
     """A kind of things."""
 
@@ -111,6 +149,9 @@ class ThingKind(Names, frozen=True, forbid_unknown_fields=True):
     """Each edition must say from when to when it holds, as permits do."""
     personal: bool = False
     """Each is a person: rules may watch it, and nobody is shown where it is or was."""
+    people_private: bool = False
+    """Who answers for one is told to those alone who work with them: names and telephone numbers of persons."""
+    patrol: Patrol | None = None
     property: dict[Id, ThingProperty] = {}
 
 
@@ -150,13 +191,6 @@ class Marks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     families: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1)]
     """The families of quantities that can be marked."""
     mark: Annotated[dict[Id, MarkKind], msgspec.Meta(min_length=1)]
-
-
-class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Things of kind `by` that name the subject of a rule in their property `of`, such as its permits."""
-
-    by: Id
-    of: Id
 
 
 class Responsible(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

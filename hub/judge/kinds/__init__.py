@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hub.judge.kinds.world import World
     from hub.judge.windows import LocalTime
 
-_HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed")
+_HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed", "held")
 KINDS = ("area", "route", "hours", "state", "level", "coverage", "presence", "gap", "checklist", *_HAULAGE)
 """Each is the module of its name in here, or in `haulage/`."""
 
