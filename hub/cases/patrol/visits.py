@@ -224,10 +224,10 @@ def _read(desk: CaseDesk, patrol: Patrol, place: Place, form: Mapping[str, str])
 
 def _become(desk: CaseDesk, patrol: Patrol, place: Place, seen: Seen, duty: str, key: str, now: float) -> Finding:
     """Let a broken duty become a case, or be told to the one that is about it already."""
-    own = f"{key}:{duty}"
-    done = desk.book.find_act(desk.user.name, own)
-    if done is not None:
-        return Finding(duty, done.casefile, done.what != "report")
+    who, own, again = desk.user.name, f"{key}:{duty}", f"{key}:{duty}:again"
+    for name in (own, again):
+        if (done := desk.book.find_act(who, name)) is not None:
+            return Finding(duty, done.casefile, known=name == again)
     code = seen.codes[duty]
     entry, asked = desk.rules.code(code, place.district), patrol.duty[duty]
     assert entry is not None, "it was looked up"
@@ -247,7 +247,10 @@ def _become(desk: CaseDesk, patrol: Patrol, place: Place, seen: Seen, duty: str,
             key=own,
         )
         return Finding(duty, case.id, known=False)
-    desk.act(known.id, "comment", f"巡查时仍存在 Still there on patrol: {text}", key=own)
+    begun = desk.book.events(known.id)[0]
+    if (begun.who, begun.key) == (who, own):  # the same visit came twice at once
+        return Finding(duty, known.id, known=False)
+    desk.act(known.id, "comment", f"巡查时仍存在 Still there on patrol: {text}", key=again)
     return Finding(duty, known.id, known=True)
 
 

@@ -115,7 +115,7 @@ def _page(round_: Round, id_: str, *, just: int | None = None, refused: CaseErro
         **_shared(round_),
         stop=round_.stop(thing, last),
         duties=round_.duties(thing.district or ""),
-        key=_key(),
+        key=cases.visit.form["key"] if refused and refused.field != "key" else _key(),
         given=cases.visit.form if refused else {},
         said=cases.visit.say(refused.text) if refused else "",
         just=next((one for one in visits if one.kept.id == just), None),
