@@ -98,7 +98,8 @@ class Round:
 
     def along_name(self, id_: str) -> str:
         """Return what a street is called."""
-        return self.things.part(self.along_kind, id_).text
+        thing = self.things.find(self.along_kind, id_)
+        return self.things.name(thing) if thing else id_
 
     def stops(self, along: str) -> list[Stop]:
         """Return what is visited along a street: what is due first, each in the order of its id."""

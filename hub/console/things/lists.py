@@ -106,6 +106,7 @@ def add_lists_of_things(router: APIRouter, shared: Shared) -> None:
             placed=bool(declared.geometry),
             validity=declared.validity,
             moves=kind in things.moving,
+            patrolled=declared.patrol is not None,
             districts=[(id_, things.district(id_)) for id_ in visit.registry.districts],
             states=[(one, visit.say(HOLDS[one][2])) for one in HOLDS],
             may_add=visit.may("admin"),
