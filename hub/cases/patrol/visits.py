@@ -132,6 +132,11 @@ class Visits:
         )
         return [id_ for (id_,) in rows]
 
+    def photos(self) -> set[str]:
+        """Return the SHA-256 of all photographs that visits name."""
+        rows = self._db.execute("SELECT DISTINCT body ->> 'photo' FROM visit WHERE body ->> 'photo' IS NOT NULL")
+        return {sha256 for (sha256,) in rows}
+
     def findings(self, visit: int) -> list[Finding]:
         """Return what became of what was broken."""
         rows = self._db.execute("SELECT duty, casefile, known FROM visit_finding WHERE visit = ?", (visit,))

@@ -10,15 +10,18 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from hub.cases.attachments.store import find
 from hub.cases.patrol.visits import Finding, KeptVisit, Photo, take
 from hub.cases.refusal import CaseError
 from hub.cases.rules.records import Case
 from hub.console.badges import Badge
+from hub.console.cases.page import KEPT, Digest
 from hub.console.cases.visit import CaseVisit, acting_in_cases, at_cases
 from hub.console.patrol.visit import Along, Round, patrolled
 from hub.console.things.visit import Things
 from hub.console.today import Short
-from hub.console.web import Shared, read_upload
+from hub.console.web import NOT_FOUND, Shared, read_upload
+from hub.http.problems import RequestError
 from hub.things.entries import Thing
 from schemas.language import Text
 
@@ -79,6 +82,16 @@ def add_patrol(router: APIRouter, shared: Shared) -> None:
     @router.get("/patrol/{kind}/{id}")
     def show_stop(cases: Annotated[CaseVisit, visitor], kind: str, id: str, visit: Number = None) -> Response:  # noqa: A002
         return _page(Round(cases, kind), id, just=visit)
+
+    @router.get("/patrol/{kind}/{id}/photo/{sha256}")
+    def give_photo(cases: Annotated[CaseVisit, visitor], kind: str, id: str, sha256: Digest) -> Response:  # noqa: A002
+        round_ = Round(cases, kind)
+        thing = round_.find(id)
+        told = any(one.seen.photo == sha256 for one in round_.visits.of(kind, thing.id, MOST_VISITS))
+        kept = find(shared.config.data, sha256) if told else None
+        if kept is None or kept.shown is None:
+            raise RequestError(404, NOT_FOUND)
+        return Response(kept.shown, media_type="image/jpeg", headers={"Cache-Control": KEPT})
 
     @router.post("/patrol/{kind}/{id}")
     def send(cases: Annotated[CaseVisit, sender], request: Request, kind: str, id: str) -> Response:  # noqa: A002

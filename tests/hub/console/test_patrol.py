@@ -9,9 +9,11 @@ import pytest
 import segno
 
 from hub.console.patrol.plates import qr_path
+from hub.upkeep.checks.cases import check_cases
 from tests.hub.cases.case_city import MONDAY
 from tests.hub.cases.pictures import picture
 from tests.hub.console.street import DAY, PHONE, a_street, said
+from tests.hub.helpers import SHANGHAI
 
 
 @pytest.fixture
@@ -59,6 +61,12 @@ def test_what_is_broken_becomes_a_case_with_its_photograph_and_place(street):
     assert street.rows("visit_finding") == [{"visit": 1, "duty": "order", "casefile": row["id"], "known": 0}]
     page = street.cases.who("off").read(answer.headers["location"])
     assert body["number"] in page.text
+    (there,) = [link for link in page.links if "/photo/" in link]
+    assert street.cases.who("off").get(there).headers["content-type"] == "image/jpeg"
+    assert street.cases.who("off").get(there.replace("s-2", "s-1")).status_code == 404
+    assert [one.name for one in check_cases(street.site.config, SHANGHAI) if one.state == "problem"] == []
+    (street.data / "attachments.db").unlink()
+    assert [one.name for one in check_cases(street.site.config, SHANGHAI) if one.state == "problem"] == ["case files"]
 
 
 def test_what_is_known_already_of_this_shop_is_told_to_its_case_and_a_neighbours_is_another(street):
