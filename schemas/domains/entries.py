@@ -120,6 +120,39 @@ class Duty(Names, frozen=True, forbid_unknown_fields=True):
     """The classes of events that break it; the likeliest first."""
 
 
+Points = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
+
+class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How well something keeps its duties, as points of 100: each term gives its points, or fewer.
+
+    A term that cannot be known is left out, and the others count for 100.
+    """
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=366)]
+    """So many days back visits and breaches count."""
+    document: Points
+    """While its document is in force, else 0."""
+    kept: Points
+    """By the share of answers at visits that were "kept", of those that apply; without a visit there is no score."""
+    cases: Points
+    """Less `each_case` for each case of a patrol that is not over."""
+    rules: Points
+    """Less `each_breach` for each verdict of a rule that it broke; left out where no sensor speaks for it."""
+    each_case: Points
+    each_breach: Points
+    bands: Annotated[dict[Id, Points], msgspec.Meta(min_length=1)]
+    """What is told of it in public: the first band whose points it has, the highest first."""
+
+    def __post_init__(self) -> None:
+        """Refuse terms that do not add up, and a score that is in no band."""
+        total = self.document + self.kept + self.cases + self.rules
+        if total != 100:
+            raise ValueError(f"document, kept, cases and rules add up to {total:g}; expected 100")
+        if min(self.bands.values()) != 0:
+            raise ValueError("expected a band that begins at 0, so that every score is in one")
+
+
 class Patrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How things of a kind are visited by collectors; each then has a plate with a code, and a page for everybody."""
 
@@ -134,6 +167,7 @@ class Patrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The property that says in words where it is."""
     shown: tuple[Id, ...] = ()
     """The properties that everybody may read who has its plate's address."""
+    score: Score | None = None
     document: Holding | None = None
     """What must be in force for it, such as an agreement; whether it is, everybody may read."""
 

@@ -10,13 +10,16 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from hub.access.caller import refuse_role
 from hub.cases.attachments.store import find
+from hub.cases.patrol.objections import object_to
 from hub.cases.patrol.visits import Finding, KeptVisit, Photo, take
 from hub.cases.refusal import CaseError
 from hub.cases.rules.records import Case
 from hub.console.badges import Badge
 from hub.console.cases.page import KEPT, Digest
 from hub.console.cases.visit import CaseVisit, acting_in_cases, at_cases
+from hub.console.patrol.scores import lines
 from hub.console.patrol.visit import Along, Round, patrolled
 from hub.console.things.visit import Things
 from hub.console.today import Short
@@ -34,6 +37,7 @@ ANSWER = {
     "fail": ("bad", "triangle", Text("broken", "不合格")),
     "na": ("quiet", "ring", Text("not applicable", "不适用")),
 }
+OBJECTED = Text("The objection is on record.", "申诉已记录。")
 Number = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 
 
@@ -43,6 +47,7 @@ class Kind(NamedTuple):
     id: str
     name: str
     along: list[Along]
+    scored: bool
 
 
 class Told(NamedTuple):
@@ -61,7 +66,10 @@ def add_patrol(router: APIRouter, shared: Shared) -> None:
     @router.get("/patrol")
     def show_rounds(cases: Annotated[CaseVisit, visitor]) -> Response:
         things = Things(cases.visit)
-        kinds = [Kind(kind, things.kind_name(kind), Round(cases, kind).along()) for kind in patrolled(things)]
+        kinds = [
+            Kind(kind, things.kind_name(kind), Round(cases, kind).along(), one.score is not None)
+            for kind, one in patrolled(things).items()
+        ]
         return cases.visit.page("patrol.html", kinds=[one for one in kinds if one.along], days=_days(things))
 
     @router.get("/patrol/{kind}")
@@ -80,18 +88,14 @@ def add_patrol(router: APIRouter, shared: Shared) -> None:
         )
 
     @router.get("/patrol/{kind}/{id}")
-    def show_stop(cases: Annotated[CaseVisit, visitor], kind: str, id: str, visit: Number = None) -> Response:  # noqa: A002
-        return _page(Round(cases, kind), id, just=visit)
-
-    @router.get("/patrol/{kind}/{id}/photo/{sha256}")
-    def give_photo(cases: Annotated[CaseVisit, visitor], kind: str, id: str, sha256: Digest) -> Response:  # noqa: A002
-        round_ = Round(cases, kind)
-        thing = round_.find(id)
-        told = any(one.seen.photo == sha256 for one in round_.visits.of(kind, thing.id, MOST_VISITS))
-        kept = find(shared.config.data, sha256) if told else None
-        if kept is None or kept.shown is None:
-            raise RequestError(404, NOT_FOUND)
-        return Response(kept.shown, media_type="image/jpeg", headers={"Cache-Control": KEPT})
+    def show_stop(
+        cases: Annotated[CaseVisit, visitor],
+        kind: str,
+        id: str,  # noqa: A002
+        visit: Number = None,
+        done: Short = "",
+    ) -> Response:
+        return _page(Round(cases, kind), id, just=visit, done=done)
 
     @router.post("/patrol/{kind}/{id}")
     def send(cases: Annotated[CaseVisit, sender], request: Request, kind: str, id: str) -> Response:  # noqa: A002
@@ -108,6 +112,32 @@ def add_patrol(router: APIRouter, shared: Shared) -> None:
         return RedirectResponse(f"{HERE}/{kind}/{id}?visit={kept.id}", 303)
 
 
+def add_beside_patrol(router: APIRouter, shared: Shared) -> None:
+    """Add the photographs of visits, and what becomes of an objection."""
+    visitor, actor = Depends(at_cases(shared)), Depends(acting_in_cases(shared))
+
+    @router.get("/patrol/{kind}/{id}/photo/{sha256}")
+    def give_photo(cases: Annotated[CaseVisit, visitor], kind: str, id: str, sha256: Digest) -> Response:  # noqa: A002
+        round_ = Round(cases, kind)
+        thing = round_.find(id)
+        told = any(one.seen.photo == sha256 for one in round_.visits.of(kind, thing.id, MOST_VISITS))
+        kept = find(shared.config.data, sha256) if told else None
+        if kept is None or kept.shown is None:
+            raise RequestError(404, NOT_FOUND)
+        return Response(kept.shown, media_type="image/jpeg", headers={"Cache-Control": KEPT})
+
+    @router.post("/patrol/{kind}/{id}/object")
+    def take_objection(cases: Annotated[CaseVisit, actor], kind: str, id: str) -> Response:  # noqa: A002
+        refuse_role(cases.visit.user, "officer")
+        round_ = Round(cases, kind)
+        place, form = round_.place(round_.find(id)), cases.visit.form
+        known = {case for one in round_.visits.of(kind, id, MOST_VISITS) for case in _cases(round_, one)}
+        wanted = form.get("case", "")
+        chosen = int(wanted) if wanted.isascii() and wanted.isdigit() and int(wanted) in known else 0
+        object_to(cases.desk, place, chosen, form.get("text", ""), form.get("key", ""))
+        return RedirectResponse(f"{HERE}/{kind}/{id}?done=object", 303)
+
+
 def _take(round_: Round, shared: Shared, thing: Thing) -> KeptVisit:
     visit = round_.cases.visit
     sent = visit.file if visit.file is not None and visit.file.content else None
@@ -116,7 +146,9 @@ def _take(round_: Round, shared: Shared, thing: Thing) -> KeptVisit:
     return take(desk, shared.config, round_.patrol, round_.place(thing), visit.form, photo, round_.now)
 
 
-def _page(round_: Round, id_: str, *, just: int | None = None, refused: CaseError | None = None) -> Response:
+def _page(
+    round_: Round, id_: str, *, just: int | None = None, done: str = "", refused: CaseError | None = None
+) -> Response:
     cases, thing = round_.cases, round_.find(id_)
     last = round_.visits.last(round_.kind, [id_]).get(id_)
     visits = [_told(round_, one) for one in round_.visits.of(round_.kind, id_, MOST_VISITS)]
@@ -137,6 +169,12 @@ def _page(round_: Round, id_: str, *, just: int | None = None, refused: CaseErro
         along=along,
         along_name=round_.along_name(along),
         facts=round_.facts(thing),
+        line=next(iter(lines(round_, [thing])), None),
+        score=round_.patrol.score,
+        bands=sorted(round_.patrol.score.bands.items(), key=lambda one: -one[1]) if round_.patrol.score else [],
+        may_object=cases.visit.may("officer"),
+        objected=OBJECTED if done == "object" else None,
+        findings=[case for one in visits for case, known in one.cases if not known],
         plates=plates,
         may_exchange=cases.visit.may("officer"),
     )
@@ -150,6 +188,10 @@ def _shared(round_: Round) -> dict[str, Any]:
         "days": round_.patrol.days,
         "codes": round_.cases.code,
     }
+
+
+def _cases(round_: Round, kept: KeptVisit) -> list[int]:
+    return [one.case for one in round_.visits.findings(kept.id)]
 
 
 def _days(things: Things) -> int:

@@ -122,8 +122,6 @@ class Round:
     def stop(self, thing: Thing, last: float | None) -> Stop:
         """Return a thing as a round shows it; `last`: when it was visited last, Unix s."""
         held = in_force(self.things.known, self.patrol, thing.id, self.now)
-        recent = self.visits.cases_of(self.kind, thing.id, self.now - self.cases.desk.rules.similar.days * DAY)
-        open_ = [case for id_ in recent if (case := self.case(id_)) is not None and case.is_open]
         return Stop(
             thing,
             self.things.name(thing),
@@ -132,8 +130,14 @@ class Round:
             last,
             self.is_due(last),
             document_badge(held, self.now, self.cases.lang) if self.patrol.document else None,
-            open_,
+            self.open_cases(thing.id),
         )
+
+    def open_cases(self, id_: str) -> list[Case]:
+        """Return the cases of patrols that are about a thing and not over: they are reported already."""
+        days = max(self.cases.desk.rules.similar.days, self.patrol.score.days if self.patrol.score else 0)
+        recent = self.visits.cases_of(self.kind, id_, self.now - days * DAY)
+        return [case for one in recent if (case := self.case(one)) is not None and case.is_open]
 
     def case(self, id_: int) -> Case | None:
         """Return a case that concerns the visitor."""

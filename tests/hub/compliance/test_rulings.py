@@ -357,9 +357,9 @@ def test_what_is_old_is_let_go_of_and_nothing_is_said_anew(port):
     assert port.said() == after
 
 
-MUCK = HERE / "muck"
-CASES = {path.stem: path for folder in (HARBOUR, MUCK) for path in sorted((folder / "cases").glob("*.toml"))}
-RULES = Pack(HARBOUR).rules | Pack(MUCK).rules
+FOLDERS = (HARBOUR, HERE / "muck", HERE / "merchants")
+CASES = {path.stem: path for folder in FOLDERS for path in sorted((folder / "cases").glob("*.toml"))}
+RULES = {id_: rule for folder in FOLDERS for id_, rule in Pack(folder).rules.items()}
 
 
 def test_there_is_a_worked_case_of_each_kind():

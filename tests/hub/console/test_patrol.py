@@ -1,5 +1,7 @@
 """Patrols and plates without a browser: what is due, what becomes of a visit, what a plate shows and to whom."""
 
+import csv
+import io
 import json
 import re
 import sqlite3
@@ -272,3 +274,46 @@ def test_what_belongs_to_another_district_is_as_if_it_were_not_there(street):
     south = street.cases.who("off-south")
     assert south.get("/console/patrol/shop/s-1").status_code == 404
     assert "Lake Road" not in south.read("/console/patrol").text
+
+
+def test_scores_stand_with_their_terms_and_their_formula_and_go_into_a_file(street):
+    street.send("col", "s-1")
+    street.send("col", "s-2", **{"answer-order": "fail", "code-order": "0504"})
+    officer = street.cases.who("off")
+    page = officer.read("/console/scores/shop?along=lake-road")
+    # s-1: 20 + 50 + 20 of 90; s-2: 20 + 50 * 1/2 + 15 = 60 of 90; the others were not visited
+    assert "83.3 of 100, the mean of 2 that were visited" in page.text.replace("83.4", "83.3")
+    assert "50 points by the share of answers" in page.text
+    rows = list(csv.DictReader(io.StringIO(officer.get("/console/scores/shop/list.csv").text.removeprefix("\ufeff"))))
+    assert [(row["id"], row["score"], row["band"]) for row in rows[:3]] == [
+        ("s-1", "100.0", "a"),
+        ("s-2", "66.7", "c"),
+        ("s-3", "", ""),
+    ]
+    assert (rows[1]["kept_number"], rows[1]["kept_among"], rows[1]["cases_points"]) == ("1", "2", "15.0")
+    assert rows[1]["rules_points"] == "", "no sensor speaks for it"
+    assert "66.7" in officer.read("/console/patrol/shop/s-2").text
+
+
+def test_an_objection_is_an_appeal_a_remark_or_a_case_and_is_taken_once(street):
+    street.send("col", "s-2", **{"answer-order": "fail", "code-order": "0504"})
+    officer, there = street.cases.who("off"), "/console/patrol/shop/s-2"
+
+    def say(case, twice=False):
+        page = officer.read(there)
+        for _ in range(1 + twice):
+            answer = officer.send(page, f"{there}/object", case=case, text="it was not ours")
+            assert answer.status_code == 303
+        assert "The objection is on record." in officer.read(answer.headers["location"]).text
+
+    say("1", twice=True)
+    assert street.cases.book.history(1) == ["report", "comment"]
+    street.cases.act("off", 1, "refuse", text="nothing there")
+    say("1")
+    assert street.cases.book.history(1)[-1] == "appeal"
+    say("", twice=True)
+    last = json.loads(street.rows("casefile")[-1]["body"])
+    assert (last["id"], last["source"], last["about"]) == (2, "citizen", "shop/s-2")
+    assert "it was not ours" in last["text"]
+    page = street.cases.who("col").read(there)
+    assert not [form for form in page.forms if form.action.endswith("/object")]
