@@ -18,15 +18,21 @@ from fastapi.responses import RedirectResponse
 from hub.access.sessions import Sessions
 from hub.access.tables import PART as ACCESS
 from hub.access.tokens import User
+from hub.cases.book import CaseBook
 from hub.cases.opening import open_cases
 from hub.cases.patrol.plates import Plate, Plates
+from hub.cases.patrol.visits import Visits
+from hub.compliance.tables import PART as VERDICTS
+from hub.console.badges import Badge
 from hub.console.cases.visit import CaseVisit, at_cases, has_cases
 from hub.console.parts.catalogue import Known
 from hub.console.parts.picture import name_of
+from hub.console.patrol.scores import Grounds, band_badge
 from hub.console.patrol.visit import document_badge, in_force
 from hub.console.web import NOT_FOUND, Shared
 from hub.http.problems import Rate, RequestError
 from hub.judge.kinds.world import NEVER
+from hub.series.periods import DAY
 from hub.storage.compliance_file import open_compliance
 from hub.things.entries import Thing
 from hub.things.tables import PART as THINGS
@@ -71,7 +77,7 @@ def add_public_plate(router: APIRouter, pages: APIRouter, shared: Shared) -> Non
     def show(request: Request, code: Code, lang: str = "") -> Response:
         if pause := rate.wait("", time.monotonic()):
             raise RequestError(429, BUSY, headers={"Retry-After": f"{math.ceil(pause)}"})
-        with closing(open_compliance(shared.compliance, ACCESS, THINGS)) as db:
+        with closing(open_compliance(shared.compliance, ACCESS, THINGS, VERDICTS)) as db:
             user = _signed_in(shared, request, db)
             if not shared.config.console.plates or (user is not None and user.role != "company"):
                 return RedirectResponse(f"/console/p/{code}", 303)
@@ -98,6 +104,17 @@ def _find(shared: Shared, code: str) -> Plate | None:
         return Plates(db).find(code)
 
 
+def _band(shared: Shared, grounds: tuple[Known, Patrol, sqlite3.Connection], thing: Thing, now: float) -> Badge | None:
+    """Return the band of a thing's score; None: it has none."""
+    known, patrol, compliance = grounds
+    if patrol.score is None:
+        return None
+    with closing(open_cases(shared.config.data)) as db:
+        found = Visits(db).since(thing.kind, [thing.id], now - patrol.score.days * DAY).get(thing.id, [])
+        result = Grounds(known, thing.kind, patrol, CaseBook(db), compliance, now).scored(patrol.score, thing, found)
+    return band_badge(patrol.score, result.band) if result.band else None
+
+
 def _page(shared: Shared, request: Request, db: sqlite3.Connection, plate: Plate, chosen: str) -> Response:
     known, now = shared.catalogue.known(db), shared.clock()
     kind = domains.thing_kinds().get(plate.kind)
@@ -119,6 +136,7 @@ def _page(shared: Shared, request: Request, db: sqlite3.Connection, plate: Plate
         district=name_of(shared.registry(), thing.district, lang) if thing.district else "",
         document=document_badge(until, now, lang) if patrol.document else None,
         until=until if until is not None and until < NEVER else None,
+        band=_band(shared, (known, patrol, db), thing, now),
         duties=[Text(one.en, one.zh).into(lang) for one in patrol.duty.values()],
         contact=shared.config.console.plates_contact,
         code=plate.code,

@@ -1,15 +1,18 @@
 """Scores of a street and of what stands along it: each with its terms, on a page, and as a file."""
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Response
 
+from hub.cases.book import CaseBook
 from hub.cases.patrol.scores import Name, Scored, mean, scored
-from hub.cases.patrol.visits import Seen
+from hub.cases.patrol.visits import Seen, Visits
 from hub.compliance.rule_table import RuleTable
 from hub.console.badges import Badge
 from hub.console.cases.visit import CaseVisit, at_cases
+from hub.console.parts.catalogue import Known
 from hub.console.parts.sheet import MOST_CSV, csv_file
 from hub.console.patrol.visit import Round, in_force
 from hub.console.today import Short
@@ -19,7 +22,7 @@ from hub.judge.kinds.world import SOURCE, names_in
 from hub.series.periods import DAY
 from hub.things.entries import Thing
 from schemas import domains
-from schemas.domains.entries import Score
+from schemas.domains.entries import Patrol, Score
 from schemas.language import Text
 
 TERMS: dict[Name, Text] = {
@@ -105,9 +108,11 @@ def lines(round_: Round, things: Sequence[Thing]) -> list[Line]:
         return []
     begin = round_.now - score.days * DAY
     visits = round_.visits.since(round_.kind, [one.id for one in things], begin)
+    known, book = round_.things.known, round_.cases.desk.book
+    grounds = Grounds(known, round_.kind, round_.patrol, book, round_.cases.visit.db, round_.now)
     found = []
     for thing in sorted(things, key=lambda one: one.id):
-        result = _scored(round_, score, thing, visits.get(thing.id, []), begin)
+        result = grounds.scored(score, thing, visits.get(thing.id, []))
         number = round_.said(thing, round_.patrol.number)
         badge = band_badge(score, result.band) if result.band else None
         terms = [
@@ -118,25 +123,38 @@ def lines(round_: Round, things: Sequence[Thing]) -> list[Line]:
     return found
 
 
-def _scored(round_: Round, score: Score, thing: Thing, seen: list[Seen], begin: float) -> Scored:
-    held = in_force(round_.things.known, round_.patrol, thing.id, round_.now)
-    return scored(
-        score,
-        in_force=(held is not None) if round_.patrol.document else None,
-        visits=seen,
-        open_cases=len(round_.open_cases(thing.id)),
-        breaches=_breaches(round_, thing, begin),
-    )
+class Grounds(NamedTuple):
+    """What scores rest on, whoever reads them."""
 
+    known: Known
+    kind: str
+    patrol: Patrol
+    book: CaseBook
+    compliance: sqlite3.Connection
+    now: float
+    """Unix s."""
 
-def _breaches(round_: Round, thing: Thing, begin: float) -> int | None:
-    """Return how many verdicts say that it broke a rule of its sensors; None: none speaks for it."""
-    rules = [rule.id for rule in domains.rules().values() if rule.of == thing.kind and rule.kind not in DOCUMENTS]
-    if not rules or not names_in(thing.properties.get(SOURCE)):
-        return None
-    table = RuleTable(round_.cases.visit.db)
-    found = [one for rule in rules for one in table.between((rule, thing.kind, thing.id), begin, round_.now)]
-    return sum(one.outcome == "exceeded" and one.grade == "violation" for one in found)
+    def scored(self, score: Score, thing: Thing, seen: Sequence[Seen]) -> Scored:
+        """Return the score of a thing; `seen`: what visits found in the days that count."""
+        begin = self.now - score.days * DAY
+        held = in_force(self.known, self.patrol, thing.id, self.now)
+        cases = [self.book.find(one) for one in Visits(self.book.db).cases_of(self.kind, thing.id, begin)]
+        return scored(
+            score,
+            in_force=(held is not None) if self.patrol.document else None,
+            visits=seen,
+            open_cases=sum(one is not None and one.is_open for one in cases),
+            breaches=self._breaches(thing, begin),
+        )
+
+    def _breaches(self, thing: Thing, begin: float) -> int | None:
+        """Return how many verdicts say that it broke a rule of its sensors; None: none speaks for it."""
+        rules = [rule.id for rule in domains.rules().values() if rule.of == thing.kind and rule.kind not in DOCUMENTS]
+        if not rules or not names_in(thing.properties.get(SOURCE)):
+            return None
+        table = RuleTable(self.compliance)
+        found = [one for rule in rules for one in table.between((rule, thing.kind, thing.id), begin, self.now)]
+        return sum(one.outcome == "exceeded" and one.grade == "violation" for one in found)
 
 
 def band_badge(score: Score, band: str) -> Badge:

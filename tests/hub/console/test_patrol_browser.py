@@ -118,7 +118,13 @@ def test_without_javascript_a_visit_is_a_plain_form(visit, street):
 def test_every_page_can_be_read_by_everybody_and_fits(visit, street, lang, size, scheme):
     street.send("col", "s-2", **{"answer-order": "fail", "code-order": "0504"})
     page, axe = visit("root", size=size, lang=lang, scheme=scheme), Axe()
-    paths = ("patrol", "patrol/shop?along=lake-road", "patrol/shop/s-2", "plates/shop?along=lake-road")
+    paths = (
+        "patrol",
+        "patrol/shop?along=lake-road",
+        "patrol/shop/s-2",
+        "scores/shop?along=lake-road",
+        "plates/shop?along=lake-road",
+    )
     for path in paths:
         page.goto(f"{street.site.url}/console/{path}")
         for fold in page.locator("details").all():
