@@ -25,7 +25,10 @@ LEFT_OUT = (".github/", "tests/")
 NAVIGATION = {
     "Fenceline": ["README.md", "docs/quick-start.md", "docs/way.md", "docs/glossary.md", "CHANGELOG.md"],
     "Inspectors": ["docs/inspector.md", "dashboards/README.md"],
-    "Officers": ["docs/officer.md", "docs/cases.md", "docs/enterprises.md", "docs/sanitation.md"],
+    "Officers": [
+        *("docs/officer.md", "docs/cases.md", "docs/enterprises.md"),
+        *("docs/sanitation.md", "docs/merchants.md"),
+    ],
     "Technicians": ["docs/technician.md", "edge/drivers/README.md"],
     "Analysts": ["docs/analyst.md"],
     "The city's IT": [

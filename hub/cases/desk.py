@@ -87,15 +87,19 @@ class CaseDesk:
         lat: float | None = None,
         lon: float | None = None,
         place: str = "",
+        about: str = "",
         alert: int | None = None,
         key: str = "",
     ) -> Case:
         """Take a report: it becomes a case, filed or refused later.
 
+        `about`: the thing that it is about, kind and id, such as shop/s-1.
+
         Raises:
             CaseError: it cannot be taken.
         """
         where = {"district": district, "site": site, "lat": lat, "lon": lon, "place": place}
+        where |= {"about": about} if about else {}
         asked = _digest(["report", source, code, text, where, alert])
         with transaction(self.book.db):
             if (done := self._done_by_key(key, asked)) is not None:
@@ -124,14 +128,18 @@ class CaseDesk:
             now = self._clock()
             id_ = self.book.next_id()
             day = dt.datetime.fromtimestamp(now, self.rules.calendar.zone)
-            data = placed | {
-                "number": f"{day:%Y%m%d}{id_:06d}",
-                "source": source,
-                "code": code,
-                "code_edition": entry.edition,
-                "kind": entry.kind,
-                "alerts": [] if alert is None else [alert],
-            }
+            data = (
+                placed
+                | ({"about": about} if about else {})
+                | {
+                    "number": f"{day:%Y%m%d}{id_:06d}",
+                    "source": source,
+                    "code": code,
+                    "code_edition": entry.edition,
+                    "kind": entry.kind,
+                    "alerts": [] if alert is None else [alert],
+                }
+            )
             event = self._event(None, id_, "report", position, now, as_written(text, needed=True), data, key, asked)
             return self.book.add(None, event)
 
@@ -185,7 +193,8 @@ class CaseDesk:
     def similar(self, case: Case) -> list[tuple[Case, float | None]]:
         """Return cases that may be the same (class, distance, time), the nearest first, and how far each is [m].
 
-        Without coordinates those of the same site count, at an unknown distance.
+        Without coordinates those of the same site count, at an unknown distance. Of two that are each about a thing,
+        only those about the same one: shops stand wall to wall.
         """
         rule = self.rules.similar
         found = []
@@ -193,7 +202,10 @@ class CaseDesk:
             if other.id == case.id or other.reported > case.reported + rule.days * DAY:
                 continue
             far = metres(case, other)
-            if (far is not None and far <= rule.metres) or (far is None and case.site and case.site == other.site):
+            if case.about and other.about:
+                if case.about == other.about:
+                    found.append((other, far))
+            elif (far is not None and far <= rule.metres) or (far is None and case.site and case.site == other.site):
                 found.append((other, far))
         return sorted(found, key=lambda one: math.inf if one[1] is None else one[1])
 

@@ -74,6 +74,7 @@ class CaseShown(BaseModel):
     lat: float | None
     lon: float | None
     place: str
+    about: Annotated[str, Field(description="the thing that it is about, kind and id, such as shop/s-1")]
     code: str
     full_code: Annotated[str | None, Field(description="ten digits, where the district's code of GB/T 2260 is known")]
     code_name: str

@@ -27,6 +27,7 @@ SAME = (
     "lon",
     "place",
     "code",
+    "about",
     "code_edition",
     "kind",
     "text",

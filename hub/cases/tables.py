@@ -109,4 +109,43 @@ CREATE INDEX casefile_looked_through ON casefile -- all that lists are filtered 
 ALTER TABLE casefile ADD COLUMN counted TEXT NOT NULL DEFAULT '';
 CREATE INDEX casefile_by_id ON casefile (id) -- to skip many without reading them
 """,
+    """
+CREATE TABLE plate (              -- what stands on the plates of shops: an address that nobody guesses
+    code TEXT PRIMARY KEY,
+    kind TEXT NOT NULL, thing TEXT NOT NULL,
+    made REAL NOT NULL, who TEXT NOT NULL,   -- Unix s
+    ended REAL, ended_by TEXT, why TEXT      -- exchanged for another one; null: it holds
+);
+CREATE UNIQUE INDEX plate_that_holds ON plate (kind, thing) WHERE ended IS NULL;
+CREATE TABLE visit (              -- what collectors found on patrol
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL, thing TEXT NOT NULL,
+    time REAL NOT NULL,           -- when it was found, Unix s
+    received REAL NOT NULL,       -- when it arrived: a phone keeps it until there is a network
+    who TEXT NOT NULL,
+    key TEXT NOT NULL,            -- made by the phone, so that it takes effect once
+    body TEXT NOT NULL,           -- JSON of `hub.cases.patrol.visits.Seen`
+    UNIQUE (who, key)
+);
+CREATE INDEX visit_of ON visit (kind, thing, time);
+CREATE TABLE visit_finding (      -- the cases that its findings became, or are known by
+    visit INTEGER NOT NULL, duty TEXT NOT NULL, casefile INTEGER NOT NULL,
+    known INTEGER NOT NULL,       -- 1: the case was there already
+    PRIMARY KEY (visit, duty)
+) WITHOUT ROWID;
+CREATE TRIGGER plate_changes_once BEFORE UPDATE ON plate
+    WHEN OLD.ended IS NOT NULL OR NEW.ended IS NULL OR (NEW.code, NEW.kind, NEW.thing, NEW.made, NEW.who)
+        <> (OLD.code, OLD.kind, OLD.thing, OLD.made, OLD.who)
+    BEGIN SELECT RAISE(ABORT, 'a plate is exchanged, and otherwise never changed'); END;
+CREATE TRIGGER plate_is_kept BEFORE DELETE ON plate
+    BEGIN SELECT RAISE(ABORT, 'a plate is never removed'); END;
+CREATE TRIGGER visit_stays BEFORE UPDATE ON visit
+    BEGIN SELECT RAISE(ABORT, 'a visit is never changed'); END;
+CREATE TRIGGER visit_is_kept BEFORE DELETE ON visit
+    BEGIN SELECT RAISE(ABORT, 'a visit is never changed'); END;
+CREATE TRIGGER visit_finding_stays BEFORE UPDATE ON visit_finding
+    BEGIN SELECT RAISE(ABORT, 'a visit is never changed'); END;
+CREATE TRIGGER visit_finding_is_kept BEFORE DELETE ON visit_finding
+    BEGIN SELECT RAISE(ABORT, 'a visit is never changed'); END
+""",
 )

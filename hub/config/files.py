@@ -248,6 +248,11 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where those tiles draw a position: gcj02 for maps of Chinese vendors (AMap, Tencent), some 100 m off."""
     tiles_credit: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """Whose map it is, as shown below it: its owner, and in China its number (审图号)."""
+    plates: bool = False
+    """Whether everybody may read what a plate shows, at /p/CODE, without signing in. Without it, a plate's address
+    leads those who work here to signing in, and says nothing to anybody else."""
+    plates_contact: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Whom the page of a plate names for complaints and objections, such as a telephone number."""
 
     @property
     def tiles_origin(self) -> str:

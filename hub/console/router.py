@@ -27,6 +27,10 @@ from hub.console.pages.maintenance import add_maintenance
 from hub.console.pages.told import add_told
 from hub.console.pages.users import add_users
 from hub.console.pages.waves import add_waves
+from hub.console.patrol.plates import add_plates
+from hub.console.patrol.public import add_public_plate
+from hub.console.patrol.round import add_beside_patrol, add_patrol
+from hub.console.patrol.scores import add_scores
 from hub.console.signin.entering import add_signing_in
 from hub.console.signin.own import add_own_access
 from hub.console.signin.sign_on import add_sign_on
@@ -93,13 +97,21 @@ class Console:
         add_forms(self.router, shared)
         add_thing(self.router, shared)
         add_track(self.router, shared)
+        add_patrol(self.router, shared)
+        add_beside_patrol(self.router, shared)
+        add_plates(self.router, shared)
+        add_scores(self.router, shared)
         add_boards(self.router, shared)
         add_waves(self.router, shared)
         add_maintenance(self.router, shared)
         add_told(self.router, shared)
         add_audit(self.router, shared)
         add_users(self.router, shared)
+        plates = APIRouter(route_class=Route, include_in_schema=False)
+        add_public_plate(plates, self.router, shared)
         self._add_rest(shared)
+        plates.include_router(self.router)
+        self.router = plates
 
     def close(self) -> None:
         """Let go of the pages that follow by themselves."""

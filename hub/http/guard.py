@@ -16,6 +16,7 @@ MOST_BODY = 32_768
 """A remark has at most 2,000 characters: 8,000 bytes, up to 24,000 where a program writes them as \\u1234."""
 UPLOADS = re.compile(
     r"/(api/v1|console)/(cases/[0-9]{1,19}/attachments|marks/[0-9]{1,19}/proofs?)|/console/import-things"
+    r"|/console/patrol/[a-z][a-z0-9_-]{0,31}/[a-z0-9-]{1,32}"
 )
 """Where files are sent."""
 MOST_UPLOAD = 26_000_000

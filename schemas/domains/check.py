@@ -16,6 +16,7 @@ from schemas.domains.entries import (
     Manifest,
     Marks,
     Names,
+    Patrol,
     Profile,
     Rule,
     Rules,
@@ -313,6 +314,28 @@ def _check_thing(path: Path, id_: str, kind: ThingKind, known: Mapping[str, Thin
             )
         if one.least is not None and one.most is not None and one.least > one.most:
             faults.add(path, (*place, "least"), Text("is above most; mend one of the two", "大于 most，请修改其一"))
+    if kind.patrol is not None:
+        _check_patrol(path, id_, kind, kind.patrol, known, faults)
+
+
+def _check_patrol(
+    path: Path, id_: str, kind: ThingKind, patrol: Patrol, known: Mapping[str, ThingKind], faults: Faults
+) -> None:
+    place = ("thing", id_, "patrol")
+    along = [name for name, one in kind.property.items() if one.type == "thing" and not one.several]
+    if patrol.along not in along:
+        _not_among(faults, path, (*place, "along"), patrol.along, along)
+    named = (("number", patrol.number), ("where", patrol.where), *(("shown", one) for one in patrol.shown))
+    for field, name in named:
+        if name is not None and name not in kind.property:
+            _not_among(faults, path, (*place, field), name, kind.property)
+    if patrol.document is None:
+        return
+    documents = known.get(patrol.document.by)
+    if documents is None:
+        _not_among(faults, path, (*place, "document", "by"), patrol.document.by, known)
+    elif patrol.document.of not in documents.property:
+        _not_among(faults, path, (*place, "document", "of"), patrol.document.of, documents.property)
 
 
 def _check_rules(folder: Path, others: tuple[Pack, ...], faults: Faults) -> None:

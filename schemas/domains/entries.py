@@ -100,6 +100,78 @@ class ThingProperty(Names, frozen=True, forbid_unknown_fields=True):
     """Bounds of a number, inclusive."""
 
 
+class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Things of kind `by` that name another one in their property `of`, such as the permits of a rule's subject."""
+
+    by: Id
+    of: Id
+
+
+EventCode = Annotated[
+    str, msgspec.Meta(pattern=r"^\d{4}\Z", extra=takes("four digits, main and minor class, in quotes"))
+]
+"""A class of events, as ``schemas/cases/codes.toml`` has them."""
+
+
+class Duty(Names, frozen=True, forbid_unknown_fields=True):
+    """What a patrol looks at."""
+
+    codes: Annotated[tuple[EventCode, ...], msgspec.Meta(min_length=1)]
+    """The classes of events that break it; the likeliest first."""
+
+
+Points = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
+
+class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How well something keeps its duties, as points of 100: each term gives its points, or fewer.
+
+    A term that cannot be known is left out, and the others count for 100.
+    """
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=366)]
+    """So many days back visits and breaches count."""
+    document: Points
+    """While its document is in force, else 0."""
+    kept: Points
+    """By the share of answers at visits that were "kept", of those that apply; without a visit there is no score."""
+    cases: Points
+    """Less `each_case` for each case of a patrol that is not over."""
+    rules: Points
+    """Less `each_breach` for each verdict of a rule that it broke; left out where no sensor speaks for it."""
+    each_case: Points
+    each_breach: Points
+    bands: Annotated[dict[Id, Points], msgspec.Meta(min_length=1)]
+    """What is told of it in public: the first band whose points it has, the highest first."""
+
+    def __post_init__(self) -> None:
+        """Refuse terms that do not add up, and a score that is in no band."""
+        total = self.document + self.kept + self.cases + self.rules
+        if total != 100:
+            raise ValueError(f"document, kept, cases and rules add up to {total:g}; expected 100")
+        if min(self.bands.values()) != 0:
+            raise ValueError("expected a band that begins at 0, so that every score is in one")
+
+
+class Patrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How things of a kind are visited by collectors; each then has a plate with a code, and a page for everybody."""
+
+    duty: Annotated[dict[Id, Duty], msgspec.Meta(min_length=1, max_length=6)]
+    along: Id
+    """The property that names what they are visited along, such as a street."""
+    days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7
+    """So many days after a visit the next one is due."""
+    number: Id | None = None
+    """The property that is the number on the plate."""
+    where: Id | None = None
+    """The property that says in words where it is."""
+    shown: tuple[Id, ...] = ()
+    """The properties that everybody may read who has its plate's address."""
+    score: Score | None = None
+    document: Holding | None = None
+    """What must be in force for it, such as an agreement; whether it is, everybody may read."""
+
+
 class ThingKind(Names, frozen=True, forbid_unknown_fields=True):
     """A kind of things."""
 
@@ -111,6 +183,9 @@ class ThingKind(Names, frozen=True, forbid_unknown_fields=True):
     """Each edition must say from when to when it holds, as permits do."""
     personal: bool = False
     """Each is a person: rules may watch it, and nobody is shown where it is or was."""
+    people_private: bool = False
+    """Who answers for one is told to those alone who work with them: names and telephone numbers of persons."""
+    patrol: Patrol | None = None
     property: dict[Id, ThingProperty] = {}
 
 
@@ -150,13 +225,6 @@ class Marks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     families: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1)]
     """The families of quantities that can be marked."""
     mark: Annotated[dict[Id, MarkKind], msgspec.Meta(min_length=1)]
-
-
-class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Things of kind `by` that name the subject of a rule in their property `of`, such as its permits."""
-
-    by: Id
-    of: Id
 
 
 class Responsible(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,8 @@ OWNERS = {
     "access": {"access", "access_step", "identity", "known_browser", "session", "sign_in_link"}
     | {"half_sign_in", "recovery_code", "second_factor"},
     "alerts": {"alert", "alert_step", "alert_window", "maintenance"},
-    "cases": {"attachment", "calendar_edition", "casefile", "casefile_alert", "casefile_event"},
+    "cases": {"attachment", "calendar_edition", "casefile", "casefile_alert", "casefile_event"}
+    | {"plate", "visit", "visit_finding"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
     | {"marked", "marked_position", "rule_position", "rule_sample", "rule_subject", "rule_verdict"}
     | {"emission_change", "emission_day", "emission_hour", "emission_position", "emission_record"},

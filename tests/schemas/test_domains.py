@@ -56,7 +56,7 @@ def test_a_person_reads_of_its_kinds_in_both_languages(folder):
 
 
 def test_the_packs_that_come_with_it():
-    assert [pack.id for pack in domains.packs()] == ["construction", "factory", "muck", "sanitation"]
+    assert [pack.id for pack in domains.packs()] == ["construction", "factory", "merchants", "muck", "sanitation"]
     assert list(domains.site_kinds()) == ["construction", "factory"]
     assert domains.families() == ("noise", "dust", "gas", "weather", "device", "stack", "bin")
     assert "fuel" in site_properties()
@@ -101,7 +101,7 @@ def test_a_folder_that_is_no_pack_is_refused(tmp_path, monkeypatch):
     with pytest.raises(CatalogueError, match="has that name already; rename one"):
         domains.use([tmp_path / "factory"])
     there = [pack.id for pack in domains.packs()]
-    assert there == ["construction", "factory", "muck", "sanitation"], "what was refused is not in use"
+    assert there == ["construction", "factory", "merchants", "muck", "sanitation"], "what was refused is not in use"
 
 
 @pytest.fixture

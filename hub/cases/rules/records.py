@@ -128,6 +128,8 @@ class Case(Counted, kw_only=True, array_like=False, gc=True):
     lon: float | None = None
     place: str = ""
     """In words."""
+    about: str = ""
+    """The thing that it is about, kind and id, such as shop/s-1; empty: none that is known."""
     code_edition: str = ""
     """Of the table of codes."""
     text: str = ""

@@ -106,6 +106,7 @@ def add_lists_of_things(router: APIRouter, shared: Shared) -> None:
             placed=bool(declared.geometry),
             validity=declared.validity,
             moves=kind in things.moving,
+            patrolled=declared.patrol is not None,
             districts=[(id_, things.district(id_)) for id_ in visit.registry.districts],
             states=[(one, visit.say(HOLDS[one][2])) for one in HOLDS],
             may_add=visit.may("admin"),
@@ -123,7 +124,7 @@ def add_lists_of_things(router: APIRouter, shared: Shared) -> None:
         wanted = _wanted(things, kind, asked)
         lines = _ordered(things, _found(things, kind, wanted), _order(things, kind, wanted, sort))[:MOST_CSV]
         try:
-            text = to_csv((one.thing for one in lines), kind, things.kinds, visit.registry.zone)
+            text = to_csv((things.told(one.thing) for one in lines), kind, things.kinds, visit.registry.zone)
         except ConfigError as error:
             raise RequestError(422, Text(str(error), in_chinese(str(error)))) from error
         return _file(f"{kind}.csv", f"\ufeff{text}", "text/csv")
@@ -137,7 +138,7 @@ def add_lists_of_things(router: APIRouter, shared: Shared) -> None:
         things = Things(visit)
         things.kind(kind)
         lines = _found(things, kind, _wanted(things, kind, asked))[:MOST_CSV]
-        text = to_geojson((one.thing for one in lines), visit.registry.zone)
+        text = to_geojson((things.told(one.thing) for one in lines), visit.registry.zone)
         return _file(f"{kind}.geojson", text, "application/geo+json")
 
 

@@ -115,6 +115,7 @@ def page_of(things: Things, kind: str, id_: str, done: str = "") -> Response:
         live=f"/console/live?box={box_text(box)}" if box else "",
         now=now,
         watched=kind in things.watched,
+        patrolled=kind in things.kinds and things.kinds[kind].patrol is not None,
         moves=kind in things.moving,
         referring=_referring(things, kind, id_),
         rulings=_rulings(things, thing),

@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import msgspec
+
 from hub.console.parts.catalogue import Catalogue, Known, Position
 from hub.console.things.words import RANKS
 from hub.console.today import district_name
@@ -25,6 +27,8 @@ SILENT_S = 900.0
 MOVING_KMH = 3.0
 """What is slower stands: receivers give some km/h at rest."""
 HERE = "/console/things"
+KNOW_PEOPLE = frozenset({"collector", "officer", "dispatcher", "handler", "supervisor", "admin"})
+"""The roles that work with those who answer for things, and are told who they are where that is private."""
 
 
 class Part(NamedTuple):
@@ -98,7 +102,15 @@ class Things:
         if found is None:
             return None
         thing = self.known.thing(found[0])
-        return thing if self.sees(thing) else None
+        return self.told(thing) if self.sees(thing) else None
+
+    def told(self, thing: Thing) -> Thing:
+        """Return a thing without what the visitor is not told of it: who answers for it, where that is private."""
+        kind = self.kinds.get(thing.kind)
+        private = kind is None or kind.people_private
+        if not thing.people or not private or self.visit.user.role in KNOW_PEOPLE:
+            return thing
+        return msgspec.structs.replace(thing, people=())
 
     def name(self, thing: Thing) -> str:
         """Return what people call a thing."""
@@ -157,7 +169,7 @@ class Things:
 
     def changes(self, before: Thing | None, after: Thing) -> list[tuple[str, list[Part], list[Part]]]:
         """Return what an edition changed: the name of each field, what was there and what is."""
-        old, new = (_flat(before) if before else {}), _flat(after)
+        old, new = (_flat(self.told(before)) if before else {}), _flat(self.told(after))
         declared = self.kinds[after.kind].property if after.kind in self.kinds else {}
         found = []
         for name in dict.fromkeys([*new, *old]):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hub.judge.kinds.world import World
     from hub.judge.windows import LocalTime
 
-_HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed", "weighed")
+_HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed", "weighed", "held")
 _ROUNDS = ("coverage", "timetable", "deadhead", "presence")
 KINDS = ("area", "route", "hours", "state", "level", *_ROUNDS, "gap", "checklist", "heat", *_HAULAGE)
 """Each is the module of its name in here, or in `haulage/`."""

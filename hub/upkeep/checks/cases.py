@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from hub.cases.attachments.store import attached, stored
 from hub.cases.book import CaseBook
 from hub.cases.opening import open_cases
+from hub.cases.patrol.visits import Visits
 from hub.cases.rules.rulebook import Rulebook
 from hub.cases.tables import FILE
 from hub.config.files import Config, ConfigError
@@ -58,12 +59,12 @@ def _attachments(config: Config) -> list[Finding]:
         if path.name != FILE:
             continue
         with closing(open_cases(path.parent)) as db:
-            named = {one.sha256 for one in attached(CaseBook(db).events_of_kind("attach"))}
+            named = {one.sha256 for one in attached(CaseBook(db).events_of_kind("attach"))} | Visits(db).photos()
         known, used = stored(path.parent)
         if missing := sorted(named - known):
             text = Text(
-                f"{len(missing)} files that cases name are not kept, as {missing[0]}",
-                f"案件所列附件中有{len(missing)}个未保存，如{missing[0]}",
+                f"{len(missing)} files that cases or patrols name are not kept, as {missing[0]}",
+                f"案件或巡查所列附件中有{len(missing)}个未保存，如{missing[0]}",
             )
             remedy = Text(
                 "Put a backup back that has attachments.db beside cases.db.", "请恢复含 attachments.db 的备份。"

@@ -168,7 +168,7 @@ def test_cases_are_backed_up_put_back_and_checked(folder, tmp_path_factory):
     done(folder, "act", 1, "file", "--as", "li")
     config = folder / "fenceline.toml"
     findings = {one.name: one for one in check_data(folder / "data")}
-    assert findings["database cases.db"].text.en == "schema version 3"
+    assert findings["database cases.db"].text.en == "schema version 4"
     archive = back_up(config, load_config(config), folder / "backups")[0]
     other = tmp_path_factory.mktemp("other")
     write_files(other, '[cases]\nfolder = "rules"\n')

@@ -357,12 +357,12 @@ def test_what_is_old_is_let_go_of_and_nothing_is_said_anew(port):
     assert port.said() == after
 
 
-MUCK, SANITATION = HERE / "muck", HERE / "sanitation"
+MUCK, SANITATION, MERCHANTS = HERE / "muck", HERE / "sanitation", HERE / "merchants"
 OF_SANITATION = ("round-order", "round-empty", "weighing-load", "heat-plan")
 """Of kinds of which the others have no case."""
-CASES = {path.stem: path for folder in (HARBOUR, MUCK) for path in sorted((folder / "cases").glob("*.toml"))}
+CASES = {path.stem: path for folder in (HARBOUR, MUCK, MERCHANTS) for path in sorted((folder / "cases").glob("*.toml"))}
 CASES |= {name: SANITATION / "cases" / f"{name}.toml" for name in OF_SANITATION}
-RULES = Pack(HARBOUR).rules | Pack(MUCK).rules | Pack(SANITATION).rules
+RULES = {id_: rule for folder in (HARBOUR, MUCK, SANITATION, MERCHANTS) for id_, rule in Pack(folder).rules.items()}
 
 
 def test_there_is_a_worked_case_of_each_kind():

@@ -47,7 +47,7 @@ def config(tmp_path):
 def test_the_list_has_the_citys_own_packs(run, config):
     code, out, err = run("list", "--config", config)
     assert (code, err) == (0, "")
-    packs = ["construction", "factory", "muck", "sanitation", "harbour"]
+    packs = ["construction", "factory", "merchants", "muck", "sanitation", "harbour"]
     assert [line.split()[0] for line in out.splitlines()[1:]] == packs
     _, out, _ = run("list", "--json", "--config", config)
     assert [row["id"] for row in rows_of(out)] == packs
