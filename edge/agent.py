@@ -83,6 +83,8 @@ class Agent:
         folder = config["folder"]
         self.board = board
         broker = self._broker = config["broker"]
+        self._brokers = ["%s:%d" % (broker["host"], broker["port"])]  # in the order in which they are tried
+        self._tried = 0
         self._key_file = config.get("key_file", "key")
         self._signer = message.Signer(key)
         self.renewed = config["folder"] + "/renewed"
@@ -130,8 +132,13 @@ class Agent:
         self._given_path = folder + "/orders"
         self._orders = None
         self._desired = folder + "/desired.json"
+        self._fitted = self._own = None  # marks of the sensors in use and of the own ones, see outfit
         if "desired.json" in os.listdir(folder):
-            self._ordered()
+            self._fitted = borrow("outfit").mark(config["sensors"])
+            self._own = config.get("own", self._fitted)
+            self._ordered(config["sensors"])
+            if "unfit" in config:
+                self._orders.unfit(config["unfit"])
         self._nonce = ""  # of the last status, and the ticks when it was said
         self._asked = 0
         self._trial = None
@@ -213,14 +220,19 @@ class Agent:
             courier.begin()
         self._notes.begin()
         self.let_in = True
+        self._tried = 0  # another one is tried only while none lets the board in
         await self._tell()
 
     async def _connect(self):
-        broker = self._broker
+        host, _, port = self._brokers[self._tried % len(self._brokers)].partition(":")
+        self._tried += 1
         if self.secured is None:
             gc.collect()  # the context before has gone with its connection: the heap has room for one
-            self.secured = borrow("credentials").secured(self.tls, self._broker["host"])
-        return await borrow("names").connect(self.board.known, broker["host"], broker["port"], **self.secured)
+            self.secured = borrow("credentials").secured(self.tls, host)
+        if self.secured:
+            self.secured["server_hostname"] = host
+        port = int(port or self._broker["port"])
+        return await borrow("names").connect(self.board.known, host, port, **self.secured)
 
     def _unseal(self, payload):
         """Return a message, and the Signer whose it is; raises ValueError where it is nobody's."""
@@ -247,10 +259,25 @@ class Agent:
         if kind == "ack":
             self._hear_ack(heard)
         elif kind == "config":
-            self._ordered().configure(heard)
-            self._tell_soon()
+            self._configure(heard)
         elif kind == "command" and "id" in heard:
             self._beside("order", self._obey(heard, signer))
+
+    def _configure(self, desired):
+        orders, before = self._ordered(), list(self._brokers)
+        orders.configure(desired)
+        if orders.restart or self._brokers != before:
+            self._beside("change", self._change(orders.restart))
+        else:
+            self._tell_soon()
+
+    async def _change(self, restart):
+        """Begin with other sensors, or at another broker; the event of it goes before, or is kept until it can."""
+        await self._tell()
+        if restart:
+            self.board.reset()
+        self._tried = 0
+        await self.client.disconnect()
 
     def _hear_ack(self, heard):
         """Take what the hub says that it has, or what time it is; nothing else counts (see message.acknowledged)."""
@@ -294,7 +321,7 @@ class Agent:
             self._relay.rule = self._rule
         return self._relay
 
-    def _ordered(self):
+    def _ordered(self, sensors=None):
         """Return what carries out orders: 3 KB of heap, needed when the hub has ordered something."""
         if self._orders is None:
             from edge.orders import Orders
@@ -308,6 +335,11 @@ class Agent:
                 self._say_status,
                 self._desired,
                 self._rising,
+                self.outbox,
+                self._brokers,
+                self._fitted,
+                self._own,
+                sensors,
             )
         return self._orders
 
