@@ -84,7 +84,7 @@ class Agent:
         self.board = board
         broker = self._broker = config["broker"]
         self._brokers = ["%s:%d" % (broker["host"], broker["port"])]  # in the order in which they are tried
-        self._tried = 0
+        self.tried = 0
         self._key_file = config.get("key_file", "key")
         self._signer = message.Signer(key)
         self.renewed = config["folder"] + "/renewed"
@@ -132,13 +132,8 @@ class Agent:
         self._given_path = folder + "/orders"
         self._orders = None
         self._desired = folder + "/desired.json"
-        self._fitted = self._own = None  # marks of the sensors in use and of the own ones, see outfit
         if "desired.json" in os.listdir(folder):
-            self._fitted = borrow("outfit").mark(config["sensors"])
-            self._own = config.get("own", self._fitted)
-            self._ordered(config["sensors"])
-            if "unfit" in config:
-                self._orders.unfit(config["unfit"])
+            borrow("outfit").begin(self.ordered, config)
         self._nonce = ""  # of the last status, and the ticks when it was said
         self._asked = 0
         self._trial = None
@@ -220,19 +215,19 @@ class Agent:
             courier.begin()
         self._notes.begin()
         self.let_in = True
-        self._tried = 0  # another one is tried only while none lets the board in
-        await self._tell()
+        self.tried = 0  # another one is tried only while none lets the board in
+        await self.tell()
 
     async def _connect(self):
-        host, _, port = self._brokers[self._tried % len(self._brokers)].partition(":")
-        self._tried += 1
+        host, _, port = self._brokers[self.tried % len(self._brokers)].partition(":")
+        self.tried += 1
         if self.secured is None:
             gc.collect()  # the context before has gone with its connection: the heap has room for one
             self.secured = borrow("credentials").secured(self.tls, host)
         if self.secured:
             self.secured["server_hostname"] = host
-        port = int(port or self._broker["port"])
-        return await borrow("names").connect(self.board.known, host, port, **self.secured)
+        at = int(port or self._broker["port"])
+        return await borrow("names").connect(self.board.known, host, at, **self.secured)
 
     def _unseal(self, payload):
         """Return a message, and the Signer whose it is; raises ValueError where it is nobody's."""
@@ -259,25 +254,12 @@ class Agent:
         if kind == "ack":
             self._hear_ack(heard)
         elif kind == "config":
-            self._configure(heard)
+            if self.ordered().configure(heard):
+                self._beside("change", borrow("outfit").change(self))
+            else:
+                self._tell_soon()
         elif kind == "command" and "id" in heard:
             self._beside("order", self._obey(heard, signer))
-
-    def _configure(self, desired):
-        orders, before = self._ordered(), list(self._brokers)
-        orders.configure(desired)
-        if orders.restart or self._brokers != before:
-            self._beside("change", self._change(orders.restart))
-        else:
-            self._tell_soon()
-
-    async def _change(self, restart):
-        """Begin with other sensors, or at another broker; the event of it goes before, or is kept until it can."""
-        await self._tell()
-        if restart:
-            self.board.reset()
-        self._tried = 0
-        await self.client.disconnect()
 
     def _hear_ack(self, heard):
         """Take what the hub says that it has, or what time it is; nothing else counts (see message.acknowledged)."""
@@ -321,7 +303,7 @@ class Agent:
             self._relay.rule = self._rule
         return self._relay
 
-    def _ordered(self, sensors=None):
+    def ordered(self, *sensors):
         """Return what carries out orders: 3 KB of heap, needed when the hub has ordered something."""
         if self._orders is None:
             from edge.orders import Orders
@@ -337,9 +319,7 @@ class Agent:
                 self._rising,
                 self.outbox,
                 self._brokers,
-                self._fitted,
-                self._own,
-                sensors,
+                *sensors,
             )
         return self._orders
 
@@ -362,7 +342,7 @@ class Agent:
             return "new key in force"
         if what == "certificate":
             return await borrow("rekey").certificate(self, self._broker.get("tls"), command, signer, TRY_S)
-        return await self._ordered().obey(command)
+        return await self.ordered().obey(command)
 
     async def _update(self, command):
         from edge import update  # 7 KB of heap, needed once in a while
@@ -418,9 +398,10 @@ class Agent:
         self._tell_soon()
 
     def _tell_soon(self):
-        self._beside("event", self._tell())
+        self._beside("event", self.tell())
 
-    async def _tell(self):
+    async def tell(self):
+        """Tell the events that wait; without a connection they go on waiting."""
         if self._trial and self._trial.why:
             self._notes.add("update", {"problem": self._trial.why})
             self._trial.reported()

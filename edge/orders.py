@@ -49,13 +49,26 @@ class Orders:
     """
 
     def __init__(
-        self, board, recorder, relay_, calibration, notes, status, path, rising, outbox, brokers, fitted, own, sensors
+        self,
+        board,
+        recorder,
+        relay_,
+        calibration,
+        notes,
+        status,
+        path,
+        rising,
+        outbox,
+        brokers,
+        fitted=None,
+        own=None,
+        sensors=None,
     ):
         self._board = board
         self._recorder = recorder
         self._relay = relay_
         self._calibration = calibration
-        self._notes = notes
+        self.notes = notes
         self._status = status
         self._path = path
         self._rising = rising
@@ -86,7 +99,10 @@ class Orders:
             pass  # none yet, or torn: the hub's retained one comes with the next connection
 
     def configure(self, desired):
-        """Apply a desired configuration, or none of it; what came of it is told as an event."""
+        """Apply a desired configuration, or none of it; what came of it is told as an event.
+
+        Return whether the board has to connect anew, or to start again (`restart`).
+        """
         from edge.rising import limit
 
         rising = self._rising()
@@ -95,7 +111,7 @@ class Orders:
             revision, most = desired["revision"], limit(max(self.revision, rising.revision))
             # One as high as the highest mends a file that was torn or put back.
             if revision <= self.revision or revision < rising.revision:
-                return  # in force, or an older one played back
+                return False  # in force, or an older one played back
             if revision > most:
                 wrong = "revision: %d; expected at most %d" % (revision, most)
         wanted = self._own["sensors"]
@@ -111,15 +127,17 @@ class Orders:
                 wrong = "not kept: %s" % error
         if wrong:
             if (desired.get("revision"), wrong) == self._refused:
-                return  # told: the broker gives it again with each connection
+                return False  # told: the broker gives it again with each connection
             self._refused = (desired.get("revision"), wrong)
-            self._notes.add("config", {"revision": desired.get("revision"), "problem": wrong})
-            return
+            self.notes.add("config", {"revision": desired.get("revision"), "problem": wrong})
+            return False
+        brokers = list(self._brokers)
         self._keep_own(desired)
         self._use(desired)
         rising.reached(self.revision)
         self.restart = wanted != self._fitted
-        self._notes.add("config", {"revision": self.revision})
+        self.notes.add("config", {"revision": self.revision})
+        return self.restart or self._brokers != brokers
 
     async def obey(self, command):
         """Carry out a command; return what the reply says about it. Raises ValueError with why it is refused."""
@@ -151,7 +169,7 @@ class Orders:
         if what == "log":
             return "\n".join(journal.tail(_whole(command, "lines", 20, journal.MOST)))[-1000:]
         if what == "calibrate":
-            return calibrate(self._calibration, self._notes, command)
+            return calibrate(self._calibration, self.notes, command)
         return await self._errand(what, command)
 
     async def _errand(self, what, command):
@@ -171,10 +189,6 @@ class Orders:
         self._recorder.work(flag, [named] if named else list(self._recorder.sensors), minutes * 60)
         return "%s: flag %s for %d minutes" % (named or "all sensors", flag, minutes)
 
-    def unfit(self, why):
-        """Tell that the sensors that were to be in use could not be made at the start."""
-        self._notes.add("config", {"revision": self.revision, "problem": why})
-
     def _without_own(self, desired, sensors):
         """Return a configuration without what somebody has changed in the board's own file since it was applied.
 
@@ -192,7 +206,7 @@ class Orders:
             desired = {key: desired[key] for key in desired if key not in changed}
             if _size(changed) > MOST_DETAIL:
                 del changed["sensors"]  # too many for a packet: they stay until the hub is to say otherwise
-            self._notes.add("config", {"revision": desired["revision"], "own": changed})
+            self.notes.add("config", {"revision": desired["revision"], "own": changed})
             try:
                 files.replace(self._path, json.dumps(desired))
             except OSError as error:

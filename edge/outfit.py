@@ -45,6 +45,23 @@ def wrong(sensors):
     return None
 
 
+def begin(ordered, config):
+    """Begin with the desired configuration that is kept; `ordered` makes the agent's Orders of marks and sensors."""
+    fitted = mark(config["sensors"])
+    orders = ordered(fitted, config.get("own", fitted), config["sensors"])
+    if "unfit" in config:
+        orders.notes.add("config", {"revision": orders.revision, "problem": config["unfit"]})
+
+
+async def change(agent):
+    """Begin with other sensors, or at another broker; the event of it goes before, or is kept until it can."""
+    await agent.tell()
+    if agent.ordered().restart:
+        agent.board.reset()
+    agent.tried = 0
+    await agent.client.disconnect()
+
+
 def dress(config):
     """Put the sensors that the hub wants into a board's configuration; `own` in it then marks those of its own file.
 

@@ -92,7 +92,7 @@ def check(sensors: list[Settings]) -> None:
     """Check a board's sensors by making their drivers, as the board will.
 
     Raises:
-        FieldError: a setting is missing, wrong or not known to the driver; two sensors have one name, or give one channel.
+        FieldError: a setting is missing, wrong or not known to the driver; two sensors have one name or one channel.
     """
     found = wrong_sensors(sensors)
     if found:

@@ -246,7 +246,9 @@ class DesiredBook:
         if revision == told.revision and told.state != "in_force":
             if not (isinstance(said, Status) and told.state == "refused"):
                 self._answered(told, problem, now)
-        elif isinstance(said, Status) and isinstance(revision, int) and revision not in (told.revision, told.reported):
+        elif not isinstance(said, Status) or not said.online:
+            return  # a last will was written when the board connected: what was in force then
+        elif isinstance(revision, int) and revision not in (told.revision, told.reported):
             self._db.execute(
                 "UPDATE desired_board SET reported = ?, in_force = NULL WHERE device = ?", (revision, device)
             )

@@ -149,6 +149,17 @@ def test_a_board_that_refuses_says_why_and_what_was_in_force_stays(city):
     assert (told.reported, json.loads(told.in_force)) == (first["revision"], {"interval": 30})
 
 
+def test_a_last_will_written_before_the_change_takes_nothing_back(city):
+    city.set("board", "fence-1", interval=30)
+    revision = city.send()["fence-1"]["revision"]
+    city.say("fence-1", {"revision": revision})
+    will = json.dumps({"online": False, "t": int(city.hub.now), "config": 0})
+    city.hub.hear(Speaker().say("status", will))
+    city.send()
+    told = city.book.told("fence-1")
+    assert (told.state, told.reported, json.loads(told.in_force)) == ("in_force", revision, {"interval": 30})
+
+
 def test_an_old_answer_is_none_to_a_later_revision(city):
     city.set("board", "fence-1", interval=30)
     (first,) = city.send().values()
