@@ -83,6 +83,8 @@ class Agent:
         folder = config["folder"]
         self.board = board
         broker = self._broker = config["broker"]
+        self._brokers = ["%s:%d" % (broker["host"], broker["port"])]  # in the order in which they are tried
+        self.tried = 0
         self._key_file = config.get("key_file", "key")
         self._signer = message.Signer(key)
         self.renewed = config["folder"] + "/renewed"
@@ -131,7 +133,7 @@ class Agent:
         self._orders = None
         self._desired = folder + "/desired.json"
         if "desired.json" in os.listdir(folder):
-            self._ordered()
+            borrow("outfit").begin(self.ordered, config)
         self._nonce = ""  # of the last status, and the ticks when it was said
         self._asked = 0
         self._trial = None
@@ -213,14 +215,19 @@ class Agent:
             courier.begin()
         self._notes.begin()
         self.let_in = True
-        await self._tell()
+        self.tried = 0  # another one is tried only while none lets the board in
+        await self.tell()
 
     async def _connect(self):
-        broker = self._broker
+        host, _, port = self._brokers[self.tried % len(self._brokers)].partition(":")
+        self.tried += 1
         if self.secured is None:
             gc.collect()  # the context before has gone with its connection: the heap has room for one
-            self.secured = borrow("credentials").secured(self.tls, self._broker["host"])
-        return await borrow("names").connect(self.board.known, broker["host"], broker["port"], **self.secured)
+            self.secured = borrow("credentials").secured(self.tls, host)
+        if self.secured:
+            self.secured["server_hostname"] = host
+        at = int(port or self._broker["port"])
+        return await borrow("names").connect(self.board.known, host, at, **self.secured)
 
     def _unseal(self, payload):
         """Return a message, and the Signer whose it is; raises ValueError where it is nobody's."""
@@ -247,8 +254,10 @@ class Agent:
         if kind == "ack":
             self._hear_ack(heard)
         elif kind == "config":
-            self._ordered().configure(heard)
-            self._tell_soon()
+            if self.ordered().configure(heard):
+                self._beside("change", borrow("outfit").change(self))
+            else:
+                self._tell_soon()
         elif kind == "command" and "id" in heard:
             self._beside("order", self._obey(heard, signer))
 
@@ -294,7 +303,7 @@ class Agent:
             self._relay.rule = self._rule
         return self._relay
 
-    def _ordered(self):
+    def ordered(self, *sensors):
         """Return what carries out orders: 3 KB of heap, needed when the hub has ordered something."""
         if self._orders is None:
             from edge.orders import Orders
@@ -308,6 +317,9 @@ class Agent:
                 self._say_status,
                 self._desired,
                 self._rising,
+                self.outbox,
+                self._brokers,
+                *sensors,
             )
         return self._orders
 
@@ -330,7 +342,7 @@ class Agent:
             return "new key in force"
         if what == "certificate":
             return await borrow("rekey").certificate(self, self._broker.get("tls"), command, signer, TRY_S)
-        return await self._ordered().obey(command)
+        return await self.ordered().obey(command)
 
     async def _update(self, command):
         from edge import update  # 7 KB of heap, needed once in a while
@@ -386,9 +398,10 @@ class Agent:
         self._tell_soon()
 
     def _tell_soon(self):
-        self._beside("event", self._tell())
+        self._beside("event", self.tell())
 
-    async def _tell(self):
+    async def tell(self):
+        """Tell the events that wait; without a connection they go on waiting."""
         if self._trial and self._trial.why:
             self._notes.add("update", {"problem": self._trial.why})
             self._trial.reported()

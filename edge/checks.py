@@ -84,12 +84,16 @@ def desired(content):
     revision = content.get("revision")
     if not isinstance(revision, int) or isinstance(revision, bool) or not 1 <= revision < 1 << 53:
         return "revision: expected a whole number, 1 or more"
+    more = {}
     for key in content:
-        if key not in ("revision", "interval", "period", "relay"):
+        if key in ("raw", "outbox", "brokers", "sensors"):
+            more[key] = content[key]
+        elif key not in ("revision", "interval", "period", "relay"):
             return "%s: not known here" % key
     if isinstance(content.get("interval"), bool) or content.get("interval", 10) not in INTERVALS:
         return "interval: expected one of %s s" % (INTERVALS,)
     period = content.get("period", 1)
     if not isinstance(period, (int, float)) or isinstance(period, bool) or not 0.1 <= period <= 60:
         return "period: expected 0.1 to 60 s"
-    return relay(content["relay"]) if "relay" in content else None
+    told = relay(content["relay"]) if "relay" in content else None
+    return told or (borrow("config").wrong_desired(more) if more else None)

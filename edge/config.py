@@ -169,6 +169,18 @@ _SENSOR = {
     ),
     "port": (_is_port, "expected uart:NUMBER:BAUD:rx=PIN:tx=PIN, i2c:NUMBER:sda=PIN:scl=PIN, i2s:... or tcp:HOST:PORT"),
 }
+_DESIRED = {
+    "raw": _FIELDS["raw"],
+    "outbox": (
+        lambda value: _is_outbox(value) and list(value) == ["max_bytes"],
+        "expected max_bytes, 1024 or more",
+    ),
+    "brokers": (
+        lambda value: isinstance(value, list) and len(value) < 5 and _are_servers(value),
+        "expected a list of 1 to 4 brokers, each HOST or HOST:PORT",
+    ),
+    "sensors": _FIELDS["sensors"],
+}
 NEEDED = ("district", "site", "device", "key_file", "folder", "broker", "sensors")
 
 
@@ -252,6 +264,12 @@ def wrong(config, chip=False):
     if tls is not None:
         told = _fields(tls, _TLS, ("ca", "certificate", "key"), "broker.tls.")
     return told or _sensors(config["sensors"])
+
+
+def wrong_desired(more):
+    """Return what is wrong with what the hub wants beside what `checks.desired` looks at itself, or None."""
+    told = _fields(more, _DESIRED, (), "")
+    return told or (_sensors(more["sensors"]) if "sensors" in more else None)
 
 
 def _sensors(sensors):

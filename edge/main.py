@@ -1,6 +1,7 @@
 """Starts the agent from its configuration file; boot.py calls `run()`, and starts the board again when it ends."""
 
 import asyncio
+import os
 
 from edge.agent import Agent
 from edge.board import Board
@@ -15,7 +16,23 @@ def make(path):
     """
     config = borrow("config")
     settings, key = config.load(path)
-    agent = Agent(settings, key, Board(settings))
+    board = Board(settings)
+    if "desired.json" not in os.listdir(settings["folder"]):
+        return _made(config, settings, key, board)
+    own = settings["sensors"]
+    borrow("outfit").dress(settings)
+    try:
+        return _made(config, settings, key, board)
+    except ValueError as error:
+        if "own" not in settings:
+            raise
+        settings["sensors"] = own
+        settings["unfit"] = str(error)
+        return _made(config, settings, key, board)
+
+
+def _made(config, settings, key, board):
+    agent = Agent(settings, key, board)
     try:
         config.refuse_twins(agent.sensors)
     except ValueError:

@@ -75,7 +75,7 @@ class Outbox:
     def __init__(self, folder, segment_records=128, max_bytes=512 * 1024, keep=False, stream=None, ended=False):
         self._folder = folder
         self._segment_records = segment_records
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._keep = keep
         self._file = None
         self._losses = []
@@ -125,7 +125,7 @@ class Outbox:
         self.next += 1
         if self.next - self._segments[-1][0] >= self._segment_records:
             self._open_segment()
-        while self.size() + sum([elder.size() for elder in self.elders]) > self._max_bytes:
+        while self.size() + sum([elder.size() for elder in self.elders]) > self.max_bytes:
             if not self._make_room("overflow"):
                 break
         return self.next - 1

@@ -18,6 +18,7 @@ class Recorder:
     `made(seq, kept, values, flags)`: called with each record, `seq` None when the outbox did not take it. `raw`: report
     also what the calibration changed, as it was before. `levels`: report how often each level of noise was.
 
+    `raw` may be changed, too; it holds from the next interval on.
     `last_made`: ticks of the last record, or of the start. `latest`: corrected value of each channel's last sample.
     `state`: HJ 212 letter of each sensor's last sample.
     """
@@ -32,13 +33,17 @@ class Recorder:
         self._made = made
         channels = [channel for driver in sensors.values() for channel in driver.channels]
         self._aggregator = Aggregator(channels, levels)
-        self._raw = Aggregator(channels) if raw else None
+        self.raw = raw
+        self._raw = self._raw_values() if raw else None
         self.interval = interval
         self.last_made = board.ticks_ms()
         self.latest = {}
         self._damp = None  # ticks of the latest humidity
         self.state = {}
         self._work = {}  # letter and ticks of its end, by sensor
+
+    def _raw_values(self):
+        return Aggregator([channel for driver in self.sensors.values() for channel in driver.channels])
 
     def work(self, flag, sensors, seconds):
         """Flag what these sensors (names) give for so long, M maintenance or C calibration; N ends it."""
@@ -106,6 +111,8 @@ class Recorder:
             now, clock = self._timeline.now()
             start = (now // step + 1) * step
             await self._board.sleep_ms(start - now)
+            if self.raw != (self._raw is not None):
+                self._raw = self._raw_values() if self.raw else None
             for aggregator in (self._aggregator, self._raw):
                 if aggregator:
                     aggregator.close()  # what was sampled before a whole interval belongs to none
@@ -113,7 +120,7 @@ class Recorder:
 
     async def _record_from(self, start, step, clock):
         """Make records, until the clock is set or stepped, the board could not run in time, or the interval changes."""
-        while step == self.interval * 1000:
+        while step == self.interval * 1000 and self.raw == (self._raw is not None):
             now, clock_now = self._timeline.now()
             if clock_now != clock or not -1000 <= now - start < step:
                 return

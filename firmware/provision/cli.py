@@ -150,6 +150,16 @@ def provision_command(
             max=60,
         ),
     ] = 1.0,
+    led: Annotated[
+        int | None,
+        option(
+            Text("Pin of a light, for 'identify' to blink.", "指示灯的引脚，供 identify 闪灯查找。"),
+            min=0,
+            max=99,
+            metavar="PIN",
+            show_default=Text("none that it knows", "无"),
+        ),
+    ] = None,
     position: Annotated[
         str | None,
         option(
@@ -199,7 +209,7 @@ def provision_command(
         material=material,
         wifi=wifi,
         wifi_password=_password(wifi, wifi_password_file),
-        more={"period": period} if period != 1 else {},
+        more=({"period": period} if period != 1 else {}) | ({} if led is None else {"led_pin": led}),
     )
     _refuse_wrong(wanted.config())
     place_known = _position(position) or (before.position if before else None)

@@ -1,16 +1,14 @@
 """Settings of the usual sensors, so that a technician names a sensor and changes only what is wired otherwise."""
 
 import copy
-import difflib
 import json
 import re
 from typing import Any
 
-from edge.borrow import borrow
 from firmware.terminal.speech import FieldError
+from hub.orders.desired.rules import made, wrong_sensors
 from schemas.chinese import in_chinese
 from schemas.domains import sensor_templates
-from schemas.generate import channel_ranges
 from schemas.language import Text
 
 Settings = dict[str, Any]
@@ -94,57 +92,16 @@ def check(sensors: list[Settings]) -> None:
     """Check a board's sensors by making their drivers, as the board will.
 
     Raises:
-        FieldError: a setting is missing, wrong or not known to the driver, or two sensors have one name.
+        FieldError: a setting is missing, wrong or not known to the driver; two sensors have one name or one channel.
     """
-    names: set[str] = set()
-    for settings in sensors:
-        name = settings.get("name", "?") if isinstance(settings, dict) else "?"
-        if not isinstance(name, str) or name in names:
-            raise _wrong(name, "each sensor needs a name of its own; give name=...")
-        names.add(name)
-        try:
-            driver = _make(settings, settings.get("port") if isinstance(settings, dict) else None)
-            read = _Read(settings)
-            type(driver)(settings["port"], read)
-        except KeyError as error:
-            raise _wrong(name, f"{error.args[0]} is missing") from None
-        except (ValueError, TypeError) as error:
-            told = str(error).removeprefix(f"sensor '{name}': ")
-            raise _wrong(name, told) from None
-        unknown = sorted(settings.keys() - read.known)
-        if unknown:
-            near = difflib.get_close_matches(unknown[0].lower(), read.known - settings.keys(), 1)
-            expected = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(sorted(read.known))}"
-            raise _wrong(name, f"{unknown[0]} is not known to {settings['type']}; {expected}")
-
-
-class _Read(dict[str, Any]):
-    """Settings that remember what a driver asks for: that is what it knows."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.known = {"name", "type", "port"}
-
-    def __getitem__(self, key: str) -> Any:
-        self.known.add(key)
-        return super().__getitem__(key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return a setting, or `default`."""
-        self.known.add(key)
-        return super().get(key, default)
+    found = wrong_sensors(sensors)
+    if found:
+        raise _wrong(*found)
 
 
 def channels(settings: Settings) -> tuple[str, ...]:
     """Return the sample channels that a sensor's driver gives."""
-    return tuple(_make(settings, None).channels)
-
-
-def _make(settings: Settings, port: object) -> Any:
-    """Make a sensor's driver as a board with the quantities of the packs in use does."""
-    checks = borrow("sensor_checks")
-    checks.RANGES = channel_ranges()
-    return checks.make(settings, port)
+    return tuple(made(settings, None).channels)
 
 
 def _wrong(name: object, why: str) -> FieldError:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -44,6 +44,14 @@ class CaseBook:
         """Return a case by its number."""
         row = self.db.execute("SELECT body FROM casefile WHERE id = ?", (id_,)).fetchone()
         return _case.decode(row[0]) if row else None
+
+    def find_all(self, ids: Sequence[int]) -> list[Case]:
+        """Return cases by their numbers, in this order."""
+        rows = self.db.execute(
+            "SELECT body FROM json_each(?) wanted JOIN casefile c ON c.id = wanted.value ORDER BY wanted.key",
+            (json.dumps(list(ids)),),
+        )
+        return [_case.decode(body) for (body,) in rows]
 
     def find_of_alert(self, alert: int) -> Case | None:
         """Return the case that is about an alert."""
@@ -131,6 +139,12 @@ class CaseBook:
         """Return the cases whose deadline runs."""
         states = ", ".join(f"'{state}'" for state in sorted(RUNNING))
         return list(self._cases([f"state IN ({states})"], {}, (), "id LIMIT ?", -1))
+
+    def unreminded(self, now: float) -> list[Case]:
+        """Return the cases whose deadline runs, is to come, and of which nobody has been reminded; `now`: Unix s."""
+        states = ", ".join(f"'{state}'" for state in sorted(RUNNING))
+        new = "ifnull(json_extract(body, '$.reminded'), 0) <> deadline"
+        return list(self._cases([f"state IN ({states})", new], {"deadline > ?": now}, (), "id LIMIT ?", -1))
 
     def concerned(self, begin: float, end: float, districts: Collection[str] = ()) -> list[Counted]:
         """Return the cases that a period may count, as they were at its end; in Unix s."""

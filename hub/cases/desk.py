@@ -27,6 +27,7 @@ from hub.cases.rules.machine import (
     conflict,
     positions,
     reckon,
+    remind_now,
 )
 from hub.cases.rules.records import Case, Event, Source, What
 from hub.cases.rules.rulebook import Rulebook
@@ -185,6 +186,24 @@ class CaseDesk:
             return 0
         with transaction(self.book.db):
             return self._follow_calendar()
+
+    def remind(self) -> int:
+        """Remind those whose work it is of each deadline that is near: a note in the case's history; return how many.
+
+        Who that is, and how they are told: hub/cases/news.py.
+        """
+        calendar, reminded = self.rules.calendar, 0
+        for id_ in [one.id for one in self.book.unreminded(self._clock()) if remind_now(one, calendar, self._clock())]:
+            with transaction(self.book.db):
+                case, now = self.book.find(id_), self._clock()
+                if case is None or not remind_now(case, calendar, now):
+                    continue  # somebody has acted meanwhile
+                data = {"until": case.deadline}
+                event = self._event(case, id_, "remind", "", max(now, case.updated), "", data, "", "")
+                event.who = HUB
+                self.book.add(case, event)
+                reminded += 1
+        return reminded
 
     def site(self, id_: str) -> Site | None:
         """Return a site of the registry."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from hub.cases.book import CaseBook
 from hub.cases.opening import open_cases
-from hub.cases.rules.machine import replay
+from hub.cases.rules.machine import replay, waits_for
 from hub.cases.rules.records import Case, Event, What
 from hub.cases.rules.rulebook import LiveRulebook
 from hub.cases.rules.texts import ACT
@@ -45,7 +45,10 @@ CONCERNS: dict[What, tuple[Position, ...]] = {
     "reject_appeal": ("officer", "handler"),
     "move_deadline": ("handler",),
 }
-"""Whom a step concerns: who is to act next, and whose work it judges. Of what is not here, nobody is told."""
+"""Whom a step concerns: who is to act next, and whose work it judges. Of what is not here, nobody is told.
+
+A reminder (`remind`) concerns those whose act the case waits for then.
+"""
 DAY = 86_400.0
 
 
@@ -86,7 +89,7 @@ class CaseNews:
         named = event.data.get("department")
         departments = tuple(filter(None, {case.department, *case.co_handlers, named}))
         title, body = self._words(case, event)
-        positions = CONCERNS.get(event.what, ())
+        positions = waits_for(case) if event.what == "remind" else CONCERNS.get(event.what, ())
         return News(case.id, event.id, event.time, case.district, case.site, positions, departments, title, body)
 
     def _words(self, case: Case, event: Event) -> tuple[Text, Text]:
@@ -107,7 +110,7 @@ class CaseNews:
         if department:
             en.append(f"Department: {department.en}.")
             zh.append(f"部门：{department.zh}。")
-        if deadline := event.data.get("deadline"):
+        if deadline := event.data.get("deadline") or event.data.get("until"):
             until = f"{datetime.fromtimestamp(deadline, zone):%Y-%m-%d %H:%M}"
             en.append(f"Deadline: {until}.")
             zh.append(f"期限：{until}。")

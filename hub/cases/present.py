@@ -100,7 +100,8 @@ def left(case: Case, desk: CaseDesk, now: float) -> float | None:
 
 def shown_event(event: Event, desk: CaseDesk, lang: Lang) -> dict[str, Any]:
     """Return an event of a history."""
-    data = {name: moment(value, desk) if name in {"deadline", "was"} else value for name, value in event.data.items()}
+    times = {"deadline", "was", "until"}
+    data = {name: moment(value, desk) if name in times else value for name, value in event.data.items()}
     return {
         "seq": event.seq,
         "time": moment(event.time, desk),

@@ -24,6 +24,7 @@ from hub.console.live import Live
 from hub.console.pages.audit import add_audit
 from hub.console.pages.boards import add_boards
 from hub.console.pages.maintenance import add_maintenance
+from hub.console.pages.templates import add_templates
 from hub.console.pages.told import add_told
 from hub.console.pages.users import add_users
 from hub.console.pages.waves import add_waves
@@ -102,6 +103,7 @@ class Console:
         add_plates(self.router, shared)
         add_scores(self.router, shared)
         add_boards(self.router, shared)
+        add_templates(self.router, shared)
         add_waves(self.router, shared)
         add_maintenance(self.router, shared)
         add_told(self.router, shared)

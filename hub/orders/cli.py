@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from hub.orders.cli_config import app as config_app
+from hub.orders.desired.cli import app as config_app
 from hub.orders.kinds import NAMES, STATES, What
 from hub.terminal.actor import actor
 from hub.terminal.commands import argument, command, group, option

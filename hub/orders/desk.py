@@ -1,12 +1,10 @@
 """Where people's orders come in, from the command line and the API alike, and how they are shown."""
 
 import datetime as dt
-import json
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.orders.book import Asked, Order, OrderBook, Step
-from hub.orders.desired import KEYS, Change, DesiredBook, Edition
 from hub.orders.kinds import Kind, OrderError
 from hub.registry.live import Board, Registry
 from schemas.language import Text
@@ -69,74 +67,6 @@ def shown(order: Order, zone: ZoneInfo) -> dict[str, Any]:
 def shown_step(step: Step, zone: ZoneInfo) -> dict[str, str]:
     """Return a step of the audit trail as programs read it."""
     return {"time": moment(step.time, zone), "who": step.who, "what": step.what, "detail": step.detail}
-
-
-def shown_desired(book: DesiredBook, registry: Registry, device: str) -> dict[str, Any]:
-    """Return how a board is to work, and what it has said of it, as programs read it.
-
-    Raises:
-        OrderError: the registry has no such board.
-    """
-    site = _board(registry, device).site
-    desired = book.desired(registry, device)
-    told = book.told(device)
-    state: str = "none" if told is None and not desired else "pending"
-    if told is not None and json.loads(told.settings) == desired:
-        state = told.state
-    in_force = json.loads(told.in_force) if told and told.in_force else None
-    return {
-        "device": device,
-        "site": site,
-        "template": book.settings("site", site),
-        "overrides": book.settings("board", device),
-        "template_edition": book.edition("site", site),
-        "edition": book.edition("board", device),
-        "desired": desired,
-        "state": state,
-        "revision": told.revision if told else None,
-        "pending_since": moment(told.since, registry.zone) if told and state == "pending" else None,
-        "refused_because": told.problem if told and state == "refused" else None,
-        "reported_revision": told.reported if told and told.reported else None,
-        "reported": in_force,
-        "diff": difference(in_force or {}, desired),
-    }
-
-
-def difference(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the keys in which two settings differ, each with its value before and after; None: not named."""
-    return [
-        {"key": key, "reported": before.get(key), "desired": after.get(key)}
-        for key in KEYS
-        if before.get(key) != after.get(key)
-    ]
-
-
-def shown_history(book: DesiredBook, registry: Registry, device: str) -> list[dict[str, Any]]:
-    """Return every edition of a board's settings and of its site's as programs read it, the oldest first.
-
-    Raises:
-        OrderError: the registry has no such board.
-    """
-    return [shown_edition(one, registry.zone) for one in book.history(_board(registry, device).site, device)]
-
-
-def shown_edition(one: Edition, zone: ZoneInfo) -> dict[str, Any]:
-    """Return an edition of a place's settings as programs read it."""
-    return {
-        "id": one.id,
-        "time": moment(one.made, zone),
-        "place": one.place,
-        "name": one.name,
-        "settings": one.settings,
-        "who": one.who,
-        "reason": one.reason,
-    }
-
-
-def shown_change(change: Change, zone: ZoneInfo) -> dict[str, Any]:
-    """Return what a place says now, and what that replaced, as programs read it."""
-    replaced = shown_edition(change.replaced, zone) if change.replaced else None
-    return {"settings": change.settings, "edition": change.edition, "replaced": replaced}
 
 
 def _board(registry: Registry, device: str) -> Board:

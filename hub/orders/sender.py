@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hub.log.reader import reading_log
 from hub.orders.book import AGAIN, Order, OrderBook
-from hub.orders.desired import DesiredBook, Told
+from hub.orders.desired.book import DesiredBook, Told
 from hub.orders.keys import GRACE, BoardKey, KeyBook, publish
 from hub.orders.kinds import DO, OrderError
 from hub.orders.tables import PART
@@ -231,15 +231,20 @@ class OrderSender(threading.Thread):
             self._fenced = desired.heard()
         with reading_log(self._log_file) as entries:
             end, said = entries.end(), list(entries.said(topics, self._fenced))
-        for entry in said:
-            event = entry.said
-            if isinstance(event, Event) and event.event == "config" and isinstance(event.detail, dict):
-                device = entry.place.device
-                try:
-                    if changes := desired.take_over(registry, device, event.detail, self._clock()):
-                        log.info("board %s was changed at the fence: %s", device, changes)
-                except OrderError as error:
-                    log.warning("board %s was changed at the fence, and that cannot be taken over: %s", device, error)
+        told = [(entry.place.device, entry.said) for entry in said]
+        words = [
+            (device, event.detail)
+            for device, event in told
+            if isinstance(event, Event) and event.event == "config" and isinstance(event.detail, dict)
+        ]
+        for device, detail in words:
+            try:
+                if changes := desired.take_over(registry, device, detail, self._clock()):
+                    log.info("board %s was changed at the fence: %s", device, changes)
+            except OrderError as error:
+                log.warning("board %s was changed at the fence, and that cannot be taken over: %s", device, error)
+        for device, detail in {device: detail for device, detail in words if "own" not in detail}.items():
+            desired.gave_up(device, detail, self._clock())
         if said:
             desired.heard_to(end)
         self._fenced = max(self._fenced, end)

@@ -18,6 +18,7 @@ from typing import cast
 import msgspec
 
 from hub.cases.news import CaseNews
+from hub.cases.reminding import Reminders
 from hub.compliance.consumer import Compliance
 from hub.compliance.emissions.consumer import Emissions
 from hub.compliance.rulings import Rulings
@@ -175,6 +176,7 @@ class Consumers:
             CaseNews(config, lambda: self._registry.current),
             calls=False if config.badges.port else None,  # with badges, `hub.run.calling` sends them
         )
+        self._reminders = Reminders(config, lambda: self._registry.current, clock.now, lambda: clock.doubt is not None)
         self._collector: Collector | None = None
         self._uplinks: Uplinks | None = None
         if config.uplinks:
@@ -188,7 +190,7 @@ class Consumers:
 
     def start(self) -> None:
         """Start every thread."""
-        for thread in (*self._consumers, self._notifier, *([self._uplinks] if self._uplinks else ())):
+        for thread in (*self._consumers, self._notifier, self._reminders, *([self._uplinks] if self._uplinks else ())):
             thread.start()
 
     def hear(self, held: Held) -> None:
@@ -207,7 +209,7 @@ class Consumers:
 
     def stop(self) -> None:
         """Let every thread end after what it is doing now."""
-        threads: list[Consumer | Notifier] = [*self._consumers, self._notifier]
+        threads: list[Consumer | Notifier | Reminders] = [*self._consumers, self._notifier, self._reminders]
         for thread in threads:
             thread.stop()
         for thread in threads:

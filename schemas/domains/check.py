@@ -12,6 +12,7 @@ from schemas.catalogue import HERE as CATALOGUE
 from schemas.catalogue import Quantity, load_quantities, quantity_of, read_toml
 from schemas.domains.entries import (
     MADE,
+    Boards,
     Dashboard,
     Manifest,
     Marks,
@@ -43,6 +44,7 @@ FILES = (
     "things.toml",
     "marks.toml",
     "sensors.toml",
+    "boards.toml",
     "panels.toml",
     "texts.toml",
     "scenario.toml",
@@ -84,6 +86,8 @@ def check(folder: Path) -> Faults:
         _check_rules(folder, others, faults)
     _check_marks(folder, manifest, others, faults)
     _check_named(folder, "sensors.toml", Sensors, "sensor", lambda one: one.sensors, others, faults)
+    if (folder / "boards.toml").exists():
+        read(folder / "boards.toml", Boards, faults)
     scenario = _check_named(folder, "scenario.toml", Scenario, "profile", _profiles, others, faults)
     if scenario:
         _check_scenario(folder, scenario, manifest, others, faults)
@@ -108,6 +112,7 @@ def _check_alone(folder: Path, faults: Faults) -> None:
         ("things.toml", Things),
         ("marks.toml", Marks),
         ("sensors.toml", Sensors),
+        ("boards.toml", Boards),
         ("panels.toml", Dashboard),
         ("texts.toml", dict[str, dict[str, Names]]),
         ("scenario.toml", Scenario),

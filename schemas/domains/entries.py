@@ -9,6 +9,7 @@ A pack is a folder whose name is its id. Only ``pack.toml`` must be there::
     marks.toml       `Marks`: for what reasons those who are watched may mark their own data as invalid
     rules/*.toml     `Rules`: what is asked beside limits
     sensors.toml     `Sensors`: a technician's templates
+    boards.toml      `Boards`: how boards at its sites are to work
     panels.toml      `Dashboard`: what a site of it shows
     texts.toml       titles and descriptions of its panels, as in ``dashboards/texts.toml``
     scenario.toml    `Scenario`: sites that are simulated, and their day
@@ -277,6 +278,13 @@ class Sensors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``sensors.toml``: settings of drivers as ``edge/drivers/README.md`` tells them, by the template's name."""
 
     sensor: dict[Id, dict[str, Any]]
+
+
+class Boards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``boards.toml``: how boards at sites of the pack's kinds are to work, once a city has taken it over."""
+
+    board: dict[Id, Any]
+    """As ``schemas/messages/config.schema.json`` tells each; boards' own rules check them."""
 
 
 Height = Annotated[int, msgspec.Meta(ge=2, le=30)]

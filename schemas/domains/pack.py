@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from schemas.domains.entries import (
+    Boards,
     Dashboard,
     Manifest,
     MarkKind,
@@ -86,6 +87,12 @@ class Pack:
         """Its templates of sensors by name."""
         found = self._read("sensors.toml", Sensors)
         return found.sensor if found else {}
+
+    @cached_property
+    def boards(self) -> dict[str, Any]:
+        """How boards at its sites are to work, by key of a board's configuration."""
+        found = self._read("boards.toml", Boards)
+        return dict(found.board) if found else {}
 
     @cached_property
     def dashboard(self) -> Dashboard | None:
@@ -204,6 +211,11 @@ def rules() -> dict[str, Rule]:
 def sensor_templates() -> dict[str, dict[str, object]]:
     """Return the templates of sensors by name."""
     return together("the template", packs(), lambda pack: pack.sensors)
+
+
+def pack_at(kind: str) -> Pack | None:
+    """Return the pack that declares a kind of sites; None: none does any more."""
+    return next((pack for pack in packs() if kind in pack.manifest.kind), None)
 
 
 def assumed_kind() -> str | None:

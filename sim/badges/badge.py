@@ -96,7 +96,8 @@ class SimBadge:
             some = queue[: 1 if queue is self._alarms else GROUP]
             contents = some if queue is self._alarms else [*some, "LK,50,100,100"]
             writer.write(b"".join(frame(self.number, one) for one in contents))
-            await asyncio.wait_for(self._heard(reader, splitter, "AL" if queue is self._alarms else "LK"), TIMEOUT)
+            async with asyncio.timeout(TIMEOUT):
+                await self._heard(reader, splitter, "AL" if queue is self._alarms else "LK")
             del queue[: len(some)]
             self.acknowledged += some
 

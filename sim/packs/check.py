@@ -27,6 +27,7 @@ def check(folder: Path) -> Faults:
     if (folder / "pack.toml").is_file():
         with trying(folder.resolve()) as pack:
             _check_sensors(pack, faults)
+            _check_boards(pack, faults)
             _check_panels(pack, faults)
             _check_rules(pack, faults)
     return faults
@@ -99,6 +100,21 @@ def _check_sensors(pack: Pack, faults: Faults) -> None:
             shared_templates.check([dict(settings)])
         except FieldError as error:
             faults.add(path, ("sensor", name), error.text)
+
+
+def _check_boards(pack: Pack, faults: Faults) -> None:
+    """Ask boards' own rules of how boards at its sites are to work."""
+    from hub.orders.desired.rules import wrong
+
+    try:
+        settings = pack.boards
+        load_quantities()
+    except CatalogueError:
+        return
+    if found := wrong(settings):
+        key, why = found
+        problem = bilingual(f"boards would refuse it: {why}")
+        faults.add(pack.folder / "boards.toml", ("board", key), problem)
 
 
 def _check_panels(pack: Pack, faults: Faults) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from edge import message
 from hub.desk.desk import Desk
 from hub.orders.book import LONGEST, Asked, OrderBook
-from hub.orders.desired import DesiredBook
+from hub.orders.desired.book import DesiredBook
 from hub.orders.tables import PART
 from hub.registry.entries import District
 from hub.registry.live import Board, Registry, Site

@@ -10,6 +10,7 @@ from edge.calibration import Calibration
 from edge.drivers import Silent
 from edge.notes import Notes
 from edge.orders import MOST_DETAIL, Orders
+from edge.outfit import mark
 from edge.recorder import Recorder
 from edge.relay import Relay
 from edge.rising import CENTURY, STEP, Rising
@@ -83,10 +84,16 @@ class Dust:
         return {"pm10": 80}
 
 
+class Box:
+    """What of an outbox a configuration governs."""
+
+    max_bytes = 524288
+
+
 class Parts:
     """A board's parts around its Orders, on a folder; made again on the same folder they are the board restarted."""
 
-    def __init__(self, folder=None, interval=10, period=1, rule=None):
+    def __init__(self, folder=None, interval=10, period=1, rule=None, sensors=None, broker="own.example:8883"):
         self.folder = folder or tmp_dir()
         self.clock = Clock()
         self.driver = Dust()
@@ -108,6 +115,11 @@ class Parts:
             self._status,
             self.folder + "/desired.json",
             lambda: rising,
+            Box(),
+            [broker],
+            sensors and mark(sensors),
+            sensors and mark(sensors),
+            sensors,
         )
 
     async def _status(self):
@@ -480,6 +492,20 @@ WRONG = (
     {"relay": {"quantity": "pm10", "on": 150, "off": 100, "least": "x"}},
     {"relay": {"quantity": "pm10", "on": 150, "off": 100, "most": None}},
     {"colour": "red"},
+    {"raw": 1},
+    {"outbox": {}},
+    {"outbox": {"max_bytes": 1023}},
+    {"outbox": {"max_bytes": 65536, "keep": True}},
+    {"brokers": []},
+    {"brokers": "mqtt.city.example"},
+    {"brokers": ["mqtt.city.example:0"]},
+    {"brokers": ["a.example", "b.example", "c.example", "d.example", "e.example"]},
+    {"sensors": []},
+    {"sensors": {}},
+    {"sensors": ["plantower"]},
+    {"sensors": [{"name": "dust", "type": "plantower"}]},
+    {"sensors": [{"name": "dust", "type": "nobody", "port": "tcp:127.0.0.1:1"}]},
+    {"sensors": [{"name": "dust", "type": "modbus", "port": "tcp:127.0.0.1:1"}]},
     {"revision": 0},
     {"revision": -1},
     {"revision": "8"},
@@ -501,11 +527,72 @@ def test_a_wrong_configuration_is_refused_whole_and_told_with_why():
             continue
         told = parts.events()
         key = list(change)[0]  # noqa: RUF015 (MicroPython)
-        if len(told) != 1 or not told[0][1].get("problem", "").startswith(key + ": "):
+        problem = told[0][1].get("problem", "") if len(told) == 1 else ""
+        if problem[: len(key)] != key or problem[len(key)] not in ":[":
             wrong.append((change, told))
-        elif parts.state() != (10, 1000, None) or parts.orders.revision or Parts(parts.folder).orders.revision:
+        elif (
+            parts.orders.restart
+            or parts.state() != (10, 1000, None)
+            or parts.orders.revision
+            or Parts(parts.folder).orders.revision
+        ):
             wrong.append((change, parts.state(), parts.orders.revision))
     assert wrong == []
+
+
+DUST = {"name": "dust", "type": "plantower", "port": "tcp:127.0.0.1:1"}
+NOISE = {
+    "name": "noise",
+    "type": "modbus",
+    "port": "tcp:127.0.0.1:2",
+    "address": 1,
+    "registers": [{"channel": "laf", "register": 0, "scale": 0.1}],
+}
+
+
+def test_raw_values_the_outbox_and_the_brokers_are_as_the_hub_says_and_the_board_s_own_broker_stays_the_last():
+    parts = Parts()
+    desired = {"revision": 7, "raw": True, "outbox": {"max_bytes": 65536}, "brokers": ["a.example", "b.example:1883"]}
+    parts.orders.configure(desired)
+    for seen in (parts, Parts(parts.folder)):
+        orders = seen.orders
+        assert (seen.recorder.raw, orders._outbox.max_bytes) == (True, 65536)
+        assert orders._brokers == ["a.example", "b.example:1883", "own.example:8883"]
+        assert not orders.restart
+    parts.orders.configure({"revision": 8})
+    assert (parts.recorder.raw, parts.orders._outbox.max_bytes) == (False, 524288)
+    assert parts.orders._brokers == ["own.example:8883"]
+
+
+def test_other_sensors_are_tried_before_they_count_and_then_the_board_starts_again_once():
+    parts = Parts()
+    parts.orders.configure({"revision": 7, "sensors": [DUST, NOISE]})
+    assert parts.orders.restart
+    assert parts.events() == [("config", {"revision": 7})]
+    again = Parts(parts.folder, sensors=[dict(DUST), dict(NOISE)])
+    again.orders.configure({"revision": 8, "interval": 20, "sensors": [DUST, NOISE]})
+    assert not again.orders.restart
+    # Two that measure the same, and settings that a driver refuses: what was in force stays.
+    for sensors, why in (
+        ([DUST, dict(DUST, name="twin")], "comes from"),
+        ([dict(NOISE, registers=[{"channel": "loudness", "register": 0}])], "loudness"),
+    ):
+        again.orders.configure({"revision": 9, "sensors": sensors})
+        assert not again.orders.restart
+        problem = [detail["problem"] for _, detail in again.events() if "problem" in detail][0]  # noqa: RUF015
+        assert problem.startswith("sensors: ")
+        assert why in problem
+        again.orders._refused = None
+
+
+def test_sensors_that_somebody_changes_in_the_board_s_own_file_are_told_to_the_hub():
+    parts = Parts(sensors=[DUST])
+    parts.orders.configure({"revision": 7, "interval": 20, "sensors": [NOISE]})
+    Parts(parts.folder, sensors=[DUST])  # the start after it: what the own file says is known from then on
+    again = Parts(parts.folder, sensors=[NOISE, DUST])
+    assert ("config", {"revision": 7, "own": {"sensors": [NOISE, DUST]}}) in again.events()
+    with open(parts.folder + "/desired.json") as file:
+        assert json.load(file) == {"revision": 7, "interval": 20}
 
 
 def test_a_configuration_without_a_revision_is_refused():

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from sim.city.account import read_only
 from tests.hub.alerting import run
 from tests.system.chain import Chain, until
 
@@ -103,3 +104,41 @@ def test_a_board_works_as_the_hub_says_also_when_it_was_away_and_the_broker_has_
     chain.start_hub()
     until(lambda: in_force(10), "the hub has taken it over", 100)
     assert desired()["overrides"] == {"interval": 10}
+
+
+def test_a_site_s_template_gives_its_boards_other_sensors_and_brokers_and_a_dead_one_cuts_nobody_off(chain):
+    def desired():
+        return json.loads(run(chain.folder, "orders", "config", "show", "pit-1", "--json").out)
+
+    def in_force():
+        found = desired()
+        return found["state"] == "in_force" and not found["diff"]
+
+    def last(kind):
+        with read_only(chain.folder / "data" / "log.db") as db:
+            query = "SELECT payload FROM message WHERE topic LIKE ? ORDER BY offset DESC LIMIT 1"
+            return json.loads(db.execute(query, (f"%/pit-1/{kind}",)).fetchone()[0])
+
+    own = json.loads((chain.folder / "pit-1" / "config.json").read_text("utf-8"))["sensors"]
+    noise = [one for one in own if one["name"] == "noise"]
+    wanted = [
+        f"sensors={json.dumps(noise)}",
+        'brokers=["127.0.0.1:1"]',
+        "raw=true",
+        'outbox={"max_bytes": 65536}',
+        "interval=2",
+    ]
+    assert run(chain.folder, "orders", "config", "set", "pit", "--site", *wanted, "--reason", "noise only").code == 0
+    until(lambda: not chain.runs("pit-1"), f"the board starts again\n{chain.log('pit-1')[-2000:]}", 60)
+    chain.start_board("pit-1")
+    until(in_force, f"it has said so, at its own broker\n{chain.log('pit-1')[-2000:]}", 60)
+    until(lambda: last("status")["sensors"].keys() == {"noise"}, "it measures noise alone", 30)
+    until(lambda: "pm10" not in last("telemetry")["records"][-1]["v"], "no dust in its records", 30)
+    assert desired()["sources"]["sensors"] == "site"
+
+    # Settings that its drivers would refuse reach nobody.
+    wrong = json.dumps([noise[0] | {"registers": [{"channel": "loudness", "register": 0}]}])
+    ended = run(chain.folder, "orders", "config", "set", "pit", "--site", f"sensors={wrong}")
+    assert ended.code == 2
+    assert all(words in ended.err for words in ("pit-1", "boards would refuse it: sensors: ", "'loudness'")), ended.err
+    assert in_force()

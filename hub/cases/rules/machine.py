@@ -83,11 +83,14 @@ RULES: dict[What, Rule] = {
     "join_alert": Rule(UNDER_WAY, None, OFFICER),
     "attach": Rule((*UNDER_WAY, "closed"), None, POSITIONS),
     "move_deadline": Rule((*FILED, "appealed"), None, ()),
+    "remind": Rule(("filed", *AT_WORK), None, ()),
 }
 RECKONED: frozenset[What] = frozenset({"file", "dispatch", "grant_extension", "resume", "rework", "uphold"})
 """After these the deadline is another."""
 RUNNING: frozenset[State] = frozenset({"filed", "dispatched", "handling"})
 """States in which a deadline runs, and moves when the calendar is changed."""
+NEAR = 0.25
+"""Of its limit: a deadline is near when less is left."""
 _NEXT: dict[State, tuple[Position, ...]] = {
     "reported": OFFICER,
     "verifying": COLLECTOR,
@@ -161,6 +164,31 @@ def reckon(case: Case, calendar: Calendar) -> float | None:
         return None
     still = sum(calendar.measure(begin, end, case.unit) for begin, end in case.pauses)
     return calendar.limit(case.runs_from, case.amount + case.extra + still, case.unit)
+
+
+def is_near(case: Case, calendar: Calendar, now: float) -> bool:
+    """Tell whether less than a quarter (`NEAR`) of a case's limit is left; `now`: Unix s, not after the deadline."""
+    left = calendar.measure(now, case.deadline or now, case.unit)
+    return left < NEAR * (case.amount + case.extra)
+
+
+def remind_now(case: Case, calendar: Calendar, now: float) -> bool:
+    """Tell whether those whose work a case is are to be reminded of its deadline now.
+
+    Once for each deadline, when it is near, in working hours; of urgent hours, which run by night, at any hour. Where
+    no hour is worked any more between today and the deadline, it is near enough. What stands still reminds nobody.
+    """
+    deadline = case.deadline
+    if case.state not in RUNNING or deadline is None or not now < deadline or case.reminded == deadline:
+        return False
+    if case.unit == "urgent_hour":
+        return is_near(case, calendar, now)
+    if not any(begin <= now < end for begin, end in calendar.hours_of(calendar.day_of(now))):
+        return False
+    if is_near(case, calendar, now):
+        return True
+    midnight = calendar.limit(now, 0, "natural_day")
+    return deadline >= midnight and calendar.measure(midnight, deadline, "work_hour") == 0
 
 
 def replay(events: Iterable[Event]) -> Case | None:
@@ -255,6 +283,8 @@ def _changes(case: Case, event: Event) -> dict[str, Any]:  # noqa: C901, PLR0912
             return undone | {"rework": case.rework + 1} | _goes_on(case, t)
         case "reject_appeal":
             return {"before": None}
+        case "remind":
+            return {"reminded": data["until"]}
         case "join_alert":
             return {"alerts": (*case.alerts, data["alert"])}
     return {}

@@ -58,6 +58,7 @@ What = Literal[
     "join_alert",
     "attach",
     "move_deadline",
+    "remind",
 ]
 """What is done with a case; each is an event of its history."""
 Found = Literal["exists", "not_exists", "unable"]
@@ -154,6 +155,8 @@ class Case(Counted, kw_only=True, array_like=False, gc=True):
     """When it stood still before."""
     calendar: str = ""
     """The edition of the calendar by which `deadline` was reckoned."""
+    reminded: float | None = None
+    """Of which deadline those whose work it is have been reminded."""
     co_handlers: tuple[str, ...] = ()
     checked: Checked | None = None
     forced: bool = False

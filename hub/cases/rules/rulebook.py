@@ -15,6 +15,7 @@ import msgspec
 
 from hub.cases.rules.calendar import Calendar, CalendarEntry, CalendarError, Letter, Unit
 from hub.config.files import ConfigError, Id, read_toml
+from schemas.language import Text
 
 SHIPPED = Path(__file__).parents[3] / "schemas" / "cases"
 CodeKind = Literal["event", "component"]
@@ -45,6 +46,8 @@ class CodeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     edition: str = ""
     """Of the file it stands in; filled in when that is read, as what follows."""
     source: str = ""
+    source_zh: str = ""
+    """The source in Chinese, where it is told in two languages."""
     districts: tuple[str, ...] = ()
 
 
@@ -60,13 +63,23 @@ class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     close_zh: str = ""
     close_en: str = ""
     source: str = ""
+    source_zh: str = ""
+    """The source in Chinese, where it is told in two languages."""
     verified: Letter | None = None
     since: dt.date | None = None
     """In force from this local day on."""
     until: dt.date | None = None
     """In force before this local day."""
     edition: str = ""
+    edition_zh: str = ""
     districts: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> Text:
+        """Its source and edition, as people read them."""
+        en = ", ".join(filter(None, (self.source, self.edition)))
+        zh = "，".join(filter(None, (self.source_zh or self.source, self.edition_zh or self.edition)))
+        return Text(en, zh)
 
     def __post_init__(self) -> None:
         """Refuse a part of a day."""
@@ -118,6 +131,9 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     edition: Written
     source: Written
     verified: Letter
+    source_zh: str = ""
+    """The source in Chinese; left out: `source` is read by all."""
+    edition_zh: str = ""
     districts: tuple[str, ...] = ()
     """Ids of districts, or their codes of GB/T 2260, for which this file's codes and standards hold; none: for all."""
     main: tuple[MainClass, ...] = ()
@@ -220,14 +236,10 @@ class Rulebook:
         told = {"edition": file.edition, "districts": file.districts}
         for where in file.districts or ("",):
             for code in file.code:
-                kept = msgspec.structs.replace(
-                    code, **told, source=code.source or file.source, verified=code.verified or file.verified
-                )
+                kept = msgspec.structs.replace(code, **told, **_sourced(code, file))
                 self.codes[where, code.code] = kept
             for one in file.standard:
-                standard = msgspec.structs.replace(
-                    one, **told, source=one.source or file.source, verified=one.verified or file.verified
-                )
+                standard = msgspec.structs.replace(one, **told, edition_zh=file.edition_zh, **_sourced(one, file))
                 self.standards[where, one.id] = standard
         self.main |= {one.code: one for one in file.main}
         self.departments |= {one.id: one for one in file.department}
@@ -248,6 +260,12 @@ class Rulebook:
         for alert in self._from_alert:
             if alert.code not in known:
                 raise ConfigError(f"{where}: from_alert: code {alert.code!r} is in no table of codes")
+
+
+def _sourced(one: CodeEntry | Standard, file: _File) -> dict[str, str]:
+    """Return source and letter of an entry: its own, or its file's."""
+    own = {"source": one.source, "source_zh": one.source_zh} if one.source else {}
+    return {"source": file.source, "source_zh": file.source_zh, "verified": one.verified or file.verified} | own
 
 
 def files(folder: Path | None) -> list[Path]:

@@ -60,6 +60,7 @@ ACT: dict[What, Text] = {
     "join_alert": Text("alert joined", "并入告警"),
     "attach": Text("attached", "添加附件"),
     "move_deadline": Text("deadline moved by the calendar", "因日历变更调整期限"),
+    "remind": Text("reminded of the deadline", "临期提醒"),
 }
 DO: dict[What, Text] = {
     "report": Text("Take a report", "受理上报"),
@@ -94,6 +95,7 @@ DO: dict[What, Text] = {
     "join_alert": Text("Join an alert", "并入告警"),
     "attach": Text("Attach a photograph or document", "添加照片或文件"),
     "move_deadline": Text("Move the deadline", "调整期限"),
+    "remind": Text("Remind", "提醒"),
 }
 """What a button says."""
 FOUND: dict[Found, Text] = {

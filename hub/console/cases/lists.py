@@ -1,19 +1,23 @@
 """Cases as a list: searched by the address, page by page, and as CSV that no spreadsheet runs."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple, get_args
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from hub.cases.book import CaseBook
 from hub.cases.evaluating import Period, evaluate
 from hub.cases.finding import OrderBy, Wanted
+from hub.cases.opening import open_cases
 from hub.cases.present import position_name
 from hub.cases.rules.rates import By, Measure
 from hub.cases.rules.records import Case, Source, State
 from hub.cases.rules.texts import KIND, MEASURE, SOURCE, STATE
-from hub.console.cases.visit import CaseCard, CaseVisit, at_cases
+from hub.console.cases.visit import CaseVisit, at_cases
 from hub.console.parts.order import Number, Order, Pages, matches
-from hub.console.parts.sheet import MOST_CSV, csv_file
+from hub.console.parts.sheet import MOST_CSV, PIECE, csv_stream
 from hub.console.web import Shared
 from schemas.language import Text
 
@@ -114,8 +118,17 @@ def add_case_list(router: APIRouter, shared: Shared) -> None:
     @router.get("/cases.csv")
     def list_cases(cases: Annotated[CaseVisit, visitor], asked: Asked, sort: Short = "") -> Response:
         order = _order(cases, asked, sort)
-        found = cases.finder.page(_wanted(cases, asked), _by(order), down=order.down, skip=0, limit=MOST_CSV)
-        return csv_file("cases.csv", HEAD, [_row(cases, cases.card(one)) for one in found])
+        found = cases.finder.ids(_wanted(cases, asked), _by(order), down=order.down, limit=MOST_CSV)
+        return csv_stream("cases.csv", HEAD, _rows(cases, found))
+
+
+def _rows(cases: CaseVisit, ids: list[int]) -> Iterator[tuple[object, ...]]:
+    """Go through the lines of cases, read piece by piece: each may be made in another thread, after the visit."""
+    for begin in range(0, len(ids), PIECE):
+        with closing(open_cases(cases.visit.shared.config.data)) as db:
+            found = CaseBook(db).find_all(ids[begin : begin + PIECE])
+        for case in found:
+            yield _row(cases, case)
 
 
 def _wanted(cases: CaseVisit, asked: Filters) -> Wanted:
@@ -187,16 +200,32 @@ def _by(order: Order) -> OrderBy:
     return order.by  # type: ignore[return-value]
 
 
-def _row(cases: CaseVisit, card: CaseCard) -> tuple[object, ...]:
-    case: Case = card.case
+def _row(cases: CaseVisit, case: Case) -> tuple[object, ...]:
     time = cases.visit.page_formats.iso
 
     def moment(t: float | None) -> str:
         return "" if t is None else time(t)
 
     return (
-        *(case.id, case.number, case.state, case.source, case.district, case.site, card.place, case.lat, case.lon),
-        *(case.code, card.code, case.department, moment(case.reported), moment(case.filed), moment(case.deadline)),
+        *(
+            case.id,
+            case.number,
+            case.state,
+            case.source,
+            case.district,
+            case.site,
+            cases.place(case),
+            case.lat,
+            case.lon,
+        ),
+        *(
+            case.code,
+            cases.code(case),
+            case.department,
+            moment(case.reported),
+            moment(case.filed),
+            moment(case.deadline),
+        ),
         *(moment(case.finished), moment(case.closed)),
         *("" if case.is_on_time is None else int(case.is_on_time), case.rework, int(case.forced)),
     )

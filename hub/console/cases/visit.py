@@ -11,7 +11,7 @@ from hub.cases.desk import CaseDesk
 from hub.cases.finding import CaseFinder, Wanted
 from hub.cases.opening import open_cases
 from hub.cases.present import left
-from hub.cases.rules.machine import places, positions
+from hub.cases.rules.machine import NEAR, places, positions
 from hub.cases.rules.records import Case
 from hub.cases.rules.texts import STATE, UNIT
 from hub.cases.tables import FILE
@@ -20,9 +20,6 @@ from hub.console.badges import Badge
 from hub.console.parts.picture import name_of
 from hub.console.web import Shared, Visit, acting, read_form, visiting
 from schemas.language import Lang, Text
-
-SOON = 0.25
-"""A deadline with less of its limit left than this share is near."""
 
 
 class CaseCard(NamedTuple):
@@ -92,7 +89,7 @@ class CaseVisit:
             return Badge("quiet", "ring", text.into(self.lang))
         if case.deadline is not None and self.visit.now > case.deadline:
             return Badge("bad", "triangle", Text(f"{amount} {unit} late", f"超期{amount}{unit}").into(self.lang))
-        near = rest < SOON * (case.amount + case.extra)
+        near = rest < NEAR * (case.amount + case.extra)
         tone, shape = ("warn", "square") if near else ("good", "circle")
         return Badge(tone, shape, Text(f"{amount} {unit} left", f"剩余{amount}{unit}").into(self.lang))
 

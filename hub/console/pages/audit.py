@@ -26,7 +26,7 @@ from hub.notify.proving import trail as proofs
 from hub.notify.recipients import recipients
 from hub.notify.tables import PART as NOTIFY
 from hub.orders.book import OrderBook
-from hub.orders.desired import DesiredBook
+from hub.orders.desired.book import DesiredBook
 from hub.orders.kinds import NAMES as ORDERS
 from hub.orders.tables import PART as ORDER_PART
 from hub.storage.compliance_file import open_compliance
@@ -233,7 +233,12 @@ def _desired(part: Part) -> _Found:
     for one in found:
         settings = ", ".join(f"{key} = {value}" for key, value in one.settings.items())
         what = visit.say(Text("configuration changed", "更改配置"))
-        yield one.made, one.id, one.who, what, one.name, "", f"{settings} {one.reason}".strip()
+        link = ""
+        if one.place == "board" and one.name in visit.registry.boards:
+            link = f"/console/fleet/{one.name}"
+        elif one.place == "pack" or one.name in visit.registry.sites:
+            link = f"/console/templates/{one.place}/{one.name}"
+        yield one.made, one.id, one.who, what, one.name, link, f"{settings} {one.reason}".strip()
 
 
 def _access(part: Part) -> _Found:

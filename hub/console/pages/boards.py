@@ -1,24 +1,24 @@
 """A board's page: how it is to work and what it says of that, its orders, its key; and the orders of all boards."""
 
-import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import RedirectResponse
 
-from edge.checks import INTERVALS
 from hub.console.badges import Badge
+from hub.console.pages import settings
 from hub.console.today import Short, district_name
 from hub.console.web import NOT_FOUND, Shared, Visit, acting, seen_in, visiting
 from hub.http.problems import RequestError
 from hub.log.reader import reading_log
 from hub.orders import desk
 from hub.orders.book import Order, OrderBook
-from hub.orders.desired import KEYS, DesiredBook
+from hub.orders.desired.book import KEYS, DesiredBook
+from hub.orders.desired.shown import shown_desired
 from hub.orders.kinds import NAMES, STATES, WHATS, MeanwhileError, OrderError, State, What
 from hub.orders.tables import PART
 from hub.registry.live import Board
@@ -38,23 +38,6 @@ LOOKS: dict[State, tuple[str, str]] = {
     "refused": ("bad", "triangle"),
     "expired": ("warn", "square"),
 }
-CONFIG_LOOKS = {
-    "none": ("quiet", "ring"),
-    "pending": ("warn", "square"),
-    "in_force": ("good", "circle"),
-    "refused": ("bad", "triangle"),
-}
-CONFIG_STATES = {
-    "none": Text("as its own file says", "以设备自身配置为准"),
-    "pending": Text("pending", "待生效"),
-    "in_force": Text("in force", "已生效"),
-    "refused": Text("refused", "被拒绝"),
-}
-FIELDS = {
-    "interval": Text("Length of a record, s", "记录间隔（秒）"),
-    "period": Text("Between two samples, s", "采样周期（秒）"),
-    "relay": Text("Relay's rule", "继电器规则"),
-}
 TAKES: dict[What, tuple[str, ...]] = {
     "relay": ("on", "minutes"),
     "live": ("minutes",),
@@ -65,9 +48,6 @@ TAKES: dict[What, tuple[str, ...]] = {
 """The fields of the form that an order takes; the others say nothing else."""
 WRITTEN = ("what", "on", "minutes", "flag", "sensor", "lines", "reason")
 """What stands in the forms of a refusal."""
-NO_NUMBER = Text("Expected a number.", "应为数字。")
-NO_JSON = Text("Expected a rule as JSON, such as {example}.", "应为JSON规则，如{example}。")
-EXAMPLE = '{"quantity": "pm10", "on": 150, "off": 100}'
 Cursor = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 
 
@@ -94,8 +74,8 @@ def add_boards(router: APIRouter, shared: Shared) -> None:
     def configure(visit: Annotated[Visit, technician], id: str) -> Response:  # noqa: A002
         board = _board(visit, id)
         try:
-            changes, seen = _changes(visit), seen_in(visit.form)
-            who = visit.user.name, _reason(visit), visit.now, seen
+            changes, seen = settings.changes(visit), seen_in(visit.form)
+            who = visit.user.name, settings.reason(visit), visit.now, seen
             with opened(visit) as db:
                 DesiredBook(db).set(visit.registry, "board", board.id, changes, *who)
         except (OrderError, RequestError) as refused:
@@ -106,11 +86,11 @@ def add_boards(router: APIRouter, shared: Shared) -> None:
     def order(visit: Annotated[Visit, technician], id: str) -> Response:  # noqa: A002
         board = _board(visit, id)
         try:
-            what, settings = _asked(visit)
-            who = visit.user.name, _reason(visit), visit.now
+            what, told = _asked(visit)
+            who = visit.user.name, settings.reason(visit), visit.now
             once, seen = visit.form.get("once") or None, seen_in(visit.form)
             with opened(visit) as db:
-                desk.give(OrderBook(db), visit.registry, board.id, what, settings, *who, key=once, seen=seen)
+                desk.give(OrderBook(db), visit.registry, board.id, what, told, *who, key=once, seen=seen)
         except (OrderError, RequestError) as refused:
             return _page(visit, id, refused, "order")
         return RedirectResponse(f"/console/fleet/{board.id}?done=order", 303)
@@ -145,30 +125,30 @@ def _page(
     with opened(visit) as db:
         book, desired = OrderBook(db), DesiredBook(db)
         orders = book.search(board.id, most=ON_BOARD)
-        config = desk.shown_desired(desired, registry, board.id)
+        config = shown_desired(desired, registry, board.id)
         told, edition = desired.told(board.id), desired.edition("board", board.id)
-        history = desired.history(site.id, board.id)[-5:]
-    tone, shape = CONFIG_LOOKS[config["state"]]
+        history = desired.history(registry, "board", board.id)[-5:]
     given = dict.fromkeys(WRITTEN, "") | (visit.form if refused else {})
-    shown = [config[part] or {} for part in ("template", "overrides", "desired", "reported")]
+    shown = [config[part] or {} for part in ("pack_template", "template", "overrides", "desired", "reported")]
     return visit.page(
         "board.html",
         refused.status if refused else 200,
         board=board,
         site_name=visit.say(Text(site.en, site.zh)),
         config=config,
-        badge=Badge(tone, shape, visit.say(CONFIG_STATES[config["state"]])),
+        badge=settings.badge(visit, config["state"]),
         since=told.since if told else None,
-        rows=[(visit.say(FIELDS[key]), *(_value(part, key) for part in shown)) for key in KEYS],
-        fields=[
+        rows=[
             (
-                key,
-                visit.say(FIELDS[key]),
-                visit.form.get(key, "") if form == "config" else _value(config["overrides"], key),
+                visit.say(settings.FIELDS[key]),
+                *(settings.shown(part, key) for part in shown),
+                visit.say(settings.SOURCES[config["sources"][key]]) if key in config["sources"] else "",
             )
             for key in KEYS
+            if any(key in part for part in shown)
         ],
-        intervals=INTERVALS,
+        fields=settings.fields(visit, config["overrides"], written=form == "config"),
+        intervals=settings.intervals(),
         history=history,
         orders=[_shown(visit, one) for one in orders],
         whats=[(what, visit.say(NAMES[what])) for what in WHATS],
@@ -180,7 +160,6 @@ def _page(
         and not registry.is_retired(board.id, visit.page_formats.local(visit.now).date()),
         key_since=registry.key_since.get(board.id),
         says=_status(visit, Topic(site.district, site.id, board.id, "status")),
-        example=EXAMPLE,
         form=form,
         meanwhile=isinstance(refused, MeanwhileError),
         said=visit.say(refused.text) if refused else "",
@@ -202,40 +181,22 @@ def opened(visit: Visit) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _reason(visit: Visit) -> str:
-    return visit.form.get("reason", "").replace("\r\n", "\n").strip()[:500]
-
-
-def _changes(visit: Visit) -> dict[str, Any]:
-    """Return what the form says of each key; an empty field leaves it to the site or the board's own file."""
-    readers: dict[str, Callable[[str], Any]] = {"interval": int, "period": float, "relay": json.loads}
-    changes: dict[str, Any] = {}
-    for key, read in readers.items():
-        text = visit.form.get(key, "").strip()
-        try:
-            changes[key] = read(text) if text else None
-        except (ValueError, RecursionError):
-            why = Text(NO_JSON.en.format(example=EXAMPLE), NO_JSON.zh.format(example=EXAMPLE))
-            raise RequestError(422, why if key == "relay" else NO_NUMBER, key) from None
-    return changes
-
-
 def _asked(visit: Visit) -> tuple[What, dict[str, Any]]:
     """Return the order that the form asks for, with those of the form's fields that it takes."""
     what = next((one for one in WHATS if one == visit.form.get("what")), None)
     if what is None:
         raise RequestError(422, Text("Choose an order.", "请选择指令。"), "what")
-    settings: dict[str, Any] = {}
+    told: dict[str, Any] = {}
     for name in TAKES.get(what, ()):
         text = visit.form.get(name, "").strip()
         if name == "on":
-            settings["on"] = text == "1"
+            told["on"] = text == "1"
         elif text:
             try:
-                settings[name] = int(text) if name in {"minutes", "lines"} else text
+                told[name] = int(text) if name in {"minutes", "lines"} else text
             except ValueError:
-                raise RequestError(422, NO_NUMBER, name) from None
-    return what, settings
+                raise RequestError(422, settings.NO_NUMBER, name) from None
+    return what, told
 
 
 def _shown(visit: Visit, order: Order) -> Shown:
@@ -243,10 +204,6 @@ def _shown(visit: Visit, order: Order) -> Shown:
     said = ", ".join(f"{name} {value}" for name, value in order.told.items())
     badge = Badge(tone, shape, visit.say(STATES[order.state]))
     return Shown(order, visit.say(NAMES[order.what]), said, badge, order.device in visit.registry.boards)
-
-
-def _value(settings: dict[str, Any], key: str) -> str:
-    return "" if settings.get(key) is None else json.dumps(settings[key], ensure_ascii=False)
 
 
 def _status(visit: Visit, topic: Topic) -> Status | None:

@@ -66,6 +66,13 @@ def test_the_key_is_on_the_board_and_waits_for_the_hub_and_is_shown_nowhere(benc
         assert not [path for path in link.files("/outbox") if path.endswith("0001.seg") and saved.files.get(path)]
 
 
+def test_the_pin_of_a_light_is_in_the_board_s_file(bench):
+    bench.ok(*PROVISION, "--board", "pit-1", "--led", "48")
+    assert json.loads(content(bench, "/config.json"))["led_pin"] == 48
+    bench.ok(*PROVISION, "--board", "pit-1", "--force")
+    assert "led_pin" not in json.loads(content(bench, "/config.json")), "as the other options: what is not said is not"
+
+
 @pytest.mark.parametrize("fault", ["cable-pull@2200", "power-cut@8", "garbage@400"])
 def test_after_a_fault_the_same_command_ends_well_and_the_board_was_never_half_provisioned(bench, fault):
     bench.plug("--fault", fault)

@@ -466,3 +466,66 @@ def test_a_database_of_the_version_before_knows_what_its_cases_wait_for(tmp_path
         assert db.execute("SELECT * FROM casefile_event").fetchall() == bodies
         with pytest.raises(sqlite3.IntegrityError, match="what its history says"):
             db.execute("UPDATE casefile SET state = 'closed', seq = seq + 1")
+
+
+def reminded(city, *moments):
+    """Return at which of these local moments reminders were given, and how many."""
+    found = {}
+    for moment in moments:
+        city.now = at(moment)
+        if count := city.desk("root").remind():
+            found[moment] = count
+    return found
+
+
+def test_who_has_a_case_in_hand_is_reminded_once_when_its_deadline_is_near_and_in_working_hours(city):
+    case = city.handled()
+    assert case.deadline == at("2026-11-02 15:00")
+    moments = ("2026-11-02 11:59", "2026-11-02 12:30", "2026-11-02 14:01", "2026-11-02 14:30")
+    assert reminded(city, *moments) == {"2026-11-02 14:01": 1}
+    event = city.desk("root").book.events(case.id)[-1]
+    assert (event.who, event.what, event.before, event.after) == ("hub", "remind", "handling", "handling")
+    now = city.desk("root").get(case.id)
+    assert (now, now.deadline, now.reminded) == (city.replayed(case.id), case.deadline, case.deadline)
+    # It takes nobody's act away, and a deadline that is another is another reminder.
+    city.act(case.id, "han", "ask_extension", "the truck broke down", amount=2, seen=case.seq)
+    city.act(case.id, "dis", "grant_extension")
+    moments = ("2026-11-02 14:50", "2026-11-02 15:20", "2026-11-02 15:31", "2026-11-02 16:00")
+    assert reminded(city, *moments) == {"2026-11-02 15:31": 1}
+    assert refused(city.act, case.id, "root", "remind").status == 403
+
+
+def test_what_stands_still_is_over_or_late_reminds_nobody(city):
+    still, done, late = city.handled(), city.closed(), city.handled()
+    city.act(still.id, "dis", "suspend", "waits for the owner")
+    assert reminded(city, "2026-11-02 14:30") == {"2026-11-02 14:30": 1}
+    assert city.history(late.id)[-1] == "remind"
+    assert "remind" not in city.history(still.id) + city.history(done.id)
+    other = city.handled()  # until the next morning
+    assert reminded(city, "2026-11-03 15:00") == {}
+    assert "remind" not in city.history(other.id)
+
+
+def test_reminders_keep_the_city_s_hours_but_not_those_of_urgent_cases(city):
+    days = city.report(code="2101")
+    city.act(days.id, "off", "file")
+    assert city.desk("root").get(days.id).deadline == at("2026-11-04 17:30")
+    moments = ("2026-11-03 17:00", "2026-11-04 00:10", "2026-11-04 08:29", "2026-11-04 08:31", "2026-11-04 17:00")
+    assert reminded(city, *moments) == {"2026-11-04 08:31": 1}
+    city.now = at("2026-11-04 22:00")
+    night = city.handled(code="0301")
+    assert night.deadline == at("2026-11-05 00:00")
+    assert reminded(city, "2026-11-04 23:20", "2026-11-04 23:40") == {"2026-11-04 23:40": 1}
+
+
+def test_of_a_limit_that_ends_on_days_off_people_are_reminded_on_the_last_day_that_is_worked(city):
+    city.write(
+        'title = "x"\nedition = "x"\nsource = "x"\nverified = "U"\n[[standard]]\nid = "site-dust"\ncode = "0302"\n'
+        'condition_zh = "x"\ncondition_en = "x"\namount = 5\nunit = "natural_day"\n',
+        "days.toml",
+    )
+    city.now = at("2026-11-02 09:00")  # a Monday
+    case = city.handled()
+    assert case.deadline == at("2026-11-08 00:00"), "Saturday, 24:00"
+    moments = ("2026-11-05 10:00", "2026-11-06 07:00", "2026-11-06 08:40", "2026-11-07 10:00")
+    assert reminded(city, *moments) == {"2026-11-06 08:40": 1}

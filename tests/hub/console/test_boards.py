@@ -7,11 +7,12 @@ from contextlib import closing
 import pytest
 
 from hub.orders.book import OrderBook
-from hub.orders.desired import DesiredBook
+from hub.orders.desired.book import DesiredBook
 from hub.orders.tables import PART
 from hub.orders.waves.book import RolloutBook
 from hub.storage.compliance_file import open_compliance
 from hub.wire.messages import Event, Reply
+from schemas import domains
 from tests.hub.console.pages import Read
 from tests.hub.helpers import CITY
 
@@ -136,6 +137,48 @@ def test_of_two_who_want_the_contrary_the_second_reads_the_first_and_decides(tec
     assert desired(technicians) == {"interval": 10}
     assert li.send(page, f"{HERE}/config").status_code == 303
     assert desired(technicians) == {"interval": 60}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_templates_are_changed_by_whom_they_concern_and_two_admins_do_not_undo_each_other(technicians, lang):
+    city = technicians
+    pack = f"/console/templates/pack/{domains.pack_at(CITY.sites['tower'].kind).id}"
+    site = "/console/templates/site/tower"
+    with city.users() as (access, _):
+        access.add("chen", "admin", time.time(), "root")
+    root, chen, zhang, south = (city.browser(name, lang) for name in ("root", "chen", "zhang", "south"))
+    assert {pack} <= set(root.read("/console/templates").links)
+    assert {site, pack} <= set(zhang.read(HERE).links)
+    pages = [one.read(pack) for one in (root, chen)]
+    assert root.send(pages[0], f"{pack}#shipped", reason="one way for all").status_code == 303
+    refused = chen.send(pages[1], pack, interval="60", reason="less")
+    assert refused.status_code == 409
+    assert Read(refused.text).form(pack).fields["reason"] == "less"
+    shown = chen.read(pack)
+    assert "one way for all" in shown.text
+    assert "fence-1" in shown.text
+    assert f"{pack}#shipped" not in [form.action for form in shown.forms], "there is nothing left to take over"
+
+    assert zhang.send(zhang.read(site), site, raw="true", brokers="a.example, b.example:1883").status_code == 303
+    with closing(open_compliance(city.config.data / "compliance.db", PART)) as db:
+        book = DesiredBook(db)
+        assert book.settings("site", "tower") == {"raw": True, "brokers": ["a.example", "b.example:1883"]}
+        assert book.desired(CITY, "fence-1")["interval"] == 10
+    answer = zhang.send(zhang.read(site), site, sensors='[{"name": "<b>dust</b>"}]')
+    assert answer.status_code == 422
+    assert Read(answer.text).form(site).fields["sensors"] == '[{"name": "<b>dust</b>"}]'
+    assert site in root.read("/console/templates").links
+    assert site in root.read("/console/audit").links
+
+    # A pack's template is an admin's business, and the whole city's; a site's is its district's.
+    assert pack not in [form.action for form in zhang.read(pack).forms]
+    forged = zhang.read(site).form(site).fields | {"interval": "60"}
+    assert zhang.post(pack, forged).status_code == 403
+    assert pack not in south.read("/console/templates").links
+    assert site not in south.read("/console/templates").links
+    for address in (pack, site, "/console/templates/pack/nobody", "/console/templates/site/nobody"):
+        assert south.get(address).status_code == 404, address
+        assert south.post(address, forged).status_code in (403, 404), address
 
 
 def test_who_only_reads_has_no_form_and_who_is_of_another_district_no_page(technicians):

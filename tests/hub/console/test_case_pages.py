@@ -7,6 +7,8 @@ import io
 import pytest
 
 from hub.cases.present import history_digest
+from hub.console.cases import lists
+from hub.console.parts import sheet
 from tests.hub.cases.pictures import SECRET, picture
 from tests.hub.console.case_console import case_console
 from tests.hub.console.pages import Read
@@ -256,7 +258,7 @@ def test_a_deadline_counts_down_in_the_citys_working_hours_and_moves_with_its_ca
     assert city.book.desk("root").get(id_).deadline > city.now + 20 * HOUR
 
 
-def test_lists_are_filtered_ordered_and_read_page_by_page(city):
+def test_lists_are_filtered_ordered_and_read_page_by_page(city, monkeypatch):
     with_roads = [city.book.handled(code="2101", place=f"Lake Road {n}") for n in range(3)]
     for n in range(60):
         city.book.report(source="citizen", code="0102", place=f"<b>Mill</b> {n}")
@@ -289,6 +291,16 @@ def test_lists_are_filtered_ordered_and_read_page_by_page(city):
     assert [(one["id"], one["department"], one["code"]) for one in rows] == [
         (f"{n}", "roads", "2101") for n in (1, 2, 3)
     ]
+    # Made in pieces while it is sent, in the same order as the list.
+    monkeypatch.setattr(lists, "PIECE", 2)
+    monkeypatch.setattr(sheet, "PIECE", 3)
+    answer = browser.get("/console/cases.csv?sort=-id")
+    rows = list(csv.DictReader(io.StringIO(answer.text[1:])))
+    assert [int(one["id"]) for one in rows] == sorted(
+        (one.id for one in city.book.desk("root").book.search()), reverse=True
+    )
+    assert {one["code_name"] for one in rows if one["code"] == "2101"} == {"Missing manhole cover"}
+    assert "cases.csv" in answer.headers["content-disposition"]
 
 
 def test_the_case_file_has_facts_law_evidence_with_digests_and_steps(city):

@@ -10,6 +10,7 @@ import pytest
 
 from hub.alerts.tables import PART as ALERTS
 from hub.cases.news import CONCERNS, CaseNews
+from hub.cases.reminding import Reminders
 from hub.cases.rules.machine import POSITIONS, RULES
 from hub.cases.tables import FILE
 from hub.config.alerts import Position
@@ -87,6 +88,32 @@ def test_each_step_is_told_to_whom_it_concerns_and_to_nobody_else(tmp_path, case
     assert "派遣：井盖缺失" in dispatched[0]
     for part in ("dis", "部门：市政局", "期限", f"/console/cases/{id_}"):
         assert part in dispatched[1]
+
+
+def test_a_reminder_is_told_to_whom_has_the_case_in_hand(tmp_path, cases):
+    with a_hook() as hook:
+        config = configured(
+            tmp_path,
+            {"url": hook.url("dispatcher"), "cases": ["dispatcher"]},
+            {"url": hook.url("roads"), "cases": ["handler"], "departments": ["roads"]},
+            {"url": hook.url("greens"), "cases": ["handler"], "departments": ["greens"], "lang": "zh"},
+        )
+        now = time.time()
+        cases.now = now - 1.9 * 3600
+        with_handler = cases.handled(code="0301")  # two hours, whatever the hour
+        with_command = cases.filed(code="0301")
+        cases.now = now
+        reminders = Reminders(config, lambda: CITY, lambda: now, lambda: False)
+        reminders.step()
+        reminders.step()
+        assert [cases.history(one.id)[-1] for one in (with_handler, with_command)] == ["remind", "remind"]
+        steps = [event.id for event in cases.desk("root").book.events_of_kind("remind")]
+        with notifier(config):
+            until(lambda: {step for _, step, state in rows(tmp_path) if state == "sent"} >= set(steps))
+        got = [(path, title, text) for path, title, text in hook.got if "remind" in title or "临期提醒" in title]
+    assert sorted(path for path, _, _ in got) == ["/dispatcher", "/greens"]
+    (zh,) = [(title, text) for path, title, text in got if path == "/greens"]
+    assert ("临期提醒" in zh[0], "期限：" in zh[1]) == (True, True)
 
 
 @pytest.mark.parametrize("when", ["before choosing", "after choosing", "while it is sent", "after it was sent"])
@@ -174,7 +201,7 @@ def test_alerts_are_told_although_the_cases_cannot_be_read(tmp_path):
 
 def test_every_act_says_whom_it_concerns_or_nobody():
     assert set(CONCERNS) <= set(RULES)
-    assert set(RULES) - set(CONCERNS) == {"refuse", "receive", "archive", "comment", "join_alert", "attach"}
+    assert set(RULES) - set(CONCERNS) == {"refuse", "receive", "archive", "comment", "join_alert", "attach", "remind"}
     assert get_args(Position) == POSITIONS
 
 

@@ -13,7 +13,7 @@ from hub.log.outcomes import Admitted
 from hub.orders import desk
 from hub.orders import sender as sender_module
 from hub.orders.book import OrderBook
-from hub.orders.desired import DesiredBook
+from hub.orders.desired.book import DesiredBook
 from hub.orders.keys import GRACE
 from hub.orders.opening import publish_keys
 from hub.orders.sender import OrderSender

@@ -15,6 +15,7 @@ from hub.http.problems import Rate
 from hub.http.server import Server, make_app
 from hub.orders.routes import order_router
 from hub.orders.waves.book import RolloutBook
+from schemas import domains
 from tests.hub.alerting import run, write_files
 from tests.hub.helpers import CITY, open_all
 from tests.hub.http.test_http import Hub as Watched
@@ -26,6 +27,9 @@ from tests.json_lines import rows_of
 def english(monkeypatch):
     monkeypatch.setenv("FENCELINE_LANG", "en")
     monkeypatch.setenv("LOGNAME", "zhang")
+
+
+PACK = domains.pack_at(CITY.sites["tower"].kind).id
 
 
 @pytest.fixture
@@ -280,6 +284,61 @@ def test_how_boards_are_to_work_is_checked_and_only_technicians_change_it(ask):
     assert ask("GET", "desired/boards/fence-1/history").json() == []
 
 
+def test_a_pack_s_template_is_the_whole_city_s_and_an_admin_s_and_a_site_s_is_its_technician_s(ask):
+    there = f"desired/packs/{PACK}"
+    assert ask("PATCH", there, {"interval": 30}).status_code == 403
+    assert ask("PATCH", there, {"interval": 7}, "admin").status_code == 422
+    assert ask("PATCH", "desired/packs/nobody", {"interval": 30}, "admin").status_code == 404
+    ships = ask("GET", there, role="admin").json()["shipped"]
+    made = ask("PATCH", there, ships | {"interval": 30, "reason": "one way for all"}, "admin").json()
+    assert ask("PATCH", "desired/sites/tower", {"raw": True}).status_code == 200
+    shown = ask("GET", "desired/sites/tower", role="viewer").json()
+    assert (shown["desired"]["interval"], shown["sources"]["interval"], shown["sources"]["raw"]) == (30, "pack", "site")
+    assert [(one["device"], one["state"]) for one in shown["boards"]] == [
+        ("fence-1", "pending"),
+        ("fence-2", "pending"),
+    ]
+    refused = ask("PATCH", there, {"interval": 60, "seen": made["edition"] - 1}, "admin")
+    assert refused.status_code == 200, "one may change what one has set oneself"
+    history = ask("GET", "desired/sites/tower/history", role="viewer").json()
+    assert [(one["place"], one["who"], one["reason"]) for one in history] == [
+        ("pack", "admin", "one way for all"),
+        ("site", "technician", ""),
+        ("pack", "admin", ""),
+    ]
+    for path in ("desired/sites/tower", "desired/sites/tower/history"):
+        assert ask("GET", path, role="foreign").status_code == 404
+    assert ask("GET", there, role="foreign").status_code == 403
+    assert ask("PATCH", "desired/sites/tower", {"interval": 10}, "foreign").status_code == 404
+
+
+def test_the_command_line_takes_over_what_a_pack_ships_and_shows_a_template_with_its_boards(folder):
+    config = "orders", "config"
+    assert run(folder, *config, "set", "fence-2", "interval=60").code == 0
+    told = run(folder, *config, "diff", PACK, "--pack").out
+    assert "what the pack ships is other" in told
+    assert run(folder, *config, "set", PACK, "--pack", "--shipped", "--reason", "one way for all").code == 0
+    shown = run(folder, *config, "show", PACK, "--pack").out
+    assert "ships" not in shown
+    (row,) = [line for line in shown.splitlines() if "fence-2" in line]
+    assert ("pending" in row, "interval" in row) == (True, True)
+    rows = rows_of(run(folder, *config, "diff", "tower", "--site", "--json").out)
+    assert {(one["device"], one["key"]) for one in rows} >= {("fence-1", "interval"), ("fence-2", "outbox")}
+    table = run(folder, *config, "show", "fence-2").out.splitlines()
+    (interval,) = [line.split() for line in table if line.strip().startswith("interval")]
+    assert interval == ["interval", "10", "-", "60", "60", "board", "-"]
+    assert "one way for all" in run(folder, *config, "history", "fence-2").out
+    for words, why in (
+        (("set", "tower", "--site", "--shipped"), "packs alone ship a template"),
+        (("set", "tower", "--site", "--pack", "interval=10"), "exclude each other"),
+        (("set", "tower", "--site"), "nothing to change"),
+        (("show", "nobody", "--pack"), "there is no pack 'nobody'"),
+        (("show", "nobody", "--site"), "site 'nobody' is not in the registry"),
+    ):
+        ended = run(folder, *config, *words)
+        assert (ended.code, why in ended.err) == (2, True), ended
+
+
 def test_the_command_line_says_how_boards_are_to_work(folder):
     rule = '{"quantity": "pm10", "on": 150, "off": 100}'
     assert run(folder, "orders", "config", "show", "fence-1").out == "fence-1: as its own file says\n"
@@ -331,7 +390,8 @@ def test_the_command_line_says_what_a_change_replaces_and_refuses_it_where_anoth
         ("interval=7", "boards would refuse it: interval: expected one of"),
         ("interval=x", "'x' is no JSON"),
         ("interval", "expected KEY=VALUE"),
-        ("outbox=5", "outbox: not known here"),
+        ("levels=false", "levels: not known here"),
+        ("outbox=5", "outbox: 5; expected max_bytes"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(folder, setting, words):

@@ -1,8 +1,9 @@
-"""How boards are to work: a template for each site, what is other at a board, and what each board has said of it.
+"""How boards are to work: a template of each pack and site, what is other at a board, what each board has said of it.
 
-What a board is to do is its site's settings with its own over them; what neither names is as the board's own file has
-it. The board's own rules (edge/checks.py) check it before anybody is told. Each change of it is a revision; revisions
-rise, also in a database that was restored, since they are made of the time.
+What a board is to do is the template of its site's pack, its site's over that, and its own over both; what none of them
+names is as the board's own file has it. Boards' own rules (rules.py) check each change for every board that it concerns
+before anybody is told. Each change is a revision; revisions rise, also in a database that was restored, since they are
+made of the time.
 """
 
 import json
@@ -12,18 +13,21 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from edge import checks
+from hub.orders.desired.rules import Settings, wrong
 from hub.orders.kinds import MeanwhileError, OrderError
 from hub.registry.live import Registry
 from hub.storage.database import transaction
 from hub.wire.messages import Event, Status
+from schemas import domains
 from schemas.language import Text
 
-Place = Literal["site", "board"]
+Place = Literal["pack", "site", "board"]
+"""Where something is said: as the template of all boards of a domain's sites, of one site's, or at a board itself."""
 State = Literal["pending", "in_force", "refused"]
-KEYS = ("interval", "period", "relay")
+KEYS = ("interval", "period", "relay", "raw", "outbox", "brokers", "sensors")
 """What may be set: what boards take over the air."""
-Settings = dict[str, Any]
+NAMED = 5
+"""So many boards that would refuse a change are named."""
 AT_THE_FENCE = "changed at the fence, in the board's own file"
 
 
@@ -91,8 +95,7 @@ class DesiredBook:
             OrderError: there is no such place, a board would refuse it, or another user has changed it meanwhile;
                 nothing has changed.
         """
-        known = registry.sites if place == "site" else registry.boards
-        if name not in known:
+        if name not in known(registry, place):
             what = Text(f"{place} {name!r} is not in the registry", f"登记册中没有{name!r}")
             raise OrderError(what, place, 404)
         with transaction(self._db):
@@ -114,17 +117,26 @@ class DesiredBook:
 
     def _refuse_wrong(self, registry: Registry, place: Place, name: str, settings: Settings, changes: Settings) -> None:
         """Raise OrderError if a board would refuse what it is to do with the new settings of a place."""
-        if place == "board":
-            wholes = {name: self.settings("site", registry.boards[name].site) | settings}
-        else:
-            there = [one.id for one in registry.boards.values() if one.site == name]
-            wholes = {name: settings} | {id_: settings | self.settings("board", id_) for id_ in there}
+        standing = self._standing() | {(place, name): settings}
+        wholes = {name: settings} if place != "board" else {}
+        wholes |= {id_: _desired(standing, registry, id_) for id_ in boards_of(registry, place, name)}
+        judged: dict[str, tuple[str, str] | None] = {}  # most boards of a template are to do the same
+        refusing: list[tuple[str, tuple[str, str]]] = []
         for where, whole in wholes.items():
-            wrong = checks.desired({"revision": 1} | whole)
-            if wrong:
-                field = wrong.partition(":")[0]
-                text = Text(f"{where}: boards would refuse it: {wrong}", f"{where}：设备不会接受：{wrong}")
-                raise OrderError(text, field if field in changes else None)
+            text = json.dumps(whole, sort_keys=True)
+            if text not in judged:
+                judged[text] = wrong(whole)
+            if told := judged[text]:
+                refusing.append((where, told))
+        if refusing:
+            field, why = refusing[0][1]
+            among = [where for where, _ in refusing if where != name] or [name]
+            some, more = ", ".join(among[:NAMED]), len(among) - NAMED
+            said = Text(
+                f"{some}{f' and {more} more' if more > 0 else ''}: boards would refuse it: {why}",
+                f"{some}{f'等{len(among)}台' if more > 0 else ''}：设备不会接受：{why}",
+            )
+            raise OrderError(said, field if field in changes else None)
 
     def settings(self, place: Place, name: str) -> Settings:
         """Return what a place says: nothing, where nobody has said anything."""
@@ -149,14 +161,18 @@ class DesiredBook:
 
     def desired(self, registry: Registry, device: str) -> Settings:
         """Return how a board of the registry is to work."""
-        return self.settings("site", registry.boards[device].site) | self.settings("board", device)
+        settings: Settings = {}
+        for place, name in layers(registry, "board", device):
+            settings |= self.settings(place, name)
+        return settings
 
-    def history(self, site: str, device: str) -> list[Edition]:
-        """Return every edition of a board's settings and of its site's, the oldest first."""
+    def history(self, registry: Registry, place: Place, name: str) -> list[Edition]:
+        """Return every edition of a place's settings and of the templates below it, the oldest first."""
+        listed = json.dumps([f"{one} {id_}" for one, id_ in layers(registry, place, name)])
         rows = self._db.execute(
             "SELECT id, place, name, settings, who, reason, made FROM desired "
-            "WHERE (place = 'site' AND name = ?) OR (place = 'board' AND name = ?) ORDER BY id",
-            (site, device),
+            "WHERE place || ' ' || name IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (listed,),
         )
         return [Edition(id_, place, name, json.loads(text), *more) for id_, place, name, text, *more in rows]
 
@@ -197,12 +213,10 @@ class DesiredBook:
 
     def revise(self, registry: Registry, now: float, log_end: Callable[[], int]) -> None:
         """Make a new revision for every board that is to work otherwise than it was told."""
-        named = {(place, name) for place, name in self._db.execute("SELECT DISTINCT place, name FROM desired")}
+        standing = self._standing()
         told = {one.device: one for one in self.all_told()}
-        for device, board in registry.boards.items():
-            if not {("board", device), ("site", board.site)} & named and device not in told:
-                continue
-            text = json.dumps(self.desired(registry, device), sort_keys=True)
+        for device in registry.boards:
+            text = json.dumps(_desired(standing, registry, device), sort_keys=True)
             last = told.get(device)
             if last is None and text == "{}":
                 continue
@@ -228,18 +242,35 @@ class DesiredBook:
             revision, problem = said.detail.get("revision"), str(said.detail.get("problem", ""))
         else:
             return
+        # A revision that a board takes after all, although it refused it, it tells in an event, too.
         if revision == told.revision and told.state != "in_force":
-            state = "refused" if problem else "in_force"
-            reported, in_force = (told.reported, told.in_force) if problem else (revision, told.settings)
-            self._db.execute(
-                "UPDATE desired_board SET state = ?, said = ?, problem = ?, reported = ?, in_force = ? "
-                "WHERE device = ? AND revision = ?",
-                (state, now, problem, reported, in_force, device, told.revision),
-            )
-        elif isinstance(said, Status) and isinstance(revision, int) and revision not in (told.revision, told.reported):
+            if not (isinstance(said, Status) and told.state == "refused"):
+                self._answered(told, problem, now)
+        elif not isinstance(said, Status) or not said.online:
+            return  # a last will was written when the board connected: what was in force then
+        elif isinstance(revision, int) and revision not in (told.revision, told.reported):
             self._db.execute(
                 "UPDATE desired_board SET reported = ?, in_force = NULL WHERE device = ?", (revision, device)
             )
+
+    def _answered(self, told: Told, problem: str, now: float) -> None:
+        state = "refused" if problem else "in_force"
+        reported, in_force = (told.reported, told.in_force) if problem else (told.revision, told.settings)
+        self._db.execute(
+            "UPDATE desired_board SET state = ?, said = ?, problem = ?, reported = ?, in_force = ? "
+            "WHERE device = ? AND revision = ?",
+            (state, now, problem, reported, in_force, told.device, told.revision),
+        )
+
+    def gave_up(self, device: str, said: dict[str, Any], now: float) -> None:
+        """Take a board's last word on a configuration that was in force: that it cannot work by it any more, and why.
+
+        Such are sensors whose drivers a later version of the agent does not have: it works with its own.
+        """
+        told = self.told(device)
+        if told and told.state == "in_force" and said.get("revision") == told.revision and said.get("problem"):
+            self._answered(told, str(said["problem"]), now)
+            self._db.execute("UPDATE desired_board SET in_force = NULL WHERE device = ?", (device,))
 
     def take_over(self, registry: Registry, device: str, said: dict[str, Any], now: float) -> Settings:
         """Take what somebody has changed in a board's own file as what is other there; return it.
@@ -253,10 +284,10 @@ class DesiredBook:
         if told is None or not isinstance(own, dict) or device not in registry.boards:
             return {}
         now_desired = self.desired(registry, device)
-        known = told.settings if said.get("revision") == told.revision else told.in_force or "null"
+        applied = told.settings if said.get("revision") == told.revision else told.in_force or "null"
         if said.get("revision") not in (told.revision, told.reported):
             return {}
-        before = json.loads(known) or {}
+        before = json.loads(applied) or {}
         changes = {key: own[key] for key in KEYS if key in own and before.get(key) == now_desired.get(key)}
         if changes:
             self.set(registry, "board", device, changes, device, AT_THE_FENCE, now)
@@ -270,6 +301,55 @@ class DesiredBook:
         """Note how far they have been."""
         self._db.execute("UPDATE desired_heard SET offset = ?", (offset,))
 
+    def templates(self) -> list[Edition]:
+        """Return what each pack and site says that says anything, by place and name."""
+        rows = self._db.execute(
+            "SELECT id, place, name, settings, who, reason, made FROM desired WHERE place <> 'board' AND id IN "
+            "(SELECT max(id) FROM desired GROUP BY place, name) AND settings <> '{}' ORDER BY place, name"
+        )
+        return [Edition(id_, place, name, json.loads(text), *more) for id_, place, name, text, *more in rows]
+
+    def _standing(self) -> dict[tuple[Place, str], Settings]:
+        """Return what every place says."""
+        rows = self._db.execute(
+            "SELECT place, name, settings FROM desired WHERE id IN (SELECT max(id) FROM desired GROUP BY place, name)"
+        )
+        return {(place, name): json.loads(text) for place, name, text in rows}
+
     def _told(self, where: str, values: Any = ()) -> list[Told]:
         rows = self._db.execute(f"SELECT {_TOLD} FROM desired_board {where}", values)  # noqa: S608 - names of columns
         return [Told(*row) for row in rows]
+
+
+def known(registry: Registry, place: Place) -> Collection[str]:
+    """Return the ids of places of a kind: of packs, those that have kinds of sites."""
+    if place == "pack":
+        return {pack.id for pack in domains.packs() if pack.manifest.kind}
+    return registry.sites if place == "site" else registry.boards
+
+
+def layers(registry: Registry, place: Place, name: str) -> list[tuple[Place, str]]:
+    """Return the places whose settings hold at a place, each over those before it."""
+    if place == "pack":
+        return [(place, name)]
+    site = name if place == "site" else registry.boards[name].site
+    pack = domains.pack_at(registry.sites[site].kind)
+    below: list[tuple[Place, str]] = [("pack", pack.id)] if pack else []
+    return [*below, ("site", site)] if place == "site" else [*below, ("site", site), ("board", name)]
+
+
+def boards_of(registry: Registry, place: Place, name: str) -> list[str]:
+    """Return the ids of the boards that a place's settings concern, in the registry's order."""
+    if place == "board":
+        return [name]
+    if place == "site":
+        return [id_ for id_, board in registry.boards.items() if board.site == name]
+    kinds = next(pack.manifest.kind for pack in domains.packs() if pack.id == name)
+    return [id_ for id_, board in registry.boards.items() if registry.sites[board.site].kind in kinds]
+
+
+def _desired(standing: dict[tuple[Place, str], Settings], registry: Registry, device: str) -> Settings:
+    settings: Settings = {}
+    for layer in layers(registry, "board", device):
+        settings |= standing.get(layer, {})
+    return settings
