@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from hub.judge.windows import LocalTime
 
 _HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed", "weighed", "held")
-_ROUNDS = ("coverage", "timetable", "deadhead", "presence")
-KINDS = ("area", "route", "hours", "state", "level", *_ROUNDS, "gap", "checklist", "heat", *_HAULAGE)
-"""Each is the module of its name in here, or in `haulage/`."""
+_ROUNDS = ("coverage", "timetable", "deadhead")
+_FOLDERS = dict.fromkeys(_HAULAGE, "haulage.") | dict.fromkeys(_ROUNDS, "rounds.")
+KINDS = ("area", "route", "hours", "state", "level", *_ROUNDS, "presence", "gap", "checklist", "heat", *_HAULAGE)
+"""Each is the module of its name in here, or in the folder of those like it."""
 
 
 class RuleError(Exception):
@@ -44,7 +45,7 @@ def params_type(kind: str) -> type[msgspec.Struct]:
 
 
 def _module(kind: str) -> Any:
-    return importlib.import_module(f"hub.judge.kinds.{'haulage.' if kind in _HAULAGE else ''}{kind}")
+    return importlib.import_module(f"hub.judge.kinds.{_FOLDERS.get(kind, '')}{kind}")
 
 
 def params_of(rule: Rule) -> Any:
