@@ -191,7 +191,7 @@ class Maker:
         for one, spot in zip(bins, spots, strict=True):
             self._know_bin(one, spot)
         self._know("round", id_, {"source": truck, "stops": bins})
-        missed = {"skipped": {dice.randrange(STOPS)}, "turned-back": {*range(STOPS // 2, STOPS)}}.get(name, set())
+        missed = {"skipped": {dice.randrange(1, STOPS)}, "turned-back": {*range(STOPS // 2, STOPS)}}.get(name, set())
         stops = [(k, spot) for k, spot in enumerate(spots) if k not in missed]
         if name == "skipped":  # it goes by another street, so that nobody can think it was there
             stops = [
