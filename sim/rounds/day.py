@@ -186,7 +186,7 @@ class Maker:
         id_, truck, name = f"round-{number:03}", f"truck-{number:03}", special.name
         self.day.trucks[truck] = f"0{13_700_000_000 + number}"
         base = number * 3000.0
-        spots = [(base + dice.uniform(150, 220) * (k + 1), dice.uniform(-60, 60)) for k in range(STOPS)]
+        spots = [(base + 185.0 * (k + 1) + dice.uniform(-35, 35), dice.uniform(-60, 60)) for k in range(STOPS)]
         bins = [f"bin-{number:03}-{k}" for k in range(STOPS)]
         for one, spot in zip(bins, spots, strict=True):
             self._know_bin(one, spot)
