@@ -79,13 +79,15 @@ class SimBadge:
     async def run(self) -> None:
         """Talk until cancelled; connect anew whenever the connection ends."""
         while True:
-            writer = None
             await self._something()
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
-                reader, writer = await asyncio.open_connection(*self._where)
-                await self._talk(reader, writer)
-            if writer:
-                writer.close()
+            writer = None
+            try:
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+                    reader, writer = await asyncio.open_connection(*self._where)
+                    await self._talk(reader, writer)
+            finally:
+                if writer:
+                    writer.close()
             await asyncio.sleep(AGAIN)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

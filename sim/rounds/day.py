@@ -186,12 +186,12 @@ class Maker:
         id_, truck, name = f"round-{number:03}", f"truck-{number:03}", special.name
         self.day.trucks[truck] = f"0{13_700_000_000 + number}"
         base = number * 3000.0
-        spots = [(base + dice.uniform(150, 220) * (k + 1), dice.uniform(-60, 60)) for k in range(STOPS)]
+        spots = [(base + 185.0 * (k + 1) + dice.uniform(-35, 35), dice.uniform(-60, 60)) for k in range(STOPS)]
         bins = [f"bin-{number:03}-{k}" for k in range(STOPS)]
         for one, spot in zip(bins, spots, strict=True):
             self._know_bin(one, spot)
         self._know("round", id_, {"source": truck, "stops": bins})
-        missed = {"skipped": {dice.randrange(STOPS)}, "turned-back": {*range(STOPS // 2, STOPS)}}.get(name, set())
+        missed = {"skipped": {dice.randrange(1, STOPS)}, "turned-back": {*range(STOPS // 2, STOPS)}}.get(name, set())
         stops = [(k, spot) for k, spot in enumerate(spots) if k not in missed]
         if name == "skipped":  # it goes by another street, so that nobody can think it was there
             stops = [
