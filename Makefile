@@ -11,8 +11,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev demo micropython test test-long bench-edge bench-store bench-ingest bench-compliance bench-rules bench-muck
-.PHONY: bench-dashboards bench-field bench-start bench-hj212 bench-console torture torture-hj212 torture-jt808
-.PHONY: torture-badges torture-uplink fuzz fuzz-hj212 fuzz-jt808 fuzz-badges fuzz-lorawan properties check generate docs
+.PHONY: bench-companies bench-dashboards bench-field bench-start bench-hj212 bench-console torture torture-hj212
+.PHONY: torture-jt808 torture-badges torture-uplink fuzz fuzz-hj212 fuzz-jt808 fuzz-badges fuzz-lorawan properties check
+.PHONY: generate docs
 .PHONY: pictures shots lock clean waves
 
 help: ## Show this list
@@ -54,6 +55,9 @@ bench-compliance: $(VENV)/.dev ## Measure how fast readings are judged and how s
 
 bench-rules: $(VENV)/.dev ## Measure how fast a position is judged against 1,000 areas and routes; one JSON line last
 	@$(BIN)/python -m tests.bench.rules $(ARGS)
+
+bench-companies: $(VENV)/.dev ## Measure the pages of enterprises in a city of 1,000 of them; one JSON line last
+	@$(BIN)/python -m tests.bench.companies $(ARGS)
 
 bench-muck: $(VENV)/.dev ## Measure what a truck's fix costs from the bytes to the verdict; one JSON line last
 	@$(BIN)/python -m tests.bench.muck $(ARGS)

@@ -55,7 +55,7 @@ def totals(panels: Panels, one: Panel) -> table.Panel:
     lang = panels.text.lang
     fields = (
         f"whose_{lang}",
-        "permitted_t",
+        "share",
         "used_t",
         "replaced_t",
         "unknown",
@@ -65,7 +65,7 @@ def totals(panels: Panels, one: Panel) -> table.Panel:
         "permit",
     )
     statement = statements.newest(
-        "permit_total", ["share", *fields], statements.SITE, ["total", "quantity"], minutes=36 * 60
+        "permit_total", ["permitted_t", *fields], statements.SITE, ["total", "quantity"], minutes=36 * 60
     )
     columns = [
         Column("quantity", mappings=meanings.quantities(panels.text, panels.quantities), width=100),

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from schemas.errors import UserError
+from sim.city import enterprise
 from sim.city.cli import BEGIN
 from sim.city.demo import Demo, Plan, city
 from sim.city.scenario import SHANGHAI
@@ -42,7 +43,7 @@ class Shot(NamedTuple):
     path: str
     size: tuple[int, int]
     scheme: Literal["light", "dark"] = "light"
-    user: Literal["viewer", "officer", "admin"] = "officer"
+    user: Literal["viewer", "officer", "admin", "company"] = "officer"
 
 
 def shots(alert: str, site: str, track: str) -> list[Shot]:
@@ -68,6 +69,11 @@ def shots(alert: str, site: str, track: str) -> list[Shot]:
         Shot("fleet", "/console/fleet", DESK, user="viewer"),
         Shot("things", "/console/things", DESK, user="viewer"),
         Shot("audit", "/console/audit", DESK, user="admin"),
+        Shot("company", f"/console/companies/{enterprise.ID}", DESK, user="company"),
+        Shot("company-phone", f"/console/companies/{enterprise.ID}", PHONE, user="company"),
+        Shot("outlet", f"/console/outlets/{enterprise.OUTLET}", WHOLE, user="company"),
+        Shot("marks-phone", "/console/marks", PHONE, user="company"),
+        Shot("mark-form", "/console/add-mark", DESK, user="company"),
     ]
 
 

@@ -33,6 +33,16 @@ AFTER_DEADLINE = 2 * DAY
 Fields = dict[str, points.Value]
 
 
+def within(lines: Iterator[str], seconds: float = BUDGET) -> list[str]:
+    """Return as many of what is to be told as can be made in a time."""
+    began, found = time.perf_counter(), []
+    for line in lines:
+        found.append(line)
+        if time.perf_counter() - began > seconds:
+            break
+    return found
+
+
 class Told(NamedTuple):
     """What is told next of days that changed."""
 
@@ -194,11 +204,12 @@ class EmissionReports:
         """Yield a permitted total as it stands today, once for each site of its outlets."""
         permitted, said = one.permitted, one.forecast
         day = self._book.local.day(int(now)).start
+        known = one.mass.unknown < one.mass.hours
         fields: Fields = {
             "permitted_t": float(permitted.mass_t),
-            "used_t": one.mass.known_kg / 1000,
-            "replaced_t": one.mass.replaced_kg / 1000,
-            "share": float(one.share),
+            "used_t": one.mass.known_kg / 1000 if known else None,
+            "replaced_t": one.mass.replaced_kg / 1000 if known else None,
+            "share": float(one.share) if known else None,
             "unknown": one.mass.unknown,
             "used_up": str(said.used_up or "") if said else "",
             "earliest": str(said.earliest or "") if said else "",

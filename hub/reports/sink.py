@@ -18,6 +18,7 @@ from hub.log.entry import Entry
 from hub.log.log import Log
 from hub.registry.live import Registry
 from hub.reports import air, points
+from hub.reports.emissions import within
 from hub.reports.fleet import Fleet, Known
 from hub.reports.law import Law
 from hub.series.base import voids_of
@@ -159,6 +160,7 @@ class Reports:
         self._events: list[str] = []
         self._samples: deque[str] = deque()
         self._given_up = 0
+        self._stacks: Iterator[str] = iter(())  # what is left of the hour's state of stacks
         self._made = False  # the measurements
 
     def close(self) -> None:
@@ -194,6 +196,7 @@ class Reports:
         if due:
             self._sampled = now - now % EVERY
             self._sample(now)
+        self._samples += within(self._stacks)
         self._send_new()
         self._send_emissions(now)
         self._store.retry_refused()
@@ -213,7 +216,7 @@ class Reports:
         self._samples += self._law.open_alerts()
         self._samples += self._law.papers(now)
         if hour != self._hourly:
-            self._samples += self._law.emissions.state(now)
+            self._stacks = self._law.emissions.state(now)
         self._samples += self._law.weighed()
         self._samples += self._quarantine(now)
         self._samples.append(self._heartbeat(now))

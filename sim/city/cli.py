@@ -193,6 +193,7 @@ def _web(demo: Demo) -> list[str]:
         "officer": Text("as an officer", "以执法人员身份登录"),
         "technician": Text("as a technician", "以技术人员身份登录"),
         "admin": Text("as an admin", "以管理员身份登录"),
+        "company": Text("as somebody of an enterprise", "以排污单位人员身份登录"),
     }
     links = [f"  {link}  {tell(said[role])}" for role, link in demo.links.items()]
     return [f"{tell(Text('In a browser', '浏览器'))}: {demo.console}", *links, ""]

@@ -31,6 +31,7 @@ from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
 from schemas.errors import UserError
 from schemas.generate import board_package
+from sim.city import enterprise
 from sim.city.account import Made, made_count, read_only
 from sim.city.city import CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
 from sim.city.city import city as simulated_city
@@ -49,6 +50,7 @@ USERS: dict[Role, str] = {
     "officer": "officer-1",
     "technician": "technician-1",
     "admin": "admin-1",
+    "company": "company-1",
 }
 """Who may sign in to the demo's console."""
 HEAP = "512k"  # of a MicroPython board; objects of a 64-bit build are twice as large as on the chip
@@ -81,6 +83,8 @@ class Demo:
         self.boards = boards(self.sites)
         self.stations: list[CityStation] = stations(self.sites)
         self.trucks = CityTrucks(self.sites, plan.start)
+        self.outlet = enterprise.measured_by(self.boards)
+        """What measures at the outlet of an enterprise; None: no board does."""
         self.data = plan.folder / "data"
         self._code = ROOT
         self.console = ""
@@ -135,6 +139,9 @@ class Demo:
         self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), str(time_of_day))
         await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8") and self._consumes(), "hub")
         self.trucks.know(self.data, plan.start)
+        if self.outlet is not None:
+            settings = load_config(config)
+            enterprise.know(settings, load_registry(settings), self.outlet, plan.start, USERS["company"])
         self._code = board_package(ROOT / "edge", plan.folder).parent
         self.clock = clock = SimClock(plan.start, time.time(), plan.speed)
         ClockFile.write(time_of_day, clock)
@@ -191,7 +198,9 @@ class Demo:
         with contextlib.closing(open_compliance(self.data / COMPLIANCE, ACCESS)) as db, transaction(db):
             now, secrets = time.time(), {}
             for role, name in USERS.items():
-                Access(db).add(name, role, now, "demo")
+                if role == "company" and self.outlet is None:
+                    continue  # there is no enterprise
+                Access(db).add(name, role, now, "demo", company=enterprise.ID if role == "company" else "")
                 secrets[role] = Sessions(db).make_link(name, now, "demo")
         return secrets
 

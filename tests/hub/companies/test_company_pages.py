@@ -262,6 +262,25 @@ def test_the_worst_enterprise_stands_first(shared):
     assert "mill-co" not in shared.who("officer-north").get("/console/companies.csv").text
 
 
+def test_what_is_kept_in_memory_is_of_the_last_commit(city):
+    def worst():
+        rows = csv.DictReader(io.StringIO(city.who("officer-2").get("/console/companies.csv").text.lstrip("\ufeff")))
+        return next((row["above"], row["due"], row["marks"]) for row in rows if row["id"] == "mill-co")
+
+    assert worst() == ("2", "2", "0")
+    city.plant.run(1, first=NOON + 2 * HOUR)
+    assert worst() == ("3", "3", "0"), "an hour more was judged"
+    city.log()
+    assert worst() == ("3", "3", "1")
+    city.prove(1)
+    city.plant.judge()
+    assert worst() == ("2", "3", "1"), "an hour is marked"
+    what = {"permit": "p-1", "outlet": "da-1", "pollutant": "stack_nox"}
+    city.plant.add("permit_limit", "l-1", "NOx", "氮氧化物", value=500, reference_o2=3.5, **what)
+    city.plant.judge()
+    assert worst() == ("0", "3", "1"), "another edition of the permit's limit"
+
+
 @pytest.fixture
 def api(city):
     """The HTTP API of the city: what somebody asks of it."""
