@@ -173,6 +173,7 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         "lost": counted.lost,
         "duplicated": counted.duplicated,
         "trucks": len(demo.trucks),
+        "shops": demo.shops,
         "fixes_sent": fixes.sent,
         "fixes_acknowledged": fixes.acknowledged,
         "fixes_in_log": fixes.logged,

@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from hub.access.sessions import Sessions
 from hub.access.tables import PART as ACCESS
@@ -35,13 +36,16 @@ from sim.city import enterprise
 from sim.city.account import Made, made_count, read_only
 from sim.city.city import CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
 from sim.city.city import city as simulated_city
+from sim.city.city import position_of as site_position
 from sim.city.replay import Recording
 from sim.city.sensors import SerialLine
 from sim.city.source import ClockFile, SimClock
 from sim.city.stations import CityStation, stations
 from sim.city.trucks import CityTrucks
+from sim.packs.street import Where, know_street
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+ZONE = ZoneInfo("Asia/Shanghai")
 SEND_S = 150
 """How long boards may take at the end to send what they hold [s]: a board whose broker owes it an answer begins anew
 after twice its keep-alive time, which takes 60 to 70 s, and then sends all of it."""
@@ -85,6 +89,8 @@ class Demo:
         self.trucks = CityTrucks(self.sites, plan.start)
         self.outlet = enterprise.measured_by(self.boards)
         """What measures at the outlet of an enterprise; None: no board does."""
+        self.shops = 0
+        """Along the street of the city's first site."""
         self.data = plan.folder / "data"
         self._code = ROOT
         self.console = ""
@@ -142,6 +148,9 @@ class Demo:
         if self.outlet is not None:
             settings = load_config(config)
             enterprise.know(settings, load_registry(settings), self.outlet, plan.start, USERS["company"])
+        site = self.sites[0]
+        where = Where(site.district, *site_position(site, self.sites))
+        self.shops = know_street(self.data, where, ZONE, plan.start)
         self._code = board_package(ROOT / "edge", plan.folder).parent
         self.clock = clock = SimClock(plan.start, time.time(), plan.speed)
         ClockFile.write(time_of_day, clock)

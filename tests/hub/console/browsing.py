@@ -57,7 +57,8 @@ def visits(chromium, site, expected=()):
     finally:
         for context in opened:
             context.close()
-    assert [one for one in complaints if not any(word in one for word in expected)] == []
+    left = [one for one in complaints if not any(word in one for word in expected)]
+    assert left == [], left
 
 
 def look_through(axe, page):
