@@ -255,8 +255,9 @@ class Rulings:
         newest = self._store.newest()
         touched: set[Subject] = set()
         if newest != self._things:
+            # A city's weighings and manifests come one by one, for years: only what is new is read.
+            since = self._world.more(self._store.as_judged(self._store.rows(after=self._things)))
             self._things = newest
-            since = self._world.use(self._store.editions())
             self._speakers.forget()
             if since < NEVER:
                 for docket in self._dockets.values():

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from hub.judge.windows import LocalTime
 
 _HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed", "weighed")
-_ROUNDS = ("coverage", "timetable", "deadhead", "presence")
-KINDS = ("area", "route", "hours", "state", "level", *_ROUNDS, "gap", "checklist", "heat", *_HAULAGE)
-"""Each is the module of its name in here, or in `haulage/`."""
+_WORK = ("timetable", "deadhead", "heat")
+KINDS = ("area", "route", "hours", "state", "level", "coverage", "presence", "gap", "checklist", *_WORK, *_HAULAGE)
+"""Each is the module of its name in here, in `haulage/` or in `work/`."""
 
 
 class RuleError(Exception):
@@ -44,7 +44,8 @@ def params_type(kind: str) -> type[msgspec.Struct]:
 
 
 def _module(kind: str) -> Any:
-    return importlib.import_module(f"hub.judge.kinds.{'haulage.' if kind in _HAULAGE else ''}{kind}")
+    folder = "haulage." if kind in _HAULAGE else "work." if kind in _WORK else ""
+    return importlib.import_module(f"hub.judge.kinds.{folder}{kind}")
 
 
 def params_of(rule: Rule) -> Any:

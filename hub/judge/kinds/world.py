@@ -104,6 +104,7 @@ class World:
         things: dict[tuple[str, str], list[Edition]] = {}
         for edition in editions:
             things.setdefault((edition.kind, edition.id), []).append(edition)
+        self._editions = things
         before, self._terms = self._terms, {key: terms_of(of_one) for key, of_one in things.items()}
         self._kinds: dict[str, list[Term]] = {}
         for (kind, _), terms in self._terms.items():
@@ -127,6 +128,36 @@ class World:
             (_first_difference(before.get(key, []), self._terms.get(key, [])) for key in {*before, *self._terms}),
             default=NEVER,
         )
+
+    def more(self, editions: Iterable[Edition]) -> int:
+        """Take editions that are new, beside those there are; return what `use` does.
+
+        What has no place costs as much as there are things of its kind, and not as there are things: documents come one
+        by one, for years.
+        """
+        new = list(editions)
+        touched = {(one.kind, one.id) for one in new}
+        old = {key: self._terms.get(key, []) for key in touched}
+        placed = any(one.geometry is not None for one in new) or any(
+            term.edition.geometry is not None for terms in old.values() for term in terms
+        )
+        if placed:
+            return self.use(itertools.chain(*self._editions.values(), new))
+        for one in new:
+            self._editions.setdefault((one.kind, one.id), []).append(one)
+        for key in touched:
+            self._terms[key] = terms_of(self._editions[key])
+        kinds = {kind for kind, _ in touched}
+        for kind in kinds:
+            self._kinds[kind] = []
+        for (kind, _), terms in self._terms.items():
+            if kind in kinds:
+                self._kinds[kind].extend(terms)
+        self._holders = {key: held for key, held in self._holders.items() if key[0] not in kinds}
+        # What was answered of places may rest on who names them.
+        self._spots = {}
+        self._last = None, Spot((), located=False)
+        return min((_first_difference(old[key], self._terms[key]) for key in touched), default=NEVER)
 
     def in_force(self, kind: str, id_: str, t: int) -> Term | None:
         """Return the edition of a thing that holds at a moment."""
