@@ -19,9 +19,9 @@ from hub.console.things.visit import Part, Things
 from hub.console.web import Shared, Visit, visiting
 from hub.http.problems import RequestError
 from hub.judge.kinds import params_of
-from hub.judge.kinds.heat import Params as Heat
-from hub.judge.kinds.heat import Plan, Work, plan_of
 from hub.judge.kinds.level import Params as Level
+from hub.judge.kinds.work.heat import Params as Heat
+from hub.judge.kinds.work.heat import Plan, Work, plan_of
 from hub.judge.records import Cited
 from hub.judge.windows import DAY, LocalTime, Window
 from hub.things.entries import Thing
@@ -237,12 +237,18 @@ def _verdicts(things: Things, rule: Rule, since: float) -> list[KeptRuling]:
     ]
 
 
+def _of_persons(things: Things, rule: Rule) -> bool | None:
+    """Tell whether a rule watches persons; None: it watches sites, or what no pack declares."""
+    kind = things.kinds.get(rule.of or "")
+    return kind.personal if kind else None
+
+
 def _rounds(things: Things, since: float) -> list[Round]:
     """Return how the rounds since a moment went, the newest first: those of people are none."""
     found = [
         one
         for rule in domains.rules().values()
-        if rule.kind in ROUNDS and rule.of in things.kinds and not things.kinds[rule.of].personal
+        if rule.kind in ROUNDS and _of_persons(things, rule) is False
         for one in _verdicts(things, rule, since)
     ]
     told = shown(things, found)[:MOST]
@@ -264,7 +270,7 @@ def _attended(things: Things, since: float) -> list[Attended]:
     """Return what rules of presence said of people since a moment, added up."""
     found = []
     for rule in domains.rules().values():
-        if rule.kind != "presence" or rule.of not in things.kinds or not things.kinds[rule.of].personal:
+        if rule.kind != "presence" or not _of_persons(things, rule):
             continue
         said = _verdicts(things, rule, since)
         kept = sum(one.outcome == "compliant" for one in said)

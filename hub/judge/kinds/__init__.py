@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from hub.judge.windows import LocalTime
 
 _HAULAGE = ("speed", "manifest", "balance", "quota", "credible", "expiry", "signed", "weighed", "held")
-_ROUNDS = ("coverage", "timetable", "deadhead")
-_FOLDERS = dict.fromkeys(_HAULAGE, "haulage.") | dict.fromkeys(_ROUNDS, "rounds.")
-KINDS = ("area", "route", "hours", "state", "level", *_ROUNDS, "presence", "gap", "checklist", "heat", *_HAULAGE)
+_WORK = ("timetable", "deadhead", "heat")
+_FOLDERS = dict.fromkeys(_HAULAGE, "haulage.") | dict.fromkeys(_WORK, "work.")
+KINDS = ("area", "route", "hours", "state", "level", "coverage", "presence", "gap", "checklist", *_WORK, *_HAULAGE)
 """Each is the module of its name in here, or in the folder of those like it."""
 
 

@@ -72,7 +72,7 @@ MIXED = Text("mixed", "混装")
     "fenceline weighings import weighings.csv --json",
 )
 def import_(
-    file: Annotated[Path, argument(Text("FILE.csv.", "FILE.csv。"), "FILE")],
+    file: Annotated[Path, argument(Text("The weighbridge's list, FILE.csv.", "地磅清单，FILE.csv。"), "FILE")],
     dry_run: Annotated[
         bool,
         option(Text("Check and show what would be taken; write nothing.", "仅检查并显示结果，不写入。"), "--dry-run"),

@@ -17,9 +17,9 @@ import msgspec
 
 from hub.judge.kinds.conditions import Metres
 from hub.judge.kinds.course import Setting, Windowed
+from hub.judge.kinds.coverage import Params as Covered
+from hub.judge.kinds.coverage import Rounds
 from hub.judge.kinds.presence import windows_of
-from hub.judge.kinds.rounds.coverage import Params as Covered
-from hub.judge.kinds.rounds.coverage import Rounds
 from hub.judge.kinds.world import has_position, metres_per_degree
 from hub.judge.records import MOST_EVIDENCE, Finding, Sample
 from hub.judge.verdicts import Outcome

@@ -20,9 +20,9 @@ from shapely.geometry import shape
 
 from hub.judge.kinds.conditions import Calendar, Permit, Places, Seconds, When
 from hub.judge.kinds.course import Setting, Windowed
+from hub.judge.kinds.coverage import Params as Covered
+from hub.judge.kinds.coverage import Rounds
 from hub.judge.kinds.presence import windows_of
-from hub.judge.kinds.rounds.coverage import Params as Covered
-from hub.judge.kinds.rounds.coverage import Rounds
 from hub.judge.kinds.world import Term, has_position, metres_per_degree, names_in
 from hub.judge.records import MOST_EVIDENCE, Finding, Sample
 from hub.judge.verdicts import Grade, Outcome
