@@ -180,5 +180,9 @@ ALTER TABLE emission_position ADD COLUMN marks INTEGER NOT NULL DEFAULT 0
     """
 CREATE INDEX rule_verdict_by_amended ON rule_verdict (rule, subject_kind, subject, amends) WHERE amends IS NOT NULL
 """,
+    """
+-- Up to when it was judged sooner than others, because it was heard without a hole, Unix s.
+ALTER TABLE rule_subject ADD COLUMN judged INTEGER NOT NULL DEFAULT 0
+""",
 )
 PART = Part("compliance", STEPS, before=1)
