@@ -373,11 +373,11 @@ class Rulings:
                 moved.append(subject)
             for shelf in self._shelves[subject].values():
                 for docket in shelf.dockets:
-                    before = docket.going
-                    until = self._until if docket.rule.kind in DOCUMENTED else upto
+                    before, rule = docket.going, docket.rule
+                    until = self._until if rule.kind in DOCUMENTED else upto
                     for one in docket.judge(until, now):
                         age = now - (until if one.open else one.end)
-                        self._record(one, docket.rule, subject[0], went_on=one.amends in before, news=age <= NEWS)
+                        self._record(one, rule, subject[0], went_on=one.amends in before, news=age <= NEWS)
                 if shelf.samples and shelf.samples[0].t < self._until - 2 * HELD:
                     shelf.forget(self._until - HELD)
         return moved

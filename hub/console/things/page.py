@@ -250,7 +250,7 @@ def _alerts(things: Things, kind: str, id_: str) -> list[Told]:
         if one.kind == "rule" and visit.user.sees(one.district):
             text = one.text.split("\n")
             lines[one.id] = Told(
-                one, severity_of(one.severity, visit.lang), text[-1 if visit.lang == "zh" else 0], one.device
+                one, severity_of(one.severity, visit.lang, one.kind), text[-1 if visit.lang == "zh" else 0], one.device
             )
     return list(lines.values())[:MOST_ALERTS]
 

@@ -502,6 +502,11 @@ def test_each_kind_is_judged_from_the_log_as_its_case_says(tmp_path, name):
     assert [row["rule"] for row in port.rows("alert") if row["rule"] == case.rule] == [case.rule]
     if case.rule == "muck-sealed":
         text = port.rows("alert")[0]["text"]
+        assert ": rule broken, " in text
+        assert "MOC order 139 (2005); local rules: sealed the whole way, article 14; verified" in text
+        assert "（建设部令第139号，2005）；地方规定：全程密闭，第14条；核实程度" in text
+        assert "：违规，" in text
+        assert "超标" not in text
         assert "Responsible: haul-co (haul-co)." in text
         assert "责任单位：haul-co（haul-co）。" in text
     if rule.kind == "expiry":
