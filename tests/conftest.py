@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from schemas import domains
 from schemas.language import speak
 from tests import ports, stack
 from tests.board_process import BoardFork
@@ -51,10 +52,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_language_chosen() -> Iterator[None]:
-    """Leave no test the language that another one's command line chose."""
+def _as_a_process_begins() -> Iterator[None]:
+    """Leave no test the language, or the packs, that another one's command line chose: a process has one of each."""
     yield
     speak(None)
+    domains.use(())
 
 
 class Server:

@@ -50,10 +50,10 @@ class Book:
         """Return all alerts that are not over."""
         return select(self.db, Alert, f"FROM alert WHERE {SQL_OPEN} ORDER BY id")
 
-    def broken_now(self) -> list[tuple[str, str, Severity]]:
-        """Return the open alerts about rules that have fired: whose, in which district, and how grave."""
-        sql = f"SELECT device, district, severity FROM alert WHERE kind = 'rule' AND {SQL_OPEN} AND fired IS NOT NULL"  # noqa: S608
-        return self.db.execute(sql).fetchall()
+    def broken_now(self) -> list[tuple[str, str, str, Severity]]:
+        """Return the open alerts about rules that have fired: which rule, whose, in which district, and how grave."""
+        broken = f"kind = 'rule' AND {SQL_OPEN} AND fired IS NOT NULL"
+        return self.db.execute(f"SELECT rule, device, district, severity FROM alert WHERE {broken}").fetchall()  # noqa: S608
 
     def alerts_of(self, devices: Iterable[str], limit: int) -> list[Alert]:
         """Return the newest alerts of these boards, or of whom rules watch, at most `limit`."""

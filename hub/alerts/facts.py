@@ -19,6 +19,14 @@ OUTCOMES: dict[str, Text] = {
     "open": Text("undecided", "待定"),
     "invalid": Text("invalid", "无效"),
 }
+RULED: dict[str, Text] = {
+    "compliant": Text("rule kept", "合规"),
+    "exceeded": Text("rule broken", "违规"),
+    "suspicion": Text("rule broken, suspected", "疑似违规"),
+    "invalid": Text("cannot be told", "无法判定"),
+    "open": Text("open", "待定"),
+}
+"""What outcomes are called where no limit is meant; a breach that is no more than suspected as `suspicion`."""
 LESS: dict[Severity, Severity] = {"critical": "violation", "violation": "warning", "suspicion": "warning"}
 """What a permit for night work makes of a severity."""
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hub.alerts.book import Book, lines
 from hub.alerts.escalation import Escalation
-from hub.alerts.facts import OUTCOMES
+from hub.alerts.facts import RULED
 from hub.alerts.life import PASS_EVERY, UNKNOWN
 from hub.alerts.maintenance import Maintenance
 from hub.alerts.records import Alert, AlertWindow
@@ -21,7 +21,7 @@ from hub.config.alerts import SEVERITIES, Alerting, Severity
 from hub.judge.records import REASONS, RuleVerdict
 from hub.registry.live import Registry
 from schemas.domains.entries import Rule
-from schemas.language import Text, clause_text
+from schemas.language import Text
 
 
 class Whom(NamedTuple):
@@ -154,7 +154,7 @@ class RuleAlerts:
         self._note(alert, v, known.start)
         still = v.outcome == "exceeded"
         if not (went_on and still):  # that a breach has become longer is no amendment
-            before, after = OUTCOMES[known.outcome], OUTCOMES[v.outcome]
+            before, after = RULED[known.outcome], RULED[v.outcome]
             said = Text(f"{before.en} -> {after.en}: {text.en}", f"{before.zh} -> {after.zh}：{text.zh}")
             self._book.add_event(alert, "amended", said)
         if still:
@@ -197,19 +197,20 @@ class RuleAlerts:
 
     def _text(self, v: RuleVerdict, rule: Rule, whom: Whom) -> Text:
         en, zh = REASONS.get(v.reason, ("", ""))
-        outcome, verified = OUTCOMES[v.outcome], VERIFIED[rule.verified]
+        suspected = v.outcome == "exceeded" and v.grade == "suspicion"
+        outcome, verified = RULED["suspicion" if suspected else v.outcome], VERIFIED[rule.verified]
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
         # The rule's name has been told; its id tells nobody more.
-        clause = clause_text(rule.clause or "")
+        cited = rule.cited
         who = Text(
             f" Responsible: {', '.join(one.en for one in whom.responsible)}." if whom.responsible else "",
             f"责任单位：{'、'.join(one.zh for one in whom.responsible)}。" if whom.responsible else "",
         )
         return Text(
             f"{whom.name.en}: {rule.en}: {outcome.en}, {span[0]}{f' ({en})' if en else ''}. "
-            f"{v.citation}{f', {clause.en}' if rule.clause else ''}; verified: {verified.en}.{who.en}",
+            f"{cited.en}; verified: {verified.en}.{who.en}",
             f"{whom.name.zh}：{rule.zh}：{outcome.zh}，{span[1]}{f'（{zh}）' if zh else ''}。"
-            f"{v.citation}{clause.zh}；核实程度：{verified.zh}。{who.zh}",
+            f"{cited.zh}；核实程度：{verified.zh}。{who.zh}",
         )
 
 

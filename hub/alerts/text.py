@@ -21,6 +21,11 @@ SEVERITY: dict[Severity, Text] = {
     "violation": Text("violation", "超标"),
     "critical": Text("critical", "严重"),
 }
+OF_RULES: dict[Severity, Text] = {
+    "suspicion": Text("suspicion", "疑似违规"),
+    "violation": Text("violation", "违规"),
+}
+"""What severities are called where a rule is broken that is no limit."""
 STATE: dict[State, Text] = {
     "pending": Text("pending", "预警"),
     "firing": Text("firing", "持续中"),
@@ -218,6 +223,11 @@ def number(value: float | None, decimals: int) -> str:
     from hub.judge.averaging import rounded  # a list of alerts needs the texts and nothing of judging
 
     return "?" if value is None else f"{rounded(value, decimals):.{decimals}f}"
+
+
+def severity_name(severity: Severity, kind: str) -> Text:
+    """Return what a severity is called, of alerts of a kind."""
+    return (OF_RULES if kind == "rule" else SEVERITY).get(severity, SEVERITY[severity])
 
 
 def kind_of(alert: Alert) -> Text:

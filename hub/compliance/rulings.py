@@ -24,6 +24,7 @@ from hub.alerts.totals import RULE as TOTALS
 from hub.compliance.rule_table import Key, RuleTable
 from hub.compliance.tables import PART
 from hub.config.alerts import Alerting
+from hub.judge.heard import HOLE, Heard
 from hub.judge.kinds import RuleError, course_of, params_of
 from hub.judge.kinds.docket import KEEP, Docket, Shelf
 from hub.judge.kinds.world import NEVER, Change, World
@@ -43,7 +44,8 @@ from schemas.domains.entries import Rule
 from schemas.language import Text
 
 GRACE = 300
-"""So long what was measured may be on its way [s]; what comes later amends."""
+"""So long what was measured may be on its way [s]; what comes later amends. Of whom is heard without a hole nothing is
+(`hub.judge.heard`)."""
 NEWS = 1800
 """A verdict on what ended longer ago is recorded, but is no news: it raises no alert [s]."""
 EVERY = 30.0
@@ -51,6 +53,9 @@ EVERY = 30.0
 PRUNE_EVERY = 86_400.0
 WINDOWED = ("coverage", "timetable", "deadhead", "presence")
 """Kinds that judge a window from what lies around it, too: before `since` there may be such samples."""
+DOCUMENTED = ("manifest", "balance")
+"""Kinds that look for a document when something is over: who is heard without a hole may have handed it in too late by
+minutes, so these wait in any case."""
 REACH = 86_400
 """Samples are kept so much longer for them [s]."""
 HELD = 3600
@@ -168,14 +173,16 @@ class Rulings:
             if not self._rules:
                 return
             touched = self._renew(now)
-            touched |= self._hear(entries)
+            heard = self._hear(entries)
+            touched |= heard.keys()
             self._go_on(entries, now)
             if now - self._looked >= EVERY or now < self._looked:
                 self._looked = now
                 touched = set(self._shelves) - self._judged | touched
                 self._judged.clear()
-            self._judge(touched, now)
+            moved = self._judge(touched, now)
             self._judged |= touched
+            self._note_subjects(heard, moved)
             self._alerts.pass_time(self._goes_on)
             if now - self._pruned > PRUNE_EVERY:
                 self._prune(now)
@@ -196,8 +203,9 @@ class Rulings:
         self._shelves: dict[Subject, dict[Alike, Shelf]] = {}
         self._bound.clear()
         self._wanted.clear()
-        rows = self._db.execute("SELECT kind, id, district, site, since, pruned FROM rule_subject").fetchall()
-        self._whom: dict[Subject, Known] = {(kind, id_): Known(*known) for kind, id_, *known in rows}
+        rows = self._db.execute("SELECT kind, id, judged, district, site, since, pruned FROM rule_subject").fetchall()
+        self._whom: dict[Subject, Known] = {(kind, id_): Known(*known) for kind, id_, _, *known in rows}
+        self._heard = {(kind, id_): Heard(judged) for kind, id_, judged, *_ in rows}
         # Subjects that are to be taken from the database: whatever is others than when it was judged is judged again.
         self._cold = {subject for subject in self._whom if subject[0] in self._alike}
         self._looked = -math.inf
@@ -214,6 +222,7 @@ class Rulings:
         since = self._whom[subject].since
         kind, id_ = subject
         self._shelves[subject] = {}
+        self._heard.setdefault(subject, Heard())
         for alike in self._alike.get(kind, ()):
             shelf = self._shelves[subject][alike] = Shelf(alike.rules[0], self._local)
             for rule in alike.rules:
@@ -227,9 +236,13 @@ class Rulings:
     def _warm(self, subject: Subject) -> None:
         """Take what there is of a subject from the database."""
         self._watch(subject)
+        heard = self._heard[subject] = Heard(self._heard[subject].ready)
         rows = self._db.execute("SELECT site, content FROM rule_sample WHERE kind = ? AND id = ? ORDER BY t", subject)
         for site, content in rows:
-            self._put(subject, self._takers(subject[0], site), msgspec.msgpack.decode(content, type=Sample))
+            sample = msgspec.msgpack.decode(content, type=Sample)
+            self._put(subject, self._takers(subject[0], site), sample)
+            if sample.t >= self._until - HOLE:
+                heard.add(sample)
         self._cold.discard(subject)
 
     def _takers(self, kind: str, site: str) -> tuple[Alike, ...]:
@@ -312,8 +325,8 @@ class Rulings:
             self._watch(subject)
         return True
 
-    def _hear(self, entries: Iterable[Entry]) -> set[Subject]:
-        """Put what was said on the shelves; return whom it is about."""
+    def _hear(self, entries: Iterable[Entry]) -> dict[Subject, float]:
+        """Put what was said on the shelves; return whom it is about, and when it came."""
         heard: dict[Subject, float] = {}
         kept: list[tuple[object, ...]] = []
         for entry in entries:
@@ -331,14 +344,22 @@ class Rulings:
                             self._cold.add(subject)
                         else:
                             self._put(subject, takers, sample)
+                            self._heard[subject].add(sample)
         self._db.executemany("INSERT OR REPLACE INTO rule_sample VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+        return heard
+
+    def _note_subjects(self, heard: Mapping[Subject, float], moved: Iterable[Subject]) -> None:
+        """Keep where subjects were heard last, and up to when they have been judged."""
         self._db.executemany(
-            "INSERT INTO rule_subject (kind, id, district, site, since, heard) VALUES (?, ?, ?, ?, ?, ?) "
+            "INSERT INTO rule_subject (kind, id, district, site, since, heard, judged) VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (kind, id) DO UPDATE SET district = excluded.district, site = excluded.site, "
-            "since = excluded.since, heard = excluded.heard",
-            ((*subject, *self._whom[subject][:3], received) for subject, received in heard.items()),
+            "since = excluded.since, heard = excluded.heard, judged = excluded.judged",
+            ((*one, *self._whom[one][:3], received, self._heard[one].ready) for one, received in heard.items()),
         )
-        return set(heard)
+        self._db.executemany(
+            "UPDATE rule_subject SET judged = ? WHERE kind = ? AND id = ?",
+            ((self._heard[one].ready, *one) for one in moved if one not in heard),
+        )
 
     def _go_on(self, entries: list[Entry], now: float) -> None:
         """Find up to when nothing is missing that may still be on its way; it never goes back."""
@@ -351,32 +372,42 @@ class Rulings:
             self._until = until
             self._db.execute("UPDATE rule_position SET until = ?", (until,))
 
-    def _judge(self, subjects: set[Subject], now: float) -> None:
-        """Judge; of those that are to be taken from the database, as many as there is time for, and one at least."""
+    def _judge(self, subjects: set[Subject], now: float) -> list[Subject]:
+        """Judge; of those that are to be taken from the database, as many as there is time for, and one at least.
+
+        Return those that were judged up to a later moment than all others.
+        """
         began, warmed = time.perf_counter(), 0
+        moved: list[Subject] = []
         for subject in sorted(subjects | self._cold):
             if subject in self._cold:
                 if warmed and time.perf_counter() - began > WARM:
                     continue
                 self._warm(subject)
                 warmed += 1
+            heard = self._heard[subject]
+            before_now = heard.ready
+            upto = heard.upto(self._until)
+            if heard.ready != before_now:
+                moved.append(subject)
             for shelf in self._shelves[subject].values():
                 for docket in shelf.dockets:
-                    before = docket.going
-                    for one in docket.judge(self._until, now):
-                        self._record(one, docket.rule, subject[0], went_on=one.amends in before, now=now)
+                    before, rule = docket.going, docket.rule
+                    until = self._until if rule.kind in DOCUMENTED else upto
+                    for one in docket.judge(until, now):
+                        # What counts for so long after a window must have come before it is judged: it is no older.
+                        age = now - (until if one.open else one.end + docket.reach)
+                        self._record(one, rule, subject[0], went_on=one.amends in before, news=age <= NEWS)
                 if shelf.samples and shelf.samples[0].t < self._until - 2 * HELD:
                     shelf.forget(self._until - HELD)
+        return moved
 
-    def _record(self, one: RuleVerdict, rule: Rule, kind: str, *, went_on: bool, now: float) -> None:
+    def _record(self, one: RuleVerdict, rule: Rule, kind: str, *, went_on: bool, news: bool) -> None:
         where = self._whom[kind, one.subject]
         if kind in self._personal:  # nobody is shown where a person is or was
             one = msgspec.structs.replace(one, lat=None, lon=None)
         self._table.add(one, kind, where.district, where.site)
         whom = Whom(self._name(kind, one.subject), where.district, where.site, self._responsible(one, rule))
-        # What counts for so long after a window must have come before it is judged: that makes it no older news.
-        reach = self._dockets[rule.id, kind, one.subject].reach
-        news = now - (self._until if one.open else one.end + reach) <= NEWS
         self._alerts.judged(one, rule, whom, went_on=went_on, news=news)
 
     def _name(self, kind: str, id_: str) -> Text:

@@ -193,5 +193,9 @@ CREATE INDEX emission_change_by_number ON emission_change (number);
 INSERT INTO emission_change SELECT outlet, start, row_number() OVER (ORDER BY start, outlet), 0
     FROM (SELECT DISTINCT outlet, start FROM emission_day)
 """,
+    """
+-- Up to when it was judged sooner than others, because it was heard without a hole, Unix s.
+ALTER TABLE rule_subject ADD COLUMN judged INTEGER NOT NULL DEFAULT 0
+""",
 )
 PART = Part("compliance", STEPS, before=1)

@@ -92,7 +92,7 @@ def _page(
         refused.status if refused else 200,
         alert=detail,
         state=alert.state,
-        badge=severity_of(detail.severity, visit.lang),
+        badge=severity_of(detail.severity, visit.lang, detail.kind),
         plot=drawn,
         converted=converted,
         windows=[(window, OUTCOME[window.outcome]) for window in detail.windows],

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from hub.access.tokens import Role
-from hub.alerts.text import SEVERITY
+from hub.alerts.text import severity_name
 from hub.config.alerts import Severity
 from hub.judge.verdicts import Outcome
 from hub.wire.proof import Proof
@@ -75,9 +75,9 @@ SENT = {
 """Tone by the state of a notification."""
 
 
-def severity_of(severity: Severity, lang: Lang) -> Badge:
-    """Return how a severity is shown."""
-    return Badge(*TONES[severity], SEVERITY[severity].into(lang))
+def severity_of(severity: Severity, lang: Lang, kind: str = "limit") -> Badge:
+    """Return how the severity of an alert of a kind is shown."""
+    return Badge(*TONES[severity], severity_name(severity, kind).into(lang))
 
 
 def channel_of(channel: str, lang: Lang) -> str:

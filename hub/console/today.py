@@ -259,7 +259,7 @@ def _row(visit: Visit, alert: Alert) -> tuple[object, ...]:
 def _card(visit: Visit, alert: Alert, seen: dict[int, int], levels: int) -> Card:
     minutes = visit.shared.config.alerts.escalate_minutes.get(alert.severity)
     told = listed(alert, visit.shared.registry(), visit.lang, visit.now)
-    badge = severity_of(alert.severity, visit.lang)
+    badge = severity_of(alert.severity, visit.lang, alert.kind)
     known = visit.shared.quantities.get(alert.quantity or "")
     quantity = known.symbol or visit.say(Text(known.en, known.zh)) if known else ""
     return Card(told, alert, badge, quantity, seen.get(alert.id, 0), next_level_at(alert, minutes, levels))

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import apprise
 
 from hub.alerts.book import of_lines
-from hub.alerts.text import SEVERITY, WHAT, Teller, kind_of
+from hub.alerts.text import SEVERITY, WHAT, Teller, kind_of, severity_name
 from hub.config.alerts import SEVERITIES, Alerting, Recipient
 from hub.notify.pieces import Room
 from hub.notify.queue import Due, DueNews, Told
 from hub.notify.recipients import FOLLOWS
 from hub.registry.live import Registry
+from schemas import domains
 from schemas.language import Lang, Text, clause_text
 
 MOST_ROWS = 50
@@ -108,7 +109,7 @@ class Composer:
         link = self._settings.link_to(one.alert.site, one.alert.device, one.alert.district, one.alert.id)
         parts.append(NUMBER.into(lang).format(alert=one.alert.id) + (f" {link}" if link else ""))
         parts += [REPEATED.into(lang)] if one.notification.repeated else []
-        severity = SEVERITY[one.event.severity].into(lang)
+        severity = severity_name(one.event.severity, one.alert.kind).into(lang)
         return f"Fenceline [{severity}] {self._place(one, lang)}: {what}", "\n".join(parts)
 
     def _many(self, told: list[Due], lang: Lang, rows: int) -> tuple[str, str]:
@@ -118,11 +119,13 @@ class Composer:
         for one in ranked[:rows]:
             value = "-" if one.alert.value is None else f"{one.alert.value:.1f} {one.alert.unit}"
             limit = "-" if one.alert.limit_value is None else f"{one.alert.limit_value:g} {one.alert.unit}"
-            what, severity = self._what(one, lang), SEVERITY[one.event.severity].into(lang)
+            what, severity = self._what(one, lang), severity_name(one.event.severity, one.alert.kind).into(lang)
             standard, clause = one.alert.standard, one.alert.clause
             # In older alerts a limit without a known clause has its id there, which is the end of the rule's.
             known = f" {clause_text(clause).into(lang)}" if clause and one.alert.rule != f"{standard} {clause}" else ""
-            cited = f"{standard}{known} ({one.alert.verified})" if standard else "-"
+            rule = domains.rules().get(one.alert.rule) if one.alert.kind == "rule" else None
+            named = rule.cited.into(lang) if rule else f"{standard}{known}"
+            cited = f"{named} ({one.alert.verified})" if standard else "-"
             when = f"{one.alert.id} | {self._teller.clock(one.event.time)}"
             lines.append(" | ".join((when, self._place(one, lang), what, severity, value, limit, cited)))
         if rest := ranked[rows:]:

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from schemas.faults import takes
+from schemas.language import Text, clause_text
 from schemas.standards import TimeOfDay, Verified
 
 Id = Annotated[
@@ -259,6 +260,8 @@ class Rule(Names, frozen=True, forbid_unknown_fields=True):
     """The kind of things it watches; None: sites."""
     site_kinds: tuple[Id, ...] = ()
     """The kinds of sites at which it holds; none named: all."""
+    citation_zh: str = ""
+    """What it is called in Chinese; empty: as in `citation`."""
     clause: str | None = None
     source: str = ""
     note: str = ""
@@ -266,6 +269,19 @@ class Rule(Names, frozen=True, forbid_unknown_fields=True):
     """Its verdicts on breaches cite those who answer for them, as they were then."""
     params: dict[str, Any] = {}
     """What its kind asks for, and checks."""
+
+    @property
+    def cited(self) -> Text:
+        """Citation and clause, as people are told them."""
+        return cited(Text(self.citation, self.citation_zh or self.citation), self.clause)
+
+
+def cited(citation: Text, clause: str | None) -> Text:
+    """Return a citation with where in it something stands: a bare number is that of an article."""
+    if not clause:
+        return citation
+    said = Text(f"article {clause}", f"第{clause}条") if clause.isdecimal() else clause_text(clause)
+    return Text(f"{citation.en}, {said.en}", f"{citation.zh}，{said.zh}")
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

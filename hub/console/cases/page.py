@@ -123,7 +123,7 @@ def _page(cases: CaseVisit, case: Case, *, done: str = "", refused: CaseError | 
         written=visit.form.get("text", "") if refused else "",
         news=[one for one in told(cases, history) if one.event.seq in news],
         forms=forms,
-        alerts=[(one, severity_of(one.severity, cases.lang), whom_of(one)) for one in _alerts(cases, case)],
+        alerts=[(one, severity_of(one.severity, cases.lang, one.kind), whom_of(one)) for one in _alerts(cases, case)],
         similar=[(one, visit.say(STATE[one["state"]])) for one in shown_similar(case, cases.desk)],
     )
 
@@ -177,7 +177,7 @@ def _proven(cases: CaseVisit, alert: Alert) -> Proven:
     messages = [
         (one, visit.say(PROOF[one.proof]), hashlib.sha256(one.payload.encode()).hexdigest()) for one in page.messages
     ]
-    return Proven(alert, detail, severity_of(alert.severity, cases.lang), messages, page.cursor is not None)
+    return Proven(alert, detail, severity_of(alert.severity, cases.lang, alert.kind), messages, page.cursor is not None)
 
 
 def told(cases: CaseVisit, history: list[Event]) -> list[Told]:

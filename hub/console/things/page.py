@@ -23,6 +23,7 @@ from hub.judge.kinds.world import names_in
 from hub.series.periods import DAY
 from hub.things.desk import CONSOLE
 from hub.things.entries import Thing
+from hub.things.samples import SITE
 from hub.things.store import KeptEdition
 from schemas import domains
 from schemas.language import Text
@@ -239,19 +240,22 @@ def _grave(one: Ruling) -> int:
 
 def _alerts(things: Things, kind: str, id_: str) -> list[Told]:
     """Return the newest alerts about a thing, and about those that rules watch and that name it."""
-    whom = [id_] if kind in things.watched else []
+    whom = [(kind, id_)] if kind in things.watched else []
     for of, name in things.known.naming(things.kinds, kind):
         if of in things.watched:
-            whom += [term.edition.id for term in things.known.world.held_by(of, name, id_)]
+            whom += [(of, term.edition.id) for term in things.known.world.held_by(of, name, id_)]
     if not whom:
         return []
-    visit = things.visit
+    visit, of_rules, asked = things.visit, domains.rules(), frozenset(whom)
     lines = {}
-    for one in visit.desk.book.alerts_of(dict.fromkeys(whom), MOST_ALERTS * 2):
-        if one.kind == "rule" and visit.user.sees(one.district):
+    for one in visit.desk.book.alerts_of(dict.fromkeys(id_ for _, id_ in whom), MOST_ALERTS * 2):
+        rule = of_rules.get(one.rule)
+        # Things of two kinds may have one id; an alert is about the kind that its rule watches.
+        meant = rule is None or (rule.of or SITE, one.device) in asked
+        if one.kind == "rule" and meant and visit.user.sees(one.district):
             text = one.text.split("\n")
             lines[one.id] = Told(
-                one, severity_of(one.severity, visit.lang), text[-1 if visit.lang == "zh" else 0], one.device
+                one, severity_of(one.severity, visit.lang, one.kind), text[-1 if visit.lang == "zh" else 0], one.device
             )
     return list(lines.values())[:MOST_ALERTS]
 

@@ -20,6 +20,8 @@ MOST_MARKS = 150
 """Marks that stand by themselves."""
 CELL = 64.0
 """What lies in one square of so many pixels is one mark where there are more."""
+MARK = 16.0
+"""Where there are few, what lies in one square of so many pixels: the lower of two on one spot nobody sees."""
 NAMED = 24
 """So many places have their names beside them."""
 SMALLEST = 0.0005
@@ -129,6 +131,8 @@ class Plan:
     def heaps(self, worlds: Sequence[Point], degrees: Sequence[Point], ranks: Sequence[int]) -> list[Heap]:
         """Return what lies in the picture, the gravest last, on top; where it is much, neighbours as one.
 
+        What lies on one spot is one in any case.
+
         Args:
             worlds: where each lies in the world.
             degrees: the same as longitude and latitude.
@@ -143,11 +147,8 @@ class Plan:
         # The gravest first: so the first of each heap is it.
         seen = seen[np.argsort(np.array(ranks)[seen], kind="stable")]
         points, angles = placed[seen], np.array(degrees)[seen]
-        if len(seen) <= MOST_MARKS:
-            heap = np.arange(len(seen))
-        else:
-            squares = (points // CELL).astype(int)
-            heap = squares[:, 0] * 100_000 + squares[:, 1]
+        squares = (points // (CELL if len(seen) > MOST_MARKS else MARK)).astype(int)
+        heap = squares[:, 0] * 100_000 + squares[:, 1]
         _, firsts, heap, counts = np.unique(heap, return_index=True, return_inverse=True, return_counts=True)
         middles = np.array([np.bincount(heap, points[:, n]) for n in (0, 1)]) / counts
         lows, highs = np.full((len(counts), 2), np.inf), np.full((len(counts), 2), -np.inf)

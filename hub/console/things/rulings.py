@@ -4,23 +4,17 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from hub.alerts.facts import RULED
 from hub.compliance.rule_table import KeptRuling, RuleTable
 from hub.console.badges import PROOF, Badge, outcome_of
 from hub.console.things.visit import Part, Things
 from hub.judge.records import REASONS, RuleVerdict
 from schemas import domains
 from schemas.domains.entries import Rule
-from schemas.language import Text, clause_text
+from schemas.language import Text
 
 AROUND = 600
 """So long before and behind what was judged its way is shown [s]."""
-NAMES = {
-    "exceeded": Text("rule broken", "违规"),
-    "compliant": Text("rule kept", "合规"),
-    "invalid": Text("cannot be told", "无法判定"),
-    "open": Text("open", "待定"),
-}
-"""What outcomes are called where no limit is meant."""
 
 
 class Ruling(NamedTuple):
@@ -66,16 +60,16 @@ def _shown(things: Things, one: KeptRuling) -> Ruling:
     said: RuleVerdict = one.verdict()
     window = visit.desk.book.find_window(one.subject, one.rule, one.start)
     badge = outcome_of(one.outcome, visit.lang, one.grade)
-    if one.outcome in NAMES and not (one.outcome == "exceeded" and one.grade == "suspicion"):
-        badge = badge._replace(text=visit.say(NAMES[one.outcome]))
+    named = "suspicion" if one.outcome == "exceeded" and one.grade == "suspicion" else one.outcome
+    if named in RULED:
+        badge = badge._replace(text=visit.say(RULED[named]))
     reason = REASONS.get(one.reason)
-    clause = visit.say(clause_text(rule.clause)) if rule and rule.clause else ""
     return Ruling(
         one,
         visit.say(Text(rule.en, rule.zh)) if rule else one.rule,
         badge,
         visit.say(Text(*reason)) if reason else "",
-        f"{one.citation}{visit.say(Text(', ', '，'))}{clause}" if clause else one.citation,
+        visit.say(rule.cited) if rule else one.citation,
         [(things.kind_name(it.kind), things.part(it.kind, it.id), it.edition) for it in said.editions],
         one.samples,
         visit.say(PROOF[one.proof]),

@@ -18,6 +18,7 @@ from hub.console.today import district_name
 from hub.console.web import NOT_FOUND, Visit
 from hub.http.problems import RequestError
 from hub.things.entries import Thing, plain
+from hub.things.samples import SITE
 from schemas import domains
 from schemas.domains.entries import ThingKind, ThingProperty
 from schemas.language import Text
@@ -212,19 +213,21 @@ class Things:
             and (not user.districts or one.heard.district in user.districts)
         ]
 
-    def breaking(self) -> dict[str, str]:
-        """Return who breaks a rule just now, and how grave that is: a state of `NOW`."""
-        found: dict[str, str] = {}
-        for device, district, severity in self.visit.desk.book.broken_now():
-            if self.visit.user.sees(district):
+    def breaking(self) -> dict[tuple[str, str], str]:
+        """Return who (kind and id) breaks a rule just now, and how grave that is: a state of `NOW`."""
+        found: dict[tuple[str, str], str] = {}
+        rules = domains.rules()
+        for rule, device, district, severity in self.visit.desk.book.broken_now():
+            if rule in rules and self.visit.user.sees(district):
                 state = "violation" if severity in {"violation", "critical"} else "suspicion"
-                found[device] = min(found.get(device, state), state, key=RANKS.__getitem__)
+                whom = rules[rule].of or SITE, device  # things of two kinds may have one id
+                found[whom] = min(found.get(whom, state), state, key=RANKS.__getitem__)
         return found
 
-    def state_of(self, one: Position, breaking: Mapping[str, str]) -> str:
+    def state_of(self, one: Position, breaking: Mapping[tuple[str, str], str]) -> str:
         """Return how somebody is now, as `NOW` has it."""
-        if breaking and one.heard.id in breaking:
-            return breaking[one.heard.id]
+        if breaking and (state := breaking.get((one.heard.kind, one.heard.id))):
+            return state
         if self.now - one.newest.t > SILENT_S:
             return "silent"
         if one.newest.lat is None:

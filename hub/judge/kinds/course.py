@@ -133,6 +133,7 @@ class Folded:
         self.also: Also = as_it_is
         self._fold = begin
         self._at = 0  # samples taken
+        self._next = EVERY  # and how many will have been at the next point of return
         self._returns: list[tuple[int, int, Fold]] = [(0, 0, begin.copy())]  # samples taken, findings closed, copy
 
     def back(self, samples: Sequence[Sample], t: int) -> int:
@@ -146,19 +147,23 @@ class Folded:
                 self._returns.pop()
             self._at, closed, fold = self._returns[-1]
             self._fold = fold.copy()
+            self._next = self._at + EVERY
             del self.closed[closed:]
         return len(self.closed)
 
     def on(self, samples: Sequence[Sample], until: int) -> list[Finding]:
         """See `Course`."""
         fold, at, many = self._fold, self._at, len(samples)
-        while at < many and (sample := samples[at]).t <= until:
-            if found := fold.step(sample):
-                self.closed += map(self.also, found)
-            at += 1
-            if at - self._returns[-1][0] >= EVERY:
-                self._returns.append((at, len(self.closed), fold.copy()))
-        self._at = at
+        if at < many and samples[at].t <= until:
+            step, following = fold.step, self._next
+            while at < many and (sample := samples[at]).t <= until:
+                if found := step(sample):
+                    self.closed += map(self.also, found)
+                at += 1
+                if at >= following:
+                    self._returns.append((at, len(self.closed), fold.copy()))
+                    following = self._next = at + EVERY
+            self._at = at
         found = fold.open(until)
         return list(map(self.also, found)) if found else found
 
@@ -176,6 +181,7 @@ class Folded:
         """See `Course`."""
         self._returns = [(at - samples, many, fold) for at, many, fold in self._returns]
         self._at -= samples
+        self._next -= samples
 
 
 class Windowed:

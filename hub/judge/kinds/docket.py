@@ -189,9 +189,10 @@ class Docket:
             until: nothing earlier is missing that is still on its way, as far as one knows, Unix s.
             now: what the verdicts say of when they were given, Unix s.
         """
-        beside = self._course.on(self._shelf.samples, until)
-        closed = self._course.closed
-        if not beside and len(closed) == len(self._told) == self._firm:
+        course = self._course
+        beside = course.on(self._shelf.samples, until)
+        closed = course.closed
+        if not beside and len(closed) == self._firm == len(self._told):
             return []
         found = closed[self._firm :] + [one for one in beside if _worth_telling(one)]
         before = self._told[self._firm :]

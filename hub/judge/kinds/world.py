@@ -291,16 +291,20 @@ class World:
         if reach > COMMON:
             west, south, east, north = _bounds(lat, lon, reach)
             numbers = self._tree.query(shapely.box(west, south, east, north)).tolist()
-            near = [_Near(self._placed[number], number, whole=False) for number in numbers]
+            near = [_Near(self._placed[number], number, False, self._shapes[number].bounds) for number in numbers]
             known: dict[int, float] = {}
         else:
             spot = self.spot(sample)
             near, known = spot.near, spot.known
         found = []
-        for term, number, whole, _ in near:
+        high = reach / 110_000
+        wide = high / max(math.cos(math.radians(lat)), 0.01)
+        for term, number, whole, (west, south, east, north) in near:
             if term.edition.kind in kinds and term.since <= sample.t < term.until:
                 metres = known.get(number)
                 if metres is None:
+                    if not (west - wide <= lon <= east + wide and south - high <= lat <= north + high):
+                        continue  # of what is near, few are as near as that: a comparison costs less than a distance
                     metres = known[number] = COMMON if whole else self._flattened(number).margin(lat, lon)
                 if metres >= -reach:
                     found.append(Margin(term, metres))
@@ -425,7 +429,7 @@ class _Near(NamedTuple):
     term: Term
     number: int
     whole: bool
-    bounds: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    bounds: tuple[float, float, float, float]
     """West, south, east and north."""
 
 

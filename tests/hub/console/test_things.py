@@ -156,6 +156,20 @@ def test_an_alert_shows_the_way_that_it_is_about_and_no_other_time_of_one_who_is
             db.execute("UPDATE rule_subject SET district = 'north' WHERE id = ?", (north["device"],))
 
 
+def test_a_thing_of_another_kind_with_the_same_id_has_not_its_alerts(city):
+    id_ = alerts(city)[0]["device"]
+    city.trucks.know(thing("project", id_))
+    browser = city.browser("inspector")
+
+    def told(kind):
+        return [
+            one for one in browser.read(f"/console/things/{kind}/{id_}").links if one.startswith("/console/alerts/")
+        ]
+
+    assert told("vehicle")
+    assert told("project") == []
+
+
 def test_only_admins_change_and_only_what_is_of_their_districts(city):
     inspector, north = city.browser("inspector"), city.browser("root-north")
     for path in ("/console/add-thing/company", "/console/things/company/acme/edit", "/console/import-things"):
@@ -282,9 +296,11 @@ def test_a_file_is_checked_then_taken_once_and_not_past_what_somebody_else_did(c
 def test_the_live_map_says_who_is_where_and_how(city):
     browser = city.browser("inspector")
     page = browser.read("/console/live")
-    marks = [values for tag, values in page.tags if tag == "use"]
-    assert len(marks) == 2
-    assert {values["href"] for values in marks} <= {"#triangle", "#diamond", "#circle", "#square", "#ring", "#cross"}
+    assert "2 here, the gravest: " in page.text, "both stand on one spot when the night is over"
+    for id_ in ("truck-0000", "truck-0001"):
+        tags = browser.read(f"/console/live?q={id_}").tags
+        (mark,) = [values for tag, values in tags if tag == "use"]
+        assert mark["href"] in {"#triangle", "#diamond", "#circle", "#square", "#ring", "#cross"}
     rows = list(csv.DictReader(io.StringIO(browser.get("/console/live.csv").text.removeprefix("\ufeff"))))
     assert {row["id"]: row["district"] for row in rows} == {"truck-0000": "north", "truck-0001": "south"}
     assert all(22.9 < float(row["lat"]) < 23.2 and row["states"] for row in rows)
