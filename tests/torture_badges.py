@@ -103,9 +103,6 @@ class Network:
     def account(self):
         return Account(len(self.made), len(self.acknowledged), len(self._sent))
 
-    async def run(self):
-        await asyncio.Event().wait()
-
     async def measure(self, every):
         """Publish an uplink of each bin in turn."""
         await settled(lambda: not self.heard(), every=0.1)
@@ -320,11 +317,11 @@ async def run(folder, kills, badges, seed, every=0.2, longest=math.inf):
 
             async def settle():
                 uplinks = lambda: sum(n for one, n in in_log(folder)[0].items() if not one.startswith(b"[3G"))  # noqa: E731
-                await settled(lambda: uplinks() < len(network.made))
+                await settled(lambda: network.account().waiting or uplinks() < len(network.made))
                 await settled(hub.store_is_behind)
                 await settled(lambda: in_log(folder)[1].keys() - told(folder).keys(), 60)
 
-            await besiege(hub, fleet | {"network": network}, makers, settle, kills, seed, longest)
+            await besiege(hub, fleet, makers, settle, kills, seed, longest)
             return figures(folder, fleet, network, hub, badges)
     finally:
         network.close()
