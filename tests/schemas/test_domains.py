@@ -272,3 +272,43 @@ def test_the_guide_names_every_file_of_a_pack():
     guide = (HERE / "README.md").read_text("utf-8")
     assert [name for name in FILES if name not in guide] == []
     assert Pack(HARBOUR).rules
+
+
+PATROL = """
+[thing.crane.patrol]
+along = "{along}"
+shown = ["{shown}"]
+document = {{ by = "{by}", of = "{of}" }}
+{score}
+[thing.crane.patrol.duty.clean]
+en = "Cleanliness"
+zh = "包卫生"
+codes = ["{code}"]
+"""
+SCORE = (
+    "score = {{ days = 90, document = {0}, kept = 50, cases = 20, rules = 10, each_case = 5, each_breach = 2, "
+    "bands = {{ a = {1} }} }}"
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "told"),
+    [
+        ({}, None, ""),
+        ({"along": "bert"}, "thing.crane.patrol.along", "did you mean 'berth'"),
+        ({"shown": "colour"}, "thing.crane.patrol.shown", "'colour' is not known"),
+        ({"by": "licence"}, "thing.crane.patrol.document.by", "'licence' is not known"),
+        ({"of": "ship"}, "thing.crane.patrol.document.of", "'ship' is not known"),
+        ({"code": "5-04"}, "thing.crane.patrol.duty.clean.codes[1]", "four digits"),
+        ({"score": SCORE.format(10, 0)}, "thing.crane.patrol.score", "add up to 90; expected 100"),
+        ({"score": SCORE.format(20, 5)}, "thing.crane.patrol.score", "a band that begins at 0"),
+    ],
+)
+def test_what_is_visited_by_patrols_names_what_there_is(harbour, given, field, told):
+    good = {"along": "berth", "shown": "capacity", "by": "crane", "of": "berth", "code": "0504", "score": ""}
+    patrol = PATROL.format(**good | given)
+    more = '\n[thing.crane.property.berth]\nen = "berth"\nzh = "泊位"\ntype = "thing"\nof = "crane"\n'
+    folder = harbour("things.toml", "[thing.crane]", "[thing.crane]")
+    (folder / "things.toml").write_text((folder / "things.toml").read_text("utf-8") + more + patrol, "utf-8")
+    found = [(fault.field, fault.problem.en) for fault in check(folder).found]
+    assert [(one, told in text) for one, text in found] == ([] if field is None else [(field, True)]), found

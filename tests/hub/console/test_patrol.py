@@ -63,6 +63,7 @@ def test_what_is_broken_becomes_a_case_with_its_photograph_and_place(street):
     assert street.rows("visit_finding") == [{"visit": 1, "duty": "order", "casefile": row["id"], "known": 0}]
     page = street.cases.who("off").read(answer.headers["location"])
     assert body["number"] in page.text
+    assert "/console/things/shop/s-2" in street.cases.who("off").read(f"/console/cases/{row['id']}").links
     (there,) = [link for link in page.links if "/photo/" in link]
     assert street.cases.who("off").get(there).headers["content-type"] == "image/jpeg"
     assert street.cases.who("off").get(there.replace("s-2", "s-1")).status_code == 404

@@ -51,7 +51,7 @@ def test_the_list_has_the_citys_own_packs(run, config):
     assert [line.split()[0] for line in out.splitlines()[1:]] == packs
     _, out, _ = run("list", "--json", "--config", config)
     assert [row["id"] for row in rows_of(out)] == packs
-    assert json.loads(out.splitlines()[-1]) == {"summary": True, "packs": 5}
+    assert json.loads(out.splitlines()[-1]) == {"summary": True, "packs": 6}
 
 
 def test_a_pack_is_shown_by_its_id_or_its_folder(run, tmp_path):
