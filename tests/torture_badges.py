@@ -22,6 +22,7 @@ import json
 import math
 import os
 import random
+import re
 import struct
 import time
 from collections import Counter
@@ -50,6 +51,9 @@ from tests.torture_frames import HubUnderFire, besiege, command, settled, write_
 WITHIN = 5.0
 OUTSIDE = 23.98
 """Degrees: positions outside a shift lie from here to 0.01 farther north, and no other does."""
+TEXT = re.compile(rb"(?=(23\.98\d{4}))")
+BIG, LITTLE = re.compile(rb"(?s)(?=(\x40\x37[\xfa-\xfd].{5}))"), re.compile(rb"(?s)(?=(.{5}[\xfa-\xfd]\x37\x40))")
+"""How such latitudes begin as text and as numbers of 64 bits."""
 BACK_S = 86_400  # so long ago shifts begin, and badges with them
 CALLS_EVERY = 1.5  # s
 BROKER_TOO = 0.2
@@ -264,8 +268,8 @@ def exposed(folder, fleet):
     there = set()
     for path in (folder / "data").rglob("*"):
         data = path.read_bytes() if path.is_file() else b""
-        there |= {lat for lat in outside if lat.encode() in data}
-        there |= {lat for packed, lat in numbers.items() if packed in data}
+        there |= outside & {text.decode() for text in TEXT.findall(data)}
+        there |= {numbers[packed] for packed in (*LITTLE.findall(data), *BIG.findall(data)) if packed in numbers}
     return len(outside), len(there)
 
 
