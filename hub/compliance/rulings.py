@@ -27,7 +27,7 @@ from hub.config.alerts import Alerting
 from hub.judge.heard import HOLE, Heard
 from hub.judge.kinds import RuleError, course_of, params_of
 from hub.judge.kinds.docket import KEEP, Docket, Shelf
-from hub.judge.kinds.world import NEVER, Change, World
+from hub.judge.kinds.world import NEVER, Change, World, names_in
 from hub.judge.records import RuleVerdict, Sample
 from hub.judge.windows import LocalTime
 from hub.limits.places import place_of
@@ -35,6 +35,7 @@ from hub.log.entry import Entry
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
+from hub.things.entries import Thing
 from hub.things.samples import SITE, Speakers, samples_of
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
@@ -403,19 +404,37 @@ class Rulings:
         return moved
 
     def _record(self, one: RuleVerdict, rule: Rule, kind: str, *, went_on: bool, news: bool) -> None:
-        where = self._whom[kind, one.subject]
+        known = self._whom[kind, one.subject]
+        district = known.district or self._district(kind, one.subject)
         if kind in self._personal:  # nobody is shown where a person is or was
             one = msgspec.structs.replace(one, lat=None, lon=None)
-        self._table.add(one, kind, where.district, where.site)
-        whom = Whom(self._name(kind, one.subject), where.district, where.site, self._responsible(one, rule))
+        self._table.add(one, kind, district, known.site)
+        whom = Whom(self._name(kind, one.subject), district, known.site, self._responsible(one, rule))
         self._alerts.judged(one, rule, whom, went_on=went_on, news=news)
+
+    def _district(self, kind: str, id_: str) -> str:
+        """Return the district of a thing that was never heard, as shops and permits: its own, or of what it names."""
+        thing = self._thing(kind, id_)
+        if thing is None or thing.district:
+            return (thing and thing.district) or ""
+        declared = thing_kinds()[kind].property if kind in thing_kinds() else {}
+        named = (
+            self._thing(declared[name].of or "", one)
+            for name, value in thing.properties.items()
+            if name in declared
+            for one in names_in(value)
+        )
+        return next((one.district for one in named if one and one.district), "")
+
+    def _thing(self, kind: str, id_: str) -> Thing | None:
+        rows = self._store.rows(kind, id_) if kind else []
+        return rows[-1].thing() if rows else None
 
     def _name(self, kind: str, id_: str) -> Text:
         if kind == SITE:
             site = self._registry.sites.get(id_)
             return Text(f"{site.en} ({id_})", f"{site.zh}（{id_}）") if site else Text(id_, id_)
-        rows = self._store.rows(kind, id_)
-        thing = rows[-1].thing() if rows else None
+        thing = self._thing(kind, id_)
         return Text(f"{thing.en} ({id_})", f"{thing.zh}（{id_}）") if thing else Text(id_, id_)
 
     def _responsible(self, one: RuleVerdict, rule: Rule) -> tuple[Text, ...]:
