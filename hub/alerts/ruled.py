@@ -118,7 +118,9 @@ class RuleAlerts:
             return
         self._passed = now
         for alert in self._book.open_alerts():
-            over = now > alert.last + UNKNOWN
+            over = (
+                now > alert.last + alert.length + UNKNOWN
+            )  # of what is asked once a day the next answer is still to come
             if alert.kind == "rule" and over and not going_on(alert.device, alert.rule):
                 self._end(alert, Text("nothing has broken the rule for a day", "已一天未再违反该规定"))
         self._escalation.pass_time(now)
