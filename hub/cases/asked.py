@@ -173,8 +173,9 @@ def _limit(desk: Grounds, case: Case, asked: Mapping[str, Any], text: str, now: 
             "or give amount, unit and a text that says why",
             f"{case.district}的{case.code}有{len(standards)}项立案标准（{names}）；请指定，或给出amount、unit和理由",
         )
-    basis = {name: getattr(chosen, name) for name in ("edition", "source", "verified", "condition_en", "condition_zh")}
-    basis |= {"close_en": chosen.close_en, "close_zh": chosen.close_zh}
+    of_law = ("edition", "edition_zh", "source", "source_zh", "verified")
+    of_it = ("condition_en", "condition_zh", "close_en", "close_zh")
+    basis = {name: getattr(chosen, name) for name in (*of_law, *of_it)}
     return {"standard": chosen.id, "amount": chosen.amount, "unit": chosen.unit, "basis": basis}
 
 

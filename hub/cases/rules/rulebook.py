@@ -7,8 +7,9 @@ table [calendar] or [similar] takes the place of the earlier one whole. Every fa
 
 import datetime as dt
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -51,6 +52,14 @@ class CodeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     districts: tuple[str, ...] = ()
 
 
+def origin_of(said: Mapping[str, Any]) -> Text:
+    """Return source and edition of a case standard, as people read them; `said`: its fields, as a case keeps them."""
+    source, edition = said["source"], said["edition"]
+    en = ", ".join(filter(None, (source, edition)))
+    zh = "，".join(filter(None, (said.get("source_zh") or source, said.get("edition_zh") or edition)))
+    return Text(en, zh)
+
+
 class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A case standard: under which condition a case is filed, how long it may take, when it is closed."""
 
@@ -77,9 +86,7 @@ class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def origin(self) -> Text:
         """Its source and edition, as people read them."""
-        en = ", ".join(filter(None, (self.source, self.edition)))
-        zh = "，".join(filter(None, (self.source_zh or self.source, self.edition_zh or self.edition)))
-        return Text(en, zh)
+        return origin_of(msgspec.structs.asdict(self))
 
     def __post_init__(self) -> None:
         """Refuse a part of a day."""

@@ -15,6 +15,7 @@ from hub.cases.bridge import join_alert
 from hub.cases.present import history_digest, position_name, shown_similar
 from hub.cases.refusal import CaseError, CaseNewsError
 from hub.cases.rules.records import Case, Event, What
+from hub.cases.rules.rulebook import origin_of
 from hub.cases.rules.texts import ACT, CHECKED, DO, FOUND, JOINED, SHOWS, SOURCE, STAGE, STATE, UNIT
 from hub.console.badges import PROOF, Badge, severity_of
 from hub.console.cases.forms import forms_of, given_in
@@ -141,7 +142,7 @@ def _facts(cases: CaseVisit, case: Case, history: list[Event]) -> dict[str, Any]
         "district": cases.district(case.district),
         "source": visit.say(SOURCE[case.source]),
         "unit": visit.say(UNIT[case.unit]),
-        "basis": basis,
+        "basis": basis and basis | {"origin": origin_of(basis)},
         "certain": case.deadline is None or rules.calendar.is_known(case.deadline),
         "known_to": rules.calendar.entry.known_to,
         "calendar": rules.calendar.entry,
