@@ -333,7 +333,9 @@ class Agent:
     async def _carry_out(self, command, signer):
         what = command.get("do")
         if what == "update":
-            return await self._update(command)
+            from edge import update  # 7 KB of heap, needed once in a while
+
+            return await update.obey(command, self.board.known, self._broker.get("tls"), self._notes)
         if what == "reboot":
             return "starting again"
         if what == "key":
@@ -343,26 +345,6 @@ class Agent:
         if what == "certificate":
             return await borrow("rekey").certificate(self, self._broker.get("tls"), command, signer, TRY_S)
         return await self.ordered().obey(command)
-
-    async def _update(self, command):
-        from edge import update  # 7 KB of heap, needed once in a while
-
-        async def open_connection(host, port, secured):
-            tls = {}
-            if secured:
-                tls = {"ssl": borrow("secure").context(**self._broker["tls"]), "server_hostname": host}
-            return await borrow("names").connect(self.board.known, host, port, **tls)
-
-        try:
-            version = await update.install(
-                command["url"], command["sha256"], open_connection, downgrade=command.get("downgrade") is True
-            )
-        except (update.UpdateError, KeyError) as error:
-            raise ValueError("update: %s" % error) from None
-        if version is None:
-            raise ValueError("update: this version runs already")
-        self._notes.add("update", {"version": version})
-        return "%s is fetched and starts now, on trial" % version
 
     async def _watch(self):
         """Feed the watchdog while records are made, and give up a version on trial that does not become healthy."""

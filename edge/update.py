@@ -30,6 +30,7 @@ except ImportError:
 
 
 from edge import VERSION, boot
+from edge.borrow import borrow
 from edge.port import close
 
 HEALTHY_WITHIN = 300  # s from the start of a version on trial
@@ -58,6 +59,29 @@ def running(slots=boot.FOLDER):
 
 def _number(version):
     return [int(part) if part.isdigit() else 0 for part in version.split(".")]
+
+
+async def obey(command, known, tls, notes):
+    """Install what an order names; return what the reply says about it. Raises ValueError with why it is refused.
+
+    `known`: addresses of names, as `names.connect` has them; `tls`: the broker's files, None without; `notes`: the
+    board's events.
+    """
+
+    async def open_connection(host, port, secured):
+        more = {"ssl": borrow("secure").context(**tls), "server_hostname": host} if secured else {}
+        return await borrow("names").connect(known, host, port, **more)
+
+    try:
+        version = await install(
+            command["url"], command["sha256"], open_connection, downgrade=command.get("downgrade") is True
+        )
+    except (UpdateError, KeyError) as error:
+        raise ValueError("update: %s" % error) from None
+    if version is None:
+        raise ValueError("update: this version runs already")
+    notes.add("update", {"version": version})
+    return "%s is fetched and starts now, on trial" % version
 
 
 async def install(url, sha256, open_connection, slots=boot.FOLDER, downgrade=False):
