@@ -17,9 +17,18 @@ def make(path):
     config = borrow("config")
     settings, key = config.load(path)
     board = Board(settings)
-    if "desired.json" in os.listdir(settings["folder"]):
-        return borrow("outfit").dressed(settings, lambda: _made(config, settings, key, board))
-    return _made(config, settings, key, board)
+    if "desired.json" not in os.listdir(settings["folder"]):
+        return _made(config, settings, key, board)
+    own = settings["sensors"]
+    borrow("outfit").dress(settings)
+    try:
+        return _made(config, settings, key, board)
+    except ValueError as error:
+        if "own" not in settings:
+            raise
+        settings["sensors"] = own
+        settings["unfit"] = str(error)
+        return _made(config, settings, key, board)
 
 
 def _made(config, settings, key, board):

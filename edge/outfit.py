@@ -62,20 +62,6 @@ async def change(agent):
     await agent.client.disconnect()
 
 
-def dressed(config, made):
-    """Return the agent that `made()` makes of a configuration, with the sensors that the hub wants if it can."""
-    own = config["sensors"]
-    dress(config)
-    try:
-        return made()
-    except ValueError as error:
-        if "own" not in config:
-            raise
-        config["sensors"] = own
-        config["unfit"] = str(error)
-        return made()
-
-
 def dress(config):
     """Put the sensors that the hub wants into a board's configuration; `own` in it then marks those of its own file.
 
