@@ -127,10 +127,10 @@ class Consumer(threading.Thread):
         notes: Path | None = None,
         waits: Callable[[], bool] = lambda: False,
         turns: Turns | None = None,
-        longest: float = LONGEST_PAUSE,
+        longest: float | None = None,
     ) -> None:
         super().__init__(name=name, daemon=True)
-        self._longest = longest
+        self._longest = LONGEST_PAUSE if longest is None else longest
         self.position: int | None = None
         """The offset up to which the sink is done; None until that is known."""
         self.failing: str | None = None
@@ -236,7 +236,7 @@ class Consumer(threading.Thread):
             self._burst -= BURST_LOOK
 
 
-def pause_after(failures: int, requested: float = 0, longest: float = LONGEST_PAUSE) -> float:
+def pause_after(failures: int, requested: float = 0, longest: float | None = None) -> float:
     """Return how long to wait after one more failure, s; `requested`: at least so long, the store said."""
-    span = min(longest, FIRST_PAUSE * 2 ** min(failures, 10))
+    span = min(LONGEST_PAUSE if longest is None else longest, FIRST_PAUSE * 2 ** min(failures, 10))
     return min(requested, LONGEST_REQUESTED) + random.uniform(0, span)  # noqa: S311
