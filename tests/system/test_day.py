@@ -30,7 +30,7 @@ HOUR = 3600
 MIDNIGHT = 1795276800  # 2026-11-22 00:00 in Shanghai
 DAY = 20  # hours, of which all but the last two are full of faults
 STEPS = ((0, None), (1, 0), (8, 6 * HOUR), (10, 0), (14, -2 * HOUR), (16, 0))  # hour, by how much the clock is wrong, s
-MOST_HEAP = 90 * 1024  # bytes in use after a collection; above 630 names MicroPython's table of them grows by 5 KB
+MOST_HEAP = 92 * 1024  # bytes in use after a collection; above 630 names MicroPython's table of them grows by 5 KB
 GROWTH = 2048  # bytes that may come and go
 SITE = CitySite("plant", "tianhe", "Gas turbine plant", "燃机电厂", "gas_turbine_plant")
 
