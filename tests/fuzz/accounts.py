@@ -1,4 +1,4 @@
-"""What fuzzing badges and fuzzing uplinks have in common: comparing what was sent with the log, the command line."""
+"""What fuzzing has in common: comparing what was sent with the log, the command line."""
 
 import argparse
 import json

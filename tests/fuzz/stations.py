@@ -15,16 +15,10 @@ log; every consumer's decoding of what the log took is tried, too.
 - `tracebacks`: exceptions, and frames for which the judge met a mistake of its own (reason `internal`); must be 0.
 """
 
-import argparse
-import json
 import random
-import sys
-import tempfile
-import time
 import traceback
 from collections import Counter
 from contextlib import closing
-from pathlib import Path
 
 import msgspec
 
@@ -36,6 +30,7 @@ from hub.log.outcomes import Admitted, Refused
 from hub.registry.live import Station
 from hub.wire.hj212 import END, Packet, Splitter, build, parts, read, read_packet
 from hub.wire.station import local_text
+from tests.fuzz.accounts import command
 from tests.hub.helpers import CITY, NOON, QUANTITIES
 
 STATIONS = 20
@@ -233,19 +228,5 @@ def settle(log, found, good):
     return dict(found) | {"by_reason": dict(counts)}
 
 
-def main():
-    """Read the command line, run, tell the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--frames", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="the figures alone, as one line")
-    given = parser.parse_args()
-    begin = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        found = run(Path(folder), given.frames, given.seed) | {"seconds": round(time.monotonic() - begin, 1)}
-    print(json.dumps(found, indent=None if given.json else 2))
-    sys.exit(any(found.get(name) for name in ("bytes_missing", "missing", "good_missing", "unsafe", "tracebacks")))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, run, ("bytes_missing", "missing", "good_missing", "unsafe", "tracebacks"))

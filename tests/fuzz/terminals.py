@@ -15,17 +15,11 @@ connection: splitter, judge, log; every consumer's decoding of what the log took
 - `tracebacks`: exceptions, and frames for which the judge met a mistake of its own (reason `internal`); must be 0.
 """
 
-import argparse
 import datetime as dt
-import json
 import random
-import sys
-import tempfile
-import time
 import traceback
 from collections import Counter
 from contextlib import closing
-from pathlib import Path
 
 import msgspec
 
@@ -42,6 +36,7 @@ from hub.wire.jt808.frame import check
 from hub.wire.jt808.position import digits_of
 from hub.wire.terminal import decode_fix, identity, unpack
 from hub.wire.terminal_kinds import FIX
+from tests.fuzz.accounts import command
 from tests.hub.helpers import CITY, NOON, QUANTITIES
 
 TERMINALS = 20
@@ -235,19 +230,5 @@ def settle(log, found, good):
     return dict(found) | {"by_reason": dict(counts)}
 
 
-def main():
-    """Read the command line, run, tell the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--frames", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="the figures alone, as one line")
-    given = parser.parse_args()
-    begin = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        found = run(Path(folder), given.frames, given.seed) | {"seconds": round(time.monotonic() - begin, 1)}
-    print(json.dumps(found, indent=None if given.json else 2))
-    sys.exit(any(found.get(name) for name in ("bytes_missing", "missing", "good_missing", "unsafe", "tracebacks")))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, run, ("bytes_missing", "missing", "good_missing", "unsafe", "tracebacks"))
