@@ -34,6 +34,8 @@ GIVEN = {
     "method": "offset",
 }
 """What an option gets that not any word will do for."""
+SMALL = {("sim", "rounds"): ("--breaches", "1", "--look-alikes", "1")}
+"""With what a command takes no files and much time otherwise."""
 HOSTILE = ("missing/file", "folder", "no text", "other", "file/below")
 ODD = (
     ("data/log.db", "folder"),
@@ -50,7 +52,7 @@ COMMANDS = [path for path, command in ENGLISH.items() if not hasattr(command, "c
 
 def line(path, config, file):
     """Return arguments for a command: its configuration, every file that it takes, and a word for what it requires."""
-    arguments = list(path[1:])
+    arguments = [*path[1:], *SMALL.get(path, ())]
     for param in ENGLISH[path].params:
         kind, name = str(param._runtime_param.annotation), max(param.opts, key=len)
         wanted = "Path" in kind

@@ -51,7 +51,7 @@ from tests.torture_frames import HubUnderFire, besiege, command, settled, write_
 WITHIN = 5.0
 OUTSIDE = 23.98
 """Degrees: positions outside a shift lie from here to 0.01 farther north, and no other does."""
-TEXT = re.compile(rb"(?=(23\.98\d{4}))")
+TEXT = re.compile(rb"(?<!\d)(?=(23\.98\d{4}))")
 BIG, LITTLE = re.compile(rb"(?s)(?=(\x40\x37[\xfa-\xfd].{5}))"), re.compile(rb"(?s)(?=(.{5}[\xfa-\xfd]\x37\x40))")
 """How such latitudes begin as text and as numbers of 64 bits."""
 BACK_S = 86_400  # so long ago shifts begin, and badges with them

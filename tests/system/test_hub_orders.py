@@ -117,7 +117,8 @@ def test_a_site_s_template_gives_its_boards_other_sensors_and_brokers_and_a_dead
     def last(kind):
         with read_only(chain.folder / "data" / "log.db") as db:
             query = "SELECT payload FROM message WHERE topic LIKE ? ORDER BY offset DESC LIMIT 1"
-            return json.loads(db.execute(query, (f"%/pit-1/{kind}",)).fetchone()[0])
+            found = db.execute(query, (f"%/pit-1/{kind}",)).fetchone()
+        return json.loads(found[0]) if found else None
 
     own = json.loads((chain.folder / "pit-1" / "config.json").read_text("utf-8"))["sensors"]
     noise = [one for one in own if one["name"] == "noise"]
