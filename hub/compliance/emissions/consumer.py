@@ -26,6 +26,7 @@ from hub.log.entry import Entry, Interval
 from hub.registry.live import Registry
 from hub.storage.compliance_file import open_compliance
 from hub.storage.database import transaction
+from hub.things.marks.store import senders_of
 from hub.things.marks.tables import PART as MARKS
 from hub.things.store import ThingStore
 from hub.things.tables import PART as THINGS
@@ -198,8 +199,10 @@ class Emissions:
             since = self._book.renew() if self._book.things != newest else 0
             self._store.again(self._book.quarter(max(since, 0))[0] if since < NEVER else over)
             self._store.go_by(newest)
-        if (since := self._marks.changed_since(self._store.marks())) < NEVER:
-            self._store.again(self._book.quarter(since)[0])
+        for outlet, since in self._marks.changed_since(self._store.marks()).items():
+            start = self._book.quarter(since)[0]
+            devices = {device for device, _, _ in senders_of(self._book.world, outlet, start, NEVER)}
+            self._store.again_of(outlet, devices, start)
         self._store.go_by_marks(self._marks.newest)
         new: dict[tuple[str, int, int], list[tuple[str, int]]] = {}
         for device, start in self._store.new_hours(over):

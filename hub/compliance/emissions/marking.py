@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from hub.judge.boards import Marked
-from hub.judge.kinds.world import NEVER, World
+from hub.judge.kinds.world import World
 from hub.judge.stacks.cells import OXYGEN
 from hub.judge.stacks.hours import Span as Declared
 from hub.things.marks.records import Mark
@@ -115,11 +115,11 @@ class Effects:
 
 
 class MarkBook:
-    """The marks that count, by outlet, for whoever calculates what outlets let out; read again when they change."""
+    """The marks that count, by outlet, for whoever calculates what outlets let out; only news are read."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._store = MarkStore(db)
-        self._effects = Effects(-1, ())
+        self._effects = Effects(0, ())
 
     @property
     def newest(self) -> int:
@@ -131,14 +131,21 @@ class MarkBook:
         self._follow()
         return self._effects.spans(outlet, pollutant, start, end)
 
-    def changed_since(self, event: int) -> int:
-        """Return the earliest moment that is marked otherwise than up to an event (Unix s); `NEVER`: none is."""
+    def changed_since(self, event: int) -> dict[str, int]:
+        """Return which outlets are marked otherwise than up to an event, each with the earliest such moment, Unix s."""
         self._follow()
-        if self.newest == event:
-            return NEVER
-        return min((one.said.begin for one in self._store.marks() if one.last > event), default=NEVER)
+        found: dict[str, int] = {}
+        for one in self._behind(event):
+            said = one.said
+            found[said.outlet] = min(said.begin, found.get(said.outlet, said.begin))
+        return found
 
     def _follow(self) -> None:
         newest = self._store.newest()
         if newest != self.newest:
-            self._effects = Effects(newest, self._store.marks())
+            self._effects.take(newest, self._behind(self.newest) if self.newest else self._store.marks())
+
+    def _behind(self, event: int) -> list[Mark]:
+        """Return the marks of which something was logged behind an event."""
+        numbers = sorted({one.mark for one in self._store.events_after(event)})
+        return [mark for number in numbers if (mark := self._store.find(number))]

@@ -160,6 +160,12 @@ class EmissionStore:
         self._db.execute("UPDATE emission_hour SET reckoned = 0 WHERE start >= ?", (since,))
         self._db.execute("UPDATE emission_day SET stale = 1 WHERE start >= ?", (since,))
 
+    def again_of(self, outlet: str, devices: Iterable[str], since: int) -> None:
+        """See to it that the days of one outlet are calculated again, as `again` has it; `devices`: who measures it."""
+        for device in devices:
+            self._db.execute("UPDATE emission_hour SET reckoned = 0 WHERE device = ? AND start >= ?", (device, since))
+        self._db.execute("UPDATE emission_day SET stale = 1 WHERE outlet = ? AND start >= ?", (outlet, since))
+
     def drop_stale(self) -> None:
         """Forget the days that should have been calculated again and were not: nothing is known of them any more."""
         gone = self._db.execute("SELECT DISTINCT outlet, start FROM emission_day WHERE stale = 1").fetchall()

@@ -139,3 +139,36 @@ def test_what_was_logged_is_not_changed_nor_removed_nor_back_dated(plant):
         store = MarkStore(db)
         store.add(number, "withdraw", NOON - 9 * HOUR, "mill-1", "")
         assert [event.logged for event in store.events(number)] == [NOON, NOON, NOON]
+
+
+def test_a_mark_lets_the_days_of_its_own_outlet_alone_be_calculated_again(plant):
+    said = {"number": "DA002", "enterprise": "mill-co", "source": ("stack-2",), "site": "mill"}
+    plant.add("outlet", "da-2", "Stack 2", "烟囱2", **said)
+    plant.run(3)
+    with plant.db() as db:
+        db.execute("INSERT INTO emission_hour SELECT 'stack-2', start, content, 1 FROM emission_hour")
+        names = ", ".join(row[1] for row in db.execute("PRAGMA table_info(emission_day)") if row[1] != "outlet")
+        # What no calculation would come to: it is there afterwards only if nobody calculates.
+        db.execute(f"INSERT INTO emission_day (outlet, {names}) SELECT 'da-2', {names} FROM emission_day")
+        db.execute("UPDATE emission_day SET measured_kg = 123 WHERE outlet = 'da-2'")
+
+    def valid():
+        with plant.db() as db:
+            return dict(db.execute("SELECT outlet, valid FROM emission_day WHERE pollutant = 'stack_nox'").fetchall())
+
+    def other():
+        with plant.db() as db:
+            found = db.execute("SELECT measured_kg, stale FROM emission_day WHERE outlet = 'da-2'").fetchall()
+        return set(found)
+
+    assert valid() == {"da-1": 3, "da-2": 3}
+    number = plant.mark(NOON + HOUR, NOON + 2 * HOUR, logged=plant.hub.now)
+    plant.judge()
+    assert (valid(), other()) == ({"da-1": 2, "da-2": 3}, {(123.0, 0)})
+    second = plant.mark(NOON, NOON + HOUR, logged=plant.hub.now)
+    plant.log(number, "withdraw", plant.hub.now)
+    plant.judge()
+    assert (valid(), other()) == ({"da-1": 2, "da-2": 3}, {(123.0, 0)}), "one more is marked, one no more"
+    plant.log(second, "reject", plant.hub.now)
+    plant.judge()
+    assert (valid(), other()) == ({"da-1": 3, "da-2": 3}, {(123.0, 0)})
