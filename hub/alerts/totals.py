@@ -1,7 +1,7 @@
 """The life of alerts about yearly totals: one for each total and year, raised as more of it is used up.
 
 It fires when the first share is reached, becomes a violation when all is used up, and is over when late data, or
-another permit, show that it was not so, or when the year is over.
+another permit, show that it was not so, or when the year is over and nothing that comes late counts any more.
 """
 
 import sqlite3
@@ -19,6 +19,8 @@ from schemas.language import Text
 
 RULE = "permit-total "
 """How the causes of these alerts begin; the id of the total follows."""
+
+OVER = Text("the year is over", "年度已结束")
 
 
 class Where(NamedTuple):
@@ -38,8 +40,10 @@ class TotalAlerts:
     def judged(self, v: RuleVerdict, where: Where, text: Text, *, near: bool) -> None:
         """Take a verdict on a year; `near`: a share has been reached at which people are warned."""
         alert = self._book.find_open_alert(v.subject, v.rule)
-        if alert is not None and alert.first != v.start:
-            self._end(alert, Text("the year is over", "年度已结束"))
+        if alert is not None and alert.first > v.start:
+            return  # of a year before: the verdict says it, the alert is about this year
+        if alert is not None and alert.first < v.start:
+            self._end(alert, OVER)
             alert = None
         severity: Severity | None = "violation" if v.outcome == "exceeded" else "warning" if near else None
         if severity is None:
@@ -55,6 +59,12 @@ class TotalAlerts:
             self._book.change_alert(alert, value=v.value, last=v.end, severity=severity)
             self._book.add_event(alert, "amended", text)
         self._book.replace_window(_window(alert, v), v.start)
+
+    def end_before(self, start: int) -> None:
+        """End the alerts on years that began before `start`, Unix s: nothing that comes late changes them any more."""
+        for alert in self._book.open_alerts():
+            if alert.rule.startswith(RULE) and alert.first < start:
+                self._end(alert, OVER)
 
     def _fire(self, v: RuleVerdict, where: Where, severity: Severity, text: Text) -> Alert:
         now = self._clock()

@@ -194,9 +194,9 @@ class Figures:
     def _pollutants(self) -> set[str]:
         return set(self.book.pollutants)
 
-    def totals(self, enterprise: str, t: int) -> list[Total]:
-        """Return the permitted totals of an enterprise in the calendar year of a moment, Unix s."""
-        return list(self.book.totals(t, enterprise))
+    def totals(self, enterprise: str, t: int, outlet: str = "") -> list[Total]:
+        """Return the permitted totals of an enterprise, or of one outlet of it, in the year of a moment, Unix s."""
+        return list(self.book.totals(t, enterprise, outlet))
 
 
 def _together(rates: Iterable[Rates]) -> Rates:

@@ -255,10 +255,11 @@ class EmissionBook:
             found[pollutant] = rates, Mass(own.measured_kg, own.replaced_kg, hours, missing, unknown)
         return found
 
-    def totals(self, t: int, enterprise: str = "") -> Iterator[Total]:
-        """Go through the permitted totals of the calendar year of a moment, Unix s; of one enterprise or of all."""
+    def totals(self, t: int, enterprise: str = "", outlet: str = "") -> Iterator[Total]:
+        """Go through the permitted totals of the calendar year of a moment, Unix s; of all, or of one that is named."""
         for permitted in self.permits.totals(t, enterprise):
-            yield self.total(permitted, t)
+            if not outlet or outlet in permitted.outlets:
+                yield self.total(permitted, t)
 
     def total(self, permitted: PermittedTotal, t: int) -> Total:
         """Return how much of a total is used up in the calendar year of a moment, Unix s."""

@@ -145,7 +145,7 @@ def show(
         told["rates"] = rates_rows(asked.book.rates(outlet, start, end), outlet, named)
         told["days"] = [day_row(one, asked.zone) for one in asked.book.days(outlet, start, end)]
         at = min(asked.now, end - 1)
-        told["totals"] = [total_row(one) for one in asked.book.totals(at) if outlet in one.permitted.outlets]
+        told["totals"] = [total_row(one) for one in asked.book.totals(at, outlet=outlet)]
     if as_json:
         print_object(told)
         return

@@ -21,6 +21,7 @@ from hub.compliance.tables import PART
 from hub.judge.kinds.world import NEVER
 from hub.judge.records import RuleVerdict
 from hub.judge.stacks.cells import HOUR, Record, cells_of, own_conversions
+from hub.judge.stacks.permits import PermittedTotal
 from hub.judge.windows import DAY
 from hub.log.entry import Entry, Interval
 from hub.registry.live import Registry
@@ -39,7 +40,7 @@ RECKON_EVERY = 300.0
 """Between two calculations of days while the log is being caught up with [s]."""
 PRUNE_EVERY = 3600.0
 BUDGET = 1.0
-"""For so long at most days are calculated at once: others write to the database, too [s]. What is left comes next."""
+"""For so long at most days and totals are calculated at once: others write, too [s]. What is left comes next."""
 
 log = logging.getLogger("hub.emissions")
 
@@ -75,6 +76,9 @@ class Emissions:
         self._rulings = RuleTable(self._db)
         self._alerts = TotalAlerts(self._db, clock)
         self._reckoned = self._pruned = -math.inf
+        self._calculated: set[tuple[str, int]] = set()
+        self._unjudged: dict[tuple[str, int], PermittedTotal] = {}
+        self._all_unjudged = True
         self._newest: dict[str, int] = {}
         self._ahead = False
         self._other_time = False
@@ -89,6 +93,7 @@ class Emissions:
         self._registry = registry
         self._book.use(registry)
         self._other_time |= other_time
+        self._all_unjudged = True
         self._reckoned = -math.inf
 
     def position(self) -> int:
@@ -100,6 +105,7 @@ class Emissions:
         if self._ahead:
             self._newest.clear()
             self._book.renew()
+            self._all_unjudged = True
             self._ahead = False
         now = self._clock()
         with transaction(self._db, self._note_ahead):
@@ -121,6 +127,7 @@ class Emissions:
     def _prune(self, now: float) -> None:
         for device in self._store.devices():
             self._store.prune(device, int(min(now, self._store.newest(device))) - KEPT)
+        self._alerts.end_before(self._year(int(now) - KEPT))
         self._pruned = now
 
     def _note_ahead(self) -> None:
@@ -191,7 +198,7 @@ class Emissions:
         self._store.again(0)
 
     def _reckon(self, now: float) -> None:
-        """Calculate the days anew whose hours, or things, have changed, and judge the totals."""
+        """Calculate the days anew whose hours, or things, have changed, then judge the totals that they are part of."""
         self._reckoned = now
         over = self._book.over
         newest = self._things.newest()
@@ -199,6 +206,7 @@ class Emissions:
             since = self._book.renew() if self._book.things != newest else 0
             self._store.again(self._book.quarter(max(since, 0))[0] if since < NEVER else over)
             self._store.go_by(newest)
+            self._all_unjudged = True
         for outlet, since in self._marks.changed_since(self._store.marks()).items():
             start = self._book.quarter(since)[0]
             devices = {device for device, _, _ in senders_of(self._book.world, outlet, start, NEVER)}
@@ -207,27 +215,54 @@ class Emissions:
         new: dict[tuple[str, int, int], list[tuple[str, int]]] = {}
         for device, start in self._store.new_hours(over):
             new.setdefault((device, *self._book.quarter(start)), []).append((device, start))
-        began = time.perf_counter()
+        until = time.perf_counter() + BUDGET
         for (device, start, end), hours in new.items():
-            if time.perf_counter() - began > BUDGET:
+            if time.perf_counter() > until:
                 self._reckoned = -math.inf
-                break
+                return
             outlets = {outlet for _, t in hours for outlet in self._book.permits.outlets_of(device, t)}
             for outlet in sorted(outlets):
                 self._store.put_days(outlet, start, end, *self._book.reckon(outlet, start, end))
+                self._calculated.add((outlet, self._year(start)))
             self._store.reckoned(hours)
-        else:
-            if new:
-                self._store.drop_stale()
-                for total in self._book.totals(int(now)):
-                    self._judge(total, now)
+        if new:
+            self._store.drop_stale()
+        self._judge_totals(int(now), until)
 
-    def _judge(self, total: Total, now: float) -> None:
-        """Say so when another share of a total is reached than was told last."""
+    def _year(self, t: int) -> int:
+        """Return when the local year began that holds a moment; both Unix s."""
+        return self._book.local.calendar(t, "year")[0]
+
+    def _judge_totals(self, now: int, until: float) -> None:
+        """Judge the totals of outlets that were calculated since, and after a start or other things all of them.
+
+        `now`: Unix s; `until`: on the monotonic clock; what is left then comes next. A year that is over is judged as
+        long as what comes late still counts.
+        """
+        years = {self._year(now - KEPT), self._year(now)} if self._all_unjudged else set()
+        for year in sorted(years | {year for _, year in self._calculated}):
+            for permitted in self._book.permits.totals(self._within(year, now)):
+                if year in years or any((outlet, year) in self._calculated for outlet in permitted.outlets):
+                    self._unjudged[permitted.id, year] = permitted
+        self._calculated.clear()
+        self._all_unjudged = False
+        while self._unjudged:
+            if time.perf_counter() > until:
+                self._reckoned = -math.inf
+                return
+            (id_, year), permitted = next(iter(self._unjudged.items()))
+            self._judge(self._book.total(permitted, self._within(year, now)), year, now)
+            del self._unjudged[id_, year]
+
+    def _within(self, year: int, now: int) -> int:
+        """Return now, or the last second of a year that is over; all Unix s, `year`: when it began."""
+        return min(now, self._book.local.calendar(year, "year")[1] - 1)
+
+    def _judge(self, total: Total, start: int, now: int) -> None:
+        """Say so when another share of a total is reached than was told last of the year that began at `start`."""
         permitted = total.permitted
         kind, subject = permitted.subject
         rule = RULE + permitted.id
-        start, _ = self._book.local.calendar(int(now), "year")
         level = self._level(total, total.share)
         key = rule, kind, subject
         held, revisions = self._rulings.said(key)
@@ -237,7 +272,7 @@ class Emissions:
             told = self._level(total, before.value / before.limit_value if before.limit_value else math.inf)
         if level == told and (before is None or before.limit_value == permitted.mass_t):
             return
-        site = self._registry.sites.get(self._book.site(permitted.outlets[0], int(now)) or "")
+        site = self._registry.sites.get(self._book.site(permitted.outlets[0], self._within(start, now)) or "")
         if site is None:
             return  # nobody could be told where; the total is shown all the same
         exceeded = total.share > 1
@@ -249,7 +284,7 @@ class Emissions:
             verified="P",
             subject=subject,
             start=start,
-            end=max(self._book.over, start + 1),
+            end=max(min(self._book.over, self._within(start, now) + 1), start + 1),
             outcome="exceeded" if exceeded else "compliant",
             grade="violation" if exceeded else "",
             reason="total_near" if level and not exceeded else "",
@@ -262,7 +297,7 @@ class Emissions:
             open=True,
             revision=revisions.get(start, 0) + 1,
             amends=None if before is None else start,
-            judged=now,
+            judged=float(now),
         )
         self._rulings.add(verdict, kind, site.district, site.id)
         text = told_total(total, self._things, self._quantities)

@@ -117,7 +117,7 @@ def emission_router(
             month=named,
             rates=rates_rows(book.rates(outlet, start, end), outlet, named),
             days=[day_row(one, zone) for one in book.days(outlet, start, end)],
-            totals=[total_row(one) for one in book.totals(min(now, end - 1)) if outlet in one.permitted.outlets],
+            totals=[total_row(one) for one in book.totals(min(now, end - 1), outlet=outlet)],
         )
 
     @router.get("/outlets/{outlet}/hours", summary="List the hours of an outlet")

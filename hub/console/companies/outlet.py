@@ -83,8 +83,7 @@ def add_outlet(router: APIRouter, shared: Shared) -> None:
             months=visit.months(),
             totals=[
                 (one, visit.quantity(one.permitted.pollutant))
-                for one in visit.figures.totals(outlet.names(ENTERPRISE), int(visit.visit.now))
-                if id in one.permitted.outlets
+                for one in visit.figures.totals(outlet.names(ENTERPRISE), int(visit.visit.now), id)
             ],
             lines=[visit.line(one, {outlet.id: outlet}) for one in marks[:MOST_MARKS]],
             may_mark=visit.may_mark,

@@ -23,6 +23,7 @@ from tests.hub.compliance.emissions.plant import (
     MONDAY,
     PERMIT,
     QUANTITIES,
+    THINGS_OF,
     TOTAL,
     Plant,
 )
@@ -199,6 +200,67 @@ def test_a_permit_that_allows_more_ends_the_alert(plant):
     (alert,) = [row for row in plant.rows("alert") if row["rule"].startswith("permit-total")]
     assert alert["state"] == "resolved"
     assert plant.rows("rule_verdict")[-1]["outcome"] == "compliant"
+
+
+def totals_alerts(plant):
+    return [(row["first"], row["state"], row["severity"]) for row in plant.rows("alert") if row["kind"] == "rule"]
+
+
+def test_what_comes_late_of_a_year_that_is_over_is_judged_in_that_year(tmp_path):
+    eve, year, next_year = at("2026-12-31 20:00"), at("2026-01-01 00:00"), at("2027-01-01 00:00")
+    plant = Plant(tmp_path, PERMIT, LIMIT, TOTAL)
+    heavy = {"stack_nox": 500.0, "stack_o2": 6.0, "stack_flow": 20.0}  # 36 kg an hour of 100 kg permitted
+    plant.say(eve, 120, **heavy)
+    plant.say(next_year, 120, **heavy)
+    plant.take()
+    assert totals_alerts(plant) == []
+    plant.say(eve + 2 * HOUR, 120, **heavy)
+    plant.take()
+    assert totals_alerts(plant) == [(year, "firing", "violation")]
+    (said,) = plant.rows("rule_verdict")
+    assert (said["start"], said["end"], said["value"]) == (year, next_year, pytest.approx(0.144))
+    plant.say(next_year + 2 * HOUR, 60, **heavy)
+    plant.take()
+    assert totals_alerts(plant) == [(year, "resolved", "violation"), (next_year, "firing", "violation")]
+    plant.say(eve - HOUR, 60, **heavy)
+    plant.take()  # the verdict on the old year stands; the alert is about the new one
+    assert totals_alerts(plant) == [(year, "resolved", "violation"), (next_year, "firing", "violation")]
+    plant.now = next_year + 36 * DAY
+    plant.take()
+    assert totals_alerts(plant)[1][1] == "firing"
+    plant.now = at("2028-01-01 00:00") + 36 * DAY
+    plant.take()
+    assert totals_alerts(plant)[1][1] == "resolved"
+    plant.close()
+
+
+def test_totals_are_judged_a_few_at_once_and_only_those_whose_outlets_were_calculated(plant, monkeypatch):
+    judged = []
+    judge = consumer.Emissions._judge
+    monkeypatch.setattr(
+        consumer.Emissions,
+        "_judge",
+        lambda self, total, start, now: (judged.append(total.permitted.id), judge(self, total, start, now)),
+    )
+    outlet, total = THINGS_OF[1], TOTAL["properties"] | {"outlet": "other"}
+    plant.know(
+        outlet | {"id": "other", "properties": outlet["properties"] | {"number": "DA002", "source": ["stack-2"]}}
+    )
+    plant.know(*(TOTAL | {"id": f"other-{n}", "properties": total} for n in range(3)))
+    plant.take()
+    assert sorted(judged) == ["heat-nox-year", "other-0", "other-1", "other-2"]
+    judged.clear()
+    plant.say(MONDAY, 60, stack_nox=50.0, stack_o2=6.0, stack_flow=20.0)
+    plant.take()
+    assert judged == ["heat-nox-year"]
+    judged.clear()
+    plant.restart()
+    with monkeypatch.context() as patch:
+        patch.setattr(consumer, "BUDGET", -1.0)
+        plant.take()
+    assert judged == []
+    plant.take()
+    assert sorted(judged) == ["heat-nox-year", "other-0", "other-1", "other-2"]
 
 
 def test_a_total_of_the_enterprise_counts_all_its_outlets_and_forecasts(plant):
