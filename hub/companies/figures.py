@@ -16,6 +16,7 @@ from hub.things.marks.records import Mark
 from schemas import Limit, Quantity, Standard
 
 NO_RATES = Rates(0, 0, 0)
+IN_VAIN = frozenset({"late", "back_dated", "rejected"})
 
 
 class PollutantMonth(NamedTuple):
@@ -64,6 +65,10 @@ class EnterpriseMonth(NamedTuple):
     """That lie in the month or were logged in it, the earliest first."""
     mass_kg: dict[str, float]
     """Measured and replaced, by pollutant."""
+    in_vain: int
+    """Marks that change nothing whatever comes: late, back-dated, rejected..."""
+    unproven: list[Mark]
+    """...and those that might, as their proof is missing."""
 
     @property
     def share_above(self) -> float | None:
@@ -71,8 +76,8 @@ class EnterpriseMonth(NamedTuple):
         return self.above / self.judged if self.judged else None
 
     def useless(self, now: float) -> int:
-        """Return how many of its marks change nothing: late, back-dated, rejected."""
-        return sum(one.standing(now) in {"late", "back_dated", "rejected"} for one in self.marks)
+        """Return how many of its marks change nothing at a moment, Unix s: late, back-dated, rejected."""
+        return self.in_vain + sum(one.standing(now) in IN_VAIN for one in self.unproven)
 
 
 class Figures:
@@ -116,9 +121,16 @@ class Figures:
         for mark in marks:
             if mark.said.outlet in whose:
                 of_marks.setdefault(whose[mark.said.outlet], []).append(mark)
-        return [
-            self._enterprise(one, months.get(one.id, []), of_marks.get(one.id, ()), start, end) for one in enterprises
-        ]
+        kept = self._shelf.enterprises(start, end)
+        found = []
+        for one in enterprises:
+            own, own_marks = months.get(one.id, []), of_marks.get(one.id, [])
+            by = one, *own, *own_marks
+            before = kept.get(one.id)
+            if before is None or len(before[0]) != len(by) or not all(map(is_, before[0], by)):
+                before = kept[one.id] = by, self._enterprise(one, own, own_marks, start, end)
+            found.append(before[1])
+        return found
 
     def _enterprise(
         self, enterprise: Held, months: list[OutletMonth], marks: Sequence[Mark], start: int, end: int
@@ -127,6 +139,14 @@ class Figures:
         mass: dict[str, float] = {}
         for one in (one for month in months for one in month.pollutants):
             mass[one.pollutant] = mass.get(one.pollutant, 0.0) + one.mass.known_kg
+        own_marks = sorted(
+            (
+                one
+                for one in marks
+                if one.said.outlet in ids and ((one.said.begin < end and start < one.end) or start <= one.logged < end)
+            ),
+            key=lambda one: (one.said.begin, one.id),
+        )
         return EnterpriseMonth(
             enterprise,
             months,
@@ -134,16 +154,10 @@ class Figures:
             sum(one.above for month in months for one in month.pollutants),
             sum(one.suspected for month in months for one in month.pollutants),
             sum(one.judged for month in months for one in month.pollutants),
-            sorted(
-                (
-                    one
-                    for one in marks
-                    if one.said.outlet in ids
-                    and ((one.said.begin < end and start < one.end) or start <= one.logged < end)
-                ),
-                key=lambda one: (one.said.begin, one.id),
-            ),
+            own_marks,
             mass,
+            sum(one.complete is not None and one.standing(one.complete) in IN_VAIN for one in own_marks),
+            [one for one in own_marks if one.complete is None],
         )
 
     def of_outlet(self, outlet: Held, start: int, end: int) -> OutletMonth:

@@ -67,6 +67,7 @@ class _Month:
     def __init__(self, change: int, verdict: int) -> None:
         self.change, self.verdict = change, verdict
         self.sums: dict[str, OutletSums] = {}
+        self.enterprises: dict[str, tuple[tuple[object, ...], Any]] = {}
 
 
 class Shelf:
@@ -170,6 +171,12 @@ class Shelf:
                     tallies = [one for device, since, until in senders for one in table.tally(device, since, until)]
                     month.sums[outlet] = OutletSums(store.sums(outlet, start, end), tallies)
             return {outlet: month.sums[outlet] for outlet in ids}
+
+    def enterprises(self, start: int, end: int) -> dict[str, tuple[tuple[object, ...], Any]]:
+        """Return what was made of enterprises in a month (Unix s), each with what it was made of; to be kept up."""
+        with self._lock:
+            month = self._months.get((start, end))
+            return month.enterprises if month else {}
 
     def _month(self, store: EmissionStore, table: VerdictTable, start: int, end: int) -> _Month:
         change, verdict = store.last_change(), table.last()
