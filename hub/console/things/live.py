@@ -14,7 +14,7 @@ from hub.console.parts.catalogue import Bounds, Position
 from hub.console.parts.order import Number, Order, Pages, ordered
 from hub.console.parts.sheet import MOST_CSV, csv_file
 from hub.console.things.places import Drawn, around, drawn, places
-from hub.console.things.plan import NAMED, Place, Plan, box_around, box_of, box_text
+from hub.console.things.plan import NAMED, Place, Plan, Points, box_around, box_of, box_text, points
 from hub.console.things.visit import HERE, Part, Things
 from hub.console.things.words import NOW, RANKS, now_of, states_text
 from hub.console.today import Short, district_name
@@ -123,12 +123,14 @@ def add_live(router: APIRouter, shared: Shared) -> None:
         shown = [one for one in found if wanted.state in {"", one[1]}]
         chosen = box_of(wanted.box)
         there = places(things, visit.now)
-        bounds = [*around(there), *_around_fixes(shown)] if chosen is None else []
+        placed = [one for one in shown if one[0].fix]
+        outside = len(shown) - len(placed)
+        degrees = points([(one.fix.lon, one.fix.lat) for one, _ in placed if one.fix])
+        bounds = [*around(there), *_around_fixes(degrees)] if chosen is None else []
         picture = pictures.of(things, Plan(console, chosen, bounds), there)
-        plan = picture.plan
-        marks = _marks(things, plan, shown, wanted)
+        marks = _marks(things, picture.plan, placed, degrees, wanted)
         if chosen:
-            shown = [one for one in shown if one[0].fix and _inside(one[0], chosen)]
+            shown = [placed[n] for n in _inside(degrees, chosen)]
         order = _order(visit, wanted, sort)
         lines = _ordered(things, shown, order)
         pages = Pages(order, page, len(lines))
@@ -142,7 +144,7 @@ def add_live(router: APIRouter, shared: Shared) -> None:
             pages=pages,
             order=order,
             legend=[(now_of(one, visit.lang), counts[one]) for one in NOW if counts[one]],
-            outside=sum(one.fix is None for one, _ in shown) if not chosen else 0,
+            outside=0 if chosen else outside,
             wanted=wanted,
             whole=f"{LIVE}?{urlencode(wanted._replace(box='').asked)}" if chosen else "",
             steps=_steps(visit, chosen, bounds, wanted),
@@ -166,11 +168,11 @@ def add_live(router: APIRouter, shared: Shared) -> None:
         things = Things(visit)
         wanted = _wanted(things, kind, district, state, q, box)
         chosen = box_of(wanted.box)
-        found = [
-            one
-            for one in _found(things, wanted)
-            if wanted.state in {"", one[1]} and (not chosen or _inside(one[0], chosen))
-        ]
+        found = [one for one in _found(things, wanted) if wanted.state in {"", one[1]}]
+        if chosen:
+            found = [one for one in found if one[0].fix]
+            degrees = points([(one.fix.lon, one.fix.lat) for one, _ in found if one.fix])
+            found = [found[n] for n in _inside(degrees, chosen)]
         lines = _ordered(things, found, _order(visit, wanted, sort))
         rows = [_row(visit, _one(things, *one)) for one in lines[:MOST_CSV]]
         return csv_file("live.csv", HEAD, rows)
@@ -198,12 +200,11 @@ def _wanted(things: Things, kind: str, district: str, state: str, q: str, box: s
     )
 
 
-def _around_fixes(found: Sequence[tuple[Position, str]]) -> list[Bounds]:
+def _around_fixes(degrees: Points) -> list[Bounds]:
     """Return the piece of a map that shows nearly everybody: one that is far away must not make the others small."""
-    degrees = [(one.fix.lon, one.fix.lat) for one, _ in found if one.fix]
-    if not degrees:
+    if not len(degrees):
         return []
-    low, high = np.quantile(np.array(degrees), (0.02, 0.98), axis=0).tolist()
+    low, high = np.quantile(degrees, (0.02, 0.98), axis=0).tolist()
     west, south, east, north = box_around([(low[0], low[1]), (high[0], high[1])])
     # A picture that stays as long as nobody goes far, so that it need not be drawn anew each time.
     return [
@@ -237,9 +238,11 @@ def _alike(things: Things, text: str) -> set[tuple[str, str]]:
     }
 
 
-def _inside(one: Position, box: Bounds) -> bool:
-    fix, (west, south, east, north) = one.fix, box
-    return fix is not None and west <= (fix.lon or 0.0) <= east and south <= (fix.lat or 0.0) <= north
+def _inside(degrees: Points, box: Bounds) -> list[int]:
+    """Return which of positions lie in a piece of the map."""
+    west, south, east, north = box
+    found: list[int] = np.flatnonzero(((degrees >= (west, south)) & (degrees <= (east, north))).all(1)).tolist()
+    return found
 
 
 def _one(things: Things, position: Position, state: str) -> One:
@@ -256,14 +259,11 @@ def _one(things: Things, position: Position, state: str) -> One:
     )
 
 
-def _marks(things: Things, plan: Plan, found: Sequence[tuple[Position, str]], wanted: Wanted) -> list[Mark]:
-    placed = [one for one in found if one[0].fix]
-    degrees = [(one.fix.lon, one.fix.lat) for one, _ in placed if one.fix]
-    heaps = plan.heaps(
-        [one.world for one, _ in placed],
-        degrees,  # type: ignore[arg-type]  # a fix has both
-        [RANKS[state] for _, state in placed],
-    )
+def _marks(
+    things: Things, plan: Plan, placed: Sequence[tuple[Position, str]], degrees: Points, wanted: Wanted
+) -> list[Mark]:
+    worlds = points([one.world for one, _ in placed])
+    heaps = plan.heaps(worlds, degrees, [RANKS[state] for _, state in placed])
     badges = {state: now_of(state, things.visit.lang) for state in NOW}
     marks = []
     for heap in heaps:

@@ -204,14 +204,11 @@ class Things:
 
         `kind`, `district`: only of these.
         """
-        moving, user = {kind} & self.moving if kind else self.moving, self.visit.user
-        return [
-            one
-            for one in self.catalogue.positions(self.visit.db)
-            if one.heard.kind in moving
-            and district in {"", one.heard.district}
-            and (not user.districts or one.heard.district in user.districts)
-        ]
+        moving, own = {kind} & self.moving if kind else self.moving, self.visit.user.districts
+        found = [one for one in self.catalogue.positions(self.visit.db) if one.heard.kind in moving]
+        if district:
+            found = [one for one in found if one.heard.district == district]
+        return [one for one in found if one.heard.district in own] if own else found
 
     def breaking(self) -> dict[tuple[str, str], str]:
         """Return who (kind and id) breaks a rule just now, and how grave that is: a state of `NOW`."""

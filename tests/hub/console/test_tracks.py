@@ -4,7 +4,7 @@ import pytest
 
 from hub.config.files import Console
 from hub.console.parts.picture import projection
-from hub.console.things.plan import MOST_MARKS, Plan, box_of
+from hub.console.things.plan import MOST_MARKS, Plan, box_of, points
 from hub.console.things.tracks import GAP_S, STOP_S, Scale, facts_of, gaps_in, pieces_of, speeds_of, strips_of
 from hub.judge.records import Sample
 from schemas.language import Lang
@@ -68,15 +68,15 @@ def test_many_near_each_other_are_one_mark_that_leads_nearer():
     degrees = [(113.02, 23.02)] * MOST_MARKS + [(113.08, 23.08)] + [(114.0, 24.0)]
     worlds = [projection(Console())(*one) for one in degrees]
     ranks = [4] * MOST_MARKS + [0, 0]
-    heaps = plan.heaps(worlds, degrees, ranks)
+    heaps = plan.heaps(points(worlds), points(degrees), ranks)
     assert [(heap.first, heap.many) for heap in heaps] == [(0, MOST_MARKS), (MOST_MARKS, 1)], "the grave one is on top"
     west, south, east, north = heaps[0].box
     assert west < 113.02 < east
     assert south < 23.02 < north
     assert east - west < 0.01
-    few = plan.heaps(worlds[-4:], degrees[-4:], ranks[-4:])
+    few = plan.heaps(points(worlds[-4:]), points(degrees[-4:]), ranks[-4:])
     assert [heap.many for heap in few] == [2, 1], "two on one spot are one mark; the one outside is not drawn"
-    assert plan.heaps([], [], []) == []
+    assert plan.heaps(points([]), points([]), []) == []
 
 
 @pytest.mark.parametrize(
