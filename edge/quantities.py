@@ -29,4 +29,7 @@ QUANTITIES = {
     "stack_nox": (("stack_nox",), "mean", 1),
     "stack_co": (("stack_co",), "mean", 2),
     "stack_o2": (("stack_o2",), "mean", 2),
+    "fume": (("fume",), "mean", 2),
+    "purifier": (("purifier",), "last", 0),
+    "hood_fan": (("hood_fan",), "last", 0),
 }

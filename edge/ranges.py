@@ -28,4 +28,7 @@ RANGES = {
     "stack_nox": (-20, 5000),
     "stack_co": (-20, 10000),
     "stack_o2": (-0.5, 25),
+    "fume": (-0.5, 100),
+    "purifier": (0, 1),
+    "hood_fan": (0, 1),
 }

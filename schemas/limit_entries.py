@@ -70,6 +70,7 @@ class LimitEntry(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "f
     reference_o2: float | dict[str, float] | None = None
     above_background: bool = False
     background_cap: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    screening: bool = False
     unknown: bool = False
     in_force: dt.date | None = None
     ends: dt.date | None = None
@@ -209,6 +210,7 @@ def _limit(
         background_cap=None
         if entry.background_cap is None
         else _in_own_unit(where, entry.background_cap, entry.unit, quantity),
+        screening=entry.screening,
         decimals=rounding.decimals if rounding and known else None,
         rounding=rounding.verified if rounding else "U",
         correction=correction,

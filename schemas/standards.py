@@ -243,6 +243,8 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
     clause: str | None = None
     source: str = ""
     note: str = ""
+    screening: bool = False
+    """What measures it here does not do so by the standard's method: above it is a suspicion at most."""
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -162,6 +162,11 @@ class Teller:
 
 def _doubt(v: Verdict) -> Text:
     """Return why a value that is above its limit is no violation, and what is to be done."""
+    if v.limit.screening:
+        return Text(
+            "A suspicion, no violation: screened, not measured by the standard's method; have it measured by that.",
+            "疑似超标，尚不构成违法认定：仅为筛查，未按标准规定的方法测量，请按标准方法监测。",
+        )
     if v.instrument == "indicative":
         return Text(
             "A suspicion, no violation: the instrument is indicative; measure with a better one.",

@@ -226,6 +226,8 @@ class Engine(Intake):
         rule, (start, end) = bound.rule, window
         background = self._background(device, rule, start)
         instrument = self._sites.instrument(device, rule.limit.quantity)
+        if rule.limit.screening:
+            instrument = instrument._replace(kind="indicative")  # by another method than the standard's
         unsaid = ["operation=running"] if rule.node.starting_void and not self._sites.starting(device) else []
         assumed = ", ".join([*filter(None, [bound.assumed]), *unsaid])
         found = None if mean.value is None else compare(bound, mean.value, background, instrument)

@@ -32,6 +32,7 @@ TEXTS = {
     "oxygen": Text("at {:g} % O2", "按含氧量{:g} %折算"),
     "background": Text("above the background", "扣除背景值"),
     "cap": Text("of which at most {:g} {} is taken off", "最多扣除{:g} {}"),
+    "screening": Text("screened: above it is a suspicion", "筛查：超过仅作疑似"),
     "corrected": Text("the background taken off where it is above", "超过时扣除背景噪声"),
     "rounded": Text("rounded to {} decimals", "修约至{}位小数"),
     "everywhere": Text("everyone", "所有站点"),
@@ -208,6 +209,8 @@ class LimitsView:
             parts.append(self._text("background"))
         if n.background_cap is not None:
             parts.append(self._text("cap").format(n.background_cap, n.stated.partition(" ")[2]))
+        if n.screening:
+            parts.append(self._text("screening"))
         if n.correction:
             parts.append(self._text("corrected"))
         if n.decimals is not None:

@@ -57,8 +57,8 @@ def test_a_person_reads_of_its_kinds_in_both_languages(folder):
 
 def test_the_packs_that_come_with_it():
     assert [pack.id for pack in domains.packs()] == ["construction", "factory", "merchants", "muck", "sanitation"]
-    assert list(domains.site_kinds()) == ["construction", "factory"]
-    assert domains.families() == ("noise", "dust", "gas", "weather", "device", "stack", "bin")
+    assert list(domains.site_kinds()) == ["construction", "factory", "restaurant"]
+    assert domains.families() == ("noise", "dust", "gas", "weather", "device", "stack", "kitchen", "bin")
     assert "fuel" in site_properties()
 
 

@@ -18,7 +18,7 @@ WANTED = {
     *("GB 13271-2014", "GB 13223-2011", "WHO 2021", "EU 2008/50"),
     *("EU 2024/2881", "GB 4915-2013", "GB 9078-1996", "DB44/765-2019", "DB44/2367-2022"),
     *("DB32/4041-2021", "DB32/4437-2022", "DB61/1226-2018", "DB61/941-2018"),
-    *("DB36/1101-2019", "DB52/1700-2022"),
+    *("DB36/1101-2019", "DB52/1700-2022", "GB 18483-2001", "GB 22337-2008"),
 }
 
 
@@ -89,6 +89,24 @@ def test_gb_12348_2008():
     assert limits["lafmax-night-frequent-2"].where == {"night_noise": ("frequent",)}
 
 
+def test_gb_22337_2008():
+    day, night = (50, 55, 60, 65, 70), (40, 45, 50, 55, 55)
+    expected = {}
+    for zone in range(5):
+        expected |= {f"laeq-day-{zone}": day[zone], f"laeq-night-{zone}": night[zone]}
+    assert values_of("GB 22337-2008") == expected
+    for key, limit in limits_of("GB 22337-2008").items():
+        assert (limit.site_kinds, limit.verified, limit.decimals) == (("restaurant",), "S", 0)
+        assert (limit.from_, limit.to) == (("06:00", "22:00") if "day" in key else ("22:00", "06:00"))
+
+
+def test_gb_18483_2001():
+    (limit,) = limits_of("GB 18483-2001").values()
+    assert (limit.value, limit.quantity, limit.site_kinds) == (2.0, "fume", ("restaurant",))
+    assert [(step.window, step.least) for step in limit.steps] == [("10 min", None), ("1 h", 3)]
+    assert limit.screening, "no sensor in a duct measures by the standard's method"
+
+
 def test_gb_3096_2008():
     zones = ("0", "1", "2", "3", "4a", "4b")
     day, night = (50, 55, 60, 65, 70, 70), (40, 45, 50, 55, 55, 60)
@@ -101,7 +119,7 @@ def test_gb_3096_2008():
         assert (limit.verified, limit.decimals, limit.correction) == ("U", None, None)
 
 
-@pytest.mark.parametrize("id_", ["GB 12523-2011", "GB 12523-2025", "GB 12348-2008"])
+@pytest.mark.parametrize("id_", ["GB 12523-2011", "GB 12523-2025", "GB 12348-2008", "GB 22337-2008"])
 def test_the_background_is_taken_off_as_hj_706_has_it(id_):
     """Table 1: 3 dB of difference 3 dB, 4 and 5 dB 2 dB, 6 to 10 dB 1 dB; above nothing, below it cannot be judged."""
     correction = STANDARDS[id_].background

@@ -12,6 +12,7 @@ from hub.config.alerts import Alerting
 from hub.desk.desk import DeskError
 from hub.registry.live import District, NightWork
 from hub.storage.database import transaction
+from schemas import load_limits
 from tests.hub.alerting import DAY, ELEVEN_PM, NIGHT, NINE, WINDOW, AlertCity
 from tests.hub.helpers import CITY, SHANGHAI
 
@@ -430,6 +431,15 @@ def test_what_an_indicative_instrument_says_is_told_as_a_suspicion_however_high(
     raised = city.steps()[-1]
     assert raised["detail"].endswith("Instrument: class 1, ±1.4 dB(A) (k = 2).")
     assert raised["detail_zh"].endswith("仪器：1级，±1.4 dB(A)（k = 2）。")
+
+
+def test_what_is_only_screened_asks_for_the_standards_method_and_blames_no_instrument(city):
+    fume = next(limit for standard, limit in load_limits() if standard.id == "GB 18483-2001")
+    city.judge(95.0, limit=fume, instrument="indicative", grade="suspicion", reason="indicative")
+    en, zh = city.alert()["text"].splitlines()
+    assert "A suspicion, no violation: screened, not measured by the standard's method" in en
+    assert "仅为筛查，未按标准规定的方法测量" in zh
+    assert "instrument is indicative" not in en
 
 
 def test_what_lies_within_the_uncertainty_is_told_with_it(city):

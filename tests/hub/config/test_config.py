@@ -119,7 +119,7 @@ def test_paths_are_relative_to_the_file_not_to_where_the_hub_is_started(city, mo
             "registry.toml",
             'kind = "factory"',
             'kind = "airport"',
-            ["site 'mill'", "kind = 'airport'", "construction or factory"],
+            ["site 'mill'", "kind = 'airport'", "construction, factory or restaurant"],
         ),
         (
             "registry.toml",

@@ -383,3 +383,14 @@ def test_a_fence_has_no_start_to_be_declared():
     site.engine._sites.declared = ((0, 1 << 60),)
     (one,) = site.add("laeq", NINE, 20 * MINUTE, 75.0).judge()
     assert (one.outcome, "operation" in one.assumed) == ("exceeded", False)
+
+
+@pytest.mark.parametrize(
+    ("fume", "outcome", "grade", "reason"), [(2.0, "compliant", "", ""), (9.0, "exceeded", "suspicion", "indicative")]
+)
+@pytest.mark.parametrize("kind", ["", "type_approved"])
+def test_fume_in_a_duct_is_screened_and_makes_no_violation_whatever_the_instrument(kind, fume, outcome, grade, reason):
+    site = Bench("GB 18483-2001", kind="restaurant", instrument=Instrument(kind)).add(
+        "fume", NINE, 10 * MINUTE, *[fume] * 6
+    )
+    assert [(one.outcome, one.grade, one.reason) for one in site.judge()] == [(outcome, grade, reason)]

@@ -82,9 +82,13 @@ FENCE = "board 'fence-1': "
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ('kind = "construction"', 'kind = "konstruktion"', GATE + "kind = 'konstruktion': expected construction or"),
-        ('kind = "construction"', "kind = 7", GATE + "kind = 7: expected construction or factory"),
-        ('kind = "construction"\n', "", GATE + "kind is missing; expected construction or factory"),
+        (
+            'kind = "construction"',
+            'kind = "konstruktion"',
+            GATE + "kind = 'konstruktion': expected construction, factory or",
+        ),
+        ('kind = "construction"', "kind = 7", GATE + "kind = 7: expected construction, factory or restaurant"),
+        ('kind = "construction"\n', "", GATE + "kind is missing; expected construction, factory or restaurant"),
         ('"4a"', '"5"', GATE + "zone_class = '5': expected one of 0, 1, 2, 3, 4, 4a and 4b, in quotes"),
         ('"4a"', "3", GATE + "zone_class = 3: expected one of 0, 1, 2, 3, 4, 4a and 4b, in quotes"),
         ("zone_class", "zone_klass", GATE + "there is no field 'zone_klass'; did you mean 'zone_class'?"),

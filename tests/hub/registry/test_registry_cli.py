@@ -293,7 +293,7 @@ BOARDS = "id,site,installed,note\nfence-2,mill,2026-01-01,\n"
         (
             "id,kind\nmill,airport\n",
             ", line 2, column kind: ",
-            "site 'mill': kind = 'airport': expected construction or",
+            "site 'mill': kind = 'airport': expected construction, factory or",
         ),
         (
             "id,kind,latitude,longitude\nmill,factory,113.1,23\n",
@@ -336,7 +336,7 @@ def test_a_bad_row_is_named_by_line_and_column_and_nothing_changes(city, incomin
         ('[[board]]\nid = "a"\nsite = "mill"\n[[board]]\nid = "b"\nsite = "x"\n', ":6: board 'b': there is no site"),
         (
             '[[site]]\nid = "mill"\nkind = "airport"\n',
-            ":3: site 'mill': kind = 'airport': expected construction or factory",
+            ":3: site 'mill': kind = 'airport': expected construction, factory or restaurant",
         ),
         ('[[boards]]\nid = "a"\n', ": 'boards' is not known; expected tables [[city]], [[district]], [[site]]"),
         ('[[board]]\nsite = "mill"\n', ": board number 1 has no id"),
