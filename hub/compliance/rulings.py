@@ -341,8 +341,10 @@ class Rulings:
                     content = content or _encode(sample)
                     kept.append((*subject, sample.id, sample.t, place.site, entry.proof, content))
                     if subject not in self._cold:
-                        if any(sample.t < shelf.horizon for shelf in self._shelves[subject].values()):
-                            self._cold.add(subject)
+                        for shelf in self._shelves[subject].values():
+                            if sample.t < shelf.horizon:
+                                self._cold.add(subject)
+                                break
                         else:
                             self._put(subject, takers, sample)
                             self._heard[subject].add(sample)
