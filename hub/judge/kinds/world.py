@@ -163,6 +163,25 @@ class World:
         world.add(editions)
         return world
 
+    def reached(self, names: Iterable[str]) -> set[str]:
+        """Return these ids, and those of all that the things of these ids name or named, and so on.
+
+        A shift names a beat, and the beat its area: what is judged of the area rests on the shift.
+        """
+        found: set[str] = set()
+        left = set(names)
+        while left:
+            found |= left
+            left = {
+                one
+                for id_ in left
+                for kind in self._kinds
+                for term in self._terms.get((kind, id_), ())
+                for value in term.edition.properties.values()
+                for one in names_in(value)
+            } - found
+        return found
+
     def _part(self) -> None:
         """Share nothing that `add` changes."""
         self._editions, self._terms = self._editions.copy(), self._terms.copy()
