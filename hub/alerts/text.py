@@ -49,6 +49,8 @@ WHAT: dict[What, Text] = {
     "withdrawn": Text("early warning withdrawn", "预警撤回"),
     "closed": Text("closed", "已关闭"),
 }
+COUNTED = Text("broken, waiting for more times", "已违规，待再次确认")
+"""What the step `counted` is called where a rule is broken that is no limit."""
 SENDING: dict[Sending, Text] = {
     "waiting": Text("waits", "待发送"),
     "sending": Text("is being sent", "发送中"),
@@ -228,6 +230,11 @@ def number(value: float | None, decimals: int) -> str:
     from hub.judge.averaging import rounded  # a list of alerts needs the texts and nothing of judging
 
     return "?" if value is None else f"{rounded(value, decimals):.{decimals}f}"
+
+
+def step_name(what: What, kind: str) -> Text:
+    """Return what a step is called, of alerts of a kind."""
+    return COUNTED if what == "counted" and kind == "rule" else WHAT[what]
 
 
 def severity_name(severity: Severity, kind: str) -> Text:

@@ -49,8 +49,9 @@ GRACE = 300
 (`hub.judge.heard`)."""
 NEWS = 1800
 """A verdict on what ended longer ago is recorded, but is no news: it raises no alert [s]."""
-EVERY = 30.0
-"""Between two looks at those of whom nothing has come [s]."""
+EVERY = 15.0
+"""Between two looks at those of whom nothing has come [s]. Who was heard in between is left out of the next one, so
+that each is looked at every 30 s at least; a look costs some 30 us a truck."""
 PRUNE_EVERY = 86_400.0
 WINDOWED = ("coverage", "timetable", "deadhead", "presence")
 """Kinds that judge a window from what lies around it, too: before `since` there may be such samples."""
@@ -301,14 +302,15 @@ class Rulings:
     def _concerned(self, change: Change) -> set[Subject]:
         """Return whose verdicts may be others by things that are.
 
-        Most things that are made each day, such as manifests and shifts, are found by whom they name alone. A place may
-        concern whoever was near it; what others name, whoever is connected with these; and so may what a rule asks of
-        as a whole.
+        Most things that are made each day, such as manifests and shifts, are found by whom they name alone, or by whom
+        these name in turn. A place may concern whoever was near it; what others name, whoever is connected with these;
+        and so may what a rule asks of as a whole.
         """
         kinds = {kind for kind, _ in change.things}
         if change.placed or kinds & (self._named | self._world.swept):
             return set(self._shelves)
-        return {(kind, id_) for kind in self._alike for id_ in change.names} & self._shelves.keys()
+        names = self._world.reached(change.names)
+        return {subject for subject in self._shelves if subject[1] in names}
 
     def _meet(self, subject: Subject, place: Topic, t: int) -> bool:
         """Note where a subject was heard last; tell whether what it said of the moment `t` can still be judged."""
@@ -341,8 +343,10 @@ class Rulings:
                     content = content or _encode(sample)
                     kept.append((*subject, sample.id, sample.t, place.site, entry.proof, content))
                     if subject not in self._cold:
-                        if any(sample.t < shelf.horizon for shelf in self._shelves[subject].values()):
-                            self._cold.add(subject)
+                        for shelf in self._shelves[subject].values():
+                            if sample.t < shelf.horizon:
+                                self._cold.add(subject)
+                                break
                         else:
                             self._put(subject, takers, sample)
                             self._heard[subject].add(sample)

@@ -12,7 +12,7 @@ from hub.alerts.facts import OUTCOMES
 from hub.alerts.maintenance import Maintenance
 from hub.alerts.proof import cited_by, judged_at
 from hub.alerts.records import Alert, AlertEvent, AlertWindow
-from hub.alerts.text import SENDING, WHAT
+from hub.alerts.text import SENDING, step_name
 from hub.config.files import Config
 from hub.desk import evidence as alert_evidence
 from hub.desk import models
@@ -96,7 +96,7 @@ class Presenter:
             **self._alert(alert),
             cited=self._cited(alert, desk),
             measured_by=self._measured_by(alert),
-            steps=[self._step(event) for event in desk.book.events_of(alert.id)],
+            steps=[self._step(event, alert.kind) for event in desk.book.events_of(alert.id)],
             windows=self._windows(alert, desk),
             evidence=self._evidence(alert, desk),
             notifications=[
@@ -116,7 +116,7 @@ class Presenter:
         for one in notifications_of(desk.book.db, alert.id):
             when = f" {self.time(one.sent):%Y-%m-%d %H:%M:%S}" if one.sent else ""
             error = f" ({one.error})" if one.error else ""
-            what, state = self.say(WHAT[events[one.step].what]), self.say(SENDING[one.state])
+            what, state = self.say(step_name(events[one.step].what, alert.kind)), self.say(SENDING[one.state])
             lines.append(f"{one.recipient}: {what}: {state}{when}{error}")
         return lines
 
@@ -224,11 +224,11 @@ class Presenter:
             parts.append(named.source)
         return ", ".join([*parts, self.say(DECISIONS[alert.decision])])
 
-    def _step(self, event: AlertEvent) -> models.Step:
+    def _step(self, event: AlertEvent, kind: str) -> models.Step:
         return models.Step(
             **self.same(event, models.Step)
             | {
-                "what_name": self.say(WHAT[event.what]),
+                "what_name": self.say(step_name(event.what, kind)),
                 "detail": self.say(Text(event.detail, event.detail_zh)),
                 "told": not event.quiet,
             }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import apprise
 
 from hub.alerts.book import of_lines
-from hub.alerts.text import SEVERITY, WHAT, Teller, kind_of, severity_name
+from hub.alerts.text import SEVERITY, Teller, kind_of, severity_name, step_name
 from hub.config.alerts import SEVERITIES, Alerting, Recipient
 from hub.notify.pieces import Room
 from hub.notify.queue import Due, DueNews, Told
@@ -136,7 +136,7 @@ class Composer:
 
     def _what(self, one: Due, lang: Lang) -> str:
         """Return what has happened; of a trouble of the network, also which it is."""
-        step = WHAT[one.event.what].into(lang)
+        step = step_name(one.event.what, one.alert.kind).into(lang)
         if one.alert.kind == "limit":
             return step
         kind = kind_of(one.alert).into(lang)

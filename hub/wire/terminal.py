@@ -15,6 +15,7 @@ import msgspec
 
 from hub.wire.jt808 import Content, Header, Joiner, Position, Splitter, read_plain
 from hub.wire.jt808.bodies import shown
+from hub.wire.jt808.frame import body_of
 from hub.wire.jt808.position import moment
 from hub.wire.said import Moment, Observed
 
@@ -143,9 +144,9 @@ def position_of(logged: Logged) -> Position | None:
     if logged.head.of is not None:
         return Position.parse(logged.data)
     # Nearly all are one frame of 0200, whose body is the position.
-    plain = read_plain(logged.data) if logged.data.startswith(MARK) and logged.data.count(MARK) == 2 else None
-    if plain is not None and plain.header is not None and plain.header.message == POSITION and not plain.header.total:
-        return Position.parse(plain.body)
+    body = body_of(logged.data, POSITION)
+    if body is not None:
+        return Position.parse(body)
     found = whole_of(logged.data)
     if found is None:
         return None

@@ -55,6 +55,29 @@ def test_a_person_reads_of_its_kinds_in_both_languages(folder):
             assert re.search(r"[\u4e00-\u9fff]", name.zh)
 
 
+def references(said):
+    """Yield the documents that a rule follows to whom they name: kind, and the property that names."""
+    if isinstance(said, dict):
+        if isinstance(said.get("by"), str) and isinstance(said.get("of"), str):
+            yield said["by"], said["of"]
+        for one in said.values():
+            yield from references(one)
+    elif isinstance(said, (list, tuple)):
+        for one in said:
+            yield from references(one)
+
+
+@every_pack
+def test_a_property_that_rules_follow_is_declared_to_name_things(folder):
+    """Else what the named thing becomes would change no verdict that rests on it."""
+    with trying(folder) as pack:
+        kinds = domains.thing_kinds()
+        for rule in pack.rules.values():
+            responsible = [(one.by, one.of) for one in rule.responsible.permits] if rule.responsible else []
+            for by, of in [*references(rule.params), *responsible]:
+                assert kinds[by].property[of].of in kinds, (rule.id, by, of)
+
+
 def test_the_packs_that_come_with_it():
     assert [pack.id for pack in domains.packs()] == ["construction", "factory", "merchants", "muck", "sanitation"]
     assert list(domains.site_kinds()) == ["construction", "factory", "restaurant"]

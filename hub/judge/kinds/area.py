@@ -10,7 +10,7 @@ import msgspec
 
 from hub.judge.kinds.conditions import Condition, Places, Seconds, When, Zone
 from hub.judge.kinds.course import Folded, Setting
-from hub.judge.kinds.episodes import Asked, Episodes
+from hub.judge.kinds.episodes import OUT, Asked, Episodes
 from hub.judge.records import Cited, Sample
 
 
@@ -46,7 +46,7 @@ class InPlaces:
         """Tell whether the rule is broken."""
         applies = self._when.holds(sample)
         if applies is False:
-            return Asked(False, None)
+            return OUT
         inside, reason, cited = self._zone.where(sample)
         return Asked(applies, None if inside is None else inside is not self._within, reason, cited)
 

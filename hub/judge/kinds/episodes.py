@@ -27,6 +27,9 @@ class Asked(NamedTuple):
 
 
 NOTHING = Asked(None, None)
+OUT = Asked(False, None)
+"""It does not apply: what is said of most samples by most rules."""
+KEPT = Asked(True, False)
 
 
 class Run(msgspec.Struct):
@@ -137,10 +140,11 @@ class Episodes:
         over = until - self._span.last > self._gap
         if self._possible is None and not (over and self._clean):
             return []  # it is kept up to now, which is no finding while it goes on
-        rest = self.copy()
-        if over:
-            return rest._end_span()  # noqa: SLF001
-        return [msgspec.structs.replace(one, open=True) for one in rest._end_span()]  # noqa: SLF001
+        # Ending leaves each run as it is: to have them back costs less than to end copies, with each sample.
+        kept = self._span, self._clean, self._certain, self._possible, self._some, self._told
+        found = self._end_span()
+        self._span, self._clean, self._certain, self._possible, self._some, self._told = kept
+        return found if over else [msgspec.structs.replace(one, open=True) for one in found]
 
     def _end_certain(self) -> list[Finding]:
         run = self._certain

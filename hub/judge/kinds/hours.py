@@ -11,7 +11,7 @@ import msgspec
 
 from hub.judge.kinds.conditions import Calendar, Condition, Permit, Seconds, Span, When, permits_at
 from hub.judge.kinds.course import Folded, Setting
-from hub.judge.kinds.episodes import Asked, Episodes
+from hub.judge.kinds.episodes import OUT, Asked, Episodes
 from hub.judge.kinds.world import names_in
 from hub.judge.records import Cited, Sample
 from schemas.domains.entries import Id
@@ -61,7 +61,7 @@ def course(params: Params, setting: Setting) -> Folded:
     def ask(sample: Sample) -> Asked:
         applies = when.holds(sample)
         if applies is False:
-            return Asked(False, None)
+            return OUT
         if params.stopped is not None:
             orders = tuple(term.cited for term in world.holding(params.stopped, sample.t))
             if orders:

@@ -33,7 +33,7 @@ from hub.judge.kinds.conditions import (
     permits_at,
 )
 from hub.judge.kinds.course import Folded, Setting
-from hub.judge.kinds.episodes import Asked, Episodes
+from hub.judge.kinds.episodes import OUT, Asked, Episodes
 from hub.judge.records import MOST_EVIDENCE, Cited, Finding, Sample, Value
 from hub.judge.verdicts import Grade, Outcome
 from schemas.domains.entries import Id
@@ -89,8 +89,10 @@ def course(params: Params, setting: Setting) -> Folded:
 
     def ask(sample: Sample) -> Asked:
         applies = when.holds(sample)
-        if applies is False or params.needs is None:
-            return Asked(applies, matches(params.never, sample) if applies is not False else None)
+        if applies is False:
+            return OUT
+        if params.needs is None:
+            return Asked(applies, matches(params.never, sample))
         permits = permits_at(world, params.needs, subject, sample.t)
         return Asked(applies, not permits, cited=tuple(term.cited for term in permits))
 

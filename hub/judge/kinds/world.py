@@ -163,6 +163,25 @@ class World:
         world.add(editions)
         return world
 
+    def reached(self, names: Iterable[str]) -> set[str]:
+        """Return these ids, and those of all that the things of these ids name or named, and so on.
+
+        A shift names a beat, and the beat its area: what is judged of the area rests on the shift.
+        """
+        found: set[str] = set()
+        left = set(names)
+        while left:
+            found |= left
+            left = {
+                one
+                for id_ in left
+                for kind in self._kinds
+                for term in self._terms.get((kind, id_), ())
+                for value in term.edition.properties.values()
+                for one in names_in(value)
+            } - found
+        return found
+
     def _part(self) -> None:
         """Share nothing that `add` changes."""
         self._editions, self._terms = self._editions.copy(), self._terms.copy()
@@ -291,7 +310,7 @@ class World:
         if reach > COMMON:
             west, south, east, north = _bounds(lat, lon, reach)
             numbers = self._tree.query(shapely.box(west, south, east, north)).tolist()
-            near = [_Near(self._placed[number], number, False, self._shapes[number].bounds) for number in numbers]
+            near = [_Near.of(self._placed[number], number, False, self._shapes[number].bounds) for number in numbers]
             known: dict[int, float] = {}
         else:
             spot = self.spot(sample)
@@ -299,7 +318,7 @@ class World:
         found = []
         high = reach / 110_000
         wide = high / max(math.cos(math.radians(lat)), 0.01)
-        for term, number, whole, (west, south, east, north) in near:
+        for term, number, whole, (west, south, east, north), _ in near:
             if term.edition.kind in kinds and term.since <= sample.t < term.until:
                 metres = known.get(number)
                 if metres is None:
@@ -323,12 +342,11 @@ class World:
         lat, lon = sample.lat, sample.lon
         if lat is None or lon is None or not has_position(sample):
             return Spot((), located=False)
-        west, south, east, north = _bounds(lat, lon, COMMON)
-        near = [
-            one
-            for one in self._cell(lat, lon)
-            if one.bounds[0] <= east and one.bounds[2] >= west and one.bounds[1] <= north and one.bounds[3] >= south
-        ]
+        near = []
+        for one in self._cell(lat, lon):
+            west, south, east, north = one.around
+            if west <= lon <= east and south <= lat <= north:
+                near.append(one)
         return Spot(near, located=True)
 
     def _cell(self, lat: float, lon: float) -> list["_Near"]:
@@ -345,10 +363,12 @@ class World:
             wests, souths, easts, norths = zip(*corners, strict=True)
             numbers = self._tree.query(shapely.box(min(wests), min(souths), max(easts), max(norths))).tolist()
             near = []
+            high = COMMON / 110_000
+            wide = high / max(math.cos(math.radians(max(abs(row), abs(row + 1)) * CELL)), 0.01)
             for number in numbers:
                 place = self._flattened(number).around(cell)
                 if place is not None:
-                    near.append(_Near(self._placed[number], number, place, self._shapes[number].bounds))
+                    near.append(_Near.of(self._placed[number], number, place, self._shapes[number].bounds, wide, high))
             if len(self._cells) >= CELLS:
                 del self._cells[next(iter(self._cells))]
             self._cells[row, column] = near
@@ -431,6 +451,22 @@ class _Near(NamedTuple):
     whole: bool
     bounds: tuple[float, float, float, float]
     """West, south, east and north."""
+    around: tuple[float, float, float, float]
+    """The same of what lies at most `COMMON` m from it."""
+
+    @classmethod
+    def of(
+        cls,
+        term: Term,
+        number: int,
+        whole: bool,
+        bounds: tuple[float, float, float, float],
+        wide: float = 0.0,
+        high: float = 0.0,
+    ) -> Self:
+        """Return a place with these bounds; `wide`, `high`: `COMMON` in degrees."""
+        west, south, east, north = bounds
+        return cls(term, number, whole, bounds, (west - wide, south - high, east + wide, north + high))
 
 
 class _Held:

@@ -172,6 +172,24 @@ def read_plain(raw: bytes) -> Plain:
     return Plain(header, body, checksum, length, frozenset(faults | {code for code, there in found.items() if there}))
 
 
+def body_of(raw: bytes, message: int) -> bytes | None:
+    """Return the body of a frame that was found right before, if it is of this message, whole, and with no flag set.
+
+    None: it is not, or it takes a closer look (`read_plain`). The checksum is not asked again.
+    """
+    if raw.count(MARK) != 2 or not (raw.startswith(MARK) and raw.endswith(MARK)):
+        return None
+    inner = raw[1:-1]
+    if b"\x7d" in inner:
+        inner, broken = _unescape(inner)
+        if broken:
+            return None
+    length = len(inner) - OLD - 1
+    if length < 0 or inner[:4] != message.to_bytes(2) + length.to_bytes(2):
+        return None
+    return inner[OLD:-1]
+
+
 def _ordinary(inner: bytes) -> Plain | None:
     """Return what nearly all frames are: whole, with the header of 2013, and nothing wrong. None: look closer."""
     if b"\x7d" in inner:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hub.alerts.text import step_name
 from hub.config.alerts import Alerting
 from hub.desk.desk import DeskError
 from hub.registry.live import District, NightWork
@@ -135,6 +136,13 @@ def test_as_many_windows_as_configured_must_break_the_limit(tmp_path):
         assert (first["state"], city.done(1)) == ("withdrawn", ["counted", "counted", "withdrawn"])
         assert (second["state"], second["first"], second["value"]) == ("firing", after(3), 76.0)
         assert city.done(2) == ["counted", "counted", "firing"]
+
+
+def test_only_a_limit_is_called_exceeded_while_more_windows_are_waited_for():
+    assert "超标" in step_name("counted", "limit").zh
+    told = step_name("counted", "rule")
+    assert (told.en, told.zh) == ("broken, waiting for more times", "已违规，待再次确认")
+    assert step_name("firing", "rule") == step_name("firing", "limit")
 
 
 def test_an_early_warning_becomes_the_alert_when_the_window_ends_above_the_limit(city):

@@ -8,6 +8,7 @@ from tests.hub.compliance.test_rulings import Port
 
 DAY = 86_400
 MERCHANTS = Pack(HERE / "merchants").rules
+HEAT = {"heat-outdoors": Pack(HERE / "sanitation").rules["heat-outdoors"]}
 
 
 @pytest.fixture
@@ -65,3 +66,27 @@ def test_an_agreement_that_ends_is_of_the_district_of_its_shop(port):
     )
     days(port, 2)
     assert {row["district"] for row in port.rows(rule="shop-agreement-ends")} == {"nansha"}
+
+
+def test_a_shift_that_is_entered_when_its_day_is_over_is_judged_by_the_heat_of_its_area(tmp_path):
+    port = Port(tmp_path, HEAT)
+    day = int(port.now) - 10 * 3600
+    port.know(kind="weather_area", id="town")
+    port.know(
+        **{
+            "kind": "heat_forecast",
+            "id": "f-1",
+            "from": day,
+            "until": day + DAY,
+            "properties": {"area": "town", "max_c": 41},
+        }
+    )
+    port.know(kind="beat", id="high-street", properties={"weather": "town"})
+    days(port, 1)
+    assert {row["outcome"] for row in port.rows(rule="heat-outdoors")} == {"compliant"}
+    shift = {"from": day + 9 * 3600, "until": day + 11 * 3600, "properties": {"worker": "w-1", "beat": ["high-street"]}}
+    port.know(**{"kind": "shift", "id": "s-1"} | shift)
+    port.rulings.take([])
+    (first, amended) = port.rows(rule="heat-outdoors")[:2]
+    assert (amended["start"], amended["outcome"], amended["amends"]) == (first["start"], "exceeded", first["start"])
+    port.close()

@@ -12,7 +12,7 @@ import msgspec
 
 from hub.judge.kinds.conditions import Condition, Places, Seconds, States, When, Zone, both, matches
 from hub.judge.kinds.course import Folded, Setting
-from hub.judge.kinds.episodes import Asked, Episodes
+from hub.judge.kinds.episodes import KEPT, OUT, Asked, Episodes
 from hub.judge.records import Cited, Sample
 from schemas.domains.entries import Id
 
@@ -75,15 +75,15 @@ class Speeding:
         """Tell whether the rule is broken."""
         applies = self._when.holds(sample)
         if applies is False:
-            return Asked(False, None)
+            return OUT
         speeds = self._speeds(sample)
         if not speeds:
             return Asked(applies, None, "state_unknown")
         least, highest = min(speeds), max(speeds)
         if highest <= 0 or (self._lowest is not None and highest <= self._lowest):
-            return Asked(applies, False)
+            return KEPT if applies else Asked(applies, False)
         if highest <= self._anywhere and not any(_may_hold(zone, sample) for zone in self._zones):
-            return Asked(applies, False)
+            return KEPT if applies else Asked(applies, False)
         broken: bool | None = False
         reason = ""
         cited: tuple[Cited, ...] = ()

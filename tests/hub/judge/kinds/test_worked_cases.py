@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub.judge.kinds import KINDS
+from hub.judge.kinds.world import World, names_in
 from tests.hub.judge.kinds.plane import Bench, box, line, local, point, rule, sample, thing
 
 CASES = {
@@ -85,6 +86,60 @@ def test_a_worked_case_gives_the_verdicts_that_were_worked_out_by_hand(name):
         for one in held:
             assert set(one.evidence) <= {sample.id for sample in samples}
             assert one.samples == len(one.evidence)
+
+
+class Followed(World):
+    """A world that notes which things a rule looks at by name; what it sweeps or finds by place is known elsewhere."""
+
+    def __init__(self, editions=()):
+        self.followed = set()
+        super().__init__(editions)
+
+    def _note(self, terms):
+        self.followed |= {(term.edition.kind, term.edition.id) for term in terms}
+        return terms
+
+    def in_force(self, kind, id_, t):
+        found = super().in_force(kind, id_, t)
+        self._note([found] if found else [])
+        return found
+
+    def terms(self, kind, id_):
+        return self._note(super().terms(kind, id_))
+
+    def held_by(self, kind, property_, id_):
+        return self._note(super().held_by(kind, property_, id_))
+
+    def held_at(self, kind, property_, id_, t):
+        return self._note(super().held_at(kind, property_, id_, t))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_rule_follows_leads_back_to_whom_it_judges(kind, monkeypatch):
+    """Else a thing that is entered late would change no verdict: `Rulings._concerned` would not find the subject."""
+    monkeypatch.setattr("tests.hub.judge.kinds.plane.World", Followed)
+    for content, case in (one for one in CASES.values() if one[0]["rule"]["kind"] == kind):
+        said = dict(content["rule"])
+        things = [read_thing(one) for one in content.get("thing", ())]
+        bench = Bench(rule(kind, said.get("grade", "violation"), said.get("of", "vehicle"), **said["params"]), *things)
+        samples = [read_sample(text) for text in case["samples"].splitlines() if text]
+        bench.add(*samples)
+        bench.judge(END)
+        world, named = (
+            bench.world,
+            {name for one in things for said in one.properties.values() for name in names_in(said)},
+        )
+        for key in world.followed:
+            placed = any(term.edition.geometry for term in world.terms(*key))
+            if not placed and key[0] not in world.swept and key[1] not in named:
+                assert "truck" in world.reached([key[1]]), f"{kind}: what changes in {key} would not be judged again"
+
+
+def test_an_end_of_a_reference_that_leads_nowhere_is_found():
+    """That the test above can fail: an order that names nobody, looked up by its own name."""
+    world = World([thing("order", "o-1"), thing("shift", "s-1", beat="b-1"), thing("beat", "b-1", area="truck")])
+    assert "truck" not in world.reached(["o-1"])
+    assert "truck" in world.reached(["s-1"])
 
 
 def test_every_kind_has_worked_cases():
