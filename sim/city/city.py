@@ -86,6 +86,11 @@ def boards(sites: Sequence[CitySite]) -> list[CityBoard]:
     return [CityBoard(f"{site.id}-{n}", site, number) for number, (site, n) in enumerate(places)]
 
 
+def first_with(boards: Sequence[CityBoard], sensor: str) -> CityBoard | None:
+    """Return the first board with sensors of that name; None: there is none in this city."""
+    return next((one for one in boards if any(each.get("name") == sensor for each in one.site.sensors)), None)
+
+
 def source_of(board: CityBoard, recordings: Sequence[Recording], clock: SimClock) -> Source:
     """Return what the board's sensors measure: recorded where a recording has the quantity, else made up.
 

@@ -51,11 +51,11 @@ class Interpreter(StrEnum):
     app,
     "demo",
     Text(
-        """Run a simulated city: 12 boards with the real agent, 2 stations, an MQTT broker, the hub, and a live view.
+        """Run a simulated city: 13 boards with the real agent, 2 stations, an MQTT broker, the hub, and a live view.
 
         The stations speak HJ 212, and one has faults. At the end the records that boards and stations made are compared
         with those in the series store.""",
-        """运行模拟城市：12 台运行真实程序的设备、2 台监测站、MQTT 代理、数据中心和实时画面。
+        """运行模拟城市：13 台运行真实程序的设备、2 台监测站、MQTT 代理、数据中心和实时画面。
 
         监测站按 HJ 212 通信，其中一台有故障。结束时将全部生成的记录与时序库中的记录逐一核对。""",
     ),

@@ -34,7 +34,7 @@ from schemas.errors import UserError
 from schemas.generate import board_package
 from sim.city import enterprise
 from sim.city.account import Made, made_count, read_only
-from sim.city.city import CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
+from sim.city.city import CityBoard, board_config, boards, first_with, sensors_of, source_of, write_board, write_hub
 from sim.city.city import city as simulated_city
 from sim.city.city import position_of as site_position
 from sim.city.replay import Recording
@@ -42,7 +42,7 @@ from sim.city.sensors import SerialLine
 from sim.city.source import ClockFile, SimClock
 from sim.city.stations import CityStation, stations
 from sim.city.trucks import CityTrucks
-from sim.packs.street import Where, know_street
+from sim.packs.street import KITCHEN, Where, know_street
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -87,7 +87,7 @@ class Demo:
         self.boards = boards(self.sites)
         self.stations: list[CityStation] = stations(self.sites)
         self.trucks = CityTrucks(self.sites, plan.start)
-        self.outlet = enterprise.measured_by(self.boards)
+        self.outlet = first_with(self.boards, enterprise.STACK)
         """What measures at the outlet of an enterprise; None: no board does."""
         self.shops = 0
         """Along the street of the city's first site."""
@@ -150,7 +150,8 @@ class Demo:
             enterprise.know(settings, load_registry(settings), self.outlet, plan.start, USERS["company"])
         site = self.sites[0]
         where = Where(site.district, *site_position(site, self.sites))
-        self.shops = know_street(self.data, where, ZONE, plan.start)
+        kitchen = first_with(self.boards, KITCHEN)
+        self.shops = know_street(self.data, where, ZONE, plan.start, kitchen.id if kitchen else None)
         self._code = board_package(ROOT / "edge", plan.folder).parent
         self.clock = clock = SimClock(plan.start, time.time(), plan.speed)
         ClockFile.write(time_of_day, clock)

@@ -1,7 +1,6 @@
 """An enterprise of the simulated city: its outlet, permit and yearly total, and what it marked in the night before."""
 
 import datetime as dt
-from collections.abc import Sequence
 from contextlib import closing
 from zoneinfo import ZoneInfo
 
@@ -24,11 +23,6 @@ STACK = "stack"
 HOUR = 3600
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 """A protocol of a calibration, as far as its kind is told by its content."""
-
-
-def measured_by(boards: Sequence[CityBoard]) -> CityBoard | None:
-    """Return the first board that measures in a stack; None: there is none in this city."""
-    return next((one for one in boards if any(sensor.get("name") == STACK for sensor in one.site.sensors)), None)
 
 
 def things_of(board: CityBoard, year: int, zone: ZoneInfo) -> list[Thing]:

@@ -23,6 +23,8 @@ SHOPS = (
     ("Barber", "理发店", "services"),
     ("Grill", "烧烤店", "catering"),
 )
+KITCHEN = "kitchen"
+"""Name of the sensors of a board that measures in a restaurant's kitchen: it is the first shop's."""
 WITHOUT = 5
 """The shop that has signed no agreement."""
 STEP = 0.0002
@@ -40,16 +42,19 @@ class Where(NamedTuple):
     lon: float
 
 
-def know_street(data: Path, where: Where, zone: ZoneInfo, now: float) -> int:
-    """Tell the hub whose data these are of the street, as an import does; return how many shops there are."""
+def know_street(data: Path, where: Where, zone: ZoneInfo, now: float, board: str | None = None) -> int:
+    """Tell the hub whose data these are of the street, as an import does; return how many shops there are.
+
+    `board`: what measures in the kitchen of the first one; None: nothing does.
+    """
     with closing(open_compliance(data / COMPLIANCE, THINGS)) as db, transaction(db):
         context = Context(domains.thing_kinds(), (), zone)
-        said = list(_entries(where, zone, now))
+        said = list(_entries(where, zone, now, board))
         apply(ThingStore(db), said, context, Origin(now, WHO, "simulated"), since=int(now))
     return sum(one.kind == "shop" for one in said)
 
 
-def _entries(where: Where, zone: ZoneInfo, now: float) -> Iterator[Said]:
+def _entries(where: Where, zone: ZoneInfo, now: float, board: str | None) -> Iterator[Said]:
     district, lat, lon = where
     line = [[lon + STEP * n, lat + STEP] for n in range(len(SHOPS) + 1)]
     yield _said(
@@ -59,12 +64,14 @@ def _entries(where: Where, zone: ZoneInfo, now: float) -> Iterator[Said]:
     holds = {"from": begin - dt.timedelta(days=YEAR // 2), "until": begin + dt.timedelta(days=YEAR // 2)}
     for number, (en, zh, trade) in enumerate(SHOPS):
         id_ = f"shop-{number + 1}"
-        said = {
+        said: dict[str, Any] = {
             "plate": f"SQ-{number + 1:04d}",
             "street": "lake-road",
             "trade": trade,
             "address": f"湖滨路{number + 1}号",
         }
+        if board is not None and number == 0:
+            said["source"] = [board]
         place = {"type": "Point", "coordinates": [lon + STEP * (number + 0.5), lat + STEP * 1.2]}
         yield _said("shop", id_, en, zh, district, geometry=place, properties=said)
         if number != WITHOUT:
