@@ -23,10 +23,12 @@ RULED: dict[str, Text] = {
     "compliant": Text("rule kept", "合规"),
     "exceeded": Text("rule broken", "违规"),
     "suspicion": Text("rule broken, suspected", "疑似违规"),
+    "warning": Text("not broken yet", "尚未违规"),
     "invalid": Text("cannot be told", "无法判定"),
     "open": Text("open", "待定"),
 }
-"""What outcomes are called where no limit is meant; a breach that is no more than suspected as `suspicion`."""
+"""What outcomes are called where no limit is meant; a breach that is no more than suspected as `suspicion`, one
+that is still to come as `warning`."""
 LESS: dict[Severity, Severity] = {"critical": "violation", "violation": "warning", "suspicion": "warning"}
 """What a permit for night work makes of a severity."""
 

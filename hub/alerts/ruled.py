@@ -23,6 +23,9 @@ from hub.registry.live import Registry
 from schemas.domains.entries import Rule
 from schemas.language import Text
 
+WARNINGS = ("ends_soon", "nearly_used_up")
+"""Why a verdict is told though nothing is broken yet."""
+
 
 class Whom(NamedTuple):
     """Whom a verdict is about: what it is called, and where it was heard last."""
@@ -200,7 +203,8 @@ class RuleAlerts:
     def _text(self, v: RuleVerdict, rule: Rule, whom: Whom) -> Text:
         en, zh = REASONS.get(v.reason, ("", ""))
         suspected = v.outcome == "exceeded" and v.grade == "suspicion"
-        outcome, verified = RULED["suspicion" if suspected else v.outcome], VERIFIED[rule.verified]
+        word = "warning" if v.reason in WARNINGS else "suspicion" if suspected else v.outcome
+        outcome, verified = RULED[word], VERIFIED[rule.verified]
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
         # The rule's name has been told; its id tells nobody more.
         cited = rule.cited
@@ -217,6 +221,6 @@ class RuleAlerts:
 
 
 def _severity(v: RuleVerdict) -> Severity:
-    if v.kind == "expiry":
-        return "warning"  # it holds still
+    if v.reason in WARNINGS:
+        return "warning"
     return "suspicion" if v.grade == "suspicion" else "violation"

@@ -50,6 +50,7 @@ REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
     ),
     "hotter": ("it became hotter than was announced", "实测最高气温高于预报"),
     "no_forecast": ("no maximum was announced for the day", "当日没有预报最高气温"),
+    "nearly_used_up": ("most of what its permit allows is used up", "许可量即将用尽"),
     "ends_soon": ("it ends soon, and nothing follows it", "即将到期，且无后续许可"),
     "no_document": ("no document that names it was in force", "没有在有效期内的相关文件"),
     "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),

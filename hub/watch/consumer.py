@@ -158,7 +158,7 @@ class Watch:
                     self._network.over("", HUB_CLOCK, Text("the hub's time is sure again", "数据中心时间已恢复可信"))
             self._refused = self._counted("future", "past")  # for their times: that was the hub's doing
             for board in self._boards.values():
-                board.wrong_clock = None
+                board.wrong_clock = board.late = None
                 board.told = board.unheard = None  # in doubt nothing is acknowledged
         self._trusted = held
 
@@ -263,7 +263,10 @@ class Watch:
             board.wrong_clock = None
             self._over(device, "clock wrong", Text("its times are plausible again", "时间恢复正常"))
             return
-        self._network.trouble(tell.clock(device, self._place(device), how, noticed))
+        if how == "behind" and board.late is not None:
+            self._network.trouble(tell.clock_behind(device, self._place(device), board.late.most, noticed))
+        elif how != "behind":
+            self._network.trouble(tell.clock(device, self._place(device), how, noticed))
 
     def _look_at_outbox(self, device: str, board: Heard, now: float) -> None:
         if board.dropped is None or now - board.dropped[0] >= CLEAR_AFTER:

@@ -147,6 +147,17 @@ def clock(device: str, place: Text, how: str, since: float) -> Trouble:
     return Trouble("clock", device, "clock wrong", "warning", since, text)
 
 
+def clock_behind(device: str, place: Text, lag: float, since: float) -> Trouble:
+    """A terminal's times are behind by `lag` s, always the same: no late data."""
+    minutes = round(lag / 60)
+    text = Text(
+        f"{place.en}: all that it says comes {minutes} min late, always by as much: its clock is behind. What is "
+        "judged of it goes by its times, which are in doubt. Check its clock and its satellite time.",
+        f"{place.zh}：所有数据均固定滞后{minutes}分钟，应为终端时钟滞后。按其时间作出的评价，时间存疑。请检查终端时钟和卫星授时。",
+    )
+    return Trouble("clock", device, "clock wrong", "warning", since, text)
+
+
 def outbox(device: str, place: Text, records: int, reason: str, since: float) -> Trouble:
     """A board gives up records."""
     why = GIVEN_UP.get(reason, Text(reason, reason))

@@ -4,10 +4,11 @@ import pytest
 
 from schemas.domains.folders import HERE
 from schemas.domains.pack import Pack
-from tests.hub.compliance.test_rulings import Port
+from tests.hub.compliance.test_rulings import TEN, Port
 
 DAY = 86_400
 MERCHANTS = Pack(HERE / "merchants").rules
+TIP = {"muck-received-near": Pack(HERE / "muck").rules["muck-received-near"]}
 HEAT = {"heat-outdoors": Pack(HERE / "sanitation").rules["heat-outdoors"]}
 
 
@@ -89,4 +90,26 @@ def test_a_shift_that_is_entered_when_its_day_is_over_is_judged_by_the_heat_of_i
     port.rulings.take([])
     (first, amended) = port.rows(rule="heat-outdoors")[:2]
     assert (amended["start"], amended["outcome"], amended["amends"]) == (first["start"], "exceeded", first["start"])
+    port.close()
+
+
+def test_a_dump_site_that_is_nearly_full_warns_on_the_day_itself(tmp_path):
+    port = Port(tmp_path, TIP)
+    port.know(kind="company", id="tip-co")
+    port.know(kind="dump_site", id="tip", district="nansha", properties={"receiver": "tip-co", "volume_m3": 100.0})
+    port.rulings.take([])
+    for number, hours in enumerate((1, 2)):
+        port.pass_time(TEN + hours * 3600)
+        said = {"vehicle": "v", "project": "pit", "dump_site": "tip", "loaded_m3": 46.0}
+        port.know(**{"kind": "manifest", "id": f"m-{number}", "from": int(port.now), "properties": said})
+        assert port.rows("alert") == []
+        port.pass_time(port.now + 400)
+    (alert,) = port.rows("alert")
+    assert (alert["state"], alert["severity"], alert["value"], alert["limit_value"]) == ("firing", "warning", 92.0, 100)
+    assert "not broken yet" in alert["text"]
+    assert "尚未违规" in alert["text"]
+    assert "违规，" not in alert["text"].replace("尚未违规，", "")
+    port.restart()
+    port.pass_time(port.now + 1200)
+    assert len(port.rows(rule="muck-received-near")) == 1
     port.close()

@@ -19,6 +19,9 @@ from hub.process.clock import NONE, Held
 from hub.registry.live import Station, Terminal
 from hub.watch.consumer import CLEAR_AFTER, EVERY, Watch
 from hub.watch.text import CONSUMERS, lag, outbox
+from hub.wire.jt808 import Header, Position, build
+from hub.wire.jt808.position import digits_of
+from hub.wire.terminal import Head, pack
 from schemas.language import Text
 from tests.hub.helpers import CITY, NOON, SHANGHAI, Hub, Speaker, query, record
 
@@ -274,6 +277,44 @@ def test_a_clock_that_was_never_set_is_told(city):
     unset = b"".join(message.telemetry(speaker.stream, 1, 1, 3, "none", texts)).decode()
     city.hear(speaker.say("telemetry", unset))
     assert "has never had its clock set" in city.alerts()[0]["text"]
+
+
+CAB = msgspec.structs.replace(CITY, terminals={"cab-1": Terminal(id="cab-1", site="mill", phone="013800000000")})
+
+
+def drive(city, minutes, behind, every=30):
+    """Let a terminal say each 30 s where it is, its clock so many s behind; or `behind` says how late it is."""
+    for _ in range(minutes * 60 // every):
+        city.hub.now += every
+        lag = behind(city.hub.now) if callable(behind) else behind
+        time = digits_of(dt.datetime.fromtimestamp(city.hub.now - lag, SHANGHAI))
+        body = Position(0, 3, 23_000_000, 113_000_000, 0, 300, 0, time).encode()
+        frame = build(Header(0x0200, "013800000000", int(city.hub.now) & 0xFFFF), body)
+        city.hear(("jt808/1/south/mill/cab-1/fix", pack(Head(), frame)))
+
+
+def test_a_terminal_whose_clock_is_behind_is_told_and_ends_when_it_is_right(tmp_path):
+    with watched(tmp_path, registry=CAB) as city:
+        drive(city, 9, 900)
+        assert ("cab-1", "clock wrong") not in city.rules()
+        drive(city, 5, lambda now: 900 + now % 20)  # networks are not always as fast
+        (alert,) = [one for one in city.alerts("firing") if one["device"] == "cab-1"]
+        assert (alert["kind"], alert["rule"], alert["severity"]) == ("clock", "clock wrong", "warning")
+        assert "comes 15 min late" in alert["text"]
+        assert "固定滞后15分钟" in alert["text"]
+        drive(city, 40, 2)
+        assert ("cab-1", "clock wrong") in city.rules("resolved")
+
+
+def test_what_waited_in_a_blind_area_is_not_the_clock_s_fault(tmp_path):
+    with watched(tmp_path, registry=CAB) as city:
+        start = city.hub.now
+        drive(city, 30, lambda now: max(0, 1800 - 1.5 * (now - start)))  # kept for 30 min, sent 2.5 times as fast
+        drive(city, 20, 110)
+        drive(city, 9, 900)
+        drive(city, 1, 3)  # what it says now is right: the rest was late
+        drive(city, 9, 900)
+        assert "clock wrong" not in {rule for _, rule in city.rules()}
 
 
 def test_records_that_a_board_gave_up_are_told_with_their_number(city):

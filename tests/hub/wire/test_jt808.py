@@ -15,6 +15,7 @@ from hub.wire.jt808 import FAULTS, Content, Header, Item, Joiner, Parameter, Pie
 from hub.wire.jt808.bodies import LAYOUTS, batches, bytes_of, text_of
 from hub.wire.jt808.codes import MESSAGES
 from hub.wire.jt808.described import described
+from hub.wire.jt808.frame import body_of
 
 ROOT = Path(__file__).resolve().parents[3]
 FRAMES = [json.loads(line) for line in (ROOT / "tests/data/jt808_frames.jsonl").read_text("utf-8").splitlines()]
@@ -274,6 +275,19 @@ def test_a_mutated_frame_is_a_frame_or_has_a_named_fault(frame, data):
     json.dumps(described(found)).encode()
     if found.checksum == found.length == "right" and not {"mark", "escape"} & set(found.faults):
         assert found.encode() == raw
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
+def test_the_short_way_to_a_body_gives_what_reading_the_frame_gives(raw):
+    plain = jt808.read_plain(raw)
+    body = body_of(raw, plain.header.message) if plain.header else None
+    assert body is None or body == plain.body
+    assert body_of(raw, 0xFFFF) is None
+
+
+def test_the_short_way_is_taken_for_a_fix():
+    frame = jt808.build(Header(0x0200, "013800000000", 1), b"\x7e\x7d" * 20)
+    assert body_of(frame, 0x0200) == b"\x7e\x7d" * 20
 
 
 @given(st.sampled_from(sorted(MESSAGES)), st.booleans(), st.binary(max_size=200))

@@ -373,8 +373,32 @@ def test_more_than_the_permit_allows():
         assert ids(found[0], "company") == ({"build-co"} if outcome == "exceeded" else set())
 
 
-def of_place(rule, subject, things):
-    """Return the verdicts of a rule on a place, of one day."""
+def test_a_volume_that_is_nearly_used_up_is_told_when_it_is_reached_and_once():
+    until = {"until": "2026-03-09T00:00:00"}
+    more = [manifest(f"q-{n}", f"{8 + n:02d}:00:00", loaded_m3=30.0, **until) for n in range(5)]  # of 100 m3
+    known = [*places("m-1"), *more]
+    day, hour = local("00:00:00"), 3600
+    (near,) = of_place("muck-produced-near", "pit", known, day + 12 * hour)
+    assert (near.reason, near.grade, near.value, near.limit_value, near.open) == (
+        "nearly_used_up",
+        "suspicion",
+        120.0,  # 90 are nine tenths, and not more
+        100.0,
+        False,
+    )
+    assert (near.start, near.end) == (day, day + 24 * hour)
+    assert of_place("muck-produced-near", "pit", known, day + 11 * hour - 1) == []
+    (over,) = of_place("muck-produced", "pit", known, day + 12 * hour)
+    assert (over.reason, over.value, ids(over, "company")) == ("", 120.0, {"build-co"})
+    # What is loaded later that day, and the day's end, say nothing anew; the next day begins broken.
+    told = of_place("muck-produced", "pit", known, day + 11 * hour, day + 13 * hour, day + 24 * hour)
+    assert [(one.start, one.value, one.revision) for one in told] == [(day, 120.0, 1)]
+    told = of_place("muck-produced", "pit", known, day + 24 * hour, day + 24 * hour + 1)
+    assert [(one.start, one.value, one.revision) for one in told] == [(day, 120.0, 1), (day + 24 * hour, 150.0, 1)]
+
+
+def of_place(rule, subject, things, *moments):
+    """Return the verdicts of a rule on a place, of one day, asked at these moments."""
     from hub.judge.kinds import course_of
     from hub.judge.kinds.docket import Docket
     from hub.judge.kinds.world import World
@@ -384,8 +408,8 @@ def of_place(rule, subject, things):
     clock = LocalTime(SHANGHAI)
     course = course_of(RULES[rule], World(things), clock, subject, local("00:00:00"))
     docket = Docket(RULES[rule], subject, course, clock)
-    end = local("00:00:00") + 86_400
-    return docket.judge(end, end)
+    moments = moments or [local("00:00:00") + 86_400]
+    return [one for moment in moments for one in docket.judge(moment, moment)]
 
 
 # 10 Evaded
