@@ -21,11 +21,11 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from schemas.errors import UserError
 from sim.city import enterprise
-from sim.city.casework import CASES, SHOP, Act
 from sim.city.cli import BEGIN
 from sim.city.demo import Demo, Plan, city
 from sim.city.scenario import SHANGHAI
 from sim.interpreter import find_micropython
+from sim.packs.casework import CASES, SHOP, Act
 
 FOLDER = Path(__file__).parent / "pictures"
 SPEED = 60

@@ -32,7 +32,7 @@ from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import transaction
 from schemas.errors import UserError
 from schemas.generate import board_package
-from sim.city import casework, enterprise
+from sim.city import enterprise
 from sim.city.account import Made, made_count, read_only
 from sim.city.city import CityBoard, board_config, boards, sensors_of, source_of, write_board, write_hub
 from sim.city.city import city as simulated_city
@@ -42,6 +42,7 @@ from sim.city.sensors import SerialLine
 from sim.city.source import ClockFile, SimClock
 from sim.city.stations import CityStation, stations
 from sim.city.trucks import CityTrucks
+from sim.packs import casework
 from sim.packs.street import Where, know_street
 
 ROOT = Path(__file__).resolve().parent.parent.parent

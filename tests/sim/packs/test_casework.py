@@ -11,9 +11,9 @@ from hub.cases.patrol.visits import Visits
 from hub.cases.rules.machine import replay
 from hub.config.files import load_config
 from hub.registry.live import load_registry
-from sim.city import casework
 from sim.city.city import city, position_of, write_hub
 from sim.city.demo import ZONE
+from sim.packs import casework
 from sim.packs.street import Where, know_street
 
 
