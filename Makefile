@@ -140,7 +140,7 @@ docs: $(VENV)/.dev ## Build a site of all pages; a dead link or anchor is an err
 pictures: $(VENV)/.dev ## Take the pictures of docs/ again, from a real demo (two minutes)
 	@$(BIN)/python -m docs.pictures
 
-shots: $(VENV)/.dev ## Take the pictures of the console again, from a real demo in a real Chromium (four minutes)
+shots: $(VENV)/.dev ## Take the pictures of the console again, from a real demo in a real Chromium (five minutes)
 	@$(BIN)/python -m docs.shots
 
 lock: $(VENV)/.dev ## Choose the newest dependencies and pin them again

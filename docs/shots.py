@@ -1,11 +1,14 @@
 """Takes the pictures of the console that docs/ and the READMEs show, as WebP: a real demo in a real Chromium.
 
-python -m docs.shots     # takes about four minutes; what people see has changed, so the pictures are taken again
+python -m docs.shots     # takes about five minutes; what people see has changed, so the pictures are taken again
+python -m docs.shots case patrol     # only those whose names begin so
 """
 
 import asyncio
 import base64
+import io
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -13,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from schemas.errors import UserError
@@ -21,6 +25,7 @@ from sim.city.cli import BEGIN
 from sim.city.demo import Demo, Plan, city
 from sim.city.scenario import SHANGHAI
 from sim.interpreter import find_micropython
+from sim.packs.casework import CASES, SHOP, Act
 
 FOLDER = Path(__file__).parent / "pictures"
 SPEED = 60
@@ -33,7 +38,26 @@ WAITING = "section[aria-labelledby=h-waiting]"
 """Of the page Today: what nobody has taken in hand."""
 PHONE, DESK, WHOLE = (390, 844), (1280, 860), (1280, 1300)
 """What is seen, in pixels of the style sheet; a phone has two of its own for each."""
+BETWEEN = 4.0
+"""Between two steps of the case that is made before the pictures [s], as many minutes of the city's."""
+HANDLING = next(number for number, one in enumerate(CASES, 1) if any(act.what == "supervise" for act in one.acts))
+"""A case of the demo that is under way."""
+STREET = "lake-road"
 LANGS = {"en": "en", "zh": "zh-CN"}
+
+
+WAY = (
+    Act("", "officer", "attach", photo="before"),
+    Act("", "officer", "file", "与投诉件不是同一晚 Of another night than what was reported"),
+    Act("", "dispatcher", "dispatch", "请立即处置 At once, please"),
+    Act("", "handler", "receive"),
+    Act("", "handler", "feed_back", "浇筑已停止，设备已撤离 Pouring has stopped, the machines have left"),
+    Act("", "handler", "attach", photo="after"),
+    Act("", "officer", "send_check"),
+    Act("", "collector", "inspect", "现场已安静 It is quiet there", given=(("result", "pass"),)),
+    Act("", "officer", "close", "已达标 It keeps the limit"),
+)
+"""What becomes of the case about noise at night."""
 
 
 class Shot(NamedTuple):
@@ -43,11 +67,16 @@ class Shot(NamedTuple):
     path: str
     size: tuple[int, int]
     scheme: Literal["light", "dark"] = "light"
-    user: Literal["viewer", "officer", "admin", "company"] = "officer"
+    user: Literal["viewer", "officer", "collector", "handler", "admin", "company"] = "officer"
+    paper: bool = False
+    """As it is printed: its first sheet of A4."""
 
 
-def shots(alert: str, site: str, track: str) -> list[Shot]:
-    """Return the pictures. `alert`, `site`, `track`: pages of those that have most to show; no `track`: none drives."""
+def shots(alert: str, site: str, track: str, closed: int) -> list[Shot]:
+    """Return the pictures. `alert`, `site`, `track`: pages of those that have most to show; no `track`: none drives.
+
+    `closed`: the number of a case that has gone all its way.
+    """
     trucks = [
         Shot("live", "/console/live", WHOLE, user="viewer"),
         Shot("live-phone", "/console/live", PHONE, user="viewer"),
@@ -72,8 +101,38 @@ def shots(alert: str, site: str, track: str) -> list[Shot]:
         Shot("company", f"/console/companies/{enterprise.ID}", DESK, user="company"),
         Shot("company-phone", f"/console/companies/{enterprise.ID}", PHONE, user="company"),
         Shot("outlet", f"/console/outlets/{enterprise.OUTLET}", WHOLE, user="company"),
+        Shot("companies", "/console/companies", DESK),
+        Shot("companies-phone", "/console/companies", PHONE),
+        Shot("company-report", f"/console/companies/{enterprise.ID}/report", WHOLE, user="company"),
+        Shot("company-report-phone", f"/console/companies/{enterprise.ID}/report", PHONE, user="company"),
         Shot("marks-phone", "/console/marks", PHONE, user="company"),
         Shot("mark-form", "/console/add-mark", DESK, user="company"),
+        *shots_of_cases(closed),
+    ]
+
+
+def shots_of_cases(closed: int) -> list[Shot]:
+    """Return the pictures of cases and of patrols."""
+    handling, done = f"/console/cases/{HANDLING}", f"/console/cases/{closed}"
+    street, shop = f"/console/patrol/{SHOP}?along={STREET}", f"/console/patrol/{SHOP}/shop-4"
+    return [
+        Shot("case-today", "/console/today", DESK, user="handler"),
+        Shot("case-today-phone", "/console/today", PHONE, user="handler"),
+        Shot("cases", "/console/cases", DESK),
+        Shot("cases-phone", "/console/cases", PHONE),
+        Shot("case", handling, WHOLE, user="handler"),
+        Shot("case-phone", handling, PHONE, user="handler"),
+        Shot("case-closed", done, WHOLE),
+        Shot("case-closed-phone", done, PHONE),
+        Shot("case-evaluation", "/console/evaluation?by=department", DESK),
+        Shot("case-evaluation-phone", "/console/evaluation?by=department", PHONE),
+        Shot("case-file", f"{done}/file", DESK, paper=True),
+        Shot("patrol", street, DESK, user="collector"),
+        Shot("patrol-phone", street, PHONE, user="collector"),
+        Shot("patrol-shop", shop, WHOLE),
+        Shot("patrol-shop-phone", shop, PHONE, user="collector"),
+        Shot("patrol-scores", f"/console/scores/{SHOP}?along={STREET}", DESK),
+        Shot("patrol-scores-phone", f"/console/scores/{SHOP}?along={STREET}", PHONE),
     ]
 
 
@@ -134,17 +193,51 @@ async def first_way(page: Page, web: str) -> str:
     return str(await ways.first.get_attribute("href")) if await ways.count() else ""
 
 
-async def take(page: Page, file: Path) -> None:
+async def case_about_noise(demo: Demo, page: Page, web: str) -> int:
+    """Let a case about the noise of the first site's night go all its way; return its number."""
+    assert demo.casework is not None, "the city has begun"
+    began = time.monotonic()
+    cards = page.locator("main .card", has_text=demo.sites[0].en).filter(has_text="dB")
+    noise = cards.locator("h3 a[href^='/console/alerts/']")
+    while True:
+        await page.goto(f"{web}/console/today?kind=limit")
+        if await noise.count():
+            break
+        if time.monotonic() - began > LONGEST:
+            raise UserError(f"the demo has raised no alert of noise in {LONGEST:.0f} s; is the machine too busy?")
+        await asyncio.sleep(3)
+    alert = str(await noise.first.get_attribute("href")).rpartition("/")[2]
+    number = demo.casework.open_about(int(alert), demo.clock.now())
+    for act in WAY:
+        await asyncio.sleep(BETWEEN)
+        demo.casework.go_on(number, act, demo.clock.now())
+    return number
+
+
+async def take(page: Page, shot: Shot, file: Path) -> None:
     """Write what a page shows."""
-    session = await page.context.new_cdp_session(page)
-    taken = await session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
-    picture = base64.b64decode(taken["data"])
+    if shot.paper:
+        picture = await asyncio.to_thread(first_sheet, await page.pdf(format="A4", prefer_css_page_size=True))
+    else:
+        session = await page.context.new_cdp_session(page)
+        taken = await session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
+        picture = base64.b64decode(taken["data"])
     await asyncio.to_thread(file.write_bytes, picture)
     print(f"docs/pictures/{file.name}: {len(picture) / 1000:.0f} kB", flush=True)
 
 
-async def run(folder: Path, chromium: str) -> None:
-    """Live through a morning of the simulated city, and take every picture."""
+def first_sheet(pdf: bytes) -> bytes:
+    """Return the first sheet of a PDF file as a picture, by pdftoppm of Poppler."""
+    drawn = subprocess.run(
+        ["pdftoppm", "-png", "-r", "80", "-f", "1", "-l", "1", "-"], input=pdf, capture_output=True, check=True
+    ).stdout
+    out = io.BytesIO()
+    Image.open(io.BytesIO(drawn)).save(out, "WEBP", quality=QUALITY)
+    return out.getvalue()
+
+
+async def run(folder: Path, chromium: str, wanted: tuple[str, ...]) -> None:
+    """Live through a morning of the simulated city, and take the pictures whose names begin as `wanted` says."""
     start = datetime.now(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0) + BEGIN
     plan = Plan(folder, start.timestamp(), SPEED, [], find_micropython(), 0, 0)
     async with city(plan) as demo, async_playwright() as playwright:
@@ -153,13 +246,14 @@ async def run(folder: Path, chromium: str) -> None:
         first = await visiting(browser, cookies["officer"], "en", Shot("", "", DESK))
         page = await first.new_page()
         await live(page, web)
-        pages = *await gravest(page, web), await first_way(page, web)
-        for shot in shots(*pages):
-            for lang in LANGS:
+        alert, site = await gravest(page, web)
+        track, closed = await first_way(page, web), await case_about_noise(demo, page, web)
+        for shot in shots(alert, site, track, closed):
+            for lang in LANGS if shot.name.startswith(wanted) else ():
                 context = await visiting(browser, cookies[shot.user], lang, shot)
                 page = await context.new_page()
                 await page.goto(f"{web}{shot.path}")
-                await take(page, FOLDER / f"console-{shot.name}-{lang}.webp")
+                await take(page, shot, FOLDER / f"console-{shot.name}-{lang}.webp")
                 await context.close()
         await browser.close()
 
@@ -170,9 +264,12 @@ def main() -> int:
     if chromium is None:
         print("no Chromium here: apt install chromium", file=sys.stderr)
         return 2
+    if shutil.which("pdftoppm") is None:
+        print("no pdftoppm here: apt install poppler-utils", file=sys.stderr)
+        return 2
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fenceline-shots-") as name:
-        asyncio.run(run(Path(name), chromium))
+        asyncio.run(run(Path(name), chromium, tuple(sys.argv[1:]) or ("",)))
     return 0
 
 

@@ -74,6 +74,7 @@ NAVIGATION = {
     "中文": [
         "README.zh.md",
         "docs/quick-start.zh.md",
+        "docs/stations.zh.md",
         "docs/inspector.zh.md",
         "docs/officer.zh.md",
         "docs/cases.zh.md",

@@ -174,6 +174,7 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         "duplicated": counted.duplicated,
         "trucks": len(demo.trucks),
         "shops": demo.shops,
+        "cases": demo.cases,
         "fixes_sent": fixes.sent,
         "fixes_acknowledged": fixes.acknowledged,
         "fixes_in_log": fixes.logged,
@@ -195,6 +196,10 @@ def _web(demo: Demo) -> list[str]:
         "technician": Text("as a technician", "以技术人员身份登录"),
         "admin": Text("as an admin", "以管理员身份登录"),
         "company": Text("as somebody of an enterprise", "以排污单位人员身份登录"),
+        "collector": Text("as a collector, who finds and inspects", "以采集员身份登录"),
+        "dispatcher": Text("as a dispatcher of cases", "以派遣员身份登录"),
+        "handler": Text("as a handler of cases", "以处置人员身份登录"),
+        "supervisor": Text("as a supervisor of cases", "以值班长身份登录"),
     }
     links = [f"  {link}  {tell(said[role])}" for role, link in demo.links.items()]
     return [f"{tell(Text('In a browser', '浏览器'))}: {demo.console}", *links, ""]

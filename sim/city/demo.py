@@ -42,6 +42,7 @@ from sim.city.sensors import SerialLine
 from sim.city.source import ClockFile, SimClock
 from sim.city.stations import CityStation, stations
 from sim.city.trucks import CityTrucks
+from sim.packs import casework
 from sim.packs.street import KITCHEN, Where, know_street
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -51,10 +52,14 @@ SEND_S = 150
 after twice its keep-alive time, which takes 60 to 70 s, and then sends all of it."""
 USERS: dict[Role, str] = {
     "viewer": "inspector-1",
-    "officer": "officer-1",
     "technician": "technician-1",
     "admin": "admin-1",
     "company": "company-1",
+    "collector": casework.PEOPLE["collector"],
+    "officer": casework.PEOPLE["officer"],
+    "dispatcher": casework.PEOPLE["dispatcher"],
+    "handler": casework.PEOPLE["handler"],
+    "supervisor": casework.PEOPLE["supervisor"],
 }
 """Who may sign in to the demo's console."""
 HEAP = "512k"  # of a MicroPython board; objects of a 64-bit build are twice as large as on the chip
@@ -91,6 +96,9 @@ class Demo:
         """What measures at the outlet of an enterprise; None: no board does."""
         self.shops = 0
         """Along the street of the city's first site."""
+        self.casework: casework.Casework | None = None
+        self.cases = 0
+        """On record before the day begins."""
         self.data = plan.folder / "data"
         self._code = ROOT
         self.console = ""
@@ -139,19 +147,23 @@ class Demo:
             terminals_port=to_terminals,
             terminals=self.trucks.entries(),
         )
+        casework.write_rules(plan.folder)
         config = plan.folder / "fenceline.toml"
         time_of_day = plan.folder / "clock.json"
         ClockFile.write(time_of_day, self.clock)
         self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), str(time_of_day))
         await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8") and self._consumes(), "hub")
         self.trucks.know(self.data, plan.start)
+        settings = load_config(config)
+        registry = load_registry(settings)
         if self.outlet is not None:
-            settings = load_config(config)
-            enterprise.know(settings, load_registry(settings), self.outlet, plan.start, USERS["company"])
+            enterprise.know(settings, registry, self.outlet, plan.start, USERS["company"])
         site = self.sites[0]
         where = Where(site.district, *site_position(site, self.sites))
         kitchen = first_with(self.boards, KITCHEN)
         self.shops = know_street(self.data, where, ZONE, plan.start, kitchen.id if kitchen else None)
+        self.casework = casework.Casework(settings, registry, plan.start)
+        self.cases = self.casework.know()
         self._code = board_package(ROOT / "edge", plan.folder).parent
         self.clock = clock = SimClock(plan.start, time.time(), plan.speed)
         ClockFile.write(time_of_day, clock)

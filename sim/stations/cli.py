@@ -45,7 +45,11 @@ def hj212(
     back: Annotated[
         int,
         option(
-            Text("Begin so many minutes ago; --every then catches up.", "从若干分钟前开始，按 --every 追赶。"), min=0
+            Text(
+                "Begin so many minutes ago; --every then catches up with the clock, and never passes it.",
+                "从若干分钟前开始，按 --every 追赶到当前时间为止。",
+            ),
+            min=0,
         ),
     ] = 0,
     minutes: Annotated[
@@ -70,7 +74,10 @@ def hj212(
     begin = time.time() - 60 * back
     started = time.monotonic()
     station = SimStation(
-        port, mn, pw, host=host, faults=faults, clock=lambda: begin + 60 * (time.monotonic() - started) / every
+        *(port, mn, pw),
+        host=host,
+        faults=faults,
+        clock=lambda: min(begin + 60 * (time.monotonic() - started) / every, time.time()),
     )
     asyncio.run(_run(station, begin, minutes, every))
 
@@ -84,7 +91,8 @@ async def _run(station: SimStation, begin: float, minutes: int | None, every: fl
             station.measure(t + 60 * made)
             made += 1
             print_object(station.account()._asdict())
-            await asyncio.sleep(every)
+            # Of a minute that has not begun there is nothing to send.
+            await asyncio.sleep(max(every, t + 60 * made - time.time()))
         while station.account().waiting:
             await asyncio.sleep(0.1)
         print_object(station.account()._asdict())

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import RedirectResponse
 
+from hub.alerts.book import of_lines
 from hub.alerts.records import Alert
 from hub.alerts.text import VERIFIED
 from hub.cases.attachments.store import attach, attached, of_case
@@ -109,13 +110,13 @@ def add_case(router: APIRouter, shared: Shared) -> None:
 
 
 def _page(cases: CaseVisit, case: Case, *, done: str = "", refused: CaseError | None = None, act: str = "") -> Response:
-    visit, history = cases.visit, cases.desk.book.events(case.id)
+    visit, history, alerts = cases.visit, cases.desk.book.events(case.id), _alerts(cases, case)
     news = {event.seq for event in refused.news} if isinstance(refused, CaseNewsError) else set()
     forms = forms_of(cases, case, history, act, visit.form)
     return visit.page(
         "case.html",
         refused.status if refused else 200,
-        **_facts(cases, case, history),
+        **_facts(cases, case, history, alerts),
         done=visit.say(ACT[done]) if done in ACT else "",
         said=visit.say(refused.text) if refused else "",
         act=act if act == "attach" or any(one.what == act for one in forms) else "",
@@ -124,18 +125,19 @@ def _page(cases: CaseVisit, case: Case, *, done: str = "", refused: CaseError | 
         written=visit.form.get("text", "") if refused else "",
         news=[one for one in told(cases, history) if one.event.seq in news],
         forms=forms,
-        alerts=[(one, severity_of(one.severity, cases.lang, one.kind), whom_of(one)) for one in _alerts(cases, case)],
+        alerts=[(one, severity_of(one.severity, cases.lang, one.kind), whom_of(one)) for one in alerts],
         similar=[(one, visit.say(STATE[one["state"]])) for one in shown_similar(case, cases.desk)],
     )
 
 
-def _facts(cases: CaseVisit, case: Case, history: list[Event]) -> dict[str, Any]:
+def _facts(cases: CaseVisit, case: Case, history: list[Event], alerts: list[Alert]) -> dict[str, Any]:
     """Return what page and paper have in common."""
     visit, rules = cases.visit, cases.desk.rules
     code = rules.code(case.code, case.district)
     basis = next((one.data.get("basis") for one in reversed(history) if one.what == "file"), None)
     return {
         "case": case,
+        "reported": _reported(cases, case, alerts),
         "card": cases.card(case),
         "code": code,
         "full_code": rules.full_code(case.code, case.district) or case.code,
@@ -157,13 +159,20 @@ def _facts(cases: CaseVisit, case: Case, history: list[Event]) -> dict[str, Any]
 
 
 def _file(cases: CaseVisit, case: Case) -> Response:
-    visit, history = cases.visit, cases.desk.book.events(case.id)
+    visit, history, alerts = cases.visit, cases.desk.book.events(case.id), _alerts(cases, case)
     return visit.page(
         "case_file.html",
-        **_facts(cases, case, history),
-        proven=[_proven(cases, alert) for alert in _alerts(cases, case)],
+        **_facts(cases, case, history, alerts),
+        proven=[_proven(cases, alert) for alert in alerts],
         digest=history_digest(history),
     )
+
+
+def _reported(cases: CaseVisit, case: Case, alerts: list[Alert]) -> str:
+    """Return what was reported; an alert's own text, which is kept in both languages, in the visitor's alone."""
+    if any(case.text == alert.text for alert in alerts):
+        return cases.visit.say(of_lines(case.text))
+    return case.text
 
 
 def _alerts(cases: CaseVisit, case: Case) -> list[Alert]:

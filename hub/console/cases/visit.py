@@ -30,6 +30,7 @@ class CaseCard(NamedTuple):
     code: str
     place: str
     """The site's name, or the place in words."""
+    district: str
     department: str
     badge: Badge | None
     """How its deadline stands; None: none runs."""
@@ -71,6 +72,7 @@ class CaseVisit:
             STATE[case.state].into(self.lang),
             self.code(case),
             self.place(case),
+            self.district(case.district),
             self.department(case.department),
             self.due(case),
         )

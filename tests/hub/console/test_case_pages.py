@@ -6,9 +6,12 @@ import io
 
 import pytest
 
+from hub.alerts.book import of_lines
+from hub.cases.bridge import open_from_alert
 from hub.cases.present import history_digest
 from hub.console.cases import lists
 from hub.console.parts import sheet
+from hub.storage.compliance_file import COMPLIANCE
 from tests.hub.cases.pictures import SECRET, picture
 from tests.hub.console.case_console import case_console
 from tests.hub.console.pages import Read
@@ -314,6 +317,21 @@ def test_the_case_file_has_facts_law_evidence_with_digests_and_steps(city):
         assert text in page.text, text
     city.act("off", 1, "comment", text="one more")
     assert history_digest(history) not in browser.read("/console/cases/1/file").text
+
+
+@pytest.mark.parametrize("written", ["", "as it was told\nand a second line"])
+def test_an_alerts_own_text_is_read_in_one_language_and_what_an_officer_wrote_whole(city, written):
+    alert = city.alert()
+    told = of_lines(city.alerts.rows()[-1]["text"])
+    case = open_from_alert(city.book.desk("off"), city.book.folder / COMPLIANCE, alert, text=written)
+    for there in (f"/console/cases/{case.id}", f"/console/cases/{case.id}/file"):
+        en, zh = (city.who("off", lang).read(there).text for lang in ("en", "zh"))
+        if written:
+            assert written in en
+            assert written in zh
+        else:
+            assert (en.count(told.zh), zh.count(told.en)) == (1, 1), "in the history, which is verbatim, alone"
+            assert en.count(told.en) > 1 < zh.count(told.zh)
 
 
 def test_the_evaluation_tells_rates_and_the_cases_behind_each_number(city):
