@@ -37,13 +37,13 @@ from sim.city.account import Made, made_count, read_only
 from sim.city.city import CityBoard, board_config, boards, first_with, sensors_of, source_of, write_board, write_hub
 from sim.city.city import city as simulated_city
 from sim.city.city import position_of as site_position
+from sim.city.fleet.round import CityRound
+from sim.city.fleet.trucks import CityTrucks
 from sim.city.replay import Recording
 from sim.city.sensors import SerialLine
 from sim.city.source import ClockFile, SimClock
 from sim.city.stations import CityStation, stations
-from sim.city.trucks import CityTrucks
 from sim.packs.street import KITCHEN, Where, know_street
-from sim.rounds.live import CityRound
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ZONE = ZoneInfo("Asia/Shanghai")

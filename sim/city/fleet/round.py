@@ -26,8 +26,8 @@ from hub.wire.lorawan.kinds import PREFIX
 from sim.city.account import read_only
 from sim.city.city import CitySite
 from sim.city.city import position_of as site_position
+from sim.city.fleet.trucks import EVERY, PATIENCE, WHO, Terminals, moved_body, moved_thing
 from sim.city.source import SimClock
-from sim.city.trucks import EVERY, PATIENCE, WHO, Terminals, moved_body, moved_thing
 from sim.rounds.day import EMPTY_MM, FULL_MM, LAT, LON, Day, Sent, make_day
 from sim.trucks.night import Fix
 
