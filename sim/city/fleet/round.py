@@ -141,11 +141,8 @@ class CityRound(Terminals):
 
 def _leaves(day: Day) -> int:
     """Return when the truck leaves its depot, s after the day's midnight at 0."""
-    for t, body in _fixes(day):
-        position = Position.parse(body)
-        if position is not None and position.speed:
-            return t
-    raise ValueError(f"seed {SEED}: nobody drives on this day; choose another")
+    positions = ((t, Position.parse(body)) for t, body in _fixes(day))
+    return next(t for t, position in positions if position is not None and position.speed)
 
 
 def _fixes(day: Day) -> Iterator[tuple[int, bytes]]:
