@@ -7,7 +7,7 @@ remembers it.
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +29,16 @@ class Account:
     duplicated: int
 
 
-def account(board_folders: dict[str, Path], series: Path, others: Iterable[Made] = ()) -> Account:
-    """Compare the boards' outboxes (by board id), and what `others` made, with the embedded series store."""
+def account(
+    board_folders: dict[str, Path], series: Path, others: Iterable[Made] = (), apart: Collection[str] = ()
+) -> Account:
+    """Compare the boards' outboxes (by board id), and what `others` made, with the embedded series store.
+
+    `apart`: senders that are counted elsewhere.
+    """
     made = Counter(record for device, folder in board_folders.items() for record in made_by(device, folder))
     made.update(others)
-    stored = stored_in(series)
+    stored = stored_in(series, apart)
     return Account(made.total(), stored.total(), (made - stored).total(), (stored - made).total())
 
 
@@ -50,13 +55,18 @@ def made_by(device: str, folder: Path) -> list[Made]:
     return list(found.values())
 
 
-def stored_in(series: Path) -> Counter[Made]:
-    """Return the records in the embedded series store, each put together again from its readings."""
+def stored_in(series: Path, apart: Collection[str] = ()) -> Counter[Made]:
+    """Return the records in the embedded series store, each put together again from its readings.
+
+    `apart`: senders whose records are left out.
+    """
     records: dict[tuple[str, str, int], tuple[int, int, dict[str, float]]] = {}
     with read_only(series) as db:
         for device, stream, seq, t, dt, quantity, value in db.execute(
             "SELECT device, stream, seq, t, dt, quantity, value FROM reading"
         ):
+            if device in apart:
+                continue
             values = records.setdefault((device, stream, seq), (t, dt, {}))[2]
             if value is not None:
                 values[quantity] = value

@@ -147,13 +147,15 @@ def write_hub(
     stations: Mapping[str, tuple[str, str]] = MappingProxyType({}),
     terminals_port: int = 0,
     terminals: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    nodes: Sequence[str] = (),
 ) -> dict[str, str]:
     """Write the hub's configuration, registry and keys into `folder`; return the boards' keys (hexadecimal) by id.
 
     `speed`: of the simulated clock. What a process needs to start and to catch up does not get faster with it, so the
     alerts about the network itself wait as many minutes more as pass in a real one. `http_port`: 0: no console.
     `stations`: by id, registry entry and password of each that speaks HJ 212; they connect to `stations_port`.
-    `terminals`: the same of those that speak JT/T 808.
+    `terminals`: the same of those that speak JT/T 808. `nodes`: registry entries of devices of LoRaWAN, whose uplinks
+    come over the same broker.
     """
     keys = {board.id: secrets.token_hex(32) for board in boards(sites)}
     (folder / "fenceline.toml").write_text(
@@ -162,7 +164,8 @@ def write_hub(
         f"[hj212]\nport = {stations_port}\n\n[jt808]\nport = {terminals_port}\n\n"
         # The night's alerts are to end before whoever watches has gone.
         f"[alerts]\nresolve_after = 1\nsilent_minutes = {14 + speed:.0f}.0\nsensor_minutes = {29 + speed:.0f}.0\n"
-        f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n",
+        f"unheard_minutes = {4 + speed:.0f}.0\nlag_minutes = {4 + speed:.0f}.0\n"
+        + (f'\n[[lorawan]]\nname = "simulated"\nport = {broker_port}\n' if nodes else ""),
         "utf-8",
     )
     text = 'timezone = "Asia/Shanghai"\n\n[[city]]\nid = "simulated"\nen = "Simulated city"\nzh = "模拟城市"\n'
@@ -185,6 +188,7 @@ def write_hub(
     for entry, _ in stations.values():
         text += f"\n[[station]]\n{entry}instruments = [{', '.join(STATED[:2])}]\n"
     text += "".join(f"\n[[terminal]]\n{entry}" for entry, _ in terminals.values())
+    text += "".join(f"\n[[node]]\n{entry}" for entry in nodes)
     (folder / "registry.toml").write_text(text, "utf-8")
     path = folder / "keys.toml"
     path.touch(mode=0o600)

@@ -157,13 +157,17 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
             await _show_plain(view, demo, stop, deadline)
         print(_TEXTS[lang]["ending"], flush=True)
         await demo.finish()
-        counted = account({board.id: demo.outbox(board) for board in demo.boards}, demo.series, demo.made_by_stations())
-        fixes = demo.trucks.account(demo.data)
+        outboxes = {board.id: demo.outbox(board) for board in demo.boards}
+        counted = account(outboxes, demo.series, demo.made_by_stations(), demo.round.sensors)
+        fixes, driven = demo.trucks.account(demo.data), demo.round.account(demo.data)
+        uplinks = await demo.round.heard(demo.data)
         n = numbers(demo)
         orders = demo.orders()
         print("\n".join([*view.orders(), view.line()]))
         print(_TEXTS[lang]["account"].format(**vars(counted)))
-        print(_TEXTS[lang]["trucks"].format(trucks=len(demo.trucks), **fixes._asdict()), flush=True)
+        print(_TEXTS[lang]["trucks"].format(trucks=len(demo.trucks), **fixes._asdict()))
+        said = {"bins": len(demo.round.sensors), "uplinks": uplinks.sent, "heard": uplinks.logged}
+        print(_TEXTS[lang]["round"].format(**said, **driven._asdict()), flush=True)
     return {
         "boards": len(demo.boards),
         "stations": len(demo.stations),
@@ -175,11 +179,15 @@ async def _run(plan: Plan, name: str, lang: str, seconds: float | None, live: bo
         "trucks": len(demo.trucks),
         "shops": demo.shops,
         "cases": demo.cases,
-        "fixes_sent": fixes.sent,
-        "fixes_acknowledged": fixes.acknowledged,
-        "fixes_in_log": fixes.logged,
-        "fixes_lost": fixes.lost,
-        "fixes_twice": fixes.twice,
+        "rounds": len(demo.round),
+        "bins": len(demo.round.sensors),
+        "uplinks_sent": uplinks.sent,
+        "uplinks_in_log": uplinks.logged,
+        "fixes_sent": fixes.sent + driven.sent,
+        "fixes_acknowledged": fixes.acknowledged + driven.acknowledged,
+        "fixes_in_log": fixes.logged + driven.logged,
+        "fixes_lost": fixes.lost + driven.lost,
+        "fixes_twice": fixes.twice + driven.twice,
         "quarantined": n.quarantined,
         "alerts": n.alerts,
         "orders": len(orders),
@@ -228,11 +236,15 @@ _TEXTS = {
         "ending": "stopping: boards, stations and trucks send what they still hold ...",
         "account": "account: {made} records made, {stored} stored, {lost} lost, {duplicated} duplicated",
         "trucks": "{trucks} muck trucks: {sent} fixes sent, {logged} in the log, {lost} lost, {twice} twice",
+        "round": "a collection round of {bins} bins: {sent} fixes sent, {logged} in the log, {lost} lost; "
+        "{uplinks} uplinks sent, {heard} in the log",
     },
     "zh": {
         "ending": "正在停止：设备、监测站和渣土车发送剩余记录……",
         "account": "核对：生成{made}条，入库{stored}条，丢失{lost}条，重复{duplicated}条",
         "trucks": "{trucks}辆渣土车：发送定位{sent}条，日志中{logged}条，丢失{lost}条，重复{twice}条",
+        "round": "1条收运线路（{bins}个垃圾桶）：发送定位{sent}条，日志中{logged}条，丢失{lost}条；"
+        "上行{uplinks}条，日志中{heard}条",
     },
 }
 

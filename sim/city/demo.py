@@ -1,6 +1,6 @@
 """Runs the simulated city: broker, hub and boards as processes of their own, the sensors in this one.
 
-Stations of other makers and muck trucks send beside the boards; they are in this process, too.
+Stations of other makers, muck trucks and a collection round send beside the boards; they are in this process, too.
 
 The order at the end is that of the flow: boards and stations stop measuring and send what they have, the hub finishes
 what is in its log, and only then the records are counted.
@@ -37,11 +37,12 @@ from sim.city.account import Made, made_count, read_only
 from sim.city.city import CityBoard, board_config, boards, first_with, sensors_of, source_of, write_board, write_hub
 from sim.city.city import city as simulated_city
 from sim.city.city import position_of as site_position
+from sim.city.fleet.round import CityRound
+from sim.city.fleet.trucks import CityTrucks
 from sim.city.replay import Recording
 from sim.city.sensors import SerialLine
 from sim.city.source import ClockFile, SimClock
 from sim.city.stations import CityStation, stations
-from sim.city.trucks import CityTrucks
 from sim.packs import casework
 from sim.packs.street import KITCHEN, Where, know_street
 
@@ -92,6 +93,7 @@ class Demo:
         self.boards = boards(self.sites)
         self.stations: list[CityStation] = stations(self.sites)
         self.trucks = CityTrucks(self.sites, plan.start)
+        self.round = CityRound(self.sites, plan.start)
         self.outlet = first_with(self.boards, enterprise.STACK)
         """What measures at the outlet of an enterprise; None: no board does."""
         self.shops = 0
@@ -145,7 +147,8 @@ class Demo:
             stations_port=to_stations,
             stations=known,
             terminals_port=to_terminals,
-            terminals=self.trucks.entries(),
+            terminals=self.trucks.entries() | self.round.entries(),
+            nodes=self.round.nodes(),
         )
         casework.write_rules(plan.folder)
         config = plan.folder / "fenceline.toml"
@@ -154,6 +157,7 @@ class Demo:
         self._hub = await self._python("hub", "-m", "sim.city.hub", str(config), str(time_of_day))
         await self._until(lambda: "connected to" in self._log("hub").read_text("utf-8") and self._consumes(), "hub")
         self.trucks.know(self.data, plan.start)
+        self.round.know(self.data, plan.start)
         settings = load_config(config)
         registry = load_registry(settings)
         if self.outlet is not None:
@@ -181,6 +185,8 @@ class Demo:
             board = CityBoard(station.id, station.site, number)
             station.start(to_stations, source_of(board, plan.recordings, clock), clock)
         self.trucks.start(to_terminals, clock)
+        self.round.start(to_terminals, clock)
+        self.round.publish(port, clock)
         self.console = f"http://127.0.0.1:{web}/console"
         self.links = {role: f"{self.console}/enter/{secret}" for role, secret in self._let_in().items()}
         self._give_order()
@@ -193,7 +199,7 @@ class Demo:
         with contextlib.suppress(TimeoutError):  # what a board could not send by then is counted as lost
             last = [agent.wait() for agent in self._agents], [one.finish() for one in self.stations]
             async with asyncio.timeout(SEND_S):
-                await asyncio.gather(*last[0], *last[1], self.trucks.finish())
+                await asyncio.gather(*last[0], *last[1], self.trucks.finish(), self.round.finish())
         deadline = time.monotonic() + 30
         while self.waiting() and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
@@ -214,6 +220,7 @@ class Demo:
         for station in self.stations:
             await station.stop()
         await self.trucks.stop()
+        await self.round.stop()
 
     def _let_in(self) -> dict[Role, str]:
         """Let in one user of each role; return the secrets of their links."""

@@ -87,6 +87,8 @@ def test_alerts_reach_people_and_after_ctrl_c_every_record_is_accounted_for(micr
     assert (account["lost"], account["duplicated"], account["quarantined"]) == (0, 0, 0)
     assert account["trucks"] == 4
     assert account["shops"] == 6
+    assert (account["rounds"], account["bins"]) == (1, 6)
+    assert account["uplinks_sent"] == account["uplinks_in_log"] >= 2 * 6
     assert account["fixes_sent"] == account["fixes_acknowledged"] == account["fixes_in_log"] > 4 * 10
     assert (account["fixes_lost"], account["fixes_twice"]) == (0, 0)
     assert 4 <= len(told) <= account["alerts"]

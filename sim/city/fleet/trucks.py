@@ -27,7 +27,7 @@ from sim.city.source import SimClock
 from sim.terminals.terminal import SimTerminal
 from sim.trucks.city import LAT, LON
 from sim.trucks.cli import phone
-from sim.trucks.night import AT_NIGHT, PROFILE, Night, make_night
+from sim.trucks.night import AT_NIGHT, PROFILE, Fix, Night, make_night
 
 COUNT, BREACHES, SEED = 4, 3, 54
 """Trucks, and how many of them break a rule: one drives with an open load, one too fast, one off its route."""
@@ -52,46 +52,41 @@ class Fixes(NamedTuple):
     twice: int
 
 
-class CityTrucks:
-    """The trucks of a city whose time begins at `start`, Unix s."""
+class Terminals:
+    """Vehicles' terminals at a site, and what each sends as the city's time goes by.
 
-    def __init__(self, sites: Sequence[CitySite], start: float) -> None:
-        self._site = sites[0]
-        lat, lon = site_position(self._site, sites)
-        evening = int(start) - int(AT_NIGHT.total_seconds()) - AT_WORK
-        night = moved(make_night(SEED, evening, COUNT, BREACHES, 0), lat - LAT, lon - LON)
-        since = {truck: [fix for fix in fixes if fix.t >= start] for truck, fixes in night.fixes.items()}
-        self._night = night._replace(fixes=since)
-        self._codes = {truck: secrets.token_hex(8) for truck in self._night.fixes}
+    `fixes`, `phones`: by terminal, what it sends and its number. `profile`: how its frames are understood; None: by the
+    standard.
+    """
+
+    def __init__(
+        self, site: CitySite, fixes: Mapping[str, Sequence[Fix]], phones: Mapping[str, str], profile: str | None = None
+    ) -> None:
+        self._site = site
+        self._fixes = fixes
+        self._phones = phones
+        self._profile = profile
+        self._codes = {truck: secrets.token_hex(8) for truck in fixes}
         self._terminals: dict[str, SimTerminal] = {}
         self._talking: list[asyncio.Task[None]] = []
         self._driving: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._night.fixes)
+        return len(self._fixes)
 
     def entries(self) -> dict[str, tuple[str, str]]:
         """Return by terminal how the registry has it, and its code."""
+        profile = f'profile = "{self._profile}"\n' if self._profile else ""
         return {
-            truck: (
-                f'id = "{truck}"\nsite = "{self._site.id}"\nphone = "{phone(number)}"\nprofile = "{PROFILE}"\n',
-                self._codes[truck],
-            )
-            for number, truck in enumerate(self._night.fixes)
+            truck: (f'id = "{truck}"\nsite = "{self._site.id}"\nphone = "{self._phones[truck]}"\n{profile}', code)
+            for truck, code in self._codes.items()
         }
-
-    def know(self, data: Path, now: float) -> None:
-        """Tell the hub whose data these are of sites, permits and manifests, as an import does."""
-        with closing(open_compliance(data / COMPLIANCE, THINGS)) as db, transaction(db):
-            store = ThingStore(db)
-            for one in self._night.things:
-                store.add(self._thing(one), now, WHO, "simulated")
 
     def start(self, port: int, clock: SimClock) -> None:
         """Drive, and send to the hub's port."""
-        for number, (truck, code) in enumerate(self._codes.items()):
-            terminal = SimTerminal(port, phone(number), code, plate=f"粤A{truck[-4:]}0", clock=clock.now)
+        for truck, code in self._codes.items():
+            terminal = SimTerminal(port, self._phones[truck], code, plate=f"粤A{truck[-4:]}0", clock=clock.now)
             self._terminals[truck] = terminal
             self._talking.append(asyncio.create_task(terminal.run()))
         self._driving = asyncio.create_task(self._drive(clock))
@@ -115,13 +110,13 @@ class CityTrucks:
     def account(self, data: Path) -> Fixes:
         """Compare what was sent with what the log of the hub in `data` has."""
         sent = Counter((truck, body) for truck, one in self._terminals.items() for body in one.fixes().values())
-        logged = Counter(logged_in(data / "log.db"))
+        logged = Counter(one for one in logged_in(data / "log.db") if one[0] in self._terminals)
         acknowledged = sum(one.account().acknowledged for one in self._terminals.values())
         lost, twice = (sent - logged).total(), (logged - sent).total()
         return Fixes(sent.total(), acknowledged, len(logged), lost, twice)
 
     async def _drive(self, clock: SimClock) -> None:
-        waiting = {truck: iter(fixes) for truck, fixes in self._night.fixes.items()}
+        waiting = {truck: iter(fixes) for truck, fixes in self._fixes.items()}
         ahead = {truck: next(fixes, None) for truck, fixes in waiting.items()}
         while any(ahead.values()):
             for truck, fix in ahead.items():
@@ -129,6 +124,24 @@ class CityTrucks:
                     self._terminals[truck].add(fix.t, fix.body)
                     fix = ahead[truck] = next(waiting[truck], None)  # noqa: PLW2901 - goes on to the next
             await asyncio.sleep(EVERY)
+
+
+class CityTrucks(Terminals):
+    """The muck trucks of a city whose time begins at `start`, Unix s."""
+
+    def __init__(self, sites: Sequence[CitySite], start: float) -> None:
+        lat, lon = site_position(sites[0], sites)
+        evening = int(start) - int(AT_NIGHT.total_seconds()) - AT_WORK
+        self._night = moved(make_night(SEED, evening, COUNT, BREACHES, 0), lat - LAT, lon - LON)
+        since = {truck: [fix for fix in fixes if fix.t >= start] for truck, fixes in self._night.fixes.items()}
+        super().__init__(sites[0], since, {truck: phone(number) for number, truck in enumerate(since)}, PROFILE)
+
+    def know(self, data: Path, now: float) -> None:
+        """Tell the hub whose data these are of sites, permits and manifests, as an import does."""
+        with closing(open_compliance(data / COMPLIANCE, THINGS)) as db, transaction(db):
+            store = ThingStore(db)
+            for one in self._night.things:
+                store.add(self._thing(one), now, WHO, "simulated")
 
     def _thing(self, one: Edition) -> Thing:
         said: dict[str, Any] = {
@@ -166,22 +179,29 @@ def logged_in(log: Path) -> Iterator[tuple[str, bytes]]:
 def moved(night: Night, lat: float, lon: float) -> Night:
     """Return a night that happens so many degrees elsewhere."""
 
-    def body(said: bytes) -> bytes:
-        position = Position.parse(said)
-        assert position is not None
-        if position.located:
-            latitude, longitude = position.latitude + round(lat * 1e6), position.longitude + round(lon * 1e6)
-            position = position._replace(latitude=latitude, longitude=longitude)
-        return position.encode()
-
     def places(things: Sequence[Edition]) -> list[Edition]:
-        return [_moved(one, lat, lon) for one in things]
+        return [moved_thing(one, lat, lon) for one in things]
 
-    fixes = {truck: [fix._replace(body=body(fix.body)) for fix in some] for truck, some in night.fixes.items()}
+    fixes = {
+        truck: [fix._replace(body=moved_body(fix.body, lat, lon)) for fix in some]
+        for truck, some in night.fixes.items()
+    }
     return night._replace(fixes=fixes, things=places(night.things), late=places(night.late))
 
 
-def _moved(one: Edition, lat: float, lon: float) -> Edition:
+def moved_body(said: bytes, lat: float, lon: float) -> bytes:
+    """Return the body of a position (0200) so many degrees elsewhere."""
+    position = Position.parse(said)
+    assert position is not None
+    if position.located:
+        latitude, longitude = position.latitude + round(lat * 1e6), position.longitude + round(lon * 1e6)
+        position = position._replace(latitude=latitude, longitude=longitude)
+    return position.encode()
+
+
+def moved_thing(one: Edition, lat: float, lon: float) -> Edition:
+    """Return a thing so many degrees elsewhere."""
+
     def there(part: Any) -> Any:
         if part and isinstance(part[0], (int, float)):
             return [round(part[0] + lon, 7), round(part[1] + lat, 7)]
