@@ -45,7 +45,7 @@ class CodeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """If other than the file's."""
     kind: CodeKind = "event"
     edition: str = ""
-    """Of the file it stands in; filled in when that is read, as what follows."""
+    """Where it has none of its own, of the file it stands in; filled in when that is read, as what follows."""
     source: str = ""
     source_zh: str = ""
     """The source in Chinese, where it is told in two languages."""
@@ -240,13 +240,14 @@ class Rulebook:
         return [one for one in (district, self.areas.get(district, "")) if one] + [""]
 
     def _take(self, file: _File) -> None:
-        told = {"edition": file.edition, "districts": file.districts}
+        told = {"districts": file.districts}
         for where in file.districts or ("",):
             for code in file.code:
                 kept = msgspec.structs.replace(code, **told, **_sourced(code, file))
                 self.codes[where, code.code] = kept
             for one in file.standard:
-                standard = msgspec.structs.replace(one, **told, edition_zh=file.edition_zh, **_sourced(one, file))
+                edition_zh = one.edition_zh if one.edition else file.edition_zh
+                standard = msgspec.structs.replace(one, **told, edition_zh=edition_zh, **_sourced(one, file))
                 self.standards[where, one.id] = standard
         self.main |= {one.code: one for one in file.main}
         self.departments |= {one.id: one for one in file.department}
@@ -270,9 +271,10 @@ class Rulebook:
 
 
 def _sourced(one: CodeEntry | Standard, file: _File) -> dict[str, str]:
-    """Return source and letter of an entry: its own, or its file's."""
+    """Return source, edition and letter of an entry: its own, or its file's."""
     own = {"source": one.source, "source_zh": one.source_zh} if one.source else {}
-    return {"source": file.source, "source_zh": file.source_zh, "verified": one.verified or file.verified} | own
+    told = {"source": file.source, "source_zh": file.source_zh, "edition": one.edition or file.edition}
+    return told | {"verified": one.verified or file.verified} | own
 
 
 def files(folder: Path | None) -> list[Path]:

@@ -391,6 +391,8 @@ def test_every_fact_that_comes_along_has_source_and_letter():
     facts = [*rules.codes.values(), *rules.standards.values()]
     assert len(facts) > 70
     assert all(one.source and one.verified in {"P", "S", "U"} and one.edition for one in facts)
+    (noise,) = [one for one in rules.standards.values() if one.id == "construction-noise"]
+    assert noise.origin.en == "no city's table: a proposal of Fenceline's; put your own in, as of 2026"
     assert rules.code_of_alert("noise", "GB 12523-2025 laeq-day", "construction") == "0301"
     assert rules.code_of_alert("noise", "GB 12348-2008 day", "factory") is None
 
