@@ -29,4 +29,6 @@ QUANTITIES = {
     "stack_nox": (("stack_nox",), "mean", 1),
     "stack_co": (("stack_co",), "mean", 2),
     "stack_o2": (("stack_o2",), "mean", 2),
+    "fill": (("fill",), "last", 1),
+    "distance": (("distance",), "last", 0),
 }
