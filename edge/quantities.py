@@ -32,4 +32,6 @@ QUANTITIES = {
     "fume": (("fume",), "mean", 2),
     "purifier": (("purifier",), "last", 0),
     "hood_fan": (("hood_fan",), "last", 0),
+    "fill": (("fill",), "last", 1),
+    "distance": (("distance",), "last", 0),
 }

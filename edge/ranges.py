@@ -31,4 +31,6 @@ RANGES = {
     "fume": (-0.5, 100),
     "purifier": (0, 1),
     "hood_fan": (0, 1),
+    "fill": (0, 100),
+    "distance": (20, 10000),
 }

@@ -19,8 +19,8 @@ from sim.chip.serial_port import Fault
 from sim.chip.virtual_board import VirtualBoard
 from sim.city.demo import interrupted
 from sim.city.scenario import WorkingDay
-from sim.city.sensors import ModbusBus, Plantower, SerialLine, modbus_device, noise_transmitter
-from sim.city.source import SimClock
+from sim.city.sensors import ModbusBus, Plantower, SerialLine, Ultrasonic, modbus_device, noise_transmitter
+from sim.city.source import FillingBin, SimClock
 from sim.interpreter import HOW_TO_GET_IT, find_micropython
 from sim.rounds import cli as rounds
 from sim.stations import cli as stations
@@ -48,15 +48,17 @@ class Sensor(StrEnum):
     dust = "dust"
     noise = "noise"
     stack = "stack"
+    level = "level"
 
 
 HELD = "held.json"
 """In the board's folder: values that are held to its sensors, such as {"laf": 94.3} for a calibrator."""
 UARTS = {
-    1: "dust: Plantower, 9600 baud",
-    2: "RS-485: noise transmitter at Modbus address 1, stack gas analyser at 2",
+    Plantower: "dust: Plantower, 9600 baud",
+    Ultrasonic: "level: A02YYUW, 9600 baud",
+    ModbusBus: "RS-485: noise transmitter at Modbus address 1, stack gas analyser at 2",
 }
-"""What hangs at a virtual board's UARTs."""
+"""What hangs at a virtual board's UARTs, by what simulates it."""
 
 
 @command(
@@ -79,8 +81,8 @@ def board(
         str,
         option(
             Text(
-                "Connect these, by commas: dust (uart:1), noise and stack (RS-485 at uart:2).",
-                "连接的传感器，以逗号分隔：dust（uart:1）、noise 和 stack（uart:2 上的 RS-485）。",
+                "Connect these, by commas: dust or level (uart:1), noise and stack (RS-485 at uart:2).",
+                "连接的传感器，以逗号分隔：dust 或 level（uart:1）、noise 和 stack（uart:2 上的 RS-485）。",
             ),
             show_default=NONE,
         ),
@@ -179,6 +181,8 @@ def _sensors(text: str) -> list[Sensor]:
     for name in names:
         if name not in set(Sensor):
             raise UserError(f"--sensors {name}: expected some of {','.join(Sensor)}.")
+    if {Sensor.dust, Sensor.level} <= set(names):
+        raise UserError("--sensors: dust and level hang at the same line, uart:1; expected one of them.")
     return [Sensor(name) for name in names]
 
 
@@ -192,8 +196,8 @@ async def _run(folder: Path, micropython: Path, faults: tuple[Fault, ...], senso
     try:
         await board.start()
         print(board.port.path, flush=True)
-        for number in uarts:
-            print(f"uart:{number}  {UARTS[number]}", flush=True)
+        for number, line in lines.items():
+            print(f"uart:{number}  {UARTS[type(line)]}", flush=True)
         await stop.wait()
     finally:
         await board.stop()
@@ -202,7 +206,7 @@ async def _run(folder: Path, micropython: Path, faults: tuple[Fault, ...], senso
 
 
 def serial_lines(sensors: Sequence[Sensor], held: Path) -> dict[int, SerialLine]:
-    """Return the lines at a board's UARTs, by number: 1 dust, 2 the RS-485 bus; they measure a day of earthworks.
+    """Return the lines at a board's UARTs, by number: 1 dust or a bin, 2 the RS-485 bus, on a day of earthworks.
 
     The file `held` says what they measure instead while it is there (sim/chip/held.py).
     """
@@ -213,6 +217,8 @@ def serial_lines(sensors: Sequence[Sensor], held: Path) -> dict[int, SerialLine]
     lines: dict[int, SerialLine] = {}
     if Sensor.dust in sensors:
         lines[1] = Plantower(source, clock)
+    if Sensor.level in sensors:
+        lines[1] = Ultrasonic(Held(held, FillingBin(now)), clock)
     devices = []
     if Sensor.noise in sensors:
         devices.append(noise_transmitter(1))

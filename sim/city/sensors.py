@@ -164,6 +164,35 @@ def particle_counts(pm25: float, pm10: float) -> list[float]:
     return list(accumulate((0.02 * coarse, 0.1 * coarse, 3.3 * pm25, 1.5 * pm25, 4.1 * pm25, 17.8 * pm25)))[::-1]
 
 
+class Ultrasonic(SerialLine):
+    """A DFRobot A02YYUW in the lid of a bin: reports by itself how far the refuse is below it.
+
+    ``period_s`` is the simulated time between two reports. It is silent while the source has no ``distance``.
+    """
+
+    def __init__(self, source: Source, clock: SimClock, period_s: float = 0.3, *, port: int = 0) -> None:
+        super().__init__(port)
+        self._source = source
+        self._clock = clock
+        self._period_s = period_s
+
+    async def _listen(self, reader: StreamReader, writer: StreamWriter) -> None:
+        while not reader.at_eof():
+            distance = self._source.value("distance", self._clock.now())
+            if distance is not None:
+                self._send(writer, ultrasonic_frame(distance))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._period_s / self._clock.speed):
+                    while await reader.read(64):
+                        pass  # it takes no commands
+
+
+def ultrasonic_frame(distance: float) -> bytes:
+    """Return the report of a distance in mm: FF, high byte, low byte, low byte of their sum."""
+    head = b"\xff" + min(max(round(distance), 0), 0xFFFF).to_bytes(2, "big")
+    return head + bytes([sum(head) & 0xFF])
+
+
 @dataclass(frozen=True)
 class Register:
     """A measured value in a device's registers: ``raw = round(value / scale)``, cut off at the ends of its kind."""

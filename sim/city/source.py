@@ -16,9 +16,24 @@ class Source(Protocol):
 
         Args:
             channel: ``laf`` in dB(A), time weighting F; ``pm1``, ``pm25``, ``pm10``, ``tsp`` in µg/m3;
-                ``stack_nox``, ``stack_co`` in mg/m3; ``stack_o2`` in %.
+                ``stack_nox``, ``stack_co`` in mg/m3; ``stack_o2`` in %; ``distance`` in mm.
             t: Unix seconds UTC of the simulated clock.
         """
+
+
+@dataclass(frozen=True)
+class FillingBin:
+    """A bin that fills evenly within ``hours`` of its ``start`` (Unix s), is emptied at once, and fills again."""
+
+    start: float
+    hours: float = 8
+    empty_mm: float = 1180
+    full_mm: float = 320
+
+    def value(self, channel: str, t: float) -> float | None:
+        """Return the distance from the lid to the refuse in mm; it has nothing else."""
+        share = (t - self.start) / (3600 * self.hours) % 1
+        return self.empty_mm - share * (self.empty_mm - self.full_mm) if channel == "distance" else None
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from contextlib import closing
 import msgspec
 import pytest
 
+from edge import message
 from hub.compliance.rulings import EVERY, GRACE, Rulings
 from hub.intake.admission import Admission
 from hub.intake.lorawan.judging import Came, Judging
 from hub.log.log import Log
 from hub.log.outcomes import Admitted
-from hub.registry.live import Node, Registry, Site, Terminal
+from hub.registry.live import Board, Node, Registry, Site, Terminal
 from hub.storage.compliance_file import open_compliance
 from hub.things.entries import Thing
 from hub.things.store import ThingStore
@@ -20,7 +21,7 @@ from hub.wire import channels
 from hub.wire.channels import Channel, Observed
 from schemas.domains.folders import HERE
 from schemas.domains.pack import Pack
-from tests.hub.helpers import QUANTITIES, SHANGHAI, at, query
+from tests.hub.helpers import QUANTITIES, SHANGHAI, at, query, record
 from tests.hub.wire.test_lorawan import chirpstack
 
 PACK = next(path.parent for path in sorted(HERE.glob("*/rules/bins.toml"))).parent
@@ -29,8 +30,8 @@ FIXES = Channel("jt808", "fixes/", {"fixes": msgspec.json.Decoder(Observed).deco
 PLACES = {"bin-1": (23.0, 113.1), "bin-2": (23.0, 113.105)}
 CITY = Registry(
     sites={"depot": Site(id="depot", district="north", kind="factory", en="Depot", zh="环卫所")},
-    boards={},
-    keys={},
+    boards={"lid-3": Board(id="lid-3", site="depot")},
+    keys={"lid-3": b"3" * 32},
     zone=SHANGHAI,
     terminals={"truck-1": Terminal(id="truck-1", site="depot", phone="13800000001")},
     nodes={
@@ -48,17 +49,18 @@ class Depot:
     def __init__(self, folder):
         self.folder, self.now, self.counter = folder, EVENING, 0
         self.log = Log(folder / "log.db")
-        admission = Admission(CITY, QUANTITIES, lambda: self.now)
-        self.judging = Judging(admission, CITY, self.log.latest, lambda: self.now)
+        self.admission = Admission(CITY, QUANTITIES, lambda: self.now)
+        self.judging = Judging(self.admission, CITY, self.log.latest, lambda: self.now)
         path = folder / "compliance.db"
         self.rulings = Rulings(path, CITY, Pack(PACK).rules, lambda: self.now, steady=lambda: self.now)
         stops = list(PLACES)
         for n, (id_, (lat, lon)) in enumerate(PLACES.items(), 1):
             point = {"type": "Point", "coordinates": [lon, lat]}
-            self._know("bin", id_, {"source": [f"node-{n}"], "waste": "other"}, point)
-        self._know("round", "round-1", {"source": "truck-1", "stops": stops})
+            self.know("bin", id_, {"source": [f"node-{n}"], "waste": "other"}, point)
+        self.know("round", "round-1", {"source": "truck-1", "stops": stops})
 
-    def _know(self, kind, id_, properties, geometry=None):
+    def know(self, kind, id_, properties, geometry=None):
+        """Enter a thing as people do."""
         with closing(open_compliance(self.folder / "compliance.db", THINGS)) as db:
             said = {"kind": kind, "id": id_, "en": id_, "zh": id_, "properties": properties}
             thing = msgspec.convert(said | ({"geometry": geometry} if geometry else {}), Thing)
@@ -84,6 +86,16 @@ class Depot:
         for more in ("", "0016c001f153a14d"):
             said = chirpstack(data, self.counter, int(self.now), f"24e124136b50220{n}", more=more)
             self.log.commit(self.judging.judge(Came(said, "certificate")).outcomes, self.now)
+
+    def told(self, flags=None, **values):
+        """Have the board in the lid of the third bin say a record of the last 10 s, in the agent's own words."""
+        self.counter += 1
+        text = record(int(self.now) - 10, flags=flags, **values).encode()
+        parts = message.telemetry("9f3a12c4", self.counter, 1, 0, "ntp", [text])
+        sealed = message.Signer(CITY.keys["lid-3"]).seal(b"".join(parts).decode())
+        outcome = self.admission.judge("fenceline/1/north/depot/lid-3/telemetry", sealed)
+        assert isinstance(outcome, Admitted), outcome
+        self.log.commit([outcome], self.now)
 
     def stand(self, bin_id):
         """Have the truck stand at a bin for a minute."""
@@ -125,6 +137,23 @@ def test_a_bin_that_nobody_empties_is_a_violation_and_one_that_lies_on_its_side_
     rows = query(depot.folder / "compliance.db", "SELECT DISTINCT proof FROM rule_verdict")
     assert [row["proof"] for row in rows] == ["certificate"]
     assert len(depot.log.read(0, 1000)) == 22, "each uplink once, whichever gateway handed it over"
+
+
+def test_a_board_in_the_lid_is_heard_as_a_node_is_and_its_blind_zone_is_no_level(depot):
+    point = {"type": "Point", "coordinates": [113.11, 23.0]}
+    depot.know("bin", "bin-3", {"source": ["lid-3"], "waste": "kitchen"}, point)
+    for _ in range(11):
+        depot.told(fill=93.0, distance=380.0)
+        depot.go(depot.now + 1800)
+    assert depot.verdicts("bin-emptied") == [("bin-3", "exceeded", "violation", "")]
+    assert depot.verdicts("bin-full") == [("bin-3", "exceeded", "suspicion", "")]
+    depot.told(fill=5.0, distance=1137.0)
+    depot.go(depot.now + 1800)
+    before = depot.verdicts("bin-full"), depot.verdicts("bin-emptied")
+    for _ in range(11):
+        depot.told(flags={"fill": "D", "distance": "D"})
+        depot.go(depot.now + 1800)
+    assert (depot.verdicts("bin-full"), depot.verdicts("bin-emptied")) == before
 
 
 @pytest.mark.parametrize(

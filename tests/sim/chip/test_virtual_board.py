@@ -168,7 +168,13 @@ def test_a_fault_that_does_not_exist_is_refused_with_those_that_do(fault):
 def test_a_sensor_that_does_not_exist_is_refused():
     answer = fenceline("sim", "board", "--sensors", "dust,radar")
     assert answer.returncode == 2
-    assert "--sensors radar: expected some of dust,noise,stack" in answer.stderr
+    assert "--sensors radar: expected some of dust,noise,stack,level" in answer.stderr
+
+
+def test_two_sensors_at_one_line_are_refused():
+    answer = fenceline("sim", "board", "--sensors", "dust,level")
+    assert answer.returncode == 2
+    assert "dust and level hang at the same line, uart:1" in answer.stderr
 
 
 def test_two_boards_never_share_a_folder(plug):

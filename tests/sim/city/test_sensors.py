@@ -14,13 +14,15 @@ from sim.city.sensors import (
     ModbusDevice,
     Plantower,
     Register,
+    Ultrasonic,
     crc16_modbus,
     modbus_device,
     noise_transmitter,
     particle_counts,
     plantower_frame,
+    ultrasonic_frame,
 )
-from sim.city.source import ClockFile, SimClock
+from sim.city.source import ClockFile, FillingBin, SimClock
 
 DATA = Path(__file__).parent.parent.parent / "data"
 FRAMES = [json.loads(line) for line in (DATA / "sensor_frames.jsonl").read_text().splitlines()]
@@ -292,3 +294,20 @@ def test_a_clock_stands_until_its_file_tells_when_it_started(tmp_path):
     assert (clock.now(), clock.speed) == (1000.0, 60.0)
     ClockFile.write(path, SimClock(1000.0, time.time() - 10, 60.0))
     assert clock.now() == pytest.approx(1600, abs=60)
+
+
+def test_a_bin_fills_is_emptied_and_its_sensor_reports_by_itself():
+    assert ultrasonic_frame(1953).hex() == "ff07a1a7"  # the maker's page, SEN0311
+    bin_ = FillingBin(start=0)
+    assert [bin_.value("distance", 3600 * hour) for hour in (0, 4, 8, 12)] == [1180, 750, 1180, 750]
+    assert bin_.value("laf", 0) is None
+    source = Fixed(distance=640.4)
+
+    async def conversation(reader, writer):
+        frames = [await reader.readexactly(4) for _ in range(2)]
+        source.values["distance"] = None
+        await heard(reader)
+        return *frames, await heard(reader)
+
+    frame = ultrasonic_frame(640)
+    assert talk(Ultrasonic(source, clock(speed=100)), conversation) == (frame, frame, b"")
