@@ -146,7 +146,7 @@ def test_certificates_are_made_with_the_city_s_authority_or_taken_from_the_offic
         ),
         (
             ("--sensor", 'noise,name=n,registers=[{"channel":"noise","register":0,"scale":0.1}]'),
-            "sensor 'n': channel 'noise': expected one of co, fume, hood_fan, humidity, la, laeq",
+            "sensor 'n': channel 'noise': expected one of co, distance, fill, fume, hood_fan, humidity, la, laeq",
         ),
         (
             ("--sensor", 'sht3x,address="0x45"'),
