@@ -37,12 +37,15 @@ def test_a_calibrated_bin_has_a_fill_level():
     assert Driver(None, {}).channels == ("distance",)
     assert Driver(None, BIN).channels == ("distance", "fill")
     assert heard(750, BIN) == {"distance": 750, "fill": 50}
-    assert heard(1180, BIN)["fill"] == 0 and heard(1500, BIN)["fill"] == 0
-    assert heard(320, BIN)["fill"] == 100 and heard(100, BIN)["fill"] == 100
+    assert heard(1180, BIN)["fill"] == 0
+    assert heard(1500, BIN)["fill"] == 0
+    assert heard(320, BIN)["fill"] == 100
+    assert heard(100, BIN)["fill"] == 100
 
 
 def test_what_lies_outside_its_range_is_no_distance_and_no_level():
-    assert heard(31, BIN)["distance"] == 31 and heard(4500, BIN)["distance"] == 4500
+    assert heard(31, BIN)["distance"] == 31
+    assert heard(4500, BIN)["distance"] == 4500
     for distance in (0, 29, 30, 4501, 9999, 0xFEFF):
         assert heard(distance, BIN) is Faulty, distance
     assert why(30) == "30 mm: in the blind zone of 30 mm, or no echo"
@@ -80,7 +83,8 @@ def test_whatever_the_line_does_no_other_distance_is_heard():
 
     def damaged(data, true):
         found = feeder()(data)
-        assert set(found) <= set(true) and true[-1] in found, (data, found)
+        assert set(found) <= set(true), (data, found)
+        assert true[-1] in found, (data, found)
 
     distances = [750, 511, 1953, 2815]
     frames = [frame(distance) for distance in distances]

@@ -33,7 +33,7 @@ def test_what_every_sensor_has():
 def test_registers_of_a_modbus_device():
     assert registers(kind="f64") == "sensor 'one': channel 'laf': kind 'f64': expected one of f32, s16, s32, u16, u32"
     assert registers(channel="noise").startswith(
-        "sensor 'one': channel 'noise': expected one of co, fume, hood_fan, humidity, la"
+        "sensor 'one': channel 'noise': expected one of co, distance, fill, fume, hood_fan, humidity, la"
     )
     for change, field in (
         ({"channel": None}, "channel is missing"),
