@@ -20,8 +20,9 @@ class Range:
     def __init__(self, settings, blind, farthest):
         self._blind, self._farthest = blind, farthest
         self._empty, self._full = empty, full = settings.get("empty_mm"), settings.get("full_mm")
-        self.channels = ("distance",)
-        if empty is None and full is None:
+        bare = empty is None and full is None
+        self.channels = ("distance",) if bare else ("distance", "fill")
+        if bare:
             return
         for key, value in (("empty_mm", empty), ("full_mm", full)):
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -34,7 +35,6 @@ class Range:
             raise ValueError(
                 "sensor '%s': full_mm %s: expected less than empty_mm, %s" % (settings.get("name"), full, empty)
             )
-        self.channels = ("distance", "fill")
 
     def values(self, distance):
         """Return the sample of a distance in mm; raise Faulty where it is none."""
