@@ -239,10 +239,14 @@ class Emissions:
         `now`: Unix s; `until`: on the monotonic clock; what is left then comes next. A year that is over is judged as
         long as what comes late still counts.
         """
-        years = {self._year(now - KEPT), self._year(now)} if self._all_unjudged else set()
-        for year in sorted(years | {year for _, year in self._calculated}):
+        if self._all_unjudged:
+            self._unjudged.clear()  # by the permits as they were
+        for year in sorted({self._year(now - KEPT), self._year(now)}):
+            changed = {outlet for outlet, of_year in self._calculated if of_year == year}
+            if not (self._all_unjudged or changed):
+                continue
             for permitted in self._book.permits.totals(self._within(year, now)):
-                if year in years or any((outlet, year) in self._calculated for outlet in permitted.outlets):
+                if self._all_unjudged or not changed.isdisjoint(permitted.outlets):
                     self._unjudged[permitted.id, year] = permitted
         self._calculated.clear()
         self._all_unjudged = False
