@@ -208,7 +208,7 @@ def test_a_form_that_is_sent_twice_logs_once_and_two_officers_are_told_of_each_o
     assert "rejected" not in told.partition("Record")[2]
 
 
-def test_what_will_not_do_is_said_and_what_was_written_stays(shared):
+def test_what_will_not_do_is_said_and_what_was_written_stays(shared, city):
     for fields, said in (
         ({"end": "2026-03-02T12:00"}, "ends before it begins"),
         ({"begin": "yesterday"}, "Expected a local date and time"),
@@ -221,7 +221,8 @@ def test_what_will_not_do_is_said_and_what_was_written_stays(shared):
         assert said in Read(answer.text).text
         assert "what was written" in answer.text
     assert shared.log(reason=" ").status_code == 422
-    refused = shared.prove(1, content=b"MZ is no document")
+    city.log()
+    refused = city.prove(1, content=b"MZ is no document")
     assert "this is no JPEG" in Read(refused.text).text
     page = shared.who("other-1").read("/console/add-mark")
     foreign = shared.who("mill-1").post("/console/add-mark", page.form("/console/add-mark").fields)
