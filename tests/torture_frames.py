@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -92,9 +93,15 @@ class HubUnderFire:
     def store_is_behind(self):
         if not (self.folder / "data" / "series.db").exists():
             return True  # the hub is still making it
-        with read_only(self.folder / "data" / "log.db") as log, read_only(self.folder / "data" / "series.db") as series:
-            end = log.execute("SELECT ifnull(max(offset), 0) FROM message").fetchone()[0]
-            return series.execute("SELECT offset FROM position").fetchone()[0] < end
+        try:
+            with read_only(self.folder / "data" / "log.db") as log:
+                end = log.execute("SELECT ifnull(max(offset), 0) FROM message").fetchone()[0]
+            with read_only(self.folder / "data" / "series.db") as series:
+                return series.execute("SELECT ifnull(max(offset), -1) FROM position").fetchone()[0] < end
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):
+                raise
+            return True  # the hub, killed while it made it, makes it now
 
     def tracebacks(self):
         return (self.folder / "hub.log").read_text("utf-8", "replace").count("Traceback")
