@@ -93,6 +93,11 @@ class CaseBook:
         """Return the next events of all cases behind a number, at most `most`, in their order."""
         return list(self._events("id > ? ORDER BY id LIMIT ?", id_, most))
 
+    def changed_after(self, id_: int) -> list[int]:
+        """Return the numbers of the cases to which events behind a number belong."""
+        sql = "SELECT DISTINCT casefile FROM casefile_event WHERE id > ?"
+        return [case for (case,) in self.db.execute(sql, (id_,))]
+
     def last_event(self, before: float | None = None) -> int:
         """Return the number of the newest event of all cases, or of those before a moment, Unix s; 0: there is none."""
         sql = "SELECT ifnull(max(id), 0) FROM casefile_event"
@@ -146,23 +151,30 @@ class CaseBook:
         new = "ifnull(json_extract(body, '$.reminded'), 0) <> deadline"
         return list(self._cases([f"state IN ({states})", new], {"deadline > ?": now}, (), "id LIMIT ?", -1))
 
-    def concerned(self, begin: float, end: float, districts: Collection[str] = ()) -> list[Counted]:
-        """Return the cases that a period may count, as they were at its end; in Unix s."""
-        # Each by its own index, which a list of "or" would not use.
-        inside = " UNION ".join(
-            f"SELECT id FROM casefile WHERE {name} >= ?1 AND {name} < ?2"  # noqa: S608 - columns
-            for name in ("reported", "deadline", "dispatched", "fed_back")
-        )
+    def concerned(
+        self, begin: float, end: float, districts: Collection[str] = (), among: Collection[int] | None = None
+    ) -> list[Counted]:
+        """Return the cases that a period may count, as they were at its end, by number; in Unix s.
+
+        `among`: of these cases alone, also those in which the period counts nothing.
+        """
+        if among is None:
+            # Each by its own index, which a list of "or" would not use.
+            inside = " UNION ".join(
+                f"SELECT id FROM casefile WHERE {name} >= ?1 AND {name} < ?2"  # noqa: S608 - columns
+                for name in ("reported", "deadline", "dispatched", "fed_back")
+            )
+            inside += " UNION SELECT id FROM casefile WHERE updated >= ?2"
+        else:
+            inside = "SELECT value FROM json_each(?4)"
         # All in one row: other threads of the hub need not wait for a step of each of thousands.
         sql = (
             "SELECT group_concat(iif(updated < ?2, nullif(counted, ''), NULL)), "  # noqa: S608
             "group_concat(iif(updated < ?2 AND counted <> '', NULL, id)) FROM casefile "
-            f"WHERE id IN ({inside} UNION SELECT id FROM casefile WHERE updated >= ?2) AND reported < ?2"
+            f"WHERE id IN ({inside}) AND reported < ?2 AND (?3 = '[]' OR district IN (SELECT value FROM json_each(?3)))"
         )
-        if districts:
-            sql += " AND district IN (SELECT value FROM json_each(?3))"
-        values = (begin, end, json.dumps(list(districts))) if districts else (begin, end)
-        as_they_are, others = self.db.execute(sql, values).fetchone()
+        lists = [json.dumps(list(districts)), *([] if among is None else [json.dumps(list(among))])]
+        as_they_are, others = self.db.execute(sql, (begin, end, *lists)).fetchone()
         found: list[Counted] = _counted.decode(f"[{as_they_are or ''}]")
         for id_ in map(int, others.split(",") if others else ()):
             case = self.find(id_)

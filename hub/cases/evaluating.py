@@ -1,15 +1,23 @@
 """The rates of a period, for those who ask: which cases count, in whose scope."""
 
 import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
+from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from hub.cases.book import CaseBook
 from hub.cases.desk import CaseDesk
 from hub.cases.refusal import wrong
 from hub.cases.rules.rates import By, Numbers, rates
+from hub.cases.rules.records import Counted
 
 LONGEST = 400 * 86_400
 """The longest period whose rates are told [s]."""
+MOST_PERIODS, MOST_CASES = 4, 20_000
+"""So many periods are remembered, each of at most so many cases: some 15 MB each."""
 ONE_DAY = dt.timedelta(days=1)
 
 
@@ -51,12 +59,44 @@ def checked(begin: float, end: float) -> tuple[float, float]:
     return begin, end
 
 
-def evaluate(desk: CaseDesk, begin: float, end: float, by: By, district: str = "") -> dict[str, Numbers]:
+class Remembered:
+    """Keeps what periods counted, so that another look costs what has happened since; any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[float, float, tuple[str, ...]], tuple[int, list[Counted]]] = OrderedDict()
+
+    def concerned(self, book: CaseBook, begin: float, end: float, districts: Collection[str]) -> list[Counted]:
+        """Return what `CaseBook.concerned` does."""
+        asked = begin, end, tuple(districts)
+        newest = book.last_event()  # before the cases are read: what happens in between is read again
+        with self._lock:
+            known = self._known.get(asked)
+        if known is None:
+            cases = book.concerned(begin, end, districts)
+        elif known[0] == newest:
+            cases = known[1]
+        else:
+            changed = set(book.changed_after(known[0]))
+            cases = [case for case in known[1] if case.id not in changed]
+            cases = sorted((*cases, *book.concerned(begin, end, districts, changed)), key=attrgetter("id"))
+        if len(cases) <= MOST_CASES:
+            with self._lock:
+                self._known[asked] = newest, cases
+                self._known.move_to_end(asked)
+                if len(self._known) > MOST_PERIODS:
+                    self._known.popitem(last=False)
+        return cases
+
+
+def evaluate(
+    desk: CaseDesk, begin: float, end: float, by: By, district: str = "", remembered: Remembered | None = None
+) -> dict[str, Numbers]:
     """Return the numbers of a period by group, of the districts that concern the user; `district`: of this alone."""
     scope = desk.user.districts
     if district:
         scope = (district,) if desk.user.sees(district) else ("",)
-    return rates(desk.book.concerned(begin, end, scope), begin, end, by)
+    return rates((remembered or Remembered()).concerned(desk.book, begin, end, scope), begin, end, by)
 
 
 def _day(name: str, text: str, otherwise: dt.date) -> dt.date:

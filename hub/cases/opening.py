@@ -24,13 +24,13 @@ NOT_THERE = Text(
 )
 
 
-def open_cases(data: Path) -> sqlite3.Connection:
+def open_cases(data: Path, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
     """Open the database of cases in a hub's data folder.
 
     Raises:
         DatabaseError: it was made by a later version, or cannot be opened.
     """
-    return open_database(data / FILE, STEPS)
+    return open_database(data / FILE, STEPS, factory)
 
 
 @contextmanager

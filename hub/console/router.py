@@ -73,7 +73,7 @@ class Console:
             """A page of this hub."""
 
         Route.shared = shared
-        self._live = Live(shared.compliance)
+        self._shared, self._live = shared, Live(shared.compliance)
         self.router = APIRouter(prefix="/console", route_class=Route, include_in_schema=False)
         self._add_files(shared)
         add_signing_in(self.router, shared)
@@ -116,8 +116,10 @@ class Console:
         self.router = plates
 
     def close(self) -> None:
-        """Let go of the pages that follow by themselves."""
+        """Let go of the pages that follow by themselves, and of the databases."""
         self._live.close()
+        self._shared.compliance_pool.close()
+        self._shared.cases_pool.close()
 
     def _add_files(self, shared: Shared) -> None:
         @self.router.get("/static/{name}")

@@ -5,7 +5,6 @@ import math
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,8 +24,11 @@ from hub.access.sessions import SEEN_EVERY, Session, Sessions
 from hub.access.tables import PART as ACCESS
 from hub.access.tokens import Needed, User, allows
 from hub.alerts.tables import PART as ALERTS
+from hub.cases.evaluating import Remembered
+from hub.cases.opening import open_cases
 from hub.cases.refusal import CaseError
 from hub.cases.rules.rulebook import LiveRulebook
+from hub.cases.tables import FILE as CASES
 from hub.companies.shelf import Shelf
 from hub.compliance.emissions.book import plans_of
 from hub.compliance.standing import RECENT, Standing
@@ -42,6 +44,7 @@ from hub.http.problems import TITLES, Rate, RequestError, language
 from hub.registry.live import Registry
 from hub.storage.compliance_file import COMPLIANCE, open_compliance
 from hub.storage.database import DatabaseError, transaction
+from hub.storage.pool import Pool
 from hub.things.marks.tables import PART as MARKS
 from hub.things.tables import PART as THINGS
 from schemas import Quantity
@@ -112,9 +115,26 @@ class Shared:
         return self.config.console.address.startswith("https:")
 
     @cached_property
+    def compliance_pool(self) -> Pool:
+        """Connections to the file with users, alerts and verdicts."""
+        parts = (ACCESS, ALERTS, THINGS, MARKS, VERDICTS)
+        return Pool(self.compliance, lambda factory: open_compliance(self.compliance, *parts, factory=factory))
+
+    @cached_property
+    def cases_pool(self) -> Pool:
+        """Connections to the cases."""
+        data = self.config.data
+        return Pool(data / CASES, lambda factory: open_cases(data, factory))
+
+    @cached_property
     def rules(self) -> LiveRulebook:
         """What the city's cases go by."""
         return LiveRulebook(self.config.cases.folder, self.registry().zone)
+
+    @cached_property
+    def remembered(self) -> Remembered:
+        """What was evaluated last."""
+        return Remembered()
 
     @cached_property
     def standing(self) -> Standing:
@@ -378,7 +398,7 @@ def visiting(shared: Shared, needed: Needed = "viewer") -> Callable[[Request], I
 
     def visit(request: Request) -> Iterator[Visit]:
         secret = request.cookies.get(shared.cookie, "")
-        with closing(open_compliance(shared.compliance, ACCESS, ALERTS, THINGS, MARKS, VERDICTS)) as db:
+        with shared.compliance_pool.lend() as db:
             sessions, now = Sessions(db), time.time()
             session = sessions.find(secret, now) if secret else None
             if session is None:

@@ -10,7 +10,9 @@ from hub.storage.database import Part, open_shared
 COMPLIANCE = "compliance.db"
 
 
-def open_compliance(path: Path, *parts: Part) -> sqlite3.Connection:
+def open_compliance(
+    path: Path, *parts: Part, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
     """Open a compliance database with the tables of `parts`: each is the `PART` of a package's `tables.py`.
 
     Whoever opens it names its own part and those that it writes to through other packages.
@@ -18,7 +20,7 @@ def open_compliance(path: Path, *parts: Part) -> sqlite3.Connection:
     Raises:
         DatabaseError: it was made by a later version, or cannot be opened.
     """
-    return open_shared(path, HISTORY, *parts)
+    return open_shared(path, HISTORY, *parts, factory=factory)
 
 
 def compliance_of(config: Config, district: str = "") -> Path:

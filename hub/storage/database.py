@@ -37,29 +37,34 @@ CREATE TABLE schema_part (        -- the version of each owner's tables in this 
 """
 
 
-def open_database(path: Path, steps: Sequence[str]) -> sqlite3.Connection:
+def open_database(
+    path: Path, steps: Sequence[str], factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
     """Open a database; writes are on the medium when a transaction has ended.
 
     `steps`: the SQL that makes version 1 of an empty database, version 2 of version 1, and so on. What is missing is
-    done in one transaction, so a kill in the middle leaves the earlier version.
+    done in one transaction, so a kill in the middle leaves the earlier version. `factory`: of which class it is.
 
     Raises:
         DatabaseError: it was made by a later version, or cannot be opened.
     """
-    return _open(path, lambda db: _bring_forward(db, steps))
+    return _open(path, lambda db: _bring_forward(db, steps), factory)
 
 
-def open_shared(path: Path, history: Sequence[str], *parts: Part) -> sqlite3.Connection:
+def open_shared(
+    path: Path, history: Sequence[str], *parts: Part, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
     """Open a database in which each of several packages has tables; bring forward those of `parts`, in this order.
 
     The others' tables stay as they are: so anybody may open the file first. `history`: the SQL that brought the whole
     file from version 1 to 2, and so on, before its owners had versions of their own; from then on the file's version
-    stays at `shared_version(history)`, and the table `schema_part` holds those of the owners.
+    stays at `shared_version(history)`, and the table `schema_part` holds those of the owners. `factory`: of which
+    class the connection is.
 
     Raises:
         DatabaseError: it, or one of these parts, was made by a later version; or it cannot be opened.
     """
-    return _open(path, lambda db: _bring_parts_forward(db, history, parts))
+    return _open(path, lambda db: _bring_parts_forward(db, history, parts), factory)
 
 
 def shared_version(history: Sequence[str]) -> int:
@@ -107,11 +112,13 @@ def transaction(db: sqlite3.Connection, undo: Callable[[], None] = lambda: None)
         raise
 
 
-def _open(path: Path, bring_forward: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
+def _open(
+    path: Path, bring_forward: Callable[[sqlite3.Connection], None], factory: type[sqlite3.Connection]
+) -> sqlite3.Connection:
     connection = None
     try:
         _make_private(path)
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30, factory=factory)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         bring_forward(connection)

@@ -14,8 +14,10 @@ Tianmen 2016-12 and Xuancheng (P), by the cities' own reports; those of rework a
 vendor's program (S).
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, get_args
 
 from hub.cases.rules.records import Counted
@@ -52,13 +54,17 @@ _DISPATCHERS: frozenset[Measure] = frozenset({"dispatched", "accurate"})
 
 @dataclass
 class Numbers:
-    """The numbers of one group: for each measure, the cases behind it."""
+    """The numbers of one group; `cases`: the numbers of the cases behind each measure, where there are any."""
 
-    cases: dict[Measure, list[int]] = field(default_factory=lambda: {one: [] for one in _MEASURES})
+    cases: Mapping[Measure, Sequence[int]]
+
+    def behind(self, measure: Measure) -> Sequence[int]:
+        """Return the numbers of the cases behind a measure."""
+        return self.cases.get(measure, ())
 
     def count(self, measure: Measure) -> int:
         """Return how many cases are behind a measure."""
-        return len(self.cases[measure])
+        return len(self.behind(measure))
 
     def rate(self, rate: Rate) -> float | None:
         """Return a rate, 0 to 1; None: there is nothing to divide by."""
@@ -98,37 +104,29 @@ def rates(cases: Iterable[Counted], begin: float, end: float, by: By = "all") ->
     By person and by position each number goes to who answers for it: reports to who reported, dispatches to who
     dispatched first, all else to who handled, or, until somebody has, to nobody ("").
     """
-    groups: dict[str, Numbers] = {}
+    groups: defaultdict[str, defaultdict[Measure, list[int]]] = defaultdict(lambda: defaultdict(list))
     group_of = _GROUPS[by]
     for case in cases:
+        id_ = case.id
         for measure in measures(case, begin, end):
-            group = group_of(case, measure)
-            numbers = groups.get(group)
-            if numbers is None:
-                numbers = groups[group] = Numbers()
-            numbers.cases[measure].append(case.id)
-    return dict(sorted(groups.items()))
+            groups[group_of[measure](case)][measure].append(id_)
+    return {group: Numbers(dict(cases)) for group, cases in sorted(groups.items())}
 
 
-def _person(case: Counted, measure: Measure) -> str:
-    if measure in _REPORTERS:
-        return case.reported_by
-    return case.dispatched_by if measure in _DISPATCHERS else case.handled_by
+def _answering(reports: str, dispatches: str, all_else: str) -> dict[Measure, Callable[[Counted], str]]:
+    """Return for each measure what gives the group of a case, by the name of a field."""
+    fields = {measure: reports if measure in _REPORTERS else all_else for measure in _MEASURES}
+    fields |= dict.fromkeys(_DISPATCHERS, dispatches)
+    return {measure: attrgetter(field) for measure, field in fields.items()}
 
 
-def _position(case: Counted, measure: Measure) -> str:
-    if measure in _REPORTERS:
-        return case.reported_as
-    return case.dispatched_as if measure in _DISPATCHERS else case.handled_as
-
-
-_GROUPS: dict[By, Callable[[Counted, Measure], str]] = {
-    "all": lambda _case, _measure: "",
-    "area": lambda case, _: case.district,
-    "department": lambda case, _: case.department,
-    "position": _position,
-    "person": _person,
-    "kind": lambda case, _: case.kind,
-    "code": lambda case, _: case.code,
-    "source": lambda case, _: case.source,
+_GROUPS: dict[By, dict[Measure, Callable[[Counted], str]]] = {
+    "all": dict.fromkeys(_MEASURES, lambda _case: ""),
+    "area": _answering("district", "district", "district"),
+    "department": _answering("department", "department", "department"),
+    "position": _answering("reported_as", "dispatched_as", "handled_as"),
+    "person": _answering("reported_by", "dispatched_by", "handled_by"),
+    "kind": _answering("kind", "kind", "kind"),
+    "code": _answering("code", "code", "code"),
+    "source": _answering("source", "source", "source"),
 }

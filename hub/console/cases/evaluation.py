@@ -101,7 +101,8 @@ def _evaluated(cases: CaseVisit, begin: str, end: str, by: str, district: str) -
     known: By = by if by in get_args(By) else "area"  # type: ignore[assignment]
     there = district if district in cases.visit.registry.districts else ""
     period = Period.of_days(begin, end, cases.visit.registry.zone, cases.visit.now)
-    return Evaluated(period, known, there, evaluate(cases.desk, period.begin, period.end, known, there))
+    remembered = cases.visit.shared.remembered
+    return Evaluated(period, known, there, evaluate(cases.desk, period.begin, period.end, known, there, remembered))
 
 
 def _shares(names: Mapping[Rate, str], link: str, numbers: Numbers) -> list[Share]:

@@ -151,9 +151,10 @@ def _wanted(cases: CaseVisit, asked: Filters) -> Wanted:
 def _ids(cases: CaseVisit, asked: Filters) -> list[int]:
     """Return the cases behind a number of the evaluation."""
     period = Period.of_days(asked.begin, asked.end, cases.visit.registry.zone, cases.visit.now)
-    groups = evaluate(cases.desk, period.begin, period.end, asked.by, asked.area)  # type: ignore[arg-type]
+    remembered = cases.visit.shared.remembered
+    groups = evaluate(cases.desk, period.begin, period.end, asked.by, asked.area, remembered)  # type: ignore[arg-type]
     numbers = groups.get(asked.group)
-    return numbers.cases[asked.measure] if numbers else []  # type: ignore[index]
+    return [*numbers.behind(asked.measure)] if numbers else []  # type: ignore[arg-type]
 
 
 def _behind(cases: CaseVisit, asked: Filters) -> str:

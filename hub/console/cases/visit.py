@@ -1,7 +1,7 @@
 """What all pages of cases have in common: the cases behind a visit, and how they are shown."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Annotated, NamedTuple
 
@@ -9,7 +9,6 @@ from fastapi import Depends, Request
 
 from hub.cases.desk import CaseDesk
 from hub.cases.finding import CaseFinder, Wanted
-from hub.cases.opening import open_cases
 from hub.cases.present import left
 from hub.cases.rules.machine import NEAR, places, positions
 from hub.cases.rules.records import Case
@@ -127,7 +126,7 @@ def has_cases(shared: Shared) -> bool:
 def cases_of(visit: Visit) -> Iterator[CaseVisit]:
     """Open the cases as a visitor sees them."""
     shared = visit.shared
-    with closing(open_cases(shared.config.data)) as db:
+    with shared.cases_pool.lend() as db:
         joined = shared.config.cases.joined
         desk = CaseDesk(db, shared.rules.current(), shared.registry(), shared.clock, visit.user, joined=joined)
         desk.follow_calendar()

@@ -6,6 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub.cases.evaluating import Remembered, evaluate
 from hub.cases.refusal import CaseError
 from hub.cases.rules.machine import AGAINST, EVER, RULES, allowed, apply, positions, reckon, replay
 from hub.cases.rules.records import OVER
@@ -57,6 +58,13 @@ def take(city, id_, what, given_, name, text):
     return True
 
 
+def evaluate_again(city, remembered, begun):
+    """Look again at a period that goes on, and at one that is over when the next act is: what is kept is what is."""
+    for end in (begun + 10_000_000, begun + 50_000):
+        found = evaluate(city.desk("root"), begun, end, "person", remembered=remembered)
+        assert found == evaluate(city.desk("root"), begun, end, "person")
+
+
 @settings(max_examples=25)
 @given(
     st.sampled_from(["citizen", "department"]),
@@ -67,12 +75,16 @@ def take(city, id_, what, given_, name, text):
 def test_random_acts_never_leave_the_table(source, so_far, acts, joined):
     with tempfile.TemporaryDirectory() as folder, city_in(Path(folder), joined=joined) as city:
         id_ = city.report(source=source, code="0102").id
+        remembered, begun = Remembered(), city.now
+        evaluate_again(city, remembered, begun)
         for what in WAY[:so_far]:  # some way, so that random acts are tried in every state
             name = WHOSE[RULES[what].positions[0]]
             assert take(city, id_, what, SAYS.get(what, {}), name, "done")
+            evaluate_again(city, remembered, begun)
         for (what, given_, name, text), pause in acts:
             city.now += pause
             take(city, id_, what, given_, name, text)
+            evaluate_again(city, remembered, begun)
         case = city.desk("root").get(id_)
         assert city.replayed(id_) == case
         assert (case.closed is not None) == (
