@@ -1,7 +1,8 @@
 """The city as a map that is drawn here, without any other server: districts as areas, sites by colour and shape."""
 
+from bisect import bisect
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Response
@@ -212,11 +213,18 @@ def calendar_of(visit: Visit, site: str) -> list[Day | None]:
     today = calendar.start(int(visit.now), DAY)
     local = visit.page_formats.local(today).date()
     first = local - timedelta(days=DAYS - 1)
-    worst: dict[date, str] = {}
-    for start, outcome, grade in VerdictTable(visit.db).hours_of(site, today - DAYS * DAY):
-        day = visit.page_formats.local(start).date()
-        state = "suspicion" if outcome == "exceeded" and grade == "suspicion" else outcome
-        worst[day] = min(worst.get(day, state), state, key=GRAVEST.index)
-    days = [first + timedelta(days=n) for n in range(DAYS)]
-    shown = [Day(day, outcome_of(worst.get(day, "unknown"), visit.lang), day in worst) for day in days]
+    days = [first + timedelta(days=n) for n in range(DAYS + 1)]  # the last is tomorrow, which is not shown
+    midnights = [datetime.combine(day, time.min, visit.registry.zone).timestamp() for day in days]
+    found: list[set[tuple[str, str]]] = [set() for _ in days]
+    for start, outcome, grade in VerdictTable(visit.db).hours_of(site, int(midnights[0])):
+        found[bisect(midnights, start) - 1].add((outcome, grade))
+    shown = [
+        Day(day, outcome_of(min(map(_state, judged), key=GRAVEST.index, default="unknown"), visit.lang), bool(judged))
+        for day, judged in zip(days[:DAYS], found[:DAYS], strict=True)
+    ]
     return [*[None] * first.weekday(), *shown]
+
+
+def _state(judged: tuple[str, str]) -> str:
+    outcome, grade = judged
+    return "suspicion" if outcome == "exceeded" and grade == "suspicion" else outcome

@@ -112,8 +112,7 @@ class Console:
         plates = APIRouter(route_class=Route, include_in_schema=False)
         add_public_plate(plates, self.router, shared)
         self._add_rest(shared)
-        plates.include_router(self.router)
-        self.router = plates
+        self.router.routes.extend(plates.routes)
 
     def close(self) -> None:
         """Let go of the pages that follow by themselves, and of the databases."""

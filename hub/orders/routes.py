@@ -127,7 +127,7 @@ def order_router(config: Config, registry: Callable[[], Registry], clock: Callab
     _orders(api, hub)
     configurations(api, hub)
     _versions(router, api, hub)
-    router.include_router(api)
+    router.routes.extend(api.routes)
     return router
 
 
