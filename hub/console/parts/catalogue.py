@@ -23,6 +23,8 @@ from hub.things.entries import Thing
 from hub.things.store import KeptEdition, ThingStore, edition_of
 from schemas.domains.entries import ThingKind
 
+MOVING_KMH = 3.0
+"""What is slower stands: receivers give some km/h at rest."""
 LOOKED_BACK = 200
 """Samples that are looked through for the last position of somebody who has none now."""
 Key = tuple[str, str]
@@ -167,6 +169,9 @@ class Position(NamedTuple):
     """Its last sample with a position."""
     world: tuple[float, float]
     """Where that lies in the world that maps draw; without one it means nothing."""
+    key: Key
+    does: str
+    """lost, moving or standing: as it was when it was heard last."""
 
 
 class Catalogue:
@@ -229,7 +234,8 @@ class Catalogue:
         fix = newest if newest.lat is not None else _last_fix(samples, key) or (known.fix if known else None)
         lon, lat = (fix.lon, fix.lat) if fix else (None, None)
         world = (0.0, 0.0) if lon is None or lat is None else self._project(lon, lat)
-        found = self._positions[key] = Position(heard, newest, fix, world)
+        does = "lost" if newest.lat is None else "moving" if (newest.speed or 0.0) >= MOVING_KMH else "standing"
+        found = self._positions[key] = Position(heard, newest, fix, world, key, does)
         return found
 
 

@@ -3,11 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 import numpy as np
 from fastapi import APIRouter, Depends, Response
+from markupsafe import Markup
 
 from hub.console.badges import Badge
 from hub.console.parts.catalogue import Bounds, Position
@@ -82,22 +83,51 @@ class Step(NamedTuple):
     link: str
 
 
+class Ground(NamedTuple):
+    """What lies under the marks of a map."""
+
+    drawn: Drawn
+    written: Markup
+    """The same as a template has written it."""
+
+
 class Pictures:
     """The places of late as they were drawn: for whom, of which piece of the world, as long as nothing else holds."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[object, ...], Drawn] = {}
+        self._places: dict[tuple[object, ...], tuple[list[Place], list[Bounds]]] = {}
+        self._grounds: dict[tuple[object, ...], Ground] = {}
 
-    def of(self, things: Things, plan: Plan, there: list[Place]) -> Drawn:
-        """Return places as they are drawn in a plan."""
-        visit, known = things.visit, things.known
-        key = known.serial, known.steady_until(visit.now), visit.user.districts, visit.lang, plan.corners
-        found = self._kept.get(key)
+    def places(self, things: Things) -> tuple[list[Place], list[Bounds]]:
+        """Return the places in force that the visitor sees, and the bounds of what a map should show."""
+        found = self._places.get(self._key(things))
         if found is None:
-            if len(self._kept) >= MOST_KEPT:
-                self._kept = {}
-            found = self._kept[key] = drawn(things, plan, there, NAMED)
+            there = places(things, things.visit.now)
+            found = there, around(there)
+            self._keep(self._places, self._key(things), found)
         return found
+
+    def ground(self, things: Things, plan: Plan, there: list[Place]) -> Ground:
+        """Return places as they are drawn in a plan."""
+        key = (*self._key(things), plan.corners)
+        found = self._grounds.get(key)
+        if found is None:
+            shown = drawn(things, plan, there, NAMED)
+            parts: Any = things.visit.shared.templates.get_template("thing_parts.html").module
+            found = Ground(shown, parts.ground(shown) + parts.names(shown))
+            self._keep(self._grounds, key, found)
+        return found
+
+    @staticmethod
+    def _key(things: Things) -> tuple[object, ...]:
+        visit, known = things.visit, things.known
+        return known.serial, known.steady_until(visit.now), visit.user.districts, visit.lang
+
+    @staticmethod
+    def _keep(kept: dict[tuple[object, ...], Any], key: tuple[object, ...], found: object) -> None:
+        if len(kept) >= MOST_KEPT:
+            kept.clear()
+        kept[key] = found
 
 
 def add_live(router: APIRouter, shared: Shared) -> None:
@@ -122,13 +152,13 @@ def add_live(router: APIRouter, shared: Shared) -> None:
         found = _found(things, wanted)
         shown = [one for one in found if wanted.state in {"", one[1]}]
         chosen = box_of(wanted.box)
-        there = places(things, visit.now)
+        there, near = pictures.places(things)
         placed = [one for one in shown if one[0].fix]
         outside = len(shown) - len(placed)
         degrees = points([(one.fix.lon, one.fix.lat) for one, _ in placed if one.fix])
-        bounds = [*around(there), *_around_fixes(degrees)] if chosen is None else []
-        picture = pictures.of(things, Plan(console, chosen, bounds), there)
-        marks = _marks(things, picture.plan, placed, degrees, wanted)
+        bounds = [*near, *_around_fixes(degrees)] if chosen is None else []
+        ground = pictures.ground(things, Plan(console, chosen, bounds), there)
+        marks = _marks(things, ground.drawn.plan, placed, degrees, wanted)
         if chosen:
             shown = [placed[n] for n in _inside(degrees, chosen)]
         order = _order(visit, wanted, sort)
@@ -137,7 +167,8 @@ def add_live(router: APIRouter, shared: Shared) -> None:
         counts = Counter(one for _, one in found)
         answer = visit.page(
             "live.html",
-            drawn=picture,
+            drawn=ground.drawn,
+            ground=ground.written,
             marks=marks,
             marks_named=len(marks) <= NAMED_MARKS,
             listed=[_one(things, *one) for one in lines[pages.skip : pages.skip + pages.each]],
@@ -219,12 +250,11 @@ def _around_fixes(degrees: Points) -> list[Bounds]:
 
 def _found(things: Things, wanted: Wanted) -> list[tuple[Position, str]]:
     """Return those whom the visitor sees and asks for, in whatever state, each with its state."""
-    breaking = things.breaking()
     positions = things.positions(wanted.kind, wanted.district)
     if wanted.q:
         alike = _alike(things, wanted.q.casefold())
-        positions = [one for one in positions if (one.heard.kind, one.heard.id) in alike]
-    return [(one, things.state_of(one, breaking)) for one in positions]
+        positions = [one for one in positions if one.key in alike]
+    return things.states(positions)
 
 
 def _alike(things: Things, text: str) -> set[tuple[str, str]]:

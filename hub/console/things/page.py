@@ -160,7 +160,8 @@ def _now(things: Things, kind: str, id_: str) -> Now | None:
     position = things.position(kind, id_)
     if position is None:
         return None
-    badge = now_of(things.state_of(position, things.breaking()), things.visit.lang)
+    ((_, state),) = things.states([position])
+    badge = now_of(state, things.visit.lang)
     return Now(position, badge, states_text(position.newest.states, things.visit.lang))
 
 

@@ -25,8 +25,6 @@ from schemas.language import Text
 
 SILENT_S = 900.0
 """Who was heard last so long ago is shown as silent [s]."""
-MOVING_KMH = 3.0
-"""What is slower stands: receivers give some km/h at rest."""
 HERE = "/console/things"
 KNOW_PEOPLE = frozenset({"collector", "officer", "dispatcher", "handler", "supervisor", "admin"})
 """The roles that work with those who answer for things, and are told who they are where that is private."""
@@ -221,15 +219,10 @@ class Things:
                 found[whom] = min(found.get(whom, state), state, key=RANKS.__getitem__)
         return found
 
-    def state_of(self, one: Position, breaking: Mapping[tuple[str, str], str]) -> str:
-        """Return how somebody is now, as `NOW` has it."""
-        if breaking and (state := breaking.get((one.heard.kind, one.heard.id))):
-            return state
-        if self.now - one.newest.t > SILENT_S:
-            return "silent"
-        if one.newest.lat is None:
-            return "lost"
-        return "moving" if (one.newest.speed or 0.0) >= MOVING_KMH else "standing"
+    def states(self, positions: Iterable[Position]) -> list[tuple[Position, str]]:
+        """Return each with how it is now, as `NOW` has it."""
+        breaking, silent = self.breaking(), self.now - SILENT_S
+        return [(one, breaking.get(one.key) or ("silent" if one.newest.t < silent else one.does)) for one in positions]
 
 
 FIELD = {
