@@ -6,7 +6,8 @@ A driver is a class `Driver(port, settings)` with
 - `async sample()`: the next sample as `{channel: value}`, or a `NoSample` that says why there is none;
 - `rejected`: how many frames were refused since the start (bad checksum, wrong length);
 - `PACED`: True when the sensor sets the pace by sending on its own, False when the agent asks;
-- `BUS`, where it is not a serial line: "i2c" or "i2s";
+- `BUS`, where it is not a serial line: "i2c", "i2s" or "echo";
+- `latest`, where it needs what other sensors measure: a dict, for which the recorder puts its own, `{channel: value}`;
 - `ends`, where there are any: `{channel: value}` at and above which the sensor's scale has ended. Such samples are
   flagged T, and so is the interval that they are part of.
 
