@@ -15,6 +15,11 @@ A value that the sensor does not have, while it has the others of its sample, is
 """
 
 from edge.borrow import borrow
+from edge.monotonic import ticks_diff, ticks_ms
+
+LONGEST = (
+    10  # s that a driver listens for one answer: noise that drips must hold nobody up; 256 bytes at 300 baud take 9
+)
 
 
 class NoSample(Exception):
@@ -47,6 +52,11 @@ class Warming(NoSample):
     """The sensor is warming up, or asleep because it was told to be."""
 
     flag = "M"
+
+
+def late(began):
+    """Tell whether what began at these ticks (ms) has lasted longer than an answer can take."""
+    return ticks_diff(ticks_ms(), began) > LONGEST * 1000
 
 
 def make(settings, port):

@@ -43,10 +43,10 @@ class Udp:
 
 
 class Noise:
-    """A device server whose line is never quiet: it says 16 bytes each 2 ms, whatever it is asked."""
+    """A device server whose line is never quiet: it says something again and again, whatever it is asked."""
 
-    def __init__(self, said=b"\x00\x55" * 8):
-        self._said = said
+    def __init__(self, said, pause):
+        self._said, self._pause = said, pause
         self._server = None
         self._heard_by = 0
         self.port = 0
@@ -67,7 +67,7 @@ class Noise:
             while True:
                 writer.write(self._said)
                 await writer.drain()
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(self._pause)
         except OSError:
             pass  # it has hung up
         await close(writer)
