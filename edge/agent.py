@@ -97,7 +97,7 @@ class Agent:
         for settings in config["sensors"]:
             spec = settings["port"]
             if spec not in ports:
-                ports[spec] = board.open_bus(spec) if spec.startswith("i2") else Port(board, spec)
+                ports[spec] = Port(board, spec) if spec.split(":")[0] in ("uart", "tcp") else board.open_bus(spec)
             self.sensors[settings["name"]] = sensor(settings, ports[spec])
         self.outbox = Outbox(folder, stream=borrow("stream").resume(folder, board), **config.get("outbox", {}))
         boxes = [self.outbox] + self.outbox.elders

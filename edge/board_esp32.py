@@ -102,9 +102,12 @@ class Board:
         return stream, _HalfDuplex(uart, pins["de"]) if "de" in pins else stream
 
     def open_bus(self, spec):
-        """Return the bus `i2c:NUMBER:sda=PIN:scl=PIN` or the input `i2s:NUMBER:sck=PIN:ws=PIN:sd=PIN:rate=HZ`."""
+        """Return what stands at pins without a UART.
+
+        `i2c:NUMBER:sda=PIN:scl=PIN`, `i2s:NUMBER:sck=PIN:ws=PIN:sd=PIN:rate=HZ`, `echo:trigger=PIN:echo=PIN`.
+        """
         parts = spec.split(":")
-        pins = {part.split("=")[0]: int(part.split("=")[1]) for part in parts[2:]}
+        pins = {part.split("=")[0]: int(part.split("=")[1]) for part in parts if "=" in part}
         if parts[0] == "i2c":
             return machine.I2C(int(parts[1]), sda=machine.Pin(pins["sda"]), scl=machine.Pin(pins["scl"]), freq=100000)
         if parts[0] == "i2s":
@@ -121,7 +124,11 @@ class Board:
                     ibuf=32768,
                 )
             )
-        raise ValueError("port '%s': expected uart:, i2c: or i2s:" % spec)
+        if parts[0] == "echo":
+            from edge.pulse_esp32 import Pulse
+
+            return Pulse(pins["trigger"], pins["echo"])
+        raise ValueError("port '%s': expected uart:, i2c:, i2s: or echo:" % spec)
 
     async def stop_asked(self):
         """Never return: a board measures until its power goes."""

@@ -2,7 +2,8 @@
 
 Its clock may run faster than real time (`clock` in the configuration: `{"start", "at", "speed"}`, simulated time is
 `start + (real time - at) * speed`) and be wrong or not set for a time (`steps`). A serial line is a TCP connection to a
-device server (`tcp:HOST:PORT`); the environment may say which one stands for a UART: FENCELINE_UART_1 for `uart:1:...`.
+device server (`tcp:HOST:PORT`); the environment may say which one stands for a UART: FENCELINE_UART_1 for `uart:1:...`,
+and for a sensor of pulses: FENCELINE_ECHO_5 for `echo:trigger=5:...`.
 """
 
 import asyncio
@@ -90,7 +91,13 @@ class Board:
         return await asyncio.open_connection(host, int(port))
 
     def open_bus(self, spec):
-        """Refuse: a host has no I2C or I2S of its own."""
+        """Return the wires of a sensor of pulses that the environment names; a host has no I2C or I2S of its own."""
+        for part in spec.split(":"):
+            place = os.getenv("FENCELINE_ECHO_" + part[8:]) if part.startswith("trigger=") else None
+            if place:
+                from edge.pulse_host import Pulse
+
+                return Pulse(self, place)
         raise ValueError("port '%s': there is no such bus on this board" % spec)
 
     async def stop_asked(self):

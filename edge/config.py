@@ -59,9 +59,14 @@ def _is_port(value):
     parts = value.split(":")
     if parts[0] == "tcp":
         return len(parts) == 3 and _is_server("%s:%s" % (parts[1], parts[2]))
-    fixed = {"uart": 3, "i2c": 2, "i2s": 2}.get(parts[0], 0)
-    needed = {"uart": ["rx", "tx"], "i2c": ["sda", "scl"], "i2s": ["sck", "ws", "sd", "rate"]}.get(parts[0])
-    if not fixed or len(parts) < fixed or not _is_digits(parts[1], 3):
+    fixed = {"uart": 3, "i2c": 2, "i2s": 2, "echo": 1}.get(parts[0], 0)
+    needed = {
+        "uart": ["rx", "tx"],
+        "i2c": ["sda", "scl"],
+        "i2s": ["sck", "ws", "sd", "rate"],
+        "echo": ["trigger", "echo"],
+    }.get(parts[0])
+    if not fixed or len(parts) < fixed or (fixed > 1 and not _is_digits(parts[1], 3)):
         return False
     if fixed == 3 and not (_is_digits(parts[2], 5000000) and int(parts[2]) >= 300):
         return False
@@ -167,7 +172,10 @@ _SENSOR = {
         lambda value: _is_text(value, 32) and not value.strip("abcdefghijklmnopqrstuvwxyz0123456789_"),
         "expected the name of a driver, as edge/drivers/README.md has them",
     ),
-    "port": (_is_port, "expected uart:NUMBER:BAUD:rx=PIN:tx=PIN, i2c:NUMBER:sda=PIN:scl=PIN, i2s:... or tcp:HOST:PORT"),
+    "port": (
+        _is_port,
+        "expected uart:NUMBER:BAUD:rx=PIN:tx=PIN, i2c:NUMBER:sda=PIN:scl=PIN, i2s:..., echo:... or tcp:HOST:PORT",
+    ),
 }
 _DESIRED = {
     "raw": _FIELDS["raw"],

@@ -3,6 +3,9 @@
 import asyncio
 
 from edge.drivers import Silent
+from edge.monotonic import ticks_diff, ticks_ms
+
+MOST_STALE = 300  # ms for throwing away what is older than a question: noise without end must hold nobody up
 
 
 async def close(writer):
@@ -57,13 +60,17 @@ class Port:
             raise Silent("line broken: %s" % error) from None
 
     def distrust(self):
-        """Throw away what has come before the next question: it may answer an older one."""
+        """Throw away what has come before the next question: it may answer an older one.
+
+        On a line that is never quiet for 20 ms this ends after MOST_STALE; who then listens finds no frame in noise.
+        """
         self._stale = True
 
     async def _drain_input(self):
         reader, _ = await self._open()
+        began = ticks_ms()
         try:
-            while await asyncio.wait_for(reader.read(64), 0.02):
+            while ticks_diff(ticks_ms(), began) < MOST_STALE and await asyncio.wait_for(reader.read(64), 0.02):
                 pass
         except asyncio.TimeoutError:
             pass

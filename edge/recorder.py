@@ -7,7 +7,8 @@ from edge import drivers, message
 from edge.aggregate import Aggregator
 from edge.journal import log
 
-HUMIDITY_LASTS = 300000  # ms: an older humidity corrects no dust
+AIR = ("humidity", "temperature")  # what corrects other channels
+AIR_LASTS = 300000  # ms; what is older corrects nothing
 
 
 class Recorder:
@@ -38,7 +39,10 @@ class Recorder:
         self.interval = interval
         self.last_made = board.ticks_ms()
         self.latest = {}
-        self._damp = None  # ticks of the latest humidity
+        self._air = {}  # ticks of the latest of AIR, by channel
+        for driver in sensors.values():
+            if hasattr(driver, "latest"):
+                driver.latest = self.latest
         self.state = {}
         self._work = {}  # letter and ticks of its end, by sensor
 
@@ -82,9 +86,9 @@ class Recorder:
     def _take(self, driver, sample):
         """Give a sample's values to the interval under way; return the worst of their letters."""
         now = self._board.ticks_ms()
-        if self._damp is not None and now - self._damp > HUMIDITY_LASTS:
-            self._damp = None
-            self.latest.pop("humidity", None)
+        for channel in AIR:
+            if now - self._air.get(channel, now) > AIR_LASTS:
+                del self._air[channel], self.latest[channel]
         ends = getattr(driver, "ends", None) or {}
         worst = "N"
         for channel, value in self._calibration.correct(sample, self.latest).items():
@@ -98,8 +102,8 @@ class Recorder:
                 worst = flag
                 continue
             self.latest[channel] = value
-            if channel == "humidity":
-                self._damp = now
+            if channel in AIR:
+                self._air[channel] = now
             if self._raw:
                 self._raw.add(channel, raw)
         return worst

@@ -13,7 +13,12 @@ FIELDS = {
     "registers": ("channel", "register", "kind", "scale", "range", "missing"),
     "channels": ("channel", "input", "shunt", "zero", "span"),
 }
-LINES = {"i2c": "i2c:0:sda=21:scl=22", "i2s": "i2s:0:sck=14:ws=15:sd=32", "": "uart:1:9600:rx=16:tx=17"}
+LINES = {
+    "i2c": "i2c:0:sda=21:scl=22",
+    "i2s": "i2s:0:sck=14:ws=15:sd=32",
+    "echo": "echo:trigger=5:echo=18",
+    "": "uart:1:9600:rx=16:tx=17",
+}
 
 
 def refuse(settings, field, value, expected):
@@ -67,11 +72,12 @@ def make(settings, port):
 
 
 def check(settings, bus):
-    """Check the settings that several drivers have; `bus`: what the driver talks on, "i2c", "i2s" or "" (serial)."""
+    """Check the settings that several drivers have; `bus`: what the driver talks on, of LINES, "" for serial."""
     port = settings["port"]
-    if (port.split(":")[0] if port.startswith("i2") else "") != bus:
+    line = port.split(":")[0]
+    if (line if line in LINES else "") != bus:
         refuse(settings, "port", port, "a line such as " + LINES[bus])
-    for key, low, high in (("warmup", 0, 3600), ("sensitivity", 90, 160)):
+    for key, low, high in (("warmup", 0, 3600), ("sensitivity", 90, 160), ("air_celsius", -50, 70)):
         if key in settings:
             number(settings, key, settings[key], low, high)
     if "address" in settings:

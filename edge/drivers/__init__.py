@@ -6,7 +6,8 @@ A driver is a class `Driver(port, settings)` with
 - `async sample()`: the next sample as `{channel: value}`, or a `NoSample` that says why there is none;
 - `rejected`: how many frames were refused since the start (bad checksum, wrong length);
 - `PACED`: True when the sensor sets the pace by sending on its own, False when the agent asks;
-- `BUS`, where it is not a serial line: "i2c" or "i2s";
+- `BUS`, where it is not a serial line: "i2c", "i2s" or "echo";
+- `latest`, where it needs what other sensors measure: a dict, for which the recorder puts its own, `{channel: value}`;
 - `ends`, where there are any: `{channel: value}` at and above which the sensor's scale has ended. Such samples are
   flagged T, and so is the interval that they are part of.
 
@@ -14,6 +15,11 @@ A value that the sensor does not have, while it has the others of its sample, is
 """
 
 from edge.borrow import borrow
+from edge.monotonic import ticks_diff, ticks_ms
+
+LONGEST = (
+    10  # s that a driver listens for one answer: noise that drips must hold nobody up; 256 bytes at 300 baud take 9
+)
 
 
 class NoSample(Exception):
@@ -46,6 +52,11 @@ class Warming(NoSample):
     """The sensor is warming up, or asleep because it was told to be."""
 
     flag = "M"
+
+
+def late(began):
+    """Tell whether what began at these ticks (ms) has lasted longer than an answer can take."""
+    return ticks_diff(ticks_ms(), began) > LONGEST * 1000
 
 
 def make(settings, port):

@@ -11,9 +11,10 @@ speed of sound (U). At 340 m/s, 10 degrees are 1.8 % of the distance.
 Settings: `empty_mm` and `full_mm` as in `edge.drivers.echo`.
 """
 
-from edge.drivers import Silent
+from edge.drivers import Silent, late
 from edge.drivers.echo import Range
 from edge.drivers.frames import Parser
+from edge.monotonic import ticks_ms
 
 BLIND, FARTHEST = 30, 4500  # mm
 NOISE = 256  # bytes without a frame, after which what comes is no sensor's talk
@@ -47,7 +48,8 @@ class Driver:
         self._parser.forget()
         await self._port.send(b"")  # it throws away what came since the last sample
         heard = 0
-        while heard < NOISE:
+        began = ticks_ms()
+        while heard < NOISE and not late(began):
             data = await self._port.receive(64, TIMEOUT)
             heard += len(data)
             frames = self._parser.feed(data)

@@ -7,21 +7,8 @@ or when asked, that can sleep, and that needs time to warm up. A maker's driver 
 import asyncio
 from binascii import hexlify
 
-try:
-    from time import ticks_diff, ticks_ms
-except ImportError:  # CPython
-    from time import monotonic  # type: ignore[attr-defined]
-
-    def ticks_ms():
-        """Return ms on a clock that nobody sets."""
-        return int(monotonic() * 1000)
-
-    def ticks_diff(later, earlier):  # type: ignore[no-redef]
-        """Return the ms between."""
-        return later - earlier
-
-
-from edge.drivers import Silent, Warming
+from edge.drivers import Silent, Warming, late
+from edge.monotonic import ticks_diff, ticks_ms
 
 
 class Parser:
@@ -187,9 +174,10 @@ class FrameDriver:
 
     async def _listen(self):
         heard = 0
+        began = ticks_ms()
         before = data = b""
         while not self._waiting:
-            if heard >= self.NOISE:
+            if heard >= self.NOISE or late(began):
                 raise Silent("no frame in %d bytes%s" % (heard, self._parser.hint(before + data)))
             before = data
             rejected = self.rejected

@@ -19,7 +19,8 @@ Registers that follow each other are read in one request. Example, a noise trans
 
 from struct import unpack
 
-from edge.drivers import Faulty, Silent
+from edge.drivers import Faulty, Silent, late
+from edge.monotonic import ticks_ms
 
 KINDS = ("u16", "s16", "u32", "s32", "f32")
 EXCEPTIONS = "function|data address|data value|device failure||busy"  # 1 to 6; one text is less heap than a dict
@@ -158,7 +159,8 @@ class Driver:
         buffer = b""
         heard = 0
         data = wrong = None
-        while heard < 2 * MOST and (data is None or owed):
+        began = ticks_ms()
+        while heard < 2 * MOST and (data is None or owed) and not late(began):
             try:
                 received = await self._port.receive(MOST, self.TIMEOUT)
             except Silent as silence:

@@ -13,8 +13,9 @@ sensor needs that long to settle; 0: until the first value comes).
 import asyncio
 from struct import unpack
 
-from edge.drivers import Faulty, Silent, Warming
+from edge.drivers import Faulty, Silent, Warming, late
 from edge.drivers.frames import WARMUP, Warmup
+from edge.monotonic import ticks_ms
 
 START, STOP, READ = 0x00, 0x01, 0x03
 AS_FLOATS = b"\x01\x03"
@@ -162,7 +163,8 @@ class Driver:
         await self._port.send(asked)
         rejected = self.rejected
         heard = 0
-        while heard <= LONGEST:
+        began = ticks_ms()
+        while heard <= LONGEST and not late(began):
             try:
                 received = await self._port.receive(64, self.ANSWER)
             except Silent:

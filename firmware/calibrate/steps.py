@@ -17,6 +17,7 @@ from firmware.channels import family, unit
 from firmware.link.live import Live
 from firmware.notebook.calibrations import CalibrationEntry, Comparison, Ledger, Method, Reference
 from firmware.terminal.speech import FieldError
+from schemas.chinese import in_chinese
 from schemas.language import Text
 
 LEVELS = ("laeq", "laf", "la", "lafmax", "lafmin")
@@ -107,11 +108,11 @@ def wait_until_stable(
             return dried(target, found.mean, seen.values), found
     why = live.seen.sensors[target.sensor].why if live.seen else ""
     if not live.since(target.channel, begin):
-        told = f"({why})" if why else ""
+        told = Text(f"({why})", f"（{in_chinese(why)}）") if why else Text("", "")
         raise RefusedError(
             Text(
-                f"sensor {target.sensor} gives nothing {told}: check its wires and power, fenceline board check",
-                f"传感器 {target.sensor} 没有数据{told}：请检查接线和供电，或执行 fenceline board check",
+                f"sensor {target.sensor} gives nothing {told.en}: check its wires and power, fenceline board check",
+                f"传感器 {target.sensor} 没有数据{told.zh}：请检查接线和供电，或执行 fenceline board check",
             )
         )
     limit, label = rule.limit(found.mean), unit(target.channel)

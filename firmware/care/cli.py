@@ -28,6 +28,7 @@ from firmware.terminal.speech import FieldError, if_stopped
 from hub.terminal.commands import alone, argument, command, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import AsJson
+from schemas.chinese import translated
 from schemas.errors import UserError
 from schemas.language import Text, tell
 
@@ -94,7 +95,7 @@ def _line(seen: Seen) -> str:
         values = [shown(channel, seen.values[channel]) for channel in sensor.channels if channel in seen.values]
         # A letter alone says nothing to a newcomer; N goes without saying.
         flag = "" if sensor.flag == "N" else f" [{sensor.flag} {tell(FLAGS.get(sensor.flag, Text('?', '?')))}]"
-        why = f" ({sensor.why})" if sensor.why else ""
+        why = f" ({translated(sensor.why)})" if sensor.why else ""
         parts.append(f"{name}: {', '.join(values) or '-'}{flag}{why}")
     net = tell(Text("connected", "已连接") if seen.connected else Text("not connected", "未连接"))
     clock = dt.datetime.fromtimestamp(seen.t, dt.UTC).strftime("%H:%M:%SZ") if seen.t else "--:--:--"

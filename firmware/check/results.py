@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from firmware.channels import is_plausible, shown
 from firmware.link.session import SensorSeen
+from schemas.chinese import in_chinese
 from schemas.language import Text
 
 CLOCK_MOST_S = 5
@@ -179,8 +180,9 @@ def buses(told: dict[str, Any]) -> list[Result]:
 
 _REMEDIES = {
     "B": Text(
-        "check power and wires: RX and TX, or A and B, may be swapped; then baud rate and address in the settings",
-        "检查供电和接线：RX/TX 或 A/B 可能接反；再检查配置中的波特率和地址",
+        "check power and wires: RX and TX, A and B, or trigger and echo may be swapped; then baud rate and address in "
+        "the settings",
+        "检查供电和接线：RX/TX、A/B 或触发/回波线可能接反；再检查配置中的波特率和地址",
     ),
     "D": Text("clean the sensor; if it stays, replace it", "清洁传感器；如仍异常请更换"),
     "T": Text("is the source too strong? else replace the sensor", "源是否过强？否则更换传感器"),
@@ -195,7 +197,8 @@ def sensor(name: str, seen: SensorSeen, values: dict[str, float]) -> Result:
     given = {channel: values[channel] for channel in seen.channels if channel in values}
     told_values = ", ".join(shown(channel, value) for channel, value in given.items())
     if seen.flag != "N" or not given:
-        told = same(": ".join(part for part in (seen.flag, seen.why or told_values) if part))
+        why = seen.why or told_values
+        told = Text(*(": ".join(part for part in (seen.flag, said) if part) for said in (why, in_chinese(why))))
         state = ResultState.warning if seen.flag in "MC" and seen.flag else ResultState.problem
         return Result(title, state, told, _REMEDIES.get(seen.flag, _REMEDIES["B"]))
     odd = [channel for channel, value in given.items() if not is_plausible(channel, value)]

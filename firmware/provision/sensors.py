@@ -105,8 +105,8 @@ def channels(settings: Settings) -> tuple[str, ...]:
 
 
 def _wrong(name: object, why: str) -> FieldError:
-    told = f"{why} (edge/drivers/README.md)"
-    return FieldError(Text(f"sensor {name!r}: {told}", f"传感器 {name!r}：{in_chinese(told)}"))
+    more = "edge/drivers/README.md"
+    return FieldError(Text(f"sensor {name!r}: {why} ({more})", f"传感器 {name!r}：{in_chinese(why)}（{more}）"))
 
 
 def _split(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from sim.chip.serial_port import Fault
 from sim.chip.virtual_board import VirtualBoard
 from sim.city.demo import interrupted
 from sim.city.scenario import WorkingDay
-from sim.city.sensors import ModbusBus, Plantower, SerialLine, Ultrasonic, modbus_device, noise_transmitter
+from sim.city.sensors import EchoPulse, ModbusBus, Plantower, SerialLine, Ultrasonic, modbus_device, noise_transmitter
 from sim.city.source import FillingBin, SimClock
 from sim.interpreter import HOW_TO_GET_IT, find_micropython
 from sim.rounds import cli as rounds
@@ -49,16 +49,20 @@ class Sensor(StrEnum):
     noise = "noise"
     stack = "stack"
     level = "level"
+    echo = "echo"
 
 
 HELD = "held.json"
 """In the board's folder: values that are held to its sensors, such as {"laf": 94.3} for a calibrator."""
-UARTS = {
+PULSES = "echo:5"
+"""The port of the sensor of pulses: its trigger pin is 5."""
+LINES = {
+    EchoPulse: "echo: HC-SR04, trigger=5, echo=18",
     Plantower: "dust: Plantower, 9600 baud",
     Ultrasonic: "level: A02YYUW, 9600 baud",
     ModbusBus: "RS-485: noise transmitter at Modbus address 1, stack gas analyser at 2",
 }
-"""What hangs at a virtual board's UARTs, by what simulates it."""
+"""What hangs at a virtual board's ports, by what simulates it."""
 
 
 @command(
@@ -81,8 +85,8 @@ def board(
         str,
         option(
             Text(
-                "Connect these, by commas: dust or level (uart:1), noise and stack (RS-485 at uart:2).",
-                "连接的传感器，以逗号分隔：dust 或 level（uart:1）、noise 和 stack（uart:2 上的 RS-485）。",
+                "Connect these, by commas: dust or level (uart:1), noise and stack (RS-485 at uart:2), echo (pins).",
+                "连接的传感器，以逗号分隔：dust 或 level（uart:1）、noise 和 stack（uart:2 的 RS-485）、echo（引脚）。",
             ),
             show_default=NONE,
         ),
@@ -191,13 +195,13 @@ async def _run(folder: Path, micropython: Path, faults: tuple[Fault, ...], senso
     lines = serial_lines(sensors, folder / HELD)
     for line in lines.values():
         await line.start()
-    uarts = {number: f"tcp:127.0.0.1:{line.port}" for number, line in lines.items()}
-    board = VirtualBoard(folder, micropython, faults, uarts)
+    places = {port: f"tcp:127.0.0.1:{line.port}" for port, line in lines.items()}
+    board = VirtualBoard(folder, micropython, faults, places)
     try:
         await board.start()
         print(board.port.path, flush=True)
-        for number, line in lines.items():
-            print(f"uart:{number}  {UARTS[type(line)]}", flush=True)
+        for port, line in lines.items():
+            print(f"{port}  {LINES[type(line)]}", flush=True)
         await stop.wait()
     finally:
         await board.stop()
@@ -205,8 +209,8 @@ async def _run(folder: Path, micropython: Path, faults: tuple[Fault, ...], senso
             await line.stop()
 
 
-def serial_lines(sensors: Sequence[Sensor], held: Path) -> dict[int, SerialLine]:
-    """Return the lines at a board's UARTs, by number: 1 dust or a bin, 2 the RS-485 bus, on a day of earthworks.
+def serial_lines(sensors: Sequence[Sensor], held: Path) -> dict[str, SerialLine]:
+    """Return the lines at a board's ports: uart:1 dust or a bin, uart:2 RS-485, echo:5 a bin; on a day of earthworks.
 
     The file `held` says what they measure instead while it is there (sim/chip/held.py).
     """
@@ -214,16 +218,18 @@ def serial_lines(sensors: Sequence[Sensor], held: Path) -> dict[int, SerialLine]
     clock = SimClock(now, now)
     # A day of earthworks has no stack; a ceramics works' boiler is measured in its place.
     source = Held(held, WorkingDay("boiler_house" if Sensor.stack in sensors else "earthworks", seed=1))
-    lines: dict[int, SerialLine] = {}
+    lines: dict[str, SerialLine] = {}
     if Sensor.dust in sensors:
-        lines[1] = Plantower(source, clock)
+        lines["uart:1"] = Plantower(source, clock)
     if Sensor.level in sensors:
-        lines[1] = Ultrasonic(Held(held, FillingBin(now)), clock)
+        lines["uart:1"] = Ultrasonic(Held(held, FillingBin(now)), clock)
+    if Sensor.echo in sensors:
+        lines[PULSES] = EchoPulse(Held(held, FillingBin(now)), clock)
     devices = []
     if Sensor.noise in sensors:
         devices.append(noise_transmitter(1))
     if Sensor.stack in sensors:
         devices.append(modbus_device(sensor_templates()["stack"]))
     if devices:
-        lines[2] = ModbusBus(source, clock, devices)
+        lines["uart:2"] = ModbusBus(source, clock, devices)
     return lines

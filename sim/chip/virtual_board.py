@@ -38,7 +38,7 @@ class VirtualBoard:
         folder: where it keeps its flash; made if it is not there. One board at a time can run in it.
         micropython: the interpreter.
         faults: what goes wrong, each once.
-        uarts: number of a UART to the line behind it, `tcp:HOST:PORT`.
+        lines: what is behind its ports, `tcp:HOST:PORT` by `uart:NUMBER` or `echo:TRIGGER_PIN`.
         heap: MicroPython's heap in bytes.
     """
 
@@ -47,11 +47,11 @@ class VirtualBoard:
         folder: Path,
         micropython: Path,
         faults: tuple[Fault, ...] = (),
-        uarts: Mapping[int, str] | None = None,
+        lines: Mapping[str, str] | None = None,
         heap: int = 160 * 1024,
     ) -> None:
         self.folder = folder.absolute()
-        self._micropython, self._heap, self._uarts = micropython, heap, uarts or {}
+        self._micropython, self._heap, self._lines = micropython, heap, lines or {}
         self._faults = {fault.kind: fault.at for fault in faults}
         self.port = SerialPort(self.folder, self._faults, self._hear)
         self._child: asyncio.subprocess.Process | None = None
@@ -139,7 +139,7 @@ class VirtualBoard:
         for kind, name in (("power-cut", "FENCELINE_CUT"), ("full-disk", "FENCELINE_FREE")):
             if kind in self._faults:
                 environment[name] = str(self._faults[kind])
-        environment |= {f"FENCELINE_UART_{number}": line for number, line in self._uarts.items()}
+        environment |= {f"FENCELINE_{port.replace(':', '_').upper()}": line for port, line in self._lines.items()}
         self._state, told = os.pipe()
         os.set_blocking(self._state, False)
         environment["FENCELINE_STATE"] = str(told)

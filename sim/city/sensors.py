@@ -193,6 +193,32 @@ def ultrasonic_frame(distance: float) -> bytes:
     return head + bytes([sum(head) & 0xFF])
 
 
+class EchoPulse(SerialLine):
+    """An HC-SR04 in the lid of a bin: a byte triggers it, the answer is the width of its pulse (edge/pulse_host.py).
+
+    The sound goes as fast as in air of the source's ``temperature``, 15 degrees where it has none. Without a
+    ``distance`` no pulse comes; what is farther than 4 m has no echo.
+    """
+
+    def __init__(self, source: Source, clock: SimClock, *, port: int = 0) -> None:
+        super().__init__(port)
+        self._source = source
+        self._clock = clock
+
+    async def _listen(self, reader: StreamReader, writer: StreamWriter) -> None:
+        while await reader.read(64):
+            now = self._clock.now()
+            distance, celsius = (self._source.value(channel, now) for channel in ("distance", "temperature"))
+            self._send(writer, b"%d\n" % pulse_width(distance, 15 if celsius is None else celsius))
+
+
+def pulse_width(distance: float | None, celsius: float) -> int:
+    """Return the width of the pulse in us for a distance in mm; -1: no echo, -2: no pulse."""
+    if distance is None:
+        return -2
+    return -1 if distance > 4000 else round(2000 * distance / (331.3 + 0.606 * celsius))
+
+
 @dataclass(frozen=True)
 class Register:
     """A measured value in a device's registers: ``raw = round(value / scale)``, cut off at the ends of its kind."""

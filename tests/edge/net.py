@@ -1,9 +1,10 @@
-"""What the tests of the board's network need, the same on both interpreters: servers over UDP on loopback."""
+"""What the tests of the board's network and lines need, the same on both interpreters: servers on loopback."""
 
 import asyncio
 import socket
 
 from edge import resolver_host
+from edge.port import close
 
 
 class Udp:
@@ -39,6 +40,44 @@ class Udp:
     def close(self):
         self._task.cancel()
         self._socket.close()
+
+
+class Noise:
+    """A device server whose line is never quiet: it says something again and again, whatever it is asked."""
+
+    def __init__(self, said, pause):
+        self._said, self._pause = said, pause
+        self._server = None
+        self._heard_by = 0
+        self.port = 0
+
+    async def start(self):
+        """Listen at the first port that is free; MicroPython cannot tell which one port 0 became."""
+        for port in range(42400, 42600):
+            try:
+                self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+            except OSError:
+                continue
+            self.port = port
+            return
+
+    async def _serve(self, _reader, writer):
+        self._heard_by += 1
+        try:
+            while True:
+                writer.write(self._said)
+                await writer.drain()
+                await asyncio.sleep(self._pause)
+        except OSError:
+            pass  # it has hung up
+        await close(writer)
+        self._heard_by -= 1
+
+    async def stop(self):
+        """Listen no more; return when everybody has hung up."""
+        self._server.close()
+        while self._heard_by:
+            await asyncio.sleep(0.01)
 
 
 def outcome(work):

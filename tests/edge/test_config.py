@@ -65,7 +65,12 @@ def test_what_boards_work_by_is_taken():
     assert config.wrong(good(), chip=True) is None
     for more in ("relay", "relay_pin", "led_pin", "ntp", "wifi", "outbox", "raw", "levels", "period", "interval"):
         assert config.wrong(without(more, good())) is None, more
-    for port in ("tcp:127.0.0.1:4001", "uart:2:9600:rx=25:tx=26:de=27", "i2s:0:sck=14:ws=15:sd=32:rate=32000"):
+    for port in (
+        "tcp:127.0.0.1:4001",
+        "uart:2:9600:rx=25:tx=26:de=27",
+        "i2s:0:sck=14:ws=15:sd=32:rate=32000",
+        "echo:trigger=5:echo=18",
+    ):
         assert config.wrong(sensor(port=port)) is None, port
     simulated = {"start": 1795811584, "at": 1795811584.5, "speed": 720, "steps": [[0, None], [1795811684, -7200]]}
     assert config.wrong(good(clock=simulated)) is None
@@ -142,6 +147,10 @@ def test_each_mistake_is_named_with_its_field_and_a_remedy():
         ("sensors[0].type", sensor(type=None)),
         ("sensors[0].port", sensor(port="COM3")),
         ("sensors[0].port", sensor(port="uart:1")),
+        ("sensors[0].port", sensor(port="echo")),
+        ("sensors[0].port", sensor(port="echo:trigger=5")),
+        ("sensors[0].port", sensor(port="echo:trigger=5:echo=5")),
+        ("sensors[0].port", sensor(port="echo:1:trigger=5:echo=18")),
         ("sensors[0].port", sensor(port="uart:1:9600:rx=16")),
         ("sensors[0].port", sensor(port="uart:1:9600:rx=16:tx=99999")),
         ("sensors[0].port", sensor(port="uart:1:fast:rx=16:tx=17")),
@@ -207,6 +216,7 @@ def test_sensors_that_cannot_be_made_are_named():
         ([{"name": "noise", "type": "modbus", "port": port}], "sensor 'noise'"),
         ([dust, {"name": "dust-2", "type": "plantower", "port": port}], ", too; leave one out"),
         ([{"name": "weather", "type": "sht3x", "port": "i2c:0:sda=21:scl=22"}], "no such bus"),
+        ([{"name": "bin", "type": "hc_sr04", "port": "echo:trigger=5:echo=18"}], "no such bus"),
     ):
         content = good(
             key_file=folder + "/key", folder=folder + "/outbox", sensors=sensors, broker={"host": "h", "port": 1}

@@ -7,7 +7,7 @@ from math import pi, sin
 
 from edge import calibration, recorder
 from edge.board_host import Board
-from edge.drivers import Silent, i2s_mic, modbus
+from edge.drivers import Silent, hc_sr04, i2s_mic, modbus
 from edge.outbox import Outbox
 from edge.timeline import Timeline
 from tests.edge.helpers import tmp_dir
@@ -49,8 +49,8 @@ class Bus:
         pass
 
 
-def made(driver, how=None):
-    """Return a recorder with one sensor, and its board."""
+def made(driver, how=None, **others):
+    """Return a recorder with one sensor, or some, and its board."""
     folder = tmp_dir()
     if how:
         with open(folder + "/calibration.json", "w") as file:
@@ -59,7 +59,7 @@ def made(driver, how=None):
     kept = calibration.Calibration(folder + "/calibration.json")
     outbox = Outbox(folder)
     outbox.close()  # no record is made here
-    timeline, sensors = Timeline(board, folder), {"one": driver}
+    timeline, sensors = Timeline(board, folder), dict(others, one=driver)
     return recorder.Recorder(board, timeline, outbox, sensors, 10, 1, kept, lambda *_: None), board
 
 
@@ -162,7 +162,7 @@ def test_a_humidity_that_is_too_old_corrects_nothing():
     told = take(each, driver, 4)
     assert abs(told["v"]["pm10"] - 100) < 1
     driver.humidity = None
-    board.now += recorder.HUMIDITY_LASTS
+    board.now += recorder.AIR_LASTS
     assert abs(take(each, driver, 4)["v"]["pm10"] - 100) < 1
     board.now += 1
     told = take(each, driver, 4)
@@ -188,3 +188,47 @@ def test_a_value_that_a_sensor_has_not_costs_itself_only():
     told = take(made(driver)[0], driver, 4)
     assert told["v"] == {"pm10": 180}
     assert told["f"] == {"humidity": "D"}
+
+
+class Thermometer:
+    """A sensor of the air; a temperature of None: it fails."""
+
+    PACED = False
+    channels = ("temperature",)
+    rejected = 0
+
+    def __init__(self, temperature):
+        self.temperature = temperature
+
+    async def sample(self):
+        if self.temperature is None:
+            raise Silent("nothing")
+        return {"temperature": self.temperature}
+
+
+def test_a_distance_by_sound_is_corrected_by_what_the_boards_thermometer_said_lately():
+    class Wires:
+        async def ping(self):
+            return 6000  # us
+
+    class Quick(hc_sr04.Driver):
+        PAUSE = 0
+
+    air, driver = Thermometer(-20), Quick(Wires(), {"air_celsius": 20})
+    each, board = made(driver, air=air)
+
+    def distance():
+        return take(each, driver, 1)["v"]["distance"]
+
+    assert distance() == 1030  # 343.42 m/s by its settings, while nothing was measured
+    take(each, air, 1)
+    assert distance() == 958  # 319.18 m/s
+    air.temperature = None
+    board.now += recorder.AIR_LASTS
+    take(each, air, 1)
+    assert distance() == 958
+    board.now += 1
+    take(each, air, 1)
+    distance()
+    assert distance() == 1030
+    assert "temperature" not in each.latest

@@ -1,5 +1,6 @@
 """The check of a board and its report: each failure is named with what to do, on a real virtual board and as values."""
 
+import ast
 import base64
 import datetime as dt
 import hashlib
@@ -19,10 +20,12 @@ from firmware.check.results import Result, ResultState, same
 from firmware.link.link import Link
 from firmware.link.session import Seen, SensorSeen
 from firmware.notebook.boards import BoardRecord
+from schemas.chinese import in_chinese
 from schemas.language import Lang, Text
 from tests.firmware.benchtop import Bench
 from tests.firmware.check.test_report import SECRET, chunk, png
 
+ROOT = Path(__file__).resolve().parents[3]
 RECORD = b'1 ntp {"t":1794999990,"dt":1,"v":{"laeq":60.0}}'  # as the agent writes it into its outbox
 
 
@@ -237,3 +240,43 @@ def test_the_report_escapes_everything_and_loads_nothing_from_elsewhere(lang):
     assert pictures
     assert all(one.startswith("data:image/") for one in pictures)
     assert page.text.count(evil) >= 13
+
+
+def reasons():
+    """Yield why a sensor gives no sample, as the board says it, with 7 for what is filled in, nothing at its end."""
+    for path in [*(ROOT / "edge" / "drivers").glob("*.py"), *(ROOT / "edge").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="Silent" | "Faulty" | "OverRange" | "Warming"), args=[said, *_]):
+                    said = said.left if isinstance(said, ast.BinOp) else said
+                    if isinstance(said, ast.Constant):
+                        yield re.sub("%[.0-9]*[a-z]", "7", said.value.removesuffix("%s") or said.value)
+
+
+def test_why_a_sensor_gives_nothing_is_told_in_chinese_too():
+    said = {*reasons(), "no frame in 64 bytes, one begins 424D001C", "samples at full scale", "bad CRC"}
+    assert len(said) > 30
+    for english in said:
+        chinese = in_chinese(english)
+        assert re.search("[\u4e00-\u9fff]", chinese), english
+        assert not re.search("[a-z]{2,} [a-z]{2,}", chinese), chinese
+    told = checkup.sensor("bin", SensorSeen(3, "B", "nothing for 3 s", 0, ["distance"]), {})
+    assert (told.found.en, told.found.zh) == ("B: nothing for 3 s", "B: 3 秒内没有数据")
+
+
+def test_a_sensor_of_pulses_in_a_lid_is_provisioned_measures_and_tells_what_is_wrong(tmp_path, installed_flash):
+    bench = Bench(tmp_path, installed_flash)
+    bench.board.start("--sensors", "echo")
+    bench.hold(distance=750)
+    place = ("--board", "lid-1", "--site", "depot", "--district", "nanhai", "--broker", "127.0.0.1:1", "--plain")
+    bench.ok("provision", *place, "--interval", "1", "--sensor", "bin-echo,empty_mm=1180,full_mm=320")
+
+    def told(lang="en"):
+        return re.sub(r"\s+", " ", bench.run("check", "--offline", "--patience", "2", lang=lang).out)
+
+    assert "750 mm" in told()
+    bench.hold(distance=4100)
+    assert "no echo within 4000 mm" in told()
+    bench.hold(distance=None)
+    assert "检查供电、触发线和回波线" in told(lang="zh")
+    bench.board.stop()

@@ -168,7 +168,7 @@ def test_a_fault_that_does_not_exist_is_refused_with_those_that_do(fault):
 def test_a_sensor_that_does_not_exist_is_refused():
     answer = fenceline("sim", "board", "--sensors", "dust,radar")
     assert answer.returncode == 2
-    assert "--sensors radar: expected some of dust,noise,stack,level" in answer.stderr
+    assert "--sensors radar: expected some of dust,noise,stack,level,echo" in answer.stderr
 
 
 def test_two_sensors_at_one_line_are_refused():

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.domains import sensor_templates
 from sim.city.sensors import (
+    EchoPulse,
     ModbusBus,
     ModbusDevice,
     Plantower,
@@ -20,6 +21,7 @@ from sim.city.sensors import (
     noise_transmitter,
     particle_counts,
     plantower_frame,
+    pulse_width,
     ultrasonic_frame,
 )
 from sim.city.source import ClockFile, FillingBin, SimClock
@@ -311,3 +313,22 @@ def test_a_bin_fills_is_emptied_and_its_sensor_reports_by_itself():
 
     frame = ultrasonic_frame(640)
     assert talk(Ultrasonic(source, clock(speed=100)), conversation) == (frame, frame, b"")
+
+
+def test_a_sensor_of_pulses_answers_a_trigger_as_fast_as_sound_is_in_its_air():
+    assert pulse_width(1000, 0) == 6037  # 2 m at 331.3 m/s
+    assert pulse_width(1000, 20) == 5824  # at 343.42 m/s
+    assert pulse_width(4001, 20) == -1
+    assert pulse_width(None, 20) == -2
+    source = Fixed(distance=1000, temperature=None)
+
+    async def conversation(reader, writer):
+        nothing = await heard(reader)
+        answers = []
+        for changes in ({}, {"temperature": 20}, {"distance": 5000}, {"distance": None}):
+            source.values |= changes
+            writer.write(b"!")
+            answers.append(await reader.readline())
+        return nothing, *answers
+
+    assert talk(EchoPulse(source, clock()), conversation) == (b"", b"5876\n", b"5824\n", b"-1\n", b"-2\n")
