@@ -292,5 +292,8 @@ def test_an_alert_about_a_rule_says_which_rule_and_its_value_as_people_write_it(
     assert not re.search(r"：\s+\d", told), "nothing is missing before a value"
     assert "None" not in told
     assert said.rpartition(" 170")[0] in " ".join(browser.read("/console/sites/lot-000").text.split())
+    page = browser.read("/console/alerts/1")
+    assert "170 s" in page.text
+    assert not re.search("(limit|限值)–", page.text), "it has none"
     lines = csv.DictReader(io.StringIO(browser.get("/console/alerts.csv").content.decode("utf-8-sig")))
     assert said.rpartition(" 170")[0] in {line["what"] for line in lines}
