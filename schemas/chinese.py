@@ -2,16 +2,19 @@
 
 `sentences.zh.toml` has each sentence with {} for what is filled in. What is filled in may be such a sentence itself,
 as "FILE: is not valid TOML: Unterminated string", so each part is looked for again. What nobody has translated stays.
+
+`sources.zh.toml` says in Chinese where facts of law are from, which files have in English.
 """
 
 import re
 from functools import cache
 from pathlib import Path
 
-from schemas.language import Lang, spoken
+from schemas.language import Lang, Text, spoken
 from schemas.toml_text import read_toml_file
 
 FILE = Path(__file__).with_name("sentences.zh.toml")
+SOURCES = FILE.with_name("sources.zh.toml")
 MOST_DEPTH = 6
 """Sentences in each other."""
 LONGEST = 2000
@@ -37,6 +40,17 @@ def in_chinese(sentence: str) -> str:
 def translated(sentence: str) -> str:
     """Return a sentence in the language of this command line."""
     return in_chinese(sentence) if spoken() is Lang.zh else sentence
+
+
+def source_text(source: str) -> Text:
+    """Return where a fact is from, as people read it; titles, addresses, and what a city wrote itself as they stand."""
+    return Text(source, _sources().get(source, source))
+
+
+@cache
+def _sources() -> dict[str, str]:
+    found: dict[str, str] = read_toml_file(SOURCES)["sources"]
+    return found
 
 
 def _said(text: str, depth: int) -> str:

@@ -10,7 +10,8 @@ from hub.judge.verdicts import Verdict
 from hub.judge.verdicts import Warning as Early
 from hub.registry.instruments import CLASSES
 from hub.registry.live import NightWork, Registry, Site
-from schemas.language import Text, clause_text
+from schemas.catalogue import told_quantity
+from schemas.language import Lang, Text, clause_text
 from schemas.properties import told_assumed, told_missing
 from schemas.standards import Verified
 
@@ -75,6 +76,8 @@ KIND: dict[Kind, Text] = {
     "station": Text("station questionable", "监测站数据存疑"),
     "sos": Text("call for help (SOS)", "SOS 求救"),
 }
+SECONDS = 600
+"""Times from here on are told in minutes or hours [s]."""
 AT_RISK = Text("limit at risk", "可能超过限值")
 NO_BOARD = Text("no board heard", "全部设备失联")
 VERIFIED: dict[Verified, Text] = {
@@ -240,6 +243,36 @@ def step_name(what: What, kind: str) -> Text:
 def severity_name(severity: Severity, kind: str) -> Text:
     """Return what a severity is called, of alerts of a kind."""
     return (OF_RULES if kind == "rule" else SEVERITY).get(severity, SEVERITY[severity])
+
+
+def about(alert: Alert) -> Text:
+    """Return what an alert is about beside its kind: what was measured, or the rule that is broken; empty: no more."""
+    if alert.kind == "rule":
+        from schemas import domains  # packs take a while, and most lists have no rule of theirs
+
+        rule = domains.rules().get(alert.rule)
+        return Text(rule.en, rule.zh) if rule else Text(alert.rule, alert.rule)
+    # A trouble of a sensor has no quantity of its own; its cause ends with the one that is concerned.
+    quantity = alert.rule.rpartition(" ")[2] if alert.kind == "sensor" else alert.quantity
+    return told_quantity(quantity) if quantity else Text("", "")
+
+
+def amount(value: float, unit: str | None, lang: Lang, digits: str = ".1f") -> str:
+    """Return a value with its unit as people write it: a number or share without one, a long time in minutes or hours.
+
+    `digits`: how a value of any other unit is written.
+    """
+    if not unit or unit == "1":
+        return f"{value:.3g}" if unit else f"{value:{digits}}"
+    if unit == "d":
+        return Text(f"{value:.3g} days", f"{value:.3g}天").into(lang)
+    if unit != "s":
+        return f"{value:{digits}} {unit}"
+    if abs(value) < SECONDS:
+        return f"{value:.3g} s"
+    minutes, hours = f"{value / 60:.3g}", f"{value / 3600:.3g}"
+    found = Text(f"{minutes} min", f"{minutes}分钟") if abs(value) < 2 * 3600 else Text(f"{hours} h", f"{hours}小时")
+    return found.into(lang)
 
 
 def kind_of(alert: Alert) -> Text:

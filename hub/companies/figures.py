@@ -9,6 +9,7 @@ from typing import NamedTuple
 from hub.companies.shelf import OutletSums, Shelf
 from hub.companies.things import ENTERPRISE, Held
 from hub.compliance.emissions.book import EmissionBook, Total
+from hub.judge.stacks.hours import Terms
 from hub.judge.stacks.rates import Rates
 from hub.judge.stacks.totals import Mass
 from hub.registry.live import Registry
@@ -36,11 +37,6 @@ class PollutantMonth(NamedTuple):
     """mg/m3, as compared."""
     times: float
     """That as a share of its limit, at the worst; 0: nothing was judged."""
-    limit: float | None
-    """At the end of the month, mg/m3."""
-    limit_source: str
-    """Number of the permit, or the standard."""
-    reference_o2: float | None
 
 
 class OutletMonth(NamedTuple):
@@ -185,7 +181,6 @@ class Figures:
         for pollutant, (rates, mass) in self.book.sums(outlet.id, start, end, judged_of, days).items():
             about = [one for one in tallies if one.quantity == pollutant]
             judged = [one for one in about if one.outcome not in {"invalid", "open"}]
-            terms = self.book.terms(outlet.id, pollutant, max(start, min(end, self.book.over) - 1))
             found.append(
                 PollutantMonth(
                     pollutant,
@@ -197,12 +192,13 @@ class Figures:
                     sum(one.windows for one in about if one.reason == "marked"),
                     max((one.highest for one in judged if one.highest is not None), default=None),
                     max((one.times for one in judged), default=0.0),
-                    terms.limit,
-                    terms.limit_source,
-                    terms.reference_o2,
                 )
             )
         return OutletMonth(outlet, found, _together(one.rates for one in found))
+
+    def terms(self, outlet: str, pollutant: str, start: int, end: int) -> Terms:
+        """Return what holds of a pollutant at an outlet at the end of a month, or, while it lasts, now."""
+        return self.book.terms(outlet, pollutant, max(start, min(end, self.book.over) - 1))
 
     @property
     def _pollutants(self) -> set[str]:

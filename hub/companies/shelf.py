@@ -4,6 +4,7 @@ Things, marks, days and verdicts are only ever added, each with a higher number 
 the last commit. `OutletSums` are of one outlet in one month; what changed since is read again for its outlet alone.
 """
 
+import math
 import sqlite3
 import threading
 from collections import OrderedDict
@@ -18,7 +19,7 @@ from hub.compliance.emissions.store import DaySums, EmissionStore
 from hub.compliance.verdicts import Tally, VerdictTable
 from hub.judge import Plans
 from hub.judge.kinds.world import SOURCE, World, names_in
-from hub.judge.stacks.permits import OUTLET, Permits
+from hub.judge.stacks.permits import KINDS, OUTLET, Permits
 from hub.things.entries import Thing
 from hub.things.marks.records import Mark, MarkEvent, marks_in
 from hub.things.marks.store import MarkStore, senders_of
@@ -45,9 +46,6 @@ class Known(Protocol):
 
     def thing(self, row: KeptEdition) -> Thing:
         """Return what an edition says."""
-
-    def steady_until(self, now: float) -> float:
-        """Return the next moment at which something begins or ends to hold, Unix s."""
 
 
 @dataclass(slots=True)
@@ -113,16 +111,25 @@ class Shelf:
             known, _ = self._renew(db)
             kept = self._held.get((kind, ever))
             if kept is None or not kept[0] <= t < kept[1]:
-                rows = (of_one for (of_kind, _), of_one in known.rows.items() if of_kind == kind)
-                found = held_of(rows, t, known.thing, ever=ever)
-                kept = t, known.steady_until(t), found, {one.id: one for one in found}
-                self._held[kind, ever] = kept
+                rows = [of_one for (of_kind, _), of_one in known.rows.items() if of_kind == kind]
+                # What is the same stays the same object: by that is told of what nothing changed.
+                before = kept[3] if kept else {}
+                made = ((before.get(one.id), one) for one in held_of(rows, t, known.thing, ever=ever))
+                found = [old if old == one else one for old, one in made]
+                moments = (at for of_one in rows for row in of_one for at in (row.valid_from, row.valid_until))
+                until = min((at for at in moments if at is not None and at > t), default=math.inf)
+                kept = self._held[kind, ever] = t, until, found, {one.id: one for one in found}
             return kept
 
     def _renew(self, db: sqlite3.Connection) -> tuple[Known, Ground]:
         known = self._known(db)
-        if self._ground is None or known.serial != self._serial:
-            self._serial = known.serial
+        if self._ground is not None and known.serial == self._serial:
+            return known, self._ground
+        before, self._serial = self._serial, known.serial
+        new = {kind for (kind, _), rows in known.rows.items() if rows[-1].serial > before}
+        self._held = {key: held for key, held in self._held.items() if key[0] not in new}
+        # A vehicle's or a manifest's new edition changes nothing of outlets.
+        if self._ground is None or known.serial < before or not new.isdisjoint(KINDS):
             self._ground = Ground(known.serial, known.world, Permits(known.world), self._plans)
             self._held.clear()
             self._months.clear()

@@ -197,5 +197,48 @@ INSERT INTO emission_change SELECT outlet, start, row_number() OVER (ORDER BY st
 -- Up to when it was judged sooner than others, because it was heard without a hole, Unix s.
 ALTER TABLE rule_subject ADD COLUMN judged INTEGER NOT NULL DEFAULT 0
 """,
+    """
+-- What the newest verdicts that bind come to, of windows that begin on one day: whoever asks for a month of thousands
+-- of boards need not read millions of verdicts. The database itself keeps it, whoever adds a verdict.
+-- A day is one in China, whose law this is (since 1970, UTC+8); in other zones a month's edges are read one by one.
+CREATE TABLE verdict_day (
+    device TEXT, day INTEGER, rule TEXT, quantity TEXT, outcome TEXT, grade TEXT, reason TEXT,
+    windows INTEGER NOT NULL,
+    highest REAL,                 -- of what was compared
+    times REAL NOT NULL,          -- the highest ratio of that to its limit; 0: there is none
+    PRIMARY KEY (device, day, rule, quantity, outcome, grade, reason)
+) WITHOUT ROWID;
+-- One by one, in the order of an index: to sort a year of a city would take gigabytes on disk.
+INSERT INTO verdict_day SELECT device, (start + 28800) / 86400, rule, quantity, outcome, grade, reason, 1, compared,
+    ifnull(compared / nullif(limit_value, 0), 0)
+    FROM (SELECT device, rule, start, quantity, outcome, grade, reason, compared, limit_value, binding, max(revision)
+        FROM verdict WHERE device IS NOT NULL GROUP BY device, rule, start) WHERE binding = 'binds'
+    ON CONFLICT DO UPDATE SET windows = windows + 1,
+        highest = max(ifnull(highest, excluded.highest), ifnull(excluded.highest, highest)),
+        times = max(times, excluded.times);
+CREATE TRIGGER verdict_day_grows AFTER INSERT ON verdict
+    WHEN NEW.binding = 'binds' AND NOT EXISTS (SELECT 1 FROM verdict
+        WHERE device = NEW.device AND rule = NEW.rule AND start = NEW.start AND id <> NEW.id)
+    BEGIN
+        INSERT INTO verdict_day VALUES (NEW.device, (NEW.start + 28800) / 86400, NEW.rule, NEW.quantity, NEW.outcome,
+            NEW.grade, NEW.reason, 1, NEW.compared, ifnull(NEW.compared / nullif(NEW.limit_value, 0), 0))
+        ON CONFLICT DO UPDATE SET windows = windows + 1,
+            highest = max(ifnull(highest, excluded.highest), ifnull(excluded.highest, highest)),
+            times = max(times, excluded.times);
+    END;
+CREATE TRIGGER verdict_day_is_amended AFTER INSERT ON verdict
+    WHEN EXISTS (SELECT 1 FROM verdict
+        WHERE device = NEW.device AND rule = NEW.rule AND start = NEW.start AND id <> NEW.id)
+    BEGIN
+        DELETE FROM verdict_day WHERE device = NEW.device AND day = (NEW.start + 28800) / 86400 AND rule = NEW.rule;
+        INSERT INTO verdict_day SELECT device, (start + 28800) / 86400, rule, quantity, outcome, grade, reason,
+            count(*), max(compared), ifnull(max(compared / nullif(limit_value, 0)), 0)
+            FROM (SELECT device, rule, start, quantity, outcome, grade, reason, compared, limit_value, binding,
+                max(revision) FROM verdict WHERE device = NEW.device AND rule = NEW.rule
+                AND start >= (NEW.start + 28800) / 86400 * 86400 - 28800
+                AND start < (NEW.start + 28800) / 86400 * 86400 + 57600 GROUP BY start) WHERE binding = 'binds'
+            GROUP BY 1, 2, 3, 4, 5, 6, 7;
+    END
+""",
 )
 PART = Part("compliance", STEPS, before=1)

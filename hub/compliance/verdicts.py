@@ -10,6 +10,7 @@ from typing import NamedTuple, get_args
 import msgspec
 
 from hub.judge.verdicts import Outcome, Verdict
+from hub.judge.windows import DAY
 from hub.storage.rows import select
 from hub.wire.proof import Proof
 
@@ -23,6 +24,16 @@ FROM (SELECT start, end, outcome, grade, value, valid_share, max(revision) FROM 
 """
 # Of a window's verdicts, the one with the highest revision counts: SQLite takes the other columns from its row, too.
 
+
+TALLY = """
+SELECT quantity, outcome, grade, reason, count(*), max(compared), ifnull(max(compared / nullif(limit_value, 0)), 0)
+FROM (SELECT quantity, outcome, grade, reason, compared, limit_value, binding, max(revision)
+    FROM json_each(:rules) one CROSS JOIN verdict ON rule = one.value
+    WHERE device = :device AND start >= :start AND start < :end GROUP BY rule, start)
+WHERE binding = 'binds' GROUP BY quantity, outcome, grade, reason
+"""
+CHINA = 8 * 3600
+"""By so much days of `verdict_day` begin before those of UTC [s]."""
 
 IN_DISTRICTS = "district IN (SELECT value FROM json_each(?))"
 
@@ -137,6 +148,20 @@ class Tally(NamedTuple):
     """The highest ratio of that to its limit; 0: there is none."""
 
 
+def _together(tallies: Iterable[Tally]) -> list[Tally]:
+    """Return tallies with those of the same windows' kind added up."""
+    found: dict[tuple[str, str, str, str], Tally] = {}
+    for one in tallies:
+        key = one.quantity, one.outcome, one.grade, one.reason
+        before = found.get(key)
+        if before is not None:
+            highest = max((it.highest for it in (before, one) if it.highest is not None), default=None)
+            windows, times = before.windows + one.windows, max(before.times, one.times)
+            one = one._replace(windows=windows, highest=highest, times=times)  # noqa: PLW2901
+        found[key] = one
+    return list(found.values())
+
+
 class VerdictTable:
     """The verdicts in the compliance database behind `db`."""
 
@@ -226,9 +251,9 @@ class VerdictTable:
         # From one to the next in an index: SELECT DISTINCT would read all of it.
         return self._each("SELECT min(district) FROM verdict WHERE district > ?")
 
-    def _each(self, next_one: str) -> Iterator[str]:
+    def _each(self, next_one: str, *of: str) -> Iterator[str]:
         found = ""
-        while (found := self._db.execute(next_one, (found,)).fetchone()[0]) is not None:
+        while (found := self._db.execute(next_one, (*of, found)).fetchone()[0]) is not None:
             yield found
 
     def _newest_ids(self, districts: Collection[str], outcome: str, tests: dict[str, object], limit: int) -> list[int]:
@@ -321,14 +346,26 @@ class VerdictTable:
 
     def tally(self, device: str, start: int, end: int) -> list[Tally]:
         """Return what the newest verdicts that bind a board come to, on windows that begin in `start` <= t < `end`."""
+        first, last = -(-(start + CHINA) // DAY), (end + CHINA) // DAY
+        if first >= last:
+            return self._tally(device, start, end)
         rows = self._db.execute(
-            "SELECT quantity, outcome, grade, reason, count(*), max(compared), "
-            "ifnull(max(compared / nullif(limit_value, 0)), 0) FROM (SELECT quantity, outcome, grade, reason, "
-            "compared, limit_value, binding, max(revision) FROM verdict WHERE device = ? AND start >= ? AND start < ? "
-            "GROUP BY rule, start) WHERE binding = 'binds' GROUP BY quantity, outcome, grade, reason",
-            (device, start, end),
+            "SELECT quantity, outcome, grade, reason, sum(windows), max(highest), max(times) FROM verdict_day "
+            "WHERE device = ? AND day >= ? AND day < ? GROUP BY quantity, outcome, grade, reason",
+            (device, first, last),
         )
-        return [Tally(*row) for row in rows]
+        whole, since, until = list(map(Tally._make, rows)), first * DAY - CHINA, last * DAY - CHINA
+        edges = [span for span in ((start, since), (until, end)) if span[0] < span[1]]
+        if not edges:
+            return whole
+        return _together([*whole, *(one for span in edges for one in self._tally(device, *span))])
+
+    def _tally(self, device: str, start: int, end: int) -> list[Tally]:
+        """Return the same, from each verdict."""
+        # A device's windows of a time stand together in an index only by rule.
+        rules = json.dumps(list(self._each("SELECT min(rule) FROM verdict WHERE device = ? AND rule > ?", device)))
+        rows = self._db.execute(TALLY, {"device": device, "rules": rules, "start": start, "end": end})
+        return list(map(Tally._make, rows))
 
     def judged_after(self, id_: int, start: int, end: int) -> list[str]:
         """Return whose windows that begin in `start` <= t < `end` were judged by verdicts with a higher number."""

@@ -3,6 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from hub.alerts.text import amount
 from schemas.language import Lang, Text
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -53,13 +54,15 @@ class Formats:
 
     def number(self, value: float | None, unit: str | None = None, decimals: int = 1) -> str:
         """Return a value with its unit."""
-        if value is None:
-            return "–"
-        return f"{value:.{decimals}f} {unit}".rstrip() if unit else f"{value:.{decimals}f}"
+        return "–" if value is None else amount(value, unit, self._lang, f".{decimals}f")
 
     def limit(self, value: float | None, unit: str | None) -> str:
         """Return a limit as the law states it, with its unit."""
-        return "–" if value is None else f"{value:g} {unit or ''}".rstrip()
+        return "–" if value is None else amount(value, unit, self._lang, "g")
+
+    def size(self, octets: int) -> str:
+        """Return the size of a file."""
+        return f"{octets / 1e6:.1f} MB" if octets >= 1_000_000 else f"{octets / 1e3:.1f} kB"
 
     def share(self, value: float | None) -> str:
         """Return a share (0 to 1) in percent."""

@@ -34,7 +34,7 @@ class Card(NamedTuple):
     alert: Alert
     badge: Badge
     quantity: str
-    """What people call what was measured; empty: nothing was."""
+    """What people call what was measured, or the rule that is broken; empty: neither."""
     seen: int
     """The number of its newest event."""
     deadline: float | None
@@ -253,7 +253,8 @@ def _row(visit: Visit, alert: Alert) -> tuple[object, ...]:
     times = {
         name: told[name].isoformat() if told[name] else "" for name in ("opened", "fired", "acknowledged", "resolved")
     }
-    return tuple((told | times | {"what": told["kind_name"]})[name] for name in CSV_HEAD)
+    what = Text(": ", "：").into(visit.lang).join(filter(None, (str(told["kind_name"]), str(told["about"]))))
+    return tuple((told | times | {"what": what})[name] for name in CSV_HEAD)
 
 
 def _card(visit: Visit, alert: Alert, seen: dict[int, int], levels: int) -> Card:
@@ -261,5 +262,5 @@ def _card(visit: Visit, alert: Alert, seen: dict[int, int], levels: int) -> Card
     told = listed(alert, visit.shared.registry(), visit.lang, visit.now)
     badge = severity_of(alert.severity, visit.lang, alert.kind)
     known = visit.shared.quantities.get(alert.quantity or "")
-    quantity = known.symbol or visit.say(Text(known.en, known.zh)) if known else ""
+    quantity = (known.symbol if known else None) or str(told["about"])
     return Card(told, alert, badge, quantity, seen.get(alert.id, 0), next_level_at(alert, minutes, levels))

@@ -5,7 +5,7 @@ from typing import Any
 
 from hub.alerts.book import of_lines
 from hub.alerts.records import Alert
-from hub.alerts.text import STATE, kind_of, severity_name
+from hub.alerts.text import STATE, about, kind_of, severity_name
 from hub.registry.live import Registry
 from schemas.language import Lang, Text
 
@@ -36,6 +36,7 @@ def listed(alert: Alert, registry: Registry, lang: Lang, now: float) -> dict[str
         **{name: time(getattr(alert, name)) for name in TIMES},
         "age": max(0, round((now if ended is None else ended) - alert.opened)),
         "kind_name": kind_of(alert).into(lang),
+        "about": about(alert).into(lang),
         "severity_name": severity_name(alert.severity, alert.kind).into(lang),
         "state_name": STATE[alert.state].into(lang),
         "site_name": Text(site.en, site.zh).into(lang) if site else alert.site,

@@ -66,6 +66,7 @@ class Alert(BaseModel):
     id: int
     kind: Annotated[Kind, Field(description="limit; the others are troubles of the network")]
     kind_name: str
+    about: Annotated[str, Field(description="what was measured, or the rule that is broken; empty: neither")]
     state: State
     severity: Severity
     severity_name: str

@@ -27,6 +27,7 @@ from hub.registry.live import Board, Registry, Station
 from hub.series.sqlite import stored_readings
 from hub.wire.channels import BOARD
 from schemas import Limit, Quantity, Standard
+from schemas.chinese import source_text
 from schemas.language import Lang, Text, clause_text
 
 MOST_READINGS = 10_000
@@ -207,7 +208,7 @@ class Presenter:
             verified=limit.verified,
             averaging_verified=limit.averaging.verified,
             rounding=limit.rounding,
-            source=limit.source or standard.source,
+            source=self.say(source_text(limit.source or standard.source)),
         )
 
     def _measured_by(self, alert: Alert) -> str:
@@ -222,7 +223,7 @@ class Presenter:
         named = instrument_for(stated, alert.quantity or "")
         if named and named.source:
             parts.append(named.source)
-        return ", ".join([*parts, self.say(DECISIONS[alert.decision])])
+        return self.say(Text(", ", "，")).join([*parts, self.say(DECISIONS[alert.decision])])
 
     def _step(self, event: AlertEvent, kind: str) -> models.Step:
         return models.Step(

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from hub.alerts.text import VERIFIED
+from hub.alerts.text import VERIFIED, amount
 from hub.terminal.tables import Cell, say, table
-from schemas.catalogue import told_quantity
-from schemas.language import Text, tell
+from schemas.language import Text, spoken, tell
 
 if TYPE_CHECKING:
     from hub.desk import models
@@ -83,17 +82,21 @@ class AlertsView:
         rows: list[tuple[str | Cell, ...]] = []
         for alert in alerts:
             suppressed = f" ({self.text('suppressed')})" if alert["maintenance"] else ""
-            limit = "-" if alert["limit"] is None else f"{alert['limit']:g} {alert['unit']}"
+            value, limit, unit = alert["value"], alert["limit"], alert["unit"]
+            # A rule may have no limit, which would tell the unit of both.
+            ruled = alert["kind"] == "rule" and value is not None
+            numbers = (
+                amount(value, unit, spoken()) if ruled else shown(value),
+                "-" if limit is None else amount(limit, unit, spoken(), "g"),
+            )
             standard = f"{alert['standard']} {alert['clause'] or ''}".strip() if alert["standard"] else "-"
             place = (alert["site_name"] or "-", alert["board"] or "-")
             severity = Cell(alert["severity_name"], STYLES[alert["severity"]])
             who = f", {alert['acknowledged_by']}" if alert["state"] == "acknowledged" else ""
             state = f"{alert['state_name']}{who}{suppressed}"
             begin = (str(alert["id"]), shown_time(alert["opened"]), shown_span(alert["age"]), state, severity)
-            # A trouble of a sensor has no quantity of its own; its cause ends with the one that is concerned.
-            quantity = alert["rule"].rpartition(" ")[2] if alert["kind"] == "sensor" else alert["quantity"]
-            about = f"{alert['kind_name']}: {tell(told_quantity(quantity))}" if quantity else alert["kind_name"]
-            rows.append((*begin, *place, about, shown(alert["value"]), limit, standard))
+            about = ": ".join(filter(None, (alert["kind_name"], alert["about"])))
+            rows.append((*begin, *place, about, *numbers, standard))
         if rows:
             keys = ("id", "opened", "age", "state", "severity", "site", "board", "what", "value", "limit", "standard")
             table([self.text(key) for key in keys], rows, numbers=(0, 2, 8, 9))
@@ -238,7 +241,7 @@ def windows_of(windows: "list[tuple[models.JudgedWindow, str]]", unit: str | Non
 
 
 def _window(window: "models.JudgedWindow", outcome: str, unit: str | None) -> str:
-    value = "-" if window.value is None else f"{window.value:.1f} {unit}"
+    value = "-" if window.value is None else amount(window.value, unit, spoken())
     capture = "" if window.capture is None else f", {window.capture * 100:.0f} %"
     revision = f" (#{window.revision})" if window.revision > 1 else ""
     return f"{window.start:%Y-%m-%d %H:%M}-{window.end:%H:%M} {outcome}: {value}{capture}{revision}"

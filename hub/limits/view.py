@@ -9,6 +9,7 @@ import msgspec
 from hub.limits.coverage import Covered
 from hub.terminal.tables import Cell, say, table, width
 from schemas import JURISDICTIONS, Averaging, Binding, Limit, Quantity, Standard, Step, site_properties
+from schemas.chinese import source_text
 from schemas.domains import kind_name
 from schemas.language import Lang, Text, spoken
 from schemas.no_limits import Unmeasured
@@ -115,7 +116,7 @@ class LimitsView:
         if not self._wide:
             for averaging, ids in _averagings(limits, self._lang).items():
                 say(f"  {self._text('averaging')}: {averaging}: {', '.join(ids)}", wrap=True)
-        for about, told in _remarks(limits).items():
+        for about, told in _remarks(limits, self._lang).items():
             say(f"  {about}: {told}", wrap=True)
         self._legend()
 
@@ -244,7 +245,7 @@ class LimitsView:
             void = [self._text("wind").format(s.weather.wind_below)] + [self._text("dry")] * s.weather.dry
             clause = f" ({s.weather.clause})" if s.weather.clause else ""
             lines.append(f"{'; '.join(void)}{clause} [{s.weather.verified}]")
-        lines.append(f"{self._text('source')}: {s.source} [{s.verified}]")
+        lines.append(f"{self._text('source')}: {source_text(s.source).into(self._lang)} [{s.verified}]")
         return lines + ([s.note] if s.note else [])
 
 
@@ -302,13 +303,13 @@ def _letters(n: Limit) -> str:
     return f"{n.verified}/{n.averaging.verified}"
 
 
-def _remarks(limits: Iterable[Limit]) -> dict[str, str]:
+def _remarks(limits: Iterable[Limit], lang: Lang) -> dict[str, str]:
     """Return clauses, sources and notes, each once, by what they are about."""
     remarks: dict[str, list[str]] = {}
     for n in limits:
-        own = "; ".join(part for part in (n.clause or "", n.source, n.note) if part)
+        own = "; ".join(part for part in (n.clause or "", source_text(n.source).into(lang), n.note) if part)
         a = n.averaging
-        averaging = "; ".join(part for part in (a.clause or "", a.source, a.note) if part)
+        averaging = "; ".join(part for part in (a.clause or "", source_text(a.source).into(lang), a.note) if part)
         if own:
             remarks.setdefault(own, []).append(n.id)
         if averaging:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import apprise
 
 from hub.alerts.book import of_lines
-from hub.alerts.text import SEVERITY, Teller, kind_of, severity_name, step_name
+from hub.alerts.text import SEVERITY, Teller, amount, kind_of, severity_name, step_name
 from hub.config.alerts import SEVERITIES, Alerting, Recipient
 from hub.notify.pieces import Room
 from hub.notify.queue import Due, DueNews, Told
@@ -117,8 +117,9 @@ class Composer:
         # The gravest first: they must be among those that are shown.
         ranked = sorted(told, key=lambda one: -SEVERITIES.index(one.event.severity))
         for one in ranked[:rows]:
-            value = "-" if one.alert.value is None else f"{one.alert.value:.1f} {one.alert.unit}"
-            limit = "-" if one.alert.limit_value is None else f"{one.alert.limit_value:g} {one.alert.unit}"
+            unit, least = one.alert.unit, one.alert.limit_value
+            value = "-" if one.alert.value is None else amount(one.alert.value, unit, lang)
+            limit = "-" if least is None else amount(least, unit, lang, "g")
             what, severity = self._what(one, lang), severity_name(one.event.severity, one.alert.kind).into(lang)
             standard, clause = one.alert.standard, one.alert.clause
             # In older alerts a limit without a known clause has its id there, which is the end of the rule's.

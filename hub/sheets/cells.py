@@ -31,4 +31,12 @@ def csv_line(cells: Sequence[str]) -> str:
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
     """Return rows as CSV; None is an empty cell."""
-    return "".join(csv_line(["" if cell is None else safe(str(cell)) for cell in row]) for row in rows)
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\r\n").writerows(map(_written, row) for row in rows)
+    return out.getvalue()
+
+
+def _written(cell: object) -> str:
+    if isinstance(cell, int):  # a number is never run
+        return str(cell)
+    return "" if cell is None else safe(str(cell))

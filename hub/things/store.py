@@ -109,9 +109,9 @@ class ThingStore:
         return number
 
 
-def edition_of(row: KeptEdition) -> Edition:
-    """Return an edition as judging takes it."""
-    thing = row.thing()
+def edition_of(row: KeptEdition, thing: Thing | None = None) -> Edition:
+    """Return an edition as judging takes it; `thing`: what it says, where that was read already."""
+    thing = thing or row.thing()
     properties: Mapping[str, object] = thing.properties
     return Edition(
         kind=row.kind,

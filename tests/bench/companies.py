@@ -42,7 +42,7 @@ from tests.hub.helpers import SHANGHAI, at
 
 HOUR, DAY = 3600, 86_400
 NOW = at("2026-12-20 12:10")
-P95_MS = 50.0
+P95_MS, FIRST_MS = 50.0, 2_000.0
 LIMITS = [one for one in load_limits() if one[0].id == "GB 13271-2014"]
 PEOPLE = (("root", "admin", ()), ("whole", "officer", ()), ("one", "officer", ("d0",)), ("of-e7", "company", (), "e7"))
 
@@ -203,7 +203,9 @@ def main(arguments):
         "days": asked.days,
         "marks": asked.marks,
     }
-    print(json.dumps(sizes | {"pages": found, "worst_p95_ms": worst, "aims": {"p95": worst <= P95_MS}}))
+    first = max(one["first_ms"] for one in found.values())
+    aims = {"p95": worst <= P95_MS, "first": first <= FIRST_MS}
+    print(json.dumps(sizes | {"pages": found, "worst_p95_ms": worst, "worst_first_ms": first, "aims": aims}))
 
 
 def measure(folder, config, asked, dice):

@@ -13,6 +13,7 @@ OWNERS = {
     "cases": {"attachment", "calendar_edition", "casefile", "casefile_alert", "casefile_event"}
     | {"plate", "visit", "visit_finding"},
     "compliance": {"cell", "kept", "latest", "mark", "origin", "pending", "position", "verdict"}
+    | {"verdict_day"}
     | {"marked", "marked_position", "rule_position", "rule_sample", "rule_subject", "rule_verdict"}
     | {"emission_change", "emission_day", "emission_hour", "emission_position", "emission_record"},
     "field": {"entry"},

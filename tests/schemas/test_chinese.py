@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.chinese import FILE, in_chinese
+from schemas.chinese import FILE, SOURCES, in_chinese, source_text
 from schemas.toml_text import read_toml_file
 
 ROOT = Path(__file__).parents[2]
@@ -98,3 +98,29 @@ def test_a_sentence_is_put_together_of_its_parts(english, chinese):
 def test_hostile_sentences_cost_no_time():
     for text in (": " * 900, "; " * 900, "a, line " * 200, "{} {} " * 300, "expected one of: " * 100, "x" * 100_000):
         assert isinstance(in_chinese(text), str)
+
+
+def sources(content):
+    """Yield where the facts of a file are from, as far as the file itself does not say it in Chinese."""
+    if isinstance(content, dict):
+        for name in ("source", "hours_source"):
+            if isinstance(content.get(name), str) and f"{name}_zh" not in content:
+                yield content[name]
+    for part in content.values() if isinstance(content, dict) else content:
+        if isinstance(part, dict | list):
+            yield from sources(part)
+
+
+def test_every_source_of_a_fact_has_its_chinese():
+    files = [
+        path
+        for path in (ROOT / "schemas").rglob("*.toml")
+        if not {"domains", "cases"} <= set(path.relative_to(ROOT).parts)  # worked cases: who sends, no fact
+    ]
+    found = {one for path in files for one in sources(read_toml_file(path))}
+    assert len(found) > 50
+    in_words = {one for one in found if re.search(r"[A-Za-z]{2,} [a-z]{2,}|knowledge|[;:] ", one)}
+    known = set(read_toml_file(SOURCES)["sources"])
+    assert sorted(in_words - known) == []
+    assert sorted(known - found) == [], "sources that no file has any more"
+    assert all(CHINESE.search(source_text(one).zh) for one in in_words)

@@ -16,6 +16,7 @@ from hub.terminal.commands import command, option
 from hub.terminal.json_lines import print_list, print_object
 from hub.terminal.options import FENCELINE, AsJson, Config, District
 from hub.terminal.tables import say, table
+from schemas.chinese import source_text
 from schemas.errors import UserError
 from schemas.language import Text, spoken, tell
 
@@ -225,7 +226,7 @@ def calendar(
     if as_json:
         print_object(told)
         return
-    say(tell(EDITION).format(**told))
+    say(tell(EDITION).format(**told | {"source": tell(source_text(entry.source))}))
     say(f"{', '.join(entry.hours)} ({entry.hours_verified})")
     say(tell(ENDS).format(amount=amount, unit=tell(UNIT[unit]), start=local(moments[0]), end=local(moments[1])))
     if not told["certain"]:

@@ -25,6 +25,7 @@ from hub.console.cases.visit import CaseVisit, acting_in_cases, at_cases
 from hub.console.parts.whom import whom_of
 from hub.console.web import Sent, Shared, read_upload, seen_in
 from hub.desk import models
+from schemas.chinese import source_text
 from schemas.language import Text
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -148,6 +149,7 @@ def _facts(cases: CaseVisit, case: Case, history: list[Event], alerts: list[Aler
         "certain": case.deadline is None or rules.calendar.is_known(case.deadline),
         "known_to": rules.calendar.entry.known_to,
         "calendar": rules.calendar.entry,
+        "calendar_source": visit.say(source_text(rules.calendar.entry.source)),
         "co_handlers": [cases.department(one) for one in case.co_handlers],
         "steps": steps_of(cases, case, history),
         "files": [(one, visit.say(SHOWS[one.shows])) for one in attached(history)],

@@ -87,6 +87,7 @@ def _facts(visit: CompanyVisit, enterprise: Held, period: Period) -> dict[str, A
         "quantity": visit.quantity,
         "outlets": {one.id: one for one in outlets},
         "month": month,
+        "terms": visit.terms_of(period),
         "period": period,
         "months": visit.months(),
         "permits": _permits(visit, enterprise, outlets, at),

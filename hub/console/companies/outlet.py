@@ -79,6 +79,7 @@ def add_outlet(router: APIRouter, shared: Shared) -> None:
             limit=next((one.terms for one in reversed(shown) if one.terms.limit is not None), None),
             hours=[_shown(visit, one) for one in shown if one.start >= begin],
             month=of_month,
+            terms=visit.terms_of(period),
             period=period,
             months=visit.months(),
             totals=[

@@ -14,6 +14,7 @@ from hub.companies.things import Held
 from hub.companies.words import STANDING, kind_of
 from hub.console.badges import Badge
 from hub.console.web import Shared, Visit, acting, read_form, visiting
+from hub.judge.stacks.hours import Terms
 from hub.things.marks.records import Mark, Standing
 from schemas.language import Text
 
@@ -113,6 +114,10 @@ class CompanyVisit:
             day = today
         start, end = self.figures.month(day)
         return Period(f"{day:%Y-%m}", start, end, end <= self.figures.book.over)
+
+    def terms_of(self, period: Period) -> Callable[[str, str], Terms]:
+        """Return what tells of an outlet and a pollutant, by their ids, by what they are judged in a month."""
+        return lambda outlet, pollutant: self.figures.terms(outlet, pollutant, period.start, period.end)
 
     def months(self) -> list[str]:
         """Return the months that can be chosen, the newest first."""

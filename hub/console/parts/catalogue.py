@@ -202,8 +202,11 @@ class Catalogue:
                     made.setdefault((row.kind, row.id), []).append(row)
                 before = self._known.rows
                 rows = {**before, **{key: [*before.get(key, ()), *of_one] for key, of_one in made.items()}}
-                world = self._known.world.followed_by(map(edition_of, new))
-                self._known = Known(newest, rows, world, self._known._read)  # noqa: SLF001 - its own kind
+                read = self._known._read  # noqa: SLF001 - its own kind
+                things = {row.serial: row.thing() for row in new}
+                read.things.update(things)
+                world = self._known.world.followed_by(edition_of(row, things[row.serial]) for row in new)
+                self._known = Known(newest, rows, world, read)
             return self._known
 
     def position(self, db: sqlite3.Connection, kind: str, id_: str) -> Position | None:

@@ -7,6 +7,11 @@ from tests.hub.cases.pictures import picture
 from tests.hub.companies.company_console import company_console
 from tests.hub.console.browsing import DESK, HANGING, PHONE, PRESSED, SMALL, a_chromium, look_through, visits
 
+A4 = 680
+"""What is printed on of its width: 180 mm [px]."""
+WIDE = f"tables => tables.filter(one => one.offsetWidth > {A4}).length"
+"""How many tables are wider than the paper."""
+
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory):
@@ -70,3 +75,9 @@ def test_an_enterprise_marks_an_officer_decides_and_every_page_can_be_read(visit
     ):
         officer.goto(f"{city.site.url}/console/{path}")
         look(officer, axe)
+    officer.goto(f"{city.site.url}/console/companies/mill-co/report")
+    officer.emulate_media(media="print")
+    officer.set_viewport_size({"width": 794, "height": 1123})
+    officer.eval_on_selector(".paper", f"paper => paper.style.width = '{A4}px'")
+    assert officer.eval_on_selector_all(".paper table", WIDE) == 0
+    assert officer.locator(".paper table").count() == 4, "glance, outlets, totals, marks"

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import socket
 import time
 
@@ -53,7 +54,7 @@ def alert_of(n, state, severity, **more):
         district=more.pop("district", "north"),
         site=site,
         device=f"board-{n:03}",
-        rule=f"{kind} {n}",
+        rule=more.pop("rule", f"{kind} {n}"),
         state=state,
         severity=severity,
         opened=1000.0 + n,
@@ -268,3 +269,31 @@ def test_a_conflicting_connection_is_not_needed_to_read(city):
     with transaction(city.alerts.db):
         answer = browser.http.get("/console/today", timeout=httpx.Timeout(20))
     assert answer.status_code == 200
+
+
+RULED = {"kind": "rule", "rule": "muck-sealed", "value": 170.0, "unit": "s"}
+
+
+@pytest.mark.parametrize(
+    ("lang", "said", "limited"),
+    [
+        ("en", "rule broken: Loads are covered on the road 170 s", "A round empties each of its bins 0.62 limit 0.8"),
+        ("zh", "违反规定：重车行驶应密闭 170 s", "收运线路应逐点清运 0.62 限值 0.8"),
+    ],
+)
+def test_an_alert_about_a_rule_says_which_rule_and_its_value_as_people_write_it(city, lang, said, limited):
+    share = {"kind": "rule", "rule": "bin-round", "value": 0.62, "limit_value": 0.8, "unit": "1"}
+    clock = {"kind": "clock", "rule": "clock", "value": 12.0, "unit": "s"}
+    add(city, *(alert_of(n, "firing", "violation", **one) for n, one in enumerate((RULED, share, clock))))
+    browser = city.browser("officer-2", lang)
+    told = " ".join(browser.read("/console/today").text.split())
+    assert said in told
+    assert f"{limited} " in told
+    assert not re.search(r"：\s+\d", told), "nothing is missing before a value"
+    assert "None" not in told
+    assert said.rpartition(" 170")[0] in " ".join(browser.read("/console/sites/lot-000").text.split())
+    page = browser.read("/console/alerts/1")
+    assert "170 s" in page.text
+    assert not re.search("(limit|限值)–", page.text), "it has none"
+    lines = csv.DictReader(io.StringIO(browser.get("/console/alerts.csv").content.decode("utf-8-sig")))
+    assert said.rpartition(" 170")[0] in {line["what"] for line in lines}

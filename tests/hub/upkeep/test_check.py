@@ -281,7 +281,7 @@ def test_the_versions_of_the_packages_in_one_database_are_told(well):
     open_compliance(path, ACCESS).close()
     before = well.check()["database compliance.db"]
     assert before[0] == FindingState.ok
-    assert "schema version 4 (access 5); the next start makes it 4 (access 5, alerts 3, compliance 13, " in before[1]
+    assert "schema version 4 (access 5); the next start makes it 4 (access 5, alerts 3, compliance 14, " in before[1]
     open_all(path).close()
     assert "next start" not in well.check()["database compliance.db"][1]
     execute(path, "UPDATE schema_part SET version = 99 WHERE owner = 'alerts'")
