@@ -20,6 +20,8 @@ LASTS = 600
 """...for so long, by the source's time and the hub's [s]..."""
 FIXES = 10
 """...and in so many fixes at least."""
+SEEMS = 60
+"""After so long it is waited for what is as late [s]; what waited in a blind area comes in a burst."""
 CLOCK = "clock_in_doubt"
 """The reason (`hub.judge.records.REASONS`) of what rests on such a clock."""
 NO_CLOCK = frozenset({"lost_on_the_way"})
@@ -43,14 +45,16 @@ class Late(msgspec.Struct):
     least: float
     most: float
     count: int = 0
+    lasted: float = 0.0
+    """By the source's time and the hub's, s."""
     proven: bool = False
     """That is no chance any more."""
 
     def add(self, t: int, lag: float) -> None:
         """Make it longer by a fix that was made at `t` (Unix s) and came `lag` s later."""
         self.least, self.most, self.count = min(self.least, lag), max(self.most, lag), self.count + 1
-        lasted = min(t - self.first, t + lag - self.came)
-        self.proven = self.proven or (self.count >= FIXES and lasted >= LASTS)
+        self.lasted = max(self.lasted, min(t - self.first, t + lag - self.came))
+        self.proven = self.proven or (self.count >= FIXES and self.lasted >= LASTS)
 
 
 def follow(run: Late | None, t: int, lag: float) -> Late | None:
@@ -76,7 +80,8 @@ class Clocks:
     @property
     def behind(self) -> int:
         """By how much the slowest of them is behind now, or seems to be, and is waited for [s]; 0: none is."""
-        return max((int(run.most) for run in self._runs.values() if run.most > 0), default=0)
+        late = (int(run.most) for run in self._runs.values() if run.most > 0 and run.lasted >= SEEMS)
+        return max(late, default=0)
 
     def concerns(self, sample: Sample) -> bool:
         """Tell whether a sample can change anything."""

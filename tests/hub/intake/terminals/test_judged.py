@@ -181,8 +181,19 @@ def test_what_a_wrong_clock_says_was_kept_cannot_be_told(muck):
 
 def test_a_clock_that_is_wrong_or_is_set_right_makes_no_silence(muck):
     """By its own clock nothing is heard in the last minutes; when it is set right, those are missing."""
-    muck.drive(25, 1300, SHUT)
-    assert not [one for one in muck.said("muck-heard") if one["outcome"] == "exceeded"]
+    muck.drive(25, 800, SHUT)
+    assert not muck.said("muck-heard")
     muck.drive(10, 0, SHUT)
     assert muck.holding("muck-heard") == ("invalid", "suspicion", "clock_in_doubt")
     assert not query(muck.folder / "compliance.db", "SELECT * FROM alert WHERE rule = 'muck-heard'")
+
+
+def test_a_day_in_a_blind_area_is_judged_when_it_comes_and_is_no_clock(muck):
+    """All of it comes in a burst, and nothing after it: nobody waits another day."""
+    made = [muck.now - 86_400 + 30 * n for n in range(60)]
+    for first in range(0, 60, 20):
+        bodies = tuple(fix(t, status=OPEN) for t in made[first : first + 20])
+        muck.say(0x0704, Content.make(0x0704, kind=1, bodies=bodies).encode())
+        muck.now += 2
+    assert muck.holding("muck-sealed") == ("exceeded", "violation", "")
+    assert muck.holding("muck-hours") == ("exceeded", "violation", "")
