@@ -54,10 +54,7 @@ REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
     "nearly_used_up": ("most of what its permit allows is used up", "许可量即将用尽"),
     "ends_soon": ("it ends soon, and nothing follows it", "即将到期，且无后续许可"),
     "no_document": ("no document that names it was in force", "没有在有效期内的相关文件"),
-    "clock_in_doubt": (
-        "the terminal's clock is wrong by always as much, so its times are in doubt",
-        "终端时钟存在固定偏差，时间存疑",
-    ),
+    "clock_in_doubt": ("the terminal's clock is wrong, so its times are in doubt", "终端时钟不准，时间存疑"),
     "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
 }
 """Why a verdict is invalid, or no more than a suspicion: English and Chinese by key."""

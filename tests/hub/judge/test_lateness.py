@@ -84,6 +84,6 @@ def test_what_a_breach_was_is_told_beside_the_doubt():
     told = in_doubt(trip)
     assert (told.outcome, told.grade) == ("exceeded", "suspicion")
     assert why(told.reason).en.startswith("no manifest of the vehicle was open; the terminal's clock is wrong")
-    assert why(told.reason).zh == "当时没有该车辆有效的联单；终端时钟存在固定偏差，时间存疑"
+    assert why(told.reason).zh == "当时没有该车辆有效的联单；终端时钟不准，时间存疑"
     weighed = Finding(start=NOON, end=NOON + 900, outcome="exceeded", reason="lost_on_the_way", evidence=("t-1/1/0",))
     assert in_doubt(weighed) == weighed
