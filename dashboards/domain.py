@@ -271,6 +271,8 @@ PALETTE = {
     "left": Drawing(hauled.left),
     "carriers": Drawing(hauled.carriers),
     "materials": Drawing(hauled.materials),
+    "compared": Drawing(hauled.compared),
+    "compared_each": Drawing(hauled.compared_each),
     "kept": Drawing(hauled.kept, ("rules",)),
     "broken": Drawing(hauled.broken, ("rules",)),
     "papers": Drawing(hauled.papers, ("things",)),
@@ -293,8 +295,9 @@ values as a share of their limits, `without` quantities (one that ends in _: all
 L90. wind: speed and direction. relay: dust suppression. hours: time in exceedance this month. judged_capture: valid
 share of judged windows. flag_lanes, flagged: what does not count, and why.
 Of a pack whose rules watch what hauls loads: spots: where rules were broken, on a map. taken, left, carriers,
-materials: loads by the district in which they were taken or left, by company, by material. kept: the share in which
-`rules` were kept. broken: how often each rule was broken, or each of `rules`. papers: how many of some `things` hold.
+materials: loads by the district in which they were taken or left, by company, by material. compared, compared_each:
+breaches per 100 trips, by company and by vehicle. kept: the share in which `rules` were kept. broken: how
+often each rule was broken, or each of `rules`. papers: how many of some `things` hold.
 Of a pack whose sites have stacks with permits: mass: what each outlet let out of `quantities`. totals: permitted yearly
 totals with their forecast. rates: transmission rate x validity rate of the month. marks: what enterprises marked.
 Of a pack whose rules watch what is collected: filled: the newest level of each sensor. emptied: when its level fell

@@ -13,7 +13,7 @@ from dashboards.basemap import Layer
 from dashboards.influxql import InfluxQL
 from dashboards.looks import GREY, RED, SUSPECT, sorted_by, thresholds, unseen, value, value_map
 from dashboards.panels import Column, Panels
-from schemas.domains import packs
+from schemas.domains import packs, rules
 from schemas.domains.entries import Panel
 
 _SHOWN = 500
@@ -96,6 +96,39 @@ def carriers(panels: Panels, one: Panel) -> table.Panel:
 def materials(panels: Panels, one: Panel) -> table.Panel:
     """Return how much was carried of each material."""
     return _amounts(panels, one, "material", '"taken_in" =~ /^$district$/', named=False)
+
+
+def compared(panels: Panels, one: Panel) -> table.Panel:
+    """Return how often each company's vehicles broke a rule, per 100 trips."""
+    return _per_trips(panels, one, "company")
+
+
+def compared_each(panels: Panels, one: Panel) -> table.Panel:
+    """Return how often each vehicle broke a rule, per 100 trips."""
+    return _per_trips(panels, one, "subject")
+
+
+def _per_trips(panels: Panels, one: Panel, by: str) -> table.Panel:
+    """Return breaches beside the trips in which they could be made, by a tag, the most per 100 trips first."""
+    shown = f"{by}_{panels.text.lang}"
+    kinds = "|".join(sorted({rule.of for rule in rules().values() if rule.kind == "manifest" and rule.of}))
+    statement = (
+        'SELECT 100 * sum("broken") / sum("trips") AS "per_trips", sum("broken") AS "broken", '
+        f'sum("suspected") AS "suspected", sum("trips") AS "trips", last("{shown}") AS "{shown}" '
+        f'FROM "ruling" WHERE {_DISTRICT} AND "kind" =~ /^({kinds})$/ AND $timeFilter GROUP BY "{by}"'
+    )
+    columns = [
+        Column(shown, title="company" if by == "company" else shown, least=120),
+        Column("per_trips", decimals=1, bar=True, width=170),
+        Column("trips", decimals=0, width=90),
+        Column("broken", decimals=0, width=100),
+        Column("suspected", decimals=0, width=110),
+        Column(by, hidden=True),
+    ]
+    panel = panels.rows(one.text or one.draw, statement, columns, ref_id=one.draw).min(0)
+    for step in sorted_by("per_trips", descending=True):
+        panel.with_transformation(step)
+    return panel
 
 
 def _amounts(panels: Panels, one: Panel, by: str, where: str, *, named: bool) -> table.Panel:

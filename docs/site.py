@@ -75,6 +75,7 @@ NAVIGATION = {
         "README.zh.md",
         "docs/quick-start.zh.md",
         "docs/stations.zh.md",
+        "docs/muck.zh.md",
         "docs/bins.zh.md",
         "docs/inspector.zh.md",
         "docs/officer.zh.md",

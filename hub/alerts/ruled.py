@@ -18,7 +18,7 @@ from hub.alerts.maintenance import Maintenance
 from hub.alerts.records import Alert, AlertWindow
 from hub.alerts.text import VERIFIED, Teller
 from hub.config.alerts import SEVERITIES, Alerting, Severity
-from hub.judge.records import REASONS, RuleVerdict
+from hub.judge.records import RuleVerdict, why
 from hub.registry.live import Registry
 from schemas.domains.entries import Rule
 from schemas.language import Text
@@ -158,8 +158,11 @@ class RuleAlerts:
             return False
         self._note(alert, v, known.start)
         still = v.outcome == "exceeded"
-        if not (went_on and still):  # that a breach has become longer is no amendment
-            before, after = RULED[known.outcome], RULED[v.outcome]
+        less = still and v.grade == "suspicion" and alert.severity == "violation"
+        if less and sum(one.outcome == "exceeded" for one in self._book.windows_of(alert.id)) == 1:
+            self._book.change_alert(alert, severity=_severity(v), text=lines(text))
+        if less or not (went_on and still):  # that a breach has become longer is no amendment
+            before, after = RULED[known.outcome], RULED[_word(v)]
             said = Text(f"{before.en} -> {after.en}: {text.en}", f"{before.zh} -> {after.zh}：{text.zh}")
             self._book.add_event(alert, "amended", said)
         if still:
@@ -201,10 +204,8 @@ class RuleAlerts:
         self._book.add_event(alert, "withdrawn" if state == "withdrawn" else "resolved", why)
 
     def _text(self, v: RuleVerdict, rule: Rule, whom: Whom) -> Text:
-        en, zh = REASONS.get(v.reason, ("", ""))
-        suspected = v.outcome == "exceeded" and v.grade == "suspicion"
-        word = "warning" if v.reason in WARNINGS else "suspicion" if suspected else v.outcome
-        outcome, verified = RULED[word], VERIFIED[rule.verified]
+        because = why(v.reason)
+        outcome, verified = RULED[_word(v)], VERIFIED[rule.verified]
         span = (self._teller.span(v.start, v.end, " to "), self._teller.span(v.start, v.end, "至"))
         # The rule's name has been told; its id tells nobody more.
         cited = rule.cited
@@ -213,11 +214,18 @@ class RuleAlerts:
             f"责任单位：{'、'.join(one.zh for one in whom.responsible)}。" if whom.responsible else "",
         )
         return Text(
-            f"{whom.name.en}: {rule.en}: {outcome.en}, {span[0]}{f' ({en})' if en else ''}. "
+            f"{whom.name.en}: {rule.en}: {outcome.en}, {span[0]}{f' ({because.en})' if because.en else ''}. "
             f"{cited.en}; verified: {verified.en}.{who.en}",
-            f"{whom.name.zh}：{rule.zh}：{outcome.zh}，{span[1]}{f'（{zh}）' if zh else ''}。"
+            f"{whom.name.zh}：{rule.zh}：{outcome.zh}，{span[1]}{f'（{because.zh}）' if because.zh else ''}。"
             f"{cited.zh}；核实程度：{verified.zh}。{who.zh}",
         )
+
+
+def _word(v: RuleVerdict) -> str:
+    """Return by which word people are told of a verdict: a key of `RULED`."""
+    if v.reason in WARNINGS:
+        return "warning"
+    return "suspicion" if v.outcome == "exceeded" and v.grade == "suspicion" else v.outcome
 
 
 def _severity(v: RuleVerdict) -> Severity:

@@ -9,7 +9,7 @@ from hub.compliance import models
 from hub.compliance.rule_table import KeptRuling, unheard
 from hub.desk.listing import neat
 from hub.judge.kinds import RuleError, params_of
-from hub.judge.records import REASONS as OF_RULES
+from hub.judge.records import why
 from hub.registry.live import Registry
 from hub.things.samples import SITE
 from schemas import domains
@@ -42,7 +42,7 @@ def present_ruling(one: KeptRuling, book: Book, registry: Registry, lang: Lang) 
         open=one.open,
         outcome=one.outcome,
         grade=one.grade,
-        reason=Text(*OF_RULES.get(one.reason, (one.reason, one.reason))).into(lang),
+        reason=why(one.reason).into(lang),
         value=neat(one.value),
         limit=one.limit_value,
         unit=one.unit,

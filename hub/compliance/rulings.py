@@ -218,6 +218,8 @@ class Rulings:
         for one in alike:
             if one.windowed or sample.t >= since:
                 shelves[one].add((sample,))
+            elif sample.late:
+                shelves[one].clocks.add(sample)
 
     def _watch(self, subject: Subject) -> None:
         """Open the dockets of a subject anew."""
@@ -392,19 +394,22 @@ class Rulings:
                 warmed += 1
             heard = self._heard[subject]
             before_now = heard.ready
-            upto = heard.upto(self._until)
+            shelves = self._shelves[subject].values()
+            behind = max((shelf.clocks.behind for shelf in shelves), default=0)
+            until_now = self._until - behind  # by its own clock nothing is late
+            upto = heard.upto(until_now)
             if heard.ready != before_now:
                 moved.append(subject)
-            for shelf in self._shelves[subject].values():
+            for shelf in shelves:
                 for docket in shelf.dockets:
                     before, rule = docket.going, docket.rule
-                    until = self._until if rule.kind in DOCUMENTED else upto
+                    until = until_now if rule.kind in DOCUMENTED else upto
                     for one in docket.judge(until, now):
                         # What counts for so long after a window must have come before it is judged: it is no older.
-                        age = now - (until if one.open else one.end + docket.reach)
+                        age = now - behind - (until if one.open else one.end + docket.reach)
                         self._record(one, rule, subject[0], went_on=one.amends in before, news=age <= NEWS)
-                if shelf.samples and shelf.samples[0].t < self._until - 2 * HELD:
-                    shelf.forget(self._until - HELD)
+                if shelf.samples and shelf.samples[0].t < until_now - 2 * HELD:
+                    shelf.forget(until_now - HELD)
         return moved
 
     def _record(self, one: RuleVerdict, rule: Rule, kind: str, *, went_on: bool, news: bool) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from hub.judge.verdicts import REASONS as OF_LIMITS
 from hub.judge.verdicts import Grade, Outcome, Verdict
+from schemas.language import Text
 
 Value = str | float | bool
 MOST_EVIDENCE = 100
@@ -53,12 +54,19 @@ REASONS: dict[str, tuple[str, str]] = OF_LIMITS | {
     "nearly_used_up": ("most of what its permit allows is used up", "许可量即将用尽"),
     "ends_soon": ("it ends soon, and nothing follows it", "即将到期，且无后续许可"),
     "no_document": ("no document that names it was in force", "没有在有效期内的相关文件"),
+    "clock_in_doubt": ("the terminal's clock is wrong, so its times are in doubt", "终端时钟不准，时间存疑"),
     "withdrawn": ("what came late shows that it was not so", "迟到的数据表明并非如此"),
 }
 """Why a verdict is invalid, or no more than a suspicion: English and Chinese by key."""
 
 
-class Sample(msgspec.Struct, frozen=True, gc=False):
+def why(reason: str) -> Text:
+    """Return the reason of a verdict as people are told it: a key of `REASONS`, or several with commas."""
+    found = [REASONS.get(one, (one, one)) for one in reason.split(",")]
+    return Text("; ".join(en for en, _ in found), "；".join(zh for _, zh in found))
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a source said of one instant. A state that is not named is not known, and so is one that is null."""
 
     t: int
@@ -73,6 +81,8 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     speed: float | None = None
     """km/h."""
     states: Mapping[str, Value | None] = {}
+    late: int | None = 0
+    """By how much it came later than it was made [s], below 0: sooner; 0: in time; None: it came with a newer one."""
 
 
 class Edition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -113,7 +123,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     grade: Grade = "violation"
     reason: str = ""
-    """A key of `REASONS`."""
+    """A key of `REASONS`, or several with commas."""
     value: float | None = None
     limit_value: float | None = None
     unit: str = ""

@@ -114,6 +114,7 @@ class RuleReports:
             "kept": int(v.outcome == "compliant"),
             "judged": int(v.outcome == "compliant" or broken),
             "unknown": int(v.outcome == "invalid"),
+            "trips": 1 if v.rule in self._documents else None,
             "open": int(v.open),
             "value": points.number(v.value),
             "limit_value": points.number(v.limit_value),

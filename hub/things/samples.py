@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from hub.judge.kinds.world import SOURCE, STOPS, World, names_in
+from hub.judge.lateness import WRONG
 from hub.judge.records import Sample, Value
 from hub.log.entry import Entry
-from hub.wire.channels import Observed
+from hub.wire.channels import TERMINAL, Observed
 from hub.wire.messages import Event
 from hub.wire.times import MOST_AHEAD
 from hub.wire.topics import Topic
@@ -31,10 +32,13 @@ def samples_of(entry: Entry) -> Iterator[tuple[Sample, Topic]]:
         return
     said = entry.said
     if isinstance(said, Observed):
+        last = len(said.moments) - 1
         for number, one in enumerate(said.moments):
             if one.t <= latest:
                 id_ = f"{entry.place.device}/{entry.offset}/{number}"
-                sample = Sample(one.t, id_, one.lat, one.lon, one.radius, one.speed, one.states)
+                lag = int(entry.received - one.t) if entry.channel is TERMINAL else 0
+                late = None if number < last else lag if abs(lag) >= WRONG else 0
+                sample = Sample(one.t, id_, one.lat, one.lon, one.radius, one.speed, one.states, late)
                 yield sample, entry.place_of(number)
     elif isinstance(said, Event) and isinstance(said.detail, dict) and said.t <= latest:
         states: Mapping[str, Value] = {

@@ -263,9 +263,9 @@ class Watch:
             board.wrong_clock = None
             self._over(device, "clock wrong", Text("its times are plausible again", "时间恢复正常"))
             return
-        if how == "behind" and board.late is not None:
-            self._network.trouble(tell.clock_behind(device, self._place(device), board.late.most, noticed))
-        elif how != "behind":
+        if how == "steady" and board.late is not None:
+            self._network.trouble(tell.clock_off(device, self._place(device), board.late.most, noticed))
+        elif how != "steady":
             self._network.trouble(tell.clock(device, self._place(device), how, noticed))
 
     def _look_at_outbox(self, device: str, board: Heard, now: float) -> None:

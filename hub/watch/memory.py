@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from hub.judge.lateness import Late, follow
 from hub.log.entry import Entry
 from hub.wire.channels import TERMINAL, Measured, Observed
 from hub.wire.messages import Event, Status
@@ -15,15 +16,6 @@ WELL = 300
 
 UNSET = 90.0
 """A board that says for so long that its clock is not set waits for a time in vain [s]."""
-
-BEHIND = 120
-"""What comes later than this may be that of a clock that is behind [s]: fixes are on their way for seconds..."""
-STEADY = 30
-"""...if all of it comes as late, but for so much [s]: what waited in a blind area comes ever less late..."""
-LASTS = 600
-"""...for so long, by the terminal's time and the hub's [s]..."""
-FIXES = 10
-"""...and in so many fixes at least."""
 
 LONGEST_DAY = 32
 """Characters of a date that are remembered; a board may write anything."""
@@ -43,19 +35,6 @@ class Fault:
 
 
 @dataclass(slots=True)
-class Late:
-    """A run of fixes that came equally late: between so many s and so many."""
-
-    since: float
-    """When the first one came, the hub's time (Unix s)."""
-    first: int
-    """When it was made, the terminal's time (Unix s)."""
-    least: float
-    most: float
-    count: int = 1
-
-
-@dataclass(slots=True)
 class Heard:
     """What is remembered of a board; times are the hub's (Unix s)."""
 
@@ -68,7 +47,7 @@ class Heard:
     wrong_clock: tuple[float, str] | None = None
     """When it was noticed last, and how."""
     late: Late | None = None
-    """The fixes that come late now."""
+    """The fixes that come late now, or before they were made."""
     dropped: tuple[float, int, str] | None = None
     """When records were given up last, how many, and why."""
     other: tuple[float, str, int, int] | None = None
@@ -139,20 +118,13 @@ class Heard:
             self.wrong_clock = (now, "unset")
 
     def _follow_lateness(self, t: int, received: float, now: float) -> None:
-        """Notice a terminal whose clock is behind: all that it says comes late, and always by as much.
+        """Notice a terminal whose clock is behind or ahead: all that it says comes late, and always by as much.
 
         What was kept while there was no network comes late, too, but sooner one after the other than it was made.
         """
-        lag, late = received - t, self.late
-        if lag < BEHIND:
-            self.late = None
-            return
-        if late is None or max(late.most, lag) - min(late.least, lag) > STEADY:
-            self.late = Late(received, t, lag, lag)
-            return
-        late.least, late.most, late.count = min(late.least, lag), max(late.most, lag), late.count + 1
-        if late.count >= FIXES and min(received - late.since, t - late.first) >= LASTS:
-            self.wrong_clock = (now, "behind")
+        self.late = follow(self.late, t, received - t)
+        if self.late is not None and self.late.proven:
+            self.wrong_clock = (now, "steady")
 
     def _follow_acknowledgements(self, entry: Entry, said: Measured, unheard: float) -> None:
         """Notice a board that goes on holding what it may forget."""

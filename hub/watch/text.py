@@ -147,13 +147,24 @@ def clock(device: str, place: Text, how: str, since: float) -> Trouble:
     return Trouble("clock", device, "clock wrong", "warning", since, text)
 
 
-def clock_behind(device: str, place: Text, lag: float, since: float) -> Trouble:
-    """A terminal's times are behind by `lag` s, always the same: no late data."""
-    minutes = round(lag / 60)
+def clock_off(device: str, place: Text, lag: float, since: float) -> Trouble:
+    """A terminal's times are behind by `lag` s (below 0: ahead), always the same: no late data."""
+    minutes = round(abs(lag) / 60)
+    told = (
+        Text(
+            f"comes {minutes} min late, always by as much: its clock is behind",
+            f"均固定滞后{minutes}分钟，应为终端时钟滞后",
+        )
+        if lag > 0
+        else Text(
+            f"is stamped {minutes} min ahead, always by as much: its clock is ahead",
+            f"均固定超前{minutes}分钟，应为终端时钟超前",
+        )
+    )
     text = Text(
-        f"{place.en}: all that it says comes {minutes} min late, always by as much: its clock is behind. What is "
-        "judged of it goes by its times, which are in doubt. Check its clock and its satellite time.",
-        f"{place.zh}：所有数据均固定滞后{minutes}分钟，应为终端时钟滞后。按其时间作出的评价，时间存疑。请检查终端时钟和卫星授时。",
+        f"{place.en}: all that it says {told.en}. What is judged of it by hours and documents is no more than a "
+        "suspicion. Check its clock and its satellite time.",
+        f"{place.zh}：所有数据{told.zh}。按时段和单证作出的评价最多为疑似。请检查终端时钟和卫星授时。",
     )
     return Trouble("clock", device, "clock wrong", "warning", since, text)
 

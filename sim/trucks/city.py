@@ -92,7 +92,12 @@ class City:
 
     def in_tunnel(self, spot: Spot) -> bool:
         """Tell whether a spot lies in a tunnel."""
-        return any(_in_box(spot, *around(one)) for one in self.tunnels)
+        return self.to_tunnel(spot) <= 0
+
+    def to_tunnel(self, spot: Spot) -> float:
+        """Return how far a spot lies from the nearest tunnel's area, along the farther axis [m]; below 0: inside."""
+        (x, y), areas = spot, map(around, self.tunnels)
+        return min(max(abs(x - mid[0]) - wide, abs(y - mid[1]) - high) for mid, wide, high in areas)
 
     def is_slow(self, spot: Spot, reach: float = 40.0) -> bool:
         """Tell whether a spot lies in a speed zone, or just before one."""
@@ -151,7 +156,3 @@ def around(tunnel: tuple[Spot, Spot]) -> tuple[Spot, float, float]:
     """Return the middle of a tunnel's area, and the way to its sides [m]."""
     (x, y), (to_x, to_y) = tunnel
     return ((x + to_x) / 2, (y + to_y) / 2), abs(to_x - x) / 2 + TUNNEL, abs(to_y - y) / 2 + TUNNEL
-
-
-def _in_box(spot: Spot, middle: Spot, wide: float, high: float) -> bool:
-    return abs(spot[0] - middle[0]) <= wide and abs(spot[1] - middle[1]) <= high

@@ -8,7 +8,7 @@ from hub.alerts.facts import RULED
 from hub.compliance.rule_table import KeptRuling, RuleTable
 from hub.console.badges import PROOF, Badge, outcome_of
 from hub.console.things.visit import Part, Things
-from hub.judge.records import REASONS, RuleVerdict
+from hub.judge.records import RuleVerdict, why
 from schemas import domains
 from schemas.domains.entries import Rule
 from schemas.language import Text
@@ -63,12 +63,11 @@ def _shown(things: Things, one: KeptRuling) -> Ruling:
     named = "suspicion" if one.outcome == "exceeded" and one.grade == "suspicion" else one.outcome
     if named in RULED:
         badge = badge._replace(text=visit.say(RULED[named]))
-    reason = REASONS.get(one.reason)
     return Ruling(
         one,
         visit.say(Text(rule.en, rule.zh)) if rule else one.rule,
         badge,
-        visit.say(Text(*reason)) if reason else "",
+        visit.say(why(one.reason)),
         visit.say(rule.cited) if rule else one.citation,
         [(things.kind_name(it.kind), things.part(it.kind, it.id), it.edition) for it in said.editions],
         one.samples,

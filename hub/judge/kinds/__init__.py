@@ -76,6 +76,7 @@ def course_of(rule: Rule, world: "World", local: "LocalTime", subject: str, sinc
     params = params_of(rule) if params is None else params
     setting = Setting(rule, world, local, subject, max(since, local.instant(rule.in_force, 0)))
     found: Course = _module(rule.kind).course(params, setting)
+    found.asks = params
     if rule.responsible is not None:
         found.also = answering(rule.responsible, setting)
     return found

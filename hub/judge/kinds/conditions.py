@@ -253,6 +253,15 @@ class Condition:
         return known
 
 
+def rests_on_time(asked: object) -> bool:
+    """Tell whether params ask for parts of the day, or for documents, which hold for a time: not for places alone."""
+    if isinstance(asked, (Calendar, Permit)):
+        return True
+    if isinstance(asked, msgspec.Struct):
+        return any(rests_on_time(getattr(asked, name)) for name in asked.__struct_fields__)
+    return isinstance(asked, tuple) and any(map(rests_on_time, asked))
+
+
 def permits_at(world: World, permit: Permit, subject: str, t: int) -> list[Term]:
     """Return the editions of permits for a subject that hold at a moment."""
     return world.held_at(permit.by, permit.of, subject, t)

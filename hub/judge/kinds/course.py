@@ -8,7 +8,7 @@ the course back to before it, and it goes on from there over the samples in thei
 import itertools
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -103,6 +103,8 @@ class Course(Protocol):
     """What has been found up to now, in the order in which it was closed."""
     also: "Also"
     """What is added to each finding."""
+    asks: Any
+    """The rule's params."""
     reach: int
     """How long after its end what counts in a finding may be said still [s]."""
 
@@ -131,6 +133,7 @@ class Folded:
     def __init__(self, begin: Fold) -> None:
         self.closed: list[Finding] = []
         self.also: Also = as_it_is
+        self.asks: Any = None
         self._fold = begin
         self._at = 0  # samples taken
         self._next = EVERY  # and how many will have been at the next point of return
@@ -205,6 +208,7 @@ class Windowed:
     ) -> None:
         self.closed: list[Finding] = []
         self.also: Also = as_it_is
+        self.asks: Any = None
         self._windows = windows
         self._judge = judge
         self.reach = reach

@@ -8,9 +8,12 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
+from hub.judge.kinds.conditions import rests_on_time
 from hub.judge.kinds.course import Course
 from hub.judge.kinds.world import has_position
+from hub.judge.lateness import Clocks, in_doubt
 from hub.judge.records import Finding, RuleVerdict, Sample
 from hub.judge.windows import DAY, LocalTime
 from schemas.domains.entries import Rule
@@ -34,6 +37,7 @@ class Shelf:
         self.horizon = -(1 << 62)
         """What is older is not taken any more, Unix s."""
         self.dockets: list[Docket] = []
+        self.clocks = Clocks()
         self._in_order = True  # for all of them
         self._from = local.instant(rule.in_force, 0)
         self._to = local.instant(rule.ends, 0) if rule.ends else 1 << 62
@@ -60,6 +64,8 @@ class Shelf:
                 self._back(first)
             for one in changed:
                 self._put(one)
+            if any(map(self.clocks.concerns, changed)):
+                self._look_at_clocks(changed)
 
     def forget(self, before: int) -> None:
         """Let go of what is older than `before`, and take nothing older any more.
@@ -73,6 +79,7 @@ class Shelf:
         del self.samples[:cut]
         for docket, (_, closed) in zip(self.dockets, spared, strict=True):
             docket.let_go(before, cut, closed)
+        self.clocks.forget(before - KEEP)
         self.horizon = max(self.horizon, before)
 
     def find(self, id_: str) -> Sample | None:
@@ -100,6 +107,16 @@ class Shelf:
             self.samples.append(sample)
         else:
             insort(self.samples, sample, key=_place)
+
+    def _look_at_clocks(self, changed: Sequence[Sample]) -> None:
+        """Take notice of how late samples came; what was judged by a clock that is in doubt is judged again."""
+        since = None
+        if len(changed) == 1 and self.samples[-1] is changed[0]:
+            since = self.clocks.add(changed[0])
+        else:
+            self.clocks, since = self.clocks.again(self.samples)
+        if since is not None:
+            self._back(since)
 
     def _back(self, t: int) -> None:
         for docket in self.dockets:
@@ -131,6 +148,7 @@ class Docket:
         self._told: list[RuleVerdict] = []  # what holds of what was said; beside the first `_firm` closed findings
         self._firm = 0
         self._revisions: dict[int, int] = {}  # the highest one said, by start: also of what was withdrawn
+        self._timed: bool | None = None  # it rests on times of day or of documents; None: nobody has asked yet
         self._gone: list[tuple[int, int]] = []  # start and end of what holds and was let go of in the last days
 
     @property
@@ -195,6 +213,8 @@ class Docket:
         if not beside and len(closed) == self._firm == len(self._told):
             return []
         found = closed[self._firm :] + [one for one in beside if _worth_telling(one)]
+        if self._shelf.clocks.spans:
+            found = list(map(self._by_clock, found))
         before = self._told[self._firm :]
         if len(closed) == self._firm and len(found) == len(before) and all(map(_says_the_same, before, found)):
             return []  # what goes on goes on: most often nothing else is found
@@ -204,6 +224,20 @@ class Docket:
         if news:
             self._note_going()
         return news
+
+    def _by_clock(self, finding: Finding) -> Finding:
+        """Return what is left of a finding by what is known of the clock by which its evidence was made."""
+        span = self._shelf.clocks.doubt(finding.evidence, finding.start, finding.end)
+        if span is None:
+            return finding
+        if self.rule.kind == "gap" and finding.outcome == "exceeded":
+            # Between two of its fixes by one clock it said nothing, whatever the hour; else it may just be late.
+            within = span.since <= finding.start and finding.end <= span.until
+            if not within or finding.open:
+                return replace(in_doubt(finding), outcome="invalid")
+        if self._timed is None:
+            self._timed = rests_on_time(self._course.asks)
+        return in_doubt(finding) if self._timed else finding
 
     def _note_going(self) -> None:
         self.going = frozenset(one.start for one in self._told if one.open)

@@ -44,6 +44,7 @@ def test_from_the_alert_to_its_way_which_is_played_again(visit, city):
     number, truck = alert_of(city)
     page = visit()
     page.goto(f"{city.url}/console/alerts/{number}")
+    assert page.locator("td[data-label='Outcome']").first.inner_text().startswith("rule broken")
     page.click("#whom a >> nth=0")
     page.wait_for_url(f"**/console/track/vehicle/{truck}?alert={number}")
     mark, button = page.locator("#replay-mark"), page.locator(".replay-panel button")

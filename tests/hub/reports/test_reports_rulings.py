@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections import Counter
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -134,6 +135,26 @@ def test_what_a_panel_reads_is_what_holds_also_after_papers_that_come_late(night
     assert after[0]["company_en"].startswith("The ")
 
 
+def compare(night, found, lang):
+    """Breaches per 100 trips are those that hold, beside the trips whose manifests were asked for."""
+    holds = held(night.hub)
+    trips = Counter(truck for rule, truck, _ in holds if rule == "muck-manifest")
+    with closing(open_compliance(night.hub.folder / "compliance.db", PART)) as db:
+        said = [
+            one for rule, truck in {key[:2] for key in holds} for one in RuleTable(db).said((rule, "vehicle", truck))[0]
+        ]
+    broken = Counter(one.subject for one in said if one.outcome == "exceeded" and one.grade == "violation")
+    assert broken
+    each = {row["subject"]: row for row in found["compared_each"]}
+    assert each.keys() == set(night.driven.fixes)
+    for truck, row in each.items():
+        assert (row["trips"], row["broken"]) == (trips[truck], broken[truck])
+        assert row["per_trips"] == pytest.approx(100 * broken[truck] / trips[truck])
+        assert row[f"subject_{lang}"] == (f"{truck}号" if lang == "zh" else f"The {truck}")
+    assert sum(row["trips"] for row in found["compared"]) == trips.total()
+    assert sum(row["broken"] for row in found["compared"]) == broken.total()
+
+
 def test_every_panel_of_the_dashboard_finds_rows(night):
     hub, database = night.hub, night.database  # noqa: F811
     know(hub, [one for one in night.driven.things if one.kind in PAPERS])
@@ -150,6 +171,7 @@ def test_every_panel_of_the_dashboard_finds_rows(night):
         )
         assert taken[f"taken_in_{lang}"] == ("北岸区" if lang == "zh" else "North Bank")
         assert 0 < found["kept"][0]["kept"] <= 1
+        compare(night, found, lang)
     assert json.dumps(found)
 
 
