@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from hub.alerts.records import Alert
 from hub.alerts.text import SENDING, VERIFIED
 from hub.compliance.verdicts import VerdictTable
-from hub.console.badges import OUTCOME, PROOF, SENT, severity_of
+from hub.console.badges import PROOF, SENT, severity_of, window_of
 from hub.console.cases.opening import case_of_alert
 from hub.console.parts.whom import whom_of
 from hub.console.plot import plot
@@ -95,7 +95,7 @@ def _page(
         badge=severity_of(detail.severity, visit.lang, detail.kind),
         plot=drawn,
         converted=converted,
-        windows=[(window, OUTCOME[window.outcome]) for window in detail.windows],
+        windows=[(window, window_of(window.outcome, alert.kind, alert.severity)) for window in detail.windows],
         quantity=_quantity(visit, alert),
         letters={letter: visit.say(text) for letter, text in VERIFIED.items()},
         proof=_origin(visit, alert),
