@@ -5,11 +5,10 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
-from hub.alerts.facts import RULED
 from hub.alerts.records import Alert
 from hub.alerts.text import SENDING, VERIFIED
 from hub.compliance.verdicts import VerdictTable
-from hub.console.badges import OUTCOME, PROOF, SENT, severity_of
+from hub.console.badges import PROOF, SENT, severity_of, window_of
 from hub.console.cases.opening import case_of_alert
 from hub.console.parts.whom import whom_of
 from hub.console.plot import plot
@@ -96,7 +95,7 @@ def _page(
         badge=severity_of(detail.severity, visit.lang, detail.kind),
         plot=drawn,
         converted=converted,
-        windows=[(window, _outcome(alert, window.outcome)) for window in detail.windows],
+        windows=[(window, window_of(window.outcome, alert.kind, alert.severity)) for window in detail.windows],
         quantity=_quantity(visit, alert),
         letters={letter: visit.say(text) for letter, text in VERIFIED.items()},
         proof=_origin(visit, alert),
@@ -116,15 +115,6 @@ def _page(
         act=act,
         written=written,
     )
-
-
-def _outcome(alert: Alert, outcome: str) -> tuple[str, str, Text]:
-    """Return how a judged window is shown; where no limit is meant, nothing is called above one."""
-    if alert.kind != "rule":
-        return OUTCOME[outcome]
-    named = alert.severity if outcome == "exceeded" and alert.severity in {"suspicion", "warning"} else outcome
-    tone, shape, text = OUTCOME["suspicion" if named == "warning" else named]
-    return tone, shape, RULED.get(named, text)
 
 
 def _is_in(step: models.Step, refused: NewsError) -> bool:

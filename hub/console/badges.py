@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from hub.access.tokens import Role
+from hub.alerts.facts import RULED
 from hub.alerts.text import severity_name
 from hub.config.alerts import Severity
 from hub.judge.verdicts import Outcome
@@ -37,6 +38,11 @@ OUTCOME: dict[str, tuple[str, str, Text]] = {
 }
 """By a verdict's outcome, and by what a site comes to: tone, shape, word. The gravest first."""
 GRAVEST = tuple(OUTCOME)
+OF_RULES: dict[str, tuple[str, str, Text]] = {
+    "violation": ("bad", "triangle", Text("breaks a rule", "违规")),
+    "suspicion": ("doubt", "diamond", Text("suspected", "疑似违规")),
+}
+"""The same of whom a rule watches that is no limit."""
 PROOF: dict[Proof, Text] = {
     "mac": Text("proven: sealed with the board's own key (MAC)", "已证实：由设备自身密钥签封（MAC）"),
     "certificate": Text("proven by certificate, the message itself not sealed", "由证书证实，报文本身未签封"),
@@ -78,6 +84,15 @@ SENT = {
 def severity_of(severity: Severity, lang: Lang, kind: str = "limit") -> Badge:
     """Return how the severity of an alert of a kind is shown."""
     return Badge(*TONES[severity], severity_name(severity, kind).into(lang))
+
+
+def window_of(outcome: str, kind: str, severity: Severity) -> tuple[str, str, Text]:
+    """Return how a window is shown by which an alert of a kind and severity was judged: tone, shape, word."""
+    if kind != "rule":
+        return OUTCOME[outcome]
+    word = severity if outcome == "exceeded" and severity in {"suspicion", "warning"} else outcome
+    tone, shape, text = OUTCOME["suspicion" if word == "warning" else word]
+    return tone, shape, RULED.get(word, text)
 
 
 def channel_of(channel: str, lang: Lang) -> str:

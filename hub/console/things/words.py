@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from hub.console.badges import Badge
+from hub.console.badges import OF_RULES, Badge
 from hub.judge.records import Value
 from schemas.language import Lang, Text
 
 NOW: dict[str, tuple[str, str, Text]] = {
-    "violation": ("bad", "triangle", Text("breaks a rule", "违规")),
-    "suspicion": ("doubt", "diamond", Text("suspected", "疑似违规")),
+    **OF_RULES,
     "lost": ("warn", "cross", Text("no position", "无定位")),
     "moving": ("good", "circle", Text("moving", "行驶")),
     "standing": ("quiet", "square", Text("standing", "停车")),

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from hub.alerts.book import Book
-from hub.alerts.records import Alert
+from hub.alerts.records import Alert, AlertWindow
 from hub.http.server import listen
 from hub.registry.entries import District
 from hub.registry.live import Board, Site
@@ -285,6 +285,9 @@ def test_an_alert_about_a_rule_says_which_rule_and_its_value_as_people_write_it(
     share = {"kind": "rule", "rule": "bin-round", "value": 0.62, "limit_value": 0.8, "unit": "1"}
     clock = {"kind": "clock", "rule": "clock", "value": 12.0, "unit": "s"}
     add(city, *(alert_of(n, "firing", "violation", **one) for n, one in enumerate((RULED, share, clock))))
+    with transaction(city.alerts.db):
+        window = {"start": 1000, "end": 1170, "revision": 1, "outcome": "exceeded", "value": 170.0, "capture": None}
+        city.book.replace_window(AlertWindow(alert=1, **window), 1000)
     browser = city.browser("officer-2", lang)
     told = " ".join(browser.read("/console/today").text.split())
     assert said in told
@@ -295,5 +298,7 @@ def test_an_alert_about_a_rule_says_which_rule_and_its_value_as_people_write_it(
     page = browser.read("/console/alerts/1")
     assert "170 s" in page.text
     assert not re.search("(limit|限值)–", page.text), "it has none"
+    assert {"en": "breaks a rule", "zh": "违规"}[lang] in page.text
+    assert not re.search("exceeded|超标", page.text), "that is said of limits"
     lines = csv.DictReader(io.StringIO(browser.get("/console/alerts.csv").content.decode("utf-8-sig")))
     assert said.rpartition(" 170")[0] in {line["what"] for line in lines}
