@@ -298,7 +298,7 @@ def test_an_alert_about_a_rule_says_which_rule_and_its_value_as_people_write_it(
     page = browser.read("/console/alerts/1")
     assert "170 s" in page.text
     assert not re.search("(limit|限值)–", page.text), "it has none"
-    assert {"en": "breaks a rule", "zh": "违规"}[lang] in page.text
+    assert {"en": "rule broken", "zh": "违规"}[lang] in page.text
     assert not re.search("exceeded|超标", page.text), "that is said of limits"
     lines = csv.DictReader(io.StringIO(browser.get("/console/alerts.csv").content.decode("utf-8-sig")))
     assert said.rpartition(" 170")[0] in {line["what"] for line in lines}
