@@ -81,16 +81,14 @@ def told(one):
     return one.rule, one.subject, one.start, one.outcome, one.grade, one.reason, one.open, *over
 
 
-def in_one_go(folder, terminals):
-    """Judge the log of a hub that has ended once more, from its beginning; return the verdicts that hold."""
-    once = folder / "once"
-    know(once, terminals)
+def judge_on(folder, data):
+    """Judge the log of a hub that has ended to its end, in the database in `data`; return the verdicts that hold."""
     registry = load_registry(load_config(folder / "fenceline.toml"))
-    rulings = Rulings(once / "compliance.db", registry, rules(), time.time)
+    rulings = Rulings(data / "compliance.db", registry, rules(), time.time)
     with closing(rulings), reading_log(folder / "data" / "log.db") as log:
-        while entries := log.read(rulings.position(), 1_000_000):
-            rulings.take(entries)
-    return holding(once)
+        while (entries := log.read(rulings.position(), 1_000_000)) or rulings._cold:
+            rulings.take(entries)  # of those that are to be judged from the beginning as many as there is time for
+    return holding(data)
 
 
 def is_judged(folder):
@@ -122,7 +120,8 @@ def figures(folder, fleet, hub):
     made = Counter((id_, t, body) for id_, one in fleet.items() for t, body in one.fixes().items())
     safe = Counter((id_, t, one.fixes()[t]) for id_, one in fleet.items() for t in one.acknowledged)
     there = in_log(folder)
-    said, once = holding(folder / "data"), in_one_go(folder, len(fleet))
+    know(folder / "once", len(fleet))
+    said, once = judge_on(folder, folder / "data"), judge_on(folder, folder / "once")
     return {
         "kills": sum(hub.kills.values()),
         "terminals": len(fleet),
