@@ -298,6 +298,18 @@ class Book:
             site,
         )
 
+    def alerts_on(self, windows: Collection[tuple[str, str, int]]) -> dict[tuple[str, str, int], int]:
+        """Return the newest alert that rests on each of some judged windows: of device, rule and start; by these."""
+        asked = list(windows)
+        rows = self.db.execute(
+            "SELECT one.key, max(w.alert) FROM json_each(?) one CROSS JOIN alert a ON "
+            "a.device = json_extract(one.value, '$[0]') AND a.rule = json_extract(one.value, '$[1]') "
+            "CROSS JOIN alert_window w ON w.alert = a.id AND w.start = json_extract(one.value, '$[2]') "
+            "GROUP BY one.key",
+            (json.dumps(asked),),
+        )
+        return {asked[number]: alert for number, alert in rows}
+
     def worst_window(self, alert: Alert) -> AlertWindow | None:
         """Return the window of an alert with the highest value of those above the limit, as judged last."""
         rest = f"FROM alert_window WHERE alert = ? AND {SQL_ABOVE} ORDER BY value DESC"

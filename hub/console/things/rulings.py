@@ -51,14 +51,17 @@ def rulings_of(things: Things, kind: str, id_: str, since: float, until: float) 
 def shown(things: Things, found: Iterable[KeptRuling]) -> list[Ruling]:
     """Return verdicts as pages show them, those that the visitor sees, the newest first."""
     seen = [one for one in found if things.visit.user.sees(one.district)]
-    return [_shown(things, one) for one in sorted(seen, key=lambda one: (-one.start, one.rule))]
+    alerts = things.visit.desk.book.alerts_on({(one.subject, one.rule, one.start) for one in seen})
+    return [
+        _shown(things, one, alerts.get((one.subject, one.rule, one.start)))
+        for one in sorted(seen, key=lambda one: (-one.start, one.rule))
+    ]
 
 
-def _shown(things: Things, one: KeptRuling) -> Ruling:
+def _shown(things: Things, one: KeptRuling, alert: int | None) -> Ruling:
     visit = things.visit
     rule: Rule | None = domains.rules().get(one.rule)
     said: RuleVerdict = one.verdict()
-    window = visit.desk.book.find_window(one.subject, one.rule, one.start)
     badge = outcome_of(one.outcome, visit.lang, one.grade)
     named = "suspicion" if one.outcome == "exceeded" and one.grade == "suspicion" else one.outcome
     if named in RULED:
@@ -72,7 +75,7 @@ def _shown(things: Things, one: KeptRuling) -> Ruling:
         [(things.kind_name(it.kind), things.part(it.kind, it.id), it.edition) for it in said.editions],
         one.samples,
         visit.say(PROOF[one.proof]),
-        window.alert if window else None,
+        alert,
         _track(things, one) if one.subject_kind in things.moving else "",
     )
 

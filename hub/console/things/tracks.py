@@ -143,9 +143,9 @@ def _unplaced(samples: Sequence[Sample], lang: Lang) -> list[Fact]:
 
 def strips_of(samples: Sequence[Sample], scale: Scale, lang: Lang) -> list[Strip]:
     """Return a row of the time line for each state that says one thing or another; alarms that never came have none."""
-    names = [name for name in STATES if any(isinstance(one.states.get(name), (str, bool)) for one in samples)]
+    said = {name for one in samples for name, value in one.states.items() if isinstance(value, (str, bool))}
     strips = []
-    for name in names:
+    for name in (name for name in STATES if name in said):
         values = {one.states.get(name) for one in samples} - {None}
         if values == {False} or (name == "acc" and values == {True}):
             continue
