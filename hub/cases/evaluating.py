@@ -3,7 +3,7 @@
 import datetime as dt
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from hub.cases.book import CaseBook
 from hub.cases.desk import CaseDesk
 from hub.cases.refusal import wrong
-from hub.cases.rules.rates import By, Numbers, rates
+from hub.cases.rules.rates import By, Numbers, Tally
 from hub.cases.rules.records import Counted
 
 LONGEST = 400 * 86_400
@@ -59,34 +59,57 @@ def checked(begin: float, end: float) -> tuple[float, float]:
     return begin, end
 
 
+class _Counts:
+    """The cases that one period counts, and what they come to."""
+
+    def __init__(self, cases: Iterable[Counted], event: int) -> None:
+        self.cases = {case.id: case for case in cases}
+        self.event = event
+        """Up to which of all cases' histories are in it."""
+        self._tallies: dict[By, Tally] = {}
+
+    def amend(self, changed: Iterable[int], cases: Iterable[Counted]) -> None:
+        """Take in what has become of the cases that have changed."""
+        now = {case.id: case for case in cases}
+        for id_ in changed:
+            before, after = self.cases.pop(id_, None), now.get(id_)
+            for tally in self._tallies.values():
+                tally.amend(before, after)
+        self.cases |= now
+
+    def numbers(self, begin: float, end: float, by: By) -> dict[str, Numbers]:
+        """Return the numbers of each group."""
+        if by not in self._tallies:
+            self._tallies[by] = Tally(sorted(self.cases.values(), key=attrgetter("id")), begin, end, by)
+        return self._tallies[by].numbers()
+
+
 class Remembered:
     """Keeps what periods counted, so that another look costs what has happened since; any thread may ask."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[float, float, tuple[str, ...]], tuple[int, list[Counted]]] = OrderedDict()
+        self._known: OrderedDict[tuple[float, float, tuple[str, ...]], _Counts] = OrderedDict()
 
-    def concerned(self, book: CaseBook, begin: float, end: float, districts: Collection[str]) -> list[Counted]:
-        """Return what `CaseBook.concerned` does."""
+    def numbers(
+        self, book: CaseBook, begin: float, end: float, districts: Collection[str], by: By
+    ) -> dict[str, Numbers]:
+        """Return the numbers of a period (Unix s) by group, of these districts; none named: of all."""
         asked = begin, end, tuple(districts)
-        newest = book.last_event()  # before the cases are read: what happens in between is read again
         with self._lock:
-            known = self._known.get(asked)
-        if known is None:
-            cases = book.concerned(begin, end, districts)
-        elif known[0] == newest:
-            cases = known[1]
-        else:
-            changed = set(book.changed_after(known[0]))
-            cases = [case for case in known[1] if case.id not in changed]
-            cases = sorted((*cases, *book.concerned(begin, end, districts, changed)), key=attrgetter("id"))
-        if len(cases) <= MOST_CASES:
-            with self._lock:
-                self._known[asked] = newest, cases
-                self._known.move_to_end(asked)
+            newest = book.last_event()  # before the cases are read: what happens in between is read again
+            counts = self._known.pop(asked, None)
+            if counts is None:
+                counts = _Counts(book.concerned(begin, end, districts), newest)
+            elif counts.event != newest:
+                changed = book.changed_after(counts.event)
+                counts.amend(changed, book.concerned(begin, end, districts, changed))
+                counts.event = newest
+            if len(counts.cases) <= MOST_CASES:
+                self._known[asked] = counts
                 if len(self._known) > MOST_PERIODS:
                     self._known.popitem(last=False)
-        return cases
+            return counts.numbers(begin, end, by)
 
 
 def evaluate(
@@ -96,7 +119,7 @@ def evaluate(
     scope = desk.user.districts
     if district:
         scope = (district,) if desk.user.sees(district) else ("",)
-    return rates((remembered or Remembered()).concerned(desk.book, begin, end, scope), begin, end, by)
+    return (remembered or Remembered()).numbers(desk.book, begin, end, scope, by)
 
 
 def _day(name: str, text: str, otherwise: dt.date) -> dt.date:

@@ -14,6 +14,7 @@ Tianmen 2016-12 and Xuancheng (P), by the cities' own reports; those of rework a
 vendor's program (S).
 """
 
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,19 +99,46 @@ def measures(case: Counted, begin: float, end: float) -> Iterator[Measure]:  # n
             yield "accurate"
 
 
-def rates(cases: Iterable[Counted], begin: float, end: float, by: By = "all") -> dict[str, Numbers]:
-    """Return the numbers of a period by group; `cases`: as they were at its end.
+class Tally:
+    """The numbers of a period by group, in which cases are counted, and counted again when they have changed.
 
     By person and by position each number goes to who answers for it: reports to who reported, dispatches to who
     dispatched first, all else to who handled, or, until somebody has, to nobody ("").
+
+    Args:
+        cases: as they were at the end of the period, by number.
+        begin: of the period, Unix s.
+        end: the moment before which it ends.
+        by: what the groups are.
     """
-    groups: defaultdict[str, defaultdict[Measure, list[int]]] = defaultdict(lambda: defaultdict(list))
-    group_of = _GROUPS[by]
-    for case in cases:
-        id_ = case.id
-        for measure in measures(case, begin, end):
-            groups[group_of[measure](case)][measure].append(id_)
-    return {group: Numbers(dict(cases)) for group, cases in sorted(groups.items())}
+
+    def __init__(self, cases: Iterable[Counted], begin: float, end: float, by: By) -> None:
+        self._begin, self._end, self._group_of = begin, end, _GROUPS[by]
+        self._groups: defaultdict[str, defaultdict[Measure, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for case in cases:
+            id_ = case.id
+            for measure in measures(case, begin, end):
+                self._groups[self._group_of[measure](case)][measure].append(id_)
+
+    def amend(self, before: Counted | None, after: Counted | None) -> None:
+        """Count a case as it is instead of as it was; None: it does, or did, not concern the period."""
+        for measure in measures(before, self._begin, self._end) if before else ():
+            self._groups[self._group_of[measure](before)][measure].remove(before.id)  # type: ignore[arg-type, union-attr]
+        for measure in measures(after, self._begin, self._end) if after else ():
+            insort(self._groups[self._group_of[measure](after)][measure], after.id)  # type: ignore[arg-type, union-attr]
+
+    def numbers(self) -> dict[str, Numbers]:
+        """Return the numbers of each group in which a case counts."""
+        found = {
+            group: Numbers({measure: list(ids) for measure, ids in counted.items() if ids})
+            for group, counted in sorted(self._groups.items())
+        }
+        return {group: numbers for group, numbers in found.items() if numbers.cases}
+
+
+def rates(cases: Iterable[Counted], begin: float, end: float, by: By = "all") -> dict[str, Numbers]:
+    """Return the numbers of a period by group, as `Tally` has them."""
+    return Tally(cases, begin, end, by).numbers()
 
 
 def _answering(reports: str, dispatches: str, all_else: str) -> dict[Measure, Callable[[Counted], str]]:
