@@ -104,9 +104,10 @@ class RuleTable:
         """
         rest = (
             "FROM rule_verdict WHERE rule = ? AND subject_kind = ? AND subject = ? AND start >= ? AND start < ? "
-            "ORDER BY id"
+            # What ended before counts where it stands in place of another.
+            "AND (end > ? OR amends IS NOT NULL) ORDER BY id"
         )
-        rows = select(self._db, KeptRuling, rest, *key, since - DAY, until)
+        rows = select(self._db, KeptRuling, rest, *key, since - DAY, until, since)
         return [row for row in _held(rows) if row.end > since]
 
     def last(self) -> int:
@@ -175,12 +176,10 @@ class Samples:
 
     def heard(self, kind: str = "", id_: str = "") -> list[Heard]:
         """Return those of whom something was heard: all, those of a kind, or one."""
-        rows = self._db.execute(
-            "SELECT kind, id, district, site, heard FROM rule_subject WHERE heard IS NOT NULL AND ? IN ('', kind) "
-            "AND ? IN ('', id) ORDER BY kind, id",
-            (kind, id_),
-        )
-        return list(map(Heard._make, rows))
+        asked = {"kind": kind, "id": id_}
+        tests = "".join(f" AND {name} = :{name}" for name, value in asked.items() if value)
+        sql = f"SELECT kind, id, district, site, heard FROM rule_subject WHERE heard IS NOT NULL{tests} ORDER BY 1, 2"  # noqa: S608
+        return list(map(Heard._make, self._db.execute(sql, asked)))
 
     def kept_from(self, kind: str, id_: str) -> int:
         """Return from when on samples of a subject are kept here, Unix s; what is older, the log has."""

@@ -36,7 +36,7 @@ class Ruling(NamedTuple):
     """Where the way of that time is shown; empty: its subject does not move."""
 
 
-def rulings_of(things: Things, kind: str, id_: str, since: float, until: float) -> list[Ruling]:
+def said_of(things: Things, kind: str, id_: str, since: float, until: float) -> list[KeptRuling]:
     """Return what holds of what was said of somebody between two moments (Unix s), the newest first."""
     table = RuleTable(things.visit.db)
     found = [
@@ -45,7 +45,12 @@ def rulings_of(things: Things, kind: str, id_: str, since: float, until: float) 
         if rule.of == kind
         for kept in table.between((rule.id, kind, id_), since, until)
     ]
-    return shown(things, found)
+    return sorted(found, key=lambda one: (-one.start, one.rule))
+
+
+def rulings_of(things: Things, kind: str, id_: str, since: float, until: float) -> list[Ruling]:
+    """Return the same as pages show it, as far as the visitor sees it."""
+    return shown(things, said_of(things, kind, id_, since, until))
 
 
 def shown(things: Things, found: Iterable[KeptRuling]) -> list[Ruling]:

@@ -14,7 +14,7 @@ from hub.alerts.records import Alert
 from hub.compliance.rule_table import Samples
 from hub.console.things.places import around, drawn, places
 from hub.console.things.plan import Plan, box_around
-from hub.console.things.rulings import Ruling, rulings_of
+from hub.console.things.rulings import Ruling, said_of, shown
 from hub.console.things.tracks import Band, Fact, Scale, facts_of, gaps_in, pieces_of, speeds_of, strips_of
 from hub.console.things.visit import Part, Things
 from hub.console.web import CSP, NOT_FOUND, Shared, Visit, visiting
@@ -48,6 +48,8 @@ NEAR = 0.003
 APART = 22.0
 """Pins that are nearer to each other are one [pixels]."""
 FINDINGS = {"exceeded": "bad", "above_uncorrected": "doubt"}
+MOST_RULINGS, MOST_KEPT = 100, 40
+"""So many verdicts are shown, the newest, and so many on rules that were kept: a truck's day can have hundreds."""
 When = Annotated[str, Query(max_length=40)]
 Number = Annotated[int, Query(ge=1, le=2**63 - 1)]
 
@@ -197,7 +199,11 @@ def _page(things: Things, kind: str, id_: str, span: Span, samples: list[Sample]
     visit, lang = things.visit, things.visit.lang
     thing = things.find(kind, id_)
     scale = Scale(span.since, span.until)
-    rulings = rulings_of(things, kind, id_, span.since, span.until)
+    said = said_of(things, kind, id_, span.since, span.until)
+    seen = [one for one in said if visit.user.sees(one.district)]
+    broken = [one for one in seen if one.outcome != "compliant"]
+    rulings = shown(things, broken[:MOST_RULINGS])
+    kept = [one for one in seen if one.outcome == "compliant"]
     there = places(things, (span.since + span.until) / 2)
     fixes = [(one.lon, one.lat) for one in samples if one.lon is not None and one.lat is not None]
     box = box_around(fixes, least=NEAR) if fixes else None
@@ -227,8 +233,10 @@ def _page(things: Things, kind: str, id_: str, span: Span, samples: list[Sample]
         top=top,
         ticks=[span.since + (span.until - span.since) * n / 4 for n in range(5)],
         replay=_replay(plan, scale, samples),
-        rulings=[one for one in rulings if one.kept.outcome != "compliant"],
-        kept=[one for one in rulings if one.kept.outcome == "compliant"],
+        rulings=rulings,
+        kept=shown(things, kept[:MOST_KEPT]),
+        kept_in_all=len(kept),
+        more=len(broken) - len(rulings),
         documents=_documents(things, kind, id_, span),
         alert=alert,
         steps=_steps(kind, id_, span, visit),
@@ -303,8 +311,6 @@ def _judged(rulings: Sequence[Ruling], scale: Scale) -> list[Judged]:
     rows: dict[str, Judged] = {}
     for one in rulings:
         look = "doubt" if one.kept.grade == "suspicion" else FINDINGS.get(one.kept.outcome, "unclear")
-        if one.kept.outcome == "compliant":
-            continue
         row = rows.setdefault(one.kept.rule, Judged(one.name, []))
         title = f"{one.badge.text} {one.why}".strip()
         row.bands.append(scale.band(one.kept.start, one.kept.end, look, title))
