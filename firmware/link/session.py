@@ -114,7 +114,7 @@ def watch(
     sensors: tuple[str, ...] = (),
     log: Callable[[str], None] = lambda _: None,
 ) -> Generator[Seen]:
-    """Let the agent work and yield what it shows; closing the iterator stops it. `enter` first.
+    """Let the agent work and yield what it shows; closing the iterator stops it.
 
     Args:
         link: to the board.
@@ -123,6 +123,7 @@ def watch(
         sensors: names.
         log: is told the agent's own lines.
     """
+    enter(link)  # again: what was stopped before may have started the board's interpreter anew
     order = f"field.run({every!r}, {flag!r}, {list(sensors)!r}, {CONFIG!r})"
     with closing(cast("Generator[str]", link.lines(order, silence=SILENCE_S))) as lines:
         for line in lines:
@@ -136,11 +137,12 @@ def watch(
 
 
 def put_calibration(link: Link, content: dict[str, Any], who: str, reference: str) -> dict[str, Any]:
-    """Put a calibration in force on the board; return it as it was read back from the board's file. `enter` first.
+    """Put a calibration in force on the board; return it as it was read back from the board's file.
 
     Raises:
         FieldError: the board refuses it, with why; or what was read back is not what was sent.
     """
+    enter(link)  # again, as in `watch`
     order = {"calibration": content, "who": who, "reference": reference}
     try:
         kept: dict[str, Any] = json.loads(
