@@ -95,8 +95,9 @@ class CaseBook:
 
     def changed_after(self, id_: int) -> list[int]:
         """Return the numbers of the cases to which events behind a number belong."""
-        sql = "SELECT DISTINCT casefile FROM casefile_event WHERE id > ?"
-        return [case for (case,) in self.db.execute(sql, (id_,))]
+        # Without DISTINCT, for which SQLite would go through an index of all events.
+        rows = self.db.execute("SELECT casefile FROM casefile_event WHERE id > ?", (id_,))
+        return sorted({case for (case,) in rows})
 
     def last_event(self, before: float | None = None) -> int:
         """Return the number of the newest event of all cases, or of those before a moment, Unix s; 0: there is none."""
