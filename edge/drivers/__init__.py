@@ -17,9 +17,8 @@ A value that the sensor does not have, while it has the others of its sample, is
 from edge.borrow import borrow
 from edge.monotonic import ticks_diff, ticks_ms
 
-LONGEST = (
-    10  # s that a driver listens for one answer: noise that drips must hold nobody up; 256 bytes at 300 baud take 9
-)
+# For so many s a driver listens for one answer: 256 bytes at 300 baud take 9, and noise that drips must hold nobody up.
+LONGEST = 10
 
 
 class NoSample(Exception):
